@@ -1,0 +1,8 @@
+"""``python -m rtgain …`` is the ``rtgain`` command."""
+
+import sys
+
+from rtgain.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""What can go wrong in a way that the user can mend, and the exit code that says so."""
+
+
+class RtgainError(Exception):
+    """A problem stated in one line: what is wrong, and what to do about it.
+
+    The command line prints the line after ``rtgain: `` and leaves with `exit_code`; the
+    window shows the same line where the problem happened.
+    """
+
+    exit_code = 2
+
+
+class InputError(RtgainError):
+    """The command, or a file that it names, is wrong (exit code 2)."""
+
+
+class DeviceError(RtgainError):
+    """An audio device failed or could not be opened (exit code 3)."""
+
+    exit_code = 3

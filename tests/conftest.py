@@ -1,0 +1,67 @@
+"""What every test can ask for: a real audio server, a real display."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers import JackServer, XDisplay
+from tests.tape import JackTape
+
+# Without these, a test that wants no server would start one, or find the developer's own.
+os.environ["JACK_NO_START_SERVER"] = "1"
+os.environ["JACK_DEFAULT_SERVER"] = "none-but-the-fixtures"
+
+
+@pytest.fixture(scope="session")
+def jack_session() -> Iterator[JackServer]:
+    """The JACK server that tests share."""
+    server = JackServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def jack_server(jack_session: JackServer, monkeypatch: pytest.MonkeyPatch) -> JackServer:
+    """The shared JACK server, to which this test's environment leads (48 kHz, 256 frames)."""
+    return _lead_to(jack_session, monkeypatch)
+
+
+@pytest.fixture
+def own_jack_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
+    """A JACK server for this test alone, which it may `kill`; this test's environment leads to it."""
+    server = JackServer()
+    yield _lead_to(server, monkeypatch)
+    server.stop()
+
+
+@pytest.fixture
+def tape(jack_server: JackServer) -> Iterator[JackTape]:
+    """A tape recorder on the shared JACK server; a device called "tape" to PortAudio."""
+    with JackTape(jack_server) as tape:
+        yield tape
+
+
+@pytest.fixture(scope="session")
+def x_display() -> str:
+    """The name of a real X display (Xvfb, 1280×800), where DISPLAY leads for the rest of the session.
+
+    It ends with the test process and not before: Qt, which lives as long, would take its end for a crash.
+    """
+    display = XDisplay()
+    os.environ["DISPLAY"] = display.name
+    os.environ["QT_QPA_PLATFORM"] = "xcb"
+    os.environ.pop("WAYLAND_DISPLAY", None)
+    return display.name
+
+
+@pytest.fixture(scope="session")
+def qapp_args(x_display: str) -> list[str]:
+    """Ask pytest-qt for the display before it makes its application: every `qtbot` window is a real one."""
+    return ["rtgain"]
+
+
+def _lead_to(server: JackServer, monkeypatch: pytest.MonkeyPatch) -> JackServer:
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    return server

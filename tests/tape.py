@@ -1,0 +1,224 @@
+"""A tape recorder on a JACK server: plays samples into another program, records what that program plays."""
+
+import multiprocessing
+import re
+import threading
+import time
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any, Self
+
+import jack
+import numpy as np
+
+from tests.servers import JackServer
+
+
+class JackTape:
+    """A tape recorder on a JACK server, independent of the code under test (libjack, no PortAudio).
+
+    PortAudio lists it as a device called `name` with `channels` inputs and one output, when it is there
+    before PortAudio starts. Its ports are "tape:play_1", …, and "tape:record_1". A context manager.
+
+    It is a process of its own: libjack serves one server a process, and PortAudio may be the client of
+    another one in the test's; and nothing that a test computes can hold its callback up.
+    """
+
+    def __init__(self, server: JackServer, *, name: str = "tape", channels: int = 1) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._connection, far_end = spawn.Pipe()
+        self._process = spawn.Process(target=_serve, args=(far_end, server.name, name, channels), daemon=True)
+        self._process.start()
+        far_end.close()
+        self.name, self.period, self.sample_rate = self._answer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the server; also when the server left first."""
+        self._connection.close()
+        self._process.join()
+
+    def wait_for_port(self, pattern: str, *, is_input: bool, timeout_s: float = 30.0) -> list[str]:
+        """Names of the audio ports that match `pattern` (a regular expression), once there is one.
+
+        Raises TimeoutError, naming the ports that there are.
+        """
+        return self._ask("wait_for_ports", pattern, is_input, 1, timeout_s)
+
+    def connect(self, *, into: str | None = None, out_of: str | None = None, timeout_s: float = 30.0) -> None:
+        """Wire the play ports, in order, into the input ports that match `into`, and the first output port
+        that matches `out_of` to the recording; both are regular expressions on whole names ("client:port").
+
+        Waits until such ports exist and their client takes connections.
+        Raises TimeoutError, naming the ports that there are.
+        """
+        self._ask("connect", into, out_of, timeout_s)
+
+    def start(self, samples: np.ndarray, *, seconds: float | None = None, loop: bool = False) -> None:
+        """Play `samples` (frames,) or (channels, frames) and record for `seconds` (default: their length and
+        half a second), both from the same frame on. With `loop` it plays on after the recording is full,
+        until the next start or `close`.
+        """
+        samples = np.atleast_2d(np.asarray(samples, np.float32))
+        if seconds is None:
+            seconds = samples.shape[1] / self.sample_rate + 0.5
+        self._ask("start", samples, round(seconds * self.sample_rate), loop)
+
+    def recorded(self, *, timeout_s: float = 60.0) -> np.ndarray:
+        """The recording (frames,) float32, once it is full. Raises TimeoutError."""
+        return self._ask("recorded", timeout_s)
+
+    def play_and_record(
+        self,
+        samples: np.ndarray,
+        *,
+        into: str | None = None,
+        out_of: str | None = None,
+        seconds: float | None = None,
+    ) -> np.ndarray:
+        """`connect`, `start`, `recorded`: result[0] was heard in the frame in which samples[0] was played."""
+        self.connect(into=into, out_of=out_of)
+        self.start(samples, seconds=seconds)
+        return self.recorded()
+
+    def xruns(self) -> int:
+        """How many cycles came late since the tape is there; in the synchronous server none was lost."""
+        return self._ask("count_xruns")
+
+    def _ask(self, *question: Any) -> Any:
+        self._connection.send(question)
+        return self._answer()
+
+    def _answer(self) -> Any:
+        answer = self._connection.recv()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def _serve(connection: Connection, server_name: str, name: str, channels: int) -> None:
+    """The tape's process: answer questions until the asker hangs up."""
+    # libjack would print on standard error when a server is gone: here that is the test.
+    jack.set_error_function(lambda _message: None)
+    jack.set_info_function(lambda _message: None)
+    client = _Client(server_name, name, channels)
+    connection.send((client.jack.name, client.jack.blocksize, client.jack.samplerate))
+    while True:
+        try:
+            method, *arguments = connection.recv()
+        except EOFError:
+            break
+        try:
+            answer = getattr(client, method)(*arguments)
+        except (TimeoutError, ValueError, jack.JackError) as error:
+            answer = error
+        connection.send(answer)
+    client.jack.deactivate()
+    client.jack.close()
+
+
+class _Client:
+    """What `JackTape` asks for, done by libjack."""
+
+    def __init__(self, server_name: str, name: str, channels: int) -> None:
+        self.jack = jack.Client(name, no_start_server=True, servername=server_name)
+        self._play = [self.jack.outports.register(f"play_{n + 1}") for n in range(channels)]
+        self._record = self.jack.inports.register("record_1")
+        self._samples = np.zeros((channels, 0), np.float32)
+        self._recording = np.zeros(0, np.float32)
+        self._loop = False
+        self._position = 0
+        self._running = False
+        self._xruns = 0
+        self._done = threading.Event()
+        self._graph_changed = threading.Event()
+        self.jack.set_process_callback(self._process)
+        self.jack.set_xrun_callback(self._note_xrun)
+        self.jack.set_port_registration_callback(lambda *_: self._graph_changed.set(), only_available=False)
+        self.jack.set_port_connect_callback(lambda *_: self._graph_changed.set(), only_available=False)
+        self.jack.activate()
+
+    def wait_for_ports(self, pattern: str, is_input: bool, at_least: int, timeout_s: float) -> list[str]:
+        def names() -> list[str]:
+            ports = self.jack.get_ports(is_audio=True, is_input=is_input, is_output=not is_input)
+            return [port.name for port in ports if re.fullmatch(pattern, port.name)]
+
+        self._until(lambda: len(names()) >= at_least, pattern, timeout_s)
+        return names()
+
+    def connect(self, into: str | None, out_of: str | None, timeout_s: float) -> None:
+        wires = []
+        if into is not None:
+            sinks = self.wait_for_ports(into, True, len(self._play), timeout_s)
+            wires += zip([port.name for port in self._play], sinks, strict=False)
+        if out_of is not None:
+            wires.append((self.wait_for_ports(out_of, False, 1, timeout_s)[0], self._record.name))
+        for source, sink in wires:
+            self._until(lambda wire=(source, sink): self._wire(*wire), f"{source} → {sink}", timeout_s)
+
+    def start(self, samples: np.ndarray, frames: int, loop: bool) -> None:
+        if samples.shape[0] != len(self._play):
+            raise ValueError(f"{samples.shape[0]} channels for a tape with {len(self._play)}")
+        self._running = False
+        self._samples = samples
+        self._recording = np.zeros(frames, np.float32)
+        self._loop = loop
+        self._position = 0
+        self._done.clear()
+        self._running = True
+
+    def recorded(self, timeout_s: float) -> np.ndarray:
+        if not self._done.wait(timeout_s):
+            raise TimeoutError(f"recorded {self._position} of {len(self._recording)} frames in {timeout_s} s")
+        return self._recording
+
+    def count_xruns(self) -> int:
+        return self._xruns
+
+    def _wire(self, source: str, sink: str) -> bool:
+        if sink in [port.name for port in self.jack.get_all_connections(source)]:
+            return True
+        try:
+            self.jack.connect(source, sink)
+        except jack.JackError:  # its client is not active yet
+            return False
+        return True
+
+    def _until(self, condition, what: str, timeout_s: float) -> None:
+        """Ask after each change of the graph; and twice a second, for a client's becoming active is none."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                there = ", ".join(port.name for port in self.jack.get_ports(is_audio=True))
+                raise TimeoutError(f"no {what} after {timeout_s} s; the ports are {there}")
+            self._graph_changed.wait(0.5)
+            self._graph_changed.clear()
+
+    def _note_xrun(self, _delay_us: float) -> None:
+        self._xruns += 1
+
+    def _process(self, frames: int) -> None:
+        # Recorded before it is played, so that a tape wired to itself hears itself one period later.
+        running, begin = self._running, self._position
+        if running and begin < len(self._recording):
+            room = self._recording[begin : begin + frames]
+            room[:] = self._record.get_array()[: len(room)]
+        length = self._samples.shape[1]
+        wanted = np.arange(begin, begin + frames)
+        if self._loop and length:
+            wanted %= length
+        there = wanted < length
+        for port, row in zip(self._play, self._samples, strict=True):
+            out = port.get_array()
+            out[:] = 0.0
+            if running:
+                out[there] = row[wanted[there]]
+        if running:
+            self._position = begin + frames
+            if self._position >= len(self._recording):
+                self._done.set()

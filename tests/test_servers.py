@@ -1,0 +1,101 @@
+"""The instruments themselves: a tape that changed a sample would prove nothing about rtgain."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PySide6 import QtGui, QtWidgets
+
+from tests.servers import JackServer
+from tests.tape import JackTape
+
+
+def noise(frames: int, channels: int = 1) -> np.ndarray:
+    samples = np.random.default_rng(0).uniform(-1.0, 1.0, (channels, frames))
+    return samples.astype(np.float32).squeeze()
+
+
+def test_tape_wired_to_itself_records_what_it_plays_bit_for_bit(tape):
+    samples = noise(48000)
+    recorded = tape.play_and_record(samples, into="tape:record_1", seconds=1.5)
+    assert len(recorded) == 72000
+    np.testing.assert_array_equal(recorded[tape.period : tape.period + 48000], samples)
+    assert not recorded[: tape.period].any()
+    assert not recorded[tape.period + 48000 :].any()
+
+
+def test_a_looping_tape_plays_its_samples_again_without_a_gap(tape):
+    samples = noise(1000)  # no multiple of the period
+    tape.connect(into="tape:record_1")
+    tape.start(samples, seconds=0.5, loop=True)
+    recorded = tape.recorded()[tape.period :]
+    np.testing.assert_array_equal(recorded, np.resize(samples, len(recorded)))
+
+
+def test_two_channels_go_to_two_ports_in_order(jack_server):
+    samples = noise(4800, channels=2)
+    with JackTape(jack_server, name="stereo", channels=2) as stereo, JackTape(jack_server, name="ear") as ear:
+        ear.connect(out_of="stereo:play_2")
+        ear.start(np.zeros(0), seconds=1.0)
+        stereo.start(samples)
+        heard = ear.recorded()
+    begin = int(np.flatnonzero(heard)[0])
+    np.testing.assert_array_equal(heard[begin : begin + 4800], samples[1])
+
+
+def test_a_missing_port_is_reported_with_those_that_there_are(tape):
+    with pytest.raises(TimeoutError, match=r"no absent:.* after 1 s; the ports are .*tape:record_1"):
+        tape.connect(into="absent:.*", timeout_s=1)
+
+
+LIST_DEVICES = """
+import sounddevice
+for device in sounddevice.query_devices():
+    if sounddevice.query_hostapis(device["hostapi"])["name"].startswith("JACK"):
+        print(device["name"], device["max_input_channels"], device["max_output_channels"])
+"""
+
+
+def test_portaudio_sees_the_server_and_the_tape_as_devices(tape):
+    listed = subprocess.run([sys.executable, "-c", LIST_DEVICES], capture_output=True, text=True, check=True)
+    assert listed.stdout.split("\n")[:2] == ["system 2 2", "tape 1 1"]
+
+
+def test_portaudio_sees_no_jack_when_no_fixture_asked_for_one():
+    listed = subprocess.run([sys.executable, "-c", LIST_DEVICES], capture_output=True, text=True, check=True)
+    assert listed.stdout == ""
+
+
+def test_a_killed_server_is_gone_and_the_tape_can_still_be_closed(own_jack_server):
+    tape = JackTape(own_jack_server)
+    own_jack_server.kill()
+    assert own_jack_server.process.returncode == -9
+    tape.close()
+
+
+def test_two_servers_run_beside_each_other(jack_server, own_jack_server):
+    assert jack_server.name != own_jack_server.name
+    with JackTape(jack_server) as one, JackTape(own_jack_server) as other:
+        assert one.name == other.name == "tape"
+
+
+def test_killed_servers_leave_room_for_others():
+    for _ in range(9):  # one more than JACK keeps in its register
+        server = JackServer()
+        server.kill()
+        server.stop()
+
+
+def test_a_server_that_cannot_start_says_why():
+    with pytest.raises(RuntimeError, match=r"(?s)jackd did not start:\n.*Sample rate"):
+        JackServer(sample_rate=-1)
+
+
+def test_windows_are_drawn_on_a_real_display(qtbot):
+    label = QtWidgets.QLabel("dry")
+    qtbot.addWidget(label)
+    label.show()
+    qtbot.waitExposed(label)
+    assert QtGui.QGuiApplication.platformName() == "xcb"
+    assert QtGui.QGuiApplication.primaryScreen().size().toTuple() == (1280, 800)
