@@ -1,0 +1,286 @@
+"""What calls the engine for every block: the fast clock, the real-time clock, and a device.
+
+All three run the same compiled kernel. `start`, then `stop`, which may be called more than once and
+returns when nothing can process any more; a driver is not started twice.
+"""
+
+import atexit
+import threading
+import time
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+
+from rtgain.audio.devices import Device, DeviceSetup, initialize, listed_devices, reason, terminate
+from rtgain.audio.engine import Engine
+from rtgain.audio.prefetch import Prefetch
+from rtgain.audio.sources import Source
+from rtgain.errors import DeviceError, InputError
+
+LATE_S = 0.05
+"""The real-time clock counts an xrun when it is this late: most sound cards would have run dry."""
+
+LOST_S = 1.0
+"""A device that asked for no block in this time is taken for lost."""
+
+_FAST_BLOCK_FRAMES = 4096
+_REALTIME_BLOCK_FRAMES = 512
+_CLOSING_S = 3.0
+
+
+class Driver(Protocol):
+    """What a session needs to know about whatever drives the audio."""
+
+    block: int
+    """Frames a block; with a device that chooses itself, what it suggested."""
+    description: str
+    """Where the sound goes and comes from, in the user's words."""
+
+    @property
+    def load(self) -> float:
+        """Share of a block's time that processing it takes, from 0 (nothing) to 1 (all)."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether no more blocks come though nobody stopped: the device is gone."""
+
+    @property
+    def error(self) -> InputError | None:
+        """Why the source ended early, if it did."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class FastDriver:
+    """As fast as the machine goes, in the calling thread: lossless, and the same bits every time."""
+
+    description = "fast clock, no device"
+    lost = False
+    error: InputError | None = None
+
+    def __init__(self, engine: Engine, source: Source, block: int = _FAST_BLOCK_FRAMES) -> None:
+        self.block = block
+        self._engine = engine
+        self._source = source
+        self._out = np.empty((block, engine.out_channels), np.float32)
+        self._load = _Load(block / engine.sample_rate)
+        self._has_ended = False
+
+    @property
+    def load(self) -> float:
+        return self._load.share
+
+    def start(self) -> None:
+        """Nothing starts by itself: `advance` does the work."""
+
+    def advance(self, frames: int) -> int:
+        """Process the next `frames` frames; returns how many there were, fewer only where the source ends.
+
+        Raises `InputError` where the source cannot be read.
+        """
+        done = 0
+        while done < frames and not self._has_ended:
+            wanted = min(self.block, frames - done)
+            samples = self._source.read(wanted)
+            count = samples.shape[1]
+            with self._load:
+                self._engine.process(samples[0], samples[1] if len(samples) > 1 else None, self._out[:count])
+            done += count
+            self._has_ended = count < wanted
+            if self._has_ended:
+                self._engine.end()
+        return done
+
+    def stop(self) -> None:
+        """Nothing is running."""
+
+
+class RealtimeDriver:
+    """The speed of a device without a device: a thread on an absolute schedule of the monotonic clock.
+
+    It is never slower than the clock on average: blocks that are late are made up for.
+    """
+
+    description = "real-time clock, no device"
+    lost = False
+
+    def __init__(self, engine: Engine, source: Source, block: int = _REALTIME_BLOCK_FRAMES) -> None:
+        self.block = block
+        self._engine = engine
+        self._prefetch = Prefetch(source, engine)
+        self._load = _Load(block / engine.sample_rate)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="real-time clock", daemon=True)
+
+    @property
+    def load(self) -> float:
+        return self._load.share
+
+    @property
+    def error(self) -> InputError | None:
+        return self._prefetch.error
+
+    def start(self) -> None:
+        """Start the clock. Its first block is processed at once."""
+        self._prefetch.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop at once, between two blocks."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._prefetch.stop()
+
+    def _run(self) -> None:
+        out = np.empty((self.block, self._engine.out_channels), np.float32)
+        control = self._engine.memory.control
+        start_s = time.monotonic()
+        blocks = 0
+        is_late = False
+        while True:
+            ahead_s = start_s + blocks * self.block / self._engine.sample_rate - time.monotonic()
+            if self._stop.wait(max(0.0, ahead_s)):
+                return
+            if ahead_s < -LATE_S and not is_late:
+                control["xruns"] += 1
+            is_late = ahead_s < -LATE_S
+            with self._load:
+                self._engine.process_source(out)
+            blocks += 1
+
+
+class DeviceDriver:
+    """A device of PortAudio, whose own thread calls the compiled callback: no Python runs in it.
+
+    `setup` is what the engine was made for. `source` is what is played, None where the microphone is
+    the dry signal. `block` is the frames of a block; 0 leaves them to the device.
+    """
+
+    def __init__(self, engine: Engine, setup: DeviceSetup, source: Source | None = None, *, block: int = 0) -> None:
+        self.description = str(setup)
+        self.abandoned = False
+        """Whether `stop` failed and the callback may run again, so that the engine must not be closed."""
+        device = setup.output or setup.input
+        self.block = block or (round(device.default_latency_s * setup.sample_rate) if device else 0)
+        self._asked_block = block
+        self._engine = engine
+        self._setup = setup
+        self._prefetch = Prefetch(source, engine) if source else None
+        self._sounddevice: Any = None
+        self._stream: Any = None
+        self._frames_seen = 0
+        self._seen_s = 0.0
+
+    @property
+    def load(self) -> float:
+        stream = self._stream
+        return float(stream.cpu_load) if stream else 0.0
+
+    @property
+    def error(self) -> InputError | None:
+        return self._prefetch.error if self._prefetch else None
+
+    @property
+    def lost(self) -> bool:
+        stream = self._stream
+        if stream is None:
+            return False
+        frames = int(self._engine.memory.control["frames"])
+        now_s = time.monotonic()
+        if frames != self._frames_seen:
+            self._frames_seen, self._seen_s = frames, now_s
+        return not stream.active or now_s - self._seen_s > LOST_S
+
+    def start(self) -> None:
+        """Open the devices and start. Raises `DeviceError` that names them and the rate."""
+        callback_address = self._engine.callback_address  # compiles first where it has to
+        if self._prefetch:
+            self._prefetch.start()
+        self._sounddevice = sounddevice = initialize()
+        try:
+            self._stream = self._open(sounddevice, callback_address)
+            self._seen_s = time.monotonic()
+            self._stream.start()
+        except sounddevice.PortAudioError as error:
+            self.stop()
+            raise DeviceError(
+                f"{self.description}: cannot be opened at {self._setup.sample_rate} Hz ({reason(error)}); "
+                "close what else uses it, or choose another device (rtgain devices lists them)"
+            ) from None
+        except DeviceError:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop and close the stream. When this returns, the callback runs no more, unless `abandoned`."""
+        sounddevice, self._sounddevice = self._sounddevice, None
+        stream, self._stream = self._stream, None
+        if sounddevice is not None:
+            was_active = stream is not None and stream.active
+            # In a thread: PortAudio waits ten minutes for a JACK server that has died to confirm the stop.
+            closing = threading.Thread(target=_close, args=[sounddevice, stream], name="closing", daemon=True)
+            closing.start()
+            closing.join(_CLOSING_S)
+            if closing.is_alive():
+                self.abandoned = was_active
+                # It would wait for the same thing when the interpreter ends.
+                atexit.unregister(sounddevice._exit_handler)
+        if self._prefetch:
+            self._prefetch.stop()
+
+    def _open(self, sounddevice: Any, callback_address: int) -> Any:
+        setup = self._setup
+        listed = listed_devices(sounddevice)
+        kind = "duplex" if setup.input and setup.output else "input" if setup.input else "output"
+        devices = [_index_now(device, listed) for device in (setup.input, setup.output) if device]
+        channels = [count for count in (setup.in_channels, setup.out_channels) if count]
+        return sounddevice._StreamBase(
+            kind,
+            samplerate=setup.sample_rate,
+            blocksize=self._asked_block,
+            device=devices if kind == "duplex" else devices[0],
+            channels=channels if kind == "duplex" else channels[0],
+            dtype="float32",
+            # Who asks for a block wants its latency; else what stutters least.
+            latency="low" if self._asked_block else "high",
+            callback=sounddevice._ffi.cast("PaStreamCallback *", callback_address),
+            userdata=sounddevice._ffi.cast("void *", self._engine.userdata_address),
+            wrap_callback=None,
+        )
+
+
+class _Load:
+    """The share of a block's time that the body of the `with` statement takes, averaged over some 20."""
+
+    def __init__(self, block_s: float) -> None:
+        self.share = 0.0
+        self._block_s = block_s
+        self._start_s = 0.0
+
+    def __enter__(self) -> None:
+        self._start_s = time.perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        share = (time.perf_counter() - self._start_s) / self._block_s
+        self.share += 0.05 * (min(1.0, share) - self.share)
+
+
+def _index_now(device: Device, listed: list[Device]) -> int:
+    """The index of `device` in PortAudio's present list, which may be a newer one than it was chosen from."""
+    same = [other.index for other in listed if (other.name, other.host_api) == (device.name, device.host_api)]
+    if not same:
+        raise DeviceError(f"{device}: is gone; plug it in again, or choose another (rtgain devices lists them)")
+    return device.index if device.index in same else same[0]
+
+
+def _close(sounddevice: Any, stream: Any) -> None:
+    if stream is not None:
+        stream.stop()
+        stream.close()
+    terminate(sounddevice)

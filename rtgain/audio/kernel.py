@@ -1,0 +1,188 @@
+"""The kernel: what happens to every block of audio, in one compiled function that all drivers share.
+
+    input ─► dry ─► reference path ─► target ─► monitor ─► output
+              └─► estimated gain, delay ─► matched ─┘        (dry, target, matched, gain ─► audio ring)
+
+It takes no lock, allocates nothing, calls no Python and raises nothing: what it must report, it
+counts in the control record. Blocks may have any length, and cutting the same frames into other
+blocks gives the same bits.
+"""
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from rtgain.audio.compiled import Record, array_at, compiled, compiled_as, load_acquire, store_release
+from rtgain.audio.match import MATCH, match_block
+from rtgain.audio.memory import CONTROL, DRY, GAIN, MATCHED, TARGET
+from rtgain.audio.path import PATH, path_block
+from rtgain.audio.ramp import CHUNK, CROSSFADE_S, RAMP, prepare_ramp, ramp
+from rtgain.audio.ring import HEADER_BYTES, WRITTEN, publish, reserve, store_row
+
+HEAR = {
+    "dry": (1.0, 0.0, 0.0),
+    "target": (0.0, 1.0, 0.0),
+    "matched": (0.0, 0.0, 1.0),
+    "difference": (0.0, 1.0, -1.0),
+    "mute": (0.0, 0.0, 0.0),
+}
+"""What can be heard, as weights of dry, target and matched; a switch crossfades from weights to weights."""
+
+LOUDEST = 1e6
+"""Input beyond +120 dBFS is no signal but a fault, like NaN: it is replaced by 0 and counted."""
+
+ENDLESS = 2**62
+
+STATE = np.dtype(
+    [
+        ("control", "i8"),  # address of the CONTROL record
+        ("audio", "i8"),  # address of the audio ring
+        ("audio_capacity", "i8"),
+        ("path", PATH),
+        ("match", MATCH),
+        ("target_is_input", "i8"),  # 1: the target is the second input, not made by the reference path
+        # The monitor: a row of HEAR, and the weights that lead there.
+        ("hear", "i8"),
+        ("hear_ramp", RAMP, (3,)),
+        ("hear_weight", "f8", (3, CHUNK)),
+        # The source ring, for input that a prefetch thread brings.
+        ("source", "i8"),  # its address
+        ("source_capacity", "i8"),
+        ("source_taken", "i8"),  # frames of it that were played
+        ("source_end", "i8"),  # where it ends; ENDLESS as long as that is not known
+        # The device, for the callback.
+        ("in_channels", "i8"),
+        ("out_channels", "i8"),
+        ("dry_from_source", "i8"),
+        # Scratch.
+        ("input", "f8", (CHUNK,)),
+        ("dry", "f8", (CHUNK,)),
+        ("target", "f8", (CHUNK,)),
+        ("matched", "f8", (CHUNK,)),
+        ("gain", "f8", (CHUNK,)),
+    ]
+)
+"""All that a block needs, behind one address: PortAudio's user data."""
+
+SOURCE_TAKEN = int(STATE.fields["source_taken"][1])  # type: ignore[index]
+SOURCE_END = int(STATE.fields["source_end"][1])  # type: ignore[index]
+
+HEAR_WEIGHTS = np.array(list(HEAR.values()))
+
+SIGNAL = types.Array(types.float32, 1, "A", readonly=True)
+FRAMES = types.Array(types.float32, 2, "C")
+
+
+def prepare_monitor(state: NDArray[np.void], sample_rate: int) -> None:
+    """Let the monitor of an engine (dtype `STATE`) start at what is to be heard, without a fade."""
+    prepare_ramp(state["hear_ramp"], CROSSFADE_S, sample_rate)
+
+
+@compiled
+def process_chunk(state: Record, in0: NDArray[np.float32], in1: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    frames = len(out)
+    control = array_at(state.control, 1, CONTROL)[0]
+    dry, target, matched, gain = state.dry, state.target, state.matched, state.gain
+    start = reserve(state.audio, frames)
+    if state.target_is_input != 0:
+        take_input(control, in0, dry, frames)
+        take_input(control, in1, target, frames)
+        for i in range(frames):
+            gain[i] = np.nan
+    else:
+        take_input(control, in0, state.input, frames)
+        path_block(state.path, start, state.input, dry, target, gain, frames)
+    for i in range(frames):
+        dry[i] = np.float32(dry[i])  # as the ring has it: what is matched later, out of the ring, is the same
+    match_block(state.match, control.match_gain, control.match_delay_frames, dry, matched, frames)
+    rows = array_at(state.audio + HEADER_BYTES, (4, 2 * state.audio_capacity), np.float32)
+    store_row(rows[DRY], state.audio_capacity, start, dry, frames)
+    store_row(rows[TARGET], state.audio_capacity, start, target, frames)
+    store_row(rows[MATCHED], state.audio_capacity, start, matched, frames)
+    store_row(rows[GAIN], state.audio_capacity, start, gain, frames)
+    publish(state.audio, start + frames)
+    monitor(state, control, dry, target, matched, out)
+    control.frames = start + frames
+
+
+@compiled
+def take_input(control: Record, x: NDArray[np.float32], y: NDArray[np.float64], frames: int) -> None:
+    """Copy x[:frames] (silence if x is empty) to `y`, and count what is no proper signal."""
+    clipped = 0
+    nonfinite = 0
+    if len(x) == 0:
+        for i in range(frames):
+            y[i] = 0.0
+        return
+    for i in range(frames):
+        sample = x[i]
+        if not abs(sample) <= LOUDEST:  # NaN too
+            nonfinite += 1
+            sample = np.float32(0.0)
+        elif abs(sample) >= 1.0:
+            clipped += 1
+        y[i] = sample
+    control.clipped_frames += clipped
+    control.nonfinite_frames += nonfinite
+
+
+@compiled
+def monitor(
+    state: Record,
+    control: Record,
+    dry: NDArray[np.float64],
+    target: NDArray[np.float64],
+    matched: NDArray[np.float64],
+    out: NDArray[np.float32],
+) -> None:
+    """Write what is to be heard to `out`, never beyond full scale, and keep the peaks."""
+    frames, channels = out.shape
+    weight = state.hear_weight
+    for row in range(3):
+        ramp(state.hear_ramp[row], HEAR_WEIGHTS[state.hear, row], weight[row], frames)
+    dry_peak, target_peak, output_peak = control.dry_peak, control.target_peak, control.output_peak
+    for i in range(frames):
+        heard = weight[0, i] * dry[i] + weight[1, i] * target[i] + weight[2, i] * matched[i]
+        heard = min(max(heard, -1.0), 1.0)
+        for channel in range(channels):
+            out[i, channel] = heard
+        dry_peak = max(dry_peak, abs(dry[i]))
+        target_peak = max(target_peak, abs(target[i]))
+        output_peak = max(output_peak, abs(heard))
+    control.dry_peak, control.target_peak, control.output_peak = dry_peak, target_peak, output_peak
+
+
+@compiled_as(types.void(types.int64, SIGNAL, SIGNAL, FRAMES))
+def process_block(address: int, in0: NDArray[np.float32], in1: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """Process the next len(out) frames of the engine whose `STATE` lies at `address`.
+
+    in0 is the dry signal and in1 the target, where that is an input: float32, shape (frames,). An
+    empty array stands for silence. out has the shape (frames, channels); all channels hear the same.
+    """
+    state = array_at(address, 1, STATE)[0]
+    for start in range(0, len(out), CHUNK):
+        process_chunk(state, in0[start:], in1[start:], out[start : start + CHUNK])
+
+
+@compiled_as(types.void(types.int64, SIGNAL, FRAMES))
+def process_source(address: int, in1: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """`process_block` with its input from the source ring, but for a target that the device brings (`in1`).
+
+    Where the ring runs dry before the source has ended, silence is played and counted, and nothing is
+    taken: the source goes on where it stopped.
+    """
+    state = array_at(address, 1, STATE)[0]
+    control = array_at(state.control, 1, CONTROL)[0]
+    rows = array_at(state.source + HEADER_BYTES, (2, 2 * state.source_capacity), np.float32)
+    taken = min(len(out), load_acquire(state.source + WRITTEN) - state.source_taken)
+    slot = state.source_taken & (state.source_capacity - 1)
+    second = in1[:taken] if len(in1) > 0 else rows[1, slot : slot + taken]
+    process_block(address, rows[0, slot : slot + taken], second, out[:taken])
+    taken_by_now = state.source_taken + taken
+    store_release(address + SOURCE_TAKEN, taken_by_now)
+    if control.ended == 0 and taken_by_now >= load_acquire(address + SOURCE_END):
+        control.end_frame = control.frames
+        control.ended = 1
+    if control.ended == 0:
+        control.starved_frames += len(out) - taken
+    process_block(address, in1[:0], in1[taken:], out[taken:])
