@@ -1,0 +1,272 @@
+"""The estimator: aligned windows in, estimates out. No threads, no clock, no shared memory.
+
+Each batch of windows goes through the same five steps: transform, weigh the evidence, descend the loss,
+track the reading over time, say what state that is. Windows come in order; a batch of one live and of many
+on the fast clock give the same estimates, to what a descent's tolerance leaves (0.004 dB; 0.015 at a step of 20 dB).
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rtgain.dsp.alignment import CrossSpectrum
+from rtgain.dsp.analysis import delayed, moments_of, rms_of, spectrum_of
+from rtgain.dsp.evidence import Evidence, unbiased, weigh
+from rtgain.dsp.gain import DB_PER_NEPER
+from rtgain.dsp.losses import FeatureLoss, SpectralLoss, loss_named
+from rtgain.estimation.aligner import ALIGNED, Alignment
+from rtgain.estimation.descent import Descent, descend
+from rtgain.estimation.estimate import Estimate, State
+from rtgain.estimation.settings import EstimatorSettings
+from rtgain.estimation.tracker import Reading, Tracker
+
+SILENCE_RMS = 1e-8
+"""A window below this RMS (−160 dBFS) on either side says nothing about the gain."""
+
+TRACKING_STD_DB = 0.25
+"""An estimate less sure than this is still converging."""
+
+LOST_S = 0.5
+"""So long may windows tell nothing before the pair is called incoherent."""
+
+VAIN_LOSS = 0.9
+"""A best gain that leaves this much of the target (waveform loss, phase turned by 90°) is none."""
+
+POLARITY_COSINE = 0.3
+"""Below this cosine of the phase between dry and target, polarity cannot be told (90° has none)."""
+
+POLARITY_MEMORY = 0.9
+"""Each window turns the running cosine by a tenth."""
+
+TINY = torch.finfo(torch.float32).tiny
+
+LEAST_GAIN = 1e-6
+"""A closed-form optimum of zero or below is shown as this (−120 dB) times the ratio of the levels."""
+
+FULL_SCALE = 0.9999
+"""A sample of this or more is at full scale."""
+
+CLIPPED_SAMPLES = 3
+"""So many at full scale are no chance peak."""
+
+FORGETTING_DB_S = 30.0
+"""How fast a loud past is forgotten: faster than rooms ring off, slower than filters do (20 Hz: 100 dB/s)."""
+
+PAUSE = 1e3
+"""A window that tells nothing, and has this much less power than its recent past, is a pause: silent."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A batch of B aligned windows: `dry` and `target` ``(B, W)`` float32, the rest ``(B,)``.
+
+    `center_frames` are the centres in the dry signal, `available_frames` when the windows were complete, and
+    `gain_true_db` the reference gain over each, NaN where unknown.
+    """
+
+    dry: NDArray[np.float32]
+    target: NDArray[np.float32]
+    center_frames: NDArray[np.float64]
+    available_frames: NDArray[np.float64]
+    gain_true_db: NDArray[np.float64]
+
+
+class Estimator:
+    """Re-estimates a gain from window to window. `settings` may be replaced while it runs."""
+
+    def __init__(self, settings: EstimatorSettings) -> None:
+        self.settings = settings
+        self.frozen = False
+        self.tracker = Tracker()
+        self._cosine = 0.0
+        self._untold_s = 0.0
+        self._recent_db = -math.inf
+        self._state = State.WAITING
+
+    def warm_up(self) -> None:
+        """Make torch load what it loads on first use (a second), before anything waits for an estimate."""
+        noise = np.random.default_rng(0).standard_normal((1, self.settings.window_frames)).astype(np.float32)
+        zero = np.zeros(1)
+        Estimator(self.settings).estimate(Windows(noise, noise, zero, zero, zero))
+
+    def reset(self, gain_db: float = 0.0) -> None:
+        """Forget everything, and start the next descent from `gain_db`."""
+        self.tracker = Tracker(gain_db=gain_db)
+        self._cosine = 0.0
+        self._untold_s = 0.0
+        self._state = State.WAITING
+
+    def resume(self, last: Estimate) -> None:
+        """Go on from an estimate that an earlier estimator made."""
+        if math.isfinite(last.gain_est_db):
+            self.tracker = Tracker(gain_db=last.gain_est_db, std_db=last.std_db)
+        self._cosine = float(last.polarity)
+        self._state = last.state
+
+    def estimate(
+        self, windows: Windows, alignment: Alignment = ALIGNED, cross: CrossSpectrum | None = None
+    ) -> list[Estimate]:
+        """One estimate a window, in order; `cross` collects the spectra for the next reading of the delay.
+
+        The descents of a batch start together. Where one of them did not come to rest, they are done again one
+        after the other, each from where the one before ended: a batch changes a result by its tolerance at most.
+        """
+        pairs, gates = self._prepare(windows, alignment, cross)
+        descent = self._descend(pairs)
+        told_nothing = pairs.evidence.std_log.isinf()
+        together = len(gates) == 1 or bool((descent.settled | told_nothing).all())
+        optima_db = DB_PER_NEPER * (pairs.optimum_log + pairs.level_log).double()
+        estimates = []
+        for index, gate in enumerate(gates):
+            pair = pairs.at(index)
+            rest = descent.at(index) if together else self._descend(pair)
+            if not self.frozen:
+                self._follow(pair, rest, alignment)
+                self._state = gate or self._judge(rest, alignment)
+            estimates.append(
+                Estimate(
+                    center_frame=float(windows.center_frames[index]),
+                    available_frame=float(windows.available_frames[index]),
+                    gain_true_db=float(windows.gain_true_db[index]),
+                    gain_est_db=self.tracker.gain_db if math.isfinite(self.tracker.std_db) else math.nan,
+                    gain_opt_db=math.nan if math.isinf(pair.evidence.std_log) else float(optima_db[index]),
+                    opt_std_db=DB_PER_NEPER * float(pair.evidence.std_log),
+                    std_db=self.tracker.std_db,
+                    loss=math.nan if gate else float(rest.loss),
+                    state=self._state,
+                    steps=int(rest.steps),
+                    delay_frames=alignment.delay_frames if alignment.known else math.nan,
+                    polarity=self.polarity,
+                )
+            )
+        return estimates
+
+    @property
+    def polarity(self) -> int:
+        """1 or −1, or 0 where the phase between dry and target tells neither."""
+        return 0 if abs(self._cosine) < POLARITY_COSINE else int(math.copysign(1, self._cosine))
+
+    def _prepare(
+        self, windows: Windows, alignment: Alignment, cross: CrossSpectrum | None
+    ) -> tuple["_Pairs", list[State | None]]:
+        """Level, align, transform and weigh the windows; and the states of those that are not to be judged."""
+        dry, target = torch.from_numpy(windows.dry), torch.from_numpy(windows.target)
+        dry = delayed(dry, alignment.delay_frames - alignment.offset_frames)
+        dry_spectrum, target_spectrum = spectrum_of(dry), spectrum_of(target)
+        dry_rms, target_rms = rms_of(dry_spectrum), rms_of(target_spectrum)
+        silent = (dry_rms < SILENCE_RMS) | (target_rms < SILENCE_RMS)
+        dry_rms, target_rms = dry_rms.clamp_min(SILENCE_RMS), target_rms.clamp_min(SILENCE_RMS)
+        dry_spectrum = dry_spectrum / dry_rms.unsqueeze(-1)
+        target_spectrum = target_spectrum / target_rms.unsqueeze(-1)
+        faded = self._faded(dry_rms)
+        evidence = weigh(dry_spectrum, target_spectrum, faded)
+        clipped = _clipped(dry) | _clipped(target) if self.settings.clip_gate else torch.zeros_like(silent)
+        evidence = replace(evidence, std_log=torch.where(silent | clipped, torch.inf, evidence.std_log))
+        silent |= evidence.std_log.isinf() & ~clipped & (faded > PAUSE)
+        if cross is not None and not bool(silent.all()):
+            level = dry_rms[~silent].unsqueeze(-1)  # loud windows count more, whatever the gain does meanwhile
+            cross.add(dry_spectrum[~silent] * level, target_spectrum[~silent] * level)
+        loss = loss_named(self.settings.loss)
+        if isinstance(loss, SpectralLoss):
+            features = loss.of_spectrum(dry_spectrum), loss.of_spectrum(unbiased(target_spectrum, evidence.noise))
+            weights: Tensor | None = evidence.weights
+        else:
+            target = torch.where((evidence.in_phase < -POLARITY_COSINE).unsqueeze(-1), -target, target)
+            features = loss.features(dry / dry_rms.unsqueeze(-1)), loss.features(target / target_rms.unsqueeze(-1))
+            weights = loss.weights(evidence.weights / dry_spectrum.abs().clamp_min(TINY), features[0])
+        lag, spread = moments_of(dry / dry_rms.unsqueeze(-1), dry_spectrum, evidence.weights)
+        hop_frames = self.settings.hop_frames
+        level_log = (target_rms / dry_rms).log()
+        optimum_log = loss.optimum(*features, weights).clamp_min(LEAST_GAIN).log()
+        pairs = _Pairs(
+            loss, *features, weights, evidence, optimum_log, level_log, lag / hop_frames, spread / hop_frames
+        )
+        both = zip(silent.tolist(), clipped.tolist(), strict=True)
+        return pairs, [State.SILENT if quiet else State.CLIPPED if loud else None for quiet, loud in both]
+
+    def _faded(self, dry_rms: Tensor) -> Tensor:
+        """The power of each window's recent past over its own: the loudest, less `FORGETTING_DB_S` since then."""
+        rising_db = (
+            FORGETTING_DB_S * self.settings.hop_frames / self.settings.sample_rate * torch.arange(len(dry_rms) + 1)
+        )
+        level_db = torch.cat([torch.tensor([self._recent_db]), 20.0 * dry_rms.log10()])
+        recent_db = (level_db + rising_db).cummax(0).values - rising_db
+        self._recent_db = float(recent_db[-1])
+        faded: Tensor = 10.0 ** ((recent_db - level_db)[1:] / 10.0)
+        return faded
+
+    def _descend(self, pairs: "_Pairs") -> Descent:
+        start_log = self.tracker.gain_db / DB_PER_NEPER - pairs.level_log
+        return descend(
+            pairs.loss,
+            pairs.dry,
+            pairs.target,
+            pairs.weights,
+            pairs.evidence,
+            start_log,
+            pairs.optimum_log,
+            optimizer=self.settings.optimizer,
+            rate=self.settings.rate,
+        )
+
+    def _follow(self, pair: "_Pairs", rest: Descent, alignment: Alignment) -> None:
+        std_db = DB_PER_NEPER * float(pair.evidence.std_log)
+        gain_db = DB_PER_NEPER * float(rest.log_gain + pair.level_log)
+        self.tracker.update(Reading(gain_db, std_db, float(pair.lag_hops), float(pair.spread_hops)))
+        if not math.isfinite(std_db):
+            self._untold_s += self.settings.hop_frames / self.settings.sample_rate
+            return
+        self._untold_s = 0.0
+        if alignment.known:
+            in_phase = float(pair.evidence.in_phase)
+            turn = 1.0 - POLARITY_MEMORY if self._cosine else 1.0
+            self._cosine += turn * (in_phase - self._cosine)
+
+    def _judge(self, rest: Descent, alignment: Alignment) -> State:
+        if self._untold_s >= LOST_S or alignment.hopeless or float(rest.loss) > VAIN_LOSS:
+            return State.INCOHERENT
+        in_doubt = self.tracker.outliers > 0 or self.tracker.std_db > TRACKING_STD_DB
+        if in_doubt or not rest.settled or not alignment.known:
+            return State.CONVERGING
+        return State.TRACKING
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Features of B pairs of windows, each brought to one level; `level_log` ``(B,)`` is what was divided out.
+
+    `lag_hops` and `spread_hops` ``(B,)`` say when in the window its sound is, from the centre.
+    """
+
+    loss: FeatureLoss
+    dry: Tensor
+    target: Tensor
+    weights: Tensor | None
+    evidence: Evidence
+    optimum_log: Tensor
+    level_log: Tensor
+    lag_hops: Tensor
+    spread_hops: Tensor
+
+    def at(self, index: int) -> "_Pairs":
+        """One pair, as a batch of its own."""
+        one = slice(index, index + 1)
+        return _Pairs(
+            self.loss,
+            self.dry[one],
+            self.target[one],
+            None if self.weights is None else self.weights[one],
+            self.evidence.at(index),
+            self.optimum_log[one],
+            self.level_log[one],
+            self.lag_hops[one],
+            self.spread_hops[one],
+        )
+
+
+def _clipped(windows: Tensor) -> Tensor:
+    return (windows.abs() >= FULL_SCALE).sum(-1) >= CLIPPED_SAMPLES

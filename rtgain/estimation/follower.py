@@ -1,0 +1,193 @@
+"""Follows the audio ring: hands every hop's window to the estimator, in order, and keeps the two signals aligned.
+
+Hops lie on a fixed grid in the dry signal's own time, and so do the readings of the delay: whether a follower
+keeps up window by window, catches up many at once, or runs on the fast clock, the estimates are the same.
+"""
+
+import math
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rtgain.audio.memory import DRY, GAIN, TARGET, EngineMemory
+from rtgain.dsp.alignment import CrossSpectrum, global_delay
+from rtgain.estimation.aligner import Aligner
+from rtgain.estimation.estimate import Estimate
+from rtgain.estimation.estimator import Estimator, Windows
+from rtgain.estimation.settings import EstimatorSettings
+
+SEARCH_HOPS = 16
+"""Hops between readings of the delay while it is searched for, or in doubt."""
+
+FOLLOW_HOPS = 64
+"""Hops between readings once it is known; also the most windows in a batch."""
+
+SEARCH_S = 2.0
+"""Sound that the search over the whole range listens to …"""
+
+SEARCH_MIN_S = 1.0
+"""… and the least with which it begins."""
+
+MAX_DELAY_S = 1.0
+"""The longest delay that is found, either way."""
+
+
+LEAST_GAIN = 1e-6
+"""A gain that passes through zero, where its polarity turns over, counts as −120 dB."""
+
+Sample = TypeVar("Sample", np.float32, np.float64)
+
+
+class Sound(Protocol):
+    """Dry and target signal side by side, as far as they are there."""
+
+    @property
+    def written(self) -> int:
+        """Frames so far."""
+
+    @property
+    def oldest(self) -> int:
+        """The oldest frame left."""
+
+    def read(self, start: int, frames: int) -> NDArray[np.floating]:
+        """Frames from `start`, shape (rows, frames); the rows are those of `rtgain.audio.memory`."""
+
+
+class RingSound:
+    """The audio ring of a session, up to where its source ended (or to `limit_frame`, where that is set)."""
+
+    def __init__(self, memory: EngineMemory) -> None:
+        self.limit_frame: int | None = None
+        self._memory = memory
+
+    @property
+    def written(self) -> int:
+        """Frames of sound so far; silence behind the source's end does not count."""
+        written = self._memory.audio.written  # first: the end is announced before any frame behind it
+        control = self._memory.control
+        ends = (control["end_frame"] if control["ended"] else None, self.limit_frame)
+        return min([written, *(int(end) for end in ends if end is not None)])
+
+    @property
+    def oldest(self) -> int:
+        """The oldest frame left."""
+        return self._memory.audio.oldest
+
+    def read(self, start: int, frames: int) -> NDArray[np.floating]:
+        """A copy of frames, (rows, frames), as `rtgain.audio.ring.Ring.read`."""
+        return self._memory.audio.read(start, frames)
+
+
+class Follower:
+    """Turns what a ring holds into estimates, one a hop. `dropped_frames` counts what it came too late for."""
+
+    def __init__(
+        self,
+        sound: Sound,
+        estimator: Estimator,
+        *,
+        last: Estimate | None = None,
+        delay_frames: float | None = None,
+    ) -> None:
+        """Follow `sound` from its beginning, or from behind the estimate `last`; `delay_frames` where it is known."""
+        self.estimator = estimator
+        self.dropped_frames = 0
+        self._sound = sound
+        self._cross = CrossSpectrum()
+        self._hop = 0
+        if last is not None:
+            estimator.resume(last)
+            settings = estimator.settings
+            self._hop = 1 + round((last.center_frame - settings.window_frames / 2) / settings.hop_frames)
+            delay_frames = None if math.isnan(last.delay_frames) else last.delay_frames
+        self.aligner = Aligner(search=estimator.settings.align, delay_frames=delay_frames)
+
+    def configure(self, settings: EstimatorSettings) -> None:
+        """Go on with other settings; a window or hop of other length is taken up behind the last one."""
+        before = self.estimator.settings
+        self.estimator.settings = settings
+        if (settings.window_frames, settings.hop_frames) != (before.window_frames, before.hop_frames):
+            self._hop = -(-self._hop * before.hop_frames // settings.hop_frames)
+            self._cross = CrossSpectrum()
+        if settings.align != before.align:
+            self.aligner = Aligner(search=settings.align)
+
+    @property
+    def next_frame(self) -> int:
+        """The frame counter's value from which the next estimate can be made."""
+        settings = self.estimator.settings
+        return self._hop * settings.hop_frames + settings.window_frames + max(0, self.aligner.offset_frames)
+
+    def advance(self) -> list[Estimate]:
+        """The estimates of all windows that are complete by now, up to the next reading of the delay.
+
+        An empty list means that no window is complete. Raises `Overtaken` when the ring was overwritten
+        while it was read; the next call then goes on with what is left.
+        """
+        settings = self.estimator.settings
+        hop_frames, window_frames = settings.hop_frames, settings.window_frames
+        self._skip_lost()
+        offset = self.aligner.offset_frames
+        ready = (self._sound.written - self.next_frame) // hop_frames + 1
+        reading_hops = FOLLOW_HOPS if self.aligner.steady else SEARCH_HOPS
+        hops = min(ready, reading_hops - self._hop % reading_hops)
+        if hops <= 0:
+            return []
+        start = self._hop * hop_frames
+        span = (hops - 1) * hop_frames + window_frames
+        first = start + min(0, offset)
+        stretch = self._sound.read(first, span + abs(offset))
+        dry_from, target_from = start - first, start - first + offset
+        windows = Windows(
+            dry=_windows(stretch[DRY, dry_from : dry_from + span], window_frames, hop_frames),
+            target=_windows(stretch[TARGET, target_from : target_from + span], window_frames, hop_frames),
+            center_frames=start + window_frames / 2 + hop_frames * np.arange(hops, dtype=np.float64),
+            available_frames=float(self.next_frame) + hop_frames * np.arange(hops, dtype=np.float64),
+            gain_true_db=mean_gain_db(stretch[GAIN, dry_from : dry_from + span], window_frames, hop_frames),
+        )
+        estimates = self.estimator.estimate(windows, self.aligner.alignment, self._cross)
+        self._hop += hops
+        if self._hop % reading_hops == 0:
+            self._read_delay(reading_hops * hop_frames)
+        return estimates
+
+    def _skip_lost(self) -> None:
+        """Go on with the first window that has a target, and with the newest when the next one is overwritten."""
+        settings = self.estimator.settings
+        offset = self.aligner.offset_frames
+        self._hop = max(self._hop, -(-max(0, -offset) // settings.hop_frames))
+        if self._hop * settings.hop_frames + min(0, offset) < self._sound.oldest:
+            newest = self._sound.written - settings.window_frames - max(0, offset)
+            hop = max(self._hop, newest // settings.hop_frames)
+            self.dropped_frames += (hop - self._hop) * settings.hop_frames
+            self._hop = hop
+
+    def _read_delay(self, span_frames: int) -> None:
+        cross, self._cross = self._cross, CrossSpectrum()
+        if self.aligner.wants_global(cross):
+            sample_rate = self.estimator.settings.sample_rate
+            end = self.next_frame - self.estimator.settings.hop_frames
+            begin = max(self._sound.oldest + sample_rate // 4, end - round(SEARCH_S * sample_rate), 0)
+            if end - begin >= SEARCH_MIN_S * sample_rate:
+                stretch = torch.from_numpy(self._sound.read(begin, end - begin))
+                reading = global_delay(stretch[DRY], stretch[TARGET], round(MAX_DELAY_S * sample_rate))
+                self.aligner.take_global(reading, cross.explained, span_frames)
+                return
+        self.aligner.take_local(cross, span_frames)
+
+
+def mean_gain_db(gain: NDArray[np.floating], window_frames: int, hop_frames: int) -> NDArray[np.float64]:
+    """The mean in dB over each window of `gain` (linear), Hann-weighted as the analysis is; NaN stays NaN."""
+    if gain.min() == gain.max():
+        gain_db = 20.0 * np.log10(float(gain[0]))
+        return np.full((len(gain) - window_frames) // hop_frames + 1, gain_db)
+    hann = np.hanning(window_frames + 1)[:-1]
+    level_db = 20.0 * np.log10(np.maximum(gain.astype(np.float64), LEAST_GAIN))
+    means: NDArray[np.float64] = _windows(level_db, window_frames, hop_frames) @ (hann / hann.sum())
+    return means
+
+
+def _windows(signal: NDArray[Sample], window_frames: int, hop_frames: int) -> NDArray[Sample]:
+    return np.lib.stride_tricks.sliding_window_view(signal, window_frames)[::hop_frames].copy()

@@ -1,0 +1,144 @@
+"""One gain over time out of one reading a window: long memory while readings agree, none when the gain moved.
+
+A Kalman filter whose state is the gain and, while it moves, its slope. It is what makes the estimate calm in
+noise and quick after a step, and it says how sure the result is.
+"""
+
+import math
+from dataclasses import dataclass
+
+CHANGE_SIGMAS = 4.0
+"""A reading this many standard deviations off is no noise."""
+
+DRIFT_SIGMAS = 1.5
+"""Nor is a run of readings on one side with this (exponentially averaged) mean."""
+
+SURE_STD_DB = 0.5
+"""One reading at least this sure may declare a change alone; weaker ones must be three in a row."""
+
+OVERLAP = 2.0
+"""Windows overlap by three quarters, so a further reading is worth only half a new one (measured)."""
+
+MEMORY_READINGS = 48
+"""Readings remembered at most, about a second: what drifts more slowly than that is followed."""
+
+FLOOR_STD_DB = 2e-4
+"""Nothing is believed beyond this: float32 and the optimizer's tolerance do not average out."""
+
+UNREST_MEMORY = 0.93
+"""What is left after each window of the unrest that changes brought."""
+
+MAX_UNREST_DB = 0.5
+"""The most by which a restless gain is thought to move from window to window."""
+
+REST_DB = 1e-3
+"""Below this unrest the gain stands still: it has no slope."""
+
+BEND = 0.1
+"""How much of its unrest a moving gain's slope may change by from window to window (measured on ±6 dB at 0.5 Hz)."""
+
+CHANGE_UNCERTAINTY = 0.1
+"""A gain that moved by d since the last reading is known only to this share of d (measured on a ±6 dB sweep)."""
+
+BLUR = 0.2
+"""A gain that moves by d over what is heard of a window is read with this share of d as error (measured likewise)."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one window says: the gain and its standard deviation (infinite: nothing), and when.
+
+    The gain is heard where the window's sound is: `lag_hops` behind the window's centre on average, over
+    `spread_hops` (RMS) around that.
+    """
+
+    gain_db: float
+    std_db: float
+    lag_hops: float = 0.0
+    spread_hops: float = 0.0
+
+
+@dataclass
+class Tracker:
+    """The gain in dB believed now, and its standard deviation. Infinite deviation: nothing known yet.
+
+    `outliers` counts readings in a row that contradict it and are too weak to overthrow it: it is in doubt.
+    """
+
+    gain_db: float = 0.0
+    std_db: float = math.inf
+    outliers: int = 0
+    _slope_db: float = 0.0
+    _slope_variance: float = 0.0
+    _covariance: float = 0.0
+    _drift: float = 0.0
+    _unrest_db: float = 0.0
+    _last_change_db: float = 0.0
+
+    def update(self, reading: Reading) -> None:
+        """Go on by one window, and take what it says."""
+        told = math.isfinite(reading.gain_db) and math.isfinite(reading.std_db)
+        if not math.isfinite(self.std_db):
+            if told:
+                self._begin(reading.gain_db, reading.std_db**2 + FLOOR_STD_DB**2, reading.lag_hops)
+            return
+        self._go_on(told=told)
+        if told:
+            self._take(reading)
+
+    def _go_on(self, *, told: bool) -> None:
+        """One hop later, the gain has gone on along its slope; where nothing is told it is held, and so less sure."""
+        if told:
+            variance = self.std_db**2 + 2.0 * self._covariance + self._slope_variance
+            self.std_db = math.sqrt(max(variance, 0.0))
+            self.gain_db += self._slope_db
+            self._covariance += self._slope_variance
+        else:
+            self.std_db += abs(self._slope_db)
+            self._covariance = 0.0
+        self._slope_variance += (BEND * self._unrest_db) ** 2
+        is_moving = abs(self._slope_db) > 3.0 * math.sqrt(self._slope_variance)
+        self._unrest_db = max(UNREST_MEMORY * self._unrest_db, min(abs(self._slope_db), MAX_UNREST_DB) * is_moving)
+        self._last_change_db *= UNREST_MEMORY
+        if self._unrest_db < REST_DB:
+            self._slope_db = self._slope_variance = self._covariance = 0.0
+
+    def _take(self, reading: Reading) -> None:
+        lag = reading.lag_hops
+        blur_db = BLUR * abs(self._slope_db) * reading.spread_hops
+        variance = reading.std_db**2 + FLOOR_STD_DB**2 + blur_db**2
+        innovation = reading.gain_db - (self.gain_db + lag * self._slope_db)
+        seen_gain = self.std_db**2 + lag * self._covariance
+        seen_slope = self._covariance + lag * self._slope_variance
+        seen = seen_gain + lag * seen_slope
+        deviation = innovation / math.sqrt(variance + seen)
+        outlying = abs(deviation) > CHANGE_SIGMAS
+        self.outliers = self.outliers + 1 if outlying else 0
+        self._drift = 0.8 * self._drift + 0.2 * min(max(deviation, -3.0), 3.0)
+        sure = reading.std_db < SURE_STD_DB or self.outliers >= 3
+        if (outlying and sure) or abs(self._drift) > DRIFT_SIGMAS:
+            self._note_change(abs(innovation))
+            self._begin(reading.gain_db - lag * self._slope_db, variance + (CHANGE_UNCERTAINTY * innovation) ** 2, lag)
+        elif not outlying:
+            total = seen + OVERLAP * variance
+            self.gain_db += seen_gain / total * innovation
+            self._slope_db += seen_slope / total * innovation
+            left = self.std_db**2 - seen_gain**2 / total
+            remembered = min(self.std_db**2, OVERLAP * variance / MEMORY_READINGS)
+            self.std_db = math.sqrt(max(left, remembered, FLOOR_STD_DB**2))
+            self._covariance -= seen_gain * seen_slope / total
+            self._slope_variance = max(self._slope_variance - seen_slope**2 / total, 0.0)
+
+    def _note_change(self, change_db: float) -> None:
+        """A gain that changed twice in short time will change again: until it rests, nothing is sure for long."""
+        self._unrest_db = max(self._unrest_db, min(change_db, self._last_change_db, MAX_UNREST_DB))
+        self._last_change_db = max(self._last_change_db, change_db)
+
+    def _begin(self, gain_db: float, variance: float, lag: float) -> None:
+        """Know the gain from one reading alone, which a slope that is not known has moved by `lag` hops."""
+        self._slope_variance = max(self._slope_variance, self._unrest_db**2)
+        self._covariance = -lag * self._slope_variance
+        self.gain_db = gain_db
+        self.std_db = math.sqrt(variance + lag**2 * self._slope_variance)
+        self.outliers = 0
+        self._drift = 0.0

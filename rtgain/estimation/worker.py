@@ -1,0 +1,214 @@
+"""The estimator's own process: it cannot disturb the sound, and it can be killed and started again.
+
+It attaches to the session's shared memory, follows the audio ring, and writes estimates and the gain of the
+matched signal back. This module is imported by both sides; torch is imported only inside the process.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Any
+
+from rtgain.audio.memory import EngineMemory
+from rtgain.audio.ring import Overtaken
+from rtgain.estimation.estimate import Estimate
+from rtgain.estimation.settings import EstimatorSettings
+
+if TYPE_CHECKING:
+    from rtgain.estimation.follower import Follower, RingSound
+
+LONGEST_WAIT_S = 0.1
+"""The ring is looked at this often even when no window can be complete: the clock may have stalled."""
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Forget everything and start again from `gain_db`."""
+
+    gain_db: float = 0.0
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """Hold the estimate (`on`), or let it go."""
+
+    on: bool
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Estimate what is left up to frame `limit_frame`, then leave."""
+
+    limit_frame: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The process has loaded torch and begins to estimate."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Frames that were overwritten before they could be analysed."""
+
+    dropped_frames: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The estimator raised; the process ends."""
+
+    reason: str
+
+
+class Worker:
+    """The session's side: starts the process, sends it commands, hears from it, stops it."""
+
+    def __init__(self, memory_name: str, settings: EstimatorSettings, last: Estimate | None = None) -> None:
+        """Spawn the process. `last` is the estimate to go on from."""
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process: BaseProcess = context.Process(
+            target=_main, args=(memory_name, settings, last, theirs), name="rtgain estimator", daemon=True
+        )
+        with _deaf_to_the_keyboard():
+            self._process.start()
+        theirs.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.is_alive()
+
+    def send(self, command: EstimatorSettings | Reset | Freeze | Finish) -> None:
+        """Send a command; to a process that has died, nothing is sent."""
+        with suppress(BrokenPipeError, ConnectionResetError):  # `alive` tells, and another one is started
+            self._connection.send(command)
+
+    def messages(self, timeout_s: float = 0.0) -> list[Ready | Progress | Failed]:
+        """What the process has said since the last call, waiting up to `timeout_s` for the first of it."""
+        received: list[Ready | Progress | Failed] = []
+        with suppress(EOFError, ConnectionResetError):  # the process has gone; what it said before is here
+            while self._connection.poll(0.0 if received else timeout_s):
+                received.append(self._connection.recv())
+        return received
+
+    def finish(self, limit_frame: int, timeout_s: float) -> bool:
+        """Let it estimate what is left and leave; False when it did not within `timeout_s`."""
+        self.send(Finish(limit_frame))
+        self._process.join(timeout_s)
+        return not self._process.is_alive()
+
+    def stop(self) -> None:
+        """End the process, whatever it is doing: it owns nothing but memory that others clear. Idempotent."""
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._connection.close()
+
+
+@contextmanager
+def _deaf_to_the_keyboard() -> Iterator[None]:
+    """A process that is started here never hears what is sent to the whole group (Ctrl-C, `timeout`'s SIGTERM).
+
+    The session does, and ends it in order. Windows has no such masks, and its Ctrl-C is ignored in `_main`.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _main(memory_name: str, settings: EstimatorSettings, last: Estimate | None, commands: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the session ends us in order
+    os.environ["OMP_NUM_THREADS"] = "1"  # measured: more threads are slower at these sizes and take audio's cores
+    from rtgain.estimation.estimator import Estimator
+    from rtgain.estimation.follower import Follower, RingSound
+
+    try:
+        with EngineMemory.attach(memory_name) as memory:
+            sound, estimator = RingSound(memory), Estimator(settings)
+            estimator.warm_up()
+            _Process(memory, sound, Follower(sound, estimator, last=last), commands).run()
+    except Exception as error:
+        commands.send(Failed(f"{type(error).__name__}: {error}"))
+        raise SystemExit(1) from error
+
+
+class _Process:
+    """The loop: wait for a window or a command, estimate, publish."""
+
+    def __init__(self, memory: EngineMemory, sound: "RingSound", follower: "Follower", commands: Connection) -> None:
+        self._memory = memory
+        self._sound = sound
+        self._follower = follower
+        self._commands = commands
+        self._reported_dropped = 0
+
+    def run(self) -> None:
+        parent = multiprocessing.parent_process()
+        assert parent is not None
+        self._commands.send(Ready())
+        while True:
+            ready = wait([self._commands, parent.sentinel], self._until_next_window_s())
+            if parent.sentinel in ready:
+                return
+            if self._commands in ready and not self._obey(self._commands.recv()):
+                return
+            while self._estimate():
+                pass
+
+    def _until_next_window_s(self) -> float:
+        frames = self._follower.next_frame - self._sound.written
+        return min(max(frames / self._follower.estimator.settings.sample_rate, 0.0), LONGEST_WAIT_S)
+
+    def _obey(self, command: Any) -> bool:
+        estimator = self._follower.estimator
+        match command:
+            case EstimatorSettings():
+                self._follower.configure(command)
+            case Reset(gain_db):
+                estimator.reset(gain_db)
+            case Freeze(on):
+                estimator.frozen = on
+            case Finish(limit_frame):
+                self._sound.limit_frame = limit_frame
+                while self._estimate():
+                    pass
+                return False
+        return True
+
+    def _estimate(self) -> bool:
+        """Estimate and publish what is there; whether there was anything."""
+        try:
+            estimates = self._follower.advance()
+        except Overtaken:
+            return True
+        for estimate in estimates:
+            self._memory.estimates.write(estimate.to_row().reshape(-1, 1))
+        if estimates:
+            publish_match(self._memory, estimates[-1])
+        if self._follower.dropped_frames != self._reported_dropped:
+            self._reported_dropped = self._follower.dropped_frames
+            self._commands.send(Progress(self._reported_dropped))
+        return bool(estimates)
+
+
+def publish_match(memory: EngineMemory, estimate: Estimate) -> None:
+    """Hand an estimate to the audio side, which plays dry × estimate as the matched signal."""
+    memory.control["match_gain"] = estimate.match_gain
+    memory.control["match_delay_frames"] = estimate.match_delay_frames

@@ -1,0 +1,101 @@
+"""The accuracy that is promised, on the built-in signals, through whole sessions on the fast clock."""
+
+import functools
+
+import numpy as np
+import pytest
+import soundfile
+
+from rtgain.bench.accuracy import CASES, GAIN_DB, Case, Take, measure, trace
+from rtgain.bench.signals import Signal, built_in
+from rtgain.config import SessionConfig, session_config
+from rtgain.estimation.estimate import Estimate, State
+from rtgain.session import Session
+
+SIGNALS = ("demo", "pink")
+
+
+@functools.cache
+def signals() -> dict[str, Signal]:
+    return {signal.name: signal for signal in built_in()}
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@pytest.mark.parametrize("name", SIGNALS)
+def test_every_case_reaches_its_error(name: str, case: Case) -> None:
+    row = measure(signals()[name], case)
+    assert row["tracking"] > 700
+    assert row["rtgain_db"] <= row["limit_db"] == case.limit_db
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_delay_is_right_to_a_tenth_of_a_sample(name: str) -> None:
+    signal = signals()[name]
+    short = signal.samples[: 8 * signal.sample_rate]
+    last = trace(Take(short, signal.sample_rate, {"gain_db": GAIN_DB, "delay_ms": 100.0}))[-1]
+    assert last.state is State.TRACKING
+    assert last.delay_frames == pytest.approx(4800.0, abs=0.1)
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_silence_moves_the_estimate_by_less_than_a_hundredth_of_a_decibel_and_is_called_so(name: str) -> None:
+    signal = signals()[name]
+    rate = signal.sample_rate
+    samples = signal.samples[: 7 * rate].copy()
+    samples[3 * rate : 5 * rate] = 0.0
+    estimates = trace(Take(samples, rate, {"gain_db": GAIN_DB}))
+    inside = [one for one in estimates if 3.1 * rate < one.center_frame < 4.9 * rate]
+    assert {one.state for one in inside} == {State.SILENT}
+    gains_db = [one.gain_est_db for one in estimates if one.center_frame > 2.5 * rate]
+    assert max(gains_db) - min(gains_db) < 0.01
+
+
+@pytest.mark.parametrize("step_s", [3.0, 3.37, 3.5])
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_step_of_20_db_is_followed_for_good_within_one_window_and_two_hops(name: str, step_s: float) -> None:
+    signal, config = signals()[name], SessionConfig()
+    rate = signal.sample_rate
+    samples = signal.samples[: 6 * rate]
+    automation = f"time_s,gain_db\n{step_s},-20\n{step_s},0\n"
+    estimates = trace(Take(samples, rate, {"gain_db": GAIN_DB}), automation)
+    settled = step_s * rate + config.window_frames(rate) + 2 * config.hop_frames(rate)
+    errors_db = [abs(one.gain_est_db) for one in estimates if one.available_frame >= settled]
+    assert len(errors_db) > 50
+    assert max(errors_db) < 0.1
+
+
+# --- what has nothing in common ---------------------------------------------------------------------
+
+
+def sine(hz: float, signal: Signal) -> np.ndarray:
+    return 0.1 * np.sin(2.0 * np.pi * hz / signal.sample_rate * np.arange(len(signal.samples)))
+
+
+def unrelated(name: str) -> tuple[np.ndarray, np.ndarray]:
+    demo, pink = signals()["demo"], signals()["pink"]
+    half = len(pink.samples) // 2
+    pairs = {
+        "pink, other pink": (pink.samples[:half], pink.samples[half:]),
+        "music, the same reversed": (demo.samples[:half], demo.samples[:half][::-1]),
+        "a sine, another": (sine(440.0, demo)[:half], sine(660.0, demo)[:half]),
+        "music, pink": (demo.samples[:half], pink.samples[:half]),
+    }
+    return pairs[name]
+
+
+@pytest.mark.parametrize("name", ["pink, other pink", "music, the same reversed", "a sine, another", "music, pink"])
+def test_signals_that_have_nothing_in_common_are_never_tracked(
+    name: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("pair") / "pair.wav"
+    dry, target = unrelated(name)
+    soundfile.write(path, np.stack([dry, target], axis=1), signals()["demo"].sample_rate, subtype="FLOAT")
+    estimates: list[Estimate] = []
+    with Session(session_config(input=str(path), target="channel"), clock="fast") as session:
+        session.start()
+        while not session.ended:
+            estimates += session.advance()
+        estimates += session.finish()
+    assert len(estimates) > 400
+    assert State.TRACKING not in {one.state for one in estimates}
+    assert estimates[-1].state in (State.INCOHERENT, State.SILENT)

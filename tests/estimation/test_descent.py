@@ -1,0 +1,291 @@
+"""Descents against the closed form: by every optimizer, from far and near, in noise and without."""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from rtgain.config import OPTIMIZERS
+from rtgain.dsp.evidence import Evidence
+from rtgain.dsp.gain import DB_PER_NEPER, MAX_LOG_GAIN
+from rtgain.dsp.losses import LOSSES, FeatureLoss
+from rtgain.estimation.descent import (
+    MAX_STEP_LOG,
+    SETTLED_LOG,
+    TOLERANCE_LOG,
+    TOLERANCE_SHARE,
+    Descent,
+    descend,
+    polyak_reach,
+)
+from rtgain.estimation.settings import RATES, Rate
+
+WINDOWS, BINS = 4, 1025
+SETTLED_DB = SETTLED_LOG * DB_PER_NEPER
+FAR_DB = (-40.0, -20.0, -5.0, 0.0, 5.0, 20.0, 40.0)
+EVERY_LOSS = pytest.mark.parametrize("name", ["waveform", "spectral"])
+EVERY_OPTIMIZER = pytest.mark.parametrize("optimizer", RATES)
+
+
+class Problem:
+    """Features like those of noise and of a scaled copy of it in other noise; and where their loss is least."""
+
+    def __init__(self, name: str, snr_db: float, *, foretold: bool = True, level: float = 1.0) -> None:
+        self.loss: FeatureLoss = LOSSES[name]()
+        rng = np.random.default_rng(1)
+        x, noise = rng.standard_normal((2, WINDOWS, BINS)) + 1j * rng.standard_normal((2, WINDOWS, BINS))
+        y = x + 10.0 ** (-snr_db / 20.0) * noise
+        part = np.real if self.loss.sees_phase else np.abs
+        self.dry, self.target = (torch.from_numpy(level * part(z)).float() for z in (x, y))
+        self.optimum = self.loss.optimum(self.dry, self.target)
+        self.left = self.loss.distance(self.optimum.unsqueeze(-1) * self.dry, self.target)
+        ones = torch.ones(WINDOWS)
+        expected = self.left if foretold else torch.zeros(WINDOWS)
+        self.evidence = Evidence(torch.ones(WINDOWS, BINS), ones, ones, ones, torch.zeros(WINDOWS, BINS), expected)
+
+    def descend(self, start_log: Tensor, optimizer: str = "Rprop", rate: Rate | None = None) -> Descent:
+        rate = rate or RATES[optimizer]
+        return descend(
+            *(self.loss, self.dry, self.target, None, self.evidence, start_log, self.optimum.log()),
+            optimizer=optimizer,
+            rate=rate,
+        )
+
+    def descend_from(self, start_db: float, optimizer: str = "Rprop", rate: Rate | None = None) -> Descent:
+        return self.descend(torch.full((WINDOWS,), start_db / DB_PER_NEPER), optimizer, rate)
+
+    def error_db(self, descent: Descent) -> Tensor:
+        return DB_PER_NEPER * (descent.log_gain - self.optimum.log()).abs()
+
+    @property
+    def tolerance_db(self) -> Tensor:
+        """How short a step ends a descent."""
+        return DB_PER_NEPER * (TOLERANCE_SHARE * self.evidence.expected_loss).clamp_min(TOLERANCE_LOG)
+
+
+@functools.cache
+def problem(name: str, snr_db: float, *, foretold: bool = True, level: float = 1.0) -> Problem:
+    return Problem(name, snr_db, foretold=foretold, level=level)
+
+
+def test_every_optimizer_of_the_command_line_has_its_rate() -> None:
+    assert set(RATES) == set(OPTIMIZERS)
+    assert all(hasattr(torch.optim, optimizer) for optimizer in RATES)
+
+
+# --- where it ends ----------------------------------------------------------------------------------
+
+
+@EVERY_LOSS
+@pytest.mark.parametrize("start_db", FAR_DB)
+def test_rprop_lands_on_the_closed_form_at_once_from_anywhere(name: str, start_db: float) -> None:
+    clean = problem(name, 60.0)
+    descent = clean.descend_from(start_db)
+    nearly_in_vain = name == "waveform" and abs(start_db) >= 40.0  # it has few steps left for the last bit
+    assert float(clean.error_db(descent).max()) < (0.002 if nearly_in_vain else 0.0005)
+    assert bool(descent.settled.all())
+
+
+@EVERY_LOSS
+@pytest.mark.parametrize("snr_db", [10.0, 20.0, 30.0])
+@pytest.mark.parametrize("start_db", FAR_DB)
+def test_rprop_in_noise_lands_within_what_a_user_can_tell(name: str, snr_db: float, start_db: float) -> None:
+    noisy = problem(name, snr_db)
+    descent = noisy.descend_from(start_db)
+    within = noisy.error_db(descent) <= torch.maximum(3.0 * noisy.tolerance_db, torch.tensor(SETTLED_DB))
+    assert bool(within.all())
+    assert float(descent.settled.float().mean()) >= 0.5
+
+
+@EVERY_LOSS
+@EVERY_OPTIMIZER
+@pytest.mark.parametrize(("snr_db", "foretold"), [(40.0, True), (20.0, True), (20.0, False), (10.0, True)])
+def test_what_is_called_settled_is_on_the_closed_form_whatever_the_optimizer(
+    name: str, optimizer: str, snr_db: float, foretold: bool
+) -> None:
+    task = problem(name, snr_db, foretold=foretold)
+    allowed_db = torch.maximum(20.0 * task.tolerance_db, torch.tensor(SETTLED_DB + 0.005))
+    for start_db in (-40.0, -5.0, 0.0, 40.0):
+        descent = task.descend_from(start_db, optimizer)
+        assert bool(((task.error_db(descent) <= allowed_db) | ~descent.settled).all())
+
+
+@EVERY_OPTIMIZER
+@pytest.mark.parametrize("start_db", [-20.0, 20.0])
+def test_every_optimizer_gets_there_hop_by_hop(optimizer: str, start_db: float) -> None:
+    # Each descent from where the one before ended, as in the estimator.
+    task = problem("spectral", 40.0)
+    descent = task.descend_from(start_db, optimizer)
+    for _ in range(20):
+        descent = task.descend(descent.log_gain, optimizer)
+    assert float(task.error_db(descent).max()) < 0.08
+    assert bool(descent.settled.all())
+
+
+@EVERY_LOSS
+@pytest.mark.parametrize("optimizer", ["SGD", "ASGD", "Adagrad", "RMSprop", "Adadelta"])
+@pytest.mark.parametrize("snr_db", [10.0, 20.0])
+def test_no_descent_ends_in_a_limit_cycle(name: str, snr_db: float, optimizer: str) -> None:
+    task = problem(name, snr_db, foretold=False)  # so that nothing but the falling rate brings it to rest
+    descent = task.descend(task.optimum.log(), optimizer)
+    for _ in range(3):
+        before = descent.log_gain
+        descent = task.descend(before, optimizer)
+        moved_db = DB_PER_NEPER * (descent.log_gain - before).abs()
+        assert float(moved_db.max()) < 0.015
+
+
+@EVERY_LOSS
+@pytest.mark.parametrize("snr_db", [20.0, 60.0])
+def test_rprop_stays_where_it_is_when_that_is_the_optimum(name: str, snr_db: float) -> None:
+    task = problem(name, snr_db)
+    descent = task.descend_from(3.0)
+    for _ in range(2):
+        again = task.descend(descent.log_gain)
+        moved_db = DB_PER_NEPER * (again.log_gain - descent.log_gain).abs()
+        assert bool((moved_db <= 3.0 * task.tolerance_db).all())
+        descent = again
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "ASGD", "RAdam"])
+def test_far_below_the_optimum_short_steps_are_no_rest(optimizer: str) -> None:
+    # The slope on log gain is as small as the gain: at −40 dB a step along it is shorter than the tolerance.
+    noisy = problem("spectral", 10.0)
+    descent = noisy.descend_from(-40.0, optimizer)
+    assert not bool(descent.settled.any())
+    assert int(descent.steps.min()) > 10
+
+
+# --- how it goes ------------------------------------------------------------------------------------
+
+
+def test_a_start_on_the_optimum_takes_one_step_and_in_noise_a_few() -> None:
+    exact = Problem("spectral", np.inf)
+    descent = exact.descend_from(0.0)
+    assert int(descent.steps.max()) == 1
+    assert bool(descent.settled.all())
+    for snr_db in (20.0, 40.0):
+        noisy = problem("spectral", snr_db)
+        near = noisy.optimum.log() + 0.2 * TOLERANCE_SHARE * noisy.evidence.expected_loss
+        assert int(noisy.descend(near).steps.max()) <= 8
+
+
+def test_without_noise_one_step_of_rprop_goes_all_the_way() -> None:
+    exact = Problem("spectral", np.inf)
+    for start_db in FAR_DB[:3]:
+        once = exact.descend_from(start_db, rate=Rate(0.3, 1))
+        expected_db = max(0.0, abs(start_db) - MAX_STEP_LOG * DB_PER_NEPER)
+        assert float(exact.error_db(once).max()) == pytest.approx(expected_db, abs=1e-3)
+
+
+@EVERY_OPTIMIZER
+@pytest.mark.parametrize("limit", [1, 3, 10])
+def test_no_more_steps_are_taken_than_allowed(optimizer: str, limit: int) -> None:
+    descent = problem("spectral", 20.0).descend_from(-40.0, optimizer, Rate(RATES[optimizer].lr, limit))
+    assert int(descent.steps.max()) <= limit
+    if limit == 1:
+        assert not bool(descent.settled.any())
+
+
+@EVERY_OPTIMIZER
+@pytest.mark.parametrize("lr_factor", [1.0, 1e4])
+def test_no_step_is_longer_than_26_db_and_no_gain_beyond_120(optimizer: str, lr_factor: float) -> None:
+    task = problem("spectral", 20.0)
+    rate = Rate(lr_factor * RATES[optimizer].lr, 1)
+    for start_db in (-120.0, 0.0, 40.0, 120.0):
+        descent = task.descend_from(start_db, optimizer, rate)
+        assert float((descent.log_gain - start_db / DB_PER_NEPER).abs().max()) <= MAX_STEP_LOG + 1e-5
+        assert float(descent.log_gain.abs().max()) <= MAX_LOG_GAIN + 1e-5
+
+
+@EVERY_LOSS
+@pytest.mark.parametrize("level_db", [-80.0, -60.0, 20.0])
+def test_the_level_of_the_sound_changes_nothing(name: str, level_db: float) -> None:
+    usual, quiet = problem(name, 20.0), problem(name, 20.0, level=10.0 ** (level_db / 20.0))
+    for optimizer in ("Rprop", "Adam", "SGD"):
+        one, other = usual.descend_from(-16.5, optimizer), quiet.descend_from(-16.5, optimizer)
+        # All but rounding: a step is counted or not, and the last ones are of some 1e-4.
+        torch.testing.assert_close(one.log_gain, other.log_gain, rtol=0.0, atol=5e-4)
+        torch.testing.assert_close(one.loss, other.loss, rtol=1e-3, atol=0.0)
+
+
+@EVERY_LOSS
+def test_a_power_of_two_in_level_changes_not_one_bit(name: str) -> None:
+    usual, quiet = problem(name, 20.0), problem(name, 20.0, level=2.0**-12)
+    for optimizer in RATES:
+        one, other = usual.descend_from(-16.5, optimizer), quiet.descend_from(-16.5, optimizer)
+        assert torch.equal(one.log_gain, other.log_gain)
+        assert torch.equal(one.loss, other.loss)
+        assert torch.equal(one.steps, other.steps)
+
+
+def test_loss_is_that_of_where_the_last_step_began() -> None:
+    task = problem("spectral", 20.0)
+    descent = task.descend_from(-5.0)
+    torch.testing.assert_close(descent.loss, task.left, rtol=1e-3, atol=0.0)
+    first = task.descend_from(-5.0, rate=Rate(0.3, 1))
+    start = task.loss.distance(10.0 ** (-5.0 / 20.0) * task.dry, task.target)
+    torch.testing.assert_close(first.loss, start, rtol=1e-6, atol=0.0)
+
+
+def test_weights_decide_where_bins_disagree() -> None:
+    weights = torch.ones(1, 100)
+    weights[:, 60:] = 100.0
+    dry, target = torch.ones(1, 100), torch.full((1, 100), 0.5)
+    target[:, 60:] = 0.25
+    zero, one = torch.zeros(1), torch.ones(1)
+    evidence = Evidence(weights, one, one, one, torch.zeros(1, 100), zero)
+    for counted, expected in ((weights, 0.25), (None, 0.5)):
+        descent = descend(
+            *(LOSSES["spectral"](), dry, target, counted, evidence, zero, zero),
+            optimizer="Rprop",
+            rate=RATES["Rprop"],
+        )
+        assert float(descent.log_gain.exp()) == pytest.approx(expected, rel=1e-4)
+
+
+@EVERY_LOSS
+@EVERY_OPTIMIZER
+@pytest.mark.parametrize(("dry", "target"), [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0)])
+def test_silence_brings_no_nan(name: str, optimizer: str, dry: float, target: float) -> None:
+    task = Problem(name, 20.0)
+    task.dry, task.target = dry * task.dry, target * task.target
+    descent = task.descend_from(-9.5, optimizer)
+    assert bool(descent.log_gain.isfinite().all())
+    assert bool(descent.loss.isfinite().all())
+    if dry == 0.0 and optimizer != "AdamW":  # whose weights decay towards 0 dB
+        np.testing.assert_allclose(descent.log_gain.numpy(), -9.5 / DB_PER_NEPER, atol=1e-4)
+
+
+def test_one_descent_is_its_row_of_all() -> None:
+    descent = problem("spectral", 20.0).descend_from(-5.0)
+    for index in range(WINDOWS):
+        one = descent.at(index)
+        assert one.log_gain.tolist() == [descent.log_gain[index].item()]
+        assert one.steps.tolist() == [descent.steps[index].item()]
+        assert one.settled.tolist() == [descent.settled[index].item()]
+        assert one.loss.tolist() == [descent.loss[index].item()]
+
+
+# --- Polyak's step ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("gain_db", [-20.0, -1.0, 3.0, 20.0])
+def test_reach_is_the_distance_to_a_scaled_copy(power: float, gain_db: float) -> None:
+    # A copy at gain g: the loss is |g^p − 1| and its slope on log gain ±p g^p.
+    ratio = 10.0 ** (power * gain_db / 20.0)
+    excess = torch.tensor([abs(ratio - 1.0)], dtype=torch.float64)
+    slope = torch.tensor([np.copysign(power * ratio, ratio - 1.0)], dtype=torch.float64)
+    reach = polyak_reach(excess, slope, power)
+    assert DB_PER_NEPER * reach.item() == pytest.approx(min(abs(gain_db), MAX_STEP_LOG * DB_PER_NEPER), rel=1e-9)
+
+
+def test_reach_is_nothing_without_excess_and_limited_without_slope() -> None:
+    none, some = torch.tensor([0.0]), torch.tensor([0.5])
+    assert polyak_reach(none, some, 1.0).item() == 0.0
+    assert polyak_reach(some, none, 1.0).item() == 0.0
+    assert polyak_reach(some, torch.tensor([-1e-9]), 1.0).item() == MAX_STEP_LOG
+    assert polyak_reach(some, torch.tensor([1e-9]), 1.0).item() == MAX_STEP_LOG

@@ -1,0 +1,439 @@
+"""The estimator on windows whose gain is known: what it says, when it says nothing, and that batches change nothing."""
+
+import math
+from collections.abc import Callable
+from dataclasses import astuple
+
+import numpy as np
+import pytest
+import scipy.signal
+from numpy.typing import NDArray
+
+from rtgain.dsp.alignment import CrossSpectrum
+from rtgain.dsp.gain import DB_PER_NEPER
+from rtgain.estimation.aligner import Alignment
+from rtgain.estimation.descent import SETTLED_LOG
+from rtgain.estimation.estimate import ESTIMATE_FIELDS, Estimate, State
+from rtgain.estimation.estimator import (
+    CLIPPED_SAMPLES,
+    FULL_SCALE,
+    LOST_S,
+    SILENCE_RMS,
+    TRACKING_STD_DB,
+    Estimator,
+    Windows,
+)
+from rtgain.estimation.settings import RATES, EstimatorSettings
+
+RATE, WINDOW, HOP = 16_000, 1024, 256
+GAIN = 0.15
+GAIN_DB = 20.0 * math.log10(GAIN)
+
+Signal = NDArray[np.float64]
+
+
+def settings(**values: object) -> EstimatorSettings:
+    return EstimatorSettings(RATE, WINDOW, HOP, **values)  # type: ignore[arg-type]
+
+
+def noise(hops: int, seed: int = 1, rms: float = 0.1) -> Signal:
+    return rms * np.random.default_rng(seed).standard_normal((hops - 1) * HOP + WINDOW)
+
+
+def cut(signal: Signal) -> NDArray[np.float32]:
+    return np.lib.stride_tricks.sliding_window_view(signal.astype(np.float32), WINDOW)[::HOP].copy()
+
+
+def windows_of(dry: Signal, target: Signal) -> Windows:
+    starts = np.arange(0, len(dry) - WINDOW + 1, HOP, dtype=np.float64)
+    known = np.full(len(starts), GAIN_DB)
+    return Windows(cut(dry), cut(target), starts + WINDOW / 2, starts + WINDOW, known)
+
+
+def part(windows: Windows, begin: int, end: int) -> Windows:
+    return Windows(*(getattr(windows, name)[begin:end] for name in Windows.__dataclass_fields__))
+
+
+def estimate(dry: Signal, target: Signal, estimator: Estimator | None = None) -> list[Estimate]:
+    return (estimator or Estimator(settings())).estimate(windows_of(dry, target))
+
+
+def rows(estimates: list[Estimate]) -> NDArray[np.float64]:
+    return np.array([astuple(one) for one in estimates], dtype=np.float64)
+
+
+def errors_db(estimates: list[Estimate]) -> NDArray[np.float64]:
+    return np.array([one.gain_est_db - GAIN_DB for one in estimates])
+
+
+def states(estimates: list[Estimate]) -> set[State]:
+    return {one.state for one in estimates}
+
+
+# --- a gain -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["spectral", "waveform"])
+def test_a_constant_gain_is_found_in_the_first_window(loss: str) -> None:
+    dry = noise(20)
+    estimates = estimate(dry, GAIN * dry, Estimator(settings(loss=loss)))
+    assert np.abs(errors_db(estimates)).max() < 0.001
+    assert states(estimates) == {State.TRACKING}
+    assert {one.polarity for one in estimates} == {1}
+    for one in estimates:
+        assert one.gain_opt_db == pytest.approx(GAIN_DB, abs=1e-4)
+        assert one.gain_true_db == GAIN_DB
+        assert one.std_db < 0.001
+        assert one.delay_frames == 0.0
+        assert one.loss < 1e-3
+        assert 1 <= one.steps <= 32
+
+
+def test_times_are_those_of_the_windows() -> None:
+    dry = noise(5)
+    windows = windows_of(dry, GAIN * dry)
+    estimates = Estimator(settings()).estimate(windows)
+    assert [one.center_frame for one in estimates] == [512.0 + 256 * hop for hop in range(5)]
+    assert [one.available_frame for one in estimates] == [1024.0 + 256 * hop for hop in range(5)]
+
+
+@pytest.mark.parametrize("gain_db", [-70.0, -40.0, 0.0, 30.0])
+@pytest.mark.parametrize("level_db", [-60.0, 0.0])
+def test_any_gain_is_found_at_any_level(gain_db: float, level_db: float) -> None:
+    dry = 10.0 ** (level_db / 20.0) * noise(6)
+    last = estimate(dry, 10.0 ** (gain_db / 20.0) * dry)[-1]
+    assert last.gain_est_db == pytest.approx(gain_db, abs=0.001)
+    assert last.state is State.TRACKING
+
+
+def test_sixty_decibels_less_give_the_same_trace() -> None:
+    rng, dry = np.random.default_rng(3), noise(60)
+    target = GAIN * np.linspace(1.0, 2.0, len(dry)) * dry + 0.001 * rng.standard_normal(len(dry))
+    loud, quiet = (rows(estimate(level * dry, level * target)) for level in (1.0, 1e-3))
+    np.testing.assert_allclose(quiet[:, 3:7], loud[:, 3:7], atol=1e-3)
+    np.testing.assert_array_equal(quiet[:, 8], loud[:, 8])
+
+
+@pytest.mark.parametrize("optimizer", RATES)
+@pytest.mark.parametrize("loss", ["spectral", "waveform"])
+def test_every_optimizer_and_loss_come_to_a_constant_gain(optimizer: str, loss: str) -> None:
+    dry = noise(30)
+    estimates = estimate(dry, GAIN * dry, Estimator(settings(loss=loss, optimizer=optimizer)))
+    restless = optimizer in ("Adam", "AdamW", "RAdam")  # their first step is as long on the optimum as off it
+    assert abs(errors_db(estimates)[-1]) < (0.2 if restless else 0.01)
+
+
+@pytest.mark.parametrize("snr_db", [10.0, 20.0, 30.0])
+def test_errors_in_noise_lie_within_two_deviations_as_often_as_they_should(snr_db: float) -> None:
+    within: list[bool] = []
+    for seed in range(6):
+        dry = scipy.signal.lfilter([1.0], [1.0, -0.9], noise(120, seed))
+        strength = GAIN * dry.std() * 10.0 ** (-snr_db / 20.0)
+        target = GAIN * dry + strength * np.random.default_rng(seed + 50).standard_normal(len(dry))
+        estimates = estimate(dry, target)
+        within += [abs(one.gain_est_db - GAIN_DB) <= 2.0 * one.std_db for one in estimates]
+    assert np.mean(within) > 0.8
+
+
+def test_the_closed_forms_deviation_is_that_of_its_window_alone() -> None:
+    dry = noise(40)
+    target = GAIN * dry + 0.001 * np.random.default_rng(5).standard_normal(len(dry))
+    estimates = estimate(dry, target)
+    assert estimates[0].opt_std_db == pytest.approx(estimates[0].std_db, rel=1e-3)
+    assert min(one.opt_std_db for one in estimates) > 3.0 * estimates[-1].std_db
+
+
+def test_a_step_of_20_db_is_followed_within_one_window_and_two_hops() -> None:
+    dry = noise(60)
+    middle = len(dry) // 2
+    gain = np.where(np.arange(len(dry)) < middle, GAIN, 10.0 * GAIN)
+    estimates = estimate(dry, gain * dry)
+    settled = [one for one in estimates if one.available_frame >= middle + WINDOW + 2 * HOP]
+    assert len(settled) > 10
+    assert all(abs(one.gain_est_db - GAIN_DB - 20.0) < 0.1 for one in settled)
+
+
+def test_an_offset_does_not_move_the_gain() -> None:
+    dry = noise(10)
+    assert np.abs(errors_db(estimate(dry + 0.3, GAIN * dry - 0.2))).max() < 0.001
+
+
+def test_a_fraction_of_a_frame_is_removed_and_reported() -> None:
+    cycles = np.fft.rfftfreq(60 * HOP + WINDOW)
+    spectrum = np.fft.rfft(noise(61)) * (cycles < 0.4)
+    dry = np.fft.irfft(spectrum)
+    target = GAIN * np.fft.irfft(spectrum * np.exp(-2j * np.pi * cycles * 2.4))
+    windows = Windows(cut(dry)[:50], cut(np.roll(target, -2))[:50], np.zeros(50), np.zeros(50), np.full(50, math.nan))
+    aligned = Estimator(settings()).estimate(windows, Alignment(2.4, 2))
+    ignored = Estimator(settings()).estimate(windows, Alignment(2.0, 2))
+    assert np.abs(errors_db(aligned[5:])).max() < 0.002
+    assert {one.delay_frames for one in aligned} == {2.4}
+    assert aligned[-1].opt_std_db < 0.1 * ignored[-1].opt_std_db
+
+
+# --- polarity ---------------------------------------------------------------------------------------
+
+
+def turned(dry: Signal, phase_deg: float) -> Signal:
+    analytic = scipy.signal.hilbert(dry)
+    return np.asarray((analytic * np.exp(1j * math.radians(phase_deg))).real)
+
+
+@pytest.mark.parametrize(
+    ("phase_deg", "polarity"), [(0, 1), (37, 1), (70, 1), (90, 0), (-90, 0), (110, -1), (143, -1), (180, -1)]
+)
+def test_polarity_is_told_where_phase_tells_it(phase_deg: float, polarity: int) -> None:
+    dry = noise(30)
+    estimates = estimate(dry, GAIN * turned(dry, phase_deg))[5:]  # the ends of a Hilbert transform are not turned
+    assert {one.polarity for one in estimates} == {polarity}
+    assert np.abs(errors_db(estimates)).max() < 0.03
+
+
+def test_polarity_turns_over_when_most_of_its_memory_has() -> None:
+    dry = noise(60)
+    half = len(dry) // 2
+    target = GAIN * np.where(np.arange(len(dry)) < half, dry, -dry)
+    polarities = [one.polarity for one in estimate(dry, target)]
+    assert polarities[0] == 1
+    assert polarities[-1] == -1
+    assert sorted(polarities, reverse=True) == polarities
+    # The running cosine goes as 2 · 0.9^n − 1: below 0.3 after 5 windows, below −0.3 after 10.
+    assert 3 <= polarities.count(0) <= 8
+
+
+@pytest.mark.parametrize("loss", ["spectral", "waveform"])
+def test_an_inverted_target_has_the_same_gain(loss: str) -> None:
+    dry = noise(10)
+    last = estimate(dry, -GAIN * dry, Estimator(settings(loss=loss)))[-1]
+    assert last.gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
+    assert last.match_gain == pytest.approx(-GAIN, rel=1e-4)
+
+
+# --- nothing to hear --------------------------------------------------------------------------------
+
+
+def test_the_gain_is_unknown_before_anything_was_heard() -> None:
+    estimates = estimate(np.zeros(8192), np.zeros(8192))
+    assert states(estimates) == {State.SILENT}
+    for one in estimates:
+        assert math.isnan(one.gain_est_db)
+        assert math.isnan(one.gain_opt_db)
+        assert math.isnan(one.loss)
+        assert math.isinf(one.std_db)
+        assert one.match_gain == 1.0
+        assert one.polarity == 0
+
+
+@pytest.mark.parametrize("silent", ["dry", "target", "both"])
+@pytest.mark.parametrize("loss", ["spectral", "waveform"])
+def test_the_gain_is_held_through_silence_on_either_side(silent: str, loss: str) -> None:
+    dry = noise(60)
+    target = GAIN * dry
+    pause = slice(20 * HOP, 44 * HOP)
+    dry[pause] *= silent == "target"
+    target[pause] *= silent == "dry"
+    estimates = estimate(dry, target, Estimator(settings(loss=loss)))
+    inside = estimates[20:40]  # windows 20 to 40 lie in the pause from end to end
+    assert states(inside) == {State.SILENT}
+    assert len({one.gain_est_db for one in inside}) == 1
+    assert abs(inside[0].gain_est_db - GAIN_DB) < 0.01
+    assert all(math.isnan(one.gain_opt_db) for one in inside)
+    assert all(math.isnan(one.loss) for one in inside)
+    assert abs(estimates[-1].gain_est_db - GAIN_DB) < 0.01
+    assert estimates[-1].state is State.TRACKING
+
+
+@pytest.mark.parametrize(("rms", "silent"), [(2.0 * SILENCE_RMS, False), (0.5 * SILENCE_RMS, True)])
+def test_silence_begins_160_db_below_full_scale(rms: float, silent: bool) -> None:
+    sound = noise(6, rms=rms)
+    estimates = estimate(sound, sound)
+    assert (states(estimates) == {State.SILENT}) == silent
+    assert math.isnan(estimates[-1].gain_est_db) == silent
+
+
+def test_an_offset_alone_is_never_tracked() -> None:
+    assert State.TRACKING not in states(estimate(np.full(4096, 0.25), np.full(4096, 0.1)))
+
+
+@pytest.mark.parametrize("seed", range(10, 16))
+def test_unrelated_sounds_converge_at_first_and_are_then_incoherent(seed: int) -> None:
+    estimates = estimate(noise(200, seed), noise(200, seed + 90))
+    assert states(estimates) == {State.CONVERGING, State.INCOHERENT}
+    first = next(index for index, one in enumerate(estimates) if one.state is State.INCOHERENT)
+    assert first >= LOST_S * RATE / HOP - 1
+
+
+def test_a_hopeless_alignment_is_incoherent_and_an_unknown_one_never_tracks() -> None:
+    dry = noise(4)
+    windows = windows_of(dry, GAIN * dry)
+    hopeless = Estimator(settings()).estimate(windows, Alignment(known=False, hopeless=True))
+    unknown = Estimator(settings()).estimate(windows, Alignment(known=False))
+    assert states(hopeless) == {State.INCOHERENT}
+    assert states(unknown) == {State.CONVERGING}
+    assert all(math.isnan(one.delay_frames) for one in hopeless + unknown)
+    assert {one.polarity for one in unknown} == {0}
+
+
+def test_an_estimate_that_is_not_sure_is_converging() -> None:
+    dry = noise(4)
+    target = GAIN * dry + 2.0 * GAIN * noise(4, seed=9)
+    for one in estimate(dry, target):
+        assert one.state is not State.TRACKING or one.std_db <= TRACKING_STD_DB
+    assert estimate(dry, target)[0].state is State.CONVERGING
+
+
+# --- full scale -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", ["dry", "target"])
+def test_windows_at_full_scale_are_clipped_and_hold_the_gain(side: str) -> None:
+    dry = noise(60)
+    target = GAIN * dry
+    clipping = dry if side == "dry" else target
+    clipping[25 * HOP : 25 * HOP + CLIPPED_SAMPLES] = FULL_SCALE + 5e-5
+    estimates = estimate(dry, target, Estimator(settings(clip_gate=True)))
+    hit = [index for index, one in enumerate(estimates) if one.state is State.CLIPPED]
+    assert hit == [22, 23, 24, 25]  # the windows that hold those frames
+    assert {estimates[index].gain_est_db for index in hit} == {estimates[21].gain_est_db}
+    assert estimates[-1].state is State.TRACKING
+
+
+def test_a_chance_peak_or_a_gate_that_is_off_is_not_clipped() -> None:
+    dry = noise(20)
+    dry[10 * HOP : 10 * HOP + CLIPPED_SAMPLES - 1] = 1.0
+    assert State.CLIPPED not in states(estimate(dry, GAIN * dry, Estimator(settings(clip_gate=True))))
+    dry[10 * HOP : 10 * HOP + 2 * CLIPPED_SAMPLES] = 1.0
+    assert State.CLIPPED not in states(estimate(dry, GAIN * dry, Estimator(settings(clip_gate=False))))
+
+
+# --- batches ----------------------------------------------------------------------------------------
+
+
+def constant(dry: Signal) -> Signal:
+    return GAIN * dry
+
+
+def noisy(dry: Signal) -> Signal:
+    return GAIN * dry + 0.003 * np.random.default_rng(8).standard_normal(len(dry))
+
+
+def stepping(dry: Signal) -> Signal:
+    return np.where(np.arange(len(dry)) // 5000 % 2, 10.0 * GAIN, GAIN) * dry
+
+
+def pausing(dry: Signal) -> Signal:
+    dry[4000:9000] = 0.0
+    return GAIN * dry
+
+
+def strange(dry: Signal) -> Signal:
+    return noise(64, seed=99)[: len(dry)]
+
+
+@pytest.mark.parametrize("make", [constant, noisy, stepping, pausing, strange])
+@pytest.mark.parametrize(("loss", "optimizer"), [("spectral", "Rprop"), ("waveform", "Adagrad")])
+def test_a_batch_gives_what_windows_give_one_by_one_within_what_a_user_can_tell(
+    make: Callable[[Signal], Signal], loss: str, optimizer: str
+) -> None:
+    dry = noise(64)
+    windows = windows_of(dry, make(dry))
+    options = settings(loss=loss, optimizer=optimizer)
+    alone, batched, again = (Estimator(options) for _ in range(3))
+    one_by_one = rows([one for hop in range(64) for one in alone.estimate(part(windows, hop, hop + 1))])
+    together = rows(batched.estimate(windows))
+    np.testing.assert_array_equal(together, rows(again.estimate(windows)))
+    exact = [ESTIMATE_FIELDS.index(name) for name in ("center_frame", "available_frame", "state", "polarity")]
+    np.testing.assert_array_equal(together[:, exact], one_by_one[:, exact])
+    gain, optimum = ESTIMATE_FIELDS.index("gain_est_db"), ESTIMATE_FIELDS.index("gain_opt_db")
+    np.testing.assert_allclose(together[:, optimum], one_by_one[:, optimum], atol=1e-6)
+    np.testing.assert_allclose(together[:, gain], one_by_one[:, gain], atol=SETTLED_LOG * DB_PER_NEPER)
+    if make is constant:
+        np.testing.assert_allclose(together[:, gain], one_by_one[:, gain], atol=0.0005)
+
+
+def test_spectra_for_the_delay_are_collected_but_of_silence_none() -> None:
+    dry = noise(20)
+    dry[: 8 * HOP + WINDOW] = 0.0
+    cross = CrossSpectrum()
+    Estimator(settings()).estimate(windows_of(dry, GAIN * dry), cross=cross)
+    assert cross.windows == 11
+    assert cross.explained == pytest.approx(1.0, abs=1e-4)
+
+
+# --- going on ---------------------------------------------------------------------------------------
+
+
+def test_a_frozen_estimate_holds_and_moves_again_when_it_is_let_go() -> None:
+    dry = noise(10)
+    estimator = Estimator(settings())
+    before = estimate(dry, GAIN * dry, estimator)[-1]
+    estimator.frozen = True
+    held = estimate(dry, 10.0 * GAIN * dry, estimator)
+    assert {(one.gain_est_db, one.std_db, one.state) for one in held} == {
+        (before.gain_est_db, before.std_db, before.state)
+    }
+    assert held[-1].gain_opt_db == pytest.approx(GAIN_DB + 20.0, abs=0.001)
+    estimator.frozen = False
+    assert estimate(dry, 10.0 * GAIN * dry, estimator)[-1].gain_est_db == pytest.approx(GAIN_DB + 20.0, abs=0.001)
+
+
+def test_frozen_from_the_start_it_waits() -> None:
+    estimator = Estimator(settings())
+    estimator.frozen = True
+    dry = noise(3)
+    estimates = estimate(dry, GAIN * dry, estimator)
+    assert states(estimates) == {State.WAITING}
+    assert all(math.isnan(one.gain_est_db) for one in estimates)
+
+
+def test_reset_forgets_gain_polarity_and_state() -> None:
+    dry = noise(10)
+    estimator = Estimator(settings())
+    estimate(dry, -GAIN * dry, estimator)
+    estimator.reset(-6.0)
+    assert estimator.polarity == 0
+    assert estimator.tracker.gain_db == -6.0
+    assert math.isinf(estimator.tracker.std_db)
+    estimator.frozen = True
+    assert estimate(dry, GAIN * dry, estimator)[-1].state is State.WAITING
+
+
+def test_a_new_estimator_goes_on_from_the_last_estimate_of_another() -> None:
+    dry = noise(40)
+    last = estimate(dry, -noisy(dry))[-1]
+    other = Estimator(settings())
+    other.resume(last)
+    silence = np.zeros(WINDOW)
+    one = estimate(silence, silence, other)[0]
+    assert (one.gain_est_db, one.std_db, one.polarity) == (last.gain_est_db, last.std_db, -1)
+    assert one.state is State.SILENT
+
+
+def test_nothing_is_resumed_from_an_estimate_that_knew_no_gain() -> None:
+    silence = np.zeros(WINDOW)
+    last = estimate(silence, silence)[0]
+    other = Estimator(settings())
+    other.resume(last)
+    dry = noise(4)
+    assert estimate(dry, GAIN * dry, other)[-1].gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
+
+
+def test_warming_up_leaves_no_trace() -> None:
+    warm, cold = Estimator(settings()), Estimator(settings())
+    warm.warm_up()
+    dry = noise(5)
+    np.testing.assert_array_equal(rows(estimate(dry, noisy(dry), warm)), rows(estimate(dry, noisy(dry), cold)))
+
+
+def test_settings_may_be_replaced_between_windows() -> None:
+    dry = noise(10)
+    estimator = Estimator(settings(optimizer="SGD"))
+    estimate(dry, GAIN * dry, estimator)
+    estimator.settings = settings(optimizer="Rprop", loss="waveform")
+    assert abs(errors_db(estimate(dry, GAIN * dry, estimator))[-1]) < 0.001
+
+
+def test_defaults_of_rates_are_the_optimizers_own() -> None:
+    assert settings(optimizer="Adam").rate == RATES["Adam"]
+    rate = settings(optimizer="Adam", lr=0.5, steps=7).rate
+    assert (rate.lr, rate.steps) == (0.5, 7)
