@@ -1,0 +1,89 @@
+"""A figure of a match: the gain over time, the spectra of all three signals, and what is left between them."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtgain.figures import draw, paper, png
+from rtgain.match.pair import Matching
+from rtgain.match.render import beginning_of, frames_at, matched_pieces
+from rtgain.style import CLOSED_FORM, DRY, ESTIMATE, TARGET
+
+SPECTRUM_FRAMES = 8192
+FLOOR_DB = -140.0
+
+SHOWN_S = 600
+"""Sound that is drawn, at most."""
+
+
+def match_figure(matching: Matching, dry: Path, target: Path) -> bytes:
+    """The figure as a PNG of 1600 × 1440 pixels. Raises `InputError`."""
+    rate, match = matching.sample_rate, matching.match
+    figure = paper(1600, 1440)
+    gain, spectra, difference = figure.subplots(3, 1)
+
+    time_s = np.array([(e.center_frame + matching.start_frame) / rate for e in matching.estimates])
+    told = np.array([math.isfinite(e.opt_std_db) for e in matching.estimates], dtype=bool)
+    for curve, values in (
+        (ESTIMATE, [e.gain_est_db for e in matching.estimates]),
+        (CLOSED_FORM, [e.gain_opt_db for e in matching.estimates]),
+    ):
+        draw(gain, curve, time_s, np.where(told, values, np.nan))
+    if match.gain_db is not None:
+        gain.axhline(match.gain_db, color=ESTIMATE.light, alpha=0.4, linewidth=4)
+        gain.set_ylim(match.gain_db - 3, match.gain_db + 3)
+    gain.set_ylabel("gain (dB)")
+    gain.set_xlabel("time in the dry recording (s)")
+    gain.legend(frameon=False, loc="upper right", ncols=2)
+
+    linear = 0.0 if match.gain_linear is None else math.copysign(match.gain_linear, match.polarity or 1)
+    wanted, matched = _wanted_and_matched(dry, target, rate, linear, match.delay_samples or 0.0)
+    hertz = np.fft.rfftfreq(SPECTRUM_FRAMES, 1 / rate)[1:]
+    for curve, samples in ((DRY, beginning_of(dry, rate, SHOWN_S)), (ESTIMATE, matched), (TARGET, wanted)):
+        draw(spectra, curve, hertz, _spectrum_db(samples)[1:], label="matched" if curve is ESTIMATE else None)
+    spectra.set_xscale("log")
+    spectra.set_xlim(20, rate / 2)
+    spectra.set_xlabel("frequency (Hz)")
+    spectra.set_ylabel("level (dB)")
+    spectra.legend(frameon=False, loc="lower left", ncols=3)
+
+    left = wanted - matched
+    seconds = np.arange(len(wanted)) / rate
+    step = max(1, len(wanted) // 200_000)
+    difference.plot(seconds[::step], wanted[::step], color=TARGET.light, linewidth=0.5, label="target")
+    difference.plot(seconds[::step], left[::step], color="black", linewidth=0.5, label="target − matched")
+    difference.set_xlabel("time in the target (s)")
+    difference.set_ylabel("amplitude")
+    difference.legend(frameon=False, loc="upper right", ncols=2)
+    figure.suptitle(_title(matching), x=0.01, ha="left", fontsize=11)
+    return png(figure)
+
+
+def _wanted_and_matched(
+    dry: Path, target: Path, rate: int, gain: float, delay_frames: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    frames = min(frames_at(target, rate), SHOWN_S * rate)
+    matched = np.concatenate([piece[0] for piece in matched_pieces(dry, rate, frames, gain, delay_frames)])
+    return beginning_of(target, rate, SHOWN_S).astype(np.float64), matched
+
+
+def _spectrum_db(samples: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Mean power over Hann windows, in dB."""
+    padded = np.zeros(max(SPECTRUM_FRAMES, len(samples)))
+    padded[: len(samples)] = samples
+    windows = np.lib.stride_tricks.sliding_window_view(padded, SPECTRUM_FRAMES)[:: SPECTRUM_FRAMES // 2]
+    hann = np.hanning(SPECTRUM_FRAMES + 1)[:-1]
+    power = np.mean([np.abs(np.fft.rfft(window * hann)) ** 2 for window in windows], axis=0) / np.sum(hann) ** 2
+    level_db: NDArray[np.float64] = 10.0 * np.log10(np.maximum(power, 10.0 ** (FLOOR_DB / 10.0)))
+    return level_db
+
+
+def _title(matching: Matching) -> str:
+    match = matching.match
+    if match.gain_db is None:
+        return f"no match: {match.state}"
+    inverted = ", inverted" if match.polarity < 0 else ""
+    text = f"{match.gain_db:.3f} ± {match.std_db:.2g} dB, delay {match.delay_ms or 0.0:.3f} ms{inverted}"
+    return text.replace("-", "\u2212")

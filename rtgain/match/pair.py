@@ -1,0 +1,184 @@
+"""One pair of recordings: aligned, followed window by window, and summed up in one gain."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rtgain.audio.memory import DRY, TARGET
+from rtgain.audio.sources import FileSource
+from rtgain.config import SessionConfig
+from rtgain.dsp.optimum import weighted_median
+from rtgain.errors import InputError
+from rtgain.estimation.estimate import Estimate, State
+from rtgain.estimation.estimator import Estimator
+from rtgain.estimation.follower import Follower
+from rtgain.estimation.settings import EstimatorSettings
+from rtgain.estimation.tracker import CHANGE_SIGMAS, FLOOR_STD_DB, OVERLAP
+from rtgain.loudness import integrated_lufs
+from rtgain.match.offset import Offset, find_offset, power_of_two_within
+from rtgain.match.render import frames_at, rate_of, residual_db, write_matched
+from rtgain.match.result import Match
+from rtgain.trace import known
+
+CHUNK_FRAMES = 65536
+
+FEWEST_FRAMES = 512
+"""Less than this is no recording to match."""
+
+CLIPPED_SHARE = 0.05
+"""A pair is called clipped when more than this share of its windows is; the gain is that of the others."""
+
+KEPT_S = 4.0
+"""Sound that stays readable behind the newest frame: what a search over the whole range listens to, and more."""
+
+
+@dataclass(frozen=True)
+class Matching:
+    """A match, and what a figure of it shows: the estimates, and the rate that their frames count at."""
+
+    match: Match
+    sample_rate: int
+    estimates: list[Estimate]
+    start_frame: int
+    """Where in the dry recording the part begins that both share: frame 0 of the estimates."""
+
+
+class PairSound:
+    """Two recordings read side by side, as a follower reads a ring: frame 0 is where both have begun."""
+
+    def __init__(self, dry: Path, target: Path, sample_rate: int, offset_frames: int) -> None:
+        self._dry = FileSource(dry, sample_rate=sample_rate)
+        self._target = FileSource(target, sample_rate=sample_rate)
+        self.start_frame = max(0, -offset_frames)
+        self._dry.seek(self.start_frame)
+        self._target.seek(self.start_frame + offset_frames)
+        self._kept = round(KEPT_S * sample_rate)
+        self._rows = np.full((4, 0), np.nan, np.float32)
+        self.oldest = 0
+        self.ended = False
+
+    @property
+    def written(self) -> int:
+        """Frames so far."""
+        return self.oldest + self._rows.shape[1]
+
+    def extend(self) -> None:
+        """Read the next piece of both, up to where the shorter ends."""
+        dry, target = self._dry.read(CHUNK_FRAMES)[0], self._target.read(CHUNK_FRAMES)[0]
+        frames = min(len(dry), len(target))
+        self.ended = frames < CHUNK_FRAMES
+        piece = np.full((4, frames), np.nan, np.float32)
+        piece[DRY], piece[TARGET] = dry[:frames], target[:frames]
+        rows = np.concatenate([self._rows, piece], axis=1)
+        dropped = max(0, rows.shape[1] - self._kept - CHUNK_FRAMES)
+        self._rows = rows[:, dropped:]
+        self.oldest += dropped
+
+    def read(self, start: int, frames: int) -> NDArray[np.floating]:
+        """Frames from `start`, ``(4, frames)``."""
+        return self._rows[:, start - self.oldest : start - self.oldest + frames]
+
+    def close(self) -> None:
+        """Close both files."""
+        self._dry.close()
+        self._target.close()
+
+
+def match_pair(dry: Path, target: Path, record: Path | None = None) -> Matching:
+    """Match two recordings. With `record`, write the dry one as matched to the target. Raises `InputError`."""
+    for path in (dry, target):
+        source = FileSource(path)
+        try:
+            source.check_finite()
+        finally:
+            source.close()
+    torch.set_num_threads(1)  # more are slower at these sizes, and add up in another order each time
+    sample_rate = rate_of(dry)
+    shortest = min(frames_at(path, sample_rate) for path in (dry, target))
+    if shortest < FEWEST_FRAMES:
+        raise InputError(f"{dry}, {target}: one lasts {shortest} frames; {FEWEST_FRAMES} are needed at least")
+    settings = _settings(sample_rate, shortest)
+    offset = find_offset(dry, target, sample_rate, settings.window_frames)
+    estimates, start_frame = _follow(dry, target, settings, offset)
+    gain_db, std_db, delay_frames, polarity, state = _sum_up(estimates, offset.frames)
+    residual = math.nan
+    if math.isfinite(gain_db):
+        gain = math.copysign(10.0 ** (gain_db / 20.0), polarity or 1)
+        residual = residual_db(dry, target, sample_rate, gain, delay_frames)
+        if record is not None:
+            write_matched(dry, target, record, sample_rate, gain, delay_frames)
+    elif record is not None:
+        raise InputError(
+            f"{dry}: nothing in it is found in {target} ({state}), so there is no matched signal to record"
+        )
+    match = Match(
+        gain_db=known(gain_db),
+        gain_linear=known(10.0 ** (gain_db / 20.0)),
+        std_db=known(std_db),
+        delay_samples=known(delay_frames),
+        delay_ms=known(1e3 * delay_frames / sample_rate),
+        polarity=polarity,
+        residual_db=known(residual),
+        lufs_dry=known(integrated_lufs(dry)),
+        lufs_target=known(integrated_lufs(target)),
+        state=state,
+    )
+    return Matching(match, sample_rate, estimates, start_frame)
+
+
+def _settings(sample_rate: int, shortest_frames: int) -> EstimatorSettings:
+    defaults = SessionConfig()
+    window = min(defaults.window_frames(sample_rate), power_of_two_within(shortest_frames // 2))
+    return EstimatorSettings(sample_rate, window, min(defaults.hop_frames(sample_rate), window // 4), clip_gate=True)
+
+
+def _follow(dry: Path, target: Path, settings: EstimatorSettings, offset: Offset) -> tuple[list[Estimate], int]:
+    """The estimates of all windows that both recordings fill; their delays count from no offset at all."""
+    whole = round(offset.frames)
+    sound = PairSound(dry, target, settings.sample_rate, whole)
+    try:
+        follower = Follower(sound, Estimator(settings), delay_frames=offset.frames - whole if offset.known else None)
+        estimates: list[Estimate] = []
+        while not sound.ended:
+            sound.extend()
+            while batch := follower.advance():
+                estimates += batch
+        return estimates, sound.start_frame
+    finally:
+        sound.close()
+
+
+def _sum_up(estimates: list[Estimate], offset_frames: float) -> tuple[float, float, float, int, str]:
+    """Gain in dB, its standard deviation, delay in frames, polarity and state of the whole.
+
+    The mean of the windows' closed forms, each by its certainty, without what strays; where windows differ by more
+    than they should, because the gain moved or the target is equalized, the deviation says so.
+    """
+    told = [e for e in estimates if e.state in (State.TRACKING, State.CONVERGING) and math.isfinite(e.opt_std_db)]
+    told = [e for e in told if math.isfinite(e.delay_frames)]
+    if not told:
+        states = Counter(e.state for e in estimates)
+        silent = states[State.SILENT] == len(estimates)
+        clipped = states[State.CLIPPED] > 0
+        state = State.SILENT if silent else State.CLIPPED if clipped else State.INCOHERENT
+        return math.nan, math.nan, math.nan, 0, state.label
+    gains_db = np.array([e.gain_opt_db for e in told])
+    variances = np.array([e.opt_std_db for e in told]) ** 2 + FLOOR_STD_DB**2
+    middle_db = float(weighted_median(*(torch.from_numpy(x)[None] for x in (gains_db, 1.0 / variances))))
+    near = np.abs(gains_db - middle_db) <= CHANGE_SIGMAS * np.sqrt(variances)
+    kept = near if near.sum() > len(near) / 2 else np.ones_like(near)
+    weights = 1.0 / variances[kept]
+    gain_db = float(np.average(gains_db[kept], weights=weights))
+    disagreement = float(np.average((gains_db[kept] - gain_db) ** 2 / variances[kept]))
+    std_db = math.sqrt(OVERLAP / weights.sum() * max(1.0, disagreement) + FLOOR_STD_DB**2)
+    if kept is not near:  # it moved: no average of it is sure
+        std_db = float(np.sqrt(np.average((gains_db - gain_db) ** 2, weights=1.0 / variances)))
+    delay_frames = float(np.median([e.delay_frames for e in told])) + round(offset_frames)
+    polarity = int(np.sign(sum(e.polarity for e in told)))
+    clipped = sum(e.state is State.CLIPPED for e in estimates) > CLIPPED_SHARE * len(estimates)
+    return gain_db, std_db, delay_frames, polarity, (State.CLIPPED if clipped else State.TRACKING).label

@@ -1,0 +1,183 @@
+"""Two recordings of any rate and length: gain, delay and polarity between them, and the matched file."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyloudnorm
+import pytest
+import soundfile
+import soxr
+from scipy.signal import sosfilt
+
+from rtgain.errors import InputError
+from rtgain.match.figure import match_figure
+from rtgain.match.pair import match_pair
+from rtgain.match.render import fractional_delay
+from rtgain.match.result import Match
+from tests.commands import rtgain
+from tests.match.recordings import RATE, demo, write
+
+KEYS = (
+    "gain_db", "gain_linear", "std_db", "delay_samples", "delay_ms", "polarity", "residual_db",
+    "lufs_dry", "lufs_target", "state",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def music() -> np.ndarray:
+    return demo(8)
+
+
+@pytest.fixture
+def dry(tmp_path: Path, music: np.ndarray) -> Path:
+    return write(tmp_path / "dry.wav", music)
+
+
+def matched(dry: Path, target: np.ndarray, sample_rate: int = RATE, record: Path | None = None) -> Match:
+    return match_pair(dry, write(dry.with_name("target.wav"), target, sample_rate), record).match
+
+
+@pytest.mark.parametrize("delay_frames", [0, 1, 220, 57_330])
+def test_a_later_target_gives_its_gain_delay_and_polarity(dry, music, delay_frames):
+    match = matched(dry, np.concatenate([np.zeros(delay_frames, np.float32), -0.3 * music]))
+    assert match.gain_db == pytest.approx(20 * np.log10(0.3), abs=0.001)
+    assert match.gain_linear == pytest.approx(0.3, rel=1e-4)
+    assert match.delay_samples == pytest.approx(delay_frames, abs=0.01)
+    assert match.delay_ms == pytest.approx(1e3 * delay_frames / RATE, abs=0.001)
+    assert match.polarity == -1
+    assert match.state == "tracking"
+    assert match.residual_db is not None
+    assert match.residual_db < -80
+
+
+def test_a_target_that_begins_later_in_the_take_has_a_negative_delay(dry, music):
+    match = matched(dry, 0.5 * music[3 * RATE : 6 * RATE])
+    assert match.delay_samples == pytest.approx(-3 * RATE, abs=0.01)
+    assert match.gain_db == pytest.approx(20 * np.log10(0.5), abs=0.001)
+
+
+def test_another_sample_rate_is_another_clock_for_the_same_sound(dry, music):
+    there = soxr.resample(music, RATE, 48_000, quality="VHQ")
+    match = matched(dry, 0.25 * there, 48_000)
+    assert match.gain_db == pytest.approx(20 * np.log10(0.25), abs=0.002)
+    assert match.delay_samples == pytest.approx(0, abs=0.02)
+    lost = music - soxr.resample(there, 48_000, RATE, quality="VHQ")[: len(music)]  # what is next to half the rate
+    assert match.residual_db == pytest.approx(10 * np.log10(np.mean(lost**2) / np.mean(music**2)), abs=1)
+
+
+def test_a_fraction_of_a_frame_is_found(dry, music):
+    spectrum = np.fft.rfft(music.astype(np.float64), 2 * len(music))
+    shift = np.exp(-2j * np.pi * np.fft.rfftfreq(2 * len(music)) * 100.37)
+    later = np.fft.irfft(spectrum * shift)[: len(music) + 200]
+    match = matched(dry, 0.5 * later)
+    assert match.delay_samples == pytest.approx(100.37, abs=0.01)
+    assert match.residual_db is not None
+    assert match.residual_db < -45  # the hats reach up to half the rate, where no filter delays exactly
+
+
+def test_noise_leaves_its_own_level_as_residual_and_makes_the_gain_less_sure(dry, music):
+    noise = np.random.default_rng(1).standard_normal(len(music)) * 0.1 * music.std()
+    match = matched(dry, 0.5 * (music + noise))
+    assert match.gain_db == pytest.approx(20 * np.log10(0.5), abs=0.01)
+    assert match.residual_db == pytest.approx(-20, abs=0.3)
+    assert match.std_db is not None
+    assert abs(match.gain_db - 20 * np.log10(0.5)) < 4 * match.std_db < 0.05
+
+
+def test_an_equalized_target_has_no_sure_gain(dry, music):
+    plain = matched(dry, 0.5 * music)
+    lowpass = np.array([[0.2, 0.2, 0.0, 1.0, -0.6, 0.0]])
+    equalized = matched(dry, 0.5 * sosfilt(lowpass, music))
+    assert plain.std_db is not None
+    assert equalized.std_db is not None
+    assert equalized.std_db > 10 * plain.std_db
+
+
+def test_the_matched_file_lies_over_the_target_with_all_channels_of_the_dry_one(tmp_path, music):
+    stereo = np.stack([music, np.roll(music, 5000)], axis=1)
+    dry = write(tmp_path / "dry.wav", stereo)
+    target = np.concatenate([np.zeros((700, 2), np.float32), -0.4 * stereo])
+    record = tmp_path / "matched.wav"
+    matched(dry, target, record=record)
+    heard, rate = soundfile.read(record)
+    assert rate == RATE
+    assert heard.shape == target.shape
+    np.testing.assert_allclose(heard, target, atol=2e-5)
+
+
+def test_loudness_is_that_of_the_reference_implementation(dry, music):
+    match = matched(dry, 0.5 * music)
+    expected = pyloudnorm.Meter(RATE).integrated_loudness(music.astype(np.float64))
+    assert match.lufs_dry == pytest.approx(expected, abs=0.01)
+    assert match.lufs_target == pytest.approx(expected - 20 * np.log10(2), abs=0.05)
+
+
+@pytest.mark.parametrize("state", ["incoherent", "silent"])
+def test_what_cannot_be_matched_has_a_state_and_no_numbers(dry, music, state):
+    target = {"incoherent": np.random.default_rng(0).standard_normal(len(music)) * 0.1, "silent": 0 * music}[state]
+    match = matched(dry, target)
+    assert match.state == state
+    assert (match.gain_db, match.gain_linear, match.std_db, match.delay_samples, match.residual_db) == (None,) * 5
+    assert match.polarity == 0
+    with pytest.raises(InputError, match="no matched signal to record"):
+        matched(dry, target, record=dry.with_name("out.wav"))
+
+
+def test_clipped_passages_do_not_count(dry, music):
+    match = matched(dry, np.clip(4 * music, -1, 1))
+    assert match.state == "clipped"
+    assert match.gain_db == pytest.approx(20 * np.log10(4), abs=0.01)
+    everywhere = matched(dry, np.clip(1e4 * (music + 0.01), -1, 1))
+    assert everywhere.state == "clipped"
+
+
+def test_a_figure_is_drawn(dry, music):
+    target = write(dry.with_name("target.wav"), 0.5 * music)
+    assert match_figure(match_pair(dry, target), dry, target).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.25, 0.5, 0.9])
+def test_the_fractional_delay_is_flat_and_exact_to_nine_tenths_of_nyquist(fraction):
+    taps = fractional_delay(fraction)
+    omega = np.pi * np.linspace(0.01, 0.9, 50)
+    response = np.exp(-1j * np.outer(omega, np.arange(len(taps)) - 64)) @ taps
+    np.testing.assert_allclose(response, np.exp(-1j * omega * fraction), atol=1e-3)
+
+
+def test_the_command_prints_the_contracts_object_and_writes_what_was_asked(tmp_path, dry, music):
+    target = write(tmp_path / "target.wav", 0.5 * music)
+    outputs = {name: tmp_path / name for name in ("m.json", "m.wav", "m.png")}
+    run = rtgain(
+        *("match", dry, target, "--json", outputs["m.json"]),
+        *("--record", outputs["m.wav"], "--plot", outputs["m.png"]),
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert tuple(json.loads(run.stdout)) == KEYS
+    assert outputs["m.json"].read_text() == run.stdout
+    assert soundfile.info(outputs["m.wav"]).frames == len(music)
+    assert outputs["m.png"].read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["dry.wav"], "two recordings are needed"),
+        (["dry.wav", "none.wav"], "none.wav: does not exist"),
+        (["dry.wav", "text.wav"], "text.wav"),
+        (["dry.wav", "short.wav"], "512 are needed"),
+        (["dry.wav", "dry.wav", "--csv", "x.csv"], "--manifest"),
+        (["dry.wav", "dry.wav", "--record", "dry.wav"], "is an input too"),
+        (["--manifest", "m.csv"], "--csv"),
+        (["dry.wav", "dry.wav", "--manifest", "m.csv"], "not both"),
+    ],
+)
+def test_wrong_words_get_one_line(tmp_path, dry, words, said):
+    (tmp_path / "text.wav").write_text("no sound at all, but long enough to be read")
+    write(tmp_path / "short.wav", np.zeros(100, np.float32))
+    run = rtgain("match", *words, cwd=tmp_path)
+    assert run.returncode == 2
+    assert run.stdout == ""
+    assert run.stderr.startswith("rtgain: ")
+    assert run.stderr.count("\n") == 1
+    assert said in run.stderr
