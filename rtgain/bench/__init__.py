@@ -1,0 +1,4 @@
+"""The project's benchmarks: each makes a table that anybody can make again."""
+
+BENCHES = ("accuracy", "tracking", "headless")
+"""What ``rtgain bench`` knows by name."""

@@ -1,0 +1,43 @@
+"""``rtgain bench``: run benchmarks by name, print their tables, write them down."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rtgain.bench import BENCHES
+from rtgain.errors import InputError
+from rtgain.trace import write_whole
+
+
+def run_benches(names: Sequence[str], inputs: Sequence[str], json: str | None, plot: str | None) -> int:
+    """Run the benchmarks of these names, all if there are none. Raises `InputError`."""
+    for name in names:
+        if name not in BENCHES:
+            raise InputError(f"bench: {name!r} is none of {', '.join(BENCHES)}")
+    if json is not None and len(names) != 1:
+        raise InputError("--json holds one benchmark's table; name one")
+    if plot is not None and list(names) != ["tracking"]:
+        raise InputError("--plot is the figure of the benchmark 'tracking'; name that one alone")
+    _run(names or BENCHES, inputs, json, plot)
+    return 0
+
+
+def _run(names: Sequence[str], inputs: Sequence[str], json: str | None, plot: str | None) -> None:
+    import torch
+
+    from rtgain.bench import accuracy, headless, tracking
+    from rtgain.bench.report import print_table, write_json
+    from rtgain.bench.signals import built_in, recording
+
+    torch.set_num_threads(1)
+    signals = [recording(Path(name)) for name in inputs] or built_in()
+    for name in names:
+        made, total = {
+            "accuracy": lambda: (accuracy.rows(signals), len(signals) * len(accuracy.CASES)),
+            "tracking": lambda: (tracking.rows(signals), len(signals)),
+            "headless": lambda: (headless.rows(), headless.ROWS),
+        }[name]()
+        rows = print_table(name, made, total)
+        if json is not None:
+            write_json(Path(json), name, rows)
+    if plot is not None:
+        write_whole(Path(plot), tracking.figure(signals[0], tracking.traces(signals[0])))
