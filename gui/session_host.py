@@ -1,0 +1,225 @@
+"""Keeps the session running that the user wants; starts and stops it away from the window's thread."""
+
+import logging
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from PySide6.QtCore import QObject, Signal
+
+from rtgain.config import Hear, SessionConfig, session_config
+from rtgain.errors import DeviceError, InputError, RtgainError
+
+if TYPE_CHECKING:
+    from rtgain.session import Session, Snapshot
+
+SessionFactory = Callable[[SessionConfig], "Session"]
+"""Makes a session, not yet started, on the clock that the config names or implies."""
+
+HostState = Literal["stopped", "starting", "running"]
+
+log = logging.getLogger(__name__)
+
+
+def real_session(config: SessionConfig) -> "Session":
+    """The session of the product; imported here, on the host's thread, because numba takes its time."""
+    clock = config.resolved_clock(window=True)
+    if clock == "fast":
+        raise InputError("--clock fast: the window runs at real speed; use device or realtime, or --headless")
+    from rtgain.session import Session
+
+    return Session(config, clock=clock)
+
+
+def with_changes(config: SessionConfig, **changes: Any) -> SessionConfig:
+    """`config` with some options changed, checked anew. Raises `InputError`."""
+    return session_config(**(config.model_dump() | changes))
+
+
+def with_input(config: SessionConfig, source: str) -> SessionConfig:
+    """`config` on another source; a target that this source cannot have becomes the reference path."""
+    try:
+        return with_changes(config, input=source)
+    except InputError:
+        return with_changes(config, input=source, target="reference", clock=None)
+
+
+def without_device(config: SessionConfig) -> SessionConfig:
+    """What runs in place of `config` where no device does: real time, and the demo for a live input."""
+    live = config.input == "mic" or config.target == "return"
+    return with_changes(
+        config,
+        clock="realtime",
+        input="demo" if config.input == "mic" else config.input,
+        target="reference" if live else config.target,
+    )
+
+
+def reference_arguments(**options: Any) -> dict[str, Any]:
+    """Options of a `SessionConfig` that concern the reference path, as `Session.set_reference` takes them."""
+    arguments = dict(options)
+    if "polarity" in options:
+        arguments["polarity"] = -1 if options["polarity"] == "invert" else 1
+    if options.get("noise_dbfs", 0.0) is None:
+        arguments["noise_dbfs"] = -math.inf
+    return arguments
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """What a start came to, on its way from the host's thread to the window's."""
+
+    wish: int
+    session: "Session | None"
+    config: SessionConfig
+    problem: str | None
+
+
+class SessionHost(QObject):
+    """Holds at most one session, and the config that the user wants it to have.
+
+    Every method is for the window's thread and returns at once, but `close`, which waits for the end.
+    """
+
+    state_changed = Signal(str)
+    """The new `HostState`."""
+
+    fell_back = Signal(str)
+    """A device failed and the session runs without one: the reason."""
+
+    failed = Signal(str)
+    """Nothing runs: the reason, in one line."""
+
+    _arrived = Signal(object)
+
+    def __init__(self, config: SessionConfig, factory: SessionFactory, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.config = config
+        self.state: HostState = "stopped"
+        self._factory = factory
+        self._session: Session | None = None
+        self._on_thread: Session | None = None
+        self._wish = 0
+        self._closed = False
+        self._thread = ThreadPoolExecutor(1, "session-host")
+        self._arrived.connect(self._take_over)
+
+    def start(self, hear: Hear) -> None:
+        """Start a session on the present config, playing `hear`, in place of one that may run."""
+        self._wishes("starting", with_changes(self.config, hear=hear))
+
+    def stop(self) -> None:
+        """Stop; nothing happens when nothing runs."""
+        if self.state != "stopped":
+            self._wishes("stopped", None)
+
+    def close(self) -> None:
+        """Stop for good, and wait until sound and processes are gone. Nothing starts after that."""
+        self._wishes("stopped", None)
+        self._closed = True
+        self._thread.shutdown(wait=True)
+
+    def snapshot(self) -> "Snapshot | None":
+        """What the running session says, or None; a session that fails to say it is stopped."""
+        if self._session is None:
+            return None
+        try:
+            return self._session.snapshot()
+        except RtgainError as error:
+            self.stop()
+            self.failed.emit(str(error))
+            return None
+
+    def set_input(self, source: str) -> None:
+        """Another source for the next start, all else kept."""
+        self.config = with_input(self.config, source)
+
+    def set_reference(self, **changes: Any) -> None:
+        """Change the reference path, at once where a session runs: names, values and units are the config's.
+
+        A gain set by hand ends an automation.
+        """
+        by_hand = {"automation": None} if "gain_db" in changes else {}
+        self.config = with_changes(self.config, **changes, **by_hand)
+        if self._session is not None:
+            self._session.set_reference(**reference_arguments(**changes))
+
+    def set_hear(self, hear: Hear) -> None:
+        """Change what is played, at once where a session runs."""
+        if self._session is not None:
+            self._session.set_hear(hear)
+
+    def freeze(self, frozen: bool) -> None:
+        """Hold the estimate, or let it go on."""
+        if self._session is not None:
+            self._session.freeze(frozen)
+
+    def reset_estimate(self) -> None:
+        """Begin the estimate anew, from a gain of one."""
+        if self._session is not None:
+            self._session.reset_estimate()
+
+    def _wishes(self, state: HostState, config: SessionConfig | None) -> None:
+        if self._closed:  # a window that was closed before it was painted is painted, and starts, once more
+            return
+        self._wish += 1
+        self._session = None
+        self._thread.submit(self._replace, self._wish, config)
+        self._enter(state)
+
+    def _enter(self, state: HostState) -> None:
+        self.state = state
+        self.state_changed.emit(state)
+
+    def _replace(self, wish: int, config: SessionConfig | None) -> None:
+        """On the host's thread: stop what runs; start `config` unless the user wants something newer."""
+        if self._on_thread is not None:
+            self._on_thread.stop()
+            self._on_thread = None
+        if config is None or wish != self._wish:
+            return
+        problem = None
+        try:
+            try:
+                self._on_thread = self._open(config)
+            except DeviceError as error:
+                problem, config = str(error), without_device(config)
+                self._on_thread = self._open(config)
+        except RtgainError as error:
+            problem = str(error)
+        except Exception as error:
+            log.exception("The session did not start")
+            problem = f"The session did not start: {type(error).__name__}: {error}"
+        self._arrived.emit(_Arrival(wish, self._on_thread, config, problem))
+
+    def _open(self, config: SessionConfig) -> "Session":
+        session = self._factory(config)
+        try:
+            session.start()
+        except BaseException:
+            session.stop()
+            raise
+        return session
+
+    def _take_over(self, arrival: _Arrival) -> None:
+        if arrival.wish != self._wish:
+            return
+        if arrival.session is None:
+            self._enter("stopped")
+            self.failed.emit(arrival.problem)
+            return
+        self._session = arrival.session
+        self._follow_what_changed_meanwhile(arrival.config)
+        if arrival.problem is not None:
+            self.config = with_changes(self.config, input=arrival.config.input, target=arrival.config.target)
+            self.fell_back.emit(arrival.problem)
+        self._enter("running")
+
+    def _follow_what_changed_meanwhile(self, started: SessionConfig) -> None:
+        names = ("gain_db", "polarity", "phase_deg", "delay_ms", "noise_dbfs")
+        wanted = {name: getattr(self.config, name) for name in names}
+        changes = {name: value for name, value in wanted.items() if value != getattr(started, name)}
+        if changes and self._session is not None:
+            self._session.set_reference(**reference_arguments(**changes))

@@ -1,0 +1,205 @@
+"""Light and dark, following the system: colors, palette, style sheet. One accent, the estimate's color."""
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QGuiApplication, QPalette
+from PySide6.QtWidgets import QApplication, QWidget
+
+from rtgain.style import DARK_BACKGROUND, ESTIMATE, LIGHT_BACKGROUND
+
+
+@dataclass(frozen=True)
+class Theme:
+    """The window's colors, each ``#rrggbb``."""
+
+    dark: bool
+    window: str
+    card: str
+    control: str
+    line: str
+    text: str
+    muted: str
+    accent: str
+    on_accent: str
+    warning: str
+    warning_back: str
+
+
+LIGHT = Theme(
+    dark=False,
+    window="#f2f4f6",
+    card=LIGHT_BACKGROUND,
+    control="#ffffff",
+    line="#d8dde3",
+    text="#1d232a",
+    muted="#5a6470",
+    accent=ESTIMATE.light,
+    on_accent="#ffffff",
+    warning="#7a4100",
+    warning_back="#fdf1dc",
+)
+DARK = Theme(
+    dark=True,
+    window="#12151a",
+    card=DARK_BACKGROUND,
+    control="#252a31",
+    line="#343b45",
+    text="#e6e9ed",
+    muted="#9ba5b1",
+    accent=ESTIMATE.dark,
+    on_accent="#0b1a24",
+    warning="#f3c77f",
+    warning_back="#352a17",
+)
+
+
+def system_theme() -> Theme:
+    """The theme that the system asks for; light where it says nothing."""
+    return DARK if QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark else LIGHT
+
+
+def apply_theme(app: QApplication, theme: Theme) -> None:
+    """Give the whole application the palette and the style sheet of `theme`."""
+    app.setPalette(palette(theme))
+    app.setStyleSheet(style_sheet(theme))
+
+
+def palette(theme: Theme) -> QPalette:
+    """The palette that Qt's own Fusion style draws sliders, menus and boxes with."""
+    colors = {
+        QPalette.ColorRole.Window: theme.window,
+        QPalette.ColorRole.WindowText: theme.text,
+        QPalette.ColorRole.Base: theme.control,
+        QPalette.ColorRole.AlternateBase: theme.window,
+        QPalette.ColorRole.Text: theme.text,
+        QPalette.ColorRole.Button: theme.control,
+        QPalette.ColorRole.ButtonText: theme.text,
+        QPalette.ColorRole.ToolTipBase: theme.card,
+        QPalette.ColorRole.ToolTipText: theme.text,
+        QPalette.ColorRole.PlaceholderText: theme.muted,
+        QPalette.ColorRole.Highlight: theme.accent,
+        QPalette.ColorRole.HighlightedText: theme.on_accent,
+        QPalette.ColorRole.Accent: theme.accent,
+    }
+    result = QPalette(QColor(theme.control), QColor(theme.window))
+    for role, color in colors.items():
+        result.setColor(role, QColor(color))
+    for role in (QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText, QPalette.ColorRole.WindowText):
+        result.setColor(QPalette.ColorGroup.Disabled, role, QColor(theme.muted))
+    return result
+
+
+def style_sheet(theme: Theme) -> str:
+    """What Fusion does not draw: cards, the bars, the segmented and the primary button.
+
+    Widgets ask for a look by their dynamic property ``look``; sizes of text are set on the fonts, so that
+    what is measured for a fixed width is what is drawn.
+    """
+    return f"""
+        *[look="card"] {{ background: {theme.card}; border: 1px solid {theme.line}; border-radius: 8px; }}
+        *[look="notice"] {{ background: {theme.warning_back}; border-radius: 6px; }}
+        *[look="notice"] QLabel {{ color: {theme.warning}; }}
+        QLabel[look="muted"] {{ color: {theme.muted}; }}
+        QLabel[look="fault"] {{ color: {theme.warning}; font-weight: bold; }}
+        QScrollArea, QScrollArea > QWidget > QWidget[look="pane"] {{ background: transparent; border: none; }}
+        QPushButton {{
+            background: {theme.control}; color: {theme.text};
+            border: 1px solid {theme.line}; border-radius: 5px; padding: 5px 12px;
+        }}
+        QPushButton:hover {{ border-color: {theme.muted}; }}
+        QPushButton:pressed {{ background: {theme.window}; }}
+        QPushButton, QCheckBox, QSlider {{ outline: none; }}
+        QPushButton:focus {{ border: 2px solid {theme.accent}; padding: 4px 11px; }}
+        QPushButton:checked {{
+            background: {theme.accent}; color: {theme.on_accent}; border-color: {theme.accent};
+        }}
+        QPushButton:checked:focus {{ border-color: {theme.text}; }}
+        QPushButton:disabled {{ color: {theme.muted}; }}
+        QPushButton[look="primary"] {{
+            background: {theme.accent}; color: {theme.on_accent}; border-color: {theme.accent};
+            font-weight: bold;
+        }}
+        QPushButton[look="primary"]:hover {{ border-color: {theme.text}; }}
+        QPushButton[look="primary"]:focus {{ border: 2px solid {theme.text}; }}
+        QPushButton[look="primary"]:disabled {{
+            background: {theme.control}; color: {theme.muted}; border-color: {theme.line};
+        }}
+        QPushButton[look="segment"] {{ border-radius: 0; margin-left: -1px; padding: 5px 11px; }}
+        QPushButton[look="segment"]:focus {{ padding: 4px 10px; }}
+        QPushButton[look="segment"][place="first"] {{
+            margin-left: 0; border-top-left-radius: 5px; border-bottom-left-radius: 5px;
+        }}
+        QPushButton[look="segment"][place="last"] {{
+            border-top-right-radius: 5px; border-bottom-right-radius: 5px;
+        }}
+        QPushButton[look="plain"] {{ padding: 2px 6px; }}
+        QPushButton[look="plain"]:focus {{ padding: 1px 5px; }}
+        *[look="notice"] QPushButton {{
+            color: {theme.warning}; border-color: {theme.warning}; background: transparent;
+        }}
+        *[look="notice"] QPushButton[look="plain"] {{ border-color: transparent; }}
+        *[look="notice"] QPushButton:hover {{ background: {theme.card}; }}
+        *[look="notice"] QPushButton:focus {{ border-color: {theme.warning}; background: {theme.card}; }}
+        *[look="notice"] QPushButton[look="plain"]:hover, *[look="notice"] QPushButton[look="plain"]:focus {{
+            border-color: {theme.warning};
+        }}
+        QDoubleSpinBox, Menu {{
+            background: {theme.control}; color: {theme.text};
+            border: 1px solid {theme.line}; border-radius: 5px; padding: 4px 8px;
+        }}
+        QDoubleSpinBox:hover, Menu:hover {{ border-color: {theme.muted}; }}
+        QDoubleSpinBox:focus, Menu:focus {{ border: 2px solid {theme.accent}; padding: 3px 7px; }}
+        QDoubleSpinBox:disabled {{ color: {theme.muted}; background: {theme.card}; }}
+        Menu::drop-down {{ border: none; width: 22px; }}
+        QComboBox {{ combobox-popup: 0; }}
+        QComboBox QAbstractItemView {{
+            background: {theme.control}; color: {theme.text}; border: 1px solid {theme.line}; padding: 3px;
+            selection-background-color: {theme.accent}; selection-color: {theme.on_accent}; outline: none;
+        }}
+        QComboBox QAbstractItemView::item {{ min-height: 24px; padding-left: 4px; }}
+        QCheckBox::indicator {{
+            width: 14px; height: 14px; border: 1px solid {theme.muted}; border-radius: 4px;
+            background: {theme.control};
+        }}
+        QCheckBox::indicator:hover {{ border-color: {theme.accent}; }}
+        QCheckBox::indicator:checked {{ background: {theme.accent}; border-color: {theme.accent}; }}
+        QCheckBox::indicator:focus {{ width: 12px; height: 12px; border: 2px solid {theme.accent}; }}
+        QCheckBox::indicator:checked:focus {{ border-color: {theme.text}; }}
+        QSlider {{ min-height: 20px; }}
+        QSlider::groove:horizontal {{ height: 4px; border-radius: 2px; background: {theme.line}; }}
+        QSlider::sub-page:horizontal {{ height: 4px; border-radius: 2px; background: {theme.accent}; }}
+        QSlider::sub-page:horizontal:disabled {{ background: {theme.muted}; }}
+        QSlider::handle:horizontal {{
+            width: 14px; height: 14px; margin: -6px 0; border-radius: 8px;
+            background: {theme.control}; border: 1px solid {theme.muted};
+        }}
+        QSlider::handle:horizontal:hover {{ border-color: {theme.accent}; }}
+        QSlider::handle:horizontal:focus {{ background: {theme.accent}; border-color: {theme.text}; }}
+        QToolTip {{
+            background: {theme.card}; color: {theme.text}; border: 1px solid {theme.line}; padding: 4px;
+        }}
+    """
+
+
+def tabular(font: QFont, *, points: float | None = None, bold: bool = False) -> QFont:
+    """`font` with digits of one width, so that a number that changes does not move what stands beside it."""
+    result = QFont(font)
+    result.setFeature(QFont.Tag("tnum"), 1)
+    if points is not None:
+        result.setPointSizeF(points)
+    result.setBold(bold)
+    return result
+
+
+def text_width(font: QFont, text: str) -> int:
+    """The width in logical pixels that `text` needs."""
+    return QFontMetrics(font).horizontalAdvance(text) + 2
+
+
+def set_look(widget: QWidget, look: str) -> None:
+    """Give `widget` another look of the style sheet, if it has not got it already."""
+    if widget.property("look") != look:
+        widget.setProperty("look", look)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)

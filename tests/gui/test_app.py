@@ -1,0 +1,114 @@
+"""The app as users start it, a process of its own: it opens, runs, and leaves in good order."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from gui.main_window import MainWindow
+from gui.session_host import real_session
+from gui.theme import LIGHT
+from rtgain.config import SessionConfig
+
+pytestmark = pytest.mark.alone
+
+APP = """
+import json, sys
+from rtgain.cli import main
+
+if __name__ == "__main__":
+    code = main([])
+    print(json.dumps({"torch": "torch" in sys.modules}), flush=True)
+    sys.exit(code)
+"""
+"""The command `rtgain`, which tells at its end what it has imported."""
+
+PATIENCE_MS = 60_000
+"""Far beyond what a start takes (3 s), for a loaded machine; how fast it is, the benchmarks say."""
+
+
+@contextmanager
+def running_app() -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """The app, and the number of the X window that it has shown."""
+    process = subprocess.Popen([sys.executable, "-c", APP], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        find = ["xdotool", "search", "--sync", "--onlyvisible", "--pid", str(process.pid), "--name", "rtgain"]
+        found = subprocess.run(find, capture_output=True, text=True, check=True, timeout=30)
+        yield process, found.stdout.split()[0]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def press(window: str, key: str) -> None:
+    """Give `window` the keyboard and press a key, as the X server tells of a real one."""
+    subprocess.run(["xdotool", "windowfocus", "--sync", window, "key", key], check=True, timeout=10)
+
+
+def end_of(process: "subprocess.Popen[str]") -> dict[str, object]:
+    """What the app printed as it left by itself, and its exit code; it must say nothing on standard error."""
+    out, err = process.communicate(timeout=30)
+    assert err == ""
+    return dict(json.loads(out)) | {"exit": process.returncode}
+
+
+@pytest.mark.parametrize("moment", range(20))
+def test_twenty_starts_and_quits_all_exit_zero_without_torch(x_display: str, moment: int) -> None:
+    """Quit a tenth of a second later each time, so in all states from the first paint until it runs."""
+    with running_app() as (process, window):
+        time.sleep(0.1 * moment)
+        press(window, "ctrl+q")
+        assert end_of(process) == {"exit": 0, "torch": False}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_good_order(x_display: str, number: signal.Signals) -> None:
+    """128 + n is the shell's convention; for Ctrl-C it makes the contract's 130."""
+    with running_app() as (process, _):
+        os.kill(process.pid, number)
+        assert end_of(process) == {"exit": 128 + number, "torch": False}
+
+
+def test_without_a_display_it_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    done = subprocess.run([sys.executable, "-m", "rtgain"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    assert done.stderr == "rtgain: there is no display to open a window on; use --headless\n"
+
+
+@pytest.fixture
+def window(qtbot: Any) -> Iterator[MainWindow]:
+    """The window over a real session on the real-time clock, once it runs."""
+    window = MainWindow(SessionConfig(clock="realtime"), real_session, LIGHT)
+    window.painted.connect(window.start)
+    window.show()
+    qtbot.waitUntil(lambda: window.host.state == "running", timeout=PATIENCE_MS)
+    yield window
+    window.close()
+    window.deleteLater()
+
+
+def test_the_estimate_follows_the_reference_gain_that_is_moved(qtbot: Any, window: MainWindow) -> None:
+    shown = window.readout.gain_db.text
+    qtbot.waitUntil(lambda: shown() == "−16.48", timeout=PATIENCE_MS)
+    window.reference.gain.box.setValue(-6.5)
+    qtbot.waitUntil(lambda: shown() == "−6.50", timeout=PATIENCE_MS)
+    assert window.readout.linear.text() == "×0.473"
+    window.reference.invert.click()
+    qtbot.waitUntil(lambda: window.readout.linear.text() == "×−0.473", timeout=PATIENCE_MS)
+    assert shown() == "−6.50"
+
+
+def test_another_source_goes_on_with_the_gain_that_was_set(qtbot: Any, window: MainWindow) -> None:
+    window.reference.gain.box.setValue(-30.0)
+    window.choose_source("pink")
+    qtbot.waitUntil(lambda: window.readout.gain_db.text() == "−30.00", timeout=PATIENCE_MS)
+    assert window.host.config.input == "pink"

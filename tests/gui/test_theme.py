@@ -1,0 +1,38 @@
+"""Light and dark."""
+
+from types import SimpleNamespace
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontMetrics
+from PySide6.QtWidgets import QApplication
+
+from gui.theme import DARK, LIGHT, Theme, system_theme, tabular
+from tests.test_style import contrast
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_text_is_readable_on_all_that_it_stands_on(theme: Theme) -> None:
+    """4.5 is what WCAG 2.1 asks of body text (criterion 1.4.3)."""
+    for front, back in [
+        (theme.text, theme.window), (theme.text, theme.card), (theme.text, theme.control),
+        (theme.muted, theme.window), (theme.muted, theme.card), (theme.on_accent, theme.accent),
+        (theme.warning, theme.warning_back), (theme.warning, theme.window),
+    ]:  # fmt: skip
+        assert contrast(front, back) >= 4.5, (front, back)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "theme"),
+    [(Qt.ColorScheme.Dark, DARK), (Qt.ColorScheme.Light, LIGHT), (Qt.ColorScheme.Unknown, LIGHT)],
+)
+def test_theme_follows_the_system(monkeypatch: pytest.MonkeyPatch, scheme: Qt.ColorScheme, theme: Theme) -> None:
+    """A bare X display says nothing about light and dark, so the hint is given here."""
+    hints = SimpleNamespace(colorScheme=lambda: scheme)
+    monkeypatch.setattr("gui.theme.QGuiApplication.styleHints", lambda: hints)
+    assert system_theme() == theme
+
+
+def test_digits_have_one_width(qapp: QApplication) -> None:
+    metrics = QFontMetrics(tabular(QApplication.font(), points=26, bold=True))
+    assert len({metrics.horizontalAdvance(digit * 4) for digit in "0123456789"}) == 1
