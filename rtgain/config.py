@@ -1,0 +1,182 @@
+"""One validated description of a session: the command line, the window, presets and lessons all build this."""
+
+import json
+import math
+import reprlib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rtgain.errors import InputError
+
+SYNTHETIC_INPUTS = ("demo", "sine", "pink")
+"""Sources that rtgain makes itself; any other `input` but ``mic`` is the path of a file."""
+
+LOSSES = ("waveform", "spectral", "stft", "multi-resolution", "log-stft")
+"""Names of our losses (`rtgain.dsp.losses`), here because the window never imports torch."""
+
+AURALOSSES = ("auraloss-stft", "auraloss-multi-resolution", "auraloss-esr", "auraloss-log-cosh")
+"""Names of auraloss's (`rtgain.dsp.auralosses`), where it is installed."""
+
+OPTIMIZERS = (
+    "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "ASGD",
+    "NAdam", "RAdam", "RMSprop", "Rprop", "SGD",
+)  # fmt: skip
+"""Names of the `torch.optim` classes that step on a gradient alone."""
+
+Clock = Literal["device", "realtime", "fast"]
+Hear = Literal["dry", "target", "matched", "difference", "mute"]
+Polarity = Literal["normal", "invert"]
+Target = Literal["reference", "channel", "return"]
+
+FileName = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+
+DEFAULT_GAIN_DB = 20.0 * math.log10(0.15)
+DEFAULT_SYNTHETIC_S = 10.0
+PRESET_VERSION = 1
+
+
+class SessionConfig(BaseModel):
+    """Everything that makes a session what it is; the same names as the command line's options.
+
+    Times end in `_ms` or `_s`, levels in `_db` (re unity) or `_dbfs` (re full scale). A value of
+    None stands for "the default that depends on the rest", which the properties below resolve.
+
+    Raises `pydantic.ValidationError`; `session_config` turns that into one line for the user.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    input: FileName = "demo"
+    input_device: str | None = None
+    output_device: str | None = None
+    clock: Clock | None = None
+    block: Annotated[int, Field(ge=1, le=65536)] | None = None
+    sample_rate: Annotated[int, Field(ge=4000, le=768000)] | None = None
+    duration: Annotated[float, Field(gt=0, le=1e7)] | None = None
+    loop: bool = False
+    gain_db: Annotated[float, Field(ge=-120, le=60)] = DEFAULT_GAIN_DB
+    automation: FileName | None = None
+    polarity: Polarity = "normal"
+    phase_deg: Annotated[float, Field(ge=-360, le=360)] = 0.0
+    delay_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    noise_dbfs: Annotated[float, Field(ge=-200, le=0)] | None = None
+    target: Target = "reference"
+    hear: Hear | None = None
+    loss: str = "spectral"
+    optimizer: str = "Rprop"
+    lr: Annotated[float, Field(gt=0, le=1000)] | None = None
+    steps: Annotated[int, Field(ge=1, le=10000)] | None = None
+    window_ms: Annotated[float, Field(gt=0, le=2000)] = 85.0
+    hop_ms: Annotated[float, Field(gt=0, le=2000)] = 21.0
+    align: Literal["on", "off"] = "on"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    @model_validator(mode="after")
+    def _check_combinations(self) -> Self:
+        if self.loss not in LOSSES + AURALOSSES:
+            raise ValueError(f"loss: {self.loss!r} is not one of {', '.join(LOSSES + AURALOSSES)}")
+        if self.loss in AURALOSSES and find_spec("auraloss") is None:
+            raise ValueError(f"loss: {self.loss!r} needs auraloss; pip install 'rtgain[auraloss]'")
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer: {self.optimizer!r} is not one of {', '.join(OPTIMIZERS)}")
+        if self.hop_ms > self.window_ms:
+            raise ValueError("hop_ms: the hop is longer than the window; use a hop of at most window_ms")
+        if self.input == "mic" and self.clock in ("realtime", "fast"):
+            raise ValueError(f"clock: a microphone runs on the device's clock, not on {self.clock!r}")
+        if self.target == "return" and self.input == "mic":
+            raise ValueError("target: 'return' plays a file or a synthetic source; choose an input other than mic")
+        if self.target == "return" and self.clock in ("realtime", "fast"):
+            raise ValueError("target: 'return' needs a device's input and output; use clock 'device'")
+        if self.target == "channel" and self.input in SYNTHETIC_INPUTS:
+            raise ValueError("target: 'channel' needs a two-channel file or mic; synthetic sources have one channel")
+        if self.target != "reference" and self.automation is not None:
+            raise ValueError("automation: drives the reference gain, so it needs target 'reference'")
+        return self
+
+    @property
+    def is_file(self) -> bool:
+        """Whether `input` names a file rather than the microphone or a synthetic source."""
+        return self.input != "mic" and self.input not in SYNTHETIC_INPUTS
+
+    def resolved_clock(self, *, window: bool) -> Clock:
+        """The clock that the session runs on; the window's default is the device's."""
+        if self.clock is not None:
+            return self.clock
+        return "device" if window or self.input == "mic" or self.target == "return" else "fast"
+
+    def resolved_hear(self) -> Hear:
+        """What is played unless the user chose: the target, or the dry signal that is to return."""
+        return self.hear or ("dry" if self.target == "return" else "target")
+
+    def window_frames(self, sample_rate: int) -> int:
+        """Analysis window: the power of two of frames nearest to `window_ms` (by ratio), at least 64."""
+        return nearest_power_of_two(self.window_ms * 1e-3 * sample_rate, minimum=64)
+
+    def hop_frames(self, sample_rate: int) -> int:
+        """Hop between windows: a power of two of frames nearest to `hop_ms`, 16 to the window's length."""
+        hop = nearest_power_of_two(self.hop_ms * 1e-3 * sample_rate, minimum=16)
+        return min(hop, self.window_frames(sample_rate))
+
+
+def nearest_power_of_two(frames: float, *, minimum: int) -> int:
+    """The power of two whose ratio to `frames` is nearest to one, not below `minimum` (itself one)."""
+    return max(minimum, 1 << round(math.log2(max(frames, 1.0))))
+
+
+def session_config(**values: Any) -> SessionConfig:
+    """Build a `SessionConfig`, with the first problem as one line that names the option.
+
+    Raises `InputError`.
+    """
+    try:
+        return SessionConfig(**values)
+    except ValidationError as error:
+        raise InputError(_first_problem(error)) from None
+
+
+def load_preset(path: Path) -> dict[str, Any]:
+    """The options that a preset file sets, checked. Raises `InputError` for a file that is no preset."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; --preset wants a file that rtgain saved") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); --preset wants a file that rtgain saved") from None
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply for a preset; save it anew from rtgain") from None
+    if not isinstance(content, dict) or not isinstance(content.get("session"), dict):
+        raise InputError(f"{path}: no preset: an object with 'version' and 'session' is expected")
+    version = content.get("version")
+    if version != PRESET_VERSION:
+        raise InputError(f"{path}: preset version {reprlib.repr(version)}; this rtgain reads {PRESET_VERSION}")
+    try:
+        config = SessionConfig(**content["session"])
+    except ValidationError as error:
+        raise InputError(f"{path}: {_first_problem(error)}") from None
+    except TypeError:
+        raise InputError(f"{path}: no preset: option names must be text") from None
+    return config.model_dump(exclude_unset=True)
+
+
+def preset_text(config: SessionConfig) -> str:
+    """The preset file that reopens `config`: JSON with a version, only what was set."""
+    session = config.model_dump(exclude_defaults=True)
+    return json.dumps({"version": PRESET_VERSION, "session": session}, indent=2) + "\n"
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    if not problem["loc"]:
+        option, _, message = str(problem["ctx"]["error"]).partition(": ")
+        return f"--{option.replace('_', '-')}: {message}"
+    option = str(problem["loc"][0])
+    name = option.replace("_", "-")
+    if problem["type"] == "extra_forbidden":
+        return f"'{option}' is no session option; remove it"
+    if problem["type"] == "string_unicode":
+        return f"--{name}: {problem['input']!r} is not written in UTF-8; rename the file"
+    message = problem["msg"].removeprefix("Input ")  # "input" is an option's name too
+    return f"--{name}: {message[0].lower()}{message[1:]}, not {reprlib.repr(problem['input'])}"

@@ -1,0 +1,74 @@
+"""Figures on paper, in the colors and line styles of the window."""
+
+import io
+import logging
+import math
+from typing import TYPE_CHECKING, Any
+
+from rtgain.style import CLOSED_FORM, ESTIMATE, LIGHT_BACKGROUND, REFERENCE, Curve
+from rtgain.trace import History, Summary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DOTS_PER_INCH = 160
+
+
+def paper(width: int, height: int) -> "Figure":
+    """An empty figure of so many pixels."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where it keeps its fonts is nobody's concern
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    size = (width / DOTS_PER_INCH, height / DOTS_PER_INCH)
+    figure = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor=LIGHT_BACKGROUND, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def png(figure: "Figure") -> bytes:
+    """The figure, its axes made plain, as a PNG."""
+    for axes in figure.axes:
+        axes.grid(alpha=0.3, linewidth=0.5)
+        axes.spines[["top", "right"]].set_visible(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def draw(axes: "Axes", curve: Curve, x: Any, y: Any, *, label: str | None = None) -> None:
+    """Draw ``y`` over ``x`` as `curve` is drawn everywhere; `label` where it is called something else."""
+    dash = (0, curve.dash) if curve.dash else "-"
+    axes.plot(x, y, color=curve.light, linestyle=dash, linewidth=1.2, label=label or curve.label)
+
+
+def gain_figure(history: History, summary: Summary) -> bytes:
+    """Reference, estimate and closed form over time with the error below, as a PNG of 1600 × 1000 pixels."""
+    figure = paper(1600, 1000)
+    gain, error = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    time_s = history.time_s
+    band = history.std_db.clip(max=20.0)
+    gain.fill_between(
+        time_s, history.gain_est_db - band, history.gain_est_db + band,
+        color=ESTIMATE.light, alpha=0.2, linewidth=0, label="± one standard deviation",
+    )  # fmt: skip
+    draw(gain, ESTIMATE, time_s, history.gain_est_db)
+    draw(gain, CLOSED_FORM, time_s, history.gain_opt_db)
+    draw(gain, REFERENCE, time_s, history.gain_true_db)
+    draw(error, ESTIMATE, time_s, history.gain_est_db - history.gain_true_db)
+    gain.set_ylabel("gain (dB)")
+    error.set_ylabel("error (dB)")
+    error.set_xlabel("time (s)")
+    gain.legend(frameon=False, ncols=4, loc="upper right")
+    gain.set_title(_title(summary), loc="left")
+    if not (math.isfinite(summary.rmse_db or math.nan)):
+        error.text(0.5, 0.5, "the reference is not known", ha="center", va="center", transform=error.transAxes)
+    return png(figure)
+
+
+def _title(summary: Summary) -> str:
+    if summary.gain_db is None:
+        return f"{summary.input}: no estimate"
+    deviation = "" if summary.std_db is None else f" ± {summary.std_db:.3g}"
+    return f"{summary.input}: {summary.gain_db:.2f}{deviation} dB, {summary.state}".replace("-", "\u2212")

@@ -1,0 +1,128 @@
+"""A session without a window: from start to end, its files written, its progress on a terminal."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from rtgain import __version__
+from rtgain.config import SessionConfig
+from rtgain.errors import DeviceError, InputError
+from rtgain.estimation.estimate import Estimate
+from rtgain.interruption import INTERRUPTED, Interruption
+from rtgain.outputs import OutputPaths, Outputs
+from rtgain.session import Session
+from rtgain.trace import Summary, known
+
+
+def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interruption) -> int:
+    """Run the session to its end, its duration or an interruption; write what was asked for; the exit code.
+
+    Raises `InputError` with no file left behind, and `DeviceError` with everything written up to there. It also
+    ends when who reads the CSV from a pipe has gone.
+    """
+    paths.check([name for name in (config.input if config.is_file else None, config.automation) if name])
+    with Session(
+        config,
+        clock=config.resolved_clock(window=False),
+        keep_whole_trace=paths.plot is not None,
+        record=paths.record is not None,
+    ) as session:
+        session.check()
+        outputs = Outputs(paths, session.sample_rate)  # before torch is loaded: what is wrong is told at once
+        try:
+            session.start(wait=True, cancelled=lambda: interruption.requested)
+        except BaseException:
+            outputs.discard()
+            raise
+        started_s = time.monotonic()
+        lost: DeviceError | None = None
+        try:
+            with progress(session) as show:
+                try:
+                    while not (session.ended or interruption.requested or outputs.unread):
+                        write(session, session.advance(), outputs)
+                        show()
+                except DeviceError as error:
+                    lost = error
+                write(session, session.finish(), outputs)
+        except InputError:
+            outputs.discard()
+            raise
+        summary = summarize(session, time.monotonic() - started_s)
+        outputs.finish(summary, session.trace.history())
+        if lost is not None:
+            raise lost
+        if sys.stderr.isatty():
+            print(verdict(summary), file=sys.stderr)
+        return INTERRUPTED if interruption.requested else 0
+
+
+def write(session: Session, estimates: list[Estimate], outputs: Outputs) -> None:
+    """Write what has come of the session's last step."""
+    for estimate in estimates:
+        outputs.add(estimate)
+    for matched in session.take_matched():
+        outputs.record(matched)
+    for notice in session.take_notices():
+        print(f"rtgain: {notice}", file=sys.stderr)
+
+
+def summarize(session: Session, elapsed_s: float) -> Summary:
+    """The JSON's object for a session that has run for `elapsed_s` seconds of the wall clock."""
+    trace, config = session.trace, session.config
+    last = trace.last
+    duration_s = session.frames / session.sample_rate
+    return Summary(
+        version=__version__,
+        input=config.input,
+        sample_rate=session.sample_rate,
+        duration_s=duration_s,
+        loss=config.loss,
+        optimizer=config.optimizer,
+        gain_db=known(last.gain_est_db) if last else None,
+        gain_linear=known(10.0 ** (last.gain_est_db / 20.0)) if last else None,
+        std_db=known(last.std_db) if last else None,
+        delay_ms=known(1e3 * last.delay_frames / session.sample_rate) if last else None,
+        polarity=last.polarity if last else 0,
+        state=last.state.label if last else "waiting",
+        rmse_db=trace.rmse_db,
+        settle_s=trace.settle_s,
+        estimates=trace.estimates,
+        frames=session.frames,
+        dropped_frames=session.dropped_frames,
+        xruns=session.xruns,
+        realtime_factor=duration_s / elapsed_s,
+        steps_per_second=trace.steps / elapsed_s,
+    )
+
+
+def verdict(summary: Summary) -> str:
+    """The result in one line, for a person."""
+    if summary.gain_db is None or summary.gain_linear is None:
+        return "no estimate: the session was too short or had nothing to hear"
+    deviation = "" if summary.std_db is None else f" ± {summary.std_db:.4f}"
+    state = "held: silent at the end" if summary.state == "silent" else summary.state
+    return f"{summary.gain_db:.4f} dB  ×{summary.gain_linear:.5f}{deviation}  {state}".replace("-", "\u2212")
+
+
+@contextmanager
+def progress(session: Session) -> Iterator[Callable[[], None]]:
+    """A progress line on standard error when that is a terminal, nothing otherwise; call what it gives to update it."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=session.total_frames)
+
+        def show() -> None:
+            last = session.trace.last
+            text = f"{last.gain_est_db:+8.3f} dB {last.state.label:<10}" if last else "waiting"
+            bar.update(task, description=text, completed=session.frames)
+
+        yield show

@@ -1,0 +1,424 @@
+"""A session: one source, one engine, one clock, one estimator; and what everybody sees of it."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtgain.audio.demo import DemoSource
+from rtgain.audio.devices import DeviceSetup, choose_devices
+from rtgain.audio.drivers import DeviceDriver, Driver, FastDriver, RealtimeDriver
+from rtgain.audio.engine import Engine
+from rtgain.audio.excerpt import Excerpt
+from rtgain.audio.sources import FileSource, PinkSource, SineSource, Source
+from rtgain.automation import load_automation
+from rtgain.config import DEFAULT_SYNTHETIC_S, Clock, Hear, SessionConfig
+from rtgain.errors import DeviceError, InputError
+from rtgain.estimation.estimate import Estimate
+from rtgain.estimation.settings import EstimatorSettings
+from rtgain.estimation.supervisor import Estimation, InProcess, Supervisor
+from rtgain.matched import LiveMatched, Matched, OfflineMatched
+from rtgain.meters import Rate
+from rtgain.trace import History, Trace
+
+DEFAULT_SAMPLE_RATE = 48000
+
+BATCH_HOPS = 64
+"""Hops that the fast clock plays at a time: as many as the estimator takes at once."""
+
+POLL_S = 0.05
+"""How often `advance` looks at a live session."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a session looks like at one moment. Times in seconds, levels in dB; NaN where a number is not known."""
+
+    running: bool
+    ended: bool
+    clock: Clock
+    description: str
+    sample_rate: int
+    block: int
+    frames: int
+    time_s: float
+    state: str
+    gain_db: float
+    gain_linear: float
+    std_db: float
+    delay_ms: float
+    polarity: int
+    history: History
+    input_peak: float
+    target_peak: float
+    xruns: int
+    dropped_frames: int
+    estimator_restarts: int
+    load: float
+    frames_per_second: float
+    estimates_per_second: float
+    estimate_age_s: float
+    notices: tuple[str, ...]
+
+
+class Session:
+    """Everything between `start` and `stop`. One thread uses it; live, audio and estimator run elsewhere.
+
+    On the fast clock nothing runs by itself: `advance` plays and estimates. `keep_whole_trace` keeps every
+    estimate for a figure; else the trace takes constant memory. `record` keeps the matched signal for `take_matched`.
+
+    Raises `InputError` for a source or an automation that cannot be used, `DeviceError` for a device.
+    """
+
+    def __init__(
+        self, config: SessionConfig, *, clock: Clock, keep_whole_trace: bool = False, record: bool = False
+    ) -> None:
+        self.config = config
+        self.clock: Clock = clock
+        self._limit_frame: int | None = None
+        self._estimation: Estimation | None = None
+        self._driver: Driver | None = None
+        self._notices: deque[str] = deque(maxlen=20)
+        self._setup = _device_setup(config) if clock == "device" else None
+        self._source = _open_source(config, clock, self._setup)
+        self._file = self._source if isinstance(self._source, FileSource) else None
+        try:
+            self.sample_rate = self._setup.sample_rate if self._setup else _rate_of(self._source)
+            self._limit_duration()
+            self._engine = self._make_engine()
+        except BaseException:
+            if self._source is not None:
+                self._source.close()
+            raise
+        self._settings = EstimatorSettings(
+            sample_rate=self.sample_rate,
+            window_frames=config.window_frames(self.sample_rate),
+            hop_frames=config.hop_frames(self.sample_rate),
+            loss=config.loss,
+            optimizer=config.optimizer,
+            lr=config.lr,
+            steps=config.steps,
+            align=config.align == "on",
+            clip_gate=config.target != "reference",
+        )
+        self.trace = Trace(self.sample_rate, self._settings.hop_frames, whole=keep_whole_trace)
+        self._matched: Matched | None = None
+        if record:
+            ring = self._engine.memory.audio
+            self._matched = OfflineMatched(ring, self.sample_rate) if clock == "fast" else LiveMatched(ring)
+        self._rate = Rate()
+        self._estimate_rate = Rate()
+
+    # --- running --------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Look for what would stop the session on its way: too short a source, NaN in a file. Raises `InputError`."""
+        needed = self._settings.window_frames
+        if self.total_frames is not None and self.total_frames < needed:
+            raise InputError(
+                f"{self.config.input}: lasts {self.total_frames} frames at {self.sample_rate} Hz, less than one "
+                f"analysis window of {needed}; give more sound, or a shorter --window-ms"
+            )
+        if self._file is not None and self.clock == "fast":
+            self._file.check_finite()
+
+    def start(self, *, wait: bool = False, cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Start estimator and clock; with `wait`, the clock once the estimator is ready or it is `cancelled`."""
+        memory, settings = self._engine.memory, self._settings
+        estimation: Estimation = InProcess(memory, settings) if self.clock == "fast" else Supervisor(memory, settings)
+        self._estimation = estimation
+        estimation.start()
+        if wait:
+            estimation.wait_until_ready(cancelled)
+        self._driver = self._make_driver()
+        self._driver.start()
+
+    def advance(self) -> list[Estimate]:
+        """The estimates since the last call. The fast clock plays one batch for them; live, it is waited a moment.
+
+        Raises `InputError` when the source cannot be read on, `DeviceError` when the device is gone.
+        """
+        if isinstance(self._driver, FastDriver):
+            self._driver.advance(BATCH_HOPS * self._settings.hop_frames)
+        else:
+            time.sleep(POLL_S)
+            self._raise_faults()
+        return self._poll()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the source, or the duration asked for, is over."""
+        control = self._engine.memory.control
+        limited = self._limit_frame is not None and control["frames"] >= self._limit_frame
+        return bool(control["ended"]) or limited
+
+    def finish(self) -> list[Estimate]:
+        """Stop the clock and take the estimates that are left; then `stop` frees everything."""
+        if self._driver is not None:
+            self._driver.stop()
+        if self._estimation is None:
+            return []
+        return self._add(self._estimation.finish(self.frames))
+
+    def stop(self) -> None:
+        """Stop the clock, then the estimator, then free the memory. Idempotent."""
+        if self._driver is not None:
+            self._driver.stop()
+        if self._estimation is not None:
+            self._estimation.stop()
+        if self._source is not None:
+            self._source.close()
+        if not (isinstance(self._driver, DeviceDriver) and self._driver.abandoned):
+            self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # --- what it shows --------------------------------------------------------------------------
+
+    @property
+    def frames(self) -> int:
+        """Frames of sound so far, not counting silence behind the source's end."""
+        control = self._engine.memory.control
+        frames = int(control["end_frame"] if control["ended"] else control["frames"])
+        return frames if self._limit_frame is None else min(frames, self._limit_frame)
+
+    @property
+    def total_frames(self) -> int | None:
+        """Frames that the session will have; None when that is open."""
+        return self._limit_frame if self._source is None else self._source.frames
+
+    @property
+    def xruns(self) -> int:
+        """Blocks that were late, by the device's or the clock's word."""
+        return int(self._engine.memory.control["xruns"])
+
+    @property
+    def dropped_frames(self) -> int:
+        """Frames that did not reach the estimator: overwritten before, or silence because the source starved."""
+        lost = self._estimation.dropped_frames if self._estimation else 0
+        return lost + int(self._engine.memory.control["starved_frames"])
+
+    def take_matched(self) -> list[NDArray[np.float32]]:
+        """The matched signal since the last call, in pieces of shape (frames,); nothing unless it is recorded."""
+        return self._matched.take(self.frames) if self._matched is not None else []
+
+    def take_notices(self) -> list[str]:
+        """What the user should know, said once."""
+        if self._estimation is not None:
+            self._notices.extend(self._estimation.notices())
+        said = list(self._notices)
+        self._notices.clear()
+        return said
+
+    def snapshot(self) -> Snapshot:
+        """How things stand. Takes new estimates, so do not mix it with `advance`.
+
+        Raises as `advance` does.
+        """
+        self._raise_faults()
+        self._poll()
+        control, last, driver = self._engine.memory.control, self.trace.last, self._driver
+        frames = int(control["frames"])
+        peaks = float(control["dry_peak"]), float(control["target_peak"])
+        control["dry_peak"] = control["target_peak"] = 0.0
+        self._rate.update(frames)
+        self._estimate_rate.update(self.trace.estimates)
+        return Snapshot(
+            running=driver is not None and not self.ended,
+            ended=self.ended,
+            clock=self.clock,
+            description=driver.description if driver else "",
+            sample_rate=self.sample_rate,
+            block=driver.block if driver else 0,
+            frames=frames,
+            time_s=frames / self.sample_rate,
+            state=last.state.label if last else "waiting",
+            gain_db=last.gain_est_db if last else math.nan,
+            gain_linear=10.0 ** (last.gain_est_db / 20.0) if last else math.nan,
+            std_db=last.std_db if last else math.nan,
+            delay_ms=1e3 * last.delay_frames / self.sample_rate if last else math.nan,
+            polarity=last.polarity if last else 0,
+            history=self.trace.history(),
+            input_peak=peaks[0],
+            target_peak=peaks[1],
+            xruns=self.xruns,
+            dropped_frames=self.dropped_frames,
+            estimator_restarts=self._estimation.restarts if self._estimation else 0,
+            load=driver.load if driver else 0.0,
+            frames_per_second=self._rate.per_second,
+            estimates_per_second=self._estimate_rate.per_second,
+            estimate_age_s=(frames - last.available_frame) / self.sample_rate if last else math.nan,
+            notices=tuple(self.take_notices()),
+        )
+
+    # --- switches, live -------------------------------------------------------------------------
+
+    def set_reference(
+        self,
+        *,
+        gain_db: float | None = None,
+        polarity: int | None = None,
+        phase_deg: float | None = None,
+        delay_ms: float | None = None,
+        noise_dbfs: float | None = None,
+    ) -> None:
+        """Change the reference path: `polarity` 1 or −1, `noise_dbfs` −inf for none; None leaves a value.
+
+        A gain set by hand ends an automation. Raises `ValueError` outside the ranges.
+        """
+        if gain_db is not None:
+            self._engine.set_automation(None)
+        self._engine.set_reference(
+            gain_db=gain_db, polarity=polarity, phase_deg=phase_deg, delay_ms=delay_ms, noise_dbfs=noise_dbfs
+        )
+
+    def set_hear(self, hear: Hear) -> None:
+        """Choose what is played."""
+        self._engine.set_hear(hear)
+
+    def set_estimator(
+        self,
+        *,
+        loss: str | None = None,
+        optimizer: str | None = None,
+        lr: float | None = None,
+        steps: int | None = None,
+    ) -> None:
+        """Go on with another loss or optimizer, by name; None leaves one. A new optimizer brings its own defaults."""
+        old = self._settings
+        same = optimizer is None or optimizer == old.optimizer
+        self._settings = replace(
+            old,
+            loss=loss or old.loss,
+            optimizer=optimizer or old.optimizer,
+            lr=lr or (old.lr if same else None),
+            steps=steps or (old.steps if same else None),
+        )
+        if self._estimation is not None:
+            self._estimation.configure(self._settings)
+
+    def reset_estimate(self, gain_db: float = 0.0) -> None:
+        """Let the estimator forget everything and start again from `gain_db`."""
+        if self._estimation is not None:
+            self._estimation.reset(gain_db)
+
+    def freeze(self, on: bool) -> None:
+        """Hold the estimate, or let it go."""
+        if self._estimation is not None:
+            self._estimation.freeze(on)
+
+    # --- parts ----------------------------------------------------------------------------------
+
+    def _limit_duration(self) -> None:
+        duration_s = self.config.duration
+        if duration_s is None and self.clock == "fast" and self._source is not None and self._source.frames is None:
+            if self.config.is_file:
+                raise InputError("--loop on the fast clock never ends; give a --duration")
+            duration_s = DEFAULT_SYNTHETIC_S
+        if duration_s is None:
+            return
+        frames = round(duration_s * self.sample_rate)
+        if self._source is None:
+            self._limit_frame = frames
+        else:
+            self._source = Excerpt(self._source, frames)
+
+    def _make_engine(self) -> Engine:
+        config, setup = self.config, self._setup
+        automation = load_automation(Path(config.automation), self.sample_rate) if config.automation else None
+        engine = Engine(
+            self.sample_rate,
+            seed=config.seed,
+            target=config.target,
+            in_channels=setup.in_channels if setup else 0,
+            out_channels=setup.out_channels if setup else 2,
+        )
+        engine.set_reference(
+            gain_db=config.gain_db,
+            polarity=-1 if config.polarity == "invert" else 1,
+            phase_deg=config.phase_deg,
+            delay_ms=config.delay_ms,
+            noise_dbfs=-math.inf if config.noise_dbfs is None else config.noise_dbfs,
+        )
+        if automation is not None:
+            engine.set_automation(*automation)
+        engine.set_hear(config.resolved_hear())
+        return engine
+
+    def _make_driver(self) -> Driver:
+        if self._setup is not None:
+            return DeviceDriver(self._engine, self._setup, self._source, block=self.config.block or 0)
+        assert self._source is not None
+        driver = FastDriver if self.clock == "fast" else RealtimeDriver
+        if self.config.block is None:
+            return driver(self._engine, self._source)
+        return driver(self._engine, self._source, self.config.block)
+
+    def _raise_faults(self) -> None:
+        driver = self._driver
+        if driver is None or (self.ended and driver.error is None):
+            return
+        if driver.error is not None:
+            raise driver.error
+        if driver.lost:
+            raise DeviceError(
+                f"{driver.description}: stopped at {self.sample_rate} Hz; it was unplugged or its server ended"
+            )
+
+    def _poll(self) -> list[Estimate]:
+        return self._add(self._estimation.poll()) if self._estimation is not None else []
+
+    def _add(self, estimates: list[Estimate]) -> list[Estimate]:
+        for estimate in estimates:
+            self.trace.add(estimate)
+            if self._matched is not None:
+                self._matched.follow(estimate)
+        return estimates
+
+
+def _device_setup(config: SessionConfig) -> DeviceSetup:
+    preferred_rate = None
+    if config.is_file:
+        file = FileSource(config.input)
+        preferred_rate = file.sample_rate
+        file.close()
+    return choose_devices(
+        mic=config.input == "mic",
+        target=config.target,
+        input_device=config.input_device,
+        output_device=config.output_device,
+        sample_rate=config.sample_rate,
+        preferred_rate=preferred_rate,
+    )
+
+
+def _open_source(config: SessionConfig, clock: Clock, setup: DeviceSetup | None) -> Source | None:
+    """The source that is played, at the session's rate; None for the microphone."""
+    if config.input == "mic":
+        return None
+    sample_rate = setup.sample_rate if setup else config.sample_rate
+    if config.is_file:
+        channels = 2 if config.target == "channel" else 1
+        return FileSource(config.input, sample_rate=sample_rate, channels=channels, loop=config.loop)
+    rate = sample_rate or DEFAULT_SAMPLE_RATE
+    if config.input == "sine":
+        return SineSource(rate)
+    return PinkSource(rate, seed=config.seed) if config.input == "pink" else DemoSource(rate)
+
+
+def _rate_of(source: Source | None) -> int:
+    assert source is not None, "only a device's clock goes without a source"
+    return source.sample_rate

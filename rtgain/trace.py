@@ -1,0 +1,226 @@
+"""Estimates over time: the CSV, the JSON summary, and what the window plots."""
+
+import json
+import math
+import os
+import sys
+from collections import deque
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtgain.errors import InputError
+from rtgain.estimation.estimate import Estimate, State
+
+CSV_COLUMNS = (
+    "time_s", "gain_true_db", "gain_est_db", "gain_opt_db", "std_db", "loss", "state", "steps", "delay_ms", "polarity",
+)  # fmt: skip
+"""The header of ``--csv``: one row an estimate."""
+
+SETTLED_DB = 0.1
+"""An estimate this near to the reference, for good, has settled."""
+
+HISTORY_S = 20.0
+"""What the window plots, back from now."""
+
+
+@dataclass(frozen=True)
+class History:
+    """The newest estimates as arrays of one length, oldest first; NaN where a number is not known."""
+
+    time_s: NDArray[np.float64]
+    gain_true_db: NDArray[np.float64]
+    gain_est_db: NDArray[np.float64]
+    gain_opt_db: NDArray[np.float64]
+    std_db: NDArray[np.float64]
+    loss: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The object of ``--json``; None where a number is not known."""
+
+    version: str
+    input: str
+    sample_rate: int
+    duration_s: float
+    loss: str
+    optimizer: str
+    gain_db: float | None
+    gain_linear: float | None
+    std_db: float | None
+    delay_ms: float | None
+    polarity: int
+    state: str
+    rmse_db: float | None
+    settle_s: float | None
+    estimates: int
+    frames: int
+    dropped_frames: int
+    xruns: int
+    realtime_factor: float | None
+    steps_per_second: float | None
+
+    def to_json(self) -> str:
+        """The summary as text, one line a field."""
+        return json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
+
+
+class Trace:
+    """Takes estimates one by one and keeps what is asked of them later: constant memory, unless `whole` is set.
+
+    With `whole`, every estimate's times and gains are kept for a figure.
+    """
+
+    def __init__(self, sample_rate: int, hop_frames: int, *, whole: bool = False) -> None:
+        self._sample_rate = sample_rate
+        length = None if whole else math.ceil(HISTORY_S * sample_rate / hop_frames)
+        self._recent: deque[tuple[float, ...]] = deque(maxlen=length)
+        self.last: Estimate | None = None
+        self.estimates = 0
+        self.steps = 0
+        self._squared_error = 0.0
+        self._tracked = 0
+        self._settled_since_s: float | None = None
+
+    def add(self, estimate: Estimate) -> None:
+        """Take the next estimate."""
+        time_s = estimate.center_frame / self._sample_rate
+        self.last = estimate
+        self.estimates += 1
+        self.steps += estimate.steps
+        error_db = estimate.gain_est_db - estimate.gain_true_db
+        if estimate.state is State.TRACKING and math.isfinite(error_db):
+            self._squared_error += error_db**2
+            self._tracked += 1
+        if not abs(error_db) <= SETTLED_DB:
+            self._settled_since_s = None
+        elif self._settled_since_s is None:
+            self._settled_since_s = time_s
+        self._recent.append(
+            (
+                time_s,
+                estimate.gain_true_db,
+                estimate.gain_est_db,
+                estimate.gain_opt_db,
+                estimate.std_db,
+                estimate.loss,
+            )
+        )
+
+    @property
+    def rmse_db(self) -> float | None:
+        """Root mean square error against the reference over the estimates that are tracking."""
+        return math.sqrt(self._squared_error / self._tracked) if self._tracked else None
+
+    @property
+    def settle_s(self) -> float | None:
+        """The time of the first estimate from which on all were within 0.1 dB of the reference."""
+        return self._settled_since_s
+
+    def history(self) -> History:
+        """The estimates kept, as arrays."""
+        columns = np.array(self._recent, dtype=np.float64).reshape(-1, 6).T
+        return History(*columns)
+
+
+class CsvWriter:
+    """Writes the contract's CSV row by row; each row is whole in the file as soon as it is added.
+
+    Raises `InputError` when the file cannot be created or written (a full disk), and `BrokenPipeError` when it
+    is a pipe whose reader has gone.
+    """
+
+    def __init__(self, file: TextIO, name: str, sample_rate: int) -> None:
+        """Write to an open `file`; `name` is what messages call it."""
+        self._file = file
+        self._name = name
+        self._sample_rate = sample_rate
+        self._write(",".join(CSV_COLUMNS) + "\n")
+
+    @classmethod
+    def create(cls, path: Path, sample_rate: int) -> Self:
+        """Write to a new file at `path`."""
+        try:
+            return cls(path.open("w", encoding="utf-8", newline=""), str(path), sample_rate)
+        except OSError as error:
+            raise not_written(str(path), error) from None
+
+    def add(self, estimate: Estimate) -> None:
+        """Append one row."""
+        self._write(csv_row(estimate, self._sample_rate))
+
+    def close(self) -> None:
+        """Close the file, unless it is standard output."""
+        if self._file is not sys.stdout:
+            try:
+                self._file.close()
+            except OSError as error:
+                raise not_written(self._name, error) from None
+
+    def _write(self, text: str) -> None:
+        try:
+            self._file.write(text)
+            self._file.flush()
+        except OSError as error:
+            raise not_written(self._name, error) from None
+
+
+def csv_row(estimate: Estimate, sample_rate: int) -> str:
+    """One row of the CSV: times to a microsecond, levels to 10⁻⁶ dB, empty where a number is not known."""
+    cells = (
+        f"{estimate.center_frame / sample_rate:.6f}",
+        _cell(estimate.gain_true_db, ".6f"),
+        _cell(estimate.gain_est_db, ".6f"),
+        _cell(estimate.gain_opt_db, ".6f"),
+        _cell(estimate.std_db, ".6f"),
+        _cell(estimate.loss, ".6g"),
+        estimate.state.label,
+        str(estimate.steps),
+        _cell(1e3 * estimate.delay_frames / sample_rate, ".6f"),
+        str(estimate.polarity),
+    )
+    return ",".join(cells) + "\n"
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all; a device or a pipe is just written to.
+
+    Raises `InputError`, or `BrokenPipeError` for a pipe whose reader has gone.
+    """
+    place = Path(os.path.realpath(path))  # a link goes on leading there
+    part = place.with_name(place.name + ".part")
+    try:
+        if place.exists() and not place.is_file():
+            place.write_bytes(content)
+        else:
+            part.write_bytes(content)
+            part.replace(place)
+    except OSError as error:
+        raise not_written(str(path), error) from None
+    finally:
+        with suppress(OSError):  # mostly that it is not there any more
+            part.unlink()
+
+
+def known(value: float) -> float | None:
+    """`value`, or None where it is not finite: JSON has no NaN."""
+    return value if math.isfinite(value) else None
+
+
+def _cell(value: float, form: str) -> str:
+    if not math.isfinite(value):
+        return ""
+    text = format(value, form)
+    return text[1:] if float(text) == 0.0 and text.startswith("-") else text
+
+
+def not_written(name: str, error: OSError) -> InputError | BrokenPipeError:
+    """What to raise for a file that could not be written; a pipe whose reader has gone is nobody's mistake."""
+    if isinstance(error, BrokenPipeError):
+        return error
+    return InputError(f"{name}: cannot be written ({error.strerror}); choose another place or make room")

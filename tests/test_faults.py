@@ -1,0 +1,188 @@
+"""Interrupted, killed, unplugged: what was asked for is there up to that moment, and nothing goes on running."""
+
+import json
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from rtgain.interruption import Interruption
+from rtgain.trace import CSV_COLUMNS
+from tests.commands import rows, start_rtgain
+from tests.servers import JackServer
+
+RATE = 48_000
+
+
+class Running:
+    """A session in a process of its own that writes a table, a result and a recording."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self.table, self.summary, self.recording = folder / "t.csv", folder / "s.json", folder / "m.wav"
+        outputs = ("--csv", self.table, "--json", self.summary, "--record", self.recording)
+        self.process = start_rtgain(
+            *("run", "--headless", "--duration", "60", *words, *outputs),
+            start_new_session=True,  # a group of its own, as a shell gives to a command
+        )
+
+    def wait_for_rows(self) -> None:
+        """Return when it has written a second's rows."""
+        deadline_s = time.monotonic() + 60
+        pause = threading.Event()
+        while not (self.table.exists() and self.table.read_text().count("\n") > 50):
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < deadline_s
+            pause.wait(0.02)
+        self.memory = self._memory()
+        self.children = self._children()
+
+    def end(self) -> tuple[int, str]:
+        """Wait until it and all its children have ended; its exit code and what it said."""
+        pidfds = [os.pidfd_open(child) for child in self.children]
+        out, errors = self.process.communicate(timeout=30)
+        assert out == ""
+        for pidfd in pidfds:
+            ended, _, _ = select.select([pidfd], [], [], 10.0)
+            os.close(pidfd)
+            assert ended, "a child of the command goes on running"
+        return self.process.returncode, errors
+
+    def _memory(self) -> list[Path]:
+        maps = Path(f"/proc/{self.process.pid}/maps").read_text().splitlines()
+        return sorted({Path(line.split()[-1]) for line in maps if "/dev/shm/rtgain-" in line})
+
+    def _children(self) -> list[int]:
+        parents = {}
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+            except OSError:  # ended meanwhile
+                continue
+        return [pid for pid, parent in parents.items() if parent == self.process.pid]
+
+
+ENDS = ("Ctrl-C", "SIGTERM", "SIGKILL")
+
+
+@pytest.fixture(scope="module")
+def all_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Running]]:
+    """A session for every end, started beside each other because loading torch takes the longest."""
+    words = ("--clock", "realtime", "--gain-db", "-12")
+    sessions = {end: Running(tmp_path_factory.mktemp("running"), *words) for end in ENDS}
+    yield sessions
+    for session in sessions.values():
+        if session.process.poll() is None:
+            os.killpg(session.process.pid, signal.SIGKILL)
+            session.process.communicate()
+
+
+@pytest.fixture
+def running(all_running: dict[str, Running], end: str) -> Running:
+    session = all_running[end]
+    session.wait_for_rows()
+    assert len(session.memory) == 1
+    assert len(session.children) == 2  # the estimator, and what removes shared memory after a crash
+    return session
+
+
+def assert_whole(table: Path) -> list[dict[str, str]]:
+    """Parse every row, and return them."""
+    assert table.read_bytes().endswith(b"\n")
+    parsed = rows(table)
+    assert parsed
+    for row in parsed:
+        assert tuple(row) == CSV_COLUMNS
+        assert None not in row.values()
+        assert float(row["gain_est_db"]) == pytest.approx(-12, abs=0.1)
+        assert int(row["polarity"]) in (-1, 0, 1)
+    return parsed
+
+
+@pytest.mark.parametrize("end", ["Ctrl-C", "SIGTERM"])
+def test_interrupted_run_has_written_everything_up_to_there(running: Running, end: str) -> None:
+    if end == "Ctrl-C":
+        os.killpg(running.process.pid, signal.SIGINT)  # a terminal sends it to the children as well
+    else:
+        running.process.send_signal(signal.SIGTERM)
+    assert running.end() == (130, "")
+    table = assert_whole(running.table)
+    summary = json.loads(running.summary.read_text())
+    assert summary["estimates"] == len(table) > 50
+    assert summary["gain_db"] == pytest.approx(-12, abs=0.01)
+    assert 1 < summary["duration_s"] < 60
+    sound, rate = soundfile.read(running.recording)
+    assert (rate, len(sound)) == (RATE, summary["frames"])
+    assert abs(sound).max() > 0.01
+    # All that was played has been estimated: the last window ends less than a hop before the end.
+    assert summary["frames"] - (float(table[-1]["time_s"]) * RATE + 2048) < 1024
+    assert not running.memory[0].exists()
+
+
+@pytest.mark.parametrize("end", ["SIGKILL"])
+def test_killed_run_leaves_whole_rows_and_a_recording_and_nothing_that_runs(running: Running) -> None:
+    running.process.kill()
+    code, _ = running.end()
+    assert code == -signal.SIGKILL
+    assert len(assert_whole(running.table)) > 50
+    assert not running.summary.exists()
+    assert soundfile.info(running.recording).frames >= RATE  # to the last second
+    assert not running.memory[0].exists()
+
+
+@pytest.fixture
+def _signals_as_before() -> Iterator[None]:
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_signals_as_before")
+def test_first_interruption_is_a_request_and_the_second_ctrl_c_an_order() -> None:
+    interruption = Interruption()
+    assert not interruption.requested
+    signal.raise_signal(signal.SIGTERM)
+    assert interruption.requested
+    signal.raise_signal(signal.SIGTERM)  # once more, as impatient service managers do: it is already ending
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_device_that_dies_is_named_and_everything_is_written_up_to_there(
+    tmp_path: Path, own_jack_server: JackServer
+) -> None:
+    session = Running(tmp_path, "--clock", "device", "--gain-db", "-12")
+    session.wait_for_rows()
+    own_jack_server.kill()
+    code, errors = session.end()
+    assert code == 3
+    assert errors == (
+        "rtgain: system (JACK Audio Connection Kit): stopped at 48000 Hz; it was unplugged or its server ended\n"
+    )
+    table = assert_whole(session.table)
+    summary = json.loads(session.summary.read_text())
+    assert summary["estimates"] == len(table)
+    assert soundfile.info(session.recording).frames == summary["frames"] >= RATE
+    assert not session.memory[0].exists()
+
+
+def test_run_that_is_interrupted_before_it_has_begun_ends_in_order(tmp_path: Path) -> None:
+    """In the seconds in which torch is loaded, too: the CSV is there by then, and has its header."""
+    table, summary = tmp_path / "t.csv", tmp_path / "s.json"
+    process = start_rtgain("run", "--headless", "--duration", "60", "--csv", table, "--json", summary)
+    deadline_s = time.monotonic() + 60
+    while not table.exists():
+        assert time.monotonic() < deadline_s
+        threading.Event().wait(0.005)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 130
+    assert rows(table) == []
+    assert json.loads(summary.read_text())["state"] == "waiting"
+    assert json.loads(summary.read_text())["gain_db"] is None

@@ -1,0 +1,49 @@
+"""A microphone for real: a recording is played into rtgain's input by a JACK server, and its output is recorded."""
+
+import json
+
+import numpy as np
+import pytest
+
+from rtgain.audio.demo import DemoSource
+from tests.commands import rows, start_rtgain
+
+pytestmark = pytest.mark.alone
+
+RATE = 48000
+RTGAIN = "PortAudio.*"
+
+
+@pytest.fixture(scope="module")
+def recording() -> np.ndarray:
+    """A second of silence, for the stream to start in, and nine of music, (frames,) at 48 kHz."""
+    return np.concatenate([np.zeros(RATE, np.float32), DemoSource(RATE).read(9 * RATE)[0]])
+
+
+def first_lag(later: np.ndarray, earlier: np.ndarray) -> int:
+    """By how many frames `earlier` is found later in `later`, by cross-correlation."""
+    size = 2 * max(len(later), len(earlier))
+    spectrum = np.fft.rfft(later, size) * np.fft.rfft(earlier, size).conj()
+    return int(np.argmax(np.fft.irfft(spectrum)[: len(later)]))
+
+
+def test_the_gain_of_a_microphone_is_estimated_and_what_is_played_is_gain_times_input(tape, recording, tmp_path):
+    table, summary = tmp_path / "t.csv", tmp_path / "s.json"
+    process = start_rtgain(
+        *("run", "--headless", "--input", "mic", "--clock", "device", "--gain-db", "-9.5", "--duration", "13"),
+        *("--csv", table, "--json", summary),
+    )
+    played = tape.play_and_record(recording, into=RTGAIN, out_of=RTGAIN, seconds=11)
+    _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 0, errors
+    result = json.loads(summary.read_text())
+    assert result["sample_rate"] == RATE
+    assert result["gain_db"] == pytest.approx(-9.5, abs=0.05)
+    assert any(row["state"] == "tracking" for row in rows(table))
+
+    delay = first_lag(played, recording)
+    heard = played[delay : delay + len(recording)]
+    expected = np.float32(10 ** (-9.5 / 20)) * recording[: len(heard)]
+    np.testing.assert_allclose(heard, expected, atol=2e-7)
+    assert np.abs(expected).max() > 0.1
