@@ -72,6 +72,7 @@ class SessionConfig(BaseModel):
     window_ms: Annotated[float, Field(gt=0, le=2000)] = 85.0
     hop_ms: Annotated[float, Field(gt=0, le=2000)] = 21.0
     align: Literal["on", "off"] = "on"
+    race: Annotated[tuple[str, ...], Field(max_length=2)] = ()
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,9 +24,12 @@ from rtgain.errors import DeviceError, InputError
 from rtgain.estimation.estimate import Estimate
 from rtgain.estimation.settings import EstimatorSettings
 from rtgain.estimation.supervisor import Estimation, InProcess, Supervisor
+from rtgain.levels import Level
 from rtgain.matched import LiveMatched, Matched, OfflineMatched
 from rtgain.meters import Rate
-from rtgain.trace import History, Trace
+from rtgain.scope import newest_scope
+from rtgain.snapshot import Snapshot as Snapshot  # part of a session's face
+from rtgain.trace import Trace
 
 DEFAULT_SAMPLE_RATE = 48000
 
@@ -35,37 +38,6 @@ BATCH_HOPS = 64
 
 POLL_S = 0.05
 """How often `advance` looks at a live session."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What a session looks like at one moment. Times in seconds, levels in dB; NaN where a number is not known."""
-
-    running: bool
-    ended: bool
-    clock: Clock
-    description: str
-    sample_rate: int
-    block: int
-    frames: int
-    time_s: float
-    state: str
-    gain_db: float
-    gain_linear: float
-    std_db: float
-    delay_ms: float
-    polarity: int
-    history: History
-    input_peak: float
-    target_peak: float
-    xruns: int
-    dropped_frames: int
-    estimator_restarts: int
-    load: float
-    frames_per_second: float
-    estimates_per_second: float
-    estimate_age_s: float
-    notices: tuple[str, ...]
 
 
 class Session:
@@ -223,8 +195,8 @@ class Session:
         self._notices.clear()
         return said
 
-    def snapshot(self) -> Snapshot:
-        """How things stand. Takes new estimates, so do not mix it with `advance`.
+    def snapshot(self, *, scope: bool = False) -> Snapshot:
+        """How things stand; with `scope`, the newest sound too. Takes new estimates: do not mix it with `advance`.
 
         Raises as `advance` does.
         """
@@ -232,8 +204,6 @@ class Session:
         self._poll()
         control, last, driver = self._engine.memory.control, self.trace.last, self._driver
         frames = int(control["frames"])
-        peaks = float(control["dry_peak"]), float(control["target_peak"])
-        control["dry_peak"] = control["target_peak"] = 0.0
         self._rate.update(frames)
         self._estimate_rate.update(self.trace.estimates)
         return Snapshot(
@@ -245,6 +215,8 @@ class Session:
             block=driver.block if driver else 0,
             frames=frames,
             time_s=frames / self.sample_rate,
+            position_s=frames / self.sample_rate,
+            length_s=None,
             state=last.state.label if last else "waiting",
             gain_db=last.gain_est_db if last else math.nan,
             gain_linear=10.0 ** (last.gain_est_db / 20.0) if last else math.nan,
@@ -252,8 +224,13 @@ class Session:
             delay_ms=1e3 * last.delay_frames / self.sample_rate if last else math.nan,
             polarity=last.polarity if last else 0,
             history=self.trace.history(),
-            input_peak=peaks[0],
-            target_peak=peaks[1],
+            rivals=(),
+            curves=None,
+            scope=newest_scope(self._engine.memory.audio, self._settings.window_frames, self.sample_rate)
+            if scope
+            else None,
+            levels={"dry": Level(), "target": Level(), "matched": Level()},
+            clipped_frames=int(control["clipped_frames"]),
             xruns=self.xruns,
             dropped_frames=self.dropped_frames,
             estimator_restarts=self._estimation.restarts if self._estimation else 0,

@@ -38,6 +38,8 @@ class History:
     gain_opt_db: NDArray[np.float64]
     std_db: NDArray[np.float64]
     loss: NDArray[np.float64]
+    least_squares_db: NDArray[np.float64]
+    bound_db: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ class Trace:
                 estimate.gain_opt_db,
                 estimate.std_db,
                 estimate.loss,
+                estimate.least_squares_db,
+                estimate.bound_db,
             )
         )
 
@@ -124,7 +128,7 @@ class Trace:
 
     def history(self) -> History:
         """The estimates kept, as arrays."""
-        columns = np.array(self._recent, dtype=np.float64).reshape(-1, 6).T
+        columns = np.array(self._recent, dtype=np.float64).reshape(-1, 8).T
         return History(*columns)
 
 

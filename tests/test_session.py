@@ -171,10 +171,6 @@ def test_snapshot_shows_how_things_stand(fast: Callable[..., Session]) -> None:
         assert now.gain_db == pytest.approx(-12.0, abs=0.01)
         assert now.gain_linear == pytest.approx(10 ** (now.gain_db / 20))
         assert len(now.history.time_s) == session.trace.estimates
-        dry_peak = np.abs(DemoSource(RATE).read(now.frames)).max()
-        assert now.input_peak == pytest.approx(dry_peak, rel=1e-5)
-        assert now.target_peak == pytest.approx(dry_peak * 10 ** (-12 / 20), rel=1e-3)
-        assert session.snapshot().input_peak == 0.0  # of what was played since the last one
         assert (now.xruns, now.dropped_frames, now.estimator_restarts, now.notices) == (0, 0, 0, ())
 
 

@@ -30,6 +30,8 @@ ESTIMATE = Estimate(
     gain_est_db=-11.9,
     gain_opt_db=-12.0000004,
     opt_std_db=0.5,
+    least_squares_db=-12.1,
+    bound_db=0.2,
     std_db=0.25,
     loss=1 / 3,
     state=State.TRACKING,
@@ -96,11 +98,11 @@ def test_history_is_the_newest_twenty_seconds_in_constant_memory_unless_all_is_w
     assert len(whole.history().time_s) == hops + 500
     np.testing.assert_array_equal(whole.history().time_s[-hops:], history.time_s)
     last = [column[-1] for column in vars(history).values()]
-    assert last == [(hops + 499) * HOP / RATE, -12.0, -11.9, -12.0000004, 0.25, 1 / 3]
+    assert last == [(hops + 499) * HOP / RATE, -12.0, -11.9, -12.0000004, 0.25, 1 / 3, -12.1, 0.2]
 
 
-def test_history_of_nothing_is_six_empty_columns() -> None:
-    assert [column.shape for column in vars(Trace(RATE, HOP).history()).values()] == [(0,)] * 6
+def test_history_of_nothing_is_eight_empty_columns() -> None:
+    assert [column.shape for column in vars(Trace(RATE, HOP).history()).values()] == [(0,)] * 8
 
 
 # --- the CSV --------------------------------------------------------------------------------------

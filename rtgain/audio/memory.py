@@ -29,7 +29,7 @@ AUDIO_S = 10.0
 AUDIO_FRAMES_MAX = 1 << 20
 """… but no more than this, 32 MiB: containers come with 64 MiB of shared memory."""
 
-ESTIMATE_ROWS = 12
+ESTIMATE_ROWS = 14
 """Rows of the estimates ring, float64: the fields of an estimate. What they mean is `rtgain.estimation`'s."""
 
 ESTIMATE_CAPACITY = 8192

@@ -31,7 +31,9 @@ class Estimate:
     Levels in dB; NaN where a number is not known, as the gain is until a window has told something.
     `available_frame` is the frame counter's value from which the estimate could be known (the end of its later
     window), `gain_opt_db` the closed-form optimum of the window alone and `opt_std_db` its standard deviation,
-    `std_db` one standard deviation of `gain_est_db`, `polarity` 1, −1, or 0 where it cannot be told.
+    `least_squares_db` the least-squares gain of the same window and features, `bound_db` the Cramér–Rao bound of the
+    deviation of any unbiased reading of it, `std_db` one standard deviation of `gain_est_db`, `polarity` 1, −1, or 0
+    where it cannot be told.
     """
 
     center_frame: float
@@ -40,6 +42,8 @@ class Estimate:
     gain_est_db: float
     gain_opt_db: float
     opt_std_db: float
+    least_squares_db: float
+    bound_db: float
     std_db: float
     loss: float
     state: State

@@ -135,6 +135,8 @@ class Estimator:
                     gain_est_db=self.tracker.gain_db if math.isfinite(self.tracker.std_db) else math.nan,
                     gain_opt_db=math.nan if math.isinf(pair.evidence.std_log) else float(optima_db[index]),
                     opt_std_db=DB_PER_NEPER * float(pair.evidence.std_log),
+                    least_squares_db=math.nan,
+                    bound_db=math.nan,
                     std_db=self.tracker.std_db,
                     loss=math.nan if gate else float(rest.loss),
                     state=self._state,

@@ -18,6 +18,8 @@ ESTIMATE = Estimate(
     gain_est_db=-16.4,
     gain_opt_db=-16.45,
     opt_std_db=0.05,
+    least_squares_db=-16.43,
+    bound_db=0.004,
     std_db=0.01,
     loss=0.03,
     state=State.TRACKING,
@@ -33,7 +35,7 @@ def test_a_row_has_as_many_numbers_as_the_shared_ring() -> None:
 
 
 @given(
-    numbers=st.tuples(*[NUMBER] * 9),
+    numbers=st.tuples(*[NUMBER] * 11),
     state=st.sampled_from(State),
     steps=st.integers(0, 10_000),
     polarity=st.sampled_from([-1, 0, 1]),

@@ -264,7 +264,7 @@ def scripted(memory: EngineMemory, monkeypatch: pytest.MonkeyPatch) -> Superviso
 
 
 def write_estimate(memory: EngineMemory) -> None:
-    row = Estimate(0.0, 0.0, 0.0, -6.0, -6.0, 0.1, 0.1, 0.0, State.TRACKING, 1, 0.0, 1).to_row()
+    row = Estimate(0.0, 0.0, 0.0, -6.0, -6.0, 0.1, -6.0, 0.05, 0.1, 0.0, State.TRACKING, 1, 0.0, 1).to_row()
     memory.estimates.write(row.reshape(-1, 1))
 
 

@@ -190,6 +190,8 @@ def test_the_match_is_published_signed_and_never_ahead(
     memory: EngineMemory, polarity: int, delay: float, gain: float, delay_frames: float
 ) -> None:
     nan = math.nan
-    publish_match(memory, Estimate(0.0, 0.0, nan, GAIN_DB, nan, nan, 0.1, 0.0, State.TRACKING, 1, delay, polarity))
+    publish_match(
+        memory, Estimate(0.0, 0.0, nan, GAIN_DB, nan, nan, nan, nan, 0.1, 0.0, State.TRACKING, 1, delay, polarity)
+    )
     assert memory.control["match_gain"] == pytest.approx(gain, rel=1e-12)
     assert memory.control["match_delay_frames"] == delay_frames

@@ -8,11 +8,18 @@ from typing import Any
 import numpy as np
 
 from rtgain.config import SessionConfig
-from rtgain.session import Snapshot
+from rtgain.estimation.curves import LossCurves, gains_up_to
+from rtgain.levels import Level
+from rtgain.scope import Scope
+from rtgain.snapshot import Rival, Snapshot
 from rtgain.trace import History
 
-HOP_S = 1024 / 48000
+RATE = 48000
+WINDOW = 4096
+HOP_S = 1024 / RATE
 SETTLE_S = 0.4
+LENGTH_S = 200.0
+"""Every file is this long."""
 
 
 @dataclass
@@ -38,6 +45,8 @@ class FakeSession:
         self._gain_db = self.config.gain_db
         self._random = np.random.default_rng(self.config.seed)
         self._frozen = False
+        self._race = self.config.race
+        self._sought_s = 0.0
 
     def start(self) -> None:
         if self.start_error is not None:
@@ -63,26 +72,43 @@ class FakeSession:
         self.calls.append(("reset_estimate", None))
         self._estimate_db = 0.0
 
-    def snapshot(self) -> Snapshot:
+    def set_estimator(self, **changes: Any) -> None:
+        self.calls.append(("set_estimator", changes))
+
+    def set_race(self, entries: tuple[str, ...]) -> None:
+        self.calls.append(("set_race", entries))
+        self._race = entries
+
+    def seek(self, time_s: float) -> None:
+        self.calls.append(("seek", time_s))
+        self._sought_s = time_s - (self.clock() - self._began)
+
+    def snapshot(self, *, scope: bool = False) -> Snapshot:
         if self.snapshot_error is not None:
             raise self.snapshot_error
         now = self.clock() - self._began
         while len(self._rows) * HOP_S + 2 * HOP_S < now:
             self._estimate()
-        rows = np.array(self._rows[-1000:]).reshape(-1, 6)
+        rows = np.array(self._rows[-1000:]).reshape(-1, 8)
         rows = rows[rows[:, 0] > now - 20]
         settled = abs(self._estimate_db - self._gain_db) < 0.1
         state = "waiting" if not self._rows else "tracking" if settled else "converging"
         made = {
             "running": True, "ended": False, "clock": self.config.clock or "device", "description": "a fake",
-            "sample_rate": 48000, "block": 256, "frames": int(now * 48000), "time_s": now, "state": state,
+            "sample_rate": RATE, "block": 256, "frames": int(now * RATE), "time_s": now, "state": state,
+            "position_s": now + self._sought_s, "length_s": LENGTH_S if self.config.is_file else None,
             "gain_db": self._estimate_db if self._rows else math.nan,
             "gain_linear": 10 ** (self._estimate_db / 20) if self._rows else math.nan,
             "std_db": self._rows[-1][4] if self._rows else math.nan, "delay_ms": 0.0,
             "polarity": -1 if self.config.polarity == "invert" else 1,
-            "history": History(*rows.T), "input_peak": 0.4, "target_peak": 0.06,
-            "xruns": 0, "dropped_frames": 0, "estimator_restarts": 0, "load": 0.003, "notices": tuple(self.notices),
-            "frames_per_second": 48000.0, "estimates_per_second": 46.9, "estimate_age_s": 0.012,
+            "history": History(*rows.T), "rivals": tuple(rival(entry, rows) for entry in self._race),
+            "curves": self._curves() if self._rows else None,
+            "scope": self._scope(now) if scope and now * RATE >= WINDOW else None,
+            "levels": {"dry": level_of(0.4), "target": level_of(0.4 * self._gain),
+                       "matched": level_of(0.4 * 10 ** (self._estimate_db / 20))},
+            "clipped_frames": 0, "xruns": 0, "dropped_frames": 0, "estimator_restarts": 0, "load": 0.003,
+            "notices": tuple(self.notices), "frames_per_second": 48000.0, "estimates_per_second": 46.9,
+            "estimate_age_s": 0.012,
         }  # fmt: skip
         self.notices.clear()
         return Snapshot(**(made | self.faults))
@@ -94,4 +120,51 @@ class FakeSession:
         std_db = 0.003 + 0.3 * distance + 0.002 * abs(self._random.standard_normal())
         optimum = self._gain_db + 0.01 * self._random.standard_normal()
         time_s = len(self._rows) * HOP_S
-        self._rows.append((time_s, self._gain_db, self._estimate_db, optimum, std_db, distance))
+        least_squares = self._gain_db + 0.02 * self._random.standard_normal()
+        row = (time_s, self._gain_db, self._estimate_db, optimum, std_db, distance, least_squares, 0.002)
+        self._rows.append(row)
+
+    @property
+    def _gain(self) -> float:
+        return 10 ** (self._gain_db / 20)
+
+    def _curves(self) -> LossCurves:
+        """Both losses are straight lines to the gain: the magnitudes' blind to polarity, the waveform's not."""
+        gain = gains_up_to(2.0 if self._gain > 0.6 else 1.0 if self._gain > 0.3 else 0.5)
+        polarity = -1 if self.config.polarity == "invert" else 1
+        here = polarity * 10 ** (self._estimate_db / 20)
+
+        def loss(at: Any) -> Any:
+            return np.abs(np.abs(at) / self._gain - 1)
+
+        def waveform(at: Any) -> Any:
+            return np.abs(at / (polarity * self._gain) - 1)
+
+        center = RATE * self._rows[-1][0]
+        return LossCurves(gain, loss(gain), waveform(gain), here, float(loss(here)), float(waveform(here)), center)
+
+    def _scope(self, now: float) -> Scope:
+        """A tone of 600 Hz over a falling spectrum."""
+        time_s = now + np.arange(-WINDOW, 0) / RATE
+        dry = (0.4 * np.sin(2 * np.pi * 600 * time_s)).astype(np.float32)
+        frequency_hz = np.geomspace(20, RATE / 2, 300)
+        dry_db = -50 - 10 * np.log10(frequency_hz / 20) + 40 * np.exp(-((np.log(frequency_hz / 600) / 0.02) ** 2))
+        gain, estimate = np.float32(self._gain), np.float32(10 ** (self._estimate_db / 20))
+        return Scope(
+            dry, gain * dry, estimate * dry, frequency_hz, dry_db, dry_db + self._gain_db, dry_db + self._estimate_db
+        )
+
+
+def rival(entry: str, rows: np.ndarray) -> Rival:
+    """One that circles a decibel beside the estimate."""
+    loss, optimizer = entry.split("/")
+    gains_db = rows[:, 2] + np.sin(2 * np.pi * rows[:, 0])
+    history = History(rows[:, 0], rows[:, 1], gains_db, *rows.T[3:])
+    gain_db = float(gains_db[-1]) if len(gains_db) else math.nan
+    return Rival(entry, loss, optimizer, history, gain_db, "converging" if len(rows) else "waiting")
+
+
+def level_of(peak: float) -> Level:
+    """That of a tone."""
+    peak_dbfs = 20 * math.log10(peak)
+    return Level(peak_dbfs, peak_dbfs - 3.01, peak_dbfs - 3.7)

@@ -1,5 +1,6 @@
 """Gain over time, as numbers and as pixels."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ NAN = np.nan
 def history(*, until_s: float = 20.0, **fields: Any) -> History:
     """20 s with an estimate every 20 ms; what is not given is unknown."""
     time_s = until_s - 20 + np.arange(1000) * 0.02
-    unknown = dict.fromkeys(("gain_true_db", "gain_est_db", "gain_opt_db", "std_db", "loss"), NAN)
+    unknown = {field.name: NAN for field in dataclasses.fields(History) if field.name != "time_s"}
     values = {name: np.broadcast_to(value, time_s.shape) * 1.0 for name, value in (unknown | fields).items()}
     return History(time_s=time_s, **values)
 
@@ -131,7 +132,7 @@ def test_a_closed_form_that_strays_in_a_pause_does_not_stretch_the_axis(plot: Ga
 
 
 def test_a_session_without_estimates_yet_is_drawn(plot: GainPlot) -> None:
-    plot.show_history(History(*np.empty((6, 0))), now_s=0.0)
+    plot.show_history(History(*np.empty((8, 0))), now_s=0.0)
     assert rows_of(plot, ESTIMATE.light, seconds_ago=5.5) == []
 
 

@@ -1,0 +1,62 @@
+"""What a session looks like at one moment: all that the window reads."""
+
+from dataclasses import dataclass
+
+from rtgain.config import Clock
+from rtgain.estimation.curves import LossCurves
+from rtgain.levels import Level
+from rtgain.scope import Scope
+from rtgain.trace import History
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Another loss and optimizer on the same windows: `name` is the race's entry, ``loss/optimizer``."""
+
+    name: str
+    loss: str
+    optimizer: str
+    history: History
+    gain_db: float
+    state: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a session looks like at one moment. Times in seconds, levels in dB; NaN where a number is not known.
+
+    `levels` are those of ``dry``, ``target`` and ``matched``. `position_s` is where in a file (or what a duration
+    leaves of it) the sound is, and `length_s` how long that is; the length of what has no end is None, and its
+    position the time played. `curves` are None until a window has told something, `scope` unless it was asked for.
+    """
+
+    running: bool
+    ended: bool
+    clock: Clock
+    description: str
+    sample_rate: int
+    block: int
+    frames: int
+    time_s: float
+    position_s: float
+    length_s: float | None
+    state: str
+    gain_db: float
+    gain_linear: float
+    std_db: float
+    delay_ms: float
+    polarity: int
+    history: History
+    rivals: tuple[Rival, ...]
+    curves: LossCurves | None
+    scope: Scope | None
+    levels: dict[str, Level]
+    clipped_frames: int
+    xruns: int
+    dropped_frames: int
+    estimator_restarts: int
+    load: float
+    frames_per_second: float
+    estimates_per_second: float
+    estimate_age_s: float
+    notices: tuple[str, ...]
