@@ -6,12 +6,15 @@ import sys
 from types import FrameType
 
 import shiboken6
-from PySide6.QtCore import QCoreApplication, QEvent, Qt, QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
+from gui.icon import icon
+from gui.log_file import close_log, open_log
 from gui.main_window import MainWindow
 from gui.session_host import SessionFactory, real_session
-from gui.theme import apply_theme, system_theme
+from gui.settings import load_settings, save_settings
+from gui.theme import apply_theme, chosen_theme
 from rtgain.config import SessionConfig
 from rtgain.errors import InputError
 
@@ -30,21 +33,29 @@ def run(config: SessionConfig, session_factory: SessionFactory = real_session) -
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
     app.setApplicationName("rtgain")
+    app.setWindowIcon(icon())
     app.setStyle("Fusion")
-    apply_theme(app, system_theme())
-    window = MainWindow(config, session_factory, system_theme())
+    log_file = open_log()
+    settings = load_settings()
+    theme = chosen_theme(settings.theme)
+    apply_theme(app, theme)
+    window = MainWindow(settings.session_for(config), session_factory, theme, settings, log_file)
 
-    def follow_system(_: Qt.ColorScheme) -> None:
-        apply_theme(app, system_theme())
-        window.show_theme(system_theme())
+    def show_theme() -> None:
+        theme = chosen_theme(window.settings.theme)
+        apply_theme(app, theme)
+        window.show_theme(theme)
 
-    app.styleHints().colorSchemeChanged.connect(follow_system)
+    app.styleHints().colorSchemeChanged.connect(show_theme)
+    window.theme_chosen.connect(show_theme)
+    window.closed.connect(lambda: save_settings(window.settings))
     window.painted.connect(window.start)
     with _SignalsClose(window) as signals:
         window.show()
         window.activateWindow()
         app.exec()
     _delete(window)
+    close_log()
     return 0 if signals.received is None else 128 + signals.received
 
 

@@ -1,4 +1,4 @@
-"""The range of a decibel axis that changes in steps, and not at every wobble of what it shows."""
+"""Ranges of axes that change in steps, and not at every wobble of what they show."""
 
 import math
 from dataclasses import dataclass
@@ -69,3 +69,34 @@ class SteppedRange:
         changed = wanted != self.current
         self.current = wanted
         return changed
+
+
+def step_above(value: float) -> float:
+    """The smallest of …, 0.5, 1, 2, 5, 10, … that is not below `value` (positive)."""
+    decade = 10.0 ** math.floor(math.log10(value))
+    return next(step * decade for step in (1.0, 2.0, 5.0, 10.0) if step * decade >= value * (1 - 1e-9))
+
+
+class SteppedPeak:
+    """The end of an axis that begins at zero, or lies evenly around it: 1, 2, 5 or ten times as much, and so on.
+
+    It widens at once, and narrows only when less has been enough for a while.
+    """
+
+    def __init__(self, current: float, *, lowest: float) -> None:
+        self.current = current
+        self._lowest = lowest
+        self._too_wide_since_s: float | None = None
+
+    def follow(self, peak: float, now_s: float) -> float:
+        """Take in a curve that reaches to `peak` (NaN: none) at `now_s`; the end that the axis has now."""
+        wanted = step_above(max(peak, self._lowest)) if math.isfinite(peak) else self.current
+        if wanted >= self.current:
+            self._too_wide_since_s = None
+            self.current = wanted
+        elif self._too_wide_since_s is None:
+            self._too_wide_since_s = now_s
+        elif now_s - self._too_wide_since_s >= PATIENCE_S:
+            self._too_wide_since_s = None
+            self.current = wanted
+        return self.current

@@ -1,41 +1,46 @@
-"""Gain over time in dB: reference, estimate with its spread, and closed form, over the last 20 seconds."""
+"""Gain over time in dB: reference, estimate with its spread, closed forms and rivals, over the last 20 seconds."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QBrush, QColor, QPainter, QPainterPath, QPaintEvent, QPen
-from PySide6.QtWidgets import (
-    QFrame,
-    QGraphicsPathItem,
-    QHBoxLayout,
-    QLabel,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QBrush, QPen
+from PySide6.QtWidgets import QGraphicsPathItem
 
 from gui.axis_range import AxisRange, SteppedRange
-from gui.theme import LIGHT, Theme, tabular
+from gui.legend import Legend, band_color
+from gui.plot_card import Axis, Line, PlotCard
+from gui.theme import LIGHT, Theme
 from gui.wording import number
-from rtgain.style import CLOSED_FORM, ESTIMATE, REFERENCE, Curve
+from rtgain.style import CLOSED_FORM, ESTIMATE, FIRST_RIVAL, LEAST_SQUARES, REFERENCE, SECOND_RIVAL
 
 if TYPE_CHECKING:
+    from rtgain.snapshot import Rival
     from rtgain.trace import History
 
 SHOWN_S = 20
-TICKS_S = range(-SHOWN_S, 1, 5)
 FIRST_RANGE = AxisRange(-25.0, 5.0, 5.0)
-BAND_OPACITY = 0.22
-LABEL_OVERHANG = 30
-"""Pixels by which the outermost tick labels may stand over the ends of their axis."""
 
-CURVE_FIELDS = (("gain_est_db", ESTIMATE), ("gain_opt_db", CLOSED_FORM), ("gain_true_db", REFERENCE))
+CURVE_FIELDS = (
+    ("gain_est_db", ESTIMATE),
+    ("least_squares_db", LEAST_SQUARES),
+    ("gain_opt_db", CLOSED_FORM),
+    ("gain_true_db", REFERENCE),
+)
 """What is drawn, from the lowest up: dots and dashes over the solid line, so all show where they agree."""
 
+RIVALS = (FIRST_RIVAL, SECOND_RIVAL)
+
 Trace = NDArray[np.float64]
+
+
+def time_axis() -> Axis:
+    """From 20 seconds ago until now."""
+    ticks = [(float(ago_s), f"{number(ago_s, 0)} s" if ago_s else "now") for ago_s in range(-SHOWN_S, 1, 5)]
+    return Axis(-SHOWN_S, 0, ticks)
 
 
 def band_outline(time_s: Trace, low: Trace, high: Trace) -> tuple[Trace, Trace]:
@@ -67,199 +72,81 @@ def without_outliers(trace: Trace) -> Trace:
     return np.quantile(known, (0.05, 0.95)) if known.size else known
 
 
-def curve_pen(curve: Curve, theme: Theme, width: int = 1) -> QPen:
-    """The pen of `curve`, `width` pixels of the screen wide."""
-    pen = cosmetic_pen(curve.color(dark=theme.dark), width)
-    if curve.dash:
-        pen.setDashPattern(curve.dash)
-    return pen
-
-
-def cosmetic_pen(color: str, width: int = 1) -> QPen:
-    """A solid pen `width` pixels of the screen wide, whatever the plot's ranges."""
-    pen = QPen(QColor(color))
-    pen.setWidth(width)
-    pen.setCosmetic(True)
-    pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-    return pen
-
-
-def grid_path(current: AxisRange) -> QPainterPath:
-    """The lines of the grid behind the curves: one a tick, and one every five seconds."""
-    path = QPainterPath()
-    for level in current.ticks():
-        path.moveTo(-SHOWN_S, level)
-        path.lineTo(0, level)
-    for ago_s in TICKS_S:
-        path.moveTo(ago_s, current.low)
-        path.lineTo(ago_s, current.high)
-    return path
-
-
-class LegendKey(QWidget):
-    """A short sample of a curve's line."""
-
-    def __init__(self, curve: Curve, band: bool = False) -> None:
-        super().__init__()
-        self._curve = curve
-        self._band = band
-        self._theme = LIGHT
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-
-    def sizeHint(self) -> QSize:
-        return QSize(26, 14)
-
-    def show_theme(self, theme: Theme) -> None:
-        """Take the colors of `theme`."""
-        self._theme = theme
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        with QPainter(self) as painter:
-            if self._band:
-                painter.fillRect(self.rect().adjusted(0, 2, 0, -2), band_color(self._theme))
-                return
-            pen = QPen(QColor(self._curve.color(dark=self._theme.dark)), 2)
-            pen.setCapStyle(Qt.PenCapStyle.FlatCap)
-            if self._curve.dash:
-                pen.setDashPattern([length / 2 for length in self._curve.dash])
-            painter.setPen(pen)
-            painter.drawLine(0, self.height() // 2, self.width(), self.height() // 2)
-
-
-def band_color(theme: Theme) -> QColor:
-    """The fill of the band of one standard deviation."""
-    color = QColor(ESTIMATE.color(dark=theme.dark))
-    color.setAlphaF(BAND_OPACITY)
-    return color
-
-
-class GainPlot(QFrame):
-    """The card with the plot, its title and its legend."""
+class GainPlot(PlotCard):
+    """The plot that the window is about."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.setProperty("look", "card")
-        self.setAccessibleName("Gain over time in dB: reference, estimate and closed form")
         self.range = SteppedRange(FIRST_RANGE)
-        self.plot = pg.PlotWidget(useOpenGL=False)
-        self._item = self.plot.getPlotItem()
-        self._grid = QGraphicsPathItem()
-        self._set_up_plot()
-        self.band = QGraphicsPathItem()
-        self.band.setPen(QPen(Qt.PenStyle.NoPen))
-        for underneath in (self._grid, self.band):
-            self._item.getViewBox().addItem(underneath, ignoreBounds=True)
-        self.curves = {field: self._add_curve() for field, _ in CURVE_FIELDS}
-        self._keys = [LegendKey(curve) for curve in (REFERENCE, ESTIMATE, CLOSED_FORM)]
-        self._keys.append(LegendKey(ESTIMATE, band=True))
-
-        column = QVBoxLayout(self)
-        column.setContentsMargins(14, 12, 14, 8)
-        column.setSpacing(8)
-        column.addLayout(self._header())
-        column.addWidget(self.plot, 1)
+        lines = [(curve, curve.label) for curve in (REFERENCE, ESTIMATE, CLOSED_FORM, LEAST_SQUARES, *RIVALS)]
+        bands = [(ESTIMATE, "± one std"), (CLOSED_FORM, "± bound")]
+        super().__init__(
+            "Gain over time, dB",
+            "Gain over time in dB: reference, estimate, closed forms, and what races against it",
+            Legend(lines, bands),
+            x=time_axis(),
+            y=_level_axis(FIRST_RANGE),
+        )
+        self.bands = {"std_db": self._add_band(), "bound_db": self._add_band()}
+        self.rivals = [self.add_line(curve) for curve in RIVALS]
+        self.curves = {field: self.add_line(curve) for field, curve in CURVE_FIELDS}
+        self._name_rivals(())
         self.show_theme(LIGHT)
 
-    def show_history(self, history: "History", now_s: float) -> None:
-        """Draw `history` as it looks at `now_s` (seconds of the session's time)."""
-        if self._ratio != self.devicePixelRatioF():
-            self._choose_pens()
+    def show_history(self, history: "History", now_s: float, rivals: Sequence["Rival"] = ()) -> None:
+        """Draw `history`, and those of `rivals`, as they look at `now_s` (seconds of the session's time)."""
+        if self.frozen:
+            return
+        self.keep_sharp()
         ago_s = history.time_s - now_s
-        for field, curve in self.curves.items():
-            pen = self._anchored(self._pens[field], history.time_s)
-            curve.setData(ago_s, getattr(history, field), pen=pen)
-        low, high = history.gain_est_db - history.std_db, history.gain_est_db + history.std_db
-        outline = band_outline(ago_s, low, high)
-        self.band.setPath(pg.arrayToQPath(*outline, connect="finite", finiteCheck=False))
+        for field, _ in CURVE_FIELDS:
+            self._draw(self.curves[field], history.time_s, now_s, getattr(history, field))
+        self._name_rivals([rival.name for rival in rivals])
+        for index, line in enumerate(self.rivals):
+            trace = rivals[index].history if index < len(rivals) else None
+            self._draw(line, *((trace.time_s, now_s, trace.gain_est_db) if trace else (_NONE, now_s, _NONE)))
+        for name, band in self.bands.items():
+            spread_db = getattr(history, name)
+            outline = band_outline(ago_s, history.gain_est_db - spread_db, history.gain_est_db + spread_db)
+            band.setPath(pg.arrayToQPath(*outline, connect="finite", finiteCheck=False))
         shown = ago_s >= -SHOWN_S
         closed_form = without_outliers(history.gain_opt_db[shown])
-        ends = extent(history.gain_est_db[shown], history.gain_true_db[shown], closed_form)
+        raced = [without_outliers(rival.history.gain_est_db) for rival in rivals]
+        ends = extent(history.gain_est_db[shown], history.gain_true_db[shown], closed_form, *raced)
         if self.range.follow(*ends, now_s):
-            self._show_range()
+            self.set_axes(time_axis(), _level_axis(self.range.current))
 
     def show_theme(self, theme: Theme) -> None:
-        """Take the colors of `theme`."""
-        self._theme = theme
-        self._choose_pens()
-        self.plot.setBackground(QColor(theme.card))
-        self.band.setBrush(QBrush(band_color(theme)))
-        for name in ("left", "bottom"):
-            self._item.getAxis(name).setTextPen(QColor(theme.muted))
-        self._grid.setPen(cosmetic_pen(theme.line))
-        for key in self._keys:
-            key.show_theme(theme)
+        super().show_theme(theme)
+        self.bands["std_db"].setBrush(QBrush(band_color(ESTIMATE, theme)))
+        self.bands["bound_db"].setBrush(QBrush(band_color(CLOSED_FORM, theme)))
 
-    def _set_up_plot(self) -> None:
-        self.plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.plot.setMinimumHeight(120)
-        self._item.hideButtons()
-        self._item.setMenuEnabled(False)
-        view = self._item.getViewBox()
-        view.setMouseEnabled(False, False)
-        view.disableAutoRange()
-        view.setDefaultPadding(0)
-        self._item.layout.setContentsMargins(0, 8, 24, 0)
-        font = tabular(self.font(), points=self.font().pointSizeF() - 1)
-        for name in ("left", "bottom"):
-            axis = self._item.getAxis(name)
-            axis.setStyle(tickFont=font, tickLength=0, tickTextOffset=8, hideOverlappingLabels=LABEL_OVERHANG)
-            axis.setStyle(tickAlpha=0)
-            axis.setPen(None)
-        self._item.getAxis("left").setWidth(44)
-        self._item.getAxis("bottom").setHeight(26)
-        seconds = [(ago_s, f"{number(ago_s, 0)} s" if ago_s else "now") for ago_s in TICKS_S]
-        self._item.getAxis("bottom").setTicks([seconds, []])
-        view.setXRange(-SHOWN_S, 0, padding=0)
-        self._show_range()
-
-    def _show_range(self) -> None:
-        current = self.range.current
-        self._item.getAxis("left").setTicks([[(tick, number(tick, 0)) for tick in current.ticks()], []])
-        self._grid.setPath(grid_path(current))
-        self._item.getViewBox().setYRange(current.low, current.high, padding=0)
-
-    def _choose_pens(self) -> None:
-        """Lines as wide as one pixel of an ordinary screen, on any screen.
-
-        Qt draws lines of one pixel fast. Of wider ones, three smooth ones took 28 ms a frame at twice the
-        scale and 13 ms without smoothing, which dashes on so fine a screen do not need.
-        """
-        self._ratio = self.devicePixelRatioF()
-        width = max(1, round(self._ratio))
-        self._pens = {field: curve_pen(curve, self._theme, width) for field, curve in CURVE_FIELDS}
-        for field, curve in CURVE_FIELDS:
-            self.curves[field].setPen(self._pens[field])
-            self.curves[field].opts["antialias"] = width == 1 or not curve.dash
+    def _draw(self, line: Line, time_s: Trace, now_s: float, level_db: Trace) -> None:
+        line.setPen(self._anchored(self.pen(line.curve), time_s))
+        line.show_points(time_s - now_s, level_db)
 
     def _anchored(self, pen: QPen, time_s: Trace) -> QPen:
         """`pen` with its dashes tied to the session's time, so that they move with the curve."""
         if pen.style() == Qt.PenStyle.SolidLine or not time_s.size:
             return pen
-        result = QPen(pen)
         pixels_per_second = self._item.getViewBox().width() / SHOWN_S
-        result.setDashOffset(float(time_s[0]) * pixels_per_second % sum(pen.dashPattern()))
-        return result
+        pen.setDashOffset(float(time_s[0]) * pixels_per_second % sum(pen.dashPattern()))
+        return pen
 
-    def _add_curve(self) -> "pg.PlotDataItem":
-        curve = pg.PlotDataItem(connect="finite", skipFiniteCheck=True, antialias=True)
-        curve.setDownsampling(auto=True, method="peak")
-        curve.setClipToView(True)
-        self._item.addItem(curve, ignoreBounds=True)
-        return curve
+    def _name_rivals(self, names: Sequence[str]) -> None:
+        for index in range(len(RIVALS)):
+            self.legend.show_entry(4 + index, index < len(names))
+            if index < len(names):
+                self.legend.rename(4 + index, names[index])
 
-    def _header(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(6)
-        title = QLabel("Gain over time, dB")
-        title.setFont(tabular(title.font(), bold=True))
-        row.addWidget(title)
-        row.addStretch(1)
-        names = (REFERENCE.label, ESTIMATE.label, CLOSED_FORM.label, "± one std")
-        for key, name in zip(self._keys, names, strict=True):
-            label = QLabel(name)
-            label.setProperty("look", "muted")
-            row.addSpacing(10)
-            row.addWidget(key)
-            row.addWidget(label)
-        return row
+    def _add_band(self) -> QGraphicsPathItem:
+        band = QGraphicsPathItem()
+        band.setPen(QPen(Qt.PenStyle.NoPen))
+        self._item.getViewBox().addItem(band, ignoreBounds=True)
+        return band
+
+
+_NONE = np.empty(0)
+
+
+def _level_axis(current: AxisRange) -> Axis:
+    return Axis(current.low, current.high, [(tick, number(tick, 0)) for tick in current.ticks()])

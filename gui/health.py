@@ -10,7 +10,7 @@ from gui import wording
 from gui.theme import set_look, tabular, text_width
 
 if TYPE_CHECKING:
-    from rtgain.session import Snapshot
+    from rtgain.snapshot import Snapshot
 
 SPEED_TOLERANCE = 0.02
 """A device further than this share from its nominal rate is at fault: crystals differ by 0.0001."""

@@ -1,51 +1,47 @@
-"""The window: puts the panels together, reads snapshots on one timer, and passes on what the user wants."""
+"""The window: puts the panels together, reads snapshots on one timer, and shows what becomes of the session."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QElapsedTimer, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QPaintEvent, QShortcut
-from PySide6.QtWidgets import (
-    QAbstractButton,
-    QComboBox,
-    QFileDialog,
-    QHBoxLayout,
-    QMainWindow,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QByteArray, QElapsedTimer, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from gui import wording
+from gui.actions import Actions
+from gui.device_list import DeviceList
 from gui.estimator_panel import EstimatorPanel
+from gui.export import Exporter
 from gui.gain_plot import GainPlot
 from gui.health import HealthStrip
-from gui.monitor import HEAR, FeedbackGuard
+from gui.level_meters import LevelMeters
+from gui.loss_plots import LossCurvePlot, LossOverTimePlot
+from gui.menu_bar import MenuBar
+from gui.monitor import FeedbackGuard
 from gui.notices import NoticeStack
+from gui.position_bar import PositionBar
 from gui.readout import Readout
 from gui.reference_panel import ReferencePanel
+from gui.scope_plots import SpectrumPlot, WaveformPlot
 from gui.session_host import SessionFactory, SessionHost
-from gui.shortcuts import KEYS, ShortcutSheet
+from gui.settings import Settings
 from gui.theme import Theme
 from gui.transport import Transport
-from rtgain.config import Hear, SessionConfig
-from rtgain.errors import InputError
+from rtgain.config import SessionConfig
 
 if TYPE_CHECKING:
-    from rtgain.session import Snapshot
+    from gui.plot_card import PlotCard
+    from rtgain.snapshot import Snapshot
 
 FRAME_MS = 33
 NUMBERS_MS = 250
 PANEL_WIDTH = 264
-OPENING_SIZE = QSize(1180, 720)
-FILE_FILTER = "Sound files (*.wav *.flac *.ogg *.mp3 *.aiff *.aif);;All files (*)"
+OPENING_SIZE = QSize(1280, 800)
 
-FEEDBACK_TEXT = (
-    "The microphone is not sent to the loudspeakers yet, because it can howl. "
-    "Put on headphones or turn the volume down first."
-)
 WITHOUT_DEVICE_TEXT = "Running without a device, at real speed: everything is shown, nothing is heard."
+
+log = logging.getLogger(__name__)
 
 
 class MainWindow(QMainWindow):
@@ -54,88 +50,75 @@ class MainWindow(QMainWindow):
     painted = Signal()
     """Once, when the window has been painted for the first time."""
 
-    def __init__(self, config: SessionConfig, factory: SessionFactory, theme: Theme) -> None:
+    theme_chosen = Signal()
+    """The user wants other colors: `settings` say which."""
+
+    closed = Signal()
+    """Sound and processes have ended; `settings` are what is to be remembered."""
+
+    def __init__(
+        self,
+        config: SessionConfig,
+        factory: SessionFactory,
+        theme: Theme,
+        settings: Settings = Settings(),  # noqa: B008, frozen
+        log_file: Path | None = None,
+    ) -> None:
         super().__init__()
         self.setWindowTitle("rtgain")
+        self.setAcceptDrops(True)
+        self.settings = settings
+        self.log_file = log_file
         self.host = SessionHost(config, factory, self)
         self.guard = FeedbackGuard(config.resolved_hear())
+        self.devices = DeviceList(self)
+        self.exporter = Exporter(self)
         self.transport = Transport()
+        self.position = PositionBar()
         self.notices = NoticeStack()
         self.reference = ReferencePanel()
         self.estimator = EstimatorPanel()
         self.gain_plot = GainPlot()
+        self.loss_curve, self.loss_over_time = LossCurvePlot(), LossOverTimePlot()
+        self.spectrum, self.waveform = SpectrumPlot(), WaveformPlot()
+        self.plots: tuple[PlotCard, ...] = (
+            self.gain_plot, self.loss_curve, self.spectrum, self.loss_over_time, self.waveform,
+        )  # fmt: skip
         self.readout = Readout()
+        self.levels = LevelMeters()
         self.health = HealthStrip()
-        self.keys = ShortcutSheet(self)
+        self.actions_ = Actions(self)
+        self.menus = MenuBar(self.actions_.by_name)
         self._was_painted = False
         self._since_numbers = QElapsedTimer()
         self._lay_out()
         self._connect()
         self.show_theme(theme)
-        self._show_config()
-        self.resize(self._opening_size())
+        self.show_config()
+        self._restore_size()
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._tick)
         self._timer.start(FRAME_MS)
 
-    # What the user can do: the names that `gui.shortcuts.KEYS` refers to.
-
     def start(self) -> None:
         """Start a session on the present config, or start it anew."""
-        self.notices.clear()
-        self.estimator.freeze.setChecked(False)
-        self._ask_about_feedback()
-        self.host.start(self.guard.heard(self.host.config))
-
-    def start_or_stop(self) -> None:
-        """Stop what runs or is about to; start where nothing does."""
-        if self.host.state == "stopped":
-            self.start()
-        else:
-            self.host.stop()
-
-    def choose_source(self, source: str) -> None:
-        """Play another source, the reference path kept."""
-        try:
-            self.host.set_input(source)
-        except InputError as error:
-            self.notices.show_notice("session", wording.sentence(str(error)))
-        else:
-            self.start()
-        self._show_config()
-
-    def open_file(self) -> None:
-        """Ask for a file and play it."""
-        dialog = QFileDialog(self, "Open a sound file", "", FILE_FILTER)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self.choose_source)
-        dialog.open()
-
-    def choose_hear(self, hear: Hear) -> None:
-        """Hear something else; a live input only after the user has agreed to it."""
-        self.guard.wanted = hear
-        self._ask_about_feedback()
-        self._play_what_may_be_heard()
-
-    def reset(self) -> None:
-        """Begin the estimate anew."""
-        self.host.reset_estimate()
-
-    def toggle_freeze(self) -> None:
-        """Freeze the estimate, or let it go on."""
-        self.estimator.freeze.toggle()
-
-    def show_keys(self) -> None:
-        """Show the sheet of keys."""
-        self.keys.show()
-        self.keys.raise_()
-        self.keys.activateWindow()
+        self.actions_.start()
 
     def show_theme(self, theme: Theme) -> None:
         """Take the colors of `theme` where the style sheet does not reach."""
-        self.gain_plot.show_theme(theme)
+        for plot in self.plots:
+            plot.show_theme(theme)
+        self.levels.show_theme(theme)
+
+    def show_config(self) -> None:
+        """Let every control show what the session is, or will be when it is started."""
+        config = self.host.config
+        self.transport.source.show_source(config, self.settings.recent_files)
+        self.transport.output.show_output(config.output_device)
+        self.transport.hear.show_heard(self.guard.heard(config))
+        self.reference.show_config(config)
+        self.estimator.show_config(config)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -143,27 +126,57 @@ class MainWindow(QMainWindow):
             self._was_painted = True
             QTimer.singleShot(0, self.painted.emit)
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls() and event.mimeData().urls()[0].isLocalFile():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        path = event.mimeData().urls()[0].toLocalFile()
+        event.acceptProposedAction()
+        if path.endswith(".json"):
+            self.actions_.open_preset(path)
+        else:
+            self.actions_.choose_source((path, None))
+
     def closeEvent(self, event: QCloseEvent) -> None:
         """Sound and processes end before the window does: leaving Python in another order crashes."""
-        self._timer.stop()
-        self.hide()
-        self.host.close()
+        if self._timer.isActive():
+            self._timer.stop()
+            geometry = bytes(self.saveGeometry().toBase64().data()).decode()
+            self.settings = self.settings.with_session(self.host.config).model_copy(update={"geometry": geometry})
+            self.hide()
+            self.host.close()
+            self.exporter.close()
+            self.devices.close()
+            self.closed.emit()
         super().closeEvent(event)
 
     def _tick(self) -> None:
         snapshot = self.host.snapshot()
         if snapshot is None:
             return
-        self.gain_plot.show_history(snapshot.history, snapshot.time_s)
+        self._show_plots(snapshot)
         over = snapshot.ended or not snapshot.running
         if over or not self._since_numbers.isValid() or self._since_numbers.elapsed() >= NUMBERS_MS:
             self._since_numbers.start()
             self.readout.show_snapshot(snapshot, frozen=self.estimator.freeze.isChecked())
+            self.levels.show_numbers(snapshot)
             self.health.show_snapshot(snapshot)
-        if snapshot.notices:
-            self.notices.show_notice("session", snapshot.notices[-1])
+            self.position.show_snapshot(snapshot)
+        for notice in snapshot.notices:
+            log.warning("%s", notice)
+            self.notices.show_notice("session", notice)
         if over:
             self._show_end(snapshot)
+
+    def _show_plots(self, snapshot: "Snapshot") -> None:
+        loss = self.host.config.loss
+        self.gain_plot.show_history(snapshot.history, snapshot.time_s, snapshot.rivals)
+        self.loss_over_time.show_history(snapshot.history, snapshot.time_s, loss)
+        self.loss_curve.show_snapshot(snapshot, loss)
+        self.spectrum.show_snapshot(snapshot)
+        self.waveform.show_snapshot(snapshot)
+        self.levels.show_bars(snapshot)
 
     def _show_end(self, snapshot: "Snapshot") -> None:
         self.host.stop()
@@ -173,70 +186,35 @@ class MainWindow(QMainWindow):
             self.notices.show_notice("end", "The session stopped by itself.", "Start again", self.start)
 
     def _show_state(self, state: str) -> None:
+        log.info("%s: %s", state, self.host.config.model_dump_json(exclude_defaults=True))
         self.transport.show_state(self.host.state)
         self.estimator.set_running(state == "running")
         if state == "starting":
             self.readout.show_starting()
         elif state == "stopped":
             self.readout.show_stopped()
-
-    def _show_config(self) -> None:
-        self.transport.source.show_source(self.host.config.input)
-        self.reference.show_config(self.host.config)
-        self.transport.hear.show_heard(self.guard.heard(self.host.config))
+        else:
+            self.devices.refresh()
 
     def _show_fall_back(self, reason: str) -> None:
-        self._show_config()
-        self._ask_about_feedback()
-        self._play_what_may_be_heard()
+        log.warning("%s", reason)
+        self.show_config()
+        self.actions_.ask_about_feedback()
+        self.actions_.play_what_may_be_heard()
         self.notices.show_notice(
-            "device",
-            f"{wording.what_is_wrong(reason)} {WITHOUT_DEVICE_TEXT}",
-            "Try again",
-            self.start,
+            "device", f"{wording.what_is_wrong(reason)} {WITHOUT_DEVICE_TEXT}", "Try again", self.start
         )
 
     def _show_failure(self, reason: str) -> None:
+        log.error("%s", reason)
         self.notices.show_notice("session", wording.sentence(reason), "Start again", self.start)
-
-    def _change_reference(self, changes: dict[str, Any]) -> None:
-        automated = self.host.config.automation
-        self.host.set_reference(**changes)
-        if self.host.config.automation != automated:
-            self.reference.show_config(self.host.config)
-
-    def _ask_about_feedback(self) -> None:
-        if self.guard.asks(self.host.config):
-            self.notices.show_notice("feedback", FEEDBACK_TEXT, "Send it to the loudspeakers", self._confirm_feedback)
-        else:
-            self.notices.dismiss("feedback")
-
-    def _confirm_feedback(self) -> None:
-        self.guard.confirm()
-        self.notices.dismiss("feedback")
-        self._play_what_may_be_heard()
-
-    def _play_what_may_be_heard(self) -> None:
-        heard = self.guard.heard(self.host.config)
-        self.transport.hear.show_heard(heard)
-        self.host.set_hear(heard)
-
-    def _space(self) -> None:
-        """Space works the control that Tab has led to; anywhere else it starts and stops."""
-        focused = self.focusWidget()
-        if isinstance(focused, QAbstractButton):
-            focused.click()
-        elif isinstance(focused, QComboBox):
-            focused.showPopup()
-        else:
-            self.start_or_stop()
 
     def _lay_out(self) -> None:
         panel = QWidget()
         panel.setProperty("look", "pane")
         panels = QVBoxLayout(panel)
         panels.setContentsMargins(0, 0, 0, 0)
-        panels.setSpacing(10)
+        panels.setSpacing(8)
         panels.addWidget(self.reference)
         panels.addWidget(self.estimator)
         panels.addStretch(1)
@@ -246,48 +224,67 @@ class MainWindow(QMainWindow):
         side.setFixedWidth(PANEL_WIDTH)
         side.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         side.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        plots = QVBoxLayout()
-        plots.setSpacing(10)
-        plots.addWidget(self.gain_plot, 1)
-        plots.addWidget(self.readout)
+        grid = QGridLayout()
+        grid.setSpacing(8)
+        grid.addWidget(self.gain_plot, 0, 0, 1, 2)
+        grid.addWidget(self.readout, 1, 0)
+        grid.addWidget(self.levels, 1, 1)
+        for place, plot in enumerate(self.plots[1:]):
+            grid.addWidget(plot, 2 + place // 2, place % 2)
+        for row, stretch in ((0, 5), (2, 4), (3, 4)):
+            grid.setRowStretch(row, stretch)
+        for column in (0, 1):
+            grid.setColumnStretch(column, 1)
         body = QHBoxLayout()
-        body.setSpacing(10)
+        body.setSpacing(8)
         body.addWidget(side)
-        body.addLayout(plots, 1)
+        body.addLayout(grid, 1)
         central = QWidget()
         central.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         rows = QVBoxLayout(central)
-        rows.setContentsMargins(12, 10, 12, 8)
-        rows.setSpacing(10)
+        rows.setContentsMargins(12, 6, 12, 6)
+        rows.setSpacing(8)
         rows.addWidget(self.transport)
+        rows.addWidget(self.position)
         rows.addWidget(self.notices)
         rows.addLayout(body, 1)
         rows.addWidget(self.health)
+        self.setMenuBar(self.menus)
         self.setCentralWidget(central)
         central.setFocus()
 
     def _connect(self) -> None:
-        self.transport.start_button.clicked.connect(self.start_or_stop)
-        self.transport.source.chosen.connect(self.choose_source)
-        self.transport.source.open_wanted.connect(self.open_file)
-        self.transport.hear.chosen.connect(self.choose_hear)
-        self.reference.changed.connect(self._change_reference)
+        does = self.actions_
+        self.transport.start_button.clicked.connect(does.start_or_stop)
+        self.transport.source.chosen.connect(does.choose_source)
+        self.transport.source.open_wanted.connect(does.open_file)
+        self.transport.output.chosen.connect(does.choose_output)
+        self.transport.hear.chosen.connect(does.choose_hear)
+        for menu in (self.transport.source, self.transport.output):
+            menu.opened.connect(self.devices.refresh)
+        self.devices.listed.connect(self.transport.show_devices)
+        self.position.seek_wanted.connect(self.host.seek)
+        self.reference.changed.connect(does.change_reference)
+        self.reference.target_chosen.connect(does.choose_target)
+        self.estimator.changed.connect(does.change_estimator)
         self.estimator.freeze_wanted.connect(self.host.freeze)
-        self.estimator.reset_wanted.connect(self.reset)
+        self.estimator.reset_wanted.connect(self.host.reset_estimate)
+        self.exporter.done.connect(does.exported)
+        self.exporter.ended.connect(does.export_ended)
+        for plot in self.plots:
+            plot.not_saved.connect(does.say)
+        self.menus.preset_chosen.connect(does.open_preset)
+        self.menus.theme_chosen.connect(self._choose_theme)
+        self.menus.show_theme_choice(self.settings.theme)
         self.host.state_changed.connect(self._show_state)
         self.host.fell_back.connect(self._show_fall_back)
         self.host.failed.connect(self._show_failure)
-        deeds: dict[str, Callable[..., object]] = {
-            "start_or_stop": self._space,
-            "reset": self.reset,
-            "freeze": self.toggle_freeze,
-            "open_file": self.open_file,
-            "show_keys": self.show_keys,
-            "quit": self.close,
-        }
-        deeds.update({hear: partial(self.choose_hear, hear) for hear in HEAR})
-        for key in KEYS:
-            QShortcut(QKeySequence(key.sequence), self).activated.connect(deeds[key.does])
+        does.listen_to_keys()
 
-    def _opening_size(self) -> QSize:
-        return OPENING_SIZE.boundedTo(self.screen().availableSize())
+    def _choose_theme(self, choice: str) -> None:
+        self.settings = self.settings.model_copy(update={"theme": choice})
+        self.theme_chosen.emit()
+
+    def _restore_size(self) -> None:
+        if not self.restoreGeometry(QByteArray.fromBase64(self.settings.geometry.encode())):
+            self.resize(OPENING_SIZE.boundedTo(self.screen().availableSize()))

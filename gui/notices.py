@@ -11,7 +11,7 @@ WARNING_MARK = "\N{WARNING SIGN}\N{VARIATION SELECTOR-15}"
 class Notice(QFrame):
     """One sentence, perhaps a button that does something about it, and one that closes it."""
 
-    def __init__(self, text: str, action: str | None, act: Callable[[], None] | None) -> None:
+    def __init__(self, text: str, action: str | None, act: Callable[[], object] | None) -> None:
         super().__init__()
         self.setProperty("look", "notice")
         self.text = QLabel(text)
@@ -44,7 +44,7 @@ class NoticeStack(QWidget):
         self.hide()
 
     def show_notice(
-        self, subject: str, text: str, action: str | None = None, act: Callable[[], None] | None = None
+        self, subject: str, text: str, action: str | None = None, act: Callable[[], object] | None = None
     ) -> None:
         """Say `text` about `subject`, in place of what was said about it before."""
         standing = self._notices.get(subject)

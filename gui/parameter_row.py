@@ -5,12 +5,13 @@ from typing import cast
 
 from PySide6.QtCore import QEvent, QLocale, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QValidator
-from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QSlider, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QSlider, QWidget
 
 from gui.theme import tabular
 from gui.wording import MINUS, number
 
 Validation = tuple[QValidator.State, str, int]
+NAME_WIDTH, BOX_WIDTH = 50, 92
 NUMBER_KEYS = frozenset("0123456789.,-+" + MINUS)
 
 
@@ -48,7 +49,7 @@ class NumberBox(QDoubleSpinBox):
 
 
 class ParameterRow(QWidget):
-    """Name and box above a slider, from `low` to `high`, or further to hold a value from outside."""
+    """Name, slider and box on one line, from `low` to `high`, or further to hold a value from outside."""
 
     edited = Signal(float)
     """The user set this value, in the parameter's unit."""
@@ -67,14 +68,14 @@ class ParameterRow(QWidget):
         label = QLabel(name)
         label.setBuddy(self.box)
 
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setVerticalSpacing(4)
-        grid.addWidget(label, 0, 0)
-        grid.addWidget(self.box, 0, 1)
-        grid.addWidget(self.slider, 1, 0, 1, 2)
-        grid.setColumnStretch(0, 1)
-        self.box.setFixedWidth(104)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        label.setFixedWidth(NAME_WIDTH)
+        self.box.setFixedWidth(BOX_WIDTH)
+        row.addWidget(label)
+        row.addWidget(self.slider, 1)
+        row.addWidget(self.box)
 
         self._widen(low, high)
         self.box.valueChanged.connect(self._box_changed)

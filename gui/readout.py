@@ -10,7 +10,7 @@ from gui import wording
 from gui.theme import tabular, text_width
 
 if TYPE_CHECKING:
-    from rtgain.session import Snapshot
+    from rtgain.snapshot import Snapshot
 
 
 class Readout(QFrame):
@@ -19,40 +19,46 @@ class Readout(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setProperty("look", "card")
-        self.gain_db = _figure(26, "−88.88", bold=True)
-        self.linear = _figure(14, "×−0.0088")
-        self.spread = _figure(14, "± 8.888 dB")
-        self.state = _figure(12, "▲ incoherent", bold=True)
+        self.gain_db = _figure(24, "−88.88", bold=True)
+        self.linear = _figure(11, "×−0.0088")
+        self.spread = _figure(11, "± 8.888 dB")
+        self.delay = _figure(9, "delay −888.88 ms")
+        self.delay.setProperty("look", "muted")
+        self.state = _figure(11, "▲ incoherent", bold=True)
         self.meaning = QLabel()
         self.meaning.setProperty("look", "muted")
-        self.meaning.setMinimumWidth(max(text_width(self.meaning.font(), text) for _, text in wording.STATES.values()))
-        self.gain_db.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
+        self.meaning.setWordWrap(True)
+        self.gain_db.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         unit = _figure(14, "dB")
         unit.setText("dB")
-        for label in (unit, self.linear, self.spread):
-            _stand_on_baseline(label, self.gain_db)
 
-        words = QVBoxLayout()
-        words.setSpacing(1)
-        words.addWidget(self.state)
-        words.addWidget(self.meaning)
+        lines = (
+            self.state.sizeHint().height() + 2 * self.meaning.fontMetrics().height() + self.delay.sizeHint().height()
+        )
+        self.setFixedHeight(lines + 16)  # whatever state it is, and however narrow
         row = QHBoxLayout(self)
-        row.setContentsMargins(14, 8, 14, 8)
+        row.setContentsMargins(14, 6, 14, 6)
         row.setSpacing(0)
-        for widget, gap in ((self.gain_db, 8), (unit, 24), (self.linear, 12), (self.spread, 20)):
-            row.addWidget(widget)
-            row.addSpacing(gap)
-        row.addLayout(words, 1)
+        row.addWidget(self.gain_db)
+        row.addSpacing(6)
+        row.addWidget(unit)
+        row.addSpacing(18)
+        row.addLayout(_stacked(self.linear, self.spread))
+        row.addSpacing(18)
+        row.addLayout(_stacked(self.state, self.meaning, self.delay), 1)
         self.show_starting()
 
     def show_snapshot(self, snapshot: "Snapshot", *, frozen: bool = False) -> None:
         """Show the newest estimate, or the one that is `frozen`."""
         state = "frozen" if frozen and snapshot.state != "waiting" else snapshot.state
         self._show(snapshot.gain_db, snapshot.gain_linear, snapshot.std_db, snapshot.polarity, state)
+        delay = wording.number(snapshot.delay_ms, 2)
+        self.delay.setText(f"delay {delay} ms" if delay != wording.UNKNOWN else "delay –")
 
     def show_starting(self) -> None:
         """Show that there is nothing yet."""
         self._show(math.nan, math.nan, math.nan, 0, "starting")
+        self.delay.setText("")
 
     def show_stopped(self) -> None:
         """Leave the figures, and say that they stand still."""
@@ -80,8 +86,11 @@ def _figure(points: float, widest: str, *, bold: bool = False) -> QLabel:
     return label
 
 
-def _stand_on_baseline(label: QLabel, large: QLabel) -> None:
-    """Put the smaller `label` on the line that `large` stands on, which no layout does."""
-    rise = large.fontMetrics().descent() - label.fontMetrics().descent()
-    label.setAlignment(Qt.AlignmentFlag.AlignBottom)
-    label.setContentsMargins(0, 0, 0, rise)
+def _stacked(*labels: QLabel) -> QVBoxLayout:
+    column = QVBoxLayout()
+    column.setSpacing(1)
+    column.addStretch(1)
+    for label in labels:
+        column.addWidget(label)
+    column.addStretch(1)
+    return column

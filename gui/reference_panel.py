@@ -1,15 +1,16 @@
-"""The reference path's controls: what is done to the dry signal to make the target."""
+"""Where the target comes from; for the reference path, what is done to the dry signal to make it."""
 
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QLabel, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout
 
-from gui.controls import CheckBox
-from gui.parameter_row import ParameterRow
+from gui.controls import CheckBox, Menu
+from gui.parameter_row import NAME_WIDTH, ParameterRow
 from gui.theme import tabular
 from rtgain.config import SessionConfig
 
+TARGETS = {"reference": "Reference path", "channel": "Second channel", "return": "Return (microphone)"}
 NOISE_OFF_DBFS = -120.0
 """The noise row's lowest position, which means none at all."""
 
@@ -19,6 +20,9 @@ class ReferencePanel(QFrame):
 
     changed = Signal(dict)
     """What the user changed: a value by its name in `SessionConfig`."""
+
+    target_chosen = Signal(str)
+    """Where the user wants the target to come from."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,14 +38,27 @@ class ReferencePanel(QFrame):
         self._why_not.setProperty("look", "muted")
         self._why_not.setWordWrap(True)
 
-        title = QLabel("Reference")
+        self.target = Menu()
+        self.target.setAccessibleName("Where the target comes from")
+        self.target.setToolTip("Where the target comes from")
+        self.target.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        for name, label in TARGETS.items():
+            self.target.addItem(label, name)
+        title = QLabel("Target")
         title.setFont(tabular(title.font(), bold=True))
+        title.setFixedWidth(NAME_WIDTH)
+        head = QHBoxLayout()
+        head.setSpacing(8)
+        head.addWidget(title)
+        head.addWidget(self.target, 1)
         column = QVBoxLayout(self)
-        column.setContentsMargins(14, 12, 14, 14)
-        column.setSpacing(14)
-        for widget in (title, self._why_not, self.gain, self.invert, self.phase, self.delay, self.noise):
+        column.setContentsMargins(14, 10, 14, 10)
+        column.setSpacing(7)
+        column.addLayout(head)
+        for widget in (self._why_not, self.gain, self.phase, self.delay, self.noise, self.invert):
             column.addWidget(widget)
 
+        self.target.activated.connect(lambda _: self.target_chosen.emit(self.target.currentData()))
         self.gain.edited.connect(lambda value: self.changed.emit({"gain_db": value}))
         self.invert.toggled.connect(self._polarity_toggled)
         self.phase.edited.connect(lambda value: self.changed.emit({"phase_deg": value}))
@@ -52,6 +69,7 @@ class ReferencePanel(QFrame):
 
     def show_config(self, config: SessionConfig) -> None:
         """Show what `config` sets, and whether it can be set here; nothing is emitted."""
+        self.target.setCurrentIndex(self.target.findData(config.target))
         self.gain.show_value(config.gain_db)
         self.phase.show_value(config.phase_deg)
         self.delay.show_value(config.delay_ms)

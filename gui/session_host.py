@@ -13,7 +13,9 @@ from rtgain.config import Hear, SessionConfig, session_config
 from rtgain.errors import DeviceError, InputError, RtgainError
 
 if TYPE_CHECKING:
-    from rtgain.session import Session, Snapshot
+    from rtgain.report import Report
+    from rtgain.session import Session
+    from rtgain.snapshot import Snapshot
 
 SessionFactory = Callable[[SessionConfig], "Session"]
 """Makes a session, not yet started, on the clock that the config names or implies."""
@@ -38,12 +40,13 @@ def with_changes(config: SessionConfig, **changes: Any) -> SessionConfig:
     return session_config(**(config.model_dump() | changes))
 
 
-def with_input(config: SessionConfig, source: str) -> SessionConfig:
+def with_input(config: SessionConfig, source: str, input_device: str | None = None) -> SessionConfig:
     """`config` on another source; a target that this source cannot have becomes the reference path."""
+    changes = {"input": source, "input_device": input_device}
     try:
-        return with_changes(config, input=source)
+        return with_changes(config, **changes)
     except InputError:
-        return with_changes(config, input=source, target="reference", clock=None)
+        return with_changes(config, **changes, target="reference", clock=None)
 
 
 def without_device(config: SessionConfig) -> SessionConfig:
@@ -101,6 +104,7 @@ class SessionHost(QObject):
         self._factory = factory
         self._session: Session | None = None
         self._on_thread: Session | None = None
+        self._last_report: Report | None = None
         self._wish = 0
         self._closed = False
         self._thread = ThreadPoolExecutor(1, "session-host")
@@ -126,15 +130,47 @@ class SessionHost(QObject):
         if self._session is None:
             return None
         try:
-            return self._session.snapshot()
+            return self._session.snapshot(scope=True)
         except RtgainError as error:
             self.stop()
             self.failed.emit(str(error))
             return None
 
-    def set_input(self, source: str) -> None:
+    def report(self) -> "Report | None":
+        """What the session that runs, or ran last, has found; None where there was none."""
+        return self._session.report(self.config) if self._session is not None else self._last_report
+
+    def set_config(self, config: SessionConfig) -> None:
+        """Another session for the next start."""
+        self.config = config
+
+    def set_options(self, **changes: Any) -> None:
+        """Some other options for the next start. Raises `InputError`."""
+        self.config = with_changes(self.config, **changes)
+
+    def set_input(self, source: str, input_device: str | None = None) -> None:
         """Another source for the next start, all else kept."""
-        self.config = with_input(self.config, source)
+        self.config = with_input(self.config, source, input_device)
+
+    def seek(self, time_s: float) -> None:
+        """Go on elsewhere in the file."""
+        if self._session is not None:
+            self._session.seek(time_s)
+
+    def set_estimator(self, **changes: Any) -> None:
+        """Change what the estimator does, at once where a session runs: names, values and units are the config's.
+
+        A new optimizer brings its own rate and steps. Raises `InputError`.
+        """
+        if "optimizer" in changes:
+            changes = {"lr": None, "steps": None} | changes
+        self.config = with_changes(self.config, **changes)
+        if self._session is None:
+            return
+        if "race" in changes:
+            self._session.set_race(self.config.race)
+        if others := {name: value for name, value in changes.items() if name != "race"}:
+            self._session.set_estimator(**others)
 
     def set_reference(self, **changes: Any) -> None:
         """Change the reference path, at once where a session runs: names, values and units are the config's.
@@ -165,6 +201,7 @@ class SessionHost(QObject):
         if self._closed:  # a window that was closed before it was painted is painted, and starts, once more
             return
         self._wish += 1
+        self._last_report = self.report()
         self._session = None
         self._thread.submit(self._replace, self._wish, config)
         self._enter(state)

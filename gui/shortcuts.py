@@ -12,7 +12,7 @@ from gui.theme import tabular
 
 @dataclass(frozen=True)
 class Key:
-    """A key, the name of what it does in `MainWindow`, and a line about it for the sheet."""
+    """A key, the name of what it does in `gui.actions`, and a line about it for the sheet."""
 
     sequence: str
     does: str
@@ -28,6 +28,8 @@ KEYS = (
     Key("R", "reset", "Reset the estimate"),
     Key("F", "freeze", "Freeze the estimate, or let it go on"),
     Key("Ctrl+O", "open_file", "Open a file"),
+    Key("Ctrl+S", "save_preset", "Keep this session as a preset"),
+    Key("Ctrl+E", "export", "Export CSV, JSON, figure and preset"),
     Key("F1", "show_keys", "Show these keys"),
     Key("Ctrl+Q", "quit", "Quit"),
 )

@@ -1,6 +1,7 @@
 """Light and dark, following the system: colors, palette, style sheet. One accent, the estimate's color."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QGuiApplication, QPalette
@@ -54,9 +55,11 @@ DARK = Theme(
 )
 
 
-def system_theme() -> Theme:
-    """The theme that the system asks for; light where it says nothing."""
-    return DARK if QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark else LIGHT
+def chosen_theme(choice: Literal["system", "light", "dark"]) -> Theme:
+    """The theme of that name, or the one that the system asks for; light where it says nothing."""
+    if choice == "system":
+        choice = "dark" if QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark else "light"
+    return DARK if choice == "dark" else LIGHT
 
 
 def apply_theme(app: QApplication, theme: Theme) -> None:
@@ -133,6 +136,16 @@ def style_sheet(theme: Theme) -> str:
         QPushButton[look="segment"][place="last"] {{
             border-top-right-radius: 5px; border-bottom-right-radius: 5px;
         }}
+        QToolButton {{ border: none; border-radius: 4px; padding: 0px 5px; color: {theme.muted}; font-weight: bold; }}
+        QToolButton:hover, QToolButton:focus {{ background: {theme.line}; color: {theme.text}; }}
+        QMenuBar {{ background: {theme.window}; color: {theme.text}; padding: 1px 8px; }}
+        QMenuBar::item {{ padding: 3px 8px; border-radius: 4px; background: transparent; }}
+        QMenuBar::item:selected {{ background: {theme.line}; }}
+        QMenu {{ background: {theme.card}; color: {theme.text}; border: 1px solid {theme.line}; padding: 4px; }}
+        QMenu::item {{ padding: 4px 22px 4px 22px; border-radius: 4px; }}
+        QMenu::item:selected {{ background: {theme.accent}; color: {theme.on_accent}; }}
+        QMenu::item:disabled {{ color: {theme.muted}; }}
+        QMenu::separator {{ height: 1px; background: {theme.line}; margin: 4px 8px; }}
         QPushButton[look="plain"] {{ padding: 2px 6px; }}
         QPushButton[look="plain"]:focus {{ padding: 1px 5px; }}
         *[look="notice"] QPushButton {{

@@ -1,21 +1,19 @@
 """A session without a window: from start to end, its files written, its progress on a terminal."""
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from rtgain import __version__
 from rtgain.config import SessionConfig
 from rtgain.errors import DeviceError, InputError
 from rtgain.estimation.estimate import Estimate
 from rtgain.interruption import INTERRUPTED, Interruption
 from rtgain.outputs import OutputPaths, Outputs
 from rtgain.session import Session
-from rtgain.trace import Summary, known
+from rtgain.trace import Summary
 
 
 def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interruption) -> int:
@@ -38,7 +36,6 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
         except BaseException:
             outputs.discard()
             raise
-        started_s = time.monotonic()
         lost: DeviceError | None = None
         try:
             with progress(session) as show:
@@ -52,7 +49,7 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
         except InputError:
             outputs.discard()
             raise
-        summary = summarize(session, time.monotonic() - started_s)
+        summary = session.summary()
         outputs.finish(summary, session.trace.history())
         if lost is not None:
             raise lost
@@ -69,35 +66,6 @@ def write(session: Session, estimates: list[Estimate], outputs: Outputs) -> None
         outputs.record(matched)
     for notice in session.take_notices():
         print(f"rtgain: {notice}", file=sys.stderr)
-
-
-def summarize(session: Session, elapsed_s: float) -> Summary:
-    """The JSON's object for a session that has run for `elapsed_s` seconds of the wall clock."""
-    trace, config = session.trace, session.config
-    last = trace.last
-    duration_s = session.frames / session.sample_rate
-    return Summary(
-        version=__version__,
-        input=config.input,
-        sample_rate=session.sample_rate,
-        duration_s=duration_s,
-        loss=config.loss,
-        optimizer=config.optimizer,
-        gain_db=known(last.gain_est_db) if last else None,
-        gain_linear=known(10.0 ** (last.gain_est_db / 20.0)) if last else None,
-        std_db=known(last.std_db) if last else None,
-        delay_ms=known(1e3 * last.delay_frames / session.sample_rate) if last else None,
-        polarity=last.polarity if last else 0,
-        state=last.state.label if last else "waiting",
-        rmse_db=trace.rmse_db,
-        settle_s=trace.settle_s,
-        estimates=trace.estimates,
-        frames=session.frames,
-        dropped_frames=session.dropped_frames,
-        xruns=session.xruns,
-        realtime_factor=duration_s / elapsed_s,
-        steps_per_second=trace.steps / elapsed_s,
-    )
 
 
 def verdict(summary: Summary) -> str:

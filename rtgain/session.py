@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain import __version__
 from rtgain.audio.demo import DemoSource
 from rtgain.audio.devices import DeviceSetup, choose_devices
 from rtgain.audio.drivers import DeviceDriver, Driver, FastDriver, RealtimeDriver
@@ -27,9 +28,10 @@ from rtgain.estimation.supervisor import Estimation, InProcess, Supervisor
 from rtgain.levels import Level
 from rtgain.matched import LiveMatched, Matched, OfflineMatched
 from rtgain.meters import Rate
+from rtgain.report import Report
 from rtgain.scope import newest_scope
 from rtgain.snapshot import Snapshot as Snapshot  # part of a session's face
-from rtgain.trace import Trace
+from rtgain.trace import HISTORY_S, Summary, Trace, known
 
 DEFAULT_SAMPLE_RATE = 48000
 
@@ -85,6 +87,7 @@ class Session:
         if record:
             ring = self._engine.memory.audio
             self._matched = OfflineMatched(ring, self.sample_rate) if clock == "fast" else LiveMatched(ring)
+        self._started_s = time.monotonic()
         self._rate = Rate()
         self._estimate_rate = Rate()
 
@@ -111,6 +114,7 @@ class Session:
             estimation.wait_until_ready(cancelled)
         self._driver = self._make_driver()
         self._driver.start()
+        self._started_s = time.monotonic()
 
     def advance(self) -> list[Estimate]:
         """The estimates since the last call. The fast clock plays one batch for them; live, it is waited a moment.
@@ -223,7 +227,7 @@ class Session:
             std_db=last.std_db if last else math.nan,
             delay_ms=1e3 * last.delay_frames / self.sample_rate if last else math.nan,
             polarity=last.polarity if last else 0,
-            history=self.trace.history(),
+            history=self.trace.history(HISTORY_S),
             rivals=(),
             curves=None,
             scope=newest_scope(self._engine.memory.audio, self._settings.window_frames, self.sample_rate)
@@ -240,6 +244,38 @@ class Session:
             estimate_age_s=(frames - last.available_frame) / self.sample_rate if last else math.nan,
             notices=tuple(self.take_notices()),
         )
+
+    def summary(self) -> Summary:
+        """The JSON's object as of now; rates are over the time since `start` returned."""
+        trace, last = self.trace, self.trace.last
+        elapsed_s = time.monotonic() - self._started_s
+        duration_s = self.frames / self.sample_rate
+        return Summary(
+            version=__version__,
+            input=self.config.input,
+            sample_rate=self.sample_rate,
+            duration_s=duration_s,
+            loss=self._settings.loss,
+            optimizer=self._settings.optimizer,
+            gain_db=known(last.gain_est_db) if last else None,
+            gain_linear=known(10.0 ** (last.gain_est_db / 20.0)) if last else None,
+            std_db=known(last.std_db) if last else None,
+            delay_ms=known(1e3 * last.delay_frames / self.sample_rate) if last else None,
+            polarity=last.polarity if last else 0,
+            state=last.state.label if last else "waiting",
+            rmse_db=trace.rmse_db,
+            settle_s=trace.settle_s,
+            estimates=trace.estimates,
+            frames=self.frames,
+            dropped_frames=self.dropped_frames,
+            xruns=self.xruns,
+            realtime_factor=duration_s / elapsed_s,
+            steps_per_second=trace.steps / elapsed_s,
+        )
+
+    def report(self, config: SessionConfig) -> Report:
+        """All that a session leaves behind, as of now; `config` is what it has become by what was changed live."""
+        return Report(config, self.sample_rate, self.trace.kept(), self.trace.history(), self.summary())
 
     # --- switches, live -------------------------------------------------------------------------
 

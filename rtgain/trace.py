@@ -4,9 +4,8 @@ import json
 import math
 import os
 import sys
-from collections import deque
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Self, TextIO
 
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtgain.errors import InputError
-from rtgain.estimation.estimate import Estimate, State
+from rtgain.estimation.estimate import ESTIMATE_FIELDS, Estimate, State
 
 CSV_COLUMNS = (
     "time_s", "gain_true_db", "gain_est_db", "gain_opt_db", "std_db", "loss", "state", "steps", "delay_ms", "polarity",
@@ -26,6 +25,9 @@ SETTLED_DB = 0.1
 
 HISTORY_S = 20.0
 """What the window plots, back from now."""
+
+KEPT_S = 600.0
+"""What is kept for an export."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +75,15 @@ class Summary:
 
 
 class Trace:
-    """Takes estimates one by one and keeps what is asked of them later: constant memory, unless `whole` is set.
+    """Takes estimates one by one and keeps what is asked of them later: the last ten minutes, or all with `whole`.
 
-    With `whole`, every estimate's times and gains are kept for a figure.
+    What is not `whole` takes constant memory, from the beginning.
     """
 
     def __init__(self, sample_rate: int, hop_frames: int, *, whole: bool = False) -> None:
         self._sample_rate = sample_rate
-        length = None if whole else math.ceil(HISTORY_S * sample_rate / hop_frames)
-        self._recent: deque[tuple[float, ...]] = deque(maxlen=length)
+        self._whole = whole
+        self._rows = np.full((math.ceil(KEPT_S * sample_rate / hop_frames), len(ESTIMATE_FIELDS)), np.nan)
         self.last: Estimate | None = None
         self.estimates = 0
         self.steps = 0
@@ -103,18 +105,9 @@ class Trace:
             self._settled_since_s = None
         elif self._settled_since_s is None:
             self._settled_since_s = time_s
-        self._recent.append(
-            (
-                time_s,
-                estimate.gain_true_db,
-                estimate.gain_est_db,
-                estimate.gain_opt_db,
-                estimate.std_db,
-                estimate.loss,
-                estimate.least_squares_db,
-                estimate.bound_db,
-            )
-        )
+        if self._whole and self.estimates > len(self._rows):
+            self._rows = np.concatenate([self._rows, np.full_like(self._rows, np.nan)])
+        self._rows[(self.estimates - 1) % len(self._rows)] = estimate.to_row()
 
     @property
     def rmse_db(self) -> float | None:
@@ -126,10 +119,26 @@ class Trace:
         """The time of the first estimate from which on all were within 0.1 dB of the reference."""
         return self._settled_since_s
 
-    def history(self) -> History:
-        """The estimates kept, as arrays."""
-        columns = np.array(self._recent, dtype=np.float64).reshape(-1, 8).T
-        return History(*columns)
+    def history(self, last_s: float = math.inf) -> History:
+        """The estimates kept, or those of the `last_s` seconds, as arrays."""
+        rows = self._newest()
+        centers = rows[:, ESTIMATE_FIELDS.index("center_frame")]
+        if rows.size:
+            rows = rows[np.searchsorted(centers, centers[-1] - last_s * self._sample_rate) :]
+        columns = dict(zip(ESTIMATE_FIELDS, rows.T, strict=True))
+        columns["time_s"] = columns["center_frame"] / self._sample_rate
+        return History(**{field.name: columns[field.name] for field in fields(History)})
+
+    def kept(self) -> list[Estimate]:
+        """The estimates kept, oldest first."""
+        return [Estimate.from_row(row) for row in self._newest()]
+
+    def _newest(self) -> NDArray[np.float64]:
+        """The rows kept, oldest first, ``(estimates, fields)``."""
+        end = self.estimates % len(self._rows)
+        if self.estimates <= len(self._rows):
+            return self._rows[: self.estimates].copy()
+        return np.concatenate([self._rows[end:], self._rows[:end]])
 
 
 class CsvWriter:

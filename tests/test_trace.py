@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from rtgain.errors import InputError
 from rtgain.estimation.estimate import Estimate, State
-from rtgain.trace import CSV_COLUMNS, HISTORY_S, CsvWriter, Summary, Trace, csv_row, write_whole
+from rtgain.trace import CSV_COLUMNS, HISTORY_S, KEPT_S, CsvWriter, Summary, Trace, csv_row, write_whole
 
 RATE = 48_000
 HOP = 1024
@@ -86,19 +86,23 @@ def test_settled_is_from_when_on_all_are_within_a_tenth_of_a_decibel(
     assert trace_of(*errors_db).settle_s == expected
 
 
-def test_history_is_the_newest_twenty_seconds_in_constant_memory_unless_all_is_wanted() -> None:
-    hops = math.ceil(HISTORY_S * RATE / HOP)
+def test_history_is_the_newest_seconds_of_ten_minutes_in_constant_memory_unless_all_is_wanted() -> None:
+    hops = math.ceil(KEPT_S * RATE / HOP)
     recent, whole = Trace(RATE, HOP), Trace(RATE, HOP, whole=True)
     for number in range(hops + 500):
         for trace in (recent, whole):
             trace.add(replace(ESTIMATE, center_frame=float(number * HOP)))
     history = recent.history()
-    assert len(history.time_s) == hops
-    assert history.time_s[-1] - history.time_s[0] == pytest.approx(20.0, abs=HOP / RATE)
-    assert len(whole.history().time_s) == hops + 500
+    assert len(history.time_s) == len(recent.kept()) == hops
+    assert len(whole.history().time_s) == len(whole.kept()) == hops + 500
     np.testing.assert_array_equal(whole.history().time_s[-hops:], history.time_s)
+    assert np.all(np.diff(history.time_s) > 0)
+    assert recent.kept()[-1] == replace(ESTIMATE, center_frame=float((hops + 499) * HOP))
     last = [column[-1] for column in vars(history).values()]
     assert last == [(hops + 499) * HOP / RATE, -12.0, -11.9, -12.0000004, 0.25, 1 / 3, -12.1, 0.2]
+    shown = recent.history(HISTORY_S).time_s
+    assert shown[-1] - shown[0] == pytest.approx(HISTORY_S, abs=HOP / RATE)
+    np.testing.assert_array_equal(shown, history.time_s[-len(shown) :])
 
 
 def test_history_of_nothing_is_eight_empty_columns() -> None:

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from rtgain import __version__
 from rtgain.config import SessionConfig
 from rtgain.estimation.curves import LossCurves, gains_up_to
+from rtgain.estimation.estimate import Estimate, State
 from rtgain.levels import Level
+from rtgain.report import Report
 from rtgain.scope import Scope
 from rtgain.snapshot import Rival, Snapshot
-from rtgain.trace import History
+from rtgain.trace import History, Summary, Trace
 
 RATE = 48000
 WINDOW = 4096
@@ -82,6 +85,22 @@ class FakeSession:
     def seek(self, time_s: float) -> None:
         self.calls.append(("seek", time_s))
         self._sought_s = time_s - (self.clock() - self._began)
+
+    def report(self, config: SessionConfig) -> Report:
+        trace = Trace(RATE, 1024)
+        for time_s, true_db, est_db, opt_db, std_db, loss, squares_db, bound_db in self._rows:
+            frame = time_s * RATE
+            trace.add(
+                Estimate(
+                    frame, frame, true_db, est_db, opt_db, std_db, std_db, loss, State.TRACKING, 2, 0.0, 1, squares_db,
+                    bound_db,
+                )
+            )  # fmt: skip
+        summary = Summary(
+            __version__, config.input, RATE, 1.0, config.loss, config.optimizer, self._estimate_db, 1.0, 0.01, 0.0, 1,
+            "tracking", None, None, len(self._rows), RATE, 0, 0, 1.0, 80.0,
+        )  # fmt: skip
+        return Report(config, RATE, trace.kept(), trace.history(), summary)
 
     def snapshot(self, *, scope: bool = False) -> Snapshot:
         if self.snapshot_error is not None:

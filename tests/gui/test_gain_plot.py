@@ -60,15 +60,20 @@ def plot(qtbot: Any) -> GainPlot:
 
 
 def rows_of(plot: GainPlot, color: str, *, seconds_ago: float) -> list[float]:
-    """The levels in dB at which pixels of about that color stand, at one place of the time axis."""
+    """The levels in dB at which that color stands, at one place of the time axis.
+
+    A smooth line shares its color between two rows of pixels: each is looked at for its share of it.
+    """
     view = plot.plot.getPlotItem().getViewBox()
     image = plot.plot.grab().toImage()
     x = round(view.mapViewToDevice(QPointF(-seconds_ago, 0)).x())
-    wanted = np.array(QColor(color).getRgb()[:3])
+    background = np.array(plot.plot.backgroundBrush().color().getRgb()[:3])
+    away = np.array(QColor(color).getRgb()[:3]) - background
     found = []
     for y in range(image.height()):
-        got = np.array(image.pixelColor(x, y).getRgb()[:3])
-        if np.abs(got - wanted).max() < 100:
+        got = np.array(image.pixelColor(x, y).getRgb()[:3]) - background
+        share = got @ away / (away @ away)
+        if share > 0.3 and np.linalg.norm(got - share * away) < 40:
             found.append(view.mapDeviceToView(QPointF(x, y)).y())
     return found
 

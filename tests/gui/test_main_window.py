@@ -160,8 +160,8 @@ def test_tab_leads_to_what_is_heard_and_the_arrow_keys_change_it(
 ) -> None:
     window = open_window()
     buttons = window.transport.hear.buttons
-    window.transport.source.setFocus(Qt.FocusReason.TabFocusReason)
-    qtbot.keyClick(window.transport.source, Qt.Key.Key_Tab)
+    window.transport.output.setFocus(Qt.FocusReason.TabFocusReason)
+    qtbot.keyClick(window.transport.output, Qt.Key.Key_Tab)
     assert window.focusWidget() is buttons["target"]
     qtbot.keyClick(buttons["target"], Qt.Key.Key_Right)
     assert window.focusWidget() is buttons["matched"]
@@ -179,8 +179,9 @@ def test_a_new_session_is_not_frozen(qtbot: Any, open_window: OpenWindow, sessio
 def test_f1_lists_every_key(qtbot: Any, open_window: OpenWindow) -> None:
     window = open_window()
     press(qtbot, window, Qt.Key.Key_F1)
-    qtbot.waitUntil(window.keys.isVisible)
-    words = " ".join(label.text() for label in window.keys.findChildren(QLabel))
+    keys = window.actions_.keys
+    qtbot.waitUntil(keys.isVisible)
+    words = " ".join(label.text() for label in keys.findChildren(QLabel))
     assert all(key.line in words for key in KEYS)
 
 
@@ -337,11 +338,11 @@ def test_every_control_has_a_name_for_those_who_cannot_see_it(open_window: OpenW
     controls: list[QWidget] = [control for kind in kinds for control in window.findChildren(kind)]
     assert len(controls) > 15
     for control in controls:
-        if not isinstance(control, QScrollBar):
+        if not isinstance(control, QScrollBar) and not control.objectName().startswith("qt_"):  # Qt's own parts
             assert control.accessibleName() or control.text(), control
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (960, 600)])
+@pytest.mark.parametrize("size", [(1280, 800), (1040, 600)])
 def test_no_text_is_cut(qtbot: Any, open_window: OpenWindow, sessions: Sessions, size: tuple[int, int]) -> None:
     sessions.start_errors = [DeviceError("no output device was found; use --clock realtime")]
     window = open_window()
@@ -350,9 +351,16 @@ def test_no_text_is_cut(qtbot: Any, open_window: OpenWindow, sessions: Sessions,
     qtbot.waitUntil(lambda: window.health.labels["xruns"].text() == "xruns 12")
     assert window.size().toTuple() == size
     qtbot.waitUntil(lambda: window.health.labels["format"].width() > 100)
-    for label in window.findChildren(QLabel):
-        if label.isVisible() and not label.wordWrap():
-            assert text_width(label.font(), label.text()) - 2 <= label.width(), label.text()
+    cut = ["not looked at yet"]
+
+    def nothing_is_cut() -> bool:
+        """The layout follows a text that has grown when the events are next worked off."""
+        shown = [label for label in window.findChildren(QLabel) if label.isVisible() and not label.wordWrap()]
+        cut[:] = [label.text() for label in shown if text_width(label.font(), label.text()) - 2 > label.width()]
+        return not cut
+
+    qtbot.waitUntil(nothing_is_cut)
+    assert cut == []
     for button in window.findChildren(QAbstractButton):
         if button.isVisible():
             assert button.sizeHint().width() <= max(button.width(), button.minimumWidth()), button.text()

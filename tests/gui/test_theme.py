@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QApplication
 
-from gui.theme import DARK, LIGHT, Theme, system_theme, tabular
+from gui.theme import DARK, LIGHT, Theme, chosen_theme, tabular
 from tests.test_style import contrast
 
 
@@ -30,7 +30,8 @@ def test_theme_follows_the_system(monkeypatch: pytest.MonkeyPatch, scheme: Qt.Co
     """A bare X display says nothing about light and dark, so the hint is given here."""
     hints = SimpleNamespace(colorScheme=lambda: scheme)
     monkeypatch.setattr("gui.theme.QGuiApplication.styleHints", lambda: hints)
-    assert system_theme() == theme
+    assert chosen_theme("system") == theme
+    assert (chosen_theme("light"), chosen_theme("dark")) == (LIGHT, DARK)
 
 
 def test_digits_have_one_width(qapp: QApplication) -> None:

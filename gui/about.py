@@ -1,0 +1,74 @@
+"""The About box, with versions to paste into a bug report, and where the log is."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+
+from gui.icon import icon
+from gui.theme import tabular
+from rtgain import __version__
+
+PACKAGES = (
+    "torch",
+    "numpy",
+    "numba",
+    "PySide6-Essentials",
+    "pyqtgraph",
+    "sounddevice",
+    "soundfile",
+    "soxr",
+    "auraloss",
+)
+
+
+def versions(log_file: Path | None) -> str:
+    """What a bug report should begin with, a line each; nothing is imported for it."""
+    lines = [f"rtgain {__version__}", f"Python {platform.python_version()}", platform.platform()]
+    for package in PACKAGES:
+        try:
+            lines.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            lines.append(f"{package} is not installed")
+    lines.append(f"screen: {QGuiApplication.platformName()}")
+    lines.append(f"log: {log_file or 'none'}")
+    return "\n".join(lines)
+
+
+class AboutBox(QDialog):
+    """Says what this is, and lets the versions be copied."""
+
+    def __init__(self, parent: QWidget, log_file: Path | None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("About rtgain")
+        title = QLabel(f"rtgain {__version__}")
+        title.setFont(tabular(title.font(), points=16, bold=True))
+        picture = QLabel()
+        picture.setPixmap(icon().pixmap(48, 48))
+        head = QHBoxLayout()
+        head.setSpacing(14)
+        head.addWidget(picture)
+        head.addWidget(title, 1)
+        purpose = QLabel("Finds the gain between two signals by gradient descent, while they play.")
+        self.text = QPlainTextEdit(versions(log_file))
+        self.text.setReadOnly(True)
+        self.text.setAccessibleName("Versions, for a bug report")
+        self.text.setMinimumSize(460, 210)
+        copy = QPushButton("Copy for a bug report")
+        copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.text.toPlainText()))
+        close = QPushButton("Close")
+        close.clicked.connect(self.close)
+        buttons = QHBoxLayout()
+        buttons.addWidget(copy)
+        buttons.addStretch(1)
+        buttons.addWidget(close)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(24, 20, 24, 16)
+        column.setSpacing(12)
+        column.addLayout(head)
+        column.addWidget(purpose, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self.text, 1)
+        column.addLayout(buttons)

@@ -1,0 +1,269 @@
+"""What the user can do: every key, menu entry and control ends in one of these."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut
+from PySide6.QtWidgets import QAbstractButton, QComboBox, QFileDialog, QInputDialog
+
+from gui import wording
+from gui.about import AboutBox
+from gui.monitor import HEAR
+from gui.settings import save_preset
+from gui.shortcuts import KEYS, ShortcutSheet
+from rtgain.config import Hear, SessionConfig, Target, load_preset, session_config
+from rtgain.errors import InputError
+
+if TYPE_CHECKING:
+    from gui.main_window import MainWindow
+    from gui.transport import Source
+
+FILE_FILTER = "Sound files (*.wav *.flac *.ogg *.mp3 *.aiff *.aif);;All files (*)"
+
+FEEDBACK_TEXT = (
+    "The microphone is not sent to the loudspeakers yet, because it can howl. "
+    "Put on headphones or turn the volume down first."
+)
+
+log = logging.getLogger(__name__)
+
+
+class Actions(QObject):
+    """The deeds over a window's parts, and the keys that lead to them."""
+
+    def __init__(self, window: "MainWindow") -> None:
+        super().__init__(window)
+        self._window = window
+        self._host = window.host
+        self._guard = window.guard
+        self._notices = window.notices
+        self.keys = ShortcutSheet(window)
+        deeds: dict[str, Callable[[], object]] = {
+            "start_or_stop": self.start_or_stop,
+            "reset": self._host.reset_estimate,
+            "freeze": lambda: window.estimator.freeze.toggle(),
+            "open_file": self.open_file,
+            "open_preset": self.ask_for_preset,
+            "save_preset": self.ask_for_preset_name,
+            "export": self.ask_where_to_export,
+            "follow": self.follow,
+            "show_keys": self.show_keys,
+            "show_about": self.show_about,
+            "open_log_folder": self.open_log_folder,
+            "quit": window.close,
+        }
+        self.by_name = deeds | {hear: partial(self.choose_hear, hear) for hear in HEAR}
+
+    def listen_to_keys(self) -> None:
+        """Let every key of the sheet do what it says."""
+        for key in KEYS:
+            deed = self._space if key.does == "start_or_stop" else self.by_name[key.does]
+            QShortcut(QKeySequence(key.sequence), self._window).activated.connect(deed)
+
+    # The session.
+
+    def start(self) -> None:
+        """Start a session on the present config, or start it anew."""
+        self._notices.clear()
+        self._window.estimator.freeze.setChecked(False)
+        self.ask_about_feedback()
+        self._host.start(self._guard.heard(self._host.config))
+
+    def start_or_stop(self) -> None:
+        """Stop what runs or is about to; start where nothing does."""
+        if self._host.state == "stopped":
+            self.start()
+        else:
+            self._host.stop()
+
+    def choose_source(self, source: "Source") -> None:
+        """Play another source, all else kept."""
+        name, device = source
+        self._restart_with(lambda: self._host.set_input(name, device))
+        if self._host.config.is_file:
+            self._window.settings = self._window.settings.with_recent(name)
+            self._window.show_config()
+
+    def choose_output(self, output_device: str | None) -> None:
+        """Send the sound somewhere else."""
+        self._restart_with(lambda: self._host.set_options(output_device=output_device, clock=None))
+
+    def choose_target(self, target: Target) -> None:
+        """Take the target from somewhere else."""
+        self._restart_with(lambda: self._host.set_options(target=target, automation=None))
+
+    def open_config(self, config: SessionConfig) -> None:
+        """Go on with another session altogether."""
+        self._guard.wanted = config.resolved_hear()
+        self._restart_with(lambda: self._host.set_config(config))
+
+    def open_file(self) -> None:
+        """Ask for a file and play it."""
+        dialog = self._dialog("Open a sound file", FILE_FILTER)
+        dialog.fileSelected.connect(lambda path: self.choose_source((path, None)))
+        dialog.open()
+
+    def choose_hear(self, hear: Hear) -> None:
+        """Hear something else; a live input only after the user has agreed to it."""
+        self._guard.wanted = hear
+        self.ask_about_feedback()
+        self.play_what_may_be_heard()
+
+    def change_reference(self, changes: dict[str, Any]) -> None:
+        """Change the reference path."""
+        automated = self._host.config.automation
+        self._host.set_reference(**changes)
+        if self._host.config.automation != automated:
+            self._window.show_config()
+
+    def change_estimator(self, changes: dict[str, Any]) -> None:
+        """Change what the estimator does, and let the panel show what came of it."""
+        try:
+            self._host.set_estimator(**changes)
+        except InputError as error:
+            self.say(str(error))
+        self._window.estimator.show_config(self._host.config)
+
+    # Presets and export.
+
+    def ask_for_preset(self) -> None:
+        """Ask for a preset's file and open it."""
+        dialog = self._dialog("Open a preset", "Presets (*.json);;All files (*)")
+        dialog.fileSelected.connect(self.open_preset)
+        dialog.open()
+
+    def open_preset(self, path: str) -> None:
+        """Go on with the session that a preset describes."""
+        try:
+            config = session_config(**load_preset(Path(path)))
+        except InputError as error:
+            self.say(str(error))
+        else:
+            self.open_config(config)
+
+    def ask_for_preset_name(self) -> None:
+        """Ask what to call the present session, and keep it."""
+        dialog = QInputDialog(self._window)
+        dialog.setWindowTitle("Save preset")
+        dialog.setLabelText("Keep this session as the preset")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.textValueSelected.connect(self.keep_preset)
+        dialog.open()
+
+    def keep_preset(self, name: str) -> None:
+        """Keep the present session as the preset `name`."""
+        try:
+            path = save_preset(name, self._host.config)
+        except InputError as error:
+            self.say(str(error))
+        else:
+            self._notices.show_notice("preset", f"The preset “{path.stem}” is kept, under File, Presets.")
+
+    def ask_where_to_export(self) -> None:
+        """Ask for a folder, and write there what the session has found."""
+        if self._host.report() is None:
+            self.say("There is nothing to export yet; start first")
+            return
+        dialog = self._dialog("Export into a new folder in …", "")
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        dialog.fileSelected.connect(self.export)
+        dialog.open()
+
+    def export(self, folder: str) -> None:
+        """Write CSV, JSON, PNG and preset into a new folder in `folder`."""
+        report = self._host.report()
+        if report is not None:
+            exporter = self._window.exporter
+            self._notices.show_notice("export", "Writing CSV, JSON, figure and preset…", "Cancel", exporter.cancel)
+            exporter.export(report, Path(folder))
+
+    def exported(self, folder: str) -> None:
+        """Say where it is."""
+        url = QUrl.fromLocalFile(folder)
+        text = f"Exported to {folder}."
+        self._notices.show_notice("export", text, "Open the folder", lambda: QDesktopServices.openUrl(url))
+
+    def export_ended(self, reason: str) -> None:
+        """Say why nothing was written; nothing, where the user did not want it any more."""
+        self._notices.dismiss("export")
+        if reason:
+            self.say(reason)
+
+    # The window.
+
+    def follow(self) -> None:
+        """Let every plot follow again."""
+        for plot in self._window.plots:
+            plot.follow()
+
+    def show_keys(self) -> None:
+        """Show the sheet of keys."""
+        self.keys.show()
+        self.keys.raise_()
+        self.keys.activateWindow()
+
+    def show_about(self) -> None:
+        """Show versions, to be copied into a bug report."""
+        box = AboutBox(self._window, self._window.log_file)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.show()
+
+    def open_log_folder(self) -> None:
+        """Show where the log is."""
+        if self._window.log_file is None:
+            self.say("There is no log; its folder cannot be written")
+        else:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._window.log_file.parent)))
+
+    def say(self, line: str) -> None:
+        """Show one line of an error as a notice."""
+        log.warning("%s", line)
+        self._notices.show_notice("session", wording.sentence(line))
+
+    def ask_about_feedback(self) -> None:
+        """Ask whether a live input may be played, where that is wanted and was not confirmed yet."""
+        if self._guard.asks(self._host.config):
+            self._notices.show_notice("feedback", FEEDBACK_TEXT, "Send it to the loudspeakers", self._confirm_feedback)
+        else:
+            self._notices.dismiss("feedback")
+
+    def play_what_may_be_heard(self) -> None:
+        """Play what is wanted, unless that waits for the user's word."""
+        heard = self._guard.heard(self._host.config)
+        self._window.transport.hear.show_heard(heard)
+        self._host.set_hear(heard)
+
+    def _confirm_feedback(self) -> None:
+        self._guard.confirm()
+        self._notices.dismiss("feedback")
+        self.play_what_may_be_heard()
+
+    def _restart_with(self, change: Callable[[], None]) -> None:
+        try:
+            change()
+        except InputError as error:
+            self.say(str(error))
+        else:
+            self.start()
+        self._window.show_config()
+
+    def _space(self) -> None:
+        """Space works the control that Tab has led to; anywhere else it starts and stops."""
+        focused = self._window.focusWidget()
+        if isinstance(focused, QAbstractButton):
+            focused.click()
+        elif isinstance(focused, QComboBox):
+            focused.showPopup()
+        else:
+            self.start_or_stop()
+
+    def _dialog(self, title: str, name_filter: str) -> QFileDialog:
+        dialog = QFileDialog(self._window, title, "", name_filter)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        return dialog

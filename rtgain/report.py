@@ -1,0 +1,56 @@
+"""What a session has found by a moment: the contract's CSV, JSON and PNG, and a preset that reopens it."""
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtgain.config import SessionConfig, preset_text
+from rtgain.errors import RtgainError
+from rtgain.estimation.estimate import Estimate
+from rtgain.trace import History, Summary, not_written, write_whole
+
+
+@dataclass(frozen=True)
+class Report:
+    """The newest estimates (all, or of the last ten minutes), and the summary of the whole session."""
+
+    config: SessionConfig
+    sample_rate: int
+    estimates: Sequence[Estimate]
+    history: History
+    summary: Summary
+
+    def write(self, place: Path, cancelled: Callable[[], bool]) -> Path | None:
+        """Write ``gain.csv``, ``session.json``, ``gain.png`` and ``preset.json`` into a new folder in `place`.
+
+        Returns the folder, or None where it was `cancelled`; then, and where it fails, nothing is left there.
+        Raises `InputError` for a place that cannot be written.
+        """
+        folder = place / time.strftime("rtgain %Y-%m-%d %H.%M.%S")
+        try:
+            folder.mkdir()
+        except OSError as error:
+            raise not_written(str(folder), error) from None
+        try:
+            self._write(folder, cancelled)
+        except RtgainError:
+            shutil.rmtree(folder)
+            raise
+        if cancelled():
+            shutil.rmtree(folder)
+            return None
+        return folder
+
+    def _write(self, folder: Path, cancelled: Callable[[], bool]) -> None:
+        from rtgain.outputs import OutputPaths, Outputs  # matplotlib and the recorder: only where something is written
+
+        write_whole(folder / "preset.json", preset_text(self.config).encode())
+        names = {"csv": "gain.csv", "json": "session.json", "plot": "gain.png"}
+        outputs = Outputs(OutputPaths(**{kind: str(folder / name) for kind, name in names.items()}), self.sample_rate)
+        for estimate in self.estimates:
+            if cancelled():
+                break
+            outputs.add(estimate)
+        outputs.finish(self.summary, self.history)

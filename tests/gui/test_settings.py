@@ -1,0 +1,97 @@
+"""What is remembered, where, and what becomes of it when it cannot be used."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gui import settings
+from gui.settings import Settings, load_settings, presets, save_preset, save_settings
+from rtgain.config import SessionConfig, load_preset
+from rtgain.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(settings, "folder", lambda: tmp_path / "rtgain")
+    return tmp_path / "rtgain"
+
+
+def test_what_is_saved_comes_back() -> None:
+    config = SessionConfig(input="pink", gain_db=-6.0, output_device="USB Audio (ALSA)", race=("waveform/SGD",))
+    left = Settings(theme="dark", geometry="abc").with_recent("/a.wav").with_session(config)
+    save_settings(left)
+    assert load_settings() == left
+    assert load_settings().session_for(SessionConfig()) == config
+
+
+def test_the_first_run_has_the_defaults() -> None:
+    assert load_settings() == Settings()
+    assert Settings().session_for(SessionConfig()) == SessionConfig()
+
+
+def test_options_that_are_given_win_over_what_is_remembered() -> None:
+    left = Settings().with_session(SessionConfig(input="pink", gain_db=-6.0, loss="stft"))
+    config = left.session_for(SessionConfig(gain_db=-20.0))
+    assert (config.input, config.gain_db, config.loss) == ("pink", -20.0, "stft")
+
+
+def test_what_is_about_one_run_is_not_remembered() -> None:
+    left = Settings().with_session(SessionConfig(clock="realtime", duration=3.0, block=64, seed=5, automation="a.csv"))
+    assert left.session == {}
+
+
+def test_a_file_that_has_gone_becomes_the_demo(tmp_path: Path) -> None:
+    left = Settings().with_session(SessionConfig(input=str(tmp_path / "gone.wav"), target="channel", gain_db=-3.0))
+    config = left.session_for(SessionConfig())
+    assert (config.input, config.target, config.gain_db) == ("demo", "reference", -3.0)
+
+
+def test_an_option_that_no_version_knows_any_more_is_left_out() -> None:
+    assert Settings(session={"input": "sine", "wobble": 3}).session_for(SessionConfig()).input == "sine"
+    assert Settings(session={"input": "sine", "gain_db": "loud"}).session_for(SessionConfig()) == SessionConfig()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"version": "x"}', '{"theme": "dark"}', '{"version":1,"theme":3}'])
+def test_a_broken_file_means_the_defaults_and_a_line_in_the_log(
+    own_folder: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    own_folder.mkdir()
+    (own_folder / "settings.json").write_text(content, encoding="utf-8")
+    assert load_settings() == Settings()
+    assert "cannot be read" in caplog.text
+
+
+def test_a_file_of_a_newer_version_is_never_overwritten(own_folder: Path) -> None:
+    own_folder.mkdir()
+    newer = json.dumps({"version": 99, "theme": {"hue": 7}})
+    (own_folder / "settings.json").write_text(newer, encoding="utf-8")
+    save_settings(load_settings())
+    assert (own_folder / "settings.json").read_text(encoding="utf-8") == newer
+
+
+def test_a_place_that_cannot_be_written_is_logged(own_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    own_folder.write_text("a file where the folder should be", encoding="utf-8")
+    save_settings(Settings(theme="dark"))
+    assert "not remembered" in caplog.text
+
+
+def test_recent_files_are_few_and_each_is_there_once() -> None:
+    left = Settings()
+    for number in (1, 2, 3, 1, *range(4, 12)):
+        left = left.with_recent(f"/{number}.wav")
+    assert left.recent_files == tuple(f"/{number}.wav" for number in (11, 10, 9, 8, 7, 6, 5, 4))
+
+
+def test_a_preset_reopens_the_same_session() -> None:
+    config = SessionConfig(input="sine", phase_deg=90.0, loss="waveform", race=("spectral/Adam",))
+    path = save_preset("Phase fails", config)
+    assert presets() == {"Phase fails": path}
+    assert SessionConfig(**load_preset(path)) == config
+
+
+@pytest.mark.parametrize("name", ["", "  ", "../evil", "a/b", ".hidden"])
+def test_a_name_that_leads_elsewhere_is_refused(name: str, own_folder: Path) -> None:
+    with pytest.raises(InputError, match="cannot be the name of a preset"):
+        save_preset(name, SessionConfig())
+    assert not own_folder.exists()
