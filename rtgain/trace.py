@@ -4,9 +4,8 @@ import json
 import math
 import os
 import sys
-from collections import deque
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Self, TextIO
 
@@ -78,10 +77,11 @@ class Trace:
     With `whole`, every estimate's times and gains are kept for a figure.
     """
 
-    def __init__(self, sample_rate: int, hop_frames: int, *, whole: bool = False) -> None:
+    def __init__(self, sample_rate: int, *, whole: bool = False) -> None:
         self._sample_rate = sample_rate
-        length = None if whole else math.ceil(HISTORY_S * sample_rate / hop_frames)
-        self._recent: deque[tuple[float, ...]] = deque(maxlen=length)
+        self._whole = whole
+        self._rows = np.empty((len(fields(History)), 1024))
+        self._begin = self._end = 0
         self.last: Estimate | None = None
         self.estimates = 0
         self.steps = 0
@@ -103,17 +103,15 @@ class Trace:
             self._settled_since_s = None
         elif self._settled_since_s is None:
             self._settled_since_s = time_s
-        self._recent.append(
-            (
-                time_s,
-                estimate.gain_true_db,
-                estimate.gain_est_db,
-                estimate.gain_opt_db,
-                estimate.std_db,
-                estimate.loss,
-                estimate.least_squares_db,
-                estimate.bound_db,
-            )
+        self._keep(
+            time_s,
+            estimate.gain_true_db,
+            estimate.gain_est_db,
+            estimate.gain_opt_db,
+            estimate.std_db,
+            estimate.loss,
+            estimate.least_squares_db,
+            estimate.bound_db,
         )
 
     @property
@@ -128,8 +126,19 @@ class Trace:
 
     def history(self) -> History:
         """The estimates kept, as arrays."""
-        columns = np.array(self._recent, dtype=np.float64).reshape(-1, 8).T
-        return History(*columns)
+        return History(*self._rows[:, self._begin : self._end])
+
+    def _keep(self, time_s: float, *numbers: float) -> None:
+        while not self._whole and self._begin < self._end and self._rows[0, self._begin] <= time_s - HISTORY_S:
+            self._begin += 1
+        if self._end == self._rows.shape[1]:
+            # Into new memory: histories that were given out are views of the old.
+            kept = self._rows[:, self._begin : self._end]
+            self._rows = np.empty((len(kept), max(1024, 2 * kept.shape[1])))
+            self._rows[:, : kept.shape[1]] = kept
+            self._begin, self._end = 0, kept.shape[1]
+        self._rows[:, self._end] = time_s, *numbers
+        self._end += 1
 
 
 class CsvWriter:

@@ -43,7 +43,7 @@ ESTIMATE = Estimate(
 
 def trace_of(*errors_db: float, state: State = State.TRACKING) -> Trace:
     """A trace of estimates a hop apart, the first at 0 s, so far off the reference."""
-    trace = Trace(RATE, HOP)
+    trace = Trace(RATE)
     for number, error_db in enumerate(errors_db):
         trace.add(
             replace(ESTIMATE, center_frame=float(number * HOP), gain_est_db=-12.0 + error_db, steps=2, state=state)
@@ -65,7 +65,7 @@ def test_rmse_is_over_the_estimates_that_track_and_have_a_reference() -> None:
 @pytest.mark.parametrize("state", [state for state in State if state is not State.TRACKING])
 def test_without_a_tracking_estimate_there_is_no_rmse(state: State) -> None:
     assert trace_of(0.1, 0.2, state=state).rmse_db is None
-    assert Trace(RATE, HOP).rmse_db is None
+    assert Trace(RATE).rmse_db is None
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_settled_is_from_when_on_all_are_within_a_tenth_of_a_decibel(
 
 def test_history_is_the_newest_twenty_seconds_in_constant_memory_unless_all_is_wanted() -> None:
     hops = math.ceil(HISTORY_S * RATE / HOP)
-    recent, whole = Trace(RATE, HOP), Trace(RATE, HOP, whole=True)
+    recent, whole = Trace(RATE), Trace(RATE, whole=True)
     for number in range(hops + 500):
         for trace in (recent, whole):
             trace.add(replace(ESTIMATE, center_frame=float(number * HOP)))
@@ -102,7 +102,7 @@ def test_history_is_the_newest_twenty_seconds_in_constant_memory_unless_all_is_w
 
 
 def test_history_of_nothing_is_eight_empty_columns() -> None:
-    assert [column.shape for column in vars(Trace(RATE, HOP).history()).values()] == [(0,)] * 8
+    assert [column.shape for column in vars(Trace(RATE).history()).values()] == [(0,)] * 8
 
 
 # --- the CSV --------------------------------------------------------------------------------------
