@@ -37,6 +37,8 @@ FileName = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 DEFAULT_GAIN_DB = 20.0 * math.log10(0.15)
 DEFAULT_SYNTHETIC_S = 10.0
 PRESET_VERSION = 1
+PRESET_ONLY = ("race",)
+"""What the window and presets set; the command line has no options for it."""
 
 
 class SessionConfig(BaseModel):
@@ -185,12 +187,16 @@ def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     if not problem["loc"]:
         option, _, message = str(problem["ctx"]["error"]).partition(": ")
-        return f"--{option.replace('_', '-')}: {message}"
+        return f"{_as_written(option)}: {message}"
     option = str(problem["loc"][0])
-    name = option.replace("_", "-")
+    name = _as_written(option)
     if problem["type"] == "extra_forbidden":
         return f"'{option}' is no session option; remove it"
     if problem["type"] == "string_unicode":
-        return f"--{name}: {problem['input']!r} is not written in UTF-8; rename the file"
+        return f"{name}: {problem['input']!r} is not written in UTF-8; rename the file"
     message = problem["msg"].removeprefix("Input ")  # "input" is an option's name too
-    return f"--{name}: {message[0].lower()}{message[1:]}, not {reprlib.repr(problem['input'])}"
+    return f"{name}: {message[0].lower()}{message[1:]}, not {reprlib.repr(problem['input'])}"
+
+
+def _as_written(option: str) -> str:
+    return option if option in PRESET_ONLY else f"--{option.replace('_', '-')}"

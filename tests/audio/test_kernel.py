@@ -289,6 +289,36 @@ def test_a_two_channel_source_is_dry_and_target() -> None:
         np.testing.assert_array_equal(rows(engine)[[DRY, TARGET]], pair)
 
 
+def test_a_cut_fades_over_one_block_and_passes_over_what_was_left(engine: Engine) -> None:
+    engine.set_hear("dry")
+    old, new = white(1000), white(1000, seed=2)
+    engine.write_source(old[None])
+    pull(engine, 100)
+    engine.write_source(new[None], cut=True)
+    assert engine.source_taken == 100
+    heard = pull(engine, 64)[:, 0]
+    assert engine.source_taken == 1064
+    share = np.arange(1, 65) / 65
+    np.testing.assert_allclose(heard, share * new[:64] + (1 - share) * old[100:164], atol=1e-6)
+    np.testing.assert_array_equal(pull(engine, 936)[:, 0], new[64:])
+    assert engine.memory.control["starved_frames"] == 0
+
+
+def test_a_cut_where_nothing_was_left_fades_in_and_the_source_s_end_moves(engine: Engine) -> None:
+    engine.set_hear("dry")
+    engine.write_source(white(100)[None], last=True)
+    pull(engine, 64)
+    engine.write_source(np.ones((1, 200), np.float32), cut=True)
+    heard = pull(engine, 64)[:, 0]
+    share = np.arange(1, 65) / 65
+    np.testing.assert_allclose(heard[36:], share[36:], atol=1e-6)
+    assert engine.memory.control["ended"] == 0
+    engine.write_source(np.ones((1, 10), np.float32), cut=True, last=True)
+    pull(engine, 64)
+    assert engine.memory.control["ended"] == 1
+    assert engine.memory.control["end_frame"] == 64 + 64 + 10
+
+
 def test_more_than_the_source_ring_takes_is_refused(engine: Engine) -> None:
     engine.write_source(np.zeros((1, engine.source_capacity - 10), np.float32))
     assert engine.source_space == 10
