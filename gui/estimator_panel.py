@@ -14,7 +14,7 @@ from rtgain.config import AURALOSSES, LOSSES, OPTIMIZERS, SessionConfig
 
 WINDOWS_MS = (21.0, 43.0, 85.0, 171.0, 341.0)
 NOBODY = "nobody"
-RIVALS = ("waveform/SGD", "waveform/Rprop", "spectral/SGD", "spectral/Adam", "log-stft/Rprop")
+RIVALS = ("waveform/SGD@0.01", "waveform/Rprop", "spectral/SGD@0.01", "spectral/Adam", "log-stft/Rprop")
 """The races that the menus offer; others come from a preset and are offered then."""
 
 

@@ -78,9 +78,9 @@ class WaveformPlot(PlotCard):
 
 
 def first_rise(signal: Trace) -> int:
-    """Where `signal`, shape (frames,), first passes zero upward; 0 where it does not."""
+    """The first frame of `signal`, shape (frames,), from which it has risen to zero or above; 0 where it never does."""
     rises = np.flatnonzero((signal[:-1] < 0) & (signal[1:] >= 0))
-    return int(rises[0]) if rises.size else 0
+    return int(rises[0]) + 1 if rises.size else 0
 
 
 def _frequency_axis(nyquist_hz: float) -> Axis:

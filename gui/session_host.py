@@ -22,6 +22,10 @@ SessionFactory = Callable[[SessionConfig], "Session"]
 
 HostState = Literal["stopped", "starting", "running"]
 
+REFERENCE_OPTIONS = ("gain_db", "polarity", "phase_deg", "delay_ms", "noise_dbfs")
+ESTIMATOR_OPTIONS = ("loss", "optimizer", "lr", "steps", "window_ms", "hop_ms", "align", "race")
+"""Options of a `SessionConfig` that can be changed while it runs."""
+
 log = logging.getLogger(__name__)
 
 
@@ -165,12 +169,8 @@ class SessionHost(QObject):
         if "optimizer" in changes:
             changes = {"lr": None, "steps": None} | changes
         self.config = with_changes(self.config, **changes)
-        if self._session is None:
-            return
-        if "race" in changes:
-            self._session.set_race(self.config.race)
-        if others := {name: value for name, value in changes.items() if name != "race"}:
-            self._session.set_estimator(**others)
+        if self._session is not None:
+            self._session.set_estimator(**changes)
 
     def set_reference(self, **changes: Any) -> None:
         """Change the reference path, at once where a session runs: names, values and units are the config's.
@@ -255,8 +255,12 @@ class SessionHost(QObject):
         self._enter("running")
 
     def _follow_what_changed_meanwhile(self, started: SessionConfig) -> None:
-        names = ("gain_db", "polarity", "phase_deg", "delay_ms", "noise_dbfs")
-        wanted = {name: getattr(self.config, name) for name in names}
-        changes = {name: value for name, value in wanted.items() if value != getattr(started, name)}
-        if changes and self._session is not None:
-            self._session.set_reference(**reference_arguments(**changes))
+        assert self._session is not None
+        reference, estimator = (
+            {name: getattr(self.config, name) for name in names if getattr(self.config, name) != getattr(started, name)}
+            for names in (REFERENCE_OPTIONS, ESTIMATOR_OPTIONS)
+        )
+        if reference:
+            self._session.set_reference(**reference_arguments(**reference))
+        if estimator:
+            self._session.set_estimator(**estimator)

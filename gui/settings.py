@@ -41,7 +41,9 @@ class Settings(BaseModel):
 
     def with_session(self, config: SessionConfig) -> Self:
         """The options of `config` that are worth remembering."""
-        return self.model_copy(update={"session": config.model_dump(exclude_defaults=True, exclude=FORGOTTEN)})
+        return self.model_copy(
+            update={"session": config.model_dump(mode="json", exclude_defaults=True, exclude=FORGOTTEN)}
+        )
 
     def session_for(self, asked: SessionConfig) -> SessionConfig:
         """The session as it was left, with what is `asked` for by name in its place.

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rtgain.errors import InputError
+from rtgain.estimation.settings import Racer
 
 SYNTHETIC_INPUTS = ("demo", "sine", "pink")
 """Sources that rtgain makes itself; any other `input` but ``mic`` is the path of a file."""
@@ -36,6 +37,8 @@ FileName = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 DEFAULT_GAIN_DB = 20.0 * math.log10(0.15)
 DEFAULT_SYNTHETIC_S = 10.0
 PRESET_VERSION = 1
+PRESET_ONLY = ("race",)
+"""What the window and presets set; the command line has no options for it."""
 
 
 class SessionConfig(BaseModel):
@@ -77,12 +80,15 @@ class SessionConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
-        if self.loss not in LOSSES + AURALOSSES:
-            raise ValueError(f"loss: {self.loss!r} is not one of {', '.join(LOSSES + AURALOSSES)}")
-        if self.loss in AURALOSSES and find_spec("auraloss") is None:
-            raise ValueError(f"loss: {self.loss!r} needs auraloss; pip install 'rtgain[auraloss]'")
-        if self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"optimizer: {self.optimizer!r} is not one of {', '.join(OPTIMIZERS)}")
+        _check_names("loss", self.loss, "optimizer", self.optimizer)
+        for entry in self.race:
+            try:
+                racer = Racer.of(entry)
+            except ValueError:
+                raise ValueError(f"race: {entry!r} is no loss/optimizer; write it like waveform/SGD") from None
+            _check_names("race", racer.loss, "race", racer.optimizer)
+        if len(set(self.race)) < len(self.race):
+            raise ValueError(f"race: {self.race[0]!r} is in it twice; it would run beside itself")
         if self.hop_ms > self.window_ms:
             raise ValueError("hop_ms: the hop is longer than the window; use a hop of at most window_ms")
         if self.input == "mic" and self.clock in ("realtime", "fast"):
@@ -120,6 +126,15 @@ class SessionConfig(BaseModel):
         """Hop between windows: a power of two of frames nearest to `hop_ms`, 16 to the window's length."""
         hop = nearest_power_of_two(self.hop_ms * 1e-3 * sample_rate, minimum=16)
         return min(hop, self.window_frames(sample_rate))
+
+
+def _check_names(loss_option: str, loss: str, optimizer_option: str, optimizer: str) -> None:
+    if loss not in LOSSES + AURALOSSES:
+        raise ValueError(f"{loss_option}: {loss!r} is not one of {', '.join(LOSSES + AURALOSSES)}")
+    if loss in AURALOSSES and find_spec("auraloss") is None:
+        raise ValueError(f"{loss_option}: {loss!r} needs auraloss; pip install 'rtgain[auraloss]'")
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"{optimizer_option}: {optimizer!r} is not one of {', '.join(OPTIMIZERS)}")
 
 
 def nearest_power_of_two(frames: float, *, minimum: int) -> int:
@@ -172,12 +187,16 @@ def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     if not problem["loc"]:
         option, _, message = str(problem["ctx"]["error"]).partition(": ")
-        return f"--{option.replace('_', '-')}: {message}"
+        return f"{_as_written(option)}: {message}"
     option = str(problem["loc"][0])
-    name = option.replace("_", "-")
+    name = _as_written(option)
     if problem["type"] == "extra_forbidden":
         return f"'{option}' is no session option; remove it"
     if problem["type"] == "string_unicode":
-        return f"--{name}: {problem['input']!r} is not written in UTF-8; rename the file"
+        return f"{name}: {problem['input']!r} is not written in UTF-8; rename the file"
     message = problem["msg"].removeprefix("Input ")  # "input" is an option's name too
-    return f"--{name}: {message[0].lower()}{message[1:]}, not {reprlib.repr(problem['input'])}"
+    return f"{name}: {message[0].lower()}{message[1:]}, not {reprlib.repr(problem['input'])}"
+
+
+def _as_written(option: str) -> str:
+    return option if option in PRESET_ONLY else f"--{option.replace('_', '-')}"

@@ -1,7 +1,17 @@
-"""Level meters: peak, RMS and momentary loudness of a signal that goes on."""
+"""Level meters: peak and RMS of what the audio ring has got since they were last read, and momentary loudness."""
 
 import math
 from dataclasses import dataclass
+
+import numpy as np
+
+from rtgain.audio.memory import DRY, LOUDNESS, MATCHED, TARGET, EngineMemory
+from rtgain.audio.ring import Overtaken
+
+RMS_S = 0.3
+
+METERED = {"dry": DRY, "target": TARGET, "matched": MATCHED}
+"""What is metered, and its row in the audio ring."""
 
 
 @dataclass(frozen=True)
@@ -17,3 +27,35 @@ class Level:
     peak_dbfs: float = math.nan
     rms_dbfs: float = math.nan
     lufs: float = math.nan
+
+
+class LevelMeters:
+    """Meters on the audio ring of a session. Loudness is the estimator's process's work; it is only read here."""
+
+    def __init__(self, memory: EngineMemory) -> None:
+        self._memory = memory
+        self._rms_frames = round(RMS_S * memory.control["sample_rate"])
+        self._levels = dict.fromkeys(METERED, Level())
+        self._read = 0
+
+    def levels(self) -> dict[str, Level]:
+        """The levels by name, ``dry``, ``target`` and ``matched``; what they were where no frame has come since."""
+        ring, control = self._memory.audio, self._memory.control
+        written = ring.written
+        new = written - self._read
+        start = max(ring.oldest, written - max(new, self._rms_frames))
+        if not new:
+            return self._levels
+        try:
+            samples = ring.read(start, written - start)[list(METERED.values())].astype(np.float64)
+        except Overtaken:  # a writer this fast (the fast clock) leaves no moment to meter
+            return self._levels
+        self._read = written
+        peaks = np.abs(samples[:, -new:]).max(axis=1)
+        rms = np.sqrt(np.square(samples[:, -self._rms_frames :]).mean(axis=1))
+        with np.errstate(divide="ignore"):
+            peaks_dbfs, rms_dbfs = 20.0 * np.log10(peaks), 20.0 * np.log10(rms)
+        lufs = [control[field] for field in LOUDNESS]
+        numbers = zip(METERED, peaks_dbfs.tolist(), rms_dbfs.tolist(), lufs, strict=True)
+        self._levels = {name: Level(*level) for name, *level in numbers}
+        return self._levels

@@ -2,12 +2,14 @@
 
 import math
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyloudnorm
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 from rtgain.audio.soundfiles import open_sound
 from rtgain.audio.sources import FileSource
@@ -16,6 +18,8 @@ BLOCK_S = 0.4
 STEPS_PER_S = 10
 ABSOLUTE_GATE_LUFS = -70.0
 RELATIVE_GATE_LU = 10.0
+OFFSET_LUFS = -0.691
+"""Loudness of a weighted mean square of one: BS.1770-4, equation 2."""
 
 PIECE_S = 60
 """Sound weighed at a time, so that a long file takes constant memory …"""
@@ -24,6 +28,33 @@ LEAD_IN_S = 2
 """… each piece behind this much of the one before, for the weighting filters to settle."""
 
 MAX_CHANNELS = 5
+
+
+class MomentaryLoudness:
+    """The loudness of the last 0.4 s of signals that go on, each by itself; only what is new is weighted."""
+
+    def __init__(self, sample_rate: int, signals: int) -> None:
+        self.step_frames = round(sample_rate / STEPS_PER_S)
+        # The library's own filters; its meter weights a whole recording or nothing.
+        self._stages = list(pyloudnorm.Meter(sample_rate)._filters.values())
+        self._states = [np.zeros((signals, len(stage.a) - 1)) for stage in self._stages]
+        self._powers: deque[NDArray[np.float64]] = deque(maxlen=round(BLOCK_S * STEPS_PER_S))
+
+    def add(self, samples: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Go on by a tenth of a second, ``(signals, step_frames)``; the loudness in LUFS, ``(signals,)``.
+
+        −inf for silence, NaN before there are 0.4 s.
+        """
+        weighted = samples.astype(np.float64)
+        for number, stage in enumerate(self._stages):
+            weighted, self._states[number] = lfilter(stage.b, stage.a, weighted, zi=self._states[number])
+            weighted *= stage.passband_gain
+        self._powers.append(np.square(weighted).mean(axis=-1))
+        if len(self._powers) < BLOCK_S * STEPS_PER_S:
+            return np.full(len(samples), math.nan)
+        with np.errstate(divide="ignore"):
+            lufs: NDArray[np.float64] = OFFSET_LUFS + 10.0 * np.log10(np.mean(self._powers, axis=0))
+        return lufs
 
 
 def integrated_lufs(path: Path) -> float:

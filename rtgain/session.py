@@ -4,36 +4,33 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtgain import __version__
-from rtgain.audio.demo import DemoSource
-from rtgain.audio.devices import DeviceSetup, choose_devices
 from rtgain.audio.drivers import DeviceDriver, Driver, FastDriver, RealtimeDriver
 from rtgain.audio.engine import Engine
 from rtgain.audio.excerpt import Excerpt
-from rtgain.audio.sources import FileSource, PinkSource, SineSource, Source
+from rtgain.audio.sources import FileSource
 from rtgain.automation import load_automation
-from rtgain.config import DEFAULT_SYNTHETIC_S, Clock, Hear, SessionConfig
+from rtgain.config import DEFAULT_SYNTHETIC_S, Clock, Hear, SessionConfig, session_config
 from rtgain.errors import DeviceError, InputError
 from rtgain.estimation.estimate import Estimate
-from rtgain.estimation.settings import EstimatorSettings
+from rtgain.estimation.settings import EstimatorSettings, Racer
 from rtgain.estimation.supervisor import Estimation, InProcess, Supervisor
-from rtgain.levels import Level
+from rtgain.levels import LevelMeters
 from rtgain.matched import LiveMatched, Matched, OfflineMatched
 from rtgain.meters import Rate
+from rtgain.opening import device_setup, open_source
 from rtgain.report import Report
 from rtgain.scope import newest_scope
+from rtgain.snapshot import Rival
 from rtgain.snapshot import Snapshot as Snapshot  # part of a session's face
 from rtgain.trace import HISTORY_S, Summary, Trace, known
-
-DEFAULT_SAMPLE_RATE = 48000
 
 BATCH_HOPS = 64
 """Hops that the fast clock plays at a time: as many as the estimator takes at once."""
@@ -60,29 +57,23 @@ class Session:
         self._estimation: Estimation | None = None
         self._driver: Driver | None = None
         self._notices: deque[str] = deque(maxlen=20)
-        self._setup = _device_setup(config) if clock == "device" else None
-        self._source = _open_source(config, clock, self._setup)
+        self._setup = device_setup(config) if clock == "device" else None
+        self._source = open_source(config, self._setup)
         self._file = self._source if isinstance(self._source, FileSource) else None
         try:
-            self.sample_rate = self._setup.sample_rate if self._setup else _rate_of(self._source)
+            opened = self._setup or self._source
+            assert opened is not None, "only a device's clock goes without a source"
+            self.sample_rate = opened.sample_rate
             self._limit_duration()
             self._engine = self._make_engine()
         except BaseException:
             if self._source is not None:
                 self._source.close()
             raise
-        self._settings = EstimatorSettings(
-            sample_rate=self.sample_rate,
-            window_frames=config.window_frames(self.sample_rate),
-            hop_frames=config.hop_frames(self.sample_rate),
-            loss=config.loss,
-            optimizer=config.optimizer,
-            lr=config.lr,
-            steps=config.steps,
-            align=config.align == "on",
-            clip_gate=config.target != "reference",
-        )
-        self.trace = Trace(self.sample_rate, self._settings.hop_frames, whole=keep_whole_trace)
+        self._settings = self._estimator_settings()
+        self.trace = Trace(self.sample_rate, whole=keep_whole_trace)
+        self._rivals = {entry: Trace(self.sample_rate) for entry in config.race}
+        self._meters = LevelMeters(self._engine.memory)
         self._matched: Matched | None = None
         if record:
             ring = self._engine.memory.audio
@@ -141,7 +132,9 @@ class Session:
             self._driver.stop()
         if self._estimation is None:
             return []
-        return self._add(self._estimation.finish(self.frames))
+        estimates = self._add(self._estimation.finish(self.frames))
+        self._poll_rivals(self._estimation)
+        return estimates
 
     def stop(self) -> None:
         """Stop the clock, then the estimator, then free the memory. Idempotent."""
@@ -206,8 +199,11 @@ class Session:
         """
         self._raise_faults()
         self._poll()
-        control, last, driver = self._engine.memory.control, self.trace.last, self._driver
-        frames = int(control["frames"])
+        memory, estimation, driver, last = self._engine.memory, self._estimation, self._driver, self.trace.last
+        control = memory.control
+        if estimation is not None:
+            estimation.watch()
+        frames, length = int(control["frames"]), self._length_frames
         self._rate.update(frames)
         self._estimate_rate.update(self.trace.estimates)
         return Snapshot(
@@ -219,8 +215,8 @@ class Session:
             block=driver.block if driver else 0,
             frames=frames,
             time_s=frames / self.sample_rate,
-            position_s=frames / self.sample_rate,
-            length_s=None,
+            position_s=self._position_frame / self.sample_rate,
+            length_s=None if length is None else length / self.sample_rate,
             state=last.state.label if last else "waiting",
             gain_db=last.gain_est_db if last else math.nan,
             gain_linear=10.0 ** (last.gain_est_db / 20.0) if last else math.nan,
@@ -228,16 +224,14 @@ class Session:
             delay_ms=1e3 * last.delay_frames / self.sample_rate if last else math.nan,
             polarity=last.polarity if last else 0,
             history=self.trace.history(HISTORY_S),
-            rivals=(),
-            curves=None,
-            scope=newest_scope(self._engine.memory.audio, self._settings.window_frames, self.sample_rate)
-            if scope
-            else None,
-            levels={"dry": Level(), "target": Level(), "matched": Level()},
+            rivals=tuple(_rival(entry, trace) for entry, trace in self._rivals.items()),
+            curves=estimation.curves() if estimation else None,
+            scope=newest_scope(memory.audio, self._settings.window_frames, self.sample_rate) if scope else None,
+            levels=self._meters.levels(),
             clipped_frames=int(control["clipped_frames"]),
             xruns=self.xruns,
             dropped_frames=self.dropped_frames,
-            estimator_restarts=self._estimation.restarts if self._estimation else 0,
+            estimator_restarts=estimation.restarts if estimation else 0,
             load=driver.load if driver else 0.0,
             frames_per_second=self._rate.per_second,
             estimates_per_second=self._estimate_rate.per_second,
@@ -302,24 +296,28 @@ class Session:
         """Choose what is played."""
         self._engine.set_hear(hear)
 
-    def set_estimator(
-        self,
-        *,
-        loss: str | None = None,
-        optimizer: str | None = None,
-        lr: float | None = None,
-        steps: int | None = None,
-    ) -> None:
-        """Go on with another loss or optimizer, by name; None leaves one. A new optimizer brings its own defaults."""
-        old = self._settings
-        same = optimizer is None or optimizer == old.optimizer
-        self._settings = replace(
-            old,
-            loss=loss or old.loss,
-            optimizer=optimizer or old.optimizer,
-            lr=lr or (old.lr if same else None),
-            steps=steps or (old.steps if same else None),
-        )
+    def seek(self, time_s: float) -> None:
+        """Go on at that time of the source, within its length; once it has ended there is nothing to go on with.
+
+        Raises `InputError` for a microphone.
+        """
+        if self._source is None or self._driver is None:
+            raise InputError("only a file or a synthetic source that plays has another place to go to")
+        frame = max(0, round(time_s * self.sample_rate))
+        length = self._length_frames
+        self._driver.seek(frame if length is None else min(frame, length))
+
+    def set_estimator(self, **changes: Any) -> None:
+        """Change options of the estimator by their names in `SessionConfig`; `config` follows.
+
+        These are loss, optimizer, lr, steps, window_ms, hop_ms, align and race; of the race, who runs already goes
+        on. A new optimizer brings its own rate and steps. Raises `InputError`.
+        """
+        if changes.get("optimizer", self.config.optimizer) != self.config.optimizer:
+            changes = {"lr": None, "steps": None} | changes
+        self.config = session_config(**(self.config.model_dump() | changes))
+        self._rivals = {entry: self._rivals.get(entry) or Trace(self.sample_rate) for entry in self.config.race}
+        self._settings = self._estimator_settings()
         if self._estimation is not None:
             self._estimation.configure(self._settings)
 
@@ -348,6 +346,35 @@ class Session:
             self._limit_frame = frames
         else:
             self._source = Excerpt(self._source, frames)
+
+    @property
+    def _length_frames(self) -> int | None:
+        """Of the source, or of one turn of a file that is repeated; None for what has no end."""
+        endless_file = self._file is not None and self.total_frames is None
+        return self._file.turn_frames if self._file is not None and endless_file else self.total_frames
+
+    @property
+    def _position_frame(self) -> int:
+        if self._driver is None:
+            return 0
+        length = self._length_frames
+        position = self._driver.position
+        return position % length if length is not None and self.total_frames is None else position
+
+    def _estimator_settings(self) -> EstimatorSettings:
+        config = self.config
+        return EstimatorSettings(
+            sample_rate=self.sample_rate,
+            window_frames=config.window_frames(self.sample_rate),
+            hop_frames=config.hop_frames(self.sample_rate),
+            loss=config.loss,
+            optimizer=config.optimizer,
+            lr=config.lr,
+            steps=config.steps,
+            align=config.align == "on",
+            clip_gate=config.target != "reference",
+            race=config.race,
+        )
 
     def _make_engine(self) -> Engine:
         config, setup = self.config, self._setup
@@ -392,7 +419,15 @@ class Session:
             )
 
     def _poll(self) -> list[Estimate]:
-        return self._add(self._estimation.poll()) if self._estimation is not None else []
+        if self._estimation is None:
+            return []
+        estimates = self._add(self._estimation.poll())
+        self._poll_rivals(self._estimation)
+        return estimates
+
+    def _poll_rivals(self, estimation: Estimation) -> None:
+        for entry, estimate in estimation.poll_rivals():
+            self._rivals[entry].add(estimate)
 
     def _add(self, estimates: list[Estimate]) -> list[Estimate]:
         for estimate in estimates:
@@ -402,36 +437,13 @@ class Session:
         return estimates
 
 
-def _device_setup(config: SessionConfig) -> DeviceSetup:
-    preferred_rate = None
-    if config.is_file:
-        file = FileSource(config.input)
-        preferred_rate = file.sample_rate
-        file.close()
-    return choose_devices(
-        mic=config.input == "mic",
-        target=config.target,
-        input_device=config.input_device,
-        output_device=config.output_device,
-        sample_rate=config.sample_rate,
-        preferred_rate=preferred_rate,
+def _rival(entry: str, trace: Trace) -> Rival:
+    racer, last = Racer.of(entry), trace.last
+    return Rival(
+        entry,
+        racer.loss,
+        racer.optimizer,
+        trace.history(HISTORY_S),
+        gain_db=last.gain_est_db if last else math.nan,
+        state=last.state.label if last else "waiting",
     )
-
-
-def _open_source(config: SessionConfig, clock: Clock, setup: DeviceSetup | None) -> Source | None:
-    """The source that is played, at the session's rate; None for the microphone."""
-    if config.input == "mic":
-        return None
-    sample_rate = setup.sample_rate if setup else config.sample_rate
-    if config.is_file:
-        channels = 2 if config.target == "channel" else 1
-        return FileSource(config.input, sample_rate=sample_rate, channels=channels, loop=config.loop)
-    rate = sample_rate or DEFAULT_SAMPLE_RATE
-    if config.input == "sine":
-        return SineSource(rate)
-    return PinkSource(rate, seed=config.seed) if config.input == "pink" else DemoSource(rate)
-
-
-def _rate_of(source: Source | None) -> int:
-    assert source is not None, "only a device's clock goes without a source"
-    return source.sample_rate

@@ -26,8 +26,8 @@ SETTLED_DB = 0.1
 HISTORY_S = 20.0
 """What the window plots, back from now."""
 
-KEPT_S = 600.0
-"""What is kept for an export."""
+KEPT = 30_000
+"""Estimates that are kept for an export: ten minutes of them at the usual hop."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,15 @@ class Summary:
 
 
 class Trace:
-    """Takes estimates one by one and keeps what is asked of them later: the last ten minutes, or all with `whole`.
+    """Takes estimates one by one and keeps what is asked of them later: the newest `KEPT`, or all with `whole`.
 
     What is not `whole` takes constant memory, from the beginning.
     """
 
-    def __init__(self, sample_rate: int, hop_frames: int, *, whole: bool = False) -> None:
+    def __init__(self, sample_rate: int, *, whole: bool = False) -> None:
         self._sample_rate = sample_rate
         self._whole = whole
-        self._rows = np.full((math.ceil(KEPT_S * sample_rate / hop_frames), len(ESTIMATE_FIELDS)), np.nan)
+        self._rows = np.full((KEPT, len(ESTIMATE_FIELDS)), np.nan)
         self.last: Estimate | None = None
         self.estimates = 0
         self.steps = 0

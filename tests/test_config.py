@@ -105,6 +105,14 @@ def test_only_names_that_mean_nothing_else_are_files() -> None:
         ({"clock": "slow"}, "--clock: should be 'device', 'realtime' or 'fast', not 'slow'"),
         ({"input": "a\0b"}, "--input: string should match pattern"),
         ({"input": "\udcff.wav"}, r"--input: '\udcff.wav' is not written in UTF-8; rename the file"),
+        ({"race": ["waveform"]}, "race: 'waveform' is no loss/optimizer; write it like waveform/SGD"),
+        ({"race": ["waveform/SGD@fast"]}, "race: 'waveform/SGD@fast' is no loss/optimizer; "),
+        ({"race": ["waveform/SGD@0"]}, "race: 'waveform/SGD@0' is no loss/optimizer; "),
+        ({"race": ["l1/SGD"]}, "race: 'l1' is not one of waveform, spectral"),
+        ({"race": ["waveform/LBFGS"]}, "race: 'LBFGS' is not one of Adadelta, "),
+        ({"race": ["stft/SGD", "stft/SGD"]}, "race: 'stft/SGD' is in it twice"),
+        ({"race": ["stft/SGD", "stft/Adam", "waveform/SGD"]}, "race: tuple should have at most 2 items "),
+        ({"race": "waveform/SGD"}, "race: should be a valid tuple, not 'waveform/SGD'"),
         ({"volume": 3}, "'volume' is no session option; remove it"),
         ({"input": ["a"] * 100_000}, "--input: should be a valid string, not ['a', "),
     ],
@@ -130,6 +138,7 @@ SESSIONS = st.builds(
     optimizer=st.sampled_from(OPTIMIZERS),
     steps=st.none() | st.integers(1, 10_000),
     seed=st.integers(0, 2**63 - 1),
+    race=st.sampled_from([(), ("waveform/SGD",), ("stft/Adam", "waveform/SGD@0.01")]),
 )
 
 

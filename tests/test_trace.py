@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from rtgain.errors import InputError
 from rtgain.estimation.estimate import Estimate, State
-from rtgain.trace import CSV_COLUMNS, HISTORY_S, KEPT_S, CsvWriter, Summary, Trace, csv_row, write_whole
+from rtgain.trace import CSV_COLUMNS, HISTORY_S, KEPT, CsvWriter, Summary, Trace, csv_row, write_whole
 
 RATE = 48_000
 HOP = 1024
@@ -43,7 +43,7 @@ ESTIMATE = Estimate(
 
 def trace_of(*errors_db: float, state: State = State.TRACKING) -> Trace:
     """A trace of estimates a hop apart, the first at 0 s, so far off the reference."""
-    trace = Trace(RATE, HOP)
+    trace = Trace(RATE)
     for number, error_db in enumerate(errors_db):
         trace.add(
             replace(ESTIMATE, center_frame=float(number * HOP), gain_est_db=-12.0 + error_db, steps=2, state=state)
@@ -65,7 +65,7 @@ def test_rmse_is_over_the_estimates_that_track_and_have_a_reference() -> None:
 @pytest.mark.parametrize("state", [state for state in State if state is not State.TRACKING])
 def test_without_a_tracking_estimate_there_is_no_rmse(state: State) -> None:
     assert trace_of(0.1, 0.2, state=state).rmse_db is None
-    assert Trace(RATE, HOP).rmse_db is None
+    assert Trace(RATE).rmse_db is None
 
 
 @pytest.mark.parametrize(
@@ -86,27 +86,26 @@ def test_settled_is_from_when_on_all_are_within_a_tenth_of_a_decibel(
     assert trace_of(*errors_db).settle_s == expected
 
 
-def test_history_is_the_newest_seconds_of_ten_minutes_in_constant_memory_unless_all_is_wanted() -> None:
-    hops = math.ceil(KEPT_S * RATE / HOP)
-    recent, whole = Trace(RATE, HOP), Trace(RATE, HOP, whole=True)
-    for number in range(hops + 500):
+def test_what_is_kept_takes_constant_memory_unless_all_is_wanted() -> None:
+    recent, whole = Trace(RATE), Trace(RATE, whole=True)
+    for number in range(KEPT + 500):
         for trace in (recent, whole):
             trace.add(replace(ESTIMATE, center_frame=float(number * HOP)))
     history = recent.history()
-    assert len(history.time_s) == len(recent.kept()) == hops
-    assert len(whole.history().time_s) == len(whole.kept()) == hops + 500
-    np.testing.assert_array_equal(whole.history().time_s[-hops:], history.time_s)
+    assert len(history.time_s) == len(recent.kept()) == KEPT
+    assert len(whole.history().time_s) == len(whole.kept()) == KEPT + 500
+    np.testing.assert_array_equal(whole.history().time_s[-KEPT:], history.time_s)
     assert np.all(np.diff(history.time_s) > 0)
-    assert recent.kept()[-1] == replace(ESTIMATE, center_frame=float((hops + 499) * HOP))
+    assert recent.kept()[-1] == replace(ESTIMATE, center_frame=float((KEPT + 499) * HOP))
     last = [column[-1] for column in vars(history).values()]
-    assert last == [(hops + 499) * HOP / RATE, -12.0, -11.9, -12.0000004, 0.25, 1 / 3, -12.1, 0.2]
+    assert last == [(KEPT + 499) * HOP / RATE, -12.0, -11.9, -12.0000004, 0.25, 1 / 3, -12.1, 0.2]
     shown = recent.history(HISTORY_S).time_s
     assert shown[-1] - shown[0] == pytest.approx(HISTORY_S, abs=HOP / RATE)
     np.testing.assert_array_equal(shown, history.time_s[-len(shown) :])
 
 
 def test_history_of_nothing_is_eight_empty_columns() -> None:
-    assert [column.shape for column in vars(Trace(RATE, HOP).history()).values()] == [(0,)] * 8
+    assert [column.shape for column in vars(Trace(RATE).history()).values()] == [(0,)] * 8
 
 
 # --- the CSV --------------------------------------------------------------------------------------

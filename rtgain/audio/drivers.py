@@ -49,6 +49,13 @@ class Driver(Protocol):
     def error(self) -> InputError | None:
         """Why the source ended early, if it did."""
 
+    @property
+    def position(self) -> int:
+        """The frame of the source that is played next; without a source, frames so far."""
+
+    def seek(self, frame: int) -> None:
+        """Go on at `frame` of the source, where there is one, with a short fade."""
+
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
@@ -68,10 +75,16 @@ class FastDriver:
         self._out = np.empty((block, engine.out_channels), np.float32)
         self._load = _Load(block / engine.sample_rate)
         self._has_ended = False
+        self.position = 0
 
     @property
     def load(self) -> float:
         return self._load.share
+
+    def seek(self, frame: int) -> None:
+        """The next frame is that one; without a fade, for nobody listens."""
+        self._source.seek(frame)
+        self.position = frame
 
     def start(self) -> None:
         """Nothing starts by itself: `advance` does the work."""
@@ -89,6 +102,7 @@ class FastDriver:
             with self._load:
                 self._engine.process(samples[0], samples[1] if len(samples) > 1 else None, self._out[:count])
             done += count
+            self.position += count
             self._has_ended = count < wanted
             if self._has_ended:
                 self._engine.end()
@@ -122,6 +136,13 @@ class RealtimeDriver:
     @property
     def error(self) -> InputError | None:
         return self._prefetch.error
+
+    @property
+    def position(self) -> int:
+        return self._prefetch.position
+
+    def seek(self, frame: int) -> None:
+        self._prefetch.seek(frame)
 
     def start(self) -> None:
         """Start the clock. Its first block is processed at once."""
@@ -183,6 +204,14 @@ class DeviceDriver:
     @property
     def error(self) -> InputError | None:
         return self._prefetch.error if self._prefetch else None
+
+    @property
+    def position(self) -> int:
+        return self._prefetch.position if self._prefetch else int(self._engine.memory.control["frames"])
+
+    def seek(self, frame: int) -> None:
+        if self._prefetch:
+            self._prefetch.seek(frame)
 
     @property
     def lost(self) -> bool:

@@ -14,6 +14,7 @@ from rtgain.audio.compiled import load_counter, store_counter
 from rtgain.audio.kernel import (
     ENDLESS,
     HEAR,
+    SOURCE_CUT,
     SOURCE_END,
     SOURCE_TAKEN,
     STATE,
@@ -117,20 +118,29 @@ class Engine:
     @property
     def source_space(self) -> int:
         """Frames that the source ring can take now without overwriting any that was not played yet."""
-        taken = load_counter(self.userdata_address + SOURCE_TAKEN)
-        return self.source_capacity - (self._source.written - taken)
+        return self.source_capacity - (self._source.written - self.source_taken)
 
-    def write_source(self, block: NDArray[np.float32], *, last: bool = False) -> None:
+    @property
+    def source_taken(self) -> int:
+        """Frames of the source ring that were played or passed over."""
+        return load_counter(self.userdata_address + SOURCE_TAKEN)
+
+    def write_source(self, block: NDArray[np.float32], *, last: bool = False, cut: bool = False) -> int:
         """Append `block`, shape (1 or 2, frames), to the source ring; with `last` the source ends behind it.
 
-        Raises `ValueError` for more than `source_space` frames.
+        With `cut` it is played next, after a fade over one block, and what the ring still held is passed over.
+        Returns how many frames of the source came before. Raises `ValueError` for more than `source_space` frames.
         """
         channels, frames = block.shape
         if frames > self.source_space:
             raise ValueError(f"{frames} frames do not fit into the {self.source_space} that are free")
-        if last:
-            store_counter(self.userdata_address + SOURCE_END, self._source.written + frames)
+        before = self._source.written
+        if last or cut:
+            store_counter(self.userdata_address + SOURCE_END, before + frames if last else ENDLESS)
         self._source.write(np.broadcast_to(block, (2, frames)) if channels == 1 else block)
+        if cut:
+            store_counter(self.userdata_address + SOURCE_CUT, before)
+        return before
 
     # Switches, for any thread.
 

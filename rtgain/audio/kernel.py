@@ -49,6 +49,7 @@ STATE = np.dtype(
         ("source", "i8"),  # its address
         ("source_capacity", "i8"),
         ("source_taken", "i8"),  # frames of it that were played
+        ("source_cut", "i8"),  # frames before this one that were not played yet are passed over
         ("source_end", "i8"),  # where it ends; ENDLESS as long as that is not known
         # The device, for the callback.
         ("in_channels", "i8"),
@@ -65,6 +66,7 @@ STATE = np.dtype(
 """All that a block needs, behind one address: PortAudio's user data."""
 
 SOURCE_TAKEN = int(STATE.fields["source_taken"][1])  # type: ignore[index]
+SOURCE_CUT = int(STATE.fields["source_cut"][1])  # type: ignore[index]
 SOURCE_END = int(STATE.fields["source_end"][1])  # type: ignore[index]
 
 HEAR_WEIGHTS = np.array(list(HEAR.values()))
@@ -101,7 +103,7 @@ def process_chunk(state: Record, in0: NDArray[np.float32], in1: NDArray[np.float
     store_row(rows[MATCHED], state.audio_capacity, start, matched, frames)
     store_row(rows[GAIN], state.audio_capacity, start, gain, frames)
     publish(state.audio, start + frames)
-    monitor(state, control, dry, target, matched, out)
+    monitor(state, dry, target, matched, out)
     control.frames = start + frames
 
 
@@ -129,27 +131,21 @@ def take_input(control: Record, x: NDArray[np.float32], y: NDArray[np.float64], 
 @compiled
 def monitor(
     state: Record,
-    control: Record,
     dry: NDArray[np.float64],
     target: NDArray[np.float64],
     matched: NDArray[np.float64],
     out: NDArray[np.float32],
 ) -> None:
-    """Write what is to be heard to `out`, never beyond full scale, and keep the peaks."""
+    """Write what is to be heard to `out`, never beyond full scale."""
     frames, channels = out.shape
     weight = state.hear_weight
     for row in range(3):
         ramp(state.hear_ramp[row], HEAR_WEIGHTS[state.hear, row], weight[row], frames)
-    dry_peak, target_peak, output_peak = control.dry_peak, control.target_peak, control.output_peak
     for i in range(frames):
         heard = weight[0, i] * dry[i] + weight[1, i] * target[i] + weight[2, i] * matched[i]
         heard = min(max(heard, -1.0), 1.0)
         for channel in range(channels):
             out[i, channel] = heard
-        dry_peak = max(dry_peak, abs(dry[i]))
-        target_peak = max(target_peak, abs(target[i]))
-        output_peak = max(output_peak, abs(heard))
-    control.dry_peak, control.target_peak, control.output_peak = dry_peak, target_peak, output_peak
 
 
 @compiled_as(types.void(types.int64, SIGNAL, SIGNAL, FRAMES))
@@ -164,6 +160,20 @@ def process_block(address: int, in0: NDArray[np.float32], in1: NDArray[np.float3
         process_chunk(state, in0[start:], in1[start:], out[start : start + CHUNK])
 
 
+@compiled
+def cut_over(rows: NDArray[np.float32], capacity: int, before: int, behind: int, frames: int) -> None:
+    """Fade from the source ring's frames `before` the cut, as far as there are any, to those `behind` it.
+
+    In place, over one block: whoever takes from a ring owns what was written and not taken.
+    """
+    old, new = before & (capacity - 1), behind & (capacity - 1)
+    for row in range(len(rows)):
+        for i in range(min(frames, capacity)):
+            share = np.float32(i + 1) / np.float32(frames + 1)
+            last = rows[row, old + i] if before + i < behind else np.float32(0.0)
+            rows[row, new + i] = share * rows[row, new + i] + (np.float32(1.0) - share) * last
+
+
 @compiled_as(types.void(types.int64, SIGNAL, FRAMES))
 def process_source(address: int, in1: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """`process_block` with its input from the source ring, but for a target that the device brings (`in1`).
@@ -174,6 +184,10 @@ def process_source(address: int, in1: NDArray[np.float32], out: NDArray[np.float
     state = array_at(address, 1, STATE)[0]
     control = array_at(state.control, 1, CONTROL)[0]
     rows = array_at(state.source + HEADER_BYTES, (2, 2 * state.source_capacity), np.float32)
+    cut = load_acquire(address + SOURCE_CUT)
+    if state.source_taken < cut:
+        cut_over(rows, state.source_capacity, state.source_taken, cut, len(out))
+        store_release(address + SOURCE_TAKEN, cut)
     taken = min(len(out), load_acquire(state.source + WRITTEN) - state.source_taken)
     slot = state.source_taken & (state.source_capacity - 1)
     second = in1[:taken] if len(in1) > 0 else rows[1, slot : slot + taken]

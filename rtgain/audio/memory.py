@@ -1,6 +1,6 @@
 """The block of shared memory that joins the audio callback, the session and the estimator's process.
 
-It holds a control record (`CONTROL`), the audio ring and the ring of estimates. Every field of the
+It holds a control record (`CONTROL`), the audio ring and the rings of what the estimator says. Every field of the
 control record has one writer and eight aligned bytes, so it is read and written without a lock.
 """
 
@@ -34,6 +34,16 @@ ESTIMATE_ROWS = 14
 
 ESTIMATE_CAPACITY = 8192
 
+RIVAL_ROWS = ESTIMATE_ROWS + 1
+"""Rows of the rivals' ring, float64: the key of the race's entry, then an estimate."""
+
+RIVAL_CAPACITY = 2048
+
+CURVES_ROWS = 247
+"""Rows of the curves' ring, float64: loss against gain."""
+
+CURVES_CAPACITY = 8
+
 CONTROL = np.dtype(
     [
         # The header, written once by the creator.
@@ -47,14 +57,17 @@ CONTROL = np.dtype(
         ("clipped_frames", "i8"),  # input frames at or beyond full scale
         ("ended", "i8"),  # 1 once the source has ended,
         ("end_frame", "i8"),  # at this frame
-        ("dry_peak", "f8"),  # running maxima of |sample|; the reader sets them back to 0
-        ("target_peak", "f8"),
-        ("output_peak", "f8"),
-        # Written by the estimator.
+        # Written by the estimator's process.
         ("match_gain", "f8"),  # signed, linear
         ("match_delay_frames", "f8"),
+        ("dry_lufs", "f8"),  # momentary loudness, NaN where not known
+        ("target_lufs", "f8"),
+        ("matched_lufs", "f8"),
     ]
 )
+
+LOUDNESS = ("dry_lufs", "target_lufs", "matched_lufs")
+"""Fields of the control record that hold the loudness of the ring's first three rows."""
 
 
 class Control:
@@ -80,7 +93,7 @@ class Control:
 
 
 class EngineMemory:
-    """Control record, audio ring (4 rows float32) and estimates ring (float64) in one shared block.
+    """Control record, audio ring (4 rows float32) and the estimator's rings (float64) in one shared block.
 
     Make it with `create` in the session's process, and with `attach` (by `name`) in any other. The
     creator's `close` removes the block; a process that attached only lets go of it. The names are
@@ -95,21 +108,22 @@ class EngineMemory:
         self.control = Control(np.ndarray((), CONTROL, buffer=buffer))
         audio_capacity = self.control["audio_capacity"]
         self.audio = Ring(buffer[_AUDIO_OFFSET:], len(AUDIO_ROWS), audio_capacity, np.float32)
-        self.estimates = Ring(
-            buffer[_estimates_offset(audio_capacity) :],
-            ESTIMATE_ROWS,
-            ESTIMATE_CAPACITY,
-            np.float64,
-        )
+        end = _AUDIO_OFFSET + Ring.nbytes(len(AUDIO_ROWS), audio_capacity, np.float32)
+        rings = []
+        for rows, capacity in _FLOAT64_RINGS:
+            rings.append(Ring(buffer[end:], rows, capacity, np.float64))
+            end += Ring.nbytes(rows, capacity, np.float64)
+        self.estimates, self.rivals, self.curves = rings
 
     @classmethod
     def create(cls, sample_rate: int) -> Self:
-        """A new block for audio at `sample_rate` Hz: rings empty, match_gain 1, everything else 0.
+        """A new block for audio at `sample_rate` Hz: rings empty, match_gain 1, loudness NaN, everything else 0.
 
         Raises `RtgainError` when the system has too little shared memory left.
         """
         capacity = min(1 << (math.ceil(AUDIO_S * sample_rate) - 1).bit_length(), AUDIO_FRAMES_MAX)
-        size = _estimates_offset(capacity) + Ring.nbytes(ESTIMATE_ROWS, ESTIMATE_CAPACITY, np.float64)
+        size = _AUDIO_OFFSET + Ring.nbytes(len(AUDIO_ROWS), capacity, np.float32)
+        size += sum(Ring.nbytes(*ring, np.float64) for ring in _FLOAT64_RINGS)
         shared = SharedMemory(f"rtgain-{secrets.token_hex(8)}", create=True, size=size)
         try:
             _take_pages(shared, size)
@@ -124,6 +138,8 @@ class EngineMemory:
         control["sample_rate"] = sample_rate
         control["audio_capacity"] = capacity
         control["match_gain"] = 1.0
+        for field in LOUDNESS:
+            control[field] = math.nan
         del control
         return cls(shared, owner=True)
 
@@ -137,8 +153,8 @@ class EngineMemory:
         if self._shared is None:
             return
         self.control.release()
-        self.audio.release()
-        self.estimates.release()
+        for ring in (self.audio, self.estimates, self.rivals, self.curves):
+            ring.release()
         self._shared.close()
         if self._owner:
             self._shared.unlink()
@@ -156,9 +172,11 @@ class EngineMemory:
 _AUDIO_OFFSET = 128
 """The control record has this much room."""
 
-
-def _estimates_offset(audio_capacity: int) -> int:
-    return _AUDIO_OFFSET + Ring.nbytes(len(AUDIO_ROWS), audio_capacity, np.float32)
+_FLOAT64_RINGS = (
+    (ESTIMATE_ROWS, ESTIMATE_CAPACITY),
+    (RIVAL_ROWS, RIVAL_CAPACITY),
+    (CURVES_ROWS, CURVES_CAPACITY),
+)
 
 
 def _buffer(shared: SharedMemory) -> memoryview:

@@ -94,7 +94,7 @@ class FileSource(_BlockwiseSource):
 
     `channels` = 1 gives the mean of all the file's channels, more give its first ones. `sample_rate` in Hz
     resamples where it differs from the file's own (soxr, very high quality); None keeps the file's.
-    `loop` repeats the file for ever, without a gap and through one resampler.
+    `loop` repeats the file for ever, without a gap and through one resampler; `turn_frames` is its length once.
 
     Raises `InputError` for a file that cannot be played (see `open_sound`), one of fewer than
     `channels` channels, and, in `read`, one that turns out to be damaged.
@@ -121,6 +121,7 @@ class FileSource(_BlockwiseSource):
             frames = math.floor(self._file_frames * ratio + Fraction(1, 2))
             if frames == 0:
                 raise InputError(f"{self.path}: is over before one frame at {sample_rate} Hz; use more sound")
+            self.turn_frames = frames
             super().__init__(sample_rate or file_rate, channels, None if loop else frames)
             self._ratio = ratio
             self._resampler = None

@@ -23,8 +23,13 @@ def spectrum_of(windows: Tensor) -> Tensor:
 
 def rms_of(spectrum: Tensor) -> Tensor:
     """The RMS ``(B,)`` of the windows that Hann spectra came from, by Parseval's theorem."""
-    frames = 2 * (spectrum.shape[-1] - 1)
-    return torch.sqrt(power_of(spectrum).sum(-1) * 2.0 / (HANN_MEAN_SQUARE * frames**2))
+    return rms_of_power(power_of(spectrum))
+
+
+def rms_of_power(power: Tensor) -> Tensor:
+    """The same from the power in each bin, ``(B, K)``."""
+    frames = 2 * (power.shape[-1] - 1)
+    return torch.sqrt(power.sum(-1) * 2.0 / (HANN_MEAN_SQUARE * frames**2))
 
 
 def power_of(spectrum: Tensor) -> Tensor:

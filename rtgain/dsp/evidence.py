@@ -33,6 +33,10 @@ and pink noise lie within two deviations nine times in ten and more (`rtgain ben
 least squares on independent bins; Hann-windowed ones are not, and 3 is what white noise alone measures."""
 
 
+POLARITY_COSINE = 0.3
+"""Below this cosine of the phase between dry and target, polarity cannot be told (90° has none)."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What each of B windows says about its gain.
@@ -53,9 +57,15 @@ class Evidence:
     noise: Tensor
     expected_loss: Tensor
 
+    @property
+    def turned(self) -> Tensor:
+        """Whether the target's polarity is the other one, ``(B,)``."""
+        return self.in_phase < -POLARITY_COSINE
+
     def at(self, index: int) -> "Evidence":
         """The evidence of one window, as a batch of its own."""
-        return Evidence(*(getattr(self, field.name)[index : index + 1] for field in fields(self)))
+        one = slice(index, None if index == -1 else index + 1)
+        return Evidence(*(getattr(self, field.name)[one] for field in fields(self)))
 
 
 def weigh(dry: Tensor, target: Tensor, faded: Tensor) -> Evidence:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from rtgain.dsp.gain import LogGain
-from rtgain.dsp.optimum import weighted_median
+from rtgain.dsp.optimum import least_squares, weighted_median
 
 Bias = Literal["up", "none"]
 
@@ -88,6 +88,10 @@ class FeatureLoss(nn.Module):
         slope = dry.abs() if weights is None else dry.abs() * weights
         ratio = torch.where(dry != 0, target / torch.where(dry != 0, dry, 1.0), 0.0)
         return weighted_median(ratio, slope).clamp_min(0.0) ** (1.0 / self.power)
+
+    def least_squares(self, dry: Tensor, target: Tensor) -> Tensor:
+        """The gain at which the features' squared error is least, ``(B,)``: ``⟨X, Y⟩ / ⟨X, X⟩``, not below 0."""
+        return least_squares(dry, target).clamp_min(0.0) ** (1.0 / self.power)
 
     def forward(self, estimate: Tensor, target: Tensor) -> Tensor:
         """The mean over the batch of the distance between the two signals' features."""
@@ -213,6 +217,12 @@ class LogStftLoss(StftLoss):
         weights = heard.to(dry.dtype) if weights is None else weights * heard
         difference = torch.where(heard, target, 0.0) - torch.where(heard, dry, 0.0)
         return torch.exp(weighted_median(difference, weights).where(weights.sum(-1) > 0, 0.0))
+
+    def least_squares(self, dry: Tensor, target: Tensor) -> Tensor:
+        """The exponential of the mean difference where both are heard; 1 where nothing is."""
+        heard = dry.isfinite() & target.isfinite()
+        difference = torch.where(heard, target, 0.0) - torch.where(heard, dry, 0.0)
+        return torch.exp(difference.sum(-1) / heard.sum(-1).clamp_min(1))
 
 
 def magnitude_power(magnitude: Tensor, power: float) -> Tensor:

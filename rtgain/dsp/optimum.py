@@ -26,10 +26,10 @@ def least_squares(dry: Tensor, target: Tensor) -> Tensor:
     return torch.where(energy > 0, (dry * target).sum(-1) / energy.clamp_min(torch.finfo(energy.dtype).tiny), 0.0)
 
 
-def cramer_rao_std_db(noise_std: float, gain: float, dry: Tensor) -> Tensor:
+def cramer_rao_std_db(noise_std: Tensor, gain: Tensor | float, norm: Tensor | float) -> Tensor:
     """The least standard deviation, in dB, of any unbiased estimate of `gain` in white noise.
 
-    ``20 / ln 10 · σ / (g ‖x‖)``: Kay, *Estimation Theory*, example 3.4 scaled to decibels (to first order).
+    ``20 / ln 10 · σ / (g ‖x‖)``: Kay, *Estimation Theory*, example 3.4 scaled to decibels (to first order). `norm` is
+    ‖x‖, the root of the dry signal's energy. Each is one number, or one a window, ``(B,)``.
     """
-    std_db: Tensor = DB_PER_NEPER * noise_std / (gain * torch.linalg.vector_norm(dry, dim=-1))
-    return std_db
+    return DB_PER_NEPER * noise_std / (gain * norm)

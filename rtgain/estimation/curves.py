@@ -8,9 +8,6 @@ from numpy.typing import NDArray
 GAINS = 121
 """Points of a curve."""
 
-CURVES_ROWS = 2 * GAINS + 5
-"""Numbers that the curves travel as."""
-
 
 @dataclass(frozen=True)
 class LossCurves:
@@ -36,7 +33,7 @@ class LossCurves:
     center_frame: float
 
     def to_row(self) -> NDArray[np.float64]:
-        """The curves as one column of a ring, ``(CURVES_ROWS,)``."""
+        """The curves as one column of a ring, ``(2 · 121 + 5,)``."""
         numbers = (self.gain[-1], self.gain_est, self.loss_est, self.waveform_est, self.center_frame)
         return np.concatenate([self.loss, self.waveform, numbers])
 

@@ -128,6 +128,34 @@ def descend(
     return Descent(log_gain, values.detach(), (log_gain - optimum_log).abs() <= near, steps)
 
 
+def descend_plainly(
+    loss: FeatureLoss,
+    dry: Tensor,
+    target: Tensor,
+    weights: Tensor | None,
+    start_log: Tensor,
+    optimum_log: Tensor,
+    *,
+    optimizer: str,
+    rate: Rate,
+) -> Descent:
+    """`descend` with nothing of ours: all of the steps, at one rate, wherever they lead. To compare with."""
+    processor = LogGain(log_gain=start_log)
+    parameter = processor.log_gain
+    stepper = getattr(torch.optim, optimizer)([parameter], lr=rate.lr, foreach=False)
+    values = torch.zeros_like(start_log)
+    for _ in range(rate.steps):
+        stepper.zero_grad()
+        values = loss.distance(loss.gained(dry, processor), target, weights)
+        torch.autograd.backward(values.sum())
+        stepper.step()
+        with torch.no_grad():
+            parameter.clamp_(MIN_LOG_GAIN, MAX_LOG_GAIN)
+    log_gain = parameter.detach()
+    settled = (log_gain - optimum_log).abs() <= SETTLED_LOG
+    return Descent(log_gain, values.detach(), settled, torch.full_like(start_log, rate.steps, dtype=torch.int64))
+
+
 def polyak_reach(excess: Tensor, gradient: Tensor, power: float) -> Tensor:
     """How far, in nepers, the slope must be followed until the loss has fallen by `excess`; at most `MAX_STEP_LOG`.
 

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rtgain.dsp.alignment import CrossSpectrum
-from rtgain.dsp.analysis import delayed, moments_of, rms_of, spectrum_of
-from rtgain.dsp.evidence import Evidence, unbiased, weigh
+from rtgain.dsp.analysis import delayed, moments_of, rms_of, rms_of_power, spectrum_of
+from rtgain.dsp.evidence import POLARITY_COSINE, Evidence, unbiased, weigh
 from rtgain.dsp.gain import DB_PER_NEPER
 from rtgain.dsp.losses import FeatureLoss, SpectralLoss, loss_named
+from rtgain.dsp.optimum import cramer_rao_std_db
 from rtgain.estimation.aligner import ALIGNED, Alignment
-from rtgain.estimation.descent import Descent, descend
+from rtgain.estimation.descent import Descent, descend, descend_plainly
 from rtgain.estimation.estimate import Estimate, State
 from rtgain.estimation.settings import EstimatorSettings
 from rtgain.estimation.tracker import Reading, Tracker
@@ -35,9 +36,6 @@ LOST_S = 0.5
 
 VAIN_LOSS = 0.9
 """A best gain that leaves this much of the target (waveform loss, phase turned by 90°) is none."""
-
-POLARITY_COSINE = 0.3
-"""Below this cosine of the phase between dry and target, polarity cannot be told (90° has none)."""
 
 POLARITY_MEMORY = 0.9
 """Each window turns the running cosine by a tenth."""
@@ -75,6 +73,26 @@ class Windows:
     gain_true_db: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Ground:
+    """One window as a loss sees it. Shapes: features ``(1, K)``, `weights` the same or None, samples ``(1, W)``.
+
+    `level` is the gain that a gain of one on the features stands for (negative where the target's features were
+    turned over), `optimum` the closed form and `likely` the ratio of the signals' levels, both as a gain.
+    """
+
+    loss: FeatureLoss
+    dry: Tensor
+    target: Tensor
+    weights: Tensor | None
+    level: float
+    dry_samples: Tensor
+    target_samples: Tensor
+    optimum: float
+    likely: float
+    center_frame: float
+
+
 class Estimator:
     """Re-estimates a gain from window to window. `settings` may be replaced while it runs."""
 
@@ -86,6 +104,7 @@ class Estimator:
         self._untold_s = 0.0
         self._recent_db = -math.inf
         self._state = State.WAITING
+        self._newest: tuple[_Pairs, Tensor, Tensor, float] | None = None
 
     def warm_up(self) -> None:
         """Make torch load what it loads on first use (a second), before anything waits for an estimate."""
@@ -118,8 +137,9 @@ class Estimator:
         pairs, gates = self._prepare(windows, alignment, cross)
         descent = self._descend(pairs)
         told_nothing = pairs.evidence.std_log.isinf()
-        together = len(gates) == 1 or bool((descent.settled | told_nothing).all())
+        together = len(gates) == 1 or (not self.settings.plain and bool((descent.settled | told_nothing).all()))
         optima_db = DB_PER_NEPER * (pairs.optimum_log + pairs.level_log).double()
+        least_squares_db = DB_PER_NEPER * (pairs.least_squares_log + pairs.level_log).double()
         estimates = []
         for index, gate in enumerate(gates):
             pair = pairs.at(index)
@@ -133,10 +153,10 @@ class Estimator:
                     available_frame=float(windows.available_frames[index]),
                     gain_true_db=float(windows.gain_true_db[index]),
                     gain_est_db=self.tracker.gain_db if math.isfinite(self.tracker.std_db) else math.nan,
-                    gain_opt_db=math.nan if math.isinf(pair.evidence.std_log) else float(optima_db[index]),
+                    gain_opt_db=math.nan if told_nothing[index] else float(optima_db[index]),
                     opt_std_db=DB_PER_NEPER * float(pair.evidence.std_log),
-                    least_squares_db=math.nan,
-                    bound_db=math.nan,
+                    least_squares_db=math.nan if told_nothing[index] else float(least_squares_db[index]),
+                    bound_db=math.nan if told_nothing[index] else float(pairs.bound_db[index]),
                     std_db=self.tracker.std_db,
                     loss=math.nan if gate else float(rest.loss),
                     state=self._state,
@@ -151,6 +171,35 @@ class Estimator:
     def polarity(self) -> int:
         """1 or −1, or 0 where the phase between dry and target tells neither."""
         return 0 if abs(self._cosine) < POLARITY_COSINE else int(math.copysign(1, self._cosine))
+
+    @property
+    def gain(self) -> float:
+        """The present estimate, linear and signed; NaN while unknown."""
+        if not math.isfinite(self.tracker.std_db):
+            return math.nan
+        return math.copysign(10.0 ** (self.tracker.gain_db / 20.0), self.polarity)
+
+    @property
+    def ground(self) -> Ground | None:
+        """The newest window that is neither silent nor clipped, to draw loss against gain on; None before any."""
+        if self._newest is None:
+            return None
+        pairs, dry, target, center_frame = self._newest
+        pair = pairs.at(-1)
+        level = math.exp(float(pair.level_log))
+        turned = pair.loss.sees_phase and bool(pair.evidence.turned)
+        return Ground(
+            pair.loss,
+            pair.dry,
+            pair.target,
+            pair.weights,
+            level=-level if turned else level,
+            dry_samples=dry,
+            target_samples=target,
+            optimum=level * math.exp(float(pair.optimum_log)),
+            likely=level,
+            center_frame=center_frame,
+        )
 
     def _prepare(
         self, windows: Windows, alignment: Alignment, cross: CrossSpectrum | None
@@ -177,18 +226,25 @@ class Estimator:
             features = loss.of_spectrum(dry_spectrum), loss.of_spectrum(unbiased(target_spectrum, evidence.noise))
             weights: Tensor | None = evidence.weights
         else:
-            target = torch.where((evidence.in_phase < -POLARITY_COSINE).unsqueeze(-1), -target, target)
+            target = torch.where(evidence.turned.unsqueeze(-1), -target, target)
             features = loss.features(dry / dry_rms.unsqueeze(-1)), loss.features(target / target_rms.unsqueeze(-1))
             weights = loss.weights(evidence.weights / dry_spectrum.abs().clamp_min(TINY), features[0])
         lag, spread = moments_of(dry / dry_rms.unsqueeze(-1), dry_spectrum, evidence.weights)
         hop_frames = self.settings.hop_frames
         level_log = (target_rms / dry_rms).log()
         optimum_log = loss.optimum(*features, weights).clamp_min(LEAST_GAIN).log()
+        least_squares_log = loss.least_squares(*features).clamp_min(LEAST_GAIN).log()
+        bound_db = cramer_rao_std_db(rms_of_power(evidence.noise), optimum_log.exp(), math.sqrt(windows.dry.shape[-1]))
         pairs = _Pairs(
-            loss, *features, weights, evidence, optimum_log, level_log, lag / hop_frames, spread / hop_frames
-        )
+            loss, *features, weights, evidence, optimum_log, least_squares_log, bound_db, level_log,
+            lag / hop_frames, spread / hop_frames,
+        )  # fmt: skip
         both = zip(silent.tolist(), clipped.tolist(), strict=True)
-        return pairs, [State.SILENT if quiet else State.CLIPPED if loud else None for quiet, loud in both]
+        gates = [State.SILENT if quiet else State.CLIPPED if loud else None for quiet, loud in both]
+        if gates[-1] is None:
+            samples = dry[-1:], torch.from_numpy(windows.target[-1:])
+            self._newest = pairs, *samples, float(windows.center_frames[-1])
+        return pairs, gates
 
     def _faded(self, dry_rms: Tensor) -> Tensor:
         """The power of each window's recent past over its own: the loudest, less `FORGETTING_DB_S` since then."""
@@ -203,22 +259,19 @@ class Estimator:
 
     def _descend(self, pairs: "_Pairs") -> Descent:
         start_log = self.tracker.gain_db / DB_PER_NEPER - pairs.level_log
-        return descend(
-            pairs.loss,
-            pairs.dry,
-            pairs.target,
-            pairs.weights,
-            pairs.evidence,
-            start_log,
-            pairs.optimum_log,
-            optimizer=self.settings.optimizer,
-            rate=self.settings.rate,
-        )
+        seen = pairs.loss, pairs.dry, pairs.target, pairs.weights
+        optimizer, rate = self.settings.optimizer, self.settings.rate
+        if self.settings.plain:
+            return descend_plainly(*seen, start_log, pairs.optimum_log, optimizer=optimizer, rate=rate)
+        return descend(*seen, pairs.evidence, start_log, pairs.optimum_log, optimizer=optimizer, rate=rate)
 
     def _follow(self, pair: "_Pairs", rest: Descent, alignment: Alignment) -> None:
         std_db = DB_PER_NEPER * float(pair.evidence.std_log)
         gain_db = DB_PER_NEPER * float(rest.log_gain + pair.level_log)
-        self.tracker.update(Reading(gain_db, std_db, float(pair.lag_hops), float(pair.spread_hops)))
+        if not self.settings.plain:
+            self.tracker.update(Reading(gain_db, std_db, float(pair.lag_hops), float(pair.spread_hops)))
+        elif math.isfinite(std_db):
+            self.tracker = Tracker(gain_db, std_db)
         if not math.isfinite(std_db):
             self._untold_s += self.settings.hop_frames / self.settings.sample_rate
             return
@@ -241,6 +294,7 @@ class Estimator:
 class _Pairs:
     """Features of B pairs of windows, each brought to one level; `level_log` ``(B,)`` is what was divided out.
 
+    `bound_db` ``(B,)`` is the Cramér–Rao bound for white noise as strong as what the dry signal does not explain.
     `lag_hops` and `spread_hops` ``(B,)`` say when in the window its sound is, from the centre.
     """
 
@@ -250,13 +304,15 @@ class _Pairs:
     weights: Tensor | None
     evidence: Evidence
     optimum_log: Tensor
+    least_squares_log: Tensor
+    bound_db: Tensor
     level_log: Tensor
     lag_hops: Tensor
     spread_hops: Tensor
 
     def at(self, index: int) -> "_Pairs":
         """One pair, as a batch of its own."""
-        one = slice(index, index + 1)
+        one = slice(index, None if index == -1 else index + 1)
         return _Pairs(
             self.loss,
             self.dry[one],
@@ -264,6 +320,8 @@ class _Pairs:
             None if self.weights is None else self.weights[one],
             self.evidence.at(index),
             self.optimum_log[one],
+            self.least_squares_log[one],
+            self.bound_db[one],
             self.level_log[one],
             self.lag_hops[one],
             self.spread_hops[one],

@@ -81,7 +81,10 @@ class RingSound:
 
 
 class Follower:
-    """Turns what a ring holds into estimates, one a hop. `dropped_frames` counts what it came too late for."""
+    """Turns what a ring holds into estimates, one a hop. `dropped_frames` counts what it came too late for.
+
+    `rivals` estimate the same windows at the same alignment, by their entries in the race.
+    """
 
     def __init__(
         self,
@@ -93,7 +96,9 @@ class Follower:
     ) -> None:
         """Follow `sound` from its beginning, or from behind the estimate `last`; `delay_frames` where it is known."""
         self.estimator = estimator
+        self.rivals = {entry: Estimator(settings) for entry, settings in estimator.settings.rivals.items()}
         self.dropped_frames = 0
+        self._of_rivals: list[tuple[str, Estimate]] = []
         self._sound = sound
         self._cross = CrossSpectrum()
         self._hop = 0
@@ -113,6 +118,26 @@ class Follower:
             self._cross = CrossSpectrum()
         if settings.align != before.align:
             self.aligner = Aligner(search=settings.align)
+        rivals, self.rivals = self.rivals, {}
+        for entry, others in settings.rivals.items():
+            self.rivals[entry] = rivals.get(entry) or Estimator(others)
+            self.rivals[entry].settings = others
+            self.rivals[entry].frozen = self.estimator.frozen
+
+    def reset(self, gain_db: float) -> None:
+        """Let all forget everything and start again from `gain_db`."""
+        for estimator in (self.estimator, *self.rivals.values()):
+            estimator.reset(gain_db)
+
+    def freeze(self, on: bool) -> None:
+        """Let all hold their estimates, or let them go."""
+        for estimator in (self.estimator, *self.rivals.values()):
+            estimator.frozen = on
+
+    def take_rivals(self) -> list[tuple[str, Estimate]]:
+        """What the rivals have estimated since the last call, each with its entry in the race."""
+        taken, self._of_rivals = self._of_rivals, []
+        return taken
 
     @property
     def next_frame(self) -> int:
@@ -148,6 +173,8 @@ class Follower:
             gain_true_db=mean_gain_db(stretch[GAIN, dry_from : dry_from + span], window_frames, hop_frames),
         )
         estimates = self.estimator.estimate(windows, self.aligner.alignment, self._cross)
+        for entry, rival in self.rivals.items():
+            self._of_rivals += [(entry, estimate) for estimate in rival.estimate(windows, self.aligner.alignment)]
         self._hop += hops
         if self._hop % reading_hops == 0:
             self._read_delay(reading_hops * hop_frames)

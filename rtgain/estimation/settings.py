@@ -1,6 +1,8 @@
 """What an estimator is told to do. Free of torch, so that the window's process can build it."""
 
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,34 @@ RATES = {
 """Defaults on the normalized losses, whose gradients lie in ±1."""
 
 
+class Racer(NamedTuple):
+    """An entry of the race: ``loss/optimizer``, or ``loss/optimizer@rate`` for the optimizer as torch has it.
+
+    That one descends at its fixed rate, without a bound on its steps, an early stop or an average over time.
+    """
+
+    loss: str
+    optimizer: str
+    lr: float | None
+
+    @classmethod
+    def of(cls, entry: str) -> "Racer":
+        """Read an entry. Raises `ValueError` for what is none."""
+        loss, slash, rest = entry.partition("/")
+        optimizer, at, rate = rest.partition("@")
+        lr = float(rate) if at else None
+        if not (slash and loss and optimizer) or (lr is not None and not 0.0 < lr <= 1000.0):
+            raise ValueError(f"{entry!r} is no loss/optimizer")
+        return cls(loss, optimizer, lr)
+
+
 @dataclass(frozen=True)
 class EstimatorSettings:
     """Names out of the registries, rates and lengths.
 
     With `clip_gate` a window that is cut off at full scale tells nothing; a target made from the dry signal is exempt.
+    With `plain` the optimizer runs as torch has it, for better or worse. `race` names other estimators on the same
+    windows, each an entry that `Racer` reads.
     `lr` and `steps` of None mean the optimizer's measured defaults (`RATES`).
     """
 
@@ -44,9 +69,26 @@ class EstimatorSettings:
     steps: int | None = None
     align: bool = True
     clip_gate: bool = False
+    plain: bool = False
+    race: tuple[str, ...] = ()
+
+    @property
+    def rivals(self) -> dict[str, "EstimatorSettings"]:
+        """What those in the race are told to do, by their entries: the same, but for loss and optimizer."""
+        racers = {entry: Racer.of(entry) for entry in self.race}
+        return {
+            entry: replace(self, loss=racer.loss, optimizer=racer.optimizer, lr=racer.lr, steps=None,
+                           plain=racer.lr is not None, race=())
+            for entry, racer in racers.items()
+        }  # fmt: skip
 
     @property
     def rate(self) -> Rate:
         """The rate and the steps in force."""
         default = RATES[self.optimizer]
         return Rate(self.lr or default.lr, self.steps or default.steps)
+
+
+def race_key(entry: str) -> int:
+    """The number by which a race's entry is known in the rivals' ring."""
+    return zlib.crc32(entry.encode())

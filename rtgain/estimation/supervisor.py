@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtgain.audio.memory import EngineMemory
-from rtgain.audio.ring import Overtaken
+from rtgain.audio.ring import Overtaken, Ring
+from rtgain.estimation.curves import LossCurves
 from rtgain.estimation.estimate import Estimate
-from rtgain.estimation.settings import EstimatorSettings
-from rtgain.estimation.worker import Failed, Freeze, Progress, Ready, Reset, Worker, publish_match
+from rtgain.estimation.settings import EstimatorSettings, race_key
+from rtgain.estimation.worker import Failed, Freeze, Progress, Ready, Reset, Watch, Worker, publish_match
 
 HUNG_S = 5.0
 """A process that is this far behind the audio, and as long without an estimate, is taken for hung."""
@@ -45,6 +47,15 @@ class Estimation(Protocol):
     def poll(self) -> list[Estimate]:
         """The estimates made since the last call."""
 
+    def poll_rivals(self) -> list[tuple[str, Estimate]]:
+        """The estimates of those in the race since the last call, each with its entry."""
+
+    def watch(self) -> None:
+        """Have loss against gain drawn, and loudness measured, from now on. Idempotent."""
+
+    def curves(self) -> LossCurves | None:
+        """The newest loss against gain; None before there is any, or when nobody watches."""
+
     def notices(self) -> list[str]:
         """What the user should know, said once."""
 
@@ -75,7 +86,9 @@ class Supervisor:
         self._worker: Worker | None = None
         self._last: Estimate | None = None
         self._frozen = False
+        self._watched = False
         self._taken = 0
+        self._taken_of_rivals = 0
         self._dropped_before = 0
         self._failures = 0
         self._ready = False
@@ -105,6 +118,24 @@ class Supervisor:
                 worker.stop()
                 self._revive()
         return estimates
+
+    def poll_rivals(self) -> list[tuple[str, Estimate]]:
+        rows, self._taken_of_rivals = _new_rows(self._memory.rivals, self._taken_of_rivals)
+        entries = {race_key(entry): entry for entry in self._settings.race}
+        # What those said who have left the race since is nobody's any more.
+        return [(entries[int(row[0])], Estimate.from_row(row[1:])) for row in rows if int(row[0]) in entries]
+
+    def watch(self) -> None:
+        if not self._watched and self._worker is not None:
+            self._worker.send(Watch())
+        self._watched = True
+
+    def curves(self) -> LossCurves | None:
+        ring = self._memory.curves
+        if not ring.written:
+            return None
+        rows, _ = _new_rows(ring, ring.written - 1)
+        return LossCurves.from_row(rows[-1])
 
     def notices(self) -> list[str]:
         said, self._notices = self._notices, []
@@ -146,6 +177,8 @@ class Supervisor:
         self._worker = Worker(self._memory.name, self._settings, self._last)
         if self._frozen:
             self._worker.send(Freeze(True))
+        if self._watched:
+            self._worker.send(Watch())
 
     def _revive(self) -> None:
         """Start the process again after it died, or give up when it dies every time."""
@@ -176,19 +209,11 @@ class Supervisor:
                     self._fault = f"failed ({reason})"
 
     def _take(self) -> list[Estimate]:
-        ring = self._memory.estimates
-        written = ring.written
-        if written == self._taken:
-            return []
-        try:
-            rows = ring.read(self._taken, written - self._taken).astype(np.float64)
-        except Overtaken as overtaken:
-            self._taken = overtaken.oldest
-            return self._take()
-        self._taken = written
-        self._failures = 0
-        estimates = [Estimate.from_row(rows[:, column]) for column in range(rows.shape[1])]
-        self._last = estimates[-1]
+        rows, self._taken = _new_rows(self._memory.estimates, self._taken)
+        estimates = [Estimate.from_row(row) for row in rows]
+        if estimates:
+            self._failures = 0
+            self._last = estimates[-1]
         return estimates
 
     def _is_hung(self, answered: bool) -> bool:
@@ -200,6 +225,16 @@ class Supervisor:
         return bool(min(behind_s, now_s - self._alive_at_s) > HUNG_S)
 
 
+def _new_rows(ring: Ring, taken: int) -> tuple[NDArray[np.float64], int]:
+    """What was written behind the first `taken` rows and is still there, ``(n, rows)``, and how many are taken then."""
+    while True:
+        written = ring.written
+        try:
+            return ring.read(taken, written - taken).astype(np.float64).T, written
+        except Overtaken as overtaken:
+            taken = overtaken.oldest
+
+
 class InProcess:
     """Runs the estimator in the calling process, in step with the audio: lossless and repeatable."""
 
@@ -208,8 +243,10 @@ class InProcess:
     def __init__(self, memory: EngineMemory, settings: EstimatorSettings) -> None:
         from rtgain.estimation.estimator import Estimator
         from rtgain.estimation.follower import Follower, RingSound
+        from rtgain.estimation.landscape import Landscape
 
         self._memory = memory
+        self._landscape = Landscape()
         self._sound = RingSound(memory)
         self._follower = Follower(self._sound, Estimator(settings))
 
@@ -234,6 +271,15 @@ class InProcess:
             publish_match(self._memory, estimates[-1])
         return estimates
 
+    def poll_rivals(self) -> list[tuple[str, Estimate]]:
+        return self._follower.take_rivals()
+
+    def watch(self) -> None:
+        """Curves are drawn when they are asked for; loudness is not measured on a clock that nobody listens to."""
+
+    def curves(self) -> LossCurves | None:
+        return self._landscape.draw(self._follower.estimator)
+
     def notices(self) -> list[str]:
         return []
 
@@ -241,10 +287,10 @@ class InProcess:
         self._follower.configure(settings)
 
     def reset(self, gain_db: float) -> None:
-        self._follower.estimator.reset(gain_db)
+        self._follower.reset(gain_db)
 
     def freeze(self, on: bool) -> None:
-        self._follower.estimator.frozen = on
+        self._follower.freeze(on)
 
     def finish(self, limit_frame: int) -> list[Estimate]:
         self._sound.limit_frame = limit_frame

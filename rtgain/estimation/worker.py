@@ -14,13 +14,17 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rtgain.audio.memory import EngineMemory
 from rtgain.audio.ring import Overtaken
 from rtgain.estimation.estimate import Estimate
-from rtgain.estimation.settings import EstimatorSettings
+from rtgain.estimation.loudness_thread import LoudnessThread
+from rtgain.estimation.settings import EstimatorSettings, race_key
 
 if TYPE_CHECKING:
     from rtgain.estimation.follower import Follower, RingSound
+    from rtgain.estimation.landscape import Painter
 
 LONGEST_WAIT_S = 0.1
 """The ring is looked at this often even when no window can be complete: the clock may have stalled."""
@@ -45,6 +49,11 @@ class Finish:
     """Estimate what is left up to frame `limit_frame`, then leave."""
 
     limit_frame: int
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Somebody looks: draw loss against gain, and measure loudness, from now on."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +99,7 @@ class Worker:
         """Whether the process runs."""
         return self._process.is_alive()
 
-    def send(self, command: EstimatorSettings | Reset | Freeze | Finish) -> None:
+    def send(self, command: EstimatorSettings | Reset | Freeze | Watch | Finish) -> None:
         """Send a command; to a process that has died, nothing is sent."""
         with suppress(BrokenPipeError, ConnectionResetError):  # `alive` tells, and another one is started
             self._connection.send(command)
@@ -143,7 +152,11 @@ def _main(memory_name: str, settings: EstimatorSettings, last: Estimate | None, 
         with EngineMemory.attach(memory_name) as memory:
             sound, estimator = RingSound(memory), Estimator(settings)
             estimator.warm_up()
-            _Process(memory, sound, Follower(sound, estimator, last=last), commands).run()
+            process = _Process(memory, sound, Follower(sound, estimator, last=last), commands)
+            try:
+                process.run()
+            finally:
+                process.close()
     except Exception as error:
         commands.send(Failed(f"{type(error).__name__}: {error}"))
         raise SystemExit(1) from error
@@ -158,6 +171,8 @@ class _Process:
         self._follower = follower
         self._commands = commands
         self._reported_dropped = 0
+        self._painter: Painter | None = None
+        self._loudness: LoudnessThread | None = None
 
     def run(self) -> None:
         parent = multiprocessing.parent_process()
@@ -167,24 +182,34 @@ class _Process:
             ready = wait([self._commands, parent.sentinel], self._until_next_window_s())
             if parent.sentinel in ready:
                 return
-            if self._commands in ready and not self._obey(self._commands.recv()):
-                return
-            while self._estimate():
+            while self._commands.poll():  # all that wait: a dragged control must not lag behind
+                if not self._obey(self._commands.recv()):
+                    return
+            while self._estimate() and not self._commands.poll():
                 pass
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        if self._loudness is not None:
+            self._loudness.stop()
 
     def _until_next_window_s(self) -> float:
         frames = self._follower.next_frame - self._sound.written
         return min(max(frames / self._follower.estimator.settings.sample_rate, 0.0), LONGEST_WAIT_S)
 
     def _obey(self, command: Any) -> bool:
-        estimator = self._follower.estimator
         match command:
             case EstimatorSettings():
                 self._follower.configure(command)
             case Reset(gain_db):
-                estimator.reset(gain_db)
+                self._follower.reset(gain_db)
             case Freeze(on):
-                estimator.frozen = on
+                self._follower.freeze(on)
+            case Watch():
+                from rtgain.estimation.landscape import Painter
+
+                self._painter = Painter(self._memory)
+                self._loudness = LoudnessThread(self._memory)
             case Finish(limit_frame):
                 self._sound.limit_frame = limit_frame
                 while self._estimate():
@@ -202,6 +227,10 @@ class _Process:
             self._memory.estimates.write(estimate.to_row().reshape(-1, 1))
         if estimates:
             publish_match(self._memory, estimates[-1])
+            if self._painter is not None:
+                self._painter.paint(self._follower.estimator)
+        for entry, estimate in self._follower.take_rivals():
+            self._memory.rivals.write(np.append(race_key(entry), estimate.to_row()).reshape(-1, 1))
         if self._follower.dropped_frames != self._reported_dropped:
             self._reported_dropped = self._follower.dropped_frames
             self._commands.send(Progress(self._reported_dropped))

@@ -170,11 +170,11 @@ def test_realtime_clock_ends_at_damage_and_says_why(tmp_path: Path) -> None:
 # --- reading ahead --------------------------------------------------------------------------------
 
 
-def test_ring_is_full_before_anything_plays_and_is_kept_full() -> None:
+def test_ring_is_filled_before_anything_plays_and_is_kept_so() -> None:
     with Engine(RATE) as engine:
         prefetch = Prefetch(PinkSource(RATE, seed=4), engine)
         prefetch.start()
-        assert engine.source_space == 0
+        assert engine.source_space == engine.source_capacity // 8  # that part is kept for a seek
         out = np.empty((512, 2), np.float32)
         for _ in range(1000):  # ten seconds, as fast as the ring is filled
             until(lambda: engine.source_space < engine.source_capacity - 512)
@@ -217,6 +217,57 @@ def test_slow_source_starves_but_loses_nothing() -> None:
         played = np.concatenate([rows[:1000], rows[1000 + starved :]])
         np.testing.assert_array_equal(rows[1000 : 1000 + starved], 0)
         np.testing.assert_array_equal(played, SineSource(RATE).read(before + 4096)[0, before - 1000 :])
+
+
+def test_a_seek_is_played_from_the_next_block_on_and_the_position_tells() -> None:
+    ramp = np.arange(10 * RATE, dtype=np.float32) / (10 * RATE)
+
+    class Ramp(SineSource):
+        """Each frame tells its number."""
+
+        frame = 0
+
+        def read(self, frames: int) -> np.ndarray:
+            self.frame += frames
+            return ramp[None, self.frame - frames : self.frame]
+
+        def seek(self, frame: int) -> None:
+            self.frame = frame
+
+    with Engine(RATE) as engine:
+        prefetch = Prefetch(Ramp(RATE), engine)
+        prefetch.start()
+        out = np.empty((512, 2), np.float32)
+        engine.process_source(out)
+        assert prefetch.position == 512
+        for frame in (7 * RATE, 3 * RATE, 9 * RATE + RATE // 2):
+            prefetch.seek(frame)
+            assert prefetch.position == frame
+            until(lambda: prefetch._sought is None)
+            engine.process_source(out)  # the fade
+            engine.process_source(out)
+            newest = engine.memory.audio.read(engine.memory.audio.written - 512, 512)[DRY]
+            np.testing.assert_array_equal(newest, ramp[frame + 512 : frame + 1024])
+            assert prefetch.position == frame + 1024
+        until(lambda: prefetch._has_ended)
+        while not engine.memory.control["ended"]:
+            engine.process_source(out)
+        prefetch.stop()
+        assert engine.memory.control["starved_frames"] == 0
+        assert engine.memory.control["end_frame"] == 512 + 2 * 1024 + RATE // 2
+
+
+def test_a_seek_after_all_was_read_brings_the_thread_back(file: Path) -> None:
+    with Engine(RATE) as engine:
+        prefetch = Prefetch(FileSource(file), engine)
+        prefetch.start()
+        out = np.empty((512, 2), np.float32)
+        until(lambda: prefetch._has_ended or engine.process_source(out) is not None)
+        prefetch.seek(100)
+        until(lambda: prefetch._sought is None)
+        engine.process_source(out)
+        assert prefetch.position == 612
+        prefetch.stop()
 
 
 def test_reading_ahead_stops_at_once_when_the_ring_is_full() -> None:

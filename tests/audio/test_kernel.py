@@ -120,7 +120,6 @@ def test_the_output_never_leaves_full_scale_but_the_rings_do(engine: Engine) -> 
     heard = play(engine, np.array([0.5, -0.5, 0.001], np.float32))
     np.testing.assert_allclose(heard[:, 0], [1.0, -1.0, 0.1], rtol=1e-6)
     np.testing.assert_allclose(rows(engine)[TARGET], [50.0, -50.0, 0.1], rtol=1e-6)
-    assert engine.memory.control["output_peak"] == 1.0
 
 
 def test_an_outside_target_is_taken_as_it_is(engine: Engine) -> None:
@@ -153,19 +152,6 @@ def test_samples_that_are_no_signal_become_silence_and_are_counted(engine: Engin
 def test_samples_at_full_scale_are_counted_as_clipped(engine: Engine) -> None:
     play(engine, np.array([0.999, 1.0, -1.0, 1.5, 0.0], np.float32))
     assert engine.memory.control["clipped_frames"] == 3
-
-
-def test_peaks_hold_until_they_are_read(engine: Engine) -> None:
-    engine.set_reference(gain_db=-20.0)
-    control = engine.memory.control
-    play(engine, np.array([0.1, -0.8, 0.3], np.float32))
-    play(engine, np.array([0.2], np.float32))
-    assert control["dry_peak"] == pytest.approx(0.8)
-    assert control["target_peak"] == pytest.approx(0.08)
-    assert control["output_peak"] == pytest.approx(0.08)
-    control["dry_peak"] = 0.0
-    play(engine, np.array([0.2], np.float32))
-    assert control["dry_peak"] == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize("nonsense", [np.nan, np.inf, -1e9])
@@ -301,6 +287,36 @@ def test_a_two_channel_source_is_dry_and_target() -> None:
         engine.write_source(pair)
         pull(engine, 200)
         np.testing.assert_array_equal(rows(engine)[[DRY, TARGET]], pair)
+
+
+def test_a_cut_fades_over_one_block_and_passes_over_what_was_left(engine: Engine) -> None:
+    engine.set_hear("dry")
+    old, new = white(1000), white(1000, seed=2)
+    engine.write_source(old[None])
+    pull(engine, 100)
+    engine.write_source(new[None], cut=True)
+    assert engine.source_taken == 100
+    heard = pull(engine, 64)[:, 0]
+    assert engine.source_taken == 1064
+    share = np.arange(1, 65) / 65
+    np.testing.assert_allclose(heard, share * new[:64] + (1 - share) * old[100:164], atol=1e-6)
+    np.testing.assert_array_equal(pull(engine, 936)[:, 0], new[64:])
+    assert engine.memory.control["starved_frames"] == 0
+
+
+def test_a_cut_where_nothing_was_left_fades_in_and_the_source_s_end_moves(engine: Engine) -> None:
+    engine.set_hear("dry")
+    engine.write_source(white(100)[None], last=True)
+    pull(engine, 64)
+    engine.write_source(np.ones((1, 200), np.float32), cut=True)
+    heard = pull(engine, 64)[:, 0]
+    share = np.arange(1, 65) / 65
+    np.testing.assert_allclose(heard[36:], share[36:], atol=1e-6)
+    assert engine.memory.control["ended"] == 0
+    engine.write_source(np.ones((1, 10), np.float32), cut=True, last=True)
+    pull(engine, 64)
+    assert engine.memory.control["ended"] == 1
+    assert engine.memory.control["end_frame"] == 64 + 64 + 10
 
 
 def test_more_than_the_source_ring_takes_is_refused(engine: Engine) -> None:

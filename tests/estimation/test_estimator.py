@@ -9,6 +9,7 @@ import pytest
 import scipy.signal
 from numpy.typing import NDArray
 
+from rtgain.config import LOSSES
 from rtgain.dsp.alignment import CrossSpectrum
 from rtgain.dsp.gain import DB_PER_NEPER
 from rtgain.estimation.aligner import Alignment
@@ -110,8 +111,8 @@ def test_sixty_decibels_less_give_the_same_trace() -> None:
     rng, dry = np.random.default_rng(3), noise(60)
     target = GAIN * np.linspace(1.0, 2.0, len(dry)) * dry + 0.001 * rng.standard_normal(len(dry))
     loud, quiet = (rows(estimate(level * dry, level * target)) for level in (1.0, 1e-3))
-    np.testing.assert_allclose(quiet[:, 3:7], loud[:, 3:7], atol=1e-3)
-    np.testing.assert_array_equal(quiet[:, 8], loud[:, 8])
+    np.testing.assert_allclose(quiet[:, 3:9], loud[:, 3:9], atol=1e-3)
+    np.testing.assert_array_equal(quiet[:, 10], loud[:, 10])
 
 
 @pytest.mark.parametrize("optimizer", RATES)
@@ -437,3 +438,68 @@ def test_defaults_of_rates_are_the_optimizers_own() -> None:
     assert settings(optimizer="Adam").rate == RATES["Adam"]
     rate = settings(optimizer="Adam", lr=0.5, steps=7).rate
     assert (rate.lr, rate.steps) == (0.5, 7)
+
+
+# --- closed forms and bounds beside it --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("noise_std", "gain"), [(0.001, 0.15), (0.01, 1.0), (0.0003, 0.02)])
+def test_the_bound_is_the_cramer_rao_formula_on_white_noise(noise_std: float, gain: float) -> None:
+    """8.69·σ/(g‖x‖) with the true σ, and ‖x‖ of each window: the estimator has to find σ in the residual."""
+    dry = noise(100)
+    target = gain * dry + noise_std * np.random.default_rng(5).standard_normal(len(dry))
+    bounds_db = np.array([one.bound_db for one in estimate(dry, target)])
+    norms = np.linalg.norm(cut(dry).astype(np.float64), axis=-1)
+    expected_db = 20.0 / math.log(10.0) * noise_std / (gain * norms)
+    assert np.mean(bounds_db / expected_db) == pytest.approx(1.0, abs=0.02)
+    assert np.std(bounds_db / expected_db) < 0.1
+
+
+def test_least_squares_is_that_of_the_magnitudes_that_are_compared() -> None:
+    dry = noise(20)
+    target = GAIN * dry + 1e-4 * np.random.default_rng(5).standard_normal(len(dry))
+    found_db = [one.least_squares_db for one in estimate(dry, target)]
+    hann = np.hanning(WINDOW + 1)[:-1]
+    x, y = (np.abs(np.fft.rfft(cut(signal) * hann))[:, 2:-2] for signal in (dry, target))
+    expected_db = 20.0 * np.log10((x * y).sum(-1) / (x * x).sum(-1))
+    np.testing.assert_allclose(found_db, expected_db, atol=2e-3)  # the noise's share is taken out of ours
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_least_squares_of_every_loss_is_the_gain_where_nothing_else_is_done(loss: str) -> None:
+    dry = noise(10)
+    estimates = estimate(dry, -GAIN * dry, Estimator(settings(loss=loss)))
+    np.testing.assert_allclose([one.least_squares_db for one in estimates], GAIN_DB, atol=1e-3)
+
+
+def test_silence_has_neither_least_squares_nor_a_bound() -> None:
+    silent = estimate(np.zeros(WINDOW), np.zeros(WINDOW))[0]
+    assert math.isnan(silent.least_squares_db)
+    assert math.isnan(silent.bound_db)
+
+
+# --- an optimizer as torch has it -------------------------------------------------------------------
+
+
+def test_a_plain_optimizer_at_a_fixed_rate_never_lands_and_ours_does() -> None:
+    """SGD's last steps are as long as its first: it circles within one of them, 0.1 Np or 0.87 dB, about the gain."""
+    dry = noise(40)
+    plain = estimate(dry, GAIN * dry, Estimator(settings(optimizer="SGD", lr=0.1, plain=True)))
+    ours = estimate(dry, GAIN * dry, Estimator(settings(optimizer="SGD", lr=0.1)))
+    off_db = np.abs(errors_db(plain)[20:])
+    assert 0.1 < off_db.max() < 0.87
+    assert np.abs(errors_db(ours)[20:]).max() < 0.002
+    assert {one.steps for one in plain} == {24}
+
+
+def test_a_plain_optimizer_goes_on_where_it_was_in_a_batch_and_one_by_one() -> None:
+    dry = noise(12)
+    windows = windows_of(dry, GAIN * dry)
+    alone, together = (Estimator(settings(optimizer="SGD", lr=0.01, plain=True)) for _ in range(2))
+    one_by_one = [one for hop in range(12) for one in alone.estimate(part(windows, hop, hop + 1))]
+    np.testing.assert_array_equal(rows(together.estimate(windows)), rows(one_by_one))
+    log_gain = 0.0  # 24 steps a window down |exp(θ)/G − 1|, whose slope above G is exp(θ)/G
+    for one in one_by_one[:2]:
+        for _ in range(24):
+            log_gain -= 0.01 * math.exp(log_gain) / GAIN
+        assert one.gain_est_db == pytest.approx(DB_PER_NEPER * log_gain, abs=0.01)

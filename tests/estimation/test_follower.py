@@ -373,3 +373,46 @@ def test_a_delay_that_is_told_is_taken_at_once(memory: EngineMemory) -> None:
     assert first.delay_frames == 40.0
     assert first.available_frame == WINDOW + 40
     assert first.gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
+
+
+# --- the race ---------------------------------------------------------------------------------------
+
+
+def test_rivals_estimate_the_same_windows_at_the_same_delay(memory: EngineMemory) -> None:
+    dry = noise(4 * RATE)
+    write(memory, dry, GAIN * later(dry, 40))
+    follower = follow(memory, race=("waveform/SGD", "stft/Adam"))
+    ours = all_of(follower)
+    theirs = follower.take_rivals()
+    assert follower.take_rivals() == []
+    for entry in ("waveform/SGD", "stft/Adam"):
+        rival = [one for name, one in theirs if name == entry]
+        assert [one.center_frame for one in rival] == [one.center_frame for one in ours]
+        np.testing.assert_array_equal([one.delay_frames for one in rival], [one.delay_frames for one in ours])
+        assert rival[-1].gain_est_db == pytest.approx(GAIN_DB, abs=0.2)
+
+
+def test_a_rival_is_what_an_estimator_of_its_own_would_be(memory: EngineMemory) -> None:
+    dry = noise(2 * RATE)
+    write(memory, dry, GAIN * dry)
+    follower = follow(memory, align=False, race=("waveform/Adagrad",))
+    all_of(follower)
+    rival = [one.to_row() for _, one in follower.take_rivals()]
+    alone = [one.to_row() for one in all_of(follow(memory, align=False, loss="waveform", optimizer="Adagrad"))]
+    np.testing.assert_array_equal(rival, alone)
+
+
+def test_who_stays_in_the_race_goes_on_and_who_comes_begins(memory: EngineMemory) -> None:
+    follower = follow(memory, race=("waveform/SGD", "stft/Adam"))
+    stays = follower.rivals["stft/Adam"]
+    follower.configure(settings(race=("stft/Adam", "spectral/SGD"), align=False))
+    assert list(follower.rivals) == ["stft/Adam", "spectral/SGD"]
+    assert follower.rivals["stft/Adam"] is stays
+    assert stays.settings.align is False
+    follower.freeze(True)
+    follower.configure(settings(race=("waveform/SGD@0.01",)))
+    (rival,) = follower.rivals.values()
+    assert rival.frozen
+    assert (rival.settings.plain, rival.settings.lr, rival.settings.race) == (True, 0.01, ())
+    follower.reset(-20.0)
+    assert rival.tracker.gain_db == -20.0

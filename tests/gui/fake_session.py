@@ -77,17 +77,14 @@ class FakeSession:
 
     def set_estimator(self, **changes: Any) -> None:
         self.calls.append(("set_estimator", changes))
-
-    def set_race(self, entries: tuple[str, ...]) -> None:
-        self.calls.append(("set_race", entries))
-        self._race = entries
+        self._race = changes.get("race", self._race)
 
     def seek(self, time_s: float) -> None:
         self.calls.append(("seek", time_s))
         self._sought_s = time_s - (self.clock() - self._began)
 
     def report(self, config: SessionConfig) -> Report:
-        trace = Trace(RATE, 1024)
+        trace = Trace(RATE)
         for time_s, true_db, est_db, opt_db, std_db, loss, squares_db, bound_db in self._rows:
             frame = time_s * RATE
             trace.add(

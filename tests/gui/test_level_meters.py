@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from gui.level_meters import FALL_DB_S, HOLD_S, LevelMeters, PeakHold
+from gui.level_meters import FALL_DB_S, HOLD_S, LevelMeters, MeterBar, PeakHold
 from rtgain.levels import Level
+from rtgain.style import DRY
 from tests.gui.test_loss_and_scope_plots import snapshot_after
 
 
@@ -52,9 +53,8 @@ def test_clipping_is_a_word_and_not_only_a_color(qtbot: Any) -> None:
 
 def test_the_bar_is_as_long_as_the_level(qtbot: Any) -> None:
     """−30 dBFS is half of a scale from −60 to 0."""
-    meters = LevelMeters()
-    qtbot.addWidget(meters)
-    bar = meters.bars["dry"]
+    bar = MeterBar(DRY)
+    qtbot.addWidget(bar)
     bar.resize(200, 10)
     bar.show_levels(-30.0, -60.0)
     image = bar.grab().toImage()

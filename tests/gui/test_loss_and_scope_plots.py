@@ -92,7 +92,7 @@ def test_the_waveform_stands_still_because_it_begins_where_the_target_rises(qtbo
 
 def test_a_signal_that_never_rises_is_shown_from_its_beginning() -> None:
     assert first_rise(np.array([3.0, 2.0, 1.0])) == 0
-    assert first_rise(np.array([1.0, -1.0, -0.5, 0.5])) == 2
+    assert first_rise(np.array([1.0, -1.0, -0.5, 0.5])) == 3
 
 
 @pytest.mark.parametrize("make", [LossCurvePlot, SpectrumPlot, WaveformPlot])

@@ -1,0 +1,39 @@
+"""Opens what a session plays, and where: the source and the devices that a config names."""
+
+from rtgain.audio.demo import DemoSource
+from rtgain.audio.devices import DeviceSetup, choose_devices
+from rtgain.audio.sources import FileSource, PinkSource, SineSource, Source
+from rtgain.config import SessionConfig
+
+DEFAULT_SAMPLE_RATE = 48000
+
+
+def device_setup(config: SessionConfig) -> DeviceSetup:
+    """The devices that `config` asks for. Raises `DeviceError`, or `InputError` for a file that cannot be read."""
+    preferred_rate = None
+    if config.is_file:
+        file = FileSource(config.input)
+        preferred_rate = file.sample_rate
+        file.close()
+    return choose_devices(
+        mic=config.input == "mic",
+        target=config.target,
+        input_device=config.input_device,
+        output_device=config.output_device,
+        sample_rate=config.sample_rate,
+        preferred_rate=preferred_rate,
+    )
+
+
+def open_source(config: SessionConfig, setup: DeviceSetup | None) -> Source | None:
+    """The source that is played, at the session's rate; None for the microphone."""
+    if config.input == "mic":
+        return None
+    sample_rate = setup.sample_rate if setup else config.sample_rate
+    if config.is_file:
+        channels = 2 if config.target == "channel" else 1
+        return FileSource(config.input, sample_rate=sample_rate, channels=channels, loop=config.loop)
+    rate = sample_rate or DEFAULT_SAMPLE_RATE
+    if config.input == "sine":
+        return SineSource(rate)
+    return PinkSource(rate, seed=config.seed) if config.input == "pink" else DemoSource(rate)
