@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from rtgain.estimation.estimate import Estimate
-    from rtgain.session import Snapshot
+    from rtgain.snapshot import Snapshot
 
 Outcome = Literal["waiting", "happening", "seen", "not so"]
 
