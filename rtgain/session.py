@@ -266,6 +266,10 @@ class Session:
         """Choose what is played."""
         self._engine.set_hear(hear)
 
+    def make_xrun(self) -> None:
+        """Play an xrun, to be heard and counted: 20 ms of silence. Nothing is late, and no estimate is disturbed."""
+        self._engine.make_xrun()
+
     def set_estimator(
         self,
         *,

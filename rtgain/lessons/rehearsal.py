@@ -43,6 +43,8 @@ def play(step: Step, seed: int) -> list[Watch]:
     config = SessionConfig(**step.controls, duration=step.duration_s, seed=seed)
     with Session(config, clock="fast") as session:
         session.start()
+        if step.act == "xrun":
+            session.make_xrun()
         while not session.ended:
             estimates = session.advance()
             _take(watches, session, estimates)
