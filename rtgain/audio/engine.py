@@ -175,7 +175,7 @@ class Engine:
     def make_xrun(self) -> None:
         """Let what is heard drop out once for `XRUN_S`, and count an xrun, as if a block had come too late.
 
-        Nothing is late, and the estimator hears no gap: who made the callback wait would risk a real one, or the device.
+        Nothing is late, and the estimator hears no gap: a callback that waited would risk a real one, or the device.
         """
         self._state["xruns_wanted"] += 1
 

@@ -1,11 +1,25 @@
 """Lessons in real-time differentiable audio: data over the session and `rtgain.fit`. Only `exhibits` needs torch."""
 
 from rtgain.errors import InputError
-from rtgain.lessons import gain_that_learns, listen_to_the_spectrum, loss_that_cannot_hear, why_it_never_lands
+from rtgain.lessons import (
+    beyond_one_gain,
+    gain_that_learns,
+    listen_to_the_spectrum,
+    live,
+    loss_that_cannot_hear,
+    sound_is_not_a_sine,
+    why_it_never_lands,
+)
 from rtgain.lessons.lesson import Lesson
 
-LESSONS: tuple[Lesson, ...] = tuple(
-    module.LESSON for module in (gain_that_learns, loss_that_cannot_hear, listen_to_the_spectrum, why_it_never_lands)
+LESSONS: tuple[Lesson, ...] = (
+    gain_that_learns.LESSON,
+    loss_that_cannot_hear.LESSON,
+    listen_to_the_spectrum.LESSON,
+    why_it_never_lands.LESSON,
+    sound_is_not_a_sine.LESSON,
+    live.LESSON,
+    beyond_one_gain.LESSON,
 )
 """All lessons, in their order."""
 
