@@ -1,7 +1,6 @@
 """What lessons say is what their experiments measure, and everything that they name is made."""
 
 import string
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,8 +11,8 @@ from rtgain.lessons.measured import measured_numbers
 
 
 @pytest.fixture(scope="module", params=LESSONS, ids=lambda lesson: lesson.name)
-def measured(request: pytest.FixtureRequest) -> Iterator[tuple[Lesson, Exhibits]]:
-    yield request.param, exhibits_of(request.param.name, 0)
+def measured(request: pytest.FixtureRequest) -> tuple[Lesson, Exhibits]:
+    return request.param, exhibits_of(request.param.name, 0)
 
 
 def texts(lesson: Lesson) -> list[str]:
