@@ -15,7 +15,7 @@ from rtgain import __version__
 from rtgain.errors import InputError, RtgainError
 from rtgain.interruption import INTERRUPTED, Interruption
 
-COMMANDS = ("run", "match", "devices", "bench")
+COMMANDS = ("run", "match", "lesson", "devices", "bench")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +67,10 @@ def _run(words: list[str]) -> int:
         return _devices(as_json=options.json)
     if options.command == "match":
         return _match(options)
+    if options.command == "lesson":
+        from rtgain.lessons.command import run_lessons
+
+        return run_lessons(options.name, options.export, options.seed, Interruption())
     if options.command == "bench":
         from rtgain.bench.command import run_benches
 
@@ -106,6 +110,10 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_run(commands.add_parser("run", help="open the desktop app, or run a session without a window (--headless)"))
     _add_match(commands.add_parser("match", help="gain, delay and polarity between two recordings, or many pairs"))
+    lesson = commands.add_parser("lesson", help="list the lessons, or run one")
+    lesson.add_argument("name", nargs="?", metavar="NAME", help="a lesson's name or number (default: list them)")
+    lesson.add_argument("--export", metavar="DIR", help="write figures, animation, sounds and a page; all without NAME")
+    lesson.add_argument("--seed", type=_integer, default=0, metavar="N", help="makes everything random repeatable")
     devices = commands.add_parser("devices", help="list the audio devices")
     devices.add_argument("--json", action="store_true", help="as JSON")
     bench = commands.add_parser("bench", help="measure: accuracy, tracking, headless")

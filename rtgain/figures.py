@@ -5,6 +5,9 @@ import logging
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rtgain.style import CLOSED_FORM, ESTIMATE, LIGHT_BACKGROUND, REFERENCE, Curve
 from rtgain.trace import History, Summary
 
@@ -21,20 +24,42 @@ def paper(width: int, height: int) -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    class Paper(Figure):  # type: ignore[misc, unused-ignore]
+        """A figure that a notebook shows by itself."""
+
+        def _repr_png_(self) -> bytes:
+            return png(self)
+
     size = (width / DOTS_PER_INCH, height / DOTS_PER_INCH)
-    figure = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor=LIGHT_BACKGROUND, layout="constrained")
+    figure = Paper(figsize=size, dpi=DOTS_PER_INCH, facecolor=LIGHT_BACKGROUND, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def png(figure: "Figure") -> bytes:
     """The figure, its axes made plain, as a PNG."""
-    for axes in figure.axes:
-        axes.grid(alpha=0.3, linewidth=0.5)
-        axes.spines[["top", "right"]].set_visible(False)
+    make_plain(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
+
+
+def svg(figure: "Figure") -> bytes:
+    """The same as an SVG, which holds no date and no random names: one figure gives one file."""
+    from matplotlib import rc_context
+
+    make_plain(figure)
+    buffer = io.BytesIO()
+    with rc_context({"svg.hashsalt": "rtgain"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def make_plain(figure: "Figure") -> None:
+    """A fine grid, and no frame around the axes."""
+    for axes in figure.axes:
+        axes.grid(alpha=0.3, linewidth=0.5)
+        axes.spines[["top", "right"]].set_visible(False)
 
 
 def draw(axes: "Axes", curve: Curve, x: Any, y: Any, *, label: str | None = None) -> None:
@@ -65,6 +90,18 @@ def gain_figure(history: History, summary: Summary) -> bytes:
     if not (math.isfinite(summary.rmse_db or math.nan)):
         error.text(0.5, 0.5, "the reference is not known", ha="center", va="center", transform=error.transAxes)
     return png(figure)
+
+
+def descent_figure(loss: NDArray[np.float64], parameters: dict[str, NDArray[np.float64]]) -> "Figure":
+    """The loss, and below it each parameter, over the steps of a descent; all ``(steps + 1,)``."""
+    figure = paper(1200, 360 * (1 + len(parameters)))
+    curves = {"loss": loss, **parameters}
+    for axes, (name, values) in zip(figure.subplots(len(curves), 1, sharex=True), curves.items(), strict=True):
+        draw(axes, ESTIMATE, np.arange(len(values)), values)
+        axes.set_ylabel(name)
+    axes.set_xlabel("step")
+    make_plain(figure)
+    return figure
 
 
 def _title(summary: Summary) -> str:

@@ -296,6 +296,10 @@ class Session:
         """Choose what is played."""
         self._engine.set_hear(hear)
 
+    def make_xrun(self) -> None:
+        """Play an xrun, to be heard and counted: 20 ms of silence. Nothing is late, and no estimate is disturbed."""
+        self._engine.make_xrun()
+
     def seek(self, time_s: float) -> None:
         """Go on at that time of the source, within its length; once it has ended there is nothing to go on with.
 

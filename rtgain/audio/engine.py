@@ -29,6 +29,9 @@ from rtgain.audio.ring import Ring
 
 Target = Literal["reference", "channel", "return"]
 
+XRUN_S = 0.02
+"""How long an xrun is that is made on purpose: a block of many a sound card's default length."""
+
 SOURCE_S = 2.0
 """The source ring holds at least this much."""
 
@@ -76,6 +79,7 @@ class Engine:
         state["source"] = self._source.address
         state["source_capacity"] = self.source_capacity
         state["source_end"] = ENDLESS
+        state["xrun_frames"] = round(XRUN_S * sample_rate)
         state["in_channels"] = in_channels
         state["out_channels"] = out_channels
         state["dry_from_source"] = in_channels == 0 or target == "return"
@@ -177,6 +181,13 @@ class Engine:
         if name not in HEAR:
             raise ValueError(f"{name!r} cannot be heard; choose from {', '.join(HEAR)}")
         self._state["hear"] = list(HEAR).index(name)
+
+    def make_xrun(self) -> None:
+        """Let what is heard drop out once for `XRUN_S`, and count an xrun, as if a block had come too late.
+
+        Nothing is late, and the estimator hears no gap: a callback that waited would risk a real one, or the device.
+        """
+        self._state["xruns_wanted"] += 1
 
     def close(self) -> None:
         """Free the shared memory. Nothing may process any more. Idempotent."""

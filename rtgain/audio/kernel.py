@@ -45,6 +45,11 @@ STATE = np.dtype(
         ("hear", "i8"),
         ("hear_ramp", RAMP, (3,)),
         ("hear_weight", "f8", (3, CHUNK)),
+        # Xruns that are made on purpose: silence in what is heard.
+        ("xruns_wanted", "i8"),
+        ("xruns_made", "i8"),
+        ("xrun_frames", "i8"),  # how long one is
+        ("xrun_left", "i8"),  # frames of the present one that are still to come
         # The source ring, for input that a prefetch thread brings.
         ("source", "i8"),  # its address
         ("source_capacity", "i8"),
@@ -148,6 +153,20 @@ def monitor(
             out[i, channel] = heard
 
 
+@compiled
+def drop_out(state: Record, out: NDArray[np.float32]) -> None:
+    """Be silent for an xrun that somebody wants to hear, and count it; the rings are not touched."""
+    if state.xruns_made != state.xruns_wanted:
+        state.xruns_made = state.xruns_wanted
+        state.xrun_left = state.xrun_frames
+        array_at(state.control, 1, CONTROL)[0].xruns += 1
+    frames = min(state.xrun_left, len(out))
+    for i in range(frames):
+        for channel in range(out.shape[1]):
+            out[i, channel] = 0.0
+    state.xrun_left -= frames
+
+
 @compiled_as(types.void(types.int64, SIGNAL, SIGNAL, FRAMES))
 def process_block(address: int, in0: NDArray[np.float32], in1: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """Process the next len(out) frames of the engine whose `STATE` lies at `address`.
@@ -158,6 +177,7 @@ def process_block(address: int, in0: NDArray[np.float32], in1: NDArray[np.float3
     state = array_at(address, 1, STATE)[0]
     for start in range(0, len(out), CHUNK):
         process_chunk(state, in0[start:], in1[start:], out[start : start + CHUNK])
+    drop_out(state, out)
 
 
 @compiled

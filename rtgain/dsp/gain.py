@@ -51,6 +51,12 @@ class Processor(nn.Module):
         """`x` as the parameters are now."""
         raise NotImplementedError
 
+    @torch.no_grad()
+    def keep_in_range(self) -> None:
+        """Move every parameter that has left its range to the end that it has passed."""
+        for name, info in self.info.items():
+            getattr(self, name).clamp_(info.minimum, info.maximum)
+
 
 class LinearGain(Processor):
     """``y = gain · x``: the lesson's processor. Negative gains invert; steps mean less the larger the gain is."""

@@ -154,6 +154,22 @@ def test_samples_at_full_scale_are_counted_as_clipped(engine: Engine) -> None:
     assert engine.memory.control["clipped_frames"] == 3
 
 
+@pytest.mark.parametrize("blocks", [[64], [256], [2000, 17]])
+def test_an_xrun_on_purpose_is_twenty_silent_milliseconds_counted_once_and_in_no_ring(
+    engine: Engine, blocks: list[int]
+) -> None:
+    engine.set_reference(gain_db=0.0)
+    x = np.full(4000, 0.25, np.float32)
+    before = play(engine, x[:2000], blocks=blocks)
+    engine.make_xrun()
+    heard = np.concatenate([before, play(engine, x[2000:], blocks=blocks)])[:, 0]
+    gap = slice(2000, 2000 + RATE // 50)
+    np.testing.assert_array_equal(heard[gap], 0.0)
+    assert np.all(np.delete(heard[480:], np.arange(4000)[gap] - 480) != 0.0)
+    np.testing.assert_array_equal(rows(engine)[DRY], x)
+    assert engine.memory.control["xruns"] == 1
+
+
 @pytest.mark.parametrize("nonsense", [np.nan, np.inf, -1e9])
 def test_an_estimate_that_is_no_number_is_not_believed(engine: Engine, nonsense: float) -> None:
     engine.memory.control["match_gain"] = 0.5

@@ -1,0 +1,191 @@
+"""The lessons' strip: what to do, to watch and to listen for, and whether it has come about."""
+
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton
+
+from gui.controls import Menu
+from gui.theme import tabular, text_width
+from rtgain.lessons import LESSONS
+from rtgain.lessons.expectations import Moment, Outcome, Watch, together
+from rtgain.lessons.lesson import Lesson, Step, fill
+from rtgain.lessons.measured import measured_numbers
+
+if TYPE_CHECKING:
+    from rtgain.snapshot import Snapshot
+
+MARKS: dict[Outcome, str] = {
+    "waiting": "\N{WHITE CIRCLE}",
+    "happening": "\N{CIRCLE WITH LEFT HALF BLACK}",
+    "seen": "\N{BLACK CIRCLE}",
+    "not so": "\N{BLACK UP-POINTING TRIANGLE}",
+}
+"""The marks of `gui.wording.STATES`, for outcomes."""
+
+NUMBERS_S = 0.25
+"""How often the number that is waited for is written anew."""
+
+SOUNDLESS = "\N{WHITE CIRCLE} Start the sound (Space), and it is checked here as it happens."
+TAKEN_OVER = "\N{BLACK SQUARE} You have the controls. Try what you like; “Set the controls again” brings the step back."
+NOTHING_EXPECTED = "\N{BLACK CIRCLE} Nothing to wait for here: read, and go on."
+
+
+class LearnPanel(QFrame):
+    """Steps through the lessons. It knows no session: it asks for controls, and is shown snapshots."""
+
+    controls_wanted = Signal(dict)
+    """A step is to be set up: every option that lessons control, by the names of `SessionConfig`."""
+
+    xrun_wanted = Signal()
+    """The student wants to hear an xrun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("look", "card")
+        self.lesson: Lesson = LESSONS[0]
+        self.step: Step = self.lesson.steps[0]
+        self._watches: list[Watch] = []
+        self._is_ours = False
+        self._start: tuple[float, int] | None = None
+        self._written_s = 0.0
+        self._make_parts()
+        self._lay_out()
+        self._show_step()
+
+    @property
+    def outcome(self) -> Outcome:
+        """What has come of the present step."""
+        return together(self._watches)
+
+    def begin(self) -> None:
+        """Ask for the present step's controls, and watch for what comes of them."""
+        self._is_ours = True
+        self._watches = [Watch(expectation) for expectation in self.step.expects]
+        self._start = None
+        self.again.setEnabled(False)
+        self.outcome_line.setText(SOUNDLESS if self._watches else NOTHING_EXPECTED)
+        if self.step.controls:
+            self.controls_wanted.emit(self.step.settings)
+
+    def show_snapshot(self, snapshot: "Snapshot") -> None:
+        """Judge what the session has come to."""
+        if not (self._is_ours and snapshot.running and self._watches):
+            return
+        if self._start is None or snapshot.time_s < self._start[0]:  # begun, or begun anew
+            self._start = snapshot.time_s, snapshot.xruns
+            self._written_s = -NUMBERS_S
+        before = self.outcome
+        moment = Moment.of_snapshot(snapshot, *self._start)
+        for watch in self._watches:
+            watch.take(moment)
+        if self.outcome != before or moment.time_s - self._written_s >= NUMBERS_S:
+            self._written_s = moment.time_s
+            self._write_outcome()
+
+    def controls_changed_by_user(self) -> None:
+        """The student has moved something: nothing is judged until the controls are set again."""
+        if self.step.controls and self._is_ours:
+            self._is_ours = False
+            self.again.setEnabled(True)
+            self.outcome_line.setText(TAKEN_OVER)
+
+    def choose_lesson(self, index: int) -> None:
+        """Begin the lesson at that place of `LESSONS`."""
+        self._go_to(LESSONS[index], 0)
+
+    def go(self, by: int) -> None:
+        """One step on (1) or back (−1), into the next or the last lesson where this one is over."""
+        place, lesson = self.lesson.steps.index(self.step) + by, LESSONS.index(self.lesson)
+        if 0 <= place < len(self.lesson.steps):
+            self._go_to(self.lesson, place)
+        elif 0 <= lesson + by < len(LESSONS):
+            other = LESSONS[lesson + by]
+            self._go_to(other, 0 if by > 0 else len(other.steps) - 1)
+
+    def _go_to(self, lesson: Lesson, place: int) -> None:
+        self.lesson, self.step = lesson, lesson.steps[place]
+        self._show_step()
+        self.begin()
+
+    def _show_step(self) -> None:
+        step, numbers = self.step, measured_numbers(self.lesson.name)
+        place, count = self.lesson.steps.index(step), len(self.lesson.steps)
+        with QSignalBlocker(self.menu):
+            self.menu.setCurrentIndex(LESSONS.index(self.lesson))
+        self.title.setText(step.title)
+        self.text.setText(fill(step.text, numbers))
+        hints = (("Watch", step.watch), ("Listen", step.listen))
+        self.hints.setText("<br>".join(f"<b>{name}</b>&nbsp; {fill(hint, numbers)}" for name, hint in hints if hint))
+        self.place.setText(f"{place + 1} of {count}")
+        self.previous.setEnabled((self.lesson, place) != (LESSONS[0], 0))
+        self.next.setEnabled((self.lesson, place) != (LESSONS[-1], count - 1))
+        self.xrun.setVisible(step.act == "xrun")
+        self.outcome_line.setText(SOUNDLESS if step.expects else NOTHING_EXPECTED)
+
+    def _write_outcome(self) -> None:
+        outcome = self.outcome
+        open_ones = [watch for watch in self._watches if watch.outcome != "seen"]
+        if outcome == "seen":
+            came = ", ".join(watch.came for watch in self._watches)
+            line = f"seen ✓ {came}"
+        elif outcome == "not so":
+            expected = ", ".join(f"{watch.expectation}, came {watch.came}" for watch in open_ones)
+            line = f"not so: expected {expected}. Try again with “Set the controls again”."
+        else:
+            line = f"{outcome}: " + ", ".join(f"{watch.expectation} (now {watch.came})" for watch in open_ones)
+        self.again.setEnabled(outcome == "not so")
+        self.outcome_line.setText(f"{MARKS[outcome]} {line}")
+
+    def _make_parts(self) -> None:
+        self.menu = Menu()
+        self.menu.setAccessibleName("Lesson")
+        self.menu.addItems([f"{lesson.number} · {lesson.title}" for lesson in LESSONS])
+        self.menu.activated.connect(self.choose_lesson)
+        self.title = QLabel()
+        self.title.setFont(tabular(self.title.font(), bold=True))
+        self.text, self.hints, self.outcome_line = QLabel(), QLabel(), QLabel()
+        for label in (self.text, self.hints, self.outcome_line):
+            label.setWordWrap(True)
+            label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        self.hints.setTextFormat(Qt.TextFormat.RichText)
+        self.outcome_line.setFont(tabular(self.outcome_line.font()))
+        self.outcome_line.setAccessibleName("Outcome")
+        self.again = _button("Set the controls again", "Bring back what this step has set", self.begin)
+        self.again.setEnabled(False)
+        self.xrun = _button("Make an xrun", "20 ms of silence in what is heard", self.xrun_wanted.emit)
+        self.place = QLabel()
+        self.place.setProperty("look", "muted")
+        self.place.setFont(tabular(self.place.font()))
+        self.place.setMinimumWidth(text_width(self.place.font(), "8 of 8"))
+        self.place.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.previous = _button("Previous", "The step before", lambda: self.go(-1))
+        self.next = _button("Next", "The next step", lambda: self.go(1))
+
+    def _lay_out(self) -> None:
+        bar = QHBoxLayout()
+        bar.setSpacing(8)
+        bar.addWidget(self.menu)
+        bar.addSpacing(6)
+        bar.addWidget(self.title, 1)
+        for widget in (self.xrun, self.again, self.previous, self.place, self.next):
+            bar.addWidget(widget)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(14, 7, 14, 7)
+        grid.setHorizontalSpacing(24)
+        grid.setVerticalSpacing(5)
+        grid.addLayout(bar, 0, 0, 1, 2)
+        grid.addWidget(self.text, 1, 0)
+        grid.addWidget(self.hints, 1, 1)
+        grid.addWidget(self.outcome_line, 2, 0, 1, 2)
+        grid.setColumnStretch(0, 5)
+        grid.setColumnStretch(1, 4)
+        grid.setRowStretch(1, 1)
+
+
+def _button(text: str, tip: str, does: Any) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    button.clicked.connect(lambda: does())
+    return button

@@ -1,0 +1,62 @@
+"""``rtgain lesson``: list them, run one or all, export what they show."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from rtgain.interruption import INTERRUPTED, Interruption
+from rtgain.lessons import LESSONS, lesson_named
+from rtgain.lessons.expectations import MARKS
+from rtgain.lessons.lesson import Lesson
+
+WIDTH = 160
+"""Columns of a table, whatever the terminal's."""
+
+
+def run_lessons(name: str | None, export: str | None, seed: int, interruption: Interruption) -> int:
+    """List the lessons; or run the one of that name, all where there is an `export`; the exit code.
+
+    What is being made when the user interrupts is not written. Raises `InputError`.
+    """
+    if name is None and export is None:
+        for lesson in LESSONS:
+            print(f"{lesson.number}  {lesson.name:<24} {lesson.about}")
+        return 0
+    lessons = LESSONS if name is None else (lesson_named(name),)
+    folder = None if export is None else Path(export)
+    if folder is not None:
+        from rtgain.lessons.export import make_folder, write_index
+
+        make_folder(folder)
+    for lesson in lessons:
+        if interruption.requested or not _run(lesson, folder, seed, interruption, alone=name is not None):
+            return INTERRUPTED
+    if folder is not None and name is None:
+        write_index(folder)
+    return 0
+
+
+def _run(lesson: Lesson, folder: Path | None, seed: int, interruption: Interruption, *, alone: bool) -> bool:
+    """Whether it was run to its end."""
+    console = Console(stderr=True)
+    with console.status(f"{lesson.number}  {lesson.title}") if console.is_terminal else nullcontext():
+        from rtgain.lessons.exhibits import exhibits_of
+        from rtgain.lessons.rehearsal import rehearse
+
+        exhibits = exhibits_of(lesson.name, seed)
+        results = rehearse(lesson, exhibits.numbers, seed, lambda: interruption.requested)
+        if interruption.requested:
+            return False
+        if folder is not None:
+            from rtgain.lessons.export import write_lesson
+
+            write_lesson(folder, lesson, exhibits, results, alone=alone)
+    table = Table(title=f"{lesson.number}  {lesson.title}", title_justify="left")
+    for column in ("step", "expected", "came", ""):
+        table.add_column(column)
+    for result in results:
+        table.add_row(result.step.title, result.expected, result.came, MARKS[result.outcome])
+    Console(width=WIDTH).print(table)
+    return True

@@ -1,0 +1,41 @@
+"""What the lessons measure and show: experiments in torch, their numbers, figures, sounds and animations."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtgain.lessons.film import Film
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Something to listen to: `samples` ``(frames,)``, full scale at 1, at `sample_rate` Hz."""
+
+    samples: NDArray[np.floating]
+    sample_rate: int
+
+
+@dataclass(frozen=True)
+class Exhibits:
+    """What an experiment came to. Figures and film are drawn when they are called for."""
+
+    numbers: Mapping[str, float]
+    figures: Mapping[str, Callable[[], "Figure"]]
+    sounds: Mapping[str, Sound]
+    film: Callable[[], Film]
+
+
+def exhibits_of(name: str, seed: int) -> Exhibits:
+    """Run the experiment of the lesson of that name; `seed` makes what is random in it repeatable."""
+    import torch
+
+    torch.set_num_threads(1)  # at these sizes more are slower
+    exhibits: Exhibits = import_module(f"rtgain.lessons.exhibits.{name.replace('-', '_')}").measure(seed)
+    return exhibits

@@ -1,0 +1,139 @@
+"""Lesson 7: three gains and a shelf, by the same loop."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from rtgain.audio.sources import PinkSource
+from rtgain.dsp.filters import Filter, LowShelf, ThreeBandGain
+from rtgain.dsp.fit import FitTrace, fit
+from rtgain.dsp.losses import SpectralLoss
+from rtgain.figures import draw, paper
+from rtgain.lessons.exhibits import Exhibits, Sound, drawing
+from rtgain.lessons.exhibits.sine import Wave
+from rtgain.lessons.film import Film
+from rtgain.style import ESTIMATE, TARGET
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RATE = 16_000
+BANDS_DB = {"low_db": -9.0, "mid_db": 4.0, "high_db": -15.0}
+SHELF = {"gain_db": -12.0, "corner_octaves": -1.0}
+STEPS = 80
+LOSS = SpectralLoss()
+OCTAVES = np.linspace(-5.0, 3.0, 81)
+HERTZ = np.geomspace(30.0, 7900.0, 200)
+
+
+def measure(seed: int) -> Exhibits:
+    """`seed` draws the pink noise that is filtered."""
+    dry = PinkSource(RATE, seed=seed).read(RATE)[0].astype(np.float64)
+    banded, shelved = _filtered(_at(ThreeBandGain, BANDS_DB), dry), _filtered(_at(LowShelf, SHELF), dry)
+    bands = _descend(ThreeBandGain, dict.fromkeys(BANDS_DB, 0.0), dry, banded)
+    shelf = _descend(LowShelf, {"gain_db": -3.0, "corner_octaves": 1.0}, dry, shelved)
+    losses = np.array([_loss_at({**SHELF, "corner_octaves": octaves}, dry, shelved) for octaves in OCTAVES])
+    slopes = np.abs(np.gradient(losses, OCTAVES))
+    bulge = np.interp(-3.0, OCTAVES, losses) - 0.5 * (losses[0] + np.interp(-1.0, OCTAVES, losses))
+    flat = [_loss_at({"gain_db": 0.0, "corner_octaves": octaves}, dry, shelved) for octaves in (-4.0, -1.0, 2.0)]
+
+    def three_bands() -> "Figure":
+        figure, panels = drawing.figure_of(1, 3, sharey=True)
+        for axes, (name, value) in zip(panels, BANDS_DB.items(), strict=True):
+            drawing.draw_steps(axes, bands.parameters[name], reference=value)
+            axes.set_title(name.removesuffix("_db"), loc="left")
+        panels[0].set_ylabel("gain (dB)")
+        panels[0].legend(frameon=False)
+        return figure
+
+    def low_shelf() -> "Figure":
+        figure, panels = drawing.figure_of(1, 2)
+        for axes, (name, label) in zip(
+            panels, (("gain_db", "gain (dB)"), ("corner_octaves", "corner (octaves re 1 kHz)")), strict=True
+        ):
+            drawing.draw_steps(axes, shelf.parameters[name], reference=SHELF[name])
+            axes.set_ylabel(label)
+        panels[0].legend(frameon=False)
+        return figure
+
+    def valley() -> "Figure":
+        figure, (axes,) = drawing.figure_of(1)
+        drawing.draw_loss(axes, OCTAVES, losses, reference=SHELF["corner_octaves"])
+        axes.set_xlabel("corner (octaves re 1 kHz), the gain being right")
+        axes.lines[0].set_label("true corner")
+        axes.legend(frameon=False)
+        return figure
+
+    return Exhibits(
+        numbers={
+            **{f"true_{name}": value for name, value in BANDS_DB.items()},
+            **bands.end,
+            "bands_error_db": max(abs(bands.end[name] - value) for name, value in BANDS_DB.items()),
+            "steps": STEPS,
+            "true_shelf_db": SHELF["gain_db"],
+            "shelf_db": shelf.end["gain_db"],
+            "shelf_hz": 1000.0 * 2.0 ** shelf.end["corner_octaves"],
+            "true_shelf_hz": 1000.0 * 2.0 ** SHELF["corner_octaves"],
+            "bulge_percent": 100.0 * float(bulge / losses.max()),
+            "flat": max(flat) - min(flat),
+            "slope_ratio": float(slopes[OCTAVES < -1.0].max() / slopes[0]),
+        },
+        figures={"bands": three_bands, "shelf": low_shelf, "valley": valley},
+        sounds={
+            "dry": Sound(dry, RATE),
+            "bands": Sound(banded, RATE),
+            "bands_matched": Sound(_filtered(_at(ThreeBandGain, bands.end), dry), RATE),
+            "shelf": Sound(shelved, RATE),
+        },
+        film=lambda: _film(bands),
+    )
+
+
+def _at(kind: type[Filter], values: dict[str, float]) -> Filter:
+    return kind(RATE, **{name: torch.tensor([value], dtype=torch.float64) for name, value in values.items()})
+
+
+def _filtered(processor: Filter, dry: Wave) -> Wave:
+    with torch.no_grad():
+        filtered: Wave = processor(torch.from_numpy(dry).unsqueeze(0))[0].numpy()
+    return filtered
+
+
+def _descend(kind: type[Filter], start: dict[str, float], dry: Wave, target: Wave) -> FitTrace:
+    return fit(_at(kind, start), dry, target, loss=LOSS, optimizer="Rprop", lr=0.5, steps=STEPS)
+
+
+def _loss_at(values: dict[str, float], dry: Wave, target: Wave) -> float:
+    guess = torch.from_numpy(_filtered(_at(LowShelf, values), dry)).unsqueeze(0)
+    return float(LOSS(guess, torch.from_numpy(target).unsqueeze(0)))
+
+
+def _response_db(values: dict[str, float]) -> Wave:
+    omega = torch.from_numpy(2.0 * np.pi * HERTZ / RATE)
+    with torch.no_grad():
+        magnitude = _at(ThreeBandGain, values).response(omega).abs()[0]
+    level_db: Wave = 20.0 * np.log10(magnitude.numpy())
+    return level_db
+
+
+def _film(bands: FitTrace) -> Film:
+    """The estimate's frequency response, coming to the target's."""
+    figure = paper(*drawing.FILM_SIZE)
+    axes = figure.subplots()
+    draw(axes, ESTIMATE, HERTZ, np.zeros(len(HERTZ)))
+    draw(axes, TARGET, HERTZ, _response_db(BANDS_DB))
+    estimate, target = axes.lines
+    axes.set_xscale("log")
+    axes.set_ylim(-24, 12)
+    axes.set_xlabel("frequency (Hz)")
+    axes.set_ylabel("gain (dB)")
+    axes.legend(frameon=False, loc="lower left")
+    title = axes.set_title("step", loc="left")
+    shown = min(STEPS, 40) + 1
+
+    def show(frame: int) -> None:
+        estimate.set_ydata(_response_db({name: float(path[frame]) for name, path in bands.parameters.items()}))
+        title.set_text(f"step {frame}")
+
+    return Film(figure, (estimate, target, title), show, shown)

@@ -1,0 +1,106 @@
+"""Lesson 3: the spectral loss of the same sine."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rtgain.dsp.losses import SpectralLoss
+from rtgain.figures import draw
+from rtgain.lessons.exhibits import Exhibits, drawing
+from rtgain.lessons.exhibits.sine import (
+    DRY,
+    GAIN,
+    PLAIN_SPECTRAL,
+    PLAIN_WAVEFORM,
+    RATE,
+    Wave,
+    descend,
+    losses_at,
+    off_db,
+    optimum,
+    played,
+    turned,
+)  # fmt: skip
+from rtgain.style import DRY as DRY_CURVE
+from rtgain.style import ESTIMATE, TARGET
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SQUARED = SpectralLoss(2.0, window=False, normalize=False)
+
+SHOWN_HZ = (560.0, 640.0)
+
+
+def measure(seed: int) -> Exhibits:
+    """Nothing in it is random."""
+    target = turned(90.0)
+    trace = descend(target, PLAIN_SPECTRAL)
+    gain = trace.parameters["gain"]
+    gains = np.linspace(0.0, 2.0, 100)
+    losses = losses_at(gains, target, PLAIN_SPECTRAL)
+    plus, minus = losses_at(np.array([GAIN, -GAIN]), target, PLAIN_SPECTRAL)
+    squared = descend(target, SQUARED, steps=1).parameters["gain"]
+
+    def both_losses() -> "Figure":
+        figure, panels = drawing.figure_of(1, 2)
+        for axes, (title, loss) in zip(
+            panels, (("waveform", PLAIN_WAVEFORM), ("spectral", PLAIN_SPECTRAL)), strict=True
+        ):
+            values = losses_at(gains, target, loss)
+            drawing.draw_loss(axes, gains, values / values.max(), reference=GAIN)
+            best = optimum(target, loss)
+            drawing.mark_optimum(axes, best, float(np.interp(best, gains, values / values.max())))
+            axes.set_title(title, loc="left")
+        panels[0].legend(frameon=False)
+        return figure
+
+    def steps() -> "Figure":
+        figure, (axes,) = drawing.figure_of(1)
+        drawing.draw_steps(axes, gain, reference=GAIN)
+        axes.set_ylabel("gain")
+        axes.legend(frameon=False)
+        return figure
+
+    def spectra() -> "Figure":
+        figure, (axes,) = drawing.figure_of(1)
+        for curve, samples in ((DRY_CURVE, DRY), (TARGET, target), (ESTIMATE, gain[-1] * DRY)):
+            hertz, magnitude = _magnitudes(samples)
+            draw(axes, curve, hertz, magnitude)
+        axes.set_yscale("log")
+        axes.set_xlabel("frequency (Hz)")
+        axes.set_ylabel("magnitude")
+        axes.legend(frameon=False)
+        return figure
+
+    def powers() -> "Figure":
+        figure, panels = drawing.figure_of(1, 2)
+        both = np.linspace(-1.0, 2.0, 151)
+        for axes, (power, loss) in zip(panels, ((1, PLAIN_SPECTRAL), (2, SQUARED)), strict=True):
+            values = losses_at(both, target, loss)
+            drawing.draw_loss(axes, both, values / values.max(), reference=GAIN)
+            axes.set_title(f"power {power}", loc="left")
+        panels[0].legend(frameon=False)
+        return figure
+
+    return Exhibits(
+        numbers={
+            "gain_90": gain[-1],
+            "minimum": optimum(target, PLAIN_SPECTRAL),
+            "matched_90_db": float(off_db(gain[-1])),
+            "sign_gap": plus - minus,
+            "power_2_minimum": optimum(target, SQUARED),
+            "power_2_first": squared[1],
+            "power_2_slope": (1.0 - squared[1]) / 0.01,
+        },
+        figures={"loss": both_losses, "gain": steps, "spectra": spectra, "powers": powers},
+        sounds={"target_90": played(target), "matched_90": played(gain[-1] * DRY)},
+        film=lambda: drawing.descent_film(gains, losses, gain, DRY, target, reference=GAIN),
+    )
+
+
+def _magnitudes(samples: Wave) -> tuple[Wave, Wave]:
+    hertz = np.fft.rfftfreq(len(samples), 1 / RATE).astype(np.float64)
+    magnitude: Wave = np.abs(np.fft.rfft(samples))
+    shown = (hertz >= SHOWN_HZ[0]) & (hertz <= SHOWN_HZ[1])
+    return hertz[shown], magnitude[shown]

@@ -1,0 +1,60 @@
+"""Lesson 2: the waveform loss of a sine that was turned in phase."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rtgain.lessons.exhibits import Exhibits, drawing
+from rtgain.lessons.exhibits.sine import DRY, GAIN, PLAIN_WAVEFORM, descend, losses_at, off_db, played, turned
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TURNS = (0, 45, 90, 180)
+
+
+def measure(seed: int) -> Exhibits:
+    """Nothing in it is random."""
+    traces = {degrees: descend(turned(degrees), PLAIN_WAVEFORM) for degrees in TURNS}
+    gains = np.linspace(-1.0, 2.0, 151)
+    losses = {degrees: losses_at(gains, turned(degrees), PLAIN_WAVEFORM) for degrees in TURNS}
+    end = {degrees: trace.end["gain"] for degrees, trace in traces.items()}
+    at_gain, at_zero = losses_at(np.array([GAIN, 0.0]), turned(90), PLAIN_WAVEFORM)
+
+    def every_loss() -> "Figure":
+        figure, panels = drawing.figure_of(2, 2, height=400, sharex=True, sharey=True)
+        for axes, degrees in zip(panels, TURNS, strict=True):
+            drawing.draw_loss(axes, gains, losses[degrees], reference=GAIN)
+            drawing.mark(axes, end[degrees], traces[degrees].loss[-1], "after 300 steps")
+            axes.set_title(f"{degrees}°", loc="left")
+            axes.label_outer()
+        panels[0].legend(frameon=False)
+        return figure
+
+    def waveforms() -> "Figure":
+        figure, panels = drawing.figure_of(2, sharex=True)
+        for axes, degrees in zip(panels, (90, 180), strict=True):
+            drawing.draw_waveforms(axes, DRY, turned(degrees), end[degrees] * DRY)
+            axes.set_title(f"{degrees}°", loc="left")
+            axes.label_outer()
+        return figure
+
+    return Exhibits(
+        numbers={
+            "gain_45": end[45],
+            "error_45_db": -float(off_db(np.array(end[45]))),
+            "cos_45": GAIN * np.cos(np.pi / 4),
+            "gain_90": end[90],
+            "gain_180": end[180],
+            "loss_ratio_90": at_gain / at_zero,
+            "matched_90_db": float(off_db(np.array(end[90]))),
+        },
+        figures={"losses": every_loss, "waveforms": waveforms},
+        sounds={
+            **{f"target_{degrees}": played(turned(degrees)) for degrees in (0, 90, 180)},
+            "matched_90": played(end[90] * DRY),
+        },
+        film=lambda: drawing.descent_film(
+            gains, losses[90], traces[90].parameters["gain"], DRY, turned(90), reference=GAIN
+        ),
+    )

@@ -1,0 +1,162 @@
+"""Lesson 5: music and babble, in noise and in silence."""
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rtgain.audio.demo import DemoSource
+from rtgain.bench.accuracy import Take, render, trace
+from rtgain.bench.signals import babble
+from rtgain.dsp.losses import FeatureLoss, SpectralLoss, loss_named
+from rtgain.figures import draw, paper
+from rtgain.lessons.exhibits import Exhibits, Sound, drawing
+from rtgain.lessons.exhibits.sine import GAIN, GAIN_DB, Wave
+from rtgain.lessons.film import Film
+from rtgain.style import CLOSED_FORM, ESTIMATE, REFERENCE, Curve
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from rtgain.estimation.estimate import Estimate
+
+RATE = 48_000
+SPEECH_RATE = 16_000
+TURN_S = 10
+NOISE_DB = (30.0, 20.0, 10.0)
+"""How far below the target's RMS the noise is."""
+
+EXCERPT = slice(RATE, RATE + RATE // 2)
+"""Half a second of music on which losses without weights are searched."""
+
+TRIED_DB = np.arange(-3.0, 9.0, 0.05)
+
+AURALOSS = Curve("auraloss", light="#000000", dark="#ffffff", dash=(1, 2))
+PLAIN = SpectralLoss()
+
+
+def measure(seed: int) -> Exhibits:
+    """`seed` draws the noise that rtgain hears."""
+    music = DemoSource(RATE).read(TURN_S * RATE)[0].copy()
+    speech = babble(SPEECH_RATE, 6 * SPEECH_RATE)
+    turn = trace(Take(music, RATE, {"gain_db": GAIN_DB}))
+    noisy = {db: _in_noise(music, db) for db in NOISE_DB}
+    ours = {db: _rms_db(trace(Take(music, RATE, {**options, "seed": seed}))) for db, options in noisy.items()}
+    targets = {db: render(Take(music, RATE, options))[1] for db, options in noisy.items()}
+    plain = {db: _least_db(PLAIN, music, targets[db]) for db in NOISE_DB}
+    theirs = {}
+    if find_spec("auraloss") is not None:
+        theirs = {db: _least_db(loss_named("auraloss-multi-resolution"), music, targets[db]) for db in NOISE_DB}
+    spoken = _rms_db(trace(Take(speech, SPEECH_RATE, {**_in_noise(speech, 20.0), "seed": seed})))
+    silent = [e for e in turn if e.state.label == "silent"]
+
+    def noise() -> "Figure":
+        figure, (axes,) = drawing.figure_of(1)
+        for curve, values, label in (
+            (ESTIMATE, ours, "rtgain: masked, weighted, over time"),
+            (CLOSED_FORM, plain, "plain spectral loss, one window"),
+            (AURALOSS, theirs, "auraloss, multi-resolution, one window"),
+        ):
+            if values:
+                draw(axes, curve, list(values), np.abs(list(values.values())), label=label)
+        axes.set_yscale("log")
+        axes.invert_xaxis()
+        axes.set_xlabel("noise below the target (dB)")
+        axes.set_ylabel("error (dB)")
+        axes.legend(frameon=False)
+        return figure
+
+    def silence() -> "Figure":
+        figure, (gain, sound) = drawing.figure_of(2, height=360, sharex=True)
+        time_s = [e.center_frame / RATE for e in turn]
+        draw(gain, REFERENCE, time_s, [e.gain_true_db for e in turn])
+        draw(gain, ESTIMATE, time_s, [e.gain_est_db for e in turn])
+        gain.set_ylim(GAIN_DB - 1, GAIN_DB + 1)
+        gain.set_ylabel("gain (dB)")
+        gain.legend(frameon=False)
+        peaks = np.abs(music[: len(music) // 480 * 480]).reshape(-1, 480).max(axis=1)
+        draw(sound, ESTIMATE, np.arange(len(peaks)) / 100, GAIN * peaks, label="peak of the matched music")
+        sound.axvspan(time_s[turn.index(silent[0])], time_s[turn.index(silent[-1])], color="#d8dde3", label="silent")
+        sound.set_xlabel("time (s)")
+        sound.legend(frameon=False)
+        return figure
+
+    def windows() -> "Figure":
+        figure, panels = drawing.figure_of(2, sharex=True, height=380)
+        for axes, frames in zip(panels, (1024, 16384), strict=True):
+            piece = music[RATE : RATE + frames] * np.hanning(frames)
+            level_db = 20 * np.log10(np.maximum(np.abs(np.fft.rfft(piece)) / frames, 1e-9))
+            draw(axes, ESTIMATE, np.fft.rfftfreq(frames, 1 / RATE), GAIN_DB + level_db, label="matched")
+            axes.set_title(f"window of {1000 * frames / RATE:.0f} ms", loc="left")
+            axes.set_xlim(0, 2000)
+            axes.set_ylim(-120, -20)
+            axes.set_ylabel("level (dB)")
+        panels[1].set_xlabel("frequency (Hz)")
+        return figure
+
+    return Exhibits(
+        numbers={
+            "clean_db": _rms_db(turn),
+            "silent_s": len(silent) * 1024 / RATE,
+            "held_db": float(np.ptp([e.gain_est_db for e in silent])),
+            **{f"ours_{db:.0f}_db": error for db, error in ours.items()},
+            **{f"plain_{db:.0f}_db": error for db, error in plain.items()},
+            **{f"auraloss_{db:.0f}_db": error for db, error in theirs.items()},
+            "speech_20_db": spoken,
+        },
+        figures={"noise": noise, "silence": silence, "windows": windows},
+        sounds={
+            "dry": Sound(music[: 4 * RATE], RATE),
+            "target": Sound(GAIN * music[: 4 * RATE], RATE),
+            "noisy": Sound(targets[10.0][: 4 * RATE], RATE),
+            "babble": Sound(speech[: 4 * SPEECH_RATE], SPEECH_RATE),
+        },
+        film=lambda: _film(music, targets[10.0]),
+    )
+
+
+def _in_noise(samples: NDArray[np.float32], below_db: float) -> dict[str, float]:
+    level_dbfs = 10.0 * np.log10(np.mean(np.square(samples, dtype=np.float64))) + GAIN_DB
+    return {"gain_db": GAIN_DB, "noise_dbfs": float(level_dbfs - below_db)}
+
+
+def _rms_db(estimates: "list[Estimate]") -> float:
+    errors = [e.gain_est_db - e.gain_true_db for e in estimates if e.state.label == "tracking"]
+    return float(np.sqrt(np.mean(np.square(errors))))
+
+
+def _losses(loss: FeatureLoss, dry: NDArray[np.floating], target: NDArray[np.floating]) -> Wave:
+    """The loss on the excerpt at each of `TRIED_DB` off the true gain."""
+    x, y = (torch.from_numpy(signal[EXCERPT].astype(np.float64)).unsqueeze(0) for signal in (dry, target))
+    wanted = loss.features(y)
+    gains = GAIN * 10.0 ** (TRIED_DB / 20.0)
+    return np.array([float(loss.distance(loss.features(gain * x), wanted)) for gain in gains])
+
+
+def _least_db(loss: FeatureLoss, dry: NDArray[np.floating], target: NDArray[np.floating]) -> float:
+    return float(TRIED_DB[_losses(loss, dry, target).argmin()])
+
+
+def _film(music: NDArray[np.float32], noisy: NDArray[np.float32]) -> Film:
+    """The plain loss as noise comes up: its minimum moves off the true gain."""
+    clean = GAIN * music
+    shares = np.concatenate([np.linspace(0.0, 1.0, 40), np.ones(5)])
+    curves = [_losses(PLAIN, music, clean + share * (noisy - clean)) for share in shares]
+    figure = paper(*drawing.FILM_SIZE)
+    axes = figure.subplots()
+    drawing.draw_loss(axes, TRIED_DB, curves[0], reference=0.0)
+    line = axes.lines[-1]
+    drawing.mark_optimum(axes, 0.0, 0.0)
+    point = axes.lines[-1]
+    axes.set_xlabel("gain, off the true one (dB)")
+    axes.set_ylim(0.0, 1.1 * max(float(curve.max()) for curve in curves))
+    axes.legend(frameon=False, loc="upper center")
+
+    def show(frame: int) -> None:
+        least = int(curves[frame].argmin())
+        line.set_ydata(curves[frame])
+        point.set_data([TRIED_DB[least]], [curves[frame][least]])
+
+    return Film(figure, (line, point), show, len(curves))

@@ -1,0 +1,104 @@
+"""Lesson 4: SGD, Adam and Rprop on the spectral loss, and what level and length do to them."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rtgain.dsp.losses import SpectralLoss
+from rtgain.lessons.exhibits import Exhibits, drawing
+from rtgain.lessons.exhibits.sine import (
+    DRY,
+    GAIN,
+    PLAIN_SPECTRAL,
+    STEPS,
+    Wave,
+    descend,
+    losses_at,
+    off_db,
+    optimum,
+    played,
+    turned,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+QUIET = 10.0 ** (-40.0 / 20.0)
+NORMALIZED = SpectralLoss(window=False)
+NORMALIZED_LR = 0.001
+
+LAST = 100
+"""Steps at the end, over which an optimizer is judged."""
+
+RPROP_STEPS = 60
+RUNS = (("SGD", 0.01), ("Adam", 0.02), ("Rprop", 0.1))
+
+
+def measure(seed: int) -> Exhibits:
+    """`seed` draws the white noise."""
+    target = turned(90.0)
+    paths = {name: descend(target, PLAIN_SPECTRAL, name, lr).parameters["gain"] for name, lr in RUNS}
+    left_db = {name: off_db(path[-LAST:]) for name, path in paths.items()}
+    best = optimum(target, PLAIN_SPECTRAL)
+    quiet = descend(QUIET * target, PLAIN_SPECTRAL, dry=QUIET * DRY).parameters["gain"]
+    normalized, normalized_quiet = (
+        descend(level * target, NORMALIZED, lr=NORMALIZED_LR, dry=level * DRY).parameters["gain"]
+        for level in (1.0, QUIET)
+    )
+    noise = np.random.default_rng(seed).standard_normal(65536)
+    gains = np.linspace(0.1, 0.2, 101)
+
+    def optimizers() -> "Figure":
+        figure, panels = drawing.figure_of(2, 3, sharey="row")
+        for above, below, name in zip(panels[:3], panels[3:], paths, strict=True):
+            drawing.draw_steps(above, paths[name], reference=GAIN)
+            above.set_title(name, loc="left")
+            drawing.draw_steps(below, left_db[name], reference=0.0)
+            below.set_xlabel(f"last {LAST} steps")
+        panels[0].set_ylabel("gain")
+        panels[3].set_ylabel("error (dB)")
+        panels[0].legend(frameon=False)
+        return figure
+
+    def levels() -> "Figure":
+        figure, panels = drawing.figure_of(2, 2, height=400, sharex=True, sharey=True)
+        plain = paths["SGD"]
+        titles = ("plain loss", "plain loss, 40 dB quieter", "normalized loss", "normalized loss, 40 dB quieter")
+        shown = (plain, quiet, normalized, normalized_quiet)
+        for axes, title, path in zip(panels, titles, shown, strict=True):
+            drawing.draw_steps(axes, path, reference=GAIN)
+            axes.set_title(title, loc="left")
+            axes.label_outer()
+        panels[0].set_ylabel("gain")
+        panels[0].legend(frameon=False)
+        return figure
+
+    return Exhibits(
+        numbers={
+            "steps": STEPS,
+            "cycle_low_db": float(left_db["SGD"].min()),
+            "cycle_high_db": float(left_db["SGD"].max()),
+            "adam_db": float(np.abs(left_db["Adam"]).max()),
+            "rprop_db": float(np.abs(20.0 * np.log10(paths["Rprop"][RPROP_STEPS] / best))),
+            "closed_db": float(off_db(np.array(best))),
+            "quiet_gain": quiet[-1],
+            "slope_1024": _mean_magnitude(noise[:1024]),
+            "slope_65536": _mean_magnitude(noise),
+            "normalized_gap": float(np.abs(normalized - normalized_quiet).max()),
+        },
+        figures={"optimizers": optimizers, "levels": levels},
+        sounds={"target": played(target), "cycle_low": played(paths["SGD"][-LAST:].min() * DRY)},
+        film=lambda: drawing.descent_film(
+            gains,
+            losses_at(gains, target, PLAIN_SPECTRAL),
+            paths["SGD"][-drawing.FILM_FRAMES :],
+            DRY,
+            target,
+            reference=GAIN,
+            first_step=STEPS + 1 - drawing.FILM_FRAMES,
+        ),
+    )
+
+
+def _mean_magnitude(noise: Wave) -> float:
+    return float(np.abs(np.fft.rfft(noise)).mean())

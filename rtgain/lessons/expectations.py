@@ -1,0 +1,169 @@
+"""What a lesson expects to happen, and whether it has: the same on snapshots of the window and on a headless trace."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from rtgain.estimation.estimate import Estimate
+    from rtgain.snapshot import Snapshot
+
+Outcome = Literal["waiting", "happening", "seen", "not so"]
+
+MARKS: dict[Outcome, str] = {
+    "seen": "seen ✓",
+    "not so": "not so ✗",
+    "happening": "too short ✗",
+    "waiting": "did not come ✗",
+}
+"""Outcomes in the end, in words; a mark needs no color."""
+
+UNITS = {"gain_db": " dB", "std_db": " dB", "delay_ms": " ms", "polarity": "", "xruns": ""}
+NAMES = {"gain_db": "gain", "std_db": "deviation", "delay_ms": "delay", "polarity": "polarity", "xruns": "xruns"}
+
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What is known at `time_s` seconds after a step's controls were set; `xruns` are those since then."""
+
+    time_s: float
+    state: str
+    gain_db: float
+    std_db: float
+    delay_ms: float
+    polarity: int
+    xruns: int
+
+    @classmethod
+    def of_snapshot(cls, snapshot: "Snapshot", start_s: float, start_xruns: int) -> "Moment":
+        """A snapshot as seen from where the controls were set: at `start_s`, after `start_xruns`."""
+        return cls(
+            snapshot.time_s - start_s,
+            snapshot.state,
+            snapshot.gain_db,
+            snapshot.std_db,
+            snapshot.delay_ms,
+            snapshot.polarity,
+            snapshot.xruns - start_xruns,
+        )
+
+    @classmethod
+    def of_estimate(cls, estimate: "Estimate", sample_rate: int, xruns: int) -> "Moment":
+        """An estimate of a session that began with the step's controls, at the time from which it is known."""
+        return cls(
+            estimate.available_frame / sample_rate,
+            estimate.state.label,
+            estimate.gain_est_db,
+            estimate.std_db,
+            1e3 * estimate.delay_frames / sample_rate,
+            estimate.polarity,
+            xruns,
+        )
+
+
+@dataclass(frozen=True)
+class Within:
+    """A number of the moment lies from `low` to `high`, for `for_s` seconds on end, beginning by `by_s`."""
+
+    field: Literal["gain_db", "std_db", "delay_ms", "polarity", "xruns"]
+    low: float
+    high: float
+    for_s: float = 0.5
+    by_s: float = 6.0
+
+    def holds(self, moment: Moment) -> bool:
+        """Whether it is so at this moment; never where the number is not known."""
+        value: float = getattr(moment, self.field)
+        return self.low <= value <= self.high
+
+    def came(self, moment: Moment) -> str:
+        """What there is, in words."""
+        return f"{NAMES[self.field]} {_number(getattr(moment, self.field))}{UNITS[self.field]}"
+
+    def __str__(self) -> str:
+        span = _number(self.low) if self.low == self.high else f"{_number(self.low)} to {_number(self.high)}"
+        return f"{NAMES[self.field]} {span}{UNITS[self.field]}"
+
+
+@dataclass(frozen=True)
+class Becomes:
+    """The estimate is in `state`, for `for_s` seconds on end, beginning by `by_s`."""
+
+    state: str
+    for_s: float = 0.1
+    by_s: float = 6.0
+
+    def holds(self, moment: Moment) -> bool:
+        """Whether it is so at this moment."""
+        return moment.state == self.state
+
+    def came(self, moment: Moment) -> str:
+        """What there is, in words."""
+        return f"state {moment.state}"
+
+    def __str__(self) -> str:
+        return f"state {self.state}"
+
+
+Expectation = Within | Becomes
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A number that a lesson's experiment measures, and the range that it is to lie in."""
+
+    number: str
+    low: float
+    high: float
+    text: str
+    """What came, with the number as a placeholder."""
+
+    def __str__(self) -> str:
+        return f"{_number(self.low)} to {_number(self.high)}"
+
+    def holds(self, numbers: Mapping[str, float]) -> bool:
+        """Whether the measured number lies there."""
+        return self.low <= numbers[self.number] <= self.high
+
+
+class Watch:
+    """Follows one expectation from moment to moment."""
+
+    def __init__(self, expectation: Expectation) -> None:
+        self.expectation = expectation
+        self.outcome: Outcome = "waiting"
+        self.came = ""
+        """What there was at the last moment, or when it was seen."""
+        self._since_s: float | None = None
+
+    def take(self, moment: Moment) -> None:
+        """Judge the next moment; what has been seen stays seen."""
+        if self.outcome == "seen":
+            return
+        self.came = self.expectation.came(moment)
+        if not self.expectation.holds(moment):
+            self._since_s = None
+            self.outcome = "not so" if moment.time_s > self.expectation.by_s else "waiting"
+            return
+        if self._since_s is None:
+            self._since_s = moment.time_s
+        if self._since_s > self.expectation.by_s:
+            self.outcome = "not so"
+        else:
+            self.outcome = "seen" if moment.time_s - self._since_s >= self.expectation.for_s else "happening"
+
+
+def together(watches: Sequence[Watch]) -> Outcome:
+    """The outcome of a step: seen when all is, not so when one is not."""
+    outcomes = {watch.outcome for watch in watches}
+    if outcomes <= {"seen"}:
+        return "seen"
+    if "not so" in outcomes:
+        return "not so"
+    return "happening" if outcomes & {"happening", "seen"} else "waiting"
+
+
+def _number(value: float) -> str:
+    return f"{value:.5g}".replace("-", MINUS)

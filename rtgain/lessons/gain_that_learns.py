@@ -1,0 +1,84 @@
+"""Lesson 1: a gain that learns."""
+
+from rtgain.lessons.expectations import Finding, Within
+from rtgain.lessons.lesson import Lesson, Step
+
+CRAWL = {"input": "sine", "align": "off", "loss": "waveform", "optimizer": "SGD", "lr": 0.01, "steps": 1}
+
+LESSON = Lesson(
+    name="gain-that-learns",
+    number=1,
+    title="A gain that learns",
+    about="A number is found by walking downhill: the gain between a sine and the same sine turned down.",
+    animation="300 steps of SGD: the point walks down the loss, and the estimate sinks onto the target.",
+    steps=(
+        Step(
+            title="The question",
+            text=(
+                "The target is the dry sine times 0.15, which is {target_db:.2f} dB. rtgain is not told. It starts "
+                "at ×1 (0 dB) and asks, at every hop: which way is the difference between my guess and the target "
+                "less?"
+            ),
+            watch="the blue estimate leave 0 dB and come down to the reference.",
+            listen="Dry (1), Target (2), and Matched (3), which becomes the target.",
+            controls=CRAWL,
+            expects=(Within("gain_db", -16.58, -16.38),),
+            finds=(
+                Finding("gain", 0.14, 0.16, "After {steps:.0f} steps of SGD the gain is {gain:.3f}."),
+                Finding("reached", 100, 150, "It came within a step of 0.15 after {reached:.0f} steps."),
+            ),
+            why=(
+                "The *loss* is the mean distance between the guess and the target, sample by sample: mean |g · dry "
+                "− target|. It is {loss_start:.3f} at g = 1 and nearly nothing at 0.15. Its *gradient* says how "
+                "fast it grows with g. Descent takes a step against it: g ← g − rate · gradient. That is all.\n\n"
+                "Here the gradient is the mean of |dry|, which for a sine is 2/π = {slope:.3f}. The rate is 0.01, "
+                "so each step moves g by {step:.4f}, and the way from 1 to 0.15 takes {reached:.0f} steps.\n\nThe "
+                "sine has 300 cycles in half a second: that is 600 Hz."
+            ),
+            figures={
+                (
+                    "waveforms"
+                ): "The first 200 samples: dry, target, and the estimate after the last step, which hides the target.",
+                ("loss"): (
+                    "The loss for 100 gains from 0 to 2. It is a straight line down to 0.15 and a straight line up "
+                    "again."
+                ),
+                (
+                    "gain"
+                ): "The gain, step by step. All steps are of one length, because the slope is the same everywhere.",
+            },
+            sounds={
+                "dry": "The dry sine.",
+                "target": "The target: {target_db:.2f} dB.",
+                "descent": "What descent sounds like: the dry sine at the gain of each step, 100 steps a second.",
+            },
+        ),
+        Step(
+            title="Move the goal",
+            text=(
+                "The reference is now −6 dB (×{half:.3f}). Nothing is told to the estimate, and it comes along. "
+                "Move the reference gain yourself: the estimate follows wherever you go."
+            ),
+            watch="the estimate walk to the new line, at the same pace as before.",
+            listen="Difference (4): target minus matched. It fades to nothing as the estimate arrives.",
+            controls={**CRAWL, "gain_db": -6.0},
+            expects=(Within("gain_db", -6.1, -5.9),),
+            why=(
+                "Nothing in the loop knows how the target was made. It is given two signals and a loss, "
+                "and would do the same for a gain that a mixing desk or a room has applied."
+            ),
+        ),
+        Step(
+            title="Larger steps",
+            text=(
+                "The same descent with 24 steps a hop and a rate of 0.1: it is there before you can look. "
+                "Speed is a choice; lesson 4 is about what it costs."
+            ),
+            watch="the estimate arrive within a fraction of a second. Press R to begin anew.",
+            listen="Matched (3): you will hardly hear it move.",
+            controls={**CRAWL, "lr": 0.1, "steps": 24},
+            expects=(Within("gain_db", -16.58, -16.38, by_s=1.5),),
+            duration_s=3.0,
+        ),
+    ),
+)

@@ -1,0 +1,125 @@
+"""Lesson 3: listen to the spectrum."""
+
+from rtgain.lessons.expectations import Finding, Within
+from rtgain.lessons.lesson import Lesson, Step
+
+SINE = {"input": "sine", "align": "off", "loss": "spectral", "optimizer": "SGD", "lr": 0.1, "steps": 24}
+MUSIC = {**SINE, "input": "demo"}
+
+LESSON = Lesson(
+    name="listen-to-the-spectrum",
+    number=3,
+    title="Listen to the spectrum",
+    about="Compare how much there is of each frequency, not when it swings: the right gain is back.",
+    animation="The target turned by 90° again, with the spectral loss: the gain comes to 0.15.",
+    steps=(
+        Step(
+            title="90°, heard as an ear does",
+            text=(
+                "The same target, turned by 90°. Only the loss is another: it compares the magnitudes of the spectra, "
+                "which no turn of phase changes. The minimum is back at 0.15, and SGD goes there."
+            ),
+            watch="the estimate on the reference, where the waveform loss went to silence.",
+            listen="Target (2) and Matched (3): one level.",
+            controls={**SINE, "phase_deg": 90.0},
+            expects=(Within("gain_db", -16.58, -16.38),),
+            finds=(
+                Finding("gain_90", 0.135, 0.16, "On the spectral loss, turned by 90°, SGD ends at {gain_90:.3f}."),
+                Finding("minimum", 0.149, 0.151, "Its minimum, in closed form, is at {minimum:.4f}."),
+            ),
+            why=(
+                "The loss is mean | |rfft(g · dry)| − |rfft(target)| |. Each bin is a straight line down to its "
+                "own best gain and up again, so for g ≥ 0 the sum is convex. Where it is least can be said in "
+                "closed form: the median of the bins' ratios, each counted with its size. That is the dotted line "
+                "in the window.\n\nSGD does not stand still there: it ends at {gain_90:.3f} and goes on to and "
+                "fro. See lesson 4."
+            ),
+            figures={
+                ("loss"): (
+                    "Waveform and spectral loss for 100 gains from 0 to 2, the target turned by 90°, each divided "
+                    "by its largest."
+                ),
+                "gain": "The gain, step by step, on the spectral loss.",
+                "spectra": "Around 600 Hz: the magnitudes of dry, target and estimate.",
+            },
+            sounds={
+                "target_90": "The target, turned by 90°.",
+                "matched_90": "Matched on the spectral loss ({matched_90_db:+.1f} dB against the target).",
+            },
+        ),
+        Step(
+            title="What it cannot tell: polarity",
+            text=(
+                "Now the target is inverted. A magnitude has no sign: +0.15 and −0.15 have the same loss. "
+                "rtgain reads the sign elsewhere, from the phase between the two spectra."
+            ),
+            watch="the same gain; and the minus before ×0.150, which the loss did not find.",
+            listen="Difference (4): silent, because the polarity was found too.",
+            controls={**SINE, "polarity": "invert"},
+            expects=(Within("gain_db", -16.58, -16.38), Within("polarity", -1, -1)),
+            finds=(
+                Finding("sign_gap", -1e-6, 1e-6, "The spectral losses at +0.15 and −0.15 differ by {sign_gap:.1g}."),
+            ),
+            why=(
+                "Over negative gains too, the loss has the form of a W: two minima, and a descent ends in the one "
+                "that is nearer."
+            ),
+            figures={
+                ("powers"): (
+                    "The spectral loss with magnitudes to the power 1 and 2, from −1 to 2, each divided by its "
+                    "largest value."
+                ),
+            },
+            duration_s=3.0,
+        ),
+        Step(
+            title="The power",
+            text=(
+                "Magnitudes may be raised to a power before they are compared. With 2 the minimum is at the same "
+                "place, but the slope grows with the gain and with the level: SGD at 0.01 jumps to "
+                "{power_2_first:.0f} in one step."
+            ),
+            watch="nothing new in the window, which uses power 1: the loss curves of both are on the exported page.",
+            listen="Matched (3) as before.",
+            controls=SINE,
+            expects=(Within("gain_db", -16.58, -16.38),),
+            finds=(
+                Finding("power_2_minimum", 0.149, 0.151, "With power 2 the minimum is at {power_2_minimum:.4f} too."),
+                Finding("power_2_first", -1e9, -5, "With power 2 the first step of SGD leads to {power_2_first:.0f}."),
+            ),
+            why=(
+                "With power 1 a bin's slope is its magnitude; with power 2 it is twice the gain times its square, "
+                "which here is {power_2_slope:.0f} at the start. A rate that suits one is absurd for the other. "
+                "Divided by the size of the target's spectrum, as rtgain's own losses are, both have slopes near 1."
+            ),
+            duration_s=3.0,
+        ),
+        Step(
+            title="What it cannot tell: delay",
+            text=(
+                "Music, and the target 5 ms late. A window that is cut at one time out of both hears two different "
+                "pieces of music: the spectral loss is only roughly right, and wanders."
+            ),
+            watch="the estimate stray by tenths of a decibel around the reference.",
+            listen="Difference (4): far from silent, though the gain is nearly right.",
+            controls={**MUSIC, "delay_ms": 5.0},
+            expects=(Within("gain_db", -17.5, -15.5),),
+            duration_s=6.0,
+        ),
+        Step(
+            title="So find the delay first",
+            text=(
+                "The same, with rtgain's alignment on: it finds the 5 ms from the phases of the spectra, "
+                "and removes them before the loss sees anything."
+            ),
+            watch="the estimate snap onto the reference after about a second and a half.",
+            listen="Difference (4): it falls silent at that moment.",
+            controls={**MUSIC, "delay_ms": 5.0, "align": "on"},
+            expects=(
+                Within("delay_ms", 4.99, 5.01, by_s=8.0),
+                Within("gain_db", -16.53, -16.43, by_s=8.0),
+            ),
+            duration_s=6.0,
+        ),
+    ),
+)

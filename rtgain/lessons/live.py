@@ -1,0 +1,106 @@
+"""Lesson 6: live."""
+
+from rtgain.lessons.expectations import Finding, Within
+from rtgain.lessons.lesson import Lesson, Step
+
+MUSIC = {"input": "demo", "loss": "spectral", "optimizer": "Rprop", "align": "off"}
+
+LESSON = Lesson(
+    name="live",
+    number=6,
+    title="Live",
+    about="Sound does not wait. Blocks, rings, windows and hops, and why the optimizer lives elsewhere.",
+    animation=(
+        "Sound comes in blocks. At every hop a window is cut out of the newest, and its estimate speaks of its center."
+    ),
+    steps=(
+        Step(
+            title="Blocks and the callback",
+            text=(
+                "The device asks for a block of frames at a time: 256 at 48 kHz are {block_ms:.1f} ms. A function, "
+                "the callback, must fill each before the next is due. It may wait for nothing: no lock, no file, "
+                "no memory, no Python."
+            ),
+            watch="the bottom line: frames a block, what share of its time the callback takes, and the xruns.",
+            listen="Target (2): it plays on, whatever the window does.",
+            controls=MUSIC,
+            expects=(Within("gain_db", -16.58, -16.38), Within("xruns", 0, 0, for_s=1.0)),
+            why=(
+                "In rtgain one compiled function takes every block from dry to what is heard, and writes dry and "
+                "target into *rings*: memory that is overwritten when it is full, under one counter of frames for "
+                "both. Whoever reads too late has lost something, and can tell what; the writer never knows."
+            ),
+            duration_s=3.0,
+        ),
+        Step(
+            title="Windows and hops: a short window",
+            text=(
+                "Every hop, the estimator reads the newest window. Here 21 ms, in noise: it is quick, "
+                "and each window alone errs by {short_db:.2f} dB. ± says how sure the average over time is."
+            ),
+            watch="the dotted closed form of single windows jump about the estimate.",
+            listen="Matched (3), while you move the reference gain: it follows at once.",
+            controls={**MUSIC, "input": "pink", "noise_dbfs": -46.5, "window_ms": 21.3, "hop_ms": 21.3},
+            expects=(Within("gain_db", -17.0, -16.0), Within("std_db", 0.003, 0.25)),
+            finds=(Finding("short_db", 0.1, 0.4, "Windows of 21 ms alone err by {short_db:.3f} dB,"),),
+        ),
+        Step(
+            title="A long window",
+            text=(
+                "Now 340 ms: each window errs by {long_db:.3f} dB, but its center, which it speaks of, is 170 ms ago. "
+                "Latency against accuracy: with {window_ms:.0f} ms and a hop of {hop_ms:.0f} ms rtgain stands between."
+            ),
+            watch="the closed form close to the estimate; move the gain, and both come late.",
+            listen="Matched (3), while you move the reference gain.",
+            controls={**MUSIC, "input": "pink", "noise_dbfs": -46.5, "window_ms": 341.0},
+            expects=(Within("gain_db", -16.7, -16.25), Within("std_db", 0.001, 0.1)),
+            finds=(
+                Finding("long_db", 0.02, 0.1, "of 341 ms by {long_db:.3f} dB:"),
+                Finding("slope", -0.7, -0.3, "the error falls with the window's length to the power {slope:.2f}."),
+            ),
+            why=(
+                "The error falls with the square root of the length, as the bound for white noise says it must "
+                "(Cramér and Rao): measured, to the power {slope:.2f}. The latency grows with the length itself."
+            ),
+            figures={"windows": "The error of single windows against their length."},
+        ),
+        Step(
+            title="An xrun",
+            text=(
+                "When a block is not ready in time, the device plays something else: an xrun. Press “Make an xrun” "
+                "to hear one. It is a safe one: {gap_ms:.0f} ms of silence, put in and counted. Nothing is really "
+                "late."
+            ),
+            watch="xruns in the bottom line; and the estimate, which does not notice.",
+            listen="any signal: the hole is short, and yet everybody hears it.",
+            controls=MUSIC,
+            act="xrun",
+            expects=(Within("xruns", 1, 100, by_s=60.0), Within("gain_db", -16.58, -16.38, by_s=60.0)),
+            finds=(Finding("gap_ms", 19.5, 20.5, "{gap_ms:.1f} ms of the music are missing."),),
+            why=(
+                "A callback that waited on purpose would make a real one, and might take the device down with it. "
+                "So rtgain writes silence over what is heard, and counts: the rings, and with them the estimate, "
+                "are as they were."
+            ),
+            figures={"xrun": "The music, and what is heard of it."},
+            sounds={"clean": "Three seconds of music.", "xrun": "The same, with one xrun after a second and a half."},
+            duration_s=3.0,
+        ),
+        Step(
+            title="Why the optimizer lives elsewhere",
+            text=(
+                "Adam now takes up to 400 steps a hop: more than there is time for. The estimates come late, or fewer. "
+                "The sound does not care: the optimizer is a process of its own, and only reads the rings."
+            ),
+            watch="estimates per second in the bottom line; and xruns, which do not rise.",
+            listen="Target (2): not a click.",
+            controls={**MUSIC, "optimizer": "Adam", "lr": 0.01, "steps": 400},
+            expects=(Within("gain_db", -16.7, -16.25, by_s=12.0), Within("xruns", 0, 0, for_s=0.4)),
+            why=(
+                "In one process Python's lock would let either the optimizer or the window or the callback run. "
+                "If the optimizer's process dies, the sound goes on, and it is started again from the last estimate."
+            ),
+            duration_s=2.0,
+        ),
+    ),
+)

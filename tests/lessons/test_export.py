@@ -1,0 +1,85 @@
+"""An exported lesson: whole, the same twice, and its page and media are what they claim to be."""
+
+import base64
+import io
+import re
+import subprocess
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from tests.commands import rtgain
+
+NAME = "loss-that-cannot-hear"
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folders = [tmp_path_factory.mktemp("export") for _ in range(2)]
+    for folder in folders:
+        ran = rtgain("lesson", NAME, "--export", folder)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert "✗" not in ran.stdout
+    return folders
+
+
+def rms_db(path: Path) -> float:
+    samples, rate = soundfile.read(path)
+    middle = samples[rate // 10 : -rate // 10]
+    return float(10 * np.log10(np.mean(middle**2)))
+
+
+def test_the_same_seed_gives_the_same_bytes(exported: list[Path]) -> None:
+    one, other = ({p.relative_to(f): p.read_bytes() for p in f.rglob("*") if p.is_file()} for f in exported)
+    assert one == other
+    assert {path.suffix for path in one} == {".html", ".png", ".svg", ".gif", ".mp4", ".wav"}
+
+
+def test_the_page_holds_everything_and_asks_for_nothing(exported: list[Path]) -> None:
+    page = (exported[0] / f"{NAME}.html").read_text(encoding="utf-8")
+    sources = re.findall(r'src="([^"]*)"', page)
+    held = [base64.b64decode(re.fullmatch(r"data:[a-z]+/[a-z0-9]+;base64,(.*)", source)[1]) for source in sources]
+    files = [path.read_bytes() for path in (exported[0] / NAME).iterdir() if path.suffix in (".png", ".wav", ".mp4")]
+    assert sorted(held) == sorted(files)
+    assert "http" not in re.sub(r'src="[^"]*"', "", page)
+    assert "{" not in re.sub(r"<style>.*?</style>", "", page, flags=re.S)
+
+
+def test_turned_targets_are_as_loud_as_the_target_and_the_match_at_90_degrees_is_next_to_silent(
+    exported: list[Path],
+) -> None:
+    folder = exported[0] / NAME
+    plain_db = rms_db(folder / "target_0.wav")
+    # Half of full scale, at 0.15: a sine's RMS is its peak over √2.
+    assert plain_db == pytest.approx(20 * np.log10(0.5 * 0.15 / np.sqrt(2)), abs=0.02)
+    assert rms_db(folder / "target_90.wav") == pytest.approx(plain_db, abs=0.02)
+    assert rms_db(folder / "target_180.wav") == pytest.approx(plain_db, abs=0.02)
+    assert rms_db(folder / "matched_90.wav") < plain_db - 40
+
+
+def test_the_film_moves_in_both_formats(exported: list[Path]) -> None:
+    folder = exported[0] / NAME
+    gif = Image.open(io.BytesIO((folder / "animation.gif").read_bytes()))
+    assert (gif.size, gif.n_frames) == ((640, 280), 75)
+    words = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(folder / "animation.mp4")]
+    raw = subprocess.run([*words, "-f", "rawvideo", "-pix_fmt", "gray", "-"], capture_output=True, check=True).stdout
+    frames = np.frombuffer(raw, np.uint8).reshape(-1, 560, 1280)
+    assert len(frames) == 95
+    assert np.abs(frames[0].astype(int) - frames[74]).max() > 100
+
+
+def test_an_unknown_lesson_is_refused_in_one_line() -> None:
+    ran = rtgain("lesson", "violin")
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("rtgain: lesson: 'violin' is none of gain-that-learns, ")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_without_a_name_the_lessons_are_listed() -> None:
+    ran = rtgain("lesson")
+    assert re.findall(r"^(\d)  (\S+)", ran.stdout, re.M)[0] == ("1", "gain-that-learns")
+    assert len(ran.stdout.splitlines()) == 7
