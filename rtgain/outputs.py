@@ -13,7 +13,7 @@ from rtgain.audio.recorder import Recorder
 from rtgain.errors import InputError
 from rtgain.estimation.estimate import Estimate
 from rtgain.figures import gain_figure
-from rtgain.trace import CsvWriter, History, Summary, not_written, write_whole
+from rtgain.trace import CsvWriter, History, Summary, not_written, require_room_beside, write_whole
 
 STANDARD_OUTPUT = "-"
 
@@ -44,6 +44,8 @@ class OutputPaths:
                     raise InputError(f"{option} {name}: is a directory; name a file in it")
                 if not path.parent.is_dir():
                     raise InputError(f"{option} {name}: there is no directory {path.parent}; make it first")
+                if option in ("--json", "--plot"):  # which are written when all is done, maybe in an hour
+                    require_room_beside(Path(place))
             except OSError as error:
                 raise not_written(f"{option} {name}", error) from None
             taken[place] = f"the file of {option}"

@@ -25,7 +25,7 @@ from rtgain.estimation.estimate import Estimate
 from rtgain.estimation.settings import EstimatorSettings
 from rtgain.estimation.supervisor import Estimation, InProcess, Supervisor
 from rtgain.matched import LiveMatched, Matched, OfflineMatched
-from rtgain.meters import Rate
+from rtgain.meters import Rate, SpeedWatch
 from rtgain.trace import History, Trace
 
 DEFAULT_SAMPLE_RATE = 48000
@@ -115,6 +115,7 @@ class Session:
             self._matched = OfflineMatched(ring, self.sample_rate) if clock == "fast" else LiveMatched(ring)
         self._rate = Rate()
         self._estimate_rate = Rate()
+        self._speed_watch = SpeedWatch(self.sample_rate)
 
     # --- running --------------------------------------------------------------------------------
 
@@ -379,6 +380,8 @@ class Session:
             )
 
     def _poll(self) -> list[Estimate]:
+        if self.clock != "fast" and not self.ended and (notice := self._speed_watch.update(self.frames)):
+            self._notices.append(notice)
         return self._add(self._estimation.poll()) if self._estimation is not None else []
 
     def _add(self, estimates: list[Estimate]) -> list[Estimate]:
