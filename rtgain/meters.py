@@ -3,7 +3,6 @@
 import math
 import time
 
-
 SPEED_TOLERANCE = 0.02
 """A device further than this share from its nominal rate is at fault: crystals differ by 0.0001."""
 
