@@ -112,9 +112,16 @@ def _open(path: Path) -> OpenSound:
         raise InputError(_not_audio(path)) from None
     try:
         return OpenSound(sound, _checked_frames(path, sound))
+    except soundfile.LibsndfileError:
+        sound.close()
+        raise _damaged(path) from None
     except InputError:
         sound.close()
         raise
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path}: its sound cannot be decoded; the file is damaged, so fetch it again")
 
 
 def clock_time(seconds: float) -> str:
@@ -189,7 +196,7 @@ def _checked_frames(path: Path, sound: SequentialSound) -> int:
     elif sound.format != "OGG" and not _can_read_at(sound, frames - 1):
         raise cut_short(path, f"its header promises {promised}, and the end of it cannot be read")
     if not _can_read_at(sound, 0):
-        raise InputError(f"{path}: its sound cannot be decoded; the file is damaged, so fetch it again")
+        raise _damaged(path)
     sound.go_to(0)
     return frames
 
