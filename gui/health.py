@@ -8,12 +8,10 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel
 
 from gui import wording
 from gui.theme import set_look, tabular, text_width
+from rtgain.meters import SPEED_TOLERANCE
 
 if TYPE_CHECKING:
     from rtgain.snapshot import Snapshot
-
-SPEED_TOLERANCE = 0.02
-"""A device further than this share from its nominal rate is at fault: crystals differ by 0.0001."""
 
 LOAD_LIMIT = 0.8
 AGE_LIMIT_S = 0.5

@@ -194,6 +194,8 @@ def _first_problem(error: ValidationError) -> str:
         return f"'{option}' is no session option; remove it"
     if problem["type"] == "string_unicode":
         return f"{name}: {problem['input']!r} is not written in UTF-8; rename the file"
+    if problem["type"] == "string_pattern_mismatch":
+        return f"{name}: {problem['input']!r} holds a NUL, which no file's name can; choose another"
     message = problem["msg"].removeprefix("Input ")  # "input" is an option's name too
     return f"{name}: {message[0].lower()}{message[1:]}, not {reprlib.repr(problem['input'])}"
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from rtgain.config import SessionConfig
-from rtgain.errors import DeviceError, InputError
+from rtgain.errors import InputError, RtgainError
 from rtgain.estimation.estimate import Estimate
 from rtgain.interruption import INTERRUPTED, Interruption
 from rtgain.outputs import OutputPaths, Outputs
@@ -19,8 +19,9 @@ from rtgain.trace import Summary
 def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interruption) -> int:
     """Run the session to its end, its duration or an interruption; write what was asked for; the exit code.
 
-    Raises `InputError` with no file left behind, and `DeviceError` with everything written up to there. It also
-    ends when who reads the CSV from a pipe has gone.
+    Raises `InputError` with no file left behind when the session could not begin, or on the fast clock, where
+    nothing is lost. When a live one fails on its way, `DeviceError` or `InputError` comes with every output whole
+    up to there. It also ends when who reads the CSV from a pipe has gone.
     """
     paths.check([name for name in (config.input if config.is_file else None, config.automation) if name])
     with Session(
@@ -36,34 +37,45 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
         except BaseException:
             outputs.discard()
             raise
-        lost: DeviceError | None = None
-        try:
-            with progress(session) as show:
-                try:
-                    while not (session.ended or interruption.requested or outputs.unread):
-                        write(session, session.advance(), outputs)
-                        show()
-                except DeviceError as error:
-                    lost = error
-                write(session, session.finish(), outputs)
-        except InputError:
-            outputs.discard()
-            raise
+        faults: list[RtgainError] = []
+        steps: list[Callable[[], None]] = [
+            lambda: play(session, outputs, interruption),
+            lambda: write(session, session.finish(), outputs),
+        ]
+        for step in steps:
+            try:
+                step()
+            except RtgainError as fault:
+                if session.clock == "fast":  # it can be repeated; on the other clocks a take is a take
+                    outputs.discard()
+                    raise
+                faults.append(fault)
         summary = session.summary()
-        outputs.finish(summary, session.trace.history())
-        if lost is not None:
-            raise lost
+        try:
+            outputs.finish(summary, session.trace.history())
+        except InputError as fault:
+            faults.append(fault)
+        if faults:
+            raise faults[0]
         if sys.stderr.isatty():
             print(verdict(summary), file=sys.stderr)
         return INTERRUPTED if interruption.requested else 0
 
 
+def play(session: Session, outputs: Outputs, interruption: Interruption) -> None:
+    """Let the session run, and write what comes of it. Raises `InputError` and `DeviceError`."""
+    with progress(session) as show:
+        while not (session.ended or interruption.requested or outputs.unread):
+            write(session, session.advance(), outputs)
+            show()
+
+
 def write(session: Session, estimates: list[Estimate], outputs: Outputs) -> None:
-    """Write what has come of the session's last step."""
-    for estimate in estimates:
-        outputs.add(estimate)
+    """Write what has come of the session's last step, the sound first: it does not come again."""
     for matched in session.take_matched():
         outputs.record(matched)
+    for estimate in estimates:
+        outputs.add(estimate)
     for notice in session.take_notices():
         print(f"rtgain: {notice}", file=sys.stderr)
 

@@ -2,9 +2,11 @@
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +14,9 @@ from numpy.typing import NDArray
 from rtgain.audio.recorder import Recorder
 from rtgain.errors import InputError
 from rtgain.estimation.estimate import Estimate
+from rtgain.exclusive import claim
 from rtgain.figures import gain_figure
-from rtgain.trace import CsvWriter, History, Summary, not_written, write_whole
+from rtgain.trace import CsvWriter, History, Summary, not_written, require_room_beside, write_whole
 
 STANDARD_OUTPUT = "-"
 
@@ -44,6 +47,8 @@ class OutputPaths:
                     raise InputError(f"{option} {name}: is a directory; name a file in it")
                 if not path.parent.is_dir():
                     raise InputError(f"{option} {name}: there is no directory {path.parent}; make it first")
+                if option in ("--json", "--plot"):  # which are written when all is done, maybe in an hour
+                    require_room_beside(Path(place))
             except OSError as error:
                 raise not_written(f"{option} {name}", error) from None
             taken[place] = f"the file of {option}"
@@ -61,14 +66,18 @@ class Outputs:
         self._paths = paths
         self._csv: CsvWriter | None = None
         self._recorder: Recorder | None = None
+        self._claimed: list[IO[bytes]] = []
+        self._begun: set[Path] = set()
         self.unread = False
         try:
             if paths.record is not None:
-                self._recorder = Recorder(Path(paths.record), sample_rate)
+                with self._beginning(Path(paths.record)):
+                    self._recorder = Recorder(Path(paths.record), sample_rate)
             if paths.csv == STANDARD_OUTPUT:
                 self._csv = CsvWriter(sys.stdout, "standard output", sample_rate)
             elif paths.csv is not None:
-                self._csv = CsvWriter.create(Path(paths.csv), sample_rate)
+                with self._beginning(Path(paths.csv)):
+                    self._csv = CsvWriter.create(Path(paths.csv), sample_rate)
         except InputError:
             self.discard()
             raise
@@ -108,13 +117,27 @@ class Outputs:
             raise failures[0]
 
     def discard(self) -> None:
-        """Close and remove what was begun; a device or a pipe stays."""
+        """Close and remove what was begun, and nothing else; a device or a pipe stays."""
         with suppress(InputError):  # a failure has been told already
             self._close()
-        for name in (self._paths.csv, self._paths.record):
-            place = Path(os.path.realpath(name)) if name is not None and name != STANDARD_OUTPUT else None
-            if place is not None and place.is_file():
-                place.unlink()
+        for place in self._begun:
+            place.unlink(missing_ok=True)
+
+    @contextmanager
+    def _beginning(self, path: Path) -> Iterator[None]:
+        """Claim a file. What was empty, or is begun anew in here, is ours to remove; what somebody had in it is not."""
+        place = Path(os.path.realpath(path))
+        try:
+            file = claim(path)
+        except OSError as error:
+            raise not_written(str(path), error) from None
+        if file:
+            self._claimed.append(file)
+        if file and os.fstat(file.fileno()).st_size == 0:
+            self._begun.add(place)  # whatever comes now
+        yield
+        if file:
+            self._begun.add(place)
 
     def _close(self) -> None:
         try:
@@ -125,6 +148,8 @@ class Outputs:
                 with suppress(BrokenPipeError):  # of the row that nobody read
                     self._csv.close()
             self._csv = self._recorder = None
+            for file in self._claimed:
+                file.close()
 
     def _write_json(self, summary: Summary) -> None:
         if self._paths.json == STANDARD_OUTPUT:

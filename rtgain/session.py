@@ -24,7 +24,7 @@ from rtgain.estimation.settings import EstimatorSettings, Racer
 from rtgain.estimation.supervisor import Estimation, InProcess, Supervisor
 from rtgain.levels import LevelMeters
 from rtgain.matched import LiveMatched, Matched, OfflineMatched
-from rtgain.meters import Rate
+from rtgain.meters import Rate, SpeedWatch
 from rtgain.opening import device_setup, open_source
 from rtgain.report import Report
 from rtgain.scope import newest_scope
@@ -81,6 +81,7 @@ class Session:
         self._started_s = time.monotonic()
         self._rate = Rate()
         self._estimate_rate = Rate()
+        self._speed_watch = SpeedWatch(self.sample_rate)
 
     # --- running --------------------------------------------------------------------------------
 
@@ -423,6 +424,8 @@ class Session:
             )
 
     def _poll(self) -> list[Estimate]:
+        if self.clock != "fast" and not self.ended and (notice := self._speed_watch.update(self.frames)):
+            self._notices.append(notice)
         if self._estimation is None:
             return []
         estimates = self._add(self._estimation.poll())

@@ -3,7 +3,9 @@
 import json
 import math
 import os
+import secrets
 import sys
+import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -19,6 +21,9 @@ CSV_COLUMNS = (
     "time_s", "gain_true_db", "gain_est_db", "gain_opt_db", "std_db", "loss", "state", "steps", "delay_ms", "polarity",
 )  # fmt: skip
 """The header of ``--csv``: one row an estimate."""
+
+LONGEST_ROW_BYTES = 1024
+"""More than any row of it takes."""
 
 SETTLED_DB = 0.1
 """An estimate this near to the reference, for good, has settled."""
@@ -168,11 +173,12 @@ class CsvWriter:
         self._write(csv_row(estimate, self._sample_rate))
 
     def close(self) -> None:
-        """Close the file, unless it is standard output."""
+        """Close the file, unless it is standard output. What did not fit of the last row is not left in it."""
         if self._file is not sys.stdout:
             try:
                 self._file.close()
             except OSError as error:
+                _cut_to_whole_rows(Path(self._name))
                 raise not_written(self._name, error) from None
 
     def _write(self, text: str) -> None:
@@ -181,6 +187,15 @@ class CsvWriter:
             self._file.flush()
         except OSError as error:
             raise not_written(self._name, error) from None
+
+
+def _cut_to_whole_rows(path: Path) -> None:
+    with suppress(OSError):  # the disk that would not take a row may take nothing at all
+        if path.is_file():
+            with path.open("r+b") as file:
+                start = max(0, file.seek(0, os.SEEK_END) - LONGEST_ROW_BYTES)
+                file.seek(start)
+                file.truncate(start + file.read().rfind(b"\n") + 1)
 
 
 def csv_row(estimate: Estimate, sample_rate: int) -> str:
@@ -203,21 +218,30 @@ def csv_row(estimate: Estimate, sample_rate: int) -> str:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all; a device or a pipe is just written to.
 
+    What is half-written has a name beside it that nobody can have guessed, so it is no link that others laid there.
     Raises `InputError`, or `BrokenPipeError` for a pipe whose reader has gone.
     """
     place = Path(os.path.realpath(path))  # a link goes on leading there
-    part = place.with_name(place.name + ".part")
+    part = place.with_name(f".rtgain-{secrets.token_hex(8)}.part")
     try:
         if place.exists() and not place.is_file():
             place.write_bytes(content)
         else:
-            part.write_bytes(content)
+            with part.open("xb") as file:
+                file.write(content)
             part.replace(place)
     except OSError as error:
         raise not_written(str(path), error) from None
     finally:
         with suppress(OSError):  # mostly that it is not there any more
             part.unlink()
+
+
+def require_room_beside(place: Path) -> None:
+    """Raise the `OSError` that `write_whole` would meet in the directory of `place`, as far as that is known now."""
+    if place.is_file() or not place.exists():
+        with tempfile.TemporaryFile(dir=place.parent):
+            pass
 
 
 def known(value: float) -> float | None:

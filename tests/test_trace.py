@@ -163,7 +163,8 @@ def test_a_disk_that_becomes_full_is_told_in_every_call(tmp_path: Path) -> None:
     """A row that did not fit is still pending when the file is closed."""
     writer = CsvWriter.create(tmp_path / "t.csv", RATE)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(HEADER), hard))  # beyond it, writing fails as on a full disk
+    # Beyond it, writing fails as on a full disk: in the midst of the first row.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(HEADER) + 10, hard))
     try:
         for call in (lambda: writer.add(ESTIMATE), writer.close):
             with pytest.raises(InputError, match=r"t\.csv: cannot be written \(.+\); "):
@@ -207,7 +208,24 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(tmp_path: Path
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("name", ["none/s.json", "", "a" * 300, "a" * 252])
+def test_what_is_half_written_has_a_name_that_cannot_be_guessed_and_is_no_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may write to the directory could else lay a link there, and have the content go where it leads."""
+    tokens = iter(["first", "second"])
+    monkeypatch.setattr("rtgain.trace.secrets.token_hex", lambda size: next(tokens) if size >= 8 else "guessed")
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    trap = tmp_path / ".rtgain-first.part"
+    trap.symlink_to(victim)
+    with pytest.raises(InputError, match="File exists"):
+        write_whole(tmp_path / "s.json", b"new")
+    write_whole(tmp_path / "s.json", b"new")
+    assert victim.read_bytes() == b"mine"
+    assert (tmp_path / "s.json").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("name", ["none/s.json", "", "a" * 300, "a" * 256])
 def test_a_place_that_cannot_be_is_named(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     with pytest.raises(InputError) as caught:

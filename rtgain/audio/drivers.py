@@ -21,6 +21,9 @@ from rtgain.errors import DeviceError, InputError
 LATE_S = 0.05
 """The real-time clock counts an xrun when it is this late: most sound cards would have run dry."""
 
+STOPPED_S = 1.0
+"""Half of what the source ring holds: who makes up for more plays silence."""
+
 LOST_S = 1.0
 """A device that asked for no block in this time is taken for lost."""
 
@@ -115,7 +118,8 @@ class FastDriver:
 class RealtimeDriver:
     """The speed of a device without a device: a thread on an absolute schedule of the monotonic clock.
 
-    It is never slower than the clock on average: blocks that are late are made up for.
+    It is never slower than the clock on average: blocks that are late are made up for. Only when it was stopped
+    for `STOPPED_S` or longer, with all of the program, does it go on from there, as a device would.
     """
 
     description = "real-time clock, no device"
@@ -169,6 +173,8 @@ class RealtimeDriver:
             if ahead_s < -LATE_S and not is_late:
                 control["xruns"] += 1
             is_late = ahead_s < -LATE_S
+            if ahead_s < -STOPPED_S:
+                start_s -= ahead_s
             with self._load:
                 self._engine.process_source(out)
             blocks += 1
@@ -195,6 +201,7 @@ class DeviceDriver:
         self._stream: Any = None
         self._frames_seen = 0
         self._seen_s = 0.0
+        self._asked_s = 0.0
 
     @property
     def load(self) -> float:
@@ -220,8 +227,9 @@ class DeviceDriver:
             return False
         frames = int(self._engine.memory.control["frames"])
         now_s = time.monotonic()
-        if frames != self._frames_seen:
+        if frames != self._frames_seen or now_s - self._asked_s > LOST_S:  # not asked: all of the program was stopped
             self._frames_seen, self._seen_s = frames, now_s
+        self._asked_s = now_s
         return not stream.active or now_s - self._seen_s > LOST_S
 
     def start(self) -> None:
@@ -232,7 +240,7 @@ class DeviceDriver:
         self._sounddevice = sounddevice = initialize()
         try:
             self._stream = self._open(sounddevice, callback_address)
-            self._seen_s = time.monotonic()
+            self._seen_s = self._asked_s = time.monotonic()
             self._stream.start()
         except sounddevice.PortAudioError as error:
             self.stop()

@@ -6,7 +6,6 @@ control record has one writer and eight aligned bytes, so it is read and written
 
 import math
 import os
-import secrets
 import sys
 import threading
 from multiprocessing import resource_tracker
@@ -17,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.audio.leftovers import hold, new_name, remove_leftovers
 from rtgain.audio.ring import Ring
 from rtgain.errors import RtgainError
 
@@ -124,7 +124,8 @@ class EngineMemory:
         capacity = min(1 << (math.ceil(AUDIO_S * sample_rate) - 1).bit_length(), AUDIO_FRAMES_MAX)
         size = _AUDIO_OFFSET + Ring.nbytes(len(AUDIO_ROWS), capacity, np.float32)
         size += sum(Ring.nbytes(*ring, np.float64) for ring in _FLOAT64_RINGS)
-        shared = SharedMemory(f"rtgain-{secrets.token_hex(8)}", create=True, size=size)
+        remove_leftovers()
+        shared = _new_block(size)
         try:
             _take_pages(shared, size)
         except OSError as error:
@@ -184,10 +185,25 @@ def _buffer(shared: SharedMemory) -> memoryview:
     return shared.buf
 
 
+def _new_block(size: int) -> SharedMemory:
+    """A block under a name that cannot be guessed, held so that nobody takes it for left behind."""
+    while True:
+        shared = SharedMemory(new_name(), create=True, size=size)
+        if hold(_descriptor(shared)):
+            return shared
+        shared.close()
+        resource_tracker.unregister(shared._name, "shared_memory")  # type: ignore[attr-defined]
+
+
+def _descriptor(shared: SharedMemory) -> int:
+    descriptor: int = getattr(shared, "_fd", -1)  # Windows has none
+    return descriptor
+
+
 def _take_pages(shared: SharedMemory, size: int) -> None:
     """Have the system give the memory now: a callback must not wait for it, and lack of it kills (SIGBUS)."""
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(shared._fd, 0, size)  # type: ignore[attr-defined]
+        os.posix_fallocate(_descriptor(shared), 0, size)
     np.frombuffer(_buffer(shared), np.uint8)[:] = 0
 
 

@@ -4,8 +4,11 @@ import codecs
 import os
 import re
 import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import soundfile
 
@@ -30,6 +33,28 @@ _MP3_TOLERANCE_FRAMES = 2 * 1152
 _OGG_PAGE_MAX_BYTES = 27 + 255 + 255 * 255
 
 
+_talking = threading.RLock()
+
+
+@contextmanager
+def unheard() -> Iterator[None]:
+    """Keep standard error clean of what libmpg123 says about a damaged file; what there is to say, we say."""
+    with _talking:
+        try:
+            standard_error = os.dup(2)
+        except OSError:  # closed: nobody hears anything
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        try:
+            yield
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
+            os.close(nowhere)
+
+
 class SequentialSound(soundfile.SoundFile):  # type: ignore[misc]
     """A `SoundFile` whose samples do not depend on how they were come to.
 
@@ -40,6 +65,11 @@ class SequentialSound(soundfile.SoundFile):  # type: ignore[misc]
     def seekable(self) -> bool:
         """No, so that reads do not seek; `go_to` works all the same."""
         return False
+
+    def read(self, *arguments: Any, **settings: Any) -> Any:
+        """The next frames, as `soundfile.SoundFile.read`."""
+        with unheard() if self.format == "MP3" else nullcontext():
+            return super().read(*arguments, **settings)
 
     def go_to(self, frame: int) -> None:
         """Continue with `frame`, as if everything before it had been read.
@@ -70,6 +100,11 @@ def open_sound(path: str | Path) -> OpenSound:
     """
     path = Path(path)
     _check_readable(path)
+    with unheard():
+        return _open(path)
+
+
+def _open(path: Path) -> OpenSound:
     _check_mp3_is_whole(path)
     try:
         sound = SequentialSound(os.fspath(path))
@@ -77,9 +112,16 @@ def open_sound(path: str | Path) -> OpenSound:
         raise InputError(_not_audio(path)) from None
     try:
         return OpenSound(sound, _checked_frames(path, sound))
+    except soundfile.LibsndfileError:
+        sound.close()
+        raise _damaged(path) from None
     except InputError:
         sound.close()
         raise
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path}: its sound cannot be decoded; the file is damaged, so fetch it again")
 
 
 def clock_time(seconds: float) -> str:
@@ -154,7 +196,7 @@ def _checked_frames(path: Path, sound: SequentialSound) -> int:
     elif sound.format != "OGG" and not _can_read_at(sound, frames - 1):
         raise cut_short(path, f"its header promises {promised}, and the end of it cannot be read")
     if not _can_read_at(sound, 0):
-        raise InputError(f"{path}: its sound cannot be decoded; the file is damaged, so fetch it again")
+        raise _damaged(path)
     sound.go_to(0)
     return frames
 

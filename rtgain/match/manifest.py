@@ -7,6 +7,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rtgain.errors import InputError, RtgainError
+from rtgain.exclusive import claim
 from rtgain.interruption import INTERRUPTED, Interruption
 from rtgain.match.result import Match
 from rtgain.trace import not_written
@@ -38,25 +40,9 @@ def match_manifest(manifest: Path, results: Path, jobs: int | None, interruption
     if results.resolve() == manifest.resolve():
         raise InputError(f"--csv {results}: is the manifest; name another file")
     header = [*columns, *RESULT]
-    done = _done(results, header)
-    there: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in done:
-        there[row["dry"], row["target"]].append(row)
-    left, failed = [], 0
-    for row in rows:
-        if found := there[row["dry"], row["target"]]:
-            failed += bool(found.pop(0)["error"])
-        else:
-            left.append(row)
     try:
-        with results.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, header, lineterminator="\n")
-            if file.tell() == 0:
-                writer.writeheader()
-            for row, result in _progress(_matched(left, manifest.parent, jobs, interruption), len(left)):
-                writer.writerow({**row, **result})
-                file.flush()
-                failed += bool(result["error"])
+        with claim(results) or nullcontext():
+            failed = _append_missing(rows, manifest.parent, results, header, jobs, interruption)
     except OSError as error:
         raise not_written(str(results), error) from None
     if interruption.requested:
@@ -64,6 +50,30 @@ def match_manifest(manifest: Path, results: Path, jobs: int | None, interruption
     if failed:
         raise InputError(f"{failed} of {len(rows)} pairs failed; the column 'error' of {results} says why")
     return 0
+
+
+def _append_missing(
+    rows: list[Row], folder: Path, results: Path, header: list[str], jobs: int | None, interruption: Interruption
+) -> int:
+    """Match what has no row in `results` yet; how many pairs have failed, before or now."""
+    there: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in _done(results, header):
+        there[row["dry"], row["target"]].append(row)
+    left, failed = [], 0
+    for row in rows:
+        if found := there[row["dry"], row["target"]]:
+            failed += bool(found.pop(0)["error"])
+        else:
+            left.append(row)
+    with results.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, header, lineterminator="\n")
+        if file.tell() == 0:
+            writer.writeheader()
+        for row, result in _progress(_matched(left, folder, jobs, interruption), len(left)):
+            writer.writerow({**row, **result})
+            file.flush()
+            failed += bool(result["error"])
+    return failed
 
 
 def _read(manifest: Path) -> tuple[list[str], list[Row]]:

@@ -1,0 +1,384 @@
+"""Fuzz what rtgain reads: sounds, presets, automations, manifests, and its command line.
+
+`python scripts/fuzz.py --minutes 60` makes files and commands (Hypothesis), runs each in a process of its own, and
+ends at the first that gives a traceback, more than one line, a hang, more than 500 MB, or a file that nobody named.
+What it found, made as small as it can be, is then in the folder that it prints.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+import soundfile
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from rtgain.config import SessionConfig
+
+HANG_S = 30.0
+MEMORY_MB = 500
+EXAMPLES = 20
+"""Examples of each kind in a round."""
+
+RATE = 16_000
+OUTPUTS = ["--csv", "t.csv", "--json", "s.json", "--record", "m.wav"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """Words after ``rtgain``, and the files that are there, by name."""
+
+    words: list[str]
+    files: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of an example. `code` is negative when a signal ended it, and None when it had to be ended."""
+
+    code: int | None
+    errors: str
+    left: dict[str, bytes]
+    peak_mb: float
+
+
+# --- what is made -------------------------------------------------------------------------------------
+
+
+def sound(container: str, subtype: str, frames: int = 4000) -> bytes:
+    """A quarter of a second of noise as a file."""
+    samples = 0.1 * np.random.default_rng(0).standard_normal(frames)
+    buffer = BytesIO()
+    soundfile.write(buffer, samples.astype(np.float32), RATE, format=container, subtype=subtype)
+    return buffer.getvalue()
+
+
+GOOD = sound("WAV", "PCM_16")
+SEEDS = {
+    "a.wav": [
+        GOOD,
+        sound("WAV", "FLOAT"),
+        sound("WAVEX", "PCM_24"),
+        sound("RF64", "PCM_16"),
+        sound("WAV", "IMA_ADPCM"),
+    ],
+    "a.flac": [sound("FLAC", "PCM_16")],
+    "a.ogg": [sound("OGG", "VORBIS"), sound("OGG", "OPUS")],
+    "a.mp3": [sound("MP3", "MPEG_LAYER_III", 8000)],
+    "a.aiff": [sound("AIFF", "PCM_16")],
+}
+NUMBERS = [0, 1, 2, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, RATE]
+
+
+@st.composite
+def damaged(draw: st.DrawFn, contents: list[bytes]) -> bytes:
+    """One of `contents` after a few accidents, mostly to its header."""
+    content = bytearray(draw(st.sampled_from(contents)))
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, min(len(content), 120)) | st.integers(0, len(content)))
+        match draw(st.sampled_from(["bytes", "number", "insert", "delete", "cut", "repeat"])):
+            case "bytes":
+                new = draw(st.binary(min_size=1, max_size=8))
+                content[at : at + len(new)] = new
+            case "number":
+                size = draw(st.sampled_from([2, 4, 8]))
+                number = draw(st.sampled_from(NUMBERS)) % 256**size
+                content[at : at + size] = number.to_bytes(size, draw(st.sampled_from(["little", "big"])))
+            case "insert":
+                content[at:at] = draw(st.binary(min_size=1, max_size=64))
+            case "delete":
+                del content[at : at + draw(st.integers(1, 64))]
+            case "cut":
+                del content[at:]
+            case "repeat":
+                content[at:at] = content[at : at + draw(st.integers(1, 4096))]
+    return bytes(content)
+
+
+@st.composite
+def sounds(draw: st.DrawFn) -> Example:
+    """A damaged sound file, played or matched."""
+    name = draw(st.sampled_from(sorted(SEEDS)))
+    content = draw(damaged(SEEDS[name]))
+    words = draw(
+        st.sampled_from(
+            [
+                ["run", "--headless", *OUTPUTS, "--duration", "0.5", "--input", name],
+                ["run", "--headless", *OUTPUTS, "--duration", "0.5", "--input", name, "--target", "channel"],
+                ["run", "--headless", *OUTPUTS, "--duration", "0.5", "--input", name, "--loop"],
+                ["match", name, "ok.wav", "--json", "s.json"],
+                ["match", "ok.wav", name, "--record", "m.wav"],
+            ]
+        )
+    )
+    return Example(words, {name: content})
+
+
+TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="/\0"), max_size=12)
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-5, 5), st.sampled_from(NUMBERS), st.integers(), st.floats(width=32), TEXT
+)
+PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
+    "gain_db": st.floats(-130, 70), "polarity": st.sampled_from(["normal", "invert"]), "seed": st.integers(0, 9),
+    "phase_deg": st.floats(-370, 370), "delay_ms": st.floats(0, 1100), "noise_dbfs": st.floats(-210, 1),
+    "loss": st.sampled_from(["waveform", "spectral", "stft", "multi-resolution", "log-stft"]),
+    "optimizer": st.sampled_from(["Adam", "SGD", "Rprop", "ASGD", "Adadelta"]), "lr": st.floats(1e-30, 1100),
+    "steps": st.integers(0, 20), "window_ms": st.floats(0, 200), "hop_ms": st.floats(1, 100),
+    "sample_rate": st.integers(3000, 800_000), "align": st.sampled_from(["on", "off"]),
+}  # fmt: skip
+
+
+@st.composite
+def presets(draw: st.DrawFn) -> Example:
+    """A preset: damaged, of any values, or of values at the edge of what they may be."""
+    fields = sorted(SessionConfig.model_fields)
+    session = draw(
+        st.one_of(
+            st.fixed_dictionaries({}, optional=PLAUSIBLE),
+            st.dictionaries(st.sampled_from(fields) | TEXT, VALUES | st.lists(VALUES, max_size=2), max_size=4),
+            VALUES,
+        )
+    )
+    text = json.dumps({"version": draw(st.sampled_from([1, 1, 1, 2, "1", None])), "session": session})
+    content = draw(st.just(text.encode()) | damaged([text.encode()]))
+    words = ["run", "--headless", *OUTPUTS, "--input", "ok.wav", "--duration", "0.2", "--preset", "p.json"]
+    return Example([*words, "--clock", "fast"], {"p.json": content})
+
+
+CELL = st.one_of(st.floats().map(str), st.integers(-200, 200).map(str), TEXT)
+
+
+def table(draw: st.DrawFn, header: str, cells: st.SearchStrategy[str], columns: int) -> bytes:
+    """A CSV of some rows, damaged or not."""
+    row = st.lists(cells, min_size=columns, max_size=columns) | st.lists(cells, max_size=columns + 1)
+    rows = draw(st.lists(row, max_size=4))
+    text = "\n".join([draw(st.just(header) | TEXT), *(",".join(row) for row in rows), ""]).encode()
+    return draw(st.just(text) | damaged([text or b"\n"]))
+
+
+@st.composite
+def automations(draw: st.DrawFn) -> Example:
+    """An automation of any rows."""
+    cells = st.floats(0, 2).map(str) | st.floats(-120, 60).map(str) | CELL
+    words = ["run", "--headless", *OUTPUTS, "--input", "ok.wav", "--automation", "a.csv"]
+    return Example(words, {"a.csv": table(draw, "time_s,gain_db", cells, 2)})
+
+
+@st.composite
+def manifests(draw: st.DrawFn) -> Example:
+    """A manifest of any pairs, and maybe results that are there already."""
+    cells = st.sampled_from(["ok.wav", "ok.wav", "missing.wav", "m.csv", "", "."]) | TEXT
+    files = {"m.csv": table(draw, draw(st.sampled_from(["dry,target", "dry,target,note"])), cells, 2)}
+    if draw(st.booleans()):
+        files["t.csv"] = table(draw, "dry,target,gain_db", CELL, 3)
+    return Example(["match", "--manifest", "m.csv", "--csv", "t.csv"], files)
+
+
+OPTIONS = [
+    "--input", "--input-device", "--output-device", "--clock", "--block", "--sample-rate", "--duration", "--loop",
+    "--target", "--hear", "--seed", "--preset", "--gain-db", "--gain", "--automation", "--polarity", "--phase-deg",
+    "--delay-ms", "--noise-dbfs", "--loss", "--optimizer", "--lr", "--steps", "--window-ms", "--hop-ms", "--align",
+    "--csv", "--json", "--plot", "--record", "--manifest", "--jobs", "--help", "--version", "--headless",
+]  # fmt: skip
+WORDS = [
+    "ok.wav", "demo", "sine", "pink", "mic", "fast", "reference", "channel", "dry", "normal", "invert", "on", "off",
+    "waveform", "spectral", "Adam", "SGD", "t.csv", "s.json", "p.png", "m.wav", "-", "--", "", ".", "..", "0", "1",
+    "-1", "0.5", "-12", "1e-9", "1e9", "nan", "inf", "99999999999999999999", "0x10", "1_000", "٣",
+]  # fmt: skip
+
+
+@st.composite
+def command_lines(draw: st.DrawFn) -> Example:
+    """Any words. The last ones keep a session short; the window and the slow clocks are left out."""
+    word = st.sampled_from(OPTIONS) | st.sampled_from(WORDS) | TEXT
+    words = draw(st.lists(word, max_size=8))
+    if draw(st.booleans()):
+        words = [one for pair in zip(words[::2], words[1::2], strict=False) for one in pair]
+    start = draw(st.sampled_from([["run", "--headless"], ["match"], ["match", "ok.wav", "ok.wav"], ["devices"]]))
+    end = ["--duration", "0.3", "--clock", "fast"] if start[0] == "run" else []
+    return Example([*start, *words, *end], {})
+
+
+KINDS: dict[str, st.SearchStrategy[Example]] = {
+    "sounds": sounds(),
+    "presets": presets(),
+    "automations": automations(),
+    "manifests": manifests(),
+    "command lines": command_lines(),
+}
+
+
+# --- how it is run --------------------------------------------------------------------------------------
+
+
+def warm_up() -> None:
+    """Load in this process, once, what the examples need: each begins as a copy of it."""
+    import rtgain.match.manifest
+    from rtgain.cli import main
+
+    # Many processes would hide what one of them does.
+    rtgain.match.manifest._pool = ThreadPoolExecutor  # type: ignore[assignment]
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(StringIO()):
+        Path("ok.wav").write_bytes(GOOD)
+        for words in (["run", "--headless", "--duration", "0.3", *OUTPUTS], ["match", "ok.wav", "ok.wav"]):
+            assert main(words) == 0
+
+
+def run(example: Example) -> Result:
+    """Run an example in a copy of this process, and in a folder that is then removed."""
+    with tempfile.TemporaryDirectory(prefix="rtgain-fuzz-") as name:
+        folder, said = Path(name) / "there", Path(name) / "said"
+        folder.mkdir()
+        for file, content in {"ok.wav": GOOD, **example.files}.items():
+            (folder / file).write_bytes(content)
+        pid = os.fork()
+        if pid == 0:
+            _be_the_command(example.words, folder, said)
+        pidfd = os.pidfd_open(pid)
+        ended = bool(select.select([pidfd], [], [], HANG_S)[0])
+        os.close(pidfd)
+        if not ended:
+            os.kill(pid, signal.SIGKILL)
+        _, status, usage = os.wait4(pid, 0)
+        left = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        code = os.waitstatus_to_exitcode(status) if ended else None
+        return Result(code, said.read_text(errors="replace"), left, usage.ru_maxrss / 1024)
+
+
+def _be_the_command(words: list[str], folder: Path, said: Path) -> None:
+    """What the forked process does; it never returns."""
+    code = 70
+    try:
+        os.chdir(folder)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), 2)
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        from rtgain.cli import main
+
+        code = main(words)
+    except SystemExit as leaving:  # argparse, after --help
+        code = leaving.code if isinstance(leaving.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(BaseException):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def problem(example: Example, result: Result) -> str | None:
+    """What a run did that none may do."""
+    if result.code is None:
+        return f"hangs for more than {HANG_S:g} s"
+    if result.code not in (0, 2, 3) or "Traceback" in result.errors:
+        return f"ends with {result.code}"
+    if (result.code == 0) != (result.errors == ""):
+        return f"ends with {result.code}, and says something else"
+    if result.errors and not (result.errors.startswith("rtgain: ") and result.errors.count("\n") == 1):
+        return "does not say what is wrong in one line"
+    if result.peak_mb > MEMORY_MB:
+        return f"takes {result.peak_mb:.0f} MB"
+    files = {"ok.wav": GOOD, **example.files}
+    named = set(files) | set(OUTPUTS)
+    unnamed = [name for name in result.left if name not in named and not any(name in word for word in example.words)]
+    if unnamed:
+        return f"leaves {unnamed}, which nobody named"
+    changed = [name for name in files if result.left.get(name) != files[name] and name not in example.words[1:]]
+    if changed and "t.csv" not in changed:
+        return f"changes {changed}"
+    begun = [name for name in ("t.csv", "s.json", "m.wav") if name in result.left and name not in files]
+    if result.code == 2 and begun and "--manifest" not in example.words:
+        return f"fails, and leaves {begun}"
+    return None
+
+
+# --- for how long -----------------------------------------------------------------------------------------
+
+
+def fuzz(minutes: float, first_seed: int, kinds: list[str], check: Callable[[Example], None]) -> None:
+    """Give examples of each kind to `check`, in turns, for so long. Raises what it raises, for the smallest example."""
+    end_s = time.monotonic() + 60.0 * minutes
+    for number in _count_from(first_seed):
+        for kind in kinds:
+
+            @seed(number)
+            @settings(
+                max_examples=EXAMPLES, database=None, deadline=None, suppress_health_check=list(HealthCheck),
+                phases=[Phase.generate, Phase.shrink],
+            )  # fmt: skip
+            @given(KINDS[kind])
+            def examples(example: Example) -> None:
+                if time.monotonic() < end_s:
+                    check(example)
+
+            examples()
+        if time.monotonic() >= end_s:
+            return
+
+
+def _count_from(start: int) -> Iterator[int]:
+    while True:
+        yield start
+        start += 1
+
+
+def main() -> int:
+    """Fuzz as the command line says; 1 when something was found."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, default=0, help="another one makes other examples")
+    parser.add_argument("--kind", choices=KINDS, action="append", help="only these; default: all")
+    options = parser.parse_args()
+    kinds = options.kind or list(KINDS)
+    kept = Path(tempfile.gettempdir()) / f"rtgain-fuzz-found-{os.getpid()}"
+    codes: Counter[int | None] = Counter()
+    peak_mb = 0.0
+
+    def check(example: Example) -> None:
+        nonlocal peak_mb
+        result = run(example)
+        codes[result.code] += 1
+        peak_mb = max(peak_mb, result.peak_mb)
+        if wrong := problem(example, result):
+            shutil.rmtree(kept, ignore_errors=True)
+            kept.mkdir()
+            for name, content in {"ok.wav": GOOD, **example.files}.items():
+                (kept / name).write_bytes(content)
+            (kept / "what-happened").write_text(f"rtgain {example.words}\n{wrong}\n{result.errors}")
+            raise AssertionError(wrong)
+
+    warm_up()
+    try:
+        fuzz(options.minutes, options.seed, kinds, check)
+    except AssertionError:
+        print(f"{(kept / 'what-happened').read_text()}\nThe files are in {kept}.")
+        return 1
+    by_code = ", ".join(f"{count} × exit code {code}" for code, count in sorted(codes.items()))
+    print(f"{codes.total()} examples of {', '.join(kinds)}: {by_code}; at most {peak_mb:.0f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

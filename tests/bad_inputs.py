@@ -1,0 +1,267 @@
+"""What is wrong with a command, and the line that it gets: `python -m tests.bad_inputs` prints it as a table.
+
+The commands run in a folder of `make_bad_files`. A line stands here as far as it does not depend on what is installed.
+"""
+
+import shlex
+import tempfile
+from contextlib import chdir, redirect_stderr
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+from rtgain.cli import main
+from tests.bad_files import make_bad_files
+
+
+@dataclass(frozen=True)
+class BadInput:
+    """A `command` without the word ``rtgain``, and how the `line` that answers it begins, without ``rtgain:``."""
+
+    name: str
+    command: str
+    line: str
+
+    @property
+    def words(self) -> list[str]:
+        """What `rtgain.cli.main` is given."""
+        return shlex.split(self.command)
+
+
+def _runs(option: str, *cases: tuple[str, str, str]) -> list[BadInput]:
+    """Headless sessions that ask for every output; each case is a name, an option's value, and a line."""
+    outputs = "--csv t.csv --json s.json --record m.wav --plot p.png"
+    return [
+        BadInput(name, f"run --headless {outputs} {option} {value}".strip(), line.format(value.split()[0]))
+        for name, value, line in cases
+    ]
+
+
+def _commands(command: str, *cases: tuple[str, str, str]) -> list[BadInput]:
+    return [BadInput(name, f"{command} {rest}".strip(), line) for name, rest, line in cases]
+
+
+_UNKNOWN = "{}: is no sound file that can be read, or holds no sound; rtgain plays wav, flac, ogg and mp3"
+_NO_PRESET = "{}: no preset: an object with 'version' and 'session' is expected"
+_HEADER = "{}: the first line must be time_s,gain_db"
+_TWO_NUMBERS = "{}, line 2: two numbers are expected, time_s,gain_db"
+
+OPTIONS = _runs(
+    "",
+    ("option that there is not", "--volume 3", "unrecognized arguments: --volume 3; see rtgain --help"),
+    ("option cut short", "--gain-d 3", "unrecognized arguments: --gain-d 3; see rtgain --help"),
+    ("file without its option", "song.wav", "unrecognized arguments: song.wav; see rtgain --help"),
+    ("option without a value", "--input", "argument --input: expected one argument; see rtgain run --help"),
+    ("clock that there is not", "--clock slow", "argument --clock: invalid choice: 'slow' "),
+    ("loss that there is not", "--loss l1", "--loss: 'l1' is not one of waveform, spectral"),
+    ("optimizer that there is not", "--optimizer LBFGS", "--optimizer: 'LBFGS' is not one of Adadelta, "),
+    ("word for a number", "--gain-db loud", "argument --gain-db: 'loud' is not a number; "),
+    ("NaN for a number", "--gain-db nan", "argument --gain-db: 'nan' is not a finite number; "),
+    ("infinity for a number", "--gain inf", "argument --gain: 'inf' is not a finite number; "),
+    ("gain too high", "--gain-db 60.5", "--gain-db: should be less than or equal to 60, not 60.5"),
+    ("gain too low", "--gain-db -120.5", "--gain-db: should be greater than or equal to -120, not -120.5"),
+    ("linear gain too low", "--gain 1e-7", "--gain-db: should be greater than or equal to -120, not -140.0"),
+    ("gain of nothing", "--gain 0", "--gain 0 mutes the target, and no gain can be told from silence; use another"),
+    ("two gains", "--gain 0.5 --gain-db -6", "--gain and --gain-db both set the reference gain; give one of them"),
+    ("phase beyond a turn", "--phase-deg 361", "--phase-deg: should be less than or equal to 360, not 361.0"),
+    ("delay into the future", "--delay-ms -1", "--delay-ms: should be greater than or equal to 0, not -1.0"),
+    ("delay too long", "--delay-ms 1001", "--delay-ms: should be less than or equal to 1000, not 1001.0"),
+    ("noise beyond full scale", "--noise-dbfs 1", "--noise-dbfs: should be less than or equal to 0, not 1.0"),
+    ("polarity that there is not", "--polarity up", "argument --polarity: invalid choice: 'up' "),
+    ("rate of nothing", "--lr 0", "--lr: should be greater than 0, not 0.0"),
+    ("no steps", "--steps 0", "--steps: should be greater than or equal to 1, not 0"),
+    ("part of a step", "--steps 1.5", "argument --steps: '1.5' is not a whole number; "),
+    ("no window", "--window-ms 0", "--window-ms: should be greater than 0, not 0.0"),
+    ("hop beyond the window", "--hop-ms 100", "--hop-ms: the hop is longer than the window; use a hop of at most "),
+    ("no time", "--duration 0", "--duration: should be greater than 0, not 0.0"),
+    ("too much time", "--duration 1e308", "--duration: should be less than or equal to 10000000, not 1e+308"),
+    ("less time than a window", "--duration 0.05", "demo: lasts 2400 frames at 48000 Hz, less than one analysis wind"),
+    ("no block", "--block 0", "--block: should be greater than or equal to 1, not 0"),
+    ("sample rate too low", "--sample-rate 3999", "--sample-rate: should be greater than or equal to 4000, not 3999"),
+    ("seed below zero", "--seed -1", "--seed: should be greater than or equal to 0, not -1"),
+    ("loop that never ends", "--input ok.wav --loop", "--loop on the fast clock never ends; give a --duration"),
+    ("microphone too fast", "--input mic --clock fast", "--clock: a microphone runs on the device's clock, not on "),
+    ("second channel of one", "--target channel", "--target: 'channel' needs a two-channel file or mic; "),
+    (
+        "gain moved where there is none",
+        "--input stereo.wav --target channel --automation a.csv",
+        "--automation: drives ",
+    ),
+    ("two tables into one pipe", "--csv - --json -", "--csv - and --json -: only one of them can be standard output; "),
+)
+
+SOUNDS = _runs(
+    "--input",
+    ("missing file", "missing.wav", "{}: does not exist; check the path"),
+    ("empty file", "empty.wav", "{}: is empty (0 bytes); record or copy it again"),
+    ("text", "text.wav", "{}: is text, not sound; rtgain plays wav, flac, ogg and mp3"),
+    ("web page", "page.mp3", "{}: is text, not sound; rtgain plays wav, flac, ogg and mp3"),
+    ("headerless sound", "letters.raw", "{}: is text, not sound; rtgain plays wav, flac, ogg and mp3"),
+    ("directory", "folder", "{}: is a directory; name a sound file (wav, flac, ogg and mp3) in it"),
+    ("named pipe", "pipe.wav", "{}: is no regular file; save the sound as wav, flac, ogg and mp3 first"),
+    ("link to nowhere", "nowhere.wav", "{}: does not exist; check the path"),
+    ("link in a circle", "circle.wav", "{}: cannot be opened (Too many levels of symbolic links); check the path"),
+    ("name too long", "a" * 300, "{}: cannot be opened (File name too long); check the path"),
+    ("WAV cut short", "cut.wav", "{}: cut short: its header promises 960000 bytes of sound, and 29956 are there; "),
+    ("FLAC cut short", "cut.flac", "{}: cut short: its header promises 0:10.000, and the end of it cannot be read; "),
+    ("Ogg cut short", "cut.ogg", "{}: cut short: its last page is missing; fetch it again, or save what is left with"),
+    ("MP3 cut short", "cut.mp3", "{}: cut short: its header promises "),
+    ("AIFF cut short", "cut.aiff", "{}: cut short: its header promises 960008 bytes of sound, and 29954 are there; "),
+    ("FLAC with a hole", "damaged.flac", "{}: cannot be read after 0:04."),
+    ("one frame", "one.wav", "{}: lasts 1 frames at 48000 Hz, less than one analysis window of 4096; give more sound"),
+    ("hundred frames", "hundred.wav", "{}: lasts 100 frames at 48000 Hz, less than one analysis window of 4096; "),
+    ("rate of 1 kHz", "slow.wav", "{}: has a sample rate of 1000 Hz, out of 4000 to 768000; resample it with: ffmpeg"),
+    ("rate of 800 kHz", "fast.wav", "{}: has a sample rate of 800000 Hz, out of 4000 to 768000; resample it with: "),
+    ("NaN in it", "nan.wav", "{}: holds NaN or infinite samples, the first at 0:00.750 (frame 36000); write it anew"),
+    ("infinity in it", "infinite.wav", "{}: holds NaN or infinite samples, the first at 0:00.750 (frame 36000); "),
+    ("four letters", "riff.wav", "{}: is text, not sound; rtgain plays wav, flac, ogg and mp3"),
+    ("header alone", "header.wav", "{}: holds no sound (zero frames); if its recorder never closed it, mend it with: "),
+    ("WAV without sound", "no-sound.wav", "{}: holds no sound (zero frames); if its recorder never closed it, mend "),
+    ("WAV without a format", "no-format.wav", _UNKNOWN),
+    ("WAV of an unknown codec", "codec.wav", _UNKNOWN),
+    ("WAV without channels", "no-channels.wav", _UNKNOWN),
+    ("WAV without a rate", "no-rate.wav", _UNKNOWN),
+    ("picture", "picture.wav", _UNKNOWN),
+    ("noise of bytes", "random.wav", _UNKNOWN),
+    ("zeros", "zeros.flac", _UNKNOWN),
+    ("packed file", "packed.wav", _UNKNOWN),
+    ("one channel of two", "ok.wav --target channel", "{}: has one channel, and two are needed (dry left, target rig"),
+)  # fmt: skip
+
+PRESETS = _runs(
+    "--preset",
+    ("missing preset", "missing.json", "{}: No such file or directory; --preset wants a file that rtgain saved"),
+    ("directory for a preset", "folder", "{}: Is a directory; --preset wants a file that rtgain saved"),
+    ("sound for a preset", "ok.wav", "{}: not JSON ("),
+    ("empty preset", "empty.json", "{}: not JSON (Expecting value: line 1 column 1 (char 0)); --preset wants a file "),
+    ("half a preset", "half.json", "{}: not JSON (Unterminated string starting at"),
+    ("YAML for a preset", "yaml.json", "{}: not JSON ("),
+    ("pickle for a preset", "pickle.json", "{}: not JSON ('utf-8' codec can't decode byte 0x80 in position 0: "),
+    ("preset in Latin-1", "latin.json", "{}: not JSON ('utf-8' codec can't decode byte 0xe4 in position 38: "),
+    ("number of 5000 digits", "digits.json", "{}: not JSON ("),
+    ("preset nested without end", "nested.json", "{}: nested too deeply for a preset; save it anew from rtgain"),
+    ("list for a preset", "bare.json", _NO_PRESET),
+    ("list for a session", "list.json", _NO_PRESET),
+    ("newer preset", "newer.json", "{}: preset version 2; this rtgain reads 1"),
+    ("version in quotes", "spelled.json", "{}: preset version '1'; this rtgain reads 1"),
+    ("no version", "unversioned.json", "{}: preset version None; this rtgain reads 1"),
+    ("unknown option in a preset", "unknown.json", "{}: 'volume' is no session option; remove it"),
+    ("gain too high in a preset", "loud.json", "{}: --gain-db: should be less than or equal to 60, not 61"),
+    ("word for a gain in a preset", "word.json", "{}: --gain-db: should be a valid number, unable to parse string "),
+    ("NaN in a preset", "nan.json", "{}: --gain-db: should be a finite number, not nan"),
+    ("null for a name", "null.json", "{}: --input: should be a valid string, not None"),
+    ("NUL in a name", "nul.json", "{}: --input: 'a\\x00b.wav' holds a NUL, which no file's name can; choose another"),
+    ("name that is no text", "surrogate.json", "{}: --input: '\\udc80.wav' is not written in UTF-8; rename the file"),
+    ("code in a preset", "code.json", "{}: --loss: \"__import__('os').system('true')\" is not one of waveform, "),
+)
+
+AUTOMATIONS = _runs(
+    "--input ok.wav --automation",
+    ("missing automation", "missing.csv", "{}: No such file or directory; --automation wants a CSV of time_s,gain_db"),
+    ("directory for an automation", "folder", "{}: Is a directory; --automation wants a CSV of time_s,gain_db"),
+    ("sound for an automation", "ok.wav", "{}: no CSV text ("),
+    ("empty automation", "empty.csv", _HEADER),
+    ("other columns", "header.csv", _HEADER),
+    ("no header", "headless.csv", _HEADER),
+    ("semicolons", "comma.csv", _HEADER),
+    ("no rows", "rowless.csv", "{}: has no rows; give at least one time_s,gain_db"),
+    ("time that runs back", "back.csv", "{}, line 3: earlier than the line above; sort by time_s"),
+    ("NaN for a gain", "nan.csv", "{}, line 2: gain_db must be from -120 to 60"),
+    ("gain too high in a row", "loud.csv", "{}, line 2: gain_db must be from -120 to 60"),
+    ("time before the start", "before.csv", "{}, line 2: time_s must be from 0 to 10000000 seconds"),
+    ("time without end", "never.csv", "{}, line 2: time_s must be from 0 to 10000000 seconds"),
+    ("word for a gain in a row", "word.csv", _TWO_NUMBERS),
+    ("three numbers", "three.csv", _TWO_NUMBERS),
+    ("NUL in a row", "nul.csv", _TWO_NUMBERS),
+    ("automation in Latin-1", "latin.csv", "{}: no CSV text ('utf-8' codec can't decode byte 0xfc in position 21: "),
+    ("bytes for an automation", "binary.csv", "{}: no CSV text ("),
+    ("cell without end", "wide.csv", "{}: no CSV text (field larger than field limit (131072)); --automation wants "),
+)
+
+PLACES = _runs(
+    "--input ok.wav",
+    ("no such directory", "--csv none/t.csv", "--csv none/t.csv: there is no directory none; make it first"),
+    ("directory for an output", "--json folder", "--json folder: is a directory; name a file in it"),
+    ("one file twice", "--csv same --json ./folder/../same", "--json ./folder/../same: is the file of --csv too; "),
+    ("over the input", "--record folder/../ok.wav", "--record folder/../ok.wav: is an input too; choose another name"),
+    ("over the input, by a link", "--record link.wav", "--record link.wav: is an input too; choose another name"),
+    ("over the automation", "--automation a.csv --csv a.csv", "--csv a.csv: is an input too; choose another name"),
+    ("figure that is no PNG", "--plot p.jpg", "--plot p.jpg: figures are PNG; end the name in .png"),
+    ("recording that is no WAV", "--record m.mp3", "m.mp3: cannot be recorded to; use a name that ends in .wav or "),
+    ("output's name too long", f"--csv {'a' * 300}", f"--csv {'a' * 300}: cannot be written (File name too long); "),
+)  # fmt: skip
+
+MANIFESTS = _commands(
+    "match --csv results.csv --manifest",
+    ("missing manifest", "missing.csv", "missing.csv: No such file or directory; --manifest wants a CSV with columns "),
+    ("directory for a manifest", "folder", "folder: Is a directory; --manifest wants a CSV with columns dry,target"),
+    ("empty manifest", "empty.csv", "empty.csv: has no column 'dry'; its first line must name dry and target"),
+    ("no column of targets", "no-target.csv", "no-target.csv: has no column 'target'; its first line must name "),
+    ("column twice", "twice.csv", "twice.csv: names a column twice; rename one"),
+    ("column of ours", "ours.csv", "ours.csv: the column 'gain_db' is one of ours; rename it"),
+    ("row too short", "short.csv", "short.csv, line 2: 3 cells are expected"),
+    ("row too long", "long.csv", "long.csv, line 2: 2 cells are expected"),
+    ("quote without end", "quoted.csv", "quoted.csv: no CSV text (unexpected end of data); --manifest wants columns "),
+    ("bytes for a manifest", "binary.csv", "binary.csv: no CSV text ("),
+    ("manifest in Latin-1", "latin.csv", "latin.csv: no CSV text ("),
+    ("results over the manifest", "pairs.csv --csv pairs.csv", "--csv pairs.csv: is the manifest; name another file"),
+    ("results over something else", "pairs.csv --csv other.csv", "--csv other.csv: holds something else than results"),
+    ("results in no directory", "pairs.csv --csv none/r.csv", "none/r.csv: cannot be written (No such file or direc"),
+    ("results in a pipe", "pairs.csv --csv -", "match: --manifest needs --csv FILE for its results"),
+    ("no jobs", "pairs.csv --jobs 0", "--jobs 0: at least one is needed"),
+    ("word for jobs", "pairs.csv --jobs two", "argument --jobs: 'two' is not a whole number; see rtgain match --help"),
+    ("JSON of many", "pairs.csv --json s.json", "match: --json, --plot and --record are for one pair; a manifest "),
+    ("pair and manifest", "pairs.csv ok.wav ok.wav", "match: either DRY and TARGET, or --manifest; not both"),
+)
+
+COMMANDS = [
+    *_commands(
+        "match",
+        ("nothing to match", "", "match: two recordings are needed, DRY and TARGET; or --manifest PAIRS.csv"),
+        ("one recording", "ok.wav", "match: two recordings are needed, DRY and TARGET; or --manifest PAIRS.csv"),
+        ("three recordings", "ok.wav ok.wav ok.wav", "unrecognized arguments: ok.wav; see rtgain --help"),
+        ("missing target", "ok.wav missing.wav", "missing.wav: does not exist; check the path"),
+        ("text to match", "text.wav ok.wav", "text.wav: is text, not sound; rtgain plays wav, flac, ogg and mp3"),
+        ("NaN to match", "ok.wav nan.wav", "nan.wav: holds NaN or infinite samples, the first at 0:00.750 "),
+        ("too short to match", "hundred.wav ok.wav", "hundred.wav, ok.wav: one lasts 100 frames; 512 are needed at le"),
+        ("matched over its source", "ok.wav ok.wav --record ok.wav", "--record ok.wav: is an input too; choose anoth"),
+        ("matched as MP3", "ok.wav ok.wav --record m.mp3", "m.mp3: cannot be recorded to; use a name that ends in "),
+        ("table of one pair", "ok.wav ok.wav --csv t.csv", "match: --csv and --jobs go with --manifest; one pair is "),
+    ),
+    *_commands(
+        "bench",
+        ("benchmark that there is not", "slow", "bench: 'slow' is none of accuracy, tracking, "),
+        ("two tables into one file", "accuracy tracking --json b.json", "--json holds one benchmark's table; name one"),
+        ("figure of another one", "accuracy --plot p.png", "--plot is the figure of the benchmark 'tracking'; name "),
+        ("missing recording", "accuracy --input missing.wav", "missing.wav: does not exist; check the path"),
+    ),
+    BadInput("command that there is not", "play song.wav", "argument COMMAND: invalid choice: 'play' (choose from "),
+    BadInput("option of another command", "devices --input mic", "unrecognized arguments: --input mic; see rtgain "),
+    BadInput("output of a window", "run --json s.json", "--csv, --json, --plot and --record are for a run without a"),
+]
+
+BAD_INPUTS = [*OPTIONS, *SOUNDS, *PRESETS, *AUTOMATIONS, *PLACES, *MANIFESTS, *COMMANDS]
+
+
+def answer(bad: BadInput) -> tuple[int, str]:
+    """Exit code and standard error of a bad input, in the folder that this is called in."""
+    said = StringIO()
+    with redirect_stderr(said):
+        code = main(bad.words)
+    return code, said.getvalue()
+
+
+def print_table() -> None:
+    """Print every bad input with its whole line, as Markdown."""
+    print("| what is wrong | what is said |\n|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        make_bad_files(Path(folder))
+        with chdir(folder):
+            for bad in BAD_INPUTS:
+                line = answer(bad)[1].removeprefix("rtgain: ").rstrip("\n")
+                shown = line if len(line) < 240 else line[:120] + " … " + line[-100:]
+                print(f"| {bad.name} | `{shown.replace('|', ' ')}` |")
+
+
+if __name__ == "__main__":
+    print_table()

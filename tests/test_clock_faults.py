@@ -1,0 +1,198 @@
+"""Clocks that go wrong: a device at another speed than its rate, a system clock set back, a program that is stopped."""
+
+import ast
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rtgain.meters import SpeedWatch
+from tests.commands import ROOT, rows, start_rtgain
+from tests.servers import JackServer
+from tests.waiting import until
+
+pytestmark = pytest.mark.alone
+
+RATE = 48_000
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), Path("libfaketimeMT.so.1"))
+"""Debian's package libfaketime: tells a program another time than it is."""
+
+OUTPUTS = ("--csv", "t.csv", "--json", "s.json")
+
+
+def started(folder: Path, *words: str, **settings: object) -> subprocess.Popen[str]:
+    """A headless session in a group of its own that has begun to write its table."""
+    process = start_rtgain("run", "--headless", *OUTPUTS, *words, cwd=folder, start_new_session=True, **settings)
+    table = folder / "t.csv"
+    until(lambda: process.poll() is not None or (table.exists() and table.read_text().count("\n") > 50))
+    return process
+
+
+def ended(process: subprocess.Popen[str], folder: Path) -> tuple[str, dict[str, float]]:
+    """What it said and its result, when all is well with it."""
+    out, errors = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, ""), errors
+    return errors, json.loads((folder / "s.json").read_text())
+
+
+# --- a device at the wrong speed ------------------------------------------------------------------
+
+
+@pytest.fixture
+def slow_jack_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
+    """A server for which time passes at nine tenths of its speed: it promises 48 kHz and runs at 43.2."""
+    with monkeypatch.context() as slow:
+        slow.setenv("LD_PRELOAD", str(FAKETIME))
+        slow.setenv("FAKETIME", "+0 x0.9")
+        server = JackServer()
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    yield server
+    server.stop()
+
+
+def test_a_device_at_nine_tenths_of_its_rate_is_said_to_be_slow(slow_jack_server: JackServer, tmp_path: Path) -> None:
+    process = started(tmp_path, "--clock", "device", "--gain-db", "-12", "--duration", "12")
+    errors, summary = ended(process, tmp_path)
+    assert errors == ("rtgain: The sound runs at 90 % of 48000 Hz, too slow; choose another device, rate or block.\n")
+    assert summary["frames"] == 12 * RATE
+    assert summary["gain_db"] == pytest.approx(-12, abs=0.01)
+
+
+def told(
+    watch: SpeedWatch, clock: pytest.MonkeyPatch, speed: float, seconds: float, *, at_s: float = 0.0, block: int = 64
+) -> list[str]:
+    """What a watch says of a device that plays blocks of `block` frames at `speed` times its rate."""
+    said = []
+    for tick in range(round(seconds / 0.05)):
+        now_s = at_s + 0.05 * tick
+        clock.setattr(time, "monotonic", lambda now_s=now_s: now_s)
+        frames = int(now_s * speed * RATE) // block * block
+        if notice := watch.update(frames):
+            said.append(notice)
+    return said
+
+
+@pytest.mark.parametrize(
+    ("speed", "words"),
+    [(0.5, "50 % of 48000 Hz, too slow"), (0.97, "97 % of 48000 Hz, too slow"), (1.1, "110 % of 48000 Hz, too fast")],
+)
+def test_a_wrong_speed_is_said_once(monkeypatch: pytest.MonkeyPatch, speed: float, words: str) -> None:
+    (said,) = told(SpeedWatch(RATE), monkeypatch, speed, 60.0)
+    assert words in said
+
+
+@pytest.mark.parametrize("speed", [0.9998, 1.0, 1.0002])
+def test_a_right_speed_is_nothing_to_speak_of_though_blocks_are_long(
+    monkeypatch: pytest.MonkeyPatch, speed: float
+) -> None:
+    assert told(SpeedWatch(RATE), monkeypatch, speed, 60.0, block=4096) == []
+
+
+def test_a_speed_that_goes_wrong_again_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = SpeedWatch(RATE)
+    said = [told(watch, monkeypatch, speed, 20.0, at_s=20.0 * part) for part, speed in enumerate((0.5, 1.0, 0.5))]
+    assert [len(notices) >= 1 for notices in said] == [True, False, True]
+
+
+# --- a program that is stopped, and goes on -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("clock", ["fast", "realtime", "device"])
+def test_a_program_that_is_stopped_with_all_its_processes_goes_on(
+    tmp_path: Path, jack_server: JackServer, clock: str
+) -> None:
+    """Ctrl-Z and `fg`, a debugger, a virtual machine that is paused: nobody has hung, and no device was lost."""
+    seconds = "3000" if clock == "fast" else "5"
+    process = started(tmp_path, "--clock", clock, "--gain-db", "-12", "--duration", seconds)
+    os.killpg(process.pid, signal.SIGSTOP)
+    threading.Event().wait(7.0 if clock == "realtime" else 2.0)  # longer than what is taken for hung, or for lost
+    os.killpg(process.pid, signal.SIGCONT)
+    if clock == "fast":
+        before = (tmp_path / "t.csv").stat().st_size
+        until(lambda: (tmp_path / "t.csv").stat().st_size > before + 10_000)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60) == ("", "")
+        assert process.returncode == 130
+        return
+    errors, summary = ended(process, tmp_path)
+    assert errors == ""
+    assert (summary["frames"], summary["dropped_frames"]) == (5 * RATE, 0)
+    assert [float(row["gain_est_db"]) for row in rows(tmp_path / "t.csv")[20:]] == pytest.approx(
+        [-12.0] * (len(rows(tmp_path / "t.csv")) - 20), abs=0.01
+    )
+
+
+# --- a system clock that is set back ----------------------------------------------------------------
+
+
+SHIFTED_CLOCK = """
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+static long shift(void) { struct stat s; return stat(getenv("SET_BACK"), &s) ? 0 : 3600; }
+
+int clock_gettime(clockid_t id, struct timespec *now) {
+    int failed = syscall(SYS_clock_gettime, id, now);
+    if (!failed && id == CLOCK_REALTIME) now->tv_sec -= shift();
+    return failed;
+}
+int gettimeofday(struct timeval *restrict now, void *restrict zone) {
+    int failed = syscall(SYS_gettimeofday, now, zone);
+    if (!failed) now->tv_sec -= shift();
+    return failed;
+}
+time_t time(time_t *out) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (out) *out = now.tv_sec;
+    return now.tv_sec;
+}
+"""
+"""The system clock, an hour back as soon as the file $SET_BACK is there. (libfaketime breaks `clock_nanosleep`.)"""
+
+
+def test_a_system_clock_that_is_set_back_an_hour_changes_nothing(tmp_path: Path) -> None:
+    library, set_back = tmp_path / "shifted.so", tmp_path / "set back"
+    build = ["gcc", "-shared", "-fPIC", "-o", library, "-x", "c", "-"]
+    subprocess.run(build, input=SHIFTED_CLOCK, text=True, check=True)
+    environment = {**os.environ, "LD_PRELOAD": str(library), "SET_BACK": str(set_back)}
+    words = ("--clock", "realtime", "--gain-db", "-12", "--duration", "6")
+    process = started(tmp_path, *words, env=environment)
+    set_back.touch()
+    start_s = time.monotonic()
+    errors, summary = ended(process, tmp_path)
+    assert errors == ""
+    assert time.monotonic() - start_s < 20.0, "it waited for the hour to pass again"
+    assert (summary["frames"], summary["dropped_frames"]) == (6 * RATE, 0)
+    assert 0.3 < summary["realtime_factor"] < 1.1
+    assert summary["gain_db"] == pytest.approx(-12, abs=0.01)
+    asked = subprocess.run(["date", "+%s"], env=environment, capture_output=True, text=True, check=True)
+    assert time.time() - float(asked.stdout) == pytest.approx(3600, abs=10), "the clock was set back indeed"
+
+
+WALL_CLOCKS = {("time", "time"), ("time", "time_ns"), ("time", "localtime"), ("datetime", "now"), ("datetime", "today")}
+
+
+def test_nothing_reads_the_system_clock() -> None:
+    read = []
+    for room in ("rtgain", "gui"):
+        for path in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                    if (node.value.id, node.attr) in WALL_CLOCKS:
+                        read.append(f"{path.name}, line {node.lineno}")
+                elif isinstance(node, ast.ImportFrom) and node.module in ("time", "datetime"):
+                    read.append(f"{path.name}, line {node.lineno}: import the module")
+    assert read == []

@@ -1,0 +1,170 @@
+"""Processes that end where they should not, and programs beside each other: nobody loses what is another's."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from rtgain.audio.memory import DRY, MATCHED, EngineMemory
+from rtgain.config import SessionConfig
+from rtgain.errors import InputError
+from rtgain.estimation.supervisor import Supervisor
+from rtgain.exclusive import claim
+from rtgain.headless import summarize
+from rtgain.outputs import OutputPaths, Outputs
+from rtgain.session import Session
+from rtgain.trace import csv_row
+from tests.commands import rtgain, start_rtgain
+from tests.waiting import until
+
+RATE = 48_000
+LIVE = ("run", "--headless", "--clock", "realtime", "--gain-db", "-12", "--duration")
+
+
+# --- beside each other ------------------------------------------------------------------------------
+
+
+def started(folder: Path, seconds: str) -> subprocess.Popen[str]:
+    """A live session in a folder and a group of its own."""
+    folder.mkdir()
+    outputs = ("--csv", "t.csv", "--json", "s.json", "--record", "m.wav")
+    return start_rtgain(*LIVE, seconds, *outputs, cwd=folder, start_new_session=True)
+
+
+def wait_for_rows(process: subprocess.Popen[str], folder: Path) -> Path:
+    """Return when its table has some; the file of its shared memory."""
+    table = folder / "t.csv"
+    until(lambda: process.poll() is not None or (table.exists() and table.read_text().count("\n") > 20))
+    maps = Path(f"/proc/{process.pid}/maps").read_text().splitlines()
+    (block,) = {Path(line.split()[-1]) for line in maps if "/dev/shm/rtgain-" in line}
+    return block
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[list[tuple[Path, subprocess.Popen[str]]]]:
+    """Two live sessions at once."""
+    running = [(tmp_path / name, started(tmp_path / name, seconds)) for name, seconds in (("one", "60"), ("two", "6"))]
+    yield running
+    for _, process in running:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+def test_of_two_at_once_one_is_killed_with_all_its_processes_and_the_next_one_clears_up_after_it_alone(
+    two: list[tuple[Path, subprocess.Popen[str]]],
+) -> None:
+    (folder, killed), (other_folder, other) = two
+    block, other_block = wait_for_rows(killed, folder), wait_for_rows(other, other_folder)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert block.exists(), "nobody was left to remove it"
+
+    third = rtgain("run", "--headless", "--duration", "1", "--json", "-")
+    assert (third.returncode, third.stderr) == (0, "")
+    assert not block.exists()
+
+    assert other.communicate(timeout=60) == ("", "")
+    assert other.returncode == 0
+    assert not other_block.exists()
+    summary = json.loads((other_folder / "s.json").read_text())
+    assert (summary["frames"], summary["dropped_frames"]) == (6 * RATE, 0)
+    assert soundfile.info(other_folder / "m.wav").frames == 6 * RATE
+
+
+@pytest.mark.parametrize("option", ["--csv", "--record"])
+def test_a_file_that_another_one_writes_to_is_not_taken_from_it(tmp_path: Path, option: str) -> None:
+    place, other = tmp_path / "m.wav", tmp_path / "other"
+    with claim(place) as writing:
+        assert writing is not None
+        writing.write(b"a take")
+        writing.flush()
+        words = {"--csv": ("--record", other.with_suffix(".wav")), "--record": ("--csv", other)}[option]
+        ran = rtgain("run", "--headless", "--duration", "1", option, place, *words)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == f"rtgain: {place}: another rtgain is writing to it; choose another name\n"
+    assert place.read_bytes() == b"a take"
+    assert list(tmp_path.iterdir()) == [place]
+
+
+def test_results_of_a_manifest_have_one_writer(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("dry,target\na.wav,b.wav\n")
+    with claim(tmp_path / "results.csv"):
+        ran = rtgain("match", "--manifest", "pairs.csv", "--csv", "results.csv", cwd=tmp_path)
+    assert (ran.returncode, ran.stderr) == (
+        2, "rtgain: results.csv: another rtgain is writing to it; choose another name\n",
+    )  # fmt: skip
+    assert (tmp_path / "results.csv").read_bytes() == b""
+
+
+def test_what_was_claimed_is_free_again_afterwards_and_a_device_is_for_everybody(tmp_path: Path) -> None:
+    for _ in range(2):
+        with claim(tmp_path / "t.csv") as file:
+            assert file is not None
+    assert claim(Path(os.devnull)) is None
+
+
+@pytest.mark.parametrize("words", [("--record", "old.mp3"), ("--record", "none/m.wav"), ("--csv", "none/t.csv")])
+def test_a_run_that_cannot_begin_leaves_older_files_as_they_are(tmp_path: Path, words: tuple[str, str]) -> None:
+    old = {tmp_path / name: name.encode() for name in ("old.csv", "old.mp3", "old.wav", "old.json")}
+    for path, content in old.items():
+        path.write_bytes(content)
+    others = ("--csv", "old.csv", "--record", "old.wav", "--json", "old.json")
+    assert rtgain("run", "--headless", "--duration", "1", *others, *words, cwd=tmp_path).returncode == 2
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == old
+
+
+def test_what_somebody_had_is_not_removed_when_another_output_fails(tmp_path: Path) -> None:
+    table, recording = tmp_path / "old.csv", tmp_path / "old.mp3"
+    table.write_text("mine")
+    recording.write_text("mine too")
+    with pytest.raises(InputError, match=r"old\.mp3: cannot be recorded to"):
+        Outputs(OutputPaths(csv=str(table), record=str(recording)), RATE)
+    assert (table.read_text(), recording.read_text()) == ("mine", "mine too")
+
+
+# --- an estimator that gives nonsense -----------------------------------------------------------------
+
+
+def test_an_estimator_that_returns_nan_is_heard_by_nobody_and_shown_as_unknown() -> None:
+    config = SessionConfig(gain_db=-12.0, hear="matched")
+    with Session(config, clock="realtime") as session:
+        session.start(wait=True)
+        until(lambda: bool(session.advance()) and session.snapshot().state == "tracking")
+        supervisor = session._estimation
+        assert isinstance(supervisor, Supervisor)
+        assert supervisor._worker is not None
+        assert supervisor._worker.pid is not None
+        os.kill(supervisor._worker.pid, signal.SIGSTOP)  # we are the estimator now
+        last = session.trace.last
+        assert last is not None
+        nonsense = replace(
+            last, gain_true_db=math.nan, gain_est_db=math.nan, gain_opt_db=math.nan, opt_std_db=math.nan,
+            std_db=math.nan, loss=math.nan, delay_frames=math.nan,
+        )  # fmt: skip
+        with EngineMemory.attach(session._engine.memory.name) as memory:
+            memory.control["match_gain"] = memory.control["match_delay_frames"] = math.nan
+            for _ in range(3):
+                memory.estimates.write(nonsense.to_row().reshape(-1, 1))
+        start_frame = session.frames
+        until(lambda: session.advance() is not None and session.frames > start_frame + RATE)
+        shown = session.snapshot()
+        assert math.isnan(shown.gain_db)
+        summary = json.loads(summarize(session, 1.0).to_json())
+        assert (summary["gain_db"], summary["std_db"], summary["delay_ms"]) == (None, None, None)
+        assert csv_row(nonsense, RATE).split(",")[1:6] == [""] * 5
+        sound = session._engine.memory.audio.read(start_frame, RATE)
+        held = 10 ** (-12 / 20)  # the last gain that was known
+        np.testing.assert_allclose(sound[MATCHED], held * sound[DRY], rtol=2e-3, atol=1e-6)
+
+        os.kill(supervisor._worker.pid, signal.SIGCONT)
+        until(lambda: any(estimate.gain_est_db == pytest.approx(-12, abs=0.01) for estimate in session.advance()))
+        assert session.snapshot().estimator_restarts == 0
