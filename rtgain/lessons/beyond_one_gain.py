@@ -29,8 +29,8 @@ LESSON = Lesson(
             ),
             why=(
                 "Nothing in the loop is about gains. A *processor* turns audio into audio and says how its output "
-                "changes with its parameters; torch does the rest. `rtgain.fit(rtgain.ThreeBandGain(16000), dry, "
-                'target, optimizer="Rprop", lr=0.5)` is all of it.\n\nA closed form there is none any more: the '
+                "changes with its parameters; torch does the rest. rtgain.fit(rtgain.ThreeBandGain(16000), dry, "
+                'target, optimizer="Rprop", lr=0.5) is all of it.\n\nA closed form there is none any more: the '
                 "bands overlap, and their sum has its phase."
             ),
             figures={"bands": "The three gains, step by step."},
@@ -59,11 +59,11 @@ LESSON = Lesson(
         Step(
             title="Where it stops being convex",
             text=(
-                "Over the corner, the loss is no bowl: far away it flattens, its slope {slope_ratio:.1f} times "
+                "Over the corner, the loss is no bowl: below it flattens, its slope {slope_ratio:.1f} times "
                 "less than near. And a shelf of 0 dB is no shelf: its corner makes no difference ({flat:.0f}), so "
                 "a descent from there starts blind in that direction."
             ),
-            watch="the page: the valley, with its flat ends.",
+            watch="the page: the valley, with its flat side.",
             listen="nothing new.",
             finds=(
                 Finding(

@@ -136,7 +136,10 @@ def _losses(loss: FeatureLoss, dry: NDArray[np.floating], target: NDArray[np.flo
 
 
 def _least_db(loss: FeatureLoss, dry: NDArray[np.floating], target: NDArray[np.floating]) -> float:
-    return float(TRIED_DB[_losses(loss, dry, target).argmin()])
+    """Where the loss on the excerpt is least, off the true gain: closed form, else among `TRIED_DB`."""
+    x, y = (torch.from_numpy(signal[EXCERPT].astype(np.float64)).unsqueeze(0) for signal in (dry, target))
+    best = float(loss.optimum(loss.features(x), loss.features(y)))
+    return float(TRIED_DB[_losses(loss, dry, target).argmin()] if np.isnan(best) else 20.0 * np.log10(best / GAIN))
 
 
 def _film(music: NDArray[np.float32], noisy: NDArray[np.float32]) -> Film:
