@@ -51,7 +51,7 @@ HEADER = " time (s)  memory (MB)  estimates  worst error (dB)  worst drift (fram
 
 
 def soak(clock: Clock, length_s: float, start_frame: int = 0) -> list[Reading]:
-    """Run a session for `length_s` of audio, its frame counters starting at `start_frame`; print and return readings."""
+    """Run a session for `length_s` of audio, frames counted from `start_frame`; print the readings and return them."""
     config = SessionConfig(gain_db=GAIN_DB, delay_ms=DELAY_MS, duration=length_s + 60.0)
     readings: list[Reading] = []
     worst_db = drift_frames = 0.0

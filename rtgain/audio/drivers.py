@@ -253,9 +253,7 @@ class DeviceDriver:
             was_active = stream is not None and stream.active
             # In a thread: PortAudio waits ten minutes for a JACK server that has died to confirm the stop.
             given_up = threading.Event()
-            closing = threading.Thread(
-                target=_close, args=[sounddevice, stream, given_up], name="closing", daemon=True
-            )
+            closing = threading.Thread(target=_close, args=[sounddevice, stream, given_up], name="closing", daemon=True)
             closing.start()
             closing.join(_CLOSING_S)
             if closing.is_alive():
