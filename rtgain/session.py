@@ -57,11 +57,11 @@ class Session:
         self._estimation: Estimation | None = None
         self._driver: Driver | None = None
         self._notices: deque[str] = deque(maxlen=20)
-        self._setup = device_setup(config) if clock == "device" else None
-        self._source = open_source(config, self._setup)
+        self.device_setup = device_setup(config) if clock == "device" else None
+        self._source = open_source(config, self.device_setup)
         self._file = self._source if isinstance(self._source, FileSource) else None
         try:
-            opened = self._setup or self._source
+            opened = self.device_setup or self._source
             assert opened is not None, "only a device's clock goes without a source"
             self.sample_rate = opened.sample_rate
             self._limit_duration()
@@ -382,7 +382,7 @@ class Session:
         )
 
     def _make_engine(self) -> Engine:
-        config, setup = self.config, self._setup
+        config, setup = self.config, self.device_setup
         automation = load_automation(Path(config.automation), self.sample_rate) if config.automation else None
         engine = Engine(
             self.sample_rate,
@@ -404,8 +404,8 @@ class Session:
         return engine
 
     def _make_driver(self) -> Driver:
-        if self._setup is not None:
-            return DeviceDriver(self._engine, self._setup, self._source, block=self.config.block or 0)
+        if self.device_setup is not None:
+            return DeviceDriver(self._engine, self.device_setup, self._source, block=self.config.block or 0)
         assert self._source is not None
         driver = FastDriver if self.clock == "fast" else RealtimeDriver
         if self.config.block is None:

@@ -15,6 +15,7 @@ import numpy as np
 from rtgain.audio.devices import Device, DeviceSetup, initialize, listed_devices, reason, terminate
 from rtgain.audio.engine import Engine
 from rtgain.audio.prefetch import Prefetch
+from rtgain.audio.renewal import renew
 from rtgain.audio.sources import Source
 from rtgain.errors import DeviceError, InputError
 
@@ -259,13 +260,16 @@ class DeviceDriver:
         if sounddevice is not None:
             was_active = stream is not None and stream.active
             # In a thread: PortAudio waits ten minutes for a JACK server that has died to confirm the stop.
-            closing = threading.Thread(target=_close, args=[sounddevice, stream], name="closing", daemon=True)
+            given_up = threading.Event()
+            closing = threading.Thread(target=_close, args=[sounddevice, stream, given_up], name="closing", daemon=True)
             closing.start()
             closing.join(_CLOSING_S)
             if closing.is_alive():
+                given_up.set()
                 self.abandoned = was_active
-                # It would wait for the same thing when the interpreter ends.
-                atexit.unregister(sounddevice._exit_handler)
+                if not renew(sounddevice):
+                    # It would wait for the same thing when the interpreter ends.
+                    atexit.unregister(sounddevice._exit_handler)
         if self._prefetch:
             self._prefetch.stop()
 
@@ -316,8 +320,10 @@ def _index_now(device: Device, listed: list[Device]) -> int:
     return device.index if device.index in same else same[0]
 
 
-def _close(sounddevice: Any, stream: Any) -> None:
+def _close(sounddevice: Any, stream: Any, given_up: threading.Event) -> None:
     if stream is not None:
         stream.stop()
+        if given_up.is_set():
+            return  # to close what has died would end the program
         stream.close()
     terminate(sounddevice)

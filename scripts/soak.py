@@ -1,0 +1,127 @@
+"""Long runs: a table of memory, errors and drops over an hour in real time, or over eight hours on the fast clock.
+
+``.venv/bin/python -m scripts.soak realtime [MINUTES]`` runs a session at real speed, as it runs behind the window.
+``.venv/bin/python -m scripts.soak fast [HOURS] [POWER]`` simulates HOURS with the frame counters started ten
+minutes below 2 ** POWER (31 or 32), where narrower counters would wrap. Both exit with 1 when the run did not hold.
+"""
+
+import multiprocessing
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rtgain.audio.compiled import store_counter
+from rtgain.audio.ring import WRITTEN
+from rtgain.config import Clock, SessionConfig
+from rtgain.session import Session
+
+GAIN_DB = -12.0
+DELAY_MS = 5.0
+
+WARM_UP_S = 120.0
+"""Everything is counted from here on: before, the delay is found, and the twenty seconds that plots show fill up."""
+
+ROWS = 12
+GROWTH_LIMIT_MB = 5.0
+ERROR_LIMIT_DB = 0.02
+DRIFT_LIMIT_FRAMES = 0.1
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the run stands after `time_s` of its audio."""
+
+    time_s: float
+    memory_mb: float
+    estimates: int
+    worst_db: float
+    drift_frames: float
+    dropped_frames: int
+    xruns: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.time_s:9.0f} {self.memory_mb:12.2f} {self.estimates:10} {self.worst_db:17.5f} "
+            f"{self.drift_frames:21.5f} {self.dropped_frames:15} {self.xruns:6}"
+        )
+
+
+HEADER = " time (s)  memory (MB)  estimates  worst error (dB)  worst drift (frames)  dropped frames  xruns"
+
+
+def soak(clock: Clock, length_s: float, start_frame: int = 0) -> list[Reading]:
+    """Run a session for `length_s` of audio, frames counted from `start_frame`; print the readings and return them."""
+    config = SessionConfig(gain_db=GAIN_DB, delay_ms=DELAY_MS, duration=length_s + 60.0)
+    readings: list[Reading] = []
+    worst_db = drift_frames = 0.0
+    print(HEADER)
+    with Session(config, clock=clock) as session:
+        start_counters(session, start_frame)
+        session.start(wait=True)
+        session.advance()
+        never_there = session.dropped_frames  # frames before `start_frame` count as lost, once
+        due_s = WARM_UP_S
+        while len(readings) < ROWS:
+            time_s = (session.frames - start_frame) / session.sample_rate
+            for estimate in session.advance():
+                if time_s > WARM_UP_S:
+                    worst_db = max(worst_db, abs(estimate.gain_est_db - estimate.gain_true_db))
+                    delay_frames = DELAY_MS * session.sample_rate / 1e3
+                    drift_frames = max(drift_frames, abs(estimate.delay_frames - delay_frames))
+            if time_s >= due_s:
+                due_s += (length_s - WARM_UP_S) / (ROWS - 1)
+                dropped_frames = session.dropped_frames - never_there
+                readings.append(
+                    Reading(time_s, memory_mb(), session.trace.estimates, worst_db, drift_frames, dropped_frames,
+                            session.xruns)
+                )  # fmt: skip
+                print(readings[-1], flush=True)
+    return readings
+
+
+def faults(readings: list[Reading], hops_per_second: float) -> list[str]:
+    """What did not hold, in words."""
+    first, last = readings[0], readings[-1]
+    growth_mb = last.memory_mb - first.memory_mb
+    wanted = hops_per_second * (last.time_s - first.time_s)
+    limits = {
+        f"memory grew by {growth_mb:.2f} MB": growth_mb < GROWTH_LIMIT_MB,
+        f"an estimate was off by {last.worst_db:.4f} dB": last.worst_db < ERROR_LIMIT_DB,
+        f"dry and target drifted by {last.drift_frames:.3f} frames": last.drift_frames < DRIFT_LIMIT_FRAMES,
+        f"{last.dropped_frames} frames were dropped": last.dropped_frames == 0,
+        f"{last.estimates - first.estimates} estimates, not {wanted:.0f}": last.estimates - first.estimates
+        > 0.999 * wanted,
+    }
+    return [fault for fault, holds in limits.items() if not holds]
+
+
+def start_counters(session: Session, frame: int) -> None:
+    """Let the session count its frames from `frame`, as if it had run that long."""
+    memory = session._engine.memory
+    store_counter(memory.audio.address, frame)
+    store_counter(memory.audio.address + WRITTEN, frame)
+    memory.control["frames"] = frame
+
+
+def memory_mb() -> float:
+    """What this process and its children have allocated and touched, in 10⁶ bytes; files that they map do not count."""
+    pids = [os.getpid(), *(child.pid for child in multiprocessing.active_children())]
+    rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids]
+    return sum(float(rollup.split("\nAnonymous:")[1].split()[0]) for rollup in rollups) * 1024 / 1e6
+
+
+def main(clock: str, length: str = "", power: str = "31") -> int:
+    """Run one soak; the exit code."""
+    config = SessionConfig()
+    if clock == "realtime":
+        readings = soak("realtime", 60.0 * float(length or 60))
+    else:
+        readings = soak("fast", 3600.0 * float(length or 8), 2 ** int(power) - 600 * 48_000)
+    found = faults(readings, 48_000 / config.hop_frames(48_000))
+    print("\n".join(found) or "held: memory flat, every estimate right, no drift, no drop")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
