@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QAbstractButton, QComboBox, QFileDialog, QInputDia
 from gui import wording
 from gui.about import AboutBox
 from gui.monitor import HEAR
+from gui.session_host import ESTIMATOR_OPTIONS, REFERENCE_OPTIONS
 from gui.settings import save_preset
 from gui.shortcuts import KEYS, ShortcutSheet
 from rtgain.config import Hear, SessionConfig, Target, load_preset, session_config
@@ -51,6 +52,7 @@ class Actions(QObject):
             "save_preset": self.ask_for_preset_name,
             "export": self.ask_where_to_export,
             "follow": self.follow,
+            "learn": window.learn_button.toggle,
             "show_keys": self.show_keys,
             "show_about": self.show_about,
             "open_log_folder": self.open_log_folder,
@@ -82,6 +84,7 @@ class Actions(QObject):
 
     def choose_source(self, source: "Source") -> None:
         """Play another source, all else kept."""
+        self._window.learn.controls_changed_by_user()
         name, device = source
         self._restart_with(lambda: self._host.set_input(name, device))
         if self._host.config.is_file:
@@ -115,6 +118,7 @@ class Actions(QObject):
 
     def change_reference(self, changes: dict[str, Any]) -> None:
         """Change the reference path."""
+        self._window.learn.controls_changed_by_user()
         automated = self._host.config.automation
         self._host.set_reference(**changes)
         if self._host.config.automation != automated:
@@ -122,11 +126,28 @@ class Actions(QObject):
 
     def change_estimator(self, changes: dict[str, Any]) -> None:
         """Change what the estimator does, and let the panel show what came of it."""
+        self._window.learn.controls_changed_by_user()
         try:
             self._host.set_estimator(**changes)
         except InputError as error:
             self.say(str(error))
         self._window.estimator.show_config(self._host.config)
+
+    def set_up_lesson(self, controls: dict[str, Any]) -> None:
+        """Set every option that a lesson's step controls, without a gap in the sound where that can be."""
+        config = self._host.config
+        changes = {name: value for name, value in controls.items() if getattr(config, name) != value}
+        self._guard.wanted = controls.get("hear") or self._guard.wanted
+        if self._host.state == "running" and changes.keys() <= {*REFERENCE_OPTIONS, *ESTIMATOR_OPTIONS, "hear"}:
+            reference = {name: value for name, value in changes.items() if name in REFERENCE_OPTIONS}
+            estimator = {name: value for name, value in changes.items() if name in ESTIMATOR_OPTIONS}
+            self._host.set_reference(**reference)
+            self._host.set_estimator(**estimator)
+            self._host.reset_estimate()
+            self.play_what_may_be_heard()
+            self._window.show_config()
+        else:
+            self._restart_with(lambda: self._host.set_options(**changes))
 
     # Presets and export.
 

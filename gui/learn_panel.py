@@ -70,8 +70,8 @@ class LearnPanel(QFrame):
 
     def show_snapshot(self, snapshot: "Snapshot") -> None:
         """Judge what the session has come to."""
-        if not (self._is_ours and snapshot.running and self._watches):
-            return
+        if not (self._is_ours and snapshot.running and self._watches) or snapshot.state == "waiting":
+            return  # an estimator that is still being loaded has not failed yet
         if self._start is None or snapshot.time_s < self._start[0]:  # begun, or begun anew
             self._start = snapshot.time_s, snapshot.xruns
             self._written_s = -NUMBERS_S

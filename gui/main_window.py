@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QElapsedTimer, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QMainWindow, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from gui import wording
 from gui.actions import Actions
@@ -15,6 +15,7 @@ from gui.estimator_panel import EstimatorPanel
 from gui.export import Exporter
 from gui.gain_plot import GainPlot
 from gui.health import HealthStrip
+from gui.learn_panel import LearnPanel
 from gui.level_meters import LevelMeters
 from gui.loss_plots import LossCurvePlot, LossOverTimePlot
 from gui.menu_bar import MenuBar
@@ -86,6 +87,12 @@ class MainWindow(QMainWindow):
         )  # fmt: skip
         self.readout = Readout()
         self.levels = LevelMeters()
+        self.learn = LearnPanel()
+        self.learn.hide()
+        self.learn_button = QPushButton("Learn")
+        self.learn_button.setCheckable(True)
+        self.learn_button.setToolTip("Lessons on what you see and hear (L)")
+        self.learn_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.health = HealthStrip()
         self.actions_ = Actions(self)
         self.menus = MenuBar(self.actions_.by_name)
@@ -177,6 +184,8 @@ class MainWindow(QMainWindow):
         self.spectrum.show_snapshot(snapshot)
         self.waveform.show_snapshot(snapshot)
         self.levels.show_bars(snapshot)
+        if self.learn.isVisible():
+            self.learn.show_snapshot(snapshot)
 
     def _show_end(self, snapshot: "Snapshot") -> None:
         self.host.stop()
@@ -217,6 +226,7 @@ class MainWindow(QMainWindow):
         panels.setSpacing(8)
         panels.addWidget(self.reference)
         panels.addWidget(self.estimator)
+        panels.addWidget(self.learn_button)
         panels.addStretch(1)
         side = QScrollArea()
         side.setWidget(panel)
@@ -231,6 +241,7 @@ class MainWindow(QMainWindow):
         grid.addWidget(self.levels, 1, 1)
         for place, plot in enumerate(self.plots[1:]):
             grid.addWidget(plot, 2 + place // 2, place % 2)
+        grid.addWidget(self.learn, 4, 0, 1, 2)
         for row, stretch in ((0, 5), (2, 4), (3, 4)):
             grid.setRowStretch(row, stretch)
         for column in (0, 1):
@@ -269,6 +280,9 @@ class MainWindow(QMainWindow):
         self.estimator.changed.connect(does.change_estimator)
         self.estimator.freeze_wanted.connect(self.host.freeze)
         self.estimator.reset_wanted.connect(self.host.reset_estimate)
+        self.learn_button.toggled.connect(self._show_learn)
+        self.learn.controls_wanted.connect(does.set_up_lesson)
+        self.learn.xrun_wanted.connect(self.host.make_xrun)
         self.exporter.done.connect(does.exported)
         self.exporter.ended.connect(does.export_ended)
         for plot in self.plots:
@@ -280,6 +294,11 @@ class MainWindow(QMainWindow):
         self.host.fell_back.connect(self._show_fall_back)
         self.host.failed.connect(self._show_failure)
         does.listen_to_keys()
+
+    def _show_learn(self, on: bool) -> None:
+        self.learn.setVisible(on)
+        if on:
+            self.learn.begin()
 
     def _choose_theme(self, choice: str) -> None:
         self.settings = self.settings.model_copy(update={"theme": choice})

@@ -192,6 +192,11 @@ class SessionHost(QObject):
         if self._session is not None:
             self._session.freeze(frozen)
 
+    def make_xrun(self) -> None:
+        """Let an xrun be heard."""
+        if self._session is not None:
+            self._session.make_xrun()
+
     def reset_estimate(self) -> None:
         """Begin the estimate anew, from a gain of one."""
         if self._session is not None:

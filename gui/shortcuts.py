@@ -27,6 +27,7 @@ KEYS = (
     *HEAR_KEYS,
     Key("R", "reset", "Reset the estimate"),
     Key("F", "freeze", "Freeze the estimate, or let it go on"),
+    Key("L", "learn", "Show the lessons, or hide them"),
     Key("Ctrl+O", "open_file", "Open a file"),
     Key("Ctrl+S", "save_preset", "Keep this session as a preset"),
     Key("Ctrl+E", "export", "Export CSV, JSON, figure and preset"),
