@@ -30,6 +30,9 @@ SEARCH_S = 2.0
 SEARCH_MIN_S = 1.0
 """… and the least with which it begins."""
 
+LATE_HOPS = 4
+"""With more windows than this to catch up with, a live follower is late."""
+
 MAX_DELAY_S = 1.0
 """The longest delay that is found, either way."""
 
@@ -93,11 +96,16 @@ class Follower:
         *,
         last: Estimate | None = None,
         delay_frames: float | None = None,
+        live: bool = False,
     ) -> None:
-        """Follow `sound` from its beginning, or from behind the estimate `last`; `delay_frames` where it is known."""
+        """Follow `sound` from its beginning, or from behind the estimate `last`; `delay_frames` where it is known.
+
+        `live`, rivals leave windows out while the follower is late: the race must not hold up the estimate.
+        """
         self.estimator = estimator
         self.rivals = {entry: Estimator(settings) for entry, settings in estimator.settings.rivals.items()}
         self.dropped_frames = 0
+        self._live = live
         self._of_rivals: list[tuple[str, Estimate]] = []
         self._sound = sound
         self._cross = CrossSpectrum()
@@ -173,7 +181,7 @@ class Follower:
             gain_true_db=mean_gain_db(stretch[GAIN, dry_from : dry_from + span], window_frames, hop_frames),
         )
         estimates = self.estimator.estimate(windows, self.aligner.alignment, self._cross)
-        for entry, rival in self.rivals.items():
+        for entry, rival in self.rivals.items() if not self._live or ready <= LATE_HOPS else ():
             self._of_rivals += [(entry, estimate) for estimate in rival.estimate(windows, self.aligner.alignment)]
         self._hop += hops
         if self._hop % reading_hops == 0:

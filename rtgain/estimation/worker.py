@@ -152,7 +152,7 @@ def _main(memory_name: str, settings: EstimatorSettings, last: Estimate | None, 
         with EngineMemory.attach(memory_name) as memory:
             sound, estimator = RingSound(memory), Estimator(settings)
             estimator.warm_up()
-            process = _Process(memory, sound, Follower(sound, estimator, last=last), commands)
+            process = _Process(memory, sound, Follower(sound, estimator, last=last, live=True), commands)
             try:
                 process.run()
             finally:

@@ -17,7 +17,15 @@ from rtgain.audio.sources import PinkSource
 from rtgain.estimation.aligner import STEADY_READINGS
 from rtgain.estimation.estimate import Estimate, State
 from rtgain.estimation.estimator import Estimator
-from rtgain.estimation.follower import FOLLOW_HOPS, LEAST_GAIN, SEARCH_HOPS, Follower, RingSound, mean_gain_db
+from rtgain.estimation.follower import (
+    FOLLOW_HOPS,
+    LATE_HOPS,
+    LEAST_GAIN,
+    SEARCH_HOPS,
+    Follower,
+    RingSound,
+    mean_gain_db,
+)
 from rtgain.estimation.settings import EstimatorSettings
 
 RATE, WINDOW, HOP = 8_000, 512, 128
@@ -400,6 +408,17 @@ def test_a_rival_is_what_an_estimator_of_its_own_would_be(memory: EngineMemory) 
     rival = [one.to_row() for _, one in follower.take_rivals()]
     alone = [one.to_row() for one in all_of(follow(memory, align=False, loss="waveform", optimizer="Adagrad"))]
     np.testing.assert_array_equal(rival, alone)
+
+
+def test_live_a_race_does_not_hold_up_a_follower_that_is_late(memory: EngineMemory) -> None:
+    dry = noise(2 * RATE)
+    write(memory, dry, GAIN * dry)
+    follower = Follower(RingSound(memory), Estimator(settings(align=False, race=("waveform/SGD",))), live=True)
+    caught_up_with = all_of(follower)
+    assert len(caught_up_with) > 50
+    assert len(follower.take_rivals()) <= LATE_HOPS
+    write(memory, dry[:HOP], GAIN * dry[:HOP])
+    assert len(all_of(follower)) == len(follower.take_rivals()) == 1
 
 
 def test_who_stays_in_the_race_goes_on_and_who_comes_begins(memory: EngineMemory) -> None:
