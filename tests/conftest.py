@@ -1,6 +1,7 @@
 """What every test can ask for: a real audio server, a real display."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,10 @@ from tests.tape import JackTape
 # Without these, a test that wants no server would start one, or find the developer's own.
 os.environ["JACK_NO_START_SERVER"] = "1"
 os.environ["JACK_DEFAULT_SERVER"] = "none-but-the-fixtures"
+
+_home = tempfile.TemporaryDirectory(prefix="rtgain-tests-")
+for _place in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):  # a window under test must not find the developer's settings
+    os.environ[_place] = _home.name
 
 
 @pytest.fixture(scope="session")
