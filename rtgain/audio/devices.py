@@ -1,7 +1,5 @@
 """The audio devices of this machine, and the choice among them. PortAudio is loaded when first needed."""
 
-import json
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,8 +10,6 @@ from typing import Any, Literal
 from rtgain.errors import DeviceError
 
 Kind = Literal["input", "output"]
-
-_LOOK_S = 10.0
 
 _lock = threading.RLock()
 """PortAudio is not made for several threads."""
@@ -122,22 +118,6 @@ def listed_devices(sounddevice: Any) -> list[Device]:
         )
         for info in sounddevice.query_devices()
     ]
-
-
-def is_back(setup: DeviceSetup) -> bool:
-    """Whether every device of `setup` is there, after it was lost. Takes about half a second; opens no device.
-
-    A process of its own looks: PortAudio holds on to a server that it has found, and dies if that one dies.
-    """
-    look = [sys.executable, "-m", "rtgain", "devices", "--json"]
-    try:
-        looked = subprocess.run(look, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LOOK_S, check=False)
-    except subprocess.TimeoutExpired:  # a server that answers nobody
-        return False
-    if looked.returncode != 0:
-        return False
-    listed = {(device["name"], device["host_api"]) for device in json.loads(looked.stdout)}
-    return all((device.name, device.host_api) in listed for device in (setup.input, setup.output) if device)
 
 
 def find_device(spec: str | int, kind: Kind, among: list[Device]) -> Device:

@@ -24,7 +24,8 @@ _kept: list[object] = []
 def renew(sounddevice: Any) -> bool:
     """Let `sounddevice` go on with an uninitialized PortAudio of its own; False where that cannot be done (not Linux).
 
-    What holds the old one (streams, threads) must not be used any more.
+    What holds the old one (streams, threads) must not be used any more. It serves one loss: after a second one in the
+    same process, a stream on JACK is refused when it is opened.
     """
     loaded = _loaded_libraries() if sys.platform == "linux" else {}
     if "libportaudio" not in loaded:
