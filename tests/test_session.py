@@ -19,6 +19,7 @@ from rtgain.estimation.estimate import Estimate
 from rtgain.session import Session
 from tests.commands import rows, start_rtgain
 from tests.servers import JackServer
+from tests.waiting import until
 
 pytestmark = pytest.mark.alone
 
@@ -174,6 +175,123 @@ def test_snapshot_shows_how_things_stand(fast: Callable[..., Session]) -> None:
         assert (now.xruns, now.dropped_frames, now.estimator_restarts, now.notices) == (0, 0, 0, ())
 
 
+def test_levels_and_scope_show_what_plays(fast: Callable[..., Session]) -> None:
+    with fast() as session:
+        assert session.snapshot(scope=True).scope is None
+        session.start()
+        for_s(session, 3)
+        now = session.snapshot(scope=True)
+        dry = DemoSource(RATE).read(now.frames)[0].astype(np.float64)
+        assert now.levels["dry"].peak_dbfs == pytest.approx(20 * np.log10(np.abs(dry).max()), abs=1e-4)
+        rms = np.sqrt(np.mean(dry[-round(0.3 * RATE) :] ** 2))
+        assert now.levels["dry"].rms_dbfs == pytest.approx(20 * np.log10(rms), abs=1e-4)
+        assert now.levels["target"].rms_dbfs == pytest.approx(20 * np.log10(rms) - 12.0, abs=0.01)
+        assert now.levels["matched"].rms_dbfs == pytest.approx(20 * np.log10(rms) - 12.0, abs=0.01)
+        assert now.scope is not None
+        np.testing.assert_array_equal(now.scope.dry, dry[-4096:].astype(np.float32))
+        np.testing.assert_allclose(now.scope.matched, now.scope.target, atol=1e-4)
+        heard = now.scope.dry_db > now.scope.dry_db.max() - 60
+        np.testing.assert_allclose((now.scope.target_db - now.scope.dry_db)[heard], -12.0, atol=0.01)
+        assert session.snapshot().scope is None
+
+
+def test_curves_show_the_window_and_the_estimate_on_it(fast: Callable[..., Session]) -> None:
+    with fast(polarity="invert") as session:
+        assert session.snapshot().curves is None
+        session.start()
+        for_s(session, 2)
+        curves = session.snapshot().curves
+        assert curves is not None
+        gain = -(10 ** (-12 / 20))
+        assert curves.gain_est == pytest.approx(gain, rel=1e-3)
+        assert curves.center_frame == session.trace.last.center_frame  # type: ignore[union-attr]
+        step = curves.gain[1] - curves.gain[0]
+        assert curves.gain[np.argmin(curves.waveform)] == pytest.approx(gain, abs=step)
+        assert abs(curves.gain[np.argmin(curves.loss)]) == pytest.approx(-gain, abs=step)
+        assert curves.loss_est < 0.02
+
+
+def test_rivals_run_beside_the_estimator_and_show_why_the_loss_matters(fast: Callable[..., Session]) -> None:
+    """At 90° waveforms have their least at no gain at all, and spectra where they always had it."""
+    with fast(phase_deg=90.0, race=("waveform/SGD", "spectral/SGD@0.1")) as session:
+        assert [(rival.name, rival.state) for rival in session.snapshot().rivals] == [
+            ("waveform/SGD", "waiting"),
+            ("spectral/SGD@0.1", "waiting"),
+        ]
+        session.start()
+        for_s(session, 4)
+        now = session.snapshot()
+        waveform, circling = now.rivals
+        assert now.gain_db == pytest.approx(-12.0, abs=0.03)
+        assert waveform.gain_db < -20.0
+        assert 0.05 < np.abs(circling.history.gain_est_db[-50:] + 12.0).max() < 1.0
+        assert (circling.loss, circling.optimizer) == ("spectral", "SGD")
+        for rival in now.rivals:
+            np.testing.assert_array_equal(rival.history.time_s, now.history.time_s)
+
+        session.set_race(["spectral/SGD@0.1", "stft/Adam"])
+        for_s(session, 1)
+        stayed, new = session.snapshot().rivals
+        assert len(stayed.history.time_s) > len(new.history.time_s) > 40
+        assert session.config.race == ("spectral/SGD@0.1", "stft/Adam")
+        with pytest.raises(InputError, match=r"^race: 'louder' is not one of "):
+            session.set_race(["louder/SGD"])
+        session.set_race([])
+        assert session.snapshot().rivals == ()
+
+
+def test_window_hop_and_alignment_are_changed_while_it_plays(fast: Callable[..., Session]) -> None:
+    with fast(delay_ms=2.0) as session:
+        session.start()
+        for_s(session, 3)
+        session.set_estimator(window_ms=170.0, hop_ms=43.0)
+        later = for_s(session, 1)
+        assert set(np.diff([estimate.center_frame for estimate in later])) == {2048.0}
+        assert later[-1].available_frame - later[-1].center_frame == pytest.approx(8192 / 2 + 96, abs=1)
+        assert session.snapshot(scope=True).scope.dry.shape == (8192,)  # type: ignore[union-attr]
+        session.set_estimator(align="off")
+        assert {estimate.delay_frames for estimate in for_s(session, 1)} == {0.0}
+        with pytest.raises(InputError, match="the hop is longer than the window"):
+            session.set_estimator(window_ms=10.0)
+        assert session.config.window_ms == 170.0
+
+
+# --- where a file is ------------------------------------------------------------------------------
+
+
+def test_a_file_tells_its_position_and_goes_where_it_is_told(song: Path) -> None:
+    with Session(SessionConfig(input=str(song)), clock="fast") as session:
+        assert (session.snapshot().position_s, session.snapshot().length_s) == (0.0, 4.0)
+        session.start()
+        session.advance()
+        played_s = session.frames / RATE
+        assert session.snapshot().position_s == played_s
+        session.seek(0.5)
+        assert session.snapshot().position_s == 0.5
+        session.advance()
+        assert session.snapshot().position_s == pytest.approx(0.5 + session.frames / RATE - played_s)
+        whole = DemoSource(RATE).read(4 * RATE)[0]
+        dry = session.snapshot(scope=True).scope.dry  # type: ignore[union-attr]
+        end = round(session.snapshot().position_s * RATE)
+        np.testing.assert_array_equal(dry, whole[end - len(dry) : end])
+        session.seek(99.0)
+        assert session.snapshot().position_s == 4.0
+        session.advance()
+        assert session.ended
+
+
+def test_a_file_that_is_repeated_has_a_position_in_it_and_a_synthetic_source_no_length(song: Path) -> None:
+    with Session(SessionConfig(input=str(song), loop=True, duration=None), clock="realtime") as session:
+        session.start()
+        session.seek(3.9)
+        until(lambda: session.frames > RATE // 2)
+        now = session.snapshot()
+        assert now.length_s == 4.0
+        assert 0.0 < now.position_s < 3.0
+    with Session(SessionConfig(), clock="realtime") as session:
+        assert session.snapshot().length_s is None
+
+
 def test_automation_that_cannot_be_used_leaves_no_file_open(song: Path, tmp_path: Path) -> None:
     before = set(Path("/proc/self/fd").iterdir())
     with pytest.raises(InputError, match="No such file"):
@@ -246,3 +364,23 @@ def test_estimator_that_dies_every_time_is_given_up_and_the_sound_goes_on() -> N
         session.advance()
         assert session.frames > start_frame
         assert session.finish() == []
+
+
+def test_a_live_session_shows_curves_loudness_and_rivals_of_its_estimator_s_process() -> None:
+    config = SessionConfig(gain_db=-12.0, race=("waveform/SGD",))
+    with Session(config, clock="realtime") as session:
+        session.start(wait=True)
+
+        def everything_is_there() -> bool:
+            now = session.snapshot()
+            return now.curves is not None and all(math.isfinite(level.lufs) for level in now.levels.values())
+
+        until(everything_is_there, timeout_s=30.0)
+        until(lambda: session.snapshot().state == "tracking")
+        now = session.snapshot()
+        assert now.curves is not None
+        assert abs(now.curves.gain_est) == pytest.approx(10 ** (-12 / 20), rel=0.01)
+        assert now.levels["target"].lufs == pytest.approx(now.levels["dry"].lufs - 12.0, abs=0.1)
+        (rival,) = now.rivals
+        assert rival.gain_db == pytest.approx(-12.0, abs=0.1)
+        assert len(rival.history.time_s) == pytest.approx(len(now.history.time_s), abs=2)

@@ -29,7 +29,7 @@ class Auraloss(FeatureLoss):
     def distance(self, estimate: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
         """One loss a window, ``(B,)``. There are no weights."""
         module = self.make(target.shape[-1])
-        pairs = zip(estimate, target, strict=True)
+        pairs = zip(estimate, target.expand_as(estimate), strict=True)
         return torch.stack([module(x.view(1, 1, -1), y.view(1, 1, -1)) for x, y in pairs])
 
     def optimum(self, dry: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:

@@ -91,8 +91,7 @@ def _over_zero(loss: FeatureLoss, dry: Tensor, target: Tensor, weights: Tensor |
         gains[zero] = gains[zero + 1]
     size, known = gains.abs(), gains.isfinite()
     if loss.sees_phase:
-        dry = dry * torch.where(gains < 0.0, -1.0, 1.0).unsqueeze(-1)
-        distances = _at(loss, dry, target, weights, size)
+        distances = _at(loss, torch.where(gains < 0.0, -1.0, 1.0).unsqueeze(-1) * dry, target, weights, size)
     else:  # a polarity makes no difference: half is enough
         half = _at(loss, dry, target, weights, size[zero:])
         distances = torch.cat([half[1 : zero + 1].flip(0), half])
@@ -100,6 +99,5 @@ def _over_zero(loss: FeatureLoss, dry: Tensor, target: Tensor, weights: Tensor |
 
 
 def _at(loss: FeatureLoss, dry: Tensor, target: Tensor, weights: Tensor | None, gains: Tensor) -> Tensor:
-    count = len(gains)
-    estimate = loss.gained(dry.expand(count, -1), LogGain(log_gain=gains.log()))
-    return loss.distance(estimate, target.expand(count, -1), None if weights is None else weights.expand(count, -1))
+    # One target and one set of weights for all gains: what depends on them alone is computed once.
+    return loss.distance(loss.gained(dry, LogGain(log_gain=gains.log())), target, weights)

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from rtgain.audio.memory import EngineMemory
+from rtgain.estimation.curves import LossCurves
 from rtgain.estimation.estimate import Estimate, State
 from rtgain.estimation.settings import EstimatorSettings
-from rtgain.estimation.worker import Failed, Freeze, Progress, Ready, Reset, Worker, publish_match
+from rtgain.estimation.worker import Failed, Freeze, Progress, Ready, Reset, Watch, Worker, publish_match
 from tests.waiting import until
 
 RATE, WINDOW, HOP = 8_000, 512, 128
@@ -107,6 +108,42 @@ def test_one_process_from_its_first_word_to_its_last(memory: EngineMemory, worke
     assert len(taken(memory)) >= before
     assert taken(memory)[-1].available_frame <= limit_frame
     assert taken(memory)[-1].available_frame > limit_frame - 2 * HOP
+
+
+def test_commands_that_wait_are_all_obeyed_before_the_next_window(memory: EngineMemory, worker: Worker) -> None:
+    assert worker.messages(timeout_s=60.0) == [Ready()]
+    write(memory, 20)
+    wait_for(memory, 17)
+    assert worker.pid is not None
+    os.kill(worker.pid, signal.SIGSTOP)
+    for _ in range(50):
+        worker.send(Freeze(True))
+    worker.send(Freeze(False))
+    worker.send(Freeze(True))
+    worker.send(Reset(-6.0))
+    write(memory, 3)
+    os.kill(worker.pid, signal.SIGCONT)
+    wait_for(memory, 20)
+    assert [one.state for one in taken(memory)[17:]] == [State.WAITING] * 3
+
+
+def test_who_is_watched_draws_curves_and_measures_loudness(memory: EngineMemory, worker: Worker) -> None:
+    assert worker.messages(timeout_s=60.0) == [Ready()]
+    write(memory, 20)
+    wait_for(memory, 17)
+    assert memory.curves.written == 0
+    worker.send(Watch())
+
+    def is_measured() -> bool:
+        write(memory, 1)
+        return memory.curves.written > 0 and math.isfinite(memory.control["dry_lufs"])
+
+    until(is_measured, timeout_s=30.0)
+    curves = LossCurves.from_row(memory.curves.read(memory.curves.written - 1, 1)[:, 0].astype(np.float64))
+    assert curves.gain_est == pytest.approx(GAIN, rel=1e-3)
+    assert memory.control["dry_lufs"] - memory.control["target_lufs"] == pytest.approx(-GAIN_DB, abs=0.1)
+    assert memory.control["matched_lufs"] == -math.inf
+    assert worker.finish(memory.audio.written, timeout_s=30.0)
 
 
 def test_what_came_too_fast_is_reported(memory: EngineMemory, worker: Worker) -> None:
