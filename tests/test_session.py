@@ -229,14 +229,19 @@ def test_rivals_run_beside_the_estimator_and_show_why_the_loss_matters(fast: Cal
         for rival in now.rivals:
             np.testing.assert_array_equal(rival.history.time_s, now.history.time_s)
 
-        session.set_race(["spectral/SGD@0.1", "stft/Adam"])
+        session.set_estimator(
+            race=(
+                "spectral/SGD@0.1",
+                "stft/Adam",
+            )
+        )
         for_s(session, 1)
         stayed, new = session.snapshot().rivals
         assert len(stayed.history.time_s) > len(new.history.time_s) > 40
         assert session.config.race == ("spectral/SGD@0.1", "stft/Adam")
         with pytest.raises(InputError, match=r"^race: 'louder' is not one of "):
-            session.set_race(["louder/SGD"])
-        session.set_race([])
+            session.set_estimator(race=("louder/SGD",))
+        session.set_estimator(race=())
         assert session.snapshot().rivals == ()
 
 
