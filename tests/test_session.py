@@ -227,7 +227,8 @@ def test_rivals_run_beside_the_estimator_and_show_why_the_loss_matters(fast: Cal
         assert 0.05 < np.abs(circling.history.gain_est_db[-50:] + 12.0).max() < 1.0
         assert (circling.loss, circling.optimizer) == ("spectral", "SGD")
         for rival in now.rivals:
-            np.testing.assert_array_equal(rival.history.time_s, now.history.time_s)
+            assert np.isin(rival.history.time_s, now.history.time_s).all()  # a late start leaves some out
+            assert len(rival.history.time_s) > 20
 
         session.set_estimator(
             race=(
