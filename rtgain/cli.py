@@ -191,7 +191,9 @@ def session_of(options: argparse.Namespace) -> tuple[Any, Any]:
     from rtgain.outputs import OutputPaths
 
     given = {name: value for name, value in vars(options).items() if value is not None}
-    values = load_preset(Path(options.preset)) if options.preset is not None else {}
+    values: dict[str, Any] = {}
+    if options.preset is not None:  # it sets all options: nothing that the window remembers mixes in
+        values = session_config(**load_preset(Path(options.preset))).model_dump()
     values |= {name: given[name] for name in SessionConfig.model_fields if name in given}
     if options.gain is not None:
         if options.gain_db is not None:

@@ -103,7 +103,7 @@ def test_only_names_that_mean_nothing_else_are_files() -> None:
         ({"duration": 1e308}, "--duration: should be less than or equal to 10000000, not 1e+308"),
         ({"seed": 2**63}, "--seed: should be less than 9223372036854775808, not 9223372036854775808"),
         ({"clock": "slow"}, "--clock: should be 'device', 'realtime' or 'fast', not 'slow'"),
-        ({"input": "a\0b"}, "--input: string should match pattern"),
+        ({"input": "a\0b"}, "--input: 'a\\x00b' holds a NUL"),
         ({"input": "\udcff.wav"}, r"--input: '\udcff.wav' is not written in UTF-8; rename the file"),
         ({"race": ["waveform"]}, "race: 'waveform' is no loss/optimizer; write it like waveform/SGD"),
         ({"race": ["waveform/SGD@fast"]}, "race: 'waveform/SGD@fast' is no loss/optimizer; "),
@@ -183,7 +183,7 @@ def test_preset_file_leaves_what_it_does_not_name_to_the_options_beside_it(tmp_p
         ('{"version": 1, "session": {"gain_db": NaN}}', "--gain-db: should be a finite number, not nan"),
         ('{"version": 1, "session": {"gain_db": "loud"}}', "--gain-db: should be a valid number"),
         ('{"version": 1, "session": {"loss": "l1"}}', "--loss: 'l1' is not one of "),
-        ('{"version": 1, "session": {"input": "a\\u0000b"}}', "--input: string should match pattern"),
+        ('{"version": 1, "session": {"input": "a\\u0000b"}}', "--input: 'a\\x00b' holds a NUL"),
         ('{"version": 1, "session": {"input": ' + "[" * 900 + "]" * 900 + "}}", "--input: should be a valid string"),
     ],
 )
