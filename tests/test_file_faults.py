@@ -101,7 +101,7 @@ class SlowDisk(FileSource):
 def test_a_disk_that_does_not_answer_is_heard_as_silence_counted_and_nothing_is_left_out(
     song: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rtgain.session.FileSource", SlowDisk)
+    monkeypatch.setattr("rtgain.opening.FileSource", SlowDisk)
     config = SessionConfig(input=str(song), gain_db=-12.0, hear="dry")
     with Session(config, clock="realtime", record=True) as session:
         session.start(wait=True)

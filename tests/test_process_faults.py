@@ -18,7 +18,6 @@ from rtgain.config import SessionConfig
 from rtgain.errors import InputError
 from rtgain.estimation.supervisor import Supervisor
 from rtgain.exclusive import claim
-from rtgain.headless import summarize
 from rtgain.outputs import OutputPaths, Outputs
 from rtgain.session import Session
 from rtgain.trace import csv_row
@@ -158,7 +157,7 @@ def test_an_estimator_that_returns_nan_is_heard_by_nobody_and_shown_as_unknown()
         until(lambda: session.advance() is not None and session.frames > start_frame + RATE)
         shown = session.snapshot()
         assert math.isnan(shown.gain_db)
-        summary = json.loads(summarize(session, 1.0).to_json())
+        summary = json.loads(session.summary().to_json())
         assert (summary["gain_db"], summary["std_db"], summary["delay_ms"]) == (None, None, None)
         assert csv_row(nonsense, RATE).split(",")[1:6] == [""] * 5
         sound = session._engine.memory.audio.read(start_frame, RATE)
