@@ -109,6 +109,6 @@ def test_the_estimate_follows_the_reference_gain_that_is_moved(qtbot: Any, windo
 
 def test_another_source_goes_on_with_the_gain_that_was_set(qtbot: Any, window: MainWindow) -> None:
     window.reference.gain.box.setValue(-30.0)
-    window.choose_source("pink")
+    window.actions_.choose_source(("pink", None))
     qtbot.waitUntil(lambda: window.readout.gain_db.text() == "−30.00", timeout=PATIENCE_MS)
     assert window.host.config.input == "pink"
