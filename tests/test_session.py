@@ -227,8 +227,7 @@ def test_rivals_run_beside_the_estimator_and_show_why_the_loss_matters(fast: Cal
         assert 0.05 < np.abs(circling.history.gain_est_db[-50:] + 12.0).max() < 1.0
         assert (circling.loss, circling.optimizer) == ("spectral", "SGD")
         for rival in now.rivals:
-            assert np.isin(rival.history.time_s, now.history.time_s).all()  # a late start leaves some out
-            assert len(rival.history.time_s) > 20
+            np.testing.assert_array_equal(rival.history.time_s, now.history.time_s)
 
         session.set_estimator(
             race=(
@@ -389,4 +388,5 @@ def test_a_live_session_shows_curves_loudness_and_rivals_of_its_estimator_s_proc
         assert now.levels["target"].lufs == pytest.approx(now.levels["dry"].lufs - 12.0, abs=0.1)
         (rival,) = now.rivals
         assert rival.gain_db == pytest.approx(-12.0, abs=0.1)
-        assert len(rival.history.time_s) == pytest.approx(len(now.history.time_s), abs=2)
+        assert len(rival.history.time_s) > 0
+        assert np.isin(rival.history.time_s, now.history.time_s).all()  # late, a live race leaves windows out
