@@ -2,9 +2,12 @@
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rtgain.config import SessionConfig, preset_text
 from rtgain.errors import RtgainError
@@ -14,11 +17,11 @@ from rtgain.trace import History, Summary, not_written, write_whole
 
 @dataclass(frozen=True)
 class Report:
-    """The newest estimates (all, or of the last ten minutes), and the summary of the whole session."""
+    """The newest estimates, as `rtgain.trace.Trace.kept` gives them, and the summary of the whole session."""
 
     config: SessionConfig
     sample_rate: int
-    estimates: Sequence[Estimate]
+    estimates: NDArray[np.float64]
     history: History
     summary: Summary
 
@@ -49,8 +52,9 @@ class Report:
         write_whole(folder / "preset.json", preset_text(self.config).encode())
         names = {"csv": "gain.csv", "json": "session.json", "plot": "gain.png"}
         outputs = Outputs(OutputPaths(**{kind: str(folder / name) for kind, name in names.items()}), self.sample_rate)
-        for estimate in self.estimates:
+        for row in self.estimates:
             if cancelled():
-                break
-            outputs.add(estimate)
+                outputs.discard()
+                return
+            outputs.add(Estimate.from_row(row))
         outputs.finish(self.summary, self.history)

@@ -88,7 +88,8 @@ class Trace:
     def __init__(self, sample_rate: int, *, whole: bool = False) -> None:
         self._sample_rate = sample_rate
         self._whole = whole
-        self._rows = np.full((KEPT, len(ESTIMATE_FIELDS)), np.nan)
+        self._rows = np.full((2 * KEPT, len(ESTIMATE_FIELDS)), np.nan)
+        self._end = 0
         self.last: Estimate | None = None
         self.estimates = 0
         self.steps = 0
@@ -110,9 +111,10 @@ class Trace:
             self._settled_since_s = None
         elif self._settled_since_s is None:
             self._settled_since_s = time_s
-        if self._whole and self.estimates > len(self._rows):
-            self._rows = np.concatenate([self._rows, np.full_like(self._rows, np.nan)])
-        self._rows[(self.estimates - 1) % len(self._rows)] = estimate.to_row()
+        if self._end == len(self._rows):
+            self._make_room()
+        self._rows[self._end] = estimate.to_row()
+        self._end += 1
 
     @property
     def rmse_db(self) -> float | None:
@@ -125,25 +127,30 @@ class Trace:
         return self._settled_since_s
 
     def history(self, last_s: float = math.inf) -> History:
-        """The estimates kept, or those of the `last_s` seconds, as arrays."""
-        rows = self._newest()
+        """The estimates kept, or those of the `last_s` seconds, as arrays of the caller's own."""
+        rows = self._newest
         centers = rows[:, ESTIMATE_FIELDS.index("center_frame")]
         if rows.size:
             rows = rows[np.searchsorted(centers, centers[-1] - last_s * self._sample_rate) :]
-        columns = dict(zip(ESTIMATE_FIELDS, rows.T, strict=True))
+        columns = dict(zip(ESTIMATE_FIELDS, rows.T.copy(), strict=True))
         columns["time_s"] = columns["center_frame"] / self._sample_rate
         return History(**{field.name: columns[field.name] for field in fields(History)})
 
-    def kept(self) -> list[Estimate]:
-        """The estimates kept, oldest first."""
-        return [Estimate.from_row(row) for row in self._newest()]
+    def kept(self) -> NDArray[np.float64]:
+        """The estimates kept, oldest first, as rows of `Estimate.to_row`, ``(estimates, fields)``: a copy."""
+        return self._newest.copy()
 
+    @property
     def _newest(self) -> NDArray[np.float64]:
-        """The rows kept, oldest first, ``(estimates, fields)``."""
-        end = self.estimates % len(self._rows)
-        if self.estimates <= len(self._rows):
-            return self._rows[: self.estimates].copy()
-        return np.concatenate([self._rows[end:], self._rows[:end]])
+        """The rows kept, oldest first, always in one piece: a window shows the last of them thirty times a second."""
+        return self._rows[0 if self._whole else max(0, self._end - KEPT) : self._end]
+
+    def _make_room(self) -> None:
+        if self._whole:
+            self._rows = np.concatenate([self._rows, np.full_like(self._rows, np.nan)])
+        else:
+            self._rows[:KEPT] = self._rows[-KEPT:]
+            self._end = KEPT
 
 
 class CsvWriter:
