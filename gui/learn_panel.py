@@ -1,5 +1,6 @@
 """The lessons' strip: what to do, to watch and to listen for, and whether it has come about."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
@@ -70,11 +71,13 @@ class LearnPanel(QFrame):
 
     def show_snapshot(self, snapshot: "Snapshot") -> None:
         """Judge what the session has come to."""
-        if not (self._is_ours and snapshot.running and self._watches) or snapshot.state == "waiting":
-            return  # an estimator that is still being loaded has not failed yet
+        if not (self._is_ours and snapshot.running and self._watches):
+            return
         if self._start is None or snapshot.time_s < self._start[0]:  # begun, or begun anew
             self._start = snapshot.time_s, snapshot.xruns
             self._written_s = -NUMBERS_S
+        if math.isnan(snapshot.gain_db):  # an estimator that is still being loaded is not late yet
+            self._start = snapshot.time_s, self._start[1]
         before = self.outcome
         moment = Moment.of_snapshot(snapshot, *self._start)
         for watch in self._watches:

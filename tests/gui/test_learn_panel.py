@@ -105,6 +105,16 @@ def test_the_outcome_goes_from_waiting_over_happening_to_seen(panel: LearnPanel,
     assert panel.outcome == "seen"
 
 
+def test_time_runs_only_once_there_is_an_estimate(panel: LearnPanel, at: Callable[..., Snapshot]) -> None:
+    panel.begin()
+    for time_s in range(100):
+        panel.show_snapshot(at(float(time_s), gain_db=math.nan))
+    assert panel.outcome == "waiting"
+    panel.show_snapshot(at(100.0, gain_db=-16.4))
+    panel.show_snapshot(at(100.6, gain_db=-16.45))
+    assert panel.outcome == "seen"
+
+
 def test_what_does_not_come_in_time_is_not_so_and_can_be_tried_again(
     qtbot: Any, panel: LearnPanel, at: Callable[..., Snapshot]
 ) -> None:
