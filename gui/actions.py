@@ -135,19 +135,17 @@ class Actions(QObject):
 
     def set_up_lesson(self, controls: dict[str, Any]) -> None:
         """Set every option that a lesson's step controls, without a gap in the sound where that can be."""
-        config = self._host.config
-        changes = {name: value for name, value in controls.items() if getattr(config, name) != value}
+        changed = {name for name, value in controls.items() if getattr(self._host.config, name) != value}
         self._guard.wanted = controls.get("hear") or self._guard.wanted
-        if self._host.state == "running" and changes.keys() <= {*REFERENCE_OPTIONS, *ESTIMATOR_OPTIONS, "hear"}:
-            reference = {name: value for name, value in changes.items() if name in REFERENCE_OPTIONS}
-            estimator = {name: value for name, value in changes.items() if name in ESTIMATOR_OPTIONS}
-            self._host.set_reference(**reference)
-            self._host.set_estimator(**estimator)
+        if self._host.state == "running" and changed <= {*REFERENCE_OPTIONS, *ESTIMATOR_OPTIONS, "hear"}:
+            self._host.set_reference(**{name: controls[name] for name in REFERENCE_OPTIONS if name in changed})
+            # All of them: a rate that stays goes with an optimizer that is new.
+            self._host.set_estimator(**{name: controls[name] for name in ESTIMATOR_OPTIONS if name in controls})
             self._host.reset_estimate()
             self.play_what_may_be_heard()
             self._window.show_config()
         else:
-            self._restart_with(lambda: self._host.set_options(**changes))
+            self._restart_with(lambda: self._host.set_options(**controls))
 
     # Presets and export.
 

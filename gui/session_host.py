@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from PySide6.QtCore import QObject, Signal
 
-from rtgain.config import Hear, SessionConfig, session_config
+from rtgain.config import Hear, SessionConfig, with_changes
 from rtgain.errors import DeviceError, InputError, RtgainError
 
 if TYPE_CHECKING:
@@ -37,11 +37,6 @@ def real_session(config: SessionConfig) -> "Session":
     from rtgain.session import Session
 
     return Session(config, clock=clock)
-
-
-def with_changes(config: SessionConfig, **changes: Any) -> SessionConfig:
-    """`config` with some options changed, checked anew. Raises `InputError`."""
-    return session_config(**(config.model_dump() | changes))
 
 
 def with_input(config: SessionConfig, source: str, input_device: str | None = None) -> SessionConfig:
@@ -166,8 +161,6 @@ class SessionHost(QObject):
 
         A new optimizer brings its own rate and steps. Raises `InputError`.
         """
-        if "optimizer" in changes:
-            changes = {"lr": None, "steps": None} | changes
         self.config = with_changes(self.config, **changes)
         if self._session is not None:
             self._session.set_estimator(**changes)

@@ -153,6 +153,16 @@ def session_config(**values: Any) -> SessionConfig:
         raise InputError(_first_problem(error)) from None
 
 
+def with_changes(config: SessionConfig, **changes: Any) -> SessionConfig:
+    """`config` with some options changed, checked anew; a new optimizer brings its own rate and steps.
+
+    Raises `InputError`.
+    """
+    if changes.get("optimizer", config.optimizer) != config.optimizer:
+        changes = {"lr": None, "steps": None} | changes
+    return session_config(**(config.model_dump() | changes))
+
+
 def load_preset(path: Path) -> dict[str, Any]:
     """The options that a preset file sets, checked. Raises `InputError` for a file that is no preset."""
     try:

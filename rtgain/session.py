@@ -17,7 +17,7 @@ from rtgain.audio.engine import Engine
 from rtgain.audio.excerpt import Excerpt
 from rtgain.audio.sources import FileSource
 from rtgain.automation import load_automation
-from rtgain.config import DEFAULT_SYNTHETIC_S, Clock, Hear, SessionConfig, session_config
+from rtgain.config import DEFAULT_SYNTHETIC_S, Clock, Hear, SessionConfig, with_changes
 from rtgain.errors import DeviceError, InputError
 from rtgain.estimation.estimate import Estimate
 from rtgain.estimation.settings import EstimatorSettings, Racer
@@ -318,9 +318,7 @@ class Session:
         These are loss, optimizer, lr, steps, window_ms, hop_ms, align and race; of the race, who runs already goes
         on. A new optimizer brings its own rate and steps. Raises `InputError`.
         """
-        if changes.get("optimizer", self.config.optimizer) != self.config.optimizer:
-            changes = {"lr": None, "steps": None} | changes
-        self.config = session_config(**(self.config.model_dump() | changes))
+        self.config = with_changes(self.config, **changes)
         self._rivals = {entry: self._rivals.get(entry) or Trace(self.sample_rate) for entry in self.config.race}
         self._settings = self._estimator_settings()
         if self._estimation is not None:
