@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,15 +55,29 @@ def group_of(leader: int) -> list[int]:
     return members
 
 
+def open_files_of(pid: int) -> list[str]:
+    """Where the descriptors of a process lead; nowhere when it has ended, as what lists the window's devices soon does."""
+    targets = []
+    with suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):  # closed meanwhile
+                targets.append(str(descriptor.readlink()))
+    return targets
+
+
+def has_torch(pid: int) -> bool:
+    """Whether a process has loaded torch; one that has ended meanwhile has not."""
+    try:
+        return "/libtorch_cpu.so" in Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return False
+
+
 def sockets_of(pids: list[int]) -> Sockets:
     """Every internet socket, connected or not, and every Unix socket that takes callers."""
     inodes = set()
     for pid in pids:
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            try:
-                target = str(descriptor.readlink())
-            except OSError:  # closed meanwhile
-                continue
+        for target in open_files_of(pid):
             if target.startswith("socket:["):
                 inodes.add(target[8:-1])
     internet, listening = [], []
@@ -93,8 +108,7 @@ def estimating(process: subprocess.Popen[str]) -> list[int]:
 
     def is_at_work() -> bool:
         assert process.poll() is None, process.communicate()
-        members = group_of(process.pid)
-        return sum("/libtorch_cpu.so" in Path(f"/proc/{pid}/maps").read_text() for pid in members) == 1
+        return sum(map(has_torch, group_of(process.pid))) == 1
 
     until(is_at_work)
     return group_of(process.pid)
