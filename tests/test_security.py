@@ -56,7 +56,7 @@ def group_of(leader: int) -> list[int]:
 
 
 def open_files_of(pid: int) -> list[str]:
-    """Where the descriptors of a process lead; nowhere when it has ended, as what lists the window's devices soon does."""
+    """Where the descriptors of a process lead; nowhere when it has ended, as the one that lists devices soon does."""
     targets = []
     with suppress(OSError):
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
