@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -60,7 +61,10 @@ def slow_jack_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
 def test_a_device_at_nine_tenths_of_its_rate_is_said_to_be_slow(slow_jack_server: JackServer, tmp_path: Path) -> None:
     process = started(tmp_path, "--clock", "device", "--gain-db", "-12", "--duration", "12")
     errors, summary = ended(process, tmp_path)
-    assert errors == ("rtgain: The sound runs at 90 % of 48000 Hz, too slow; choose another device, rate or block.\n")
+    words = r"rtgain: The sound runs at (\d+) % of 48000 Hz, too slow; choose another device, rate or block.\n"
+    said = re.fullmatch(words, errors)
+    assert said, errors
+    assert 80 <= int(said[1]) <= 90  # 90 by its clock; a busy machine makes its server late, never early
     assert summary["frames"] == 12 * RATE
     assert summary["gain_db"] == pytest.approx(-12, abs=0.01)
 

@@ -16,6 +16,9 @@ PA_CONTINUE = 0
 XRUN = 0x1 | 0x2 | 0x4 | 0x8
 """paInputUnderflow, paInputOverflow, paOutputUnderflow, paOutputOverflow."""
 
+CURRENT_TIME = 1
+"""PaStreamCallbackTimeInfo is three seconds as doubles: of the input's first sample, of this call, of the output's."""
+
 PA_STREAM_CALLBACK = types.int32(
     # Pointers are declared as integers, which every 64-bit platform passes in the same way.
     types.int64,  # input
@@ -28,11 +31,17 @@ PA_STREAM_CALLBACK = types.int32(
 
 
 @cfunc(PA_STREAM_CALLBACK, cache=CACHED, error_model="numpy")
-def callback(input_address: int, output_address: int, frame_count: int, _: int, status: int, userdata: int) -> int:
+def callback(
+    input_address: int, output_address: int, frame_count: int, times_address: int, status: int, userdata: int
+) -> int:
     """Process a block. It goes on for good: that the source has ended is for the session to see."""
     state = array_at(userdata, 1, STATE)[0]
     if status & XRUN:
-        array_at(state.control, 1, CONTROL)[0].xruns += 1
+        # Of a period that PortAudio cuts into several blocks, each block brings the complaint, and the same time.
+        now_s = array_at(times_address, 3, np.float64)[CURRENT_TIME]
+        if now_s != state.xrun_at_s:
+            state.xrun_at_s = now_s
+            array_at(state.control, 1, CONTROL)[0].xruns += 1
     frames: int = np.int64(frame_count)  # type: ignore[assignment]
     inputs = array_at(input_address, (frames, state.in_channels), np.float32)
     out = array_at(output_address, (frames, state.out_channels), np.float32)

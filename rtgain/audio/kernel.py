@@ -45,6 +45,7 @@ STATE = np.dtype(
         ("hear", "i8"),
         ("hear_ramp", RAMP, (3,)),
         ("hear_weight", "f8", (3, CHUNK)),
+        ("xrun_at_s", "f8"),  # when the device last said that it was late
         # Xruns that are made on purpose: silence in what is heard.
         ("xruns_wanted", "i8"),
         ("xruns_made", "i8"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -314,7 +315,7 @@ def test_microphone_comes_back_with_the_reference_gain(tape: JackTape, block: in
         assert 0 < driver.load < 1
         driver.stop()
         assert not driver.abandoned
-        assert engine.memory.control["xruns"] == 0
+        assert engine.memory.control["xruns"] <= tape.xruns()  # a busy machine makes its server late, not rtgain
         assert driver.description == "tape (JACK Audio Connection Kit)"
     delay = int(np.argmax(np.correlate(heard[:10_000], sound[:1000], "valid")))
     assert delay % 64 == 0
@@ -322,6 +323,26 @@ def test_microphone_comes_back_with_the_reference_gain(tape: JackTape, block: in
     np.testing.assert_allclose(
         heard[delay : delay + RATE], (sound * MINUS_12_DB)[: len(heard) - delay], rtol=1e-6, atol=1e-9
     )
+
+
+@pytest.mark.parametrize("block", [0, 64])
+def test_a_late_server_is_one_xrun_however_many_blocks_its_period_has(
+    jack_server: JackServer, tape: JackTape, block: int
+) -> None:
+    setup = choose_devices(mic=True, input_device="tape", output_device="tape")
+    with engine_for(setup) as engine:
+        driver = DeviceDriver(engine, setup, block=block)
+        before = tape.xruns()
+        driver.start()
+        until(lambda: frames(engine) > RATE // 10)
+        os.kill(jack_server.process.pid, signal.SIGSTOP)
+        threading.Event().wait(0.1)  # twenty of its periods
+        os.kill(jack_server.process.pid, signal.SIGCONT)
+        until(lambda: engine.memory.control["xruns"] > 0)
+        caught_up = frames(engine) + RATE // 10
+        until(lambda: frames(engine) > caught_up)
+        driver.stop()
+        assert 1 <= engine.memory.control["xruns"] <= tape.xruns() - before
 
 
 def test_two_inputs_are_dry_and_target(jack_server: JackServer) -> None:

@@ -347,8 +347,11 @@ def test_more_than_the_source_ring_takes_is_refused(engine: Engine) -> None:
 # The callback
 
 
-def call(engine: Engine, device_input: Signal | None, frames: int, status: int = 0) -> Signal:
+def call(
+    engine: Engine, device_input: Signal | None, frames: int, status: int = 0, period_at_s: float = 1.0
+) -> Signal:
     """Call the compiled callback as PortAudio does."""
+    times_s = (ctypes.c_double * 3)(period_at_s - 0.005, period_at_s, period_at_s + 0.005)
     prototype = ctypes.CFUNCTYPE(
         ctypes.c_int,
         ctypes.c_void_p,
@@ -361,7 +364,7 @@ def call(engine: Engine, device_input: Signal | None, frames: int, status: int =
     out = np.full((frames, engine.out_channels), np.nan, np.float32)
     given = None if device_input is None else device_input.ctypes.data
     callback = prototype(engine.callback_address)
-    assert callback(given, out.ctypes.data, frames, None, status, engine.userdata_address) == 0
+    assert callback(given, out.ctypes.data, frames, times_s, status, engine.userdata_address) == 0
     return out
 
 
@@ -403,6 +406,13 @@ def test_without_a_device_input_the_source_is_played(target: Target) -> None:
 def test_the_devices_complaints_are_counted_once_a_block(engine: Engine, status: int, xruns: int) -> None:
     call(engine, None, 64, status)
     assert engine.memory.control["xruns"] == xruns
+
+
+def test_a_period_that_was_late_is_one_xrun_however_many_blocks_it_is_cut_into(engine: Engine) -> None:
+    for period_at_s in (1.0, 2.0, 3.0):
+        for _ in range(4):
+            call(engine, None, 64, status=4, period_at_s=period_at_s)
+    assert engine.memory.control["xruns"] == 3
 
 
 # Fit for the callback
