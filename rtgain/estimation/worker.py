@@ -7,11 +7,9 @@ matched signal back. This module is imported by both sides; torch is imported on
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from rtgain.audio.memory import EngineMemory
 from rtgain.audio.ring import Overtaken
 from rtgain.estimation.estimate import Estimate
 from rtgain.estimation.loudness_thread import LoudnessThread
+from rtgain.estimation.nursery import Nursery
 from rtgain.estimation.settings import EstimatorSettings, race_key
 
 if TYPE_CHECKING:
@@ -28,6 +27,15 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT_S = 0.1
 """The ring is looked at this often even when no window can be complete: the clock may have stalled."""
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Attach to a session's memory and follow it, from the estimate `last` on."""
+
+    memory_name: str
+    settings: EstimatorSettings
+    last: Estimate | None
 
 
 @dataclass(frozen=True)
@@ -79,15 +87,11 @@ class Worker:
     """The session's side: starts the process, sends it commands, hears from it, stops it."""
 
     def __init__(self, memory_name: str, settings: EstimatorSettings, last: Estimate | None = None) -> None:
-        """Spawn the process. `last` is the estimate to go on from."""
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process: BaseProcess = context.Process(
-            target=_main, args=(memory_name, settings, last, theirs), name="rtgain estimator", daemon=True
-        )
-        with _deaf_to_the_keyboard():
-            self._process.start()
+        """Start the process. `last` is the estimate to go on from."""
+        self._connection, theirs = multiprocessing.Pipe()
+        self._process = _NURSERY.start(theirs)
         theirs.close()
+        self.send(Begin(memory_name, settings, last))
 
     @property
     def pid(self) -> int | None:
@@ -99,7 +103,7 @@ class Worker:
         """Whether the process runs."""
         return self._process.is_alive()
 
-    def send(self, command: EstimatorSettings | Reset | Freeze | Watch | Finish) -> None:
+    def send(self, command: Begin | EstimatorSettings | Reset | Freeze | Watch | Finish) -> None:
         """Send a command; to a process that has died, nothing is sent."""
         with suppress(BrokenPipeError, ConnectionResetError):  # `alive` tells, and another one is started
             self._connection.send(command)
@@ -126,33 +130,30 @@ class Worker:
         self._connection.close()
 
 
-@contextmanager
-def _deaf_to_the_keyboard() -> Iterator[None]:
-    """A process that is started here never hears what is sent to the whole group (Ctrl-C, `timeout`'s SIGTERM).
-
-    The session does, and ends it in order. Windows has no such masks, and its Ctrl-C is ignored in `_main`.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _main(memory_name: str, settings: EstimatorSettings, last: Estimate | None, commands: Connection) -> None:
+def _load() -> None:
+    """Import all that estimating needs; no thread may start here."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the session ends us in order
     os.environ["OMP_NUM_THREADS"] = "1"  # measured: more threads are slower at these sizes and take audio's cores
+    import torch
+
+    from rtgain.estimation import follower  # noqa: F401
+
+    torch.optim.SGD([torch.zeros(1)])  # imports half as much again as `import torch` does
+
+
+def _main(commands: Connection) -> None:
     from rtgain.estimation.estimator import Estimator
     from rtgain.estimation.follower import Follower, RingSound
 
     try:
-        with EngineMemory.attach(memory_name) as memory:
-            sound, estimator = RingSound(memory), Estimator(settings)
+        begin = commands.recv()
+    except EOFError:  # stopped before it was born
+        return
+    try:
+        with EngineMemory.attach(begin.memory_name) as memory:
+            sound, estimator = RingSound(memory), Estimator(begin.settings)
             estimator.warm_up()
-            process = _Process(memory, sound, Follower(sound, estimator, last=last, live=True), commands)
+            process = _Process(memory, sound, Follower(sound, estimator, last=begin.last, live=True), commands)
             try:
                 process.run()
             finally:
@@ -160,6 +161,9 @@ def _main(memory_name: str, settings: EstimatorSettings, last: Estimate | None, 
     except Exception as error:
         commands.send(Failed(f"{type(error).__name__}: {error}"))
         raise SystemExit(1) from error
+
+
+_NURSERY = Nursery(_main, _load)
 
 
 class _Process:

@@ -347,9 +347,7 @@ def test_more_than_the_source_ring_takes_is_refused(engine: Engine) -> None:
 # The callback
 
 
-def call(
-    engine: Engine, device_input: Signal | None, frames: int, status: int = 0, period_at_s: float = 1.0
-) -> Signal:
+def call(engine: Engine, device_input: Signal | None, frames: int, status: int = 0, period_at_s: float = 1.0) -> Signal:
     """Call the compiled callback as PortAudio does."""
     times_s = (ctypes.c_double * 3)(period_at_s - 0.005, period_at_s, period_at_s + 0.005)
     prototype = ctypes.CFUNCTYPE(

@@ -143,7 +143,7 @@ def test_a_process_that_does_not_answer_is_replaced(
         return supervisor.restarts == 1
 
     until(replaced)
-    assert not is_running(hung)
+    until(lambda: not is_running(hung))
     assert supervisor.notices() == ["The estimator did not answer and was started again (1)."]
     monkeypatch.setattr(supervisor_module, "HUNG_S", 60.0)
     rest = poll_until(supervisor, 2 * RATE // HOP)
@@ -226,7 +226,7 @@ def test_commands_reach_the_process_and_stop_ends_it(
     until(has_forgotten)
     supervisor.stop()
     supervisor.stop()
-    assert not is_running(pid)
+    until(lambda: not is_running(pid))
     assert memory.audio.read(0, HOP).any(), "the sound's memory is the session's, and stays"
 
 
