@@ -5,7 +5,6 @@
 minutes below 2 ** POWER (31 or 32), where narrower counters would wrap. Both exit with 1 when the run did not hold.
 """
 
-import multiprocessing
 import os
 import sys
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from rtgain.audio.compiled import store_counter
 from rtgain.audio.ring import WRITTEN
 from rtgain.config import Clock, SessionConfig
 from rtgain.session import Session
+from tests.processes import descendants
 
 GAIN_DB = -12.0
 DELAY_MS = 5.0
@@ -105,10 +105,10 @@ def start_counters(session: Session, frame: int) -> None:
 
 
 def memory_mb() -> float:
-    """What this process and its children have allocated and touched, in 10⁶ bytes; files that they map do not count."""
-    pids = [os.getpid(), *(child.pid for child in multiprocessing.active_children())]
+    """What this process and all below it have allocated and touched, in 10⁶ bytes; files that they map do not count."""
+    pids = [os.getpid(), *descendants(os.getpid())]
     rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids]
-    return sum(float(rollup.split("\nAnonymous:")[1].split()[0]) for rollup in rollups) * 1024 / 1e6
+    return sum(float(rollup.split("\nPss_Anon:")[1].split()[0]) for rollup in rollups) * 1024 / 1e6
 
 
 def main(clock: str, length: str = "", power: str = "31") -> int:

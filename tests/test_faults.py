@@ -15,6 +15,7 @@ import soundfile
 from rtgain.interruption import Interruption
 from rtgain.trace import CSV_COLUMNS
 from tests.commands import rows, start_rtgain
+from tests.processes import descendants
 from tests.servers import JackServer
 
 RATE = 48_000
@@ -40,10 +41,10 @@ class Running:
             assert time.monotonic() < deadline_s
             pause.wait(0.02)
         self.memory = self._memory()
-        self.children = self._children()
+        self.children = descendants(self.process.pid)
 
     def end(self) -> tuple[int, str]:
-        """Wait until it and all its children have ended; its exit code and what it said."""
+        """Wait until it and all that it has started have ended; its exit code and what it said."""
         pidfds = [os.pidfd_open(child) for child in self.children]
         out, errors = self.process.communicate(timeout=30)
         assert out == ""
@@ -56,15 +57,6 @@ class Running:
     def _memory(self) -> list[Path]:
         maps = Path(f"/proc/{self.process.pid}/maps").read_text().splitlines()
         return sorted({Path(line.split()[-1]) for line in maps if "/dev/shm/rtgain-" in line})
-
-    def _children(self) -> list[int]:
-        parents = {}
-        for path in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-            except OSError:  # ended meanwhile
-                continue
-        return [pid for pid, parent in parents.items() if parent == self.process.pid]
 
 
 ENDS = ("Ctrl-C", "SIGTERM", "SIGKILL")
@@ -87,7 +79,7 @@ def running(all_running: dict[str, Running], end: str) -> Running:
     session = all_running[end]
     session.wait_for_rows()
     assert len(session.memory) == 1
-    assert len(session.children) == 2  # the estimator, and what removes shared memory after a crash
+    assert len(session.children) == 3  # the nursery, its estimator, and what removes shared memory after a crash
     return session
 
 

@@ -2,8 +2,8 @@
 
 Loading torch takes seconds, forking a process that has loaded it takes milliseconds: an estimator that was
 killed is back at once, and so is the one of the next session. The nursery is asked over a pipe that nobody else
-can reach, and ends with the process that started it. Elsewhere than on Linux, where libraries
-do not bear to be forked, each estimator is a spawned process that loads torch itself.
+can reach, and ends with the process that started it. On other systems than Linux, where libraries do not bear to
+be forked, each estimator is a spawned process that loads torch itself.
 """
 
 import atexit
@@ -50,6 +50,7 @@ class Nursery:
         self._lock = threading.Lock()
         self._process: BaseProcess | None = None
         self._requests: Connection | None = None
+        atexit.register(self.kill)  # before multiprocessing waits for it, which would be for good
 
     def start(self, connection: Connection) -> Child:
         """Begin the work. Returns at once, and the caller closes its copy of `connection`."""
@@ -80,7 +81,6 @@ class Nursery:
             self._requests, theirs = multiprocessing.Pipe()
             self._process = _spawn(_serve, self._work, self._load, theirs)
             theirs.close()
-            atexit.register(self.kill)  # before multiprocessing waits for it, which would be for good
         return self._process, self._requests
 
 
@@ -131,7 +131,7 @@ class _Forked:
 def _spawn(target: Callable[..., None], work: Work, load: Callable[[], None], end: Connection) -> BaseProcess:
     """A new process that never hears what is sent to the whole group (Ctrl-C, `timeout`'s SIGTERM).
 
-    The session does, and ends it in order. Windows has no such masks, and its Ctrl-C is ignored by `work`.
+    The session does, and ends it in order. Windows has no such masks, and its Ctrl-C is ignored by `load`.
     """
     process = multiprocessing.get_context("spawn").Process(target=target, args=(work, load, end), daemon=True)
     if not hasattr(signal, "pthread_sigmask"):

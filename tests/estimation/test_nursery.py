@@ -6,13 +6,11 @@ import signal
 import threading
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from rtgain.estimation.nursery import Child, Nursery
-from tests.waiting import until
 
 
 def load() -> None:
@@ -82,7 +80,7 @@ def test_children_outlive_a_nursery_that_is_killed_and_another_one_follows(nurse
     child, connection = born(nursery)
     loader, _, _ = connection.recv()
     os.kill(loader, signal.SIGKILL)
-    until(lambda: not is_running(loader))
+    os.waitid(os.P_PID, loader, os.WEXITED | os.WNOWAIT)
     connection.send("still there")
     assert connection.recv() == "still there"
     _, to_next = born(nursery)
@@ -115,11 +113,3 @@ def test_where_nothing_can_be_forked_each_child_loads_itself(nursery: Nursery, m
     second.kill()
     second.join(timeout=30.0)
     assert not second.is_alive()
-
-
-def is_running(pid: int) -> bool:
-    """Whether it runs; one that has ended and that nobody has taken leave of does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

@@ -16,6 +16,7 @@ from rtgain.estimation.estimate import Estimate, State
 from rtgain.estimation.settings import EstimatorSettings
 from rtgain.estimation.supervisor import FAILURES_IN_A_ROW, InProcess, Supervisor
 from rtgain.estimation.worker import Failed, Ready
+from tests.processes import is_running
 from tests.waiting import until
 
 RATE, WINDOW, HOP = 8_000, 512, 128
@@ -74,14 +75,6 @@ def pid_of(supervisor: Supervisor) -> int:
     assert supervisor._worker is not None
     assert supervisor._worker.pid is not None
     return supervisor._worker.pid
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def centers(estimates: list[Estimate]) -> list[float]:

@@ -18,6 +18,7 @@ from rtgain.estimation.curves import LossCurves
 from rtgain.estimation.estimate import Estimate, State
 from rtgain.estimation.settings import EstimatorSettings
 from rtgain.estimation.worker import Failed, Freeze, Progress, Ready, Reset, Watch, Worker, publish_match
+from tests.processes import is_running
 from tests.waiting import until
 
 RATE, WINDOW, HOP = 8_000, 512, 128
@@ -198,14 +199,6 @@ if __name__ == "__main__":
     print(json.dumps({"pid": worker.pid, "torch": "torch" in sys.modules}), flush=True)
     sys.stdin.read()
 """
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_a_parent_that_is_killed_leaves_no_process_and_never_loaded_torch(tmp_path: Path) -> None:
