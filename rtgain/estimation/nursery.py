@@ -7,6 +7,7 @@ be forked, each estimator is a spawned process that loads torch itself.
 """
 
 import atexit
+import gc
 import multiprocessing
 import os
 import signal
@@ -154,6 +155,7 @@ def _work_alone(work: Work, load: Callable[[], None], connection: Connection) ->
 def _serve(work: Work, load: Callable[[], None], requests: Connection) -> None:
     """The nursery's process: fork until the asking side is gone."""
     load()
+    gc.freeze()  # a child's collector would touch, and so copy, all that was loaded
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children here: none becomes a zombie
     while True:
         try:
