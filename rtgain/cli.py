@@ -74,7 +74,7 @@ def _run(words: list[str]) -> int:
     if options.command == "bench":
         from rtgain.bench.command import run_benches
 
-        return run_benches(options.names, options.input, options.json, options.plot)
+        return run_benches(options.names, options.input, options.duration, options.json, options.plot)
     config, paths = session_of(options)
     if options.headless:
         interruption = Interruption()
@@ -116,9 +116,10 @@ def build_parser() -> argparse.ArgumentParser:
     lesson.add_argument("--seed", type=_integer, default=0, metavar="N", help="makes everything random repeatable")
     devices = commands.add_parser("devices", help="list the audio devices")
     devices.add_argument("--json", action="store_true", help="as JSON")
-    bench = commands.add_parser("bench", help="measure: accuracy, tracking, headless")
-    bench.add_argument("names", nargs="*", metavar="NAME", help="accuracy, tracking, headless (default: all)")
+    bench = commands.add_parser("bench", help="measure: accuracy, tracking, headless, callback")
+    bench.add_argument("names", nargs="*", metavar="NAME", help="accuracy, tracking, headless, callback (default: all)")
     bench.add_argument("--json", metavar="FILE", help="write the table of one benchmark")
+    bench.add_argument("--duration", type=_number, metavar="S", help="of each row of 'callback' (default: 60)")
     bench.add_argument("--plot", metavar="FILE.png", help="write the figure of 'tracking'")
     bench.add_argument(
         "--input", action="append", default=[], metavar="FILE", help="a recording to measure on; may be repeated"

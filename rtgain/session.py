@@ -48,6 +48,9 @@ class Session:
     Raises `InputError` for a source or an automation that cannot be used, `DeviceError` for a device.
     """
 
+    engine_type = Engine
+    """What plays."""
+
     def __init__(
         self, config: SessionConfig, *, clock: Clock, keep_whole_trace: bool = False, record: bool = False
     ) -> None:
@@ -98,9 +101,7 @@ class Session:
 
     def start(self, *, wait: bool = False, cancelled: Callable[[], bool] = lambda: False) -> None:
         """Start estimator and clock; with `wait`, the clock once the estimator is ready or it is `cancelled`."""
-        memory, settings = self._engine.memory, self._settings
-        estimation: Estimation = InProcess(memory, settings) if self.clock == "fast" else Supervisor(memory, settings)
-        self._estimation = estimation
+        self._estimation = estimation = self._make_estimation()
         estimation.start()
         if wait:
             estimation.wait_until_ready(cancelled)
@@ -382,7 +383,7 @@ class Session:
     def _make_engine(self) -> Engine:
         config, setup = self.config, self.device_setup
         automation = load_automation(Path(config.automation), self.sample_rate) if config.automation else None
-        engine = Engine(
+        engine = self.engine_type(
             self.sample_rate,
             seed=config.seed,
             target=config.target,
@@ -400,6 +401,10 @@ class Session:
             engine.set_automation(*automation)
         engine.set_hear(config.resolved_hear())
         return engine
+
+    def _make_estimation(self) -> Estimation:
+        memory, settings = self._engine.memory, self._settings
+        return InProcess(memory, settings) if self.clock == "fast" else Supervisor(memory, settings)
 
     def _make_driver(self) -> Driver:
         if self.device_setup is not None:

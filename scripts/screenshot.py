@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from tests.servers import XDisplay
+from rtgain.bench.servers import XDisplay
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget

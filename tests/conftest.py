@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers import JackServer, XDisplay
+from rtgain.bench.servers import JackServer, XDisplay
 from tests.tape import JackTape
 
 # Without these, a test that wants no server would start one, or find the developer's own.

@@ -11,7 +11,7 @@ from typing import Any, Self
 import jack
 import numpy as np
 
-from tests.servers import JackServer
+from rtgain.bench.servers import JackServer
 
 
 class JackTape:

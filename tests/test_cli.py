@@ -18,10 +18,10 @@ import soundfile
 
 from rtgain import __version__
 from rtgain.audio.demo import DemoSource
+from rtgain.bench.servers import JackServer
 from rtgain.cli import main
 from rtgain.style import CLOSED_FORM, ESTIMATE
 from tests.commands import command, rows, rtgain, start_rtgain
-from tests.servers import JackServer
 
 RATE = 48_000
 SECONDS = 4

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from rtgain.bench.servers import JackServer
 from rtgain.meters import SpeedWatch
 from tests.commands import ROOT, rows, start_rtgain
-from tests.servers import JackServer
 from tests.waiting import until
 
 pytestmark = pytest.mark.alone

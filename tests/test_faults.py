@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from rtgain.bench.servers import JackServer
 from rtgain.interruption import Interruption
 from rtgain.trace import CSV_COLUMNS
 from tests.commands import rows, start_rtgain
 from tests.processes import descendants
-from tests.servers import JackServer
 
 RATE = 48_000
 

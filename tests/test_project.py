@@ -148,7 +148,7 @@ def test_a_user_who_may_not_install_is_told_what_to_type(tmp_path):
     assert result.returncode == 1
     command = "sudo apt-get update && sudo apt-get install --no-install-recommends libportaudio2 "
     assert command in result.stderr
-    assert " jackd2 xvfb xdotool libfaketime gcc libc6-dev python3 python3-venv\n" in result.stderr
+    assert " jackd2 xvfb xdotool libfaketime stress-ng gcc libc6-dev python3 python3-venv\n" in result.stderr
     assert not (tmp_path / "apt").exists()
 
 
@@ -158,7 +158,7 @@ def test_root_installs_without_a_question(tmp_path):
     update, install = (tmp_path / "apt").read_text(encoding="utf-8").splitlines()
     assert update.split() == ["update", "-qq"]
     assert install.startswith("noninteractive install -y ")
-    assert install.endswith(" jackd2 xvfb xdotool libfaketime gcc libc6-dev python3 python3-venv")
+    assert install.endswith(" jackd2 xvfb xdotool libfaketime stress-ng gcc libc6-dev python3 python3-venv")
 
 
 def test_a_package_under_a_newer_name_that_provides_it_counts_as_installed(tmp_path):

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from rtgain.audio.compiled import cache_directory
+from rtgain.bench.servers import JackServer
 from tests.commands import ROOT, start_rtgain
-from tests.servers import JackServer
 from tests.waiting import until
 
 ROOMS = ("rtgain", "gui", "main.py")

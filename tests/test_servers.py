@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PySide6 import QtGui, QtWidgets
 
-from tests.servers import JackServer
+from rtgain.bench.servers import JackServer
 from tests.tape import JackTape
 
 

@@ -13,12 +13,12 @@ import pytest
 import soundfile
 
 from rtgain.audio.demo import DemoSource
+from rtgain.bench.servers import JackServer
 from rtgain.config import SessionConfig
 from rtgain.errors import InputError
 from rtgain.estimation.estimate import Estimate
 from rtgain.session import Session
 from tests.commands import rows, start_rtgain
-from tests.servers import JackServer
 from tests.waiting import until
 
 pytestmark = pytest.mark.alone

@@ -1,4 +1,4 @@
 """The project's benchmarks: each makes a table that anybody can make again."""
 
-BENCHES = ("accuracy", "tracking", "headless")
+BENCHES = ("accuracy", "tracking", "headless", "callback")
 """What ``rtgain bench`` knows by name."""

@@ -7,8 +7,13 @@ from rtgain.bench import BENCHES
 from rtgain.errors import InputError
 from rtgain.trace import write_whole
 
+MEASURED_S = 60.0
+"""How long `callback` measures each row."""
 
-def run_benches(names: Sequence[str], inputs: Sequence[str], json: str | None, plot: str | None) -> int:
+
+def run_benches(
+    names: Sequence[str], inputs: Sequence[str], duration_s: float | None, json: str | None, plot: str | None
+) -> int:
     """Run the benchmarks of these names, all if there are none. Raises `InputError`."""
     for name in names:
         if name not in BENCHES:
@@ -17,14 +22,16 @@ def run_benches(names: Sequence[str], inputs: Sequence[str], json: str | None, p
         raise InputError("--json holds one benchmark's table; name one")
     if plot is not None and list(names) != ["tracking"]:
         raise InputError("--plot is the figure of the benchmark 'tracking'; name that one alone")
-    _run(names or BENCHES, inputs, json, plot)
+    if duration_s is not None and duration_s <= 0.0:
+        raise InputError(f"--duration {duration_s:g} is no length to measure; give seconds above 0")
+    _run(names or BENCHES, inputs, duration_s or MEASURED_S, json, plot)
     return 0
 
 
-def _run(names: Sequence[str], inputs: Sequence[str], json: str | None, plot: str | None) -> None:
+def _run(names: Sequence[str], inputs: Sequence[str], duration_s: float, json: str | None, plot: str | None) -> None:
     import torch
 
-    from rtgain.bench import accuracy, headless, tracking
+    from rtgain.bench import accuracy, callback, headless, tracking
     from rtgain.bench.report import print_table, write_json
     from rtgain.bench.signals import built_in, recording
 
@@ -35,6 +42,7 @@ def _run(names: Sequence[str], inputs: Sequence[str], json: str | None, plot: st
             "accuracy": lambda: (accuracy.rows(signals), len(signals) * len(accuracy.CASES)),
             "tracking": lambda: (tracking.rows(signals), len(signals)),
             "headless": lambda: (headless.rows(), headless.ROWS),
+            "callback": lambda: (callback.rows(duration_s), len(callback.RUNS)),
         }[name]()
         rows = print_table(name, made, total)
         if json is not None:

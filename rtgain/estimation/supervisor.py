@@ -78,6 +78,9 @@ class Estimation(Protocol):
 class Supervisor:
     """Keeps an estimator's process running: one that dies is started again from its last estimate."""
 
+    worker_type = Worker
+    """What runs the estimator."""
+
     def __init__(self, memory: EngineMemory, settings: EstimatorSettings) -> None:
         self.restarts = 0
         self.dropped_frames = 0
@@ -174,7 +177,7 @@ class Supervisor:
         self._ready = False
         self._fault = ""
         self._alive_at_s = time.monotonic()
-        self._worker = Worker(self._memory.name, self._settings, self._last)
+        self._worker = self.worker_type(self._memory.name, self._settings, self._last)
         if self._frozen:
             self._worker.send(Freeze(True))
         if self._watched:

@@ -180,11 +180,11 @@ class _Process:
 
     def run(self) -> None:
         parent = multiprocessing.parent_process()
-        assert parent is not None
+        ends_with = [parent.sentinel] if parent is not None else []  # none in a thread, as a benchmark has it
         self._commands.send(Ready())
         while True:
-            ready = wait([self._commands, parent.sentinel], self._until_next_window_s())
-            if parent.sentinel in ready:
+            ready = wait([self._commands, *ends_with], self._until_next_window_s())
+            if any(sentinel in ready for sentinel in ends_with):
                 return
             while self._commands.poll():  # all that wait: a dragged control must not lag behind
                 if not self._obey(self._commands.recv()):

@@ -11,8 +11,8 @@ import pytest
 
 from rtgain.audio import devices as devices_module
 from rtgain.audio.devices import Device, Kind, choose_devices, devices, find_device
+from rtgain.bench.servers import JackServer
 from rtgain.errors import DeviceError
-from tests.servers import JackServer
 from tests.tape import JackTape
 
 

@@ -20,8 +20,8 @@ from rtgain.audio.engine import Engine
 from rtgain.audio.memory import DRY, TARGET
 from rtgain.audio.prefetch import Prefetch
 from rtgain.audio.sources import FileSource, PinkSource, SineSource
+from rtgain.bench.servers import JackServer
 from rtgain.errors import DeviceError, InputError
-from tests.servers import JackServer
 from tests.tape import JackTape
 from tests.waiting import until
 

@@ -250,7 +250,7 @@ class Script:
 
 @pytest.fixture
 def scripted(memory: EngineMemory, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
-    monkeypatch.setattr(supervisor_module, "Worker", Script)
+    monkeypatch.setattr(Supervisor, "worker_type", Script)
     supervisor = Supervisor(memory, SETTINGS)
     supervisor.start()
     return supervisor

@@ -1,4 +1,4 @@
-"""Real servers for the tests: JACK for sound, Xvfb for windows.
+"""Real servers for tests and benchmarks: JACK for sound, Xvfb for windows.
 
 Each server gets a name or number of its own, so that test runs beside each other do not meet, and ends
 with the process that started it, however that ends (`setpriv --pdeathsig`).
@@ -29,14 +29,15 @@ SHARED = Path("/dev/shm")
 class JackServer:
     """A running ``jackd`` with the dummy driver: exact timing, two channels each way, silent inputs.
 
-    It runs synchronously: a client that is late delays the cycle instead of losing it, so what arrives
-    is what was sent, sample for sample, however loaded the machine is.
+    Left synchronous, a client that is late delays the cycle instead of losing it, so what arrives is what
+    was sent, sample for sample, however loaded the machine is. Else it is an xrun, as on a sound card.
     """
 
-    def __init__(self, *, sample_rate: int = 48000, period: int = 256) -> None:
+    def __init__(self, *, sample_rate: int = 48000, period: int = 256, synchronous: bool = True) -> None:
         self.name, self._name_lock = _free_name()
         self.sample_rate = sample_rate
         self.period = period
+        self.synchronous = synchronous
         self.start()
 
     @property
@@ -54,7 +55,8 @@ class JackServer:
         Raises RuntimeError with what jackd said.
         """
         # Not --verbose, though it would say when it is ready: each client's libjack then talks on its stdout.
-        command = [*ENDS_WITH_US, "jackd", "--name", self.name, "--sync", "--timeout", "5000"]
+        command = [*ENDS_WITH_US, "jackd", "--name", self.name, "--timeout", "5000"]
+        command += ["--sync"] if self.synchronous else []
         command += ["--port-max", "32"]  # of shared memory that each client locks, 39 MB and not 107
         command += ["--realtime" if _realtime_is_allowed() else "--no-realtime"]
         command += ["-d", "dummy", "-r", str(self.sample_rate), "-p", str(self.period)]

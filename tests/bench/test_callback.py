@@ -1,0 +1,59 @@
+"""`rtgain bench callback`: a real run of each kind, the stopwatch, and what it says when it cannot run."""
+
+import ctypes
+import threading
+
+import pytest
+
+from rtgain.bench import callback as bench
+from rtgain.bench.callback_run import _C_CALLBACK, Stopwatch
+from rtgain.cli import main
+
+pytestmark = pytest.mark.alone
+
+COLUMNS = {
+    "callback", "block", "blocks", "xruns", "callback_us_median", "callback_us_p999", "callback_us_max",
+    "frames_per_second", "steps_per_second", "window_fps",
+}  # fmt: skip
+"""The contract's."""
+
+
+@pytest.mark.parametrize(("name", "load"), [("compiled", "cpu"), ("python-thread", "none")])
+def test_a_row_holds_what_a_run_of_the_window_measured(name: str, load: str) -> None:
+    row = bench._row(name, 256, load, 1.0)
+    assert set(row) >= COLUMNS
+    assert (row["callback"], row["block"], row["load"]) == (name, 256, load)
+    assert row["blocks"] > 0
+    assert 0.0 < row["callback_us_median"] <= row["callback_us_p999"] <= row["callback_us_max"]
+    assert row["frames_per_second"] > 0.0
+    assert row["steps_per_second"] > 0.0
+    assert row["window_fps"] > 0.0
+
+
+def test_the_stopwatch_sees_what_a_callback_takes_and_hands_on_its_arguments() -> None:
+    seen = []
+    waits = threading.Event()
+
+    @ctypes.CFUNCTYPE(*_C_CALLBACK)
+    def slow(*arguments: int) -> int:
+        seen.append(arguments)
+        waits.wait(0.02)
+        return 7
+
+    stopwatch = Stopwatch(ctypes.cast(slow, ctypes.c_void_p).value or 0, capacity=2)
+    timed = ctypes.CFUNCTYPE(*_C_CALLBACK)(stopwatch.address)
+    assert [timed(1, 2, 3, 4, 5, 6) for _ in range(3)] == [7, 7, 7]
+    assert seen == 3 * [(1, 2, 3, 4, 5, 6)]
+    assert stopwatch.calls == 3
+    assert min(stopwatch.taken_us(0, 2)) >= 20_000
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert main(["bench", "callback"]) == 2
+    assert "jackd2, stress-ng, xvfb" in capsys.readouterr().err
+
+
+def test_nothing_can_be_measured_in_no_time(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "callback", "--duration", "0"]) == 2
+    assert "seconds above 0" in capsys.readouterr().err
