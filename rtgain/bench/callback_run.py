@@ -16,7 +16,6 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
-import sounddevice
 from numba import cfunc
 from numpy.typing import NDArray
 
@@ -42,6 +41,9 @@ SETTLE_S = 5.0
 
 START_S = 90.0
 POLL_MS = 50
+
+RATE = 48_000
+"""The server's."""
 
 _C_CALLBACK = (ctypes.c_int32, *[ctypes.c_int64] * 2, ctypes.c_ulong, ctypes.c_int64, ctypes.c_ulong, ctypes.c_int64)
 _CLOCK_MONOTONIC = 1
@@ -87,8 +89,10 @@ class Stopwatch:
         return self._taken_ns[first:last] / 1000.0
 
 
-def in_python() -> Any:
-    """A PortAudio callback in Python that calls the compiled one; keep it as long as it is called."""
+def in_python() -> tuple[Any, int]:
+    """A PortAudio callback in Python that calls the compiled one, to be kept as long as it is called; its address."""
+    import sounddevice  # which looks for devices as soon as it is imported
+
     compiled = ctypes.PYFUNCTYPE(*_C_CALLBACK)(COMPILED)
     ffi = sounddevice._ffi
 
@@ -97,7 +101,7 @@ def in_python() -> Any:
         addresses = [int(ffi.cast("intptr_t", address)) for address in (inputs, output, times, userdata)]
         return int(compiled(addresses[0], addresses[1], frames, addresses[2], status, addresses[3]))
 
-    return python
+    return python, int(ffi.cast("intptr_t", python))
 
 
 class TimedEngine(Engine):
@@ -126,6 +130,7 @@ class ThreadWorker(Worker):
     def stop(self) -> None:
         self.send(Finish(0))
         self._thread.join()
+        self._connection.close()
 
 
 class ThreadSupervisor(Supervisor):
@@ -141,9 +146,8 @@ class BenchSession(Session):
 
     def __init__(self, config: SessionConfig, name: str, capacity: int) -> None:
         self._name = name
-        self._python = in_python()
-        between = int(sounddevice._ffi.cast("intptr_t", self._python))
-        TimedEngine.stopwatch = Stopwatch(COMPILED if name == "compiled" else between, capacity)
+        self._python, address = in_python()
+        TimedEngine.stopwatch = Stopwatch(COMPILED if name == "compiled" else address, capacity)
         super().__init__(config, clock="device")
 
     @property
@@ -181,7 +185,7 @@ def main(name: str, block: str, load: str, duration: str) -> int:
     def bench_session(config: SessionConfig) -> Session:
         if config.clock != "device":  # what the window falls back to
             raise InputError("the JACK server's device could not be opened")
-        capacity = round((duration_s + START_S) * 48_000 / block_frames)
+        capacity = round((duration_s + START_S) * RATE / block_frames)
         sessions.append(BenchSession(config, name, capacity))
         return sessions[-1]
 
@@ -226,7 +230,7 @@ def main(name: str, block: str, load: str, duration: str) -> int:
                 callback_us_median=median_us,
                 callback_us_p999=float(np.percentile(taken_us, 99.9)),
                 callback_us_max=float(taken_us.max()),
-                median_share_of_block=median_us * 48_000 / (1e6 * block_frames),
+                median_share_of_block=median_us * RATE / (1e6 * block_frames),
                 frames_per_second=frames / taken_s,
                 steps_per_second=steps / taken_s,
                 window_fps=painted / taken_s,
