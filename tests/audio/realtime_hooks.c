@@ -11,9 +11,8 @@ extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_real
 extern void *__libc_memalign(size_t, size_t);
 extern void __libc_free(void *);
 
-/* initial-exec: else the first look at it would itself allocate. */
-static __thread __attribute__((tls_model("initial-exec"))) int armed;
-static int64_t allocations, locks;
+/* Of each thread, so that no other undoes a count; initial-exec: else the first look would itself allocate. */
+static __thread __attribute__((tls_model("initial-exec"))) int64_t armed, allocations, locks;
 
 void *malloc(size_t size) { allocations += armed; return __libc_malloc(size); }
 void *calloc(size_t count, size_t size) { allocations += armed; return __libc_calloc(count, size); }
