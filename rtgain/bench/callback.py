@@ -88,10 +88,15 @@ def _stress(options: Sequence[str], folder: str) -> Iterator[None]:
     if not options:
         yield
         return
-    with subprocess.Popen(
-        ["stress-ng", "--quiet", "--temp-path", folder, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as hog:
+    from rtgain.bench.servers import ENDS_WITH_US  # of Linux
+
+    command = [*ENDS_WITH_US, "stress-ng", "--quiet", "--temp-path", folder, *options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as hog:
         try:
             yield
+            if hog.poll() is not None:
+                raise InputError(
+                    f"bench callback: stress-ng {' '.join(options)} ended early; see what it says by itself"
+                )
         finally:
             hog.terminate()

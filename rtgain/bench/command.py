@@ -22,6 +22,8 @@ def run_benches(
         raise InputError("--json holds one benchmark's table; name one")
     if plot is not None and list(names) != ["tracking"]:
         raise InputError("--plot is the figure of the benchmark 'tracking'; name that one alone")
+    if duration_s is not None and "callback" not in (names or BENCHES):
+        raise InputError("--duration is of the benchmark 'callback'; name that one too")
     if duration_s is not None and duration_s <= 0.0:
         raise InputError(f"--duration {duration_s:g} is no length to measure; give seconds above 0")
     _run(names or BENCHES, inputs, duration_s or MEASURED_S, json, plot)

@@ -8,6 +8,7 @@ import pytest
 from rtgain.bench import callback as bench
 from rtgain.bench.callback_run import _C_CALLBACK, Stopwatch
 from rtgain.cli import main
+from rtgain.errors import InputError
 
 pytestmark = pytest.mark.alone
 
@@ -57,3 +58,14 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 def test_nothing_can_be_measured_in_no_time(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "callback", "--duration", "0"]) == 2
     assert "seconds above 0" in capsys.readouterr().err
+
+
+def test_a_length_for_what_is_not_measured_by_time_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "accuracy", "--duration", "5"]) == 2
+    assert "--duration is of the benchmark 'callback'" in capsys.readouterr().err
+
+
+def test_a_load_that_is_not_there_gives_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(bench.STRESSORS, "cpu", ["--no-such-option"])
+    with pytest.raises(InputError, match="ended early"):
+        bench._row("compiled", 256, "cpu", 1.0)
