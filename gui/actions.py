@@ -80,6 +80,7 @@ class Actions(QObject):
         if self._host.state == "stopped":
             self.start()
         else:
+            self._notices.dismiss("device")  # nothing is waited for any more
             self._host.stop()
 
     def choose_source(self, source: "Source") -> None:
@@ -94,6 +95,10 @@ class Actions(QObject):
     def choose_output(self, output_device: str | None) -> None:
         """Send the sound somewhere else."""
         self._restart_with(lambda: self._host.set_options(output_device=output_device, clock=None))
+
+    def choose_system_devices(self) -> None:
+        """Go on with what the system chooses now."""
+        self._restart_with(lambda: self._host.set_options(input_device=None, output_device=None))
 
     def choose_target(self, target: Target) -> None:
         """Take the target from somewhere else."""

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QMainWindow, QPushButton
 
 from gui import wording
 from gui.actions import Actions
-from gui.device_list import DeviceList
+from gui.device_list import Device, DeviceList
 from gui.estimator_panel import EstimatorPanel
 from gui.export import Exporter
 from gui.gain_plot import GainPlot
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rtgain.snapshot import Snapshot
 
 FRAME_MS = 33
+LOOK_FOR_DEVICES_MS = 1000
 NUMBERS_MS = 250
 PANEL_WIDTH = 264
 OPENING_SIZE = QSize(1280, 800)
@@ -96,6 +97,8 @@ class MainWindow(QMainWindow):
         self.health = HealthStrip()
         self.actions_ = Actions(self)
         self.menus = MenuBar(self.actions_.by_name)
+        self._lost: list[str] = []
+        self._look_for_lost = QTimer(self, interval=LOOK_FOR_DEVICES_MS)
         self._was_painted = False
         self._since_numbers = QElapsedTimer()
         self._lay_out()
@@ -198,10 +201,14 @@ class MainWindow(QMainWindow):
         log.info("%s: %s", state, self.host.config.model_dump_json(exclude_defaults=True))
         self.transport.show_state(self.host.state)
         self.estimator.set_running(state == "running")
+        self._look_for_lost.stop()
         if state == "starting":
             self.readout.show_starting()
         elif state == "stopped":
             self.readout.show_stopped()
+        elif state == "waiting":
+            self.readout.show_stopped()
+            self._look_for_lost.start()
         else:
             self.devices.refresh()
 
@@ -213,6 +220,17 @@ class MainWindow(QMainWindow):
         self.notices.show_notice(
             "device", f"{wording.what_is_wrong(reason)} {WITHOUT_DEVICE_TEXT}", "Try again", self.start
         )
+
+    def _show_loss(self, devices: list[str]) -> None:
+        self._lost = devices
+        text = f"{' and '.join(dict.fromkeys(devices))} was unplugged, or its server ended. Waiting for it…"
+        log.warning("%s", text)
+        self.notices.show_notice("device", text, "Use System default", self.actions_.choose_system_devices)
+
+    def _show_devices(self, devices: list[Device]) -> None:
+        self.transport.show_devices(devices)
+        if self.host.state == "waiting" and set(self._lost) <= {device.spec for device in devices}:
+            self.start()
 
     def _show_failure(self, reason: str) -> None:
         log.error("%s", reason)
@@ -273,7 +291,8 @@ class MainWindow(QMainWindow):
         self.transport.hear.chosen.connect(does.choose_hear)
         for menu in (self.transport.source, self.transport.output):
             menu.opened.connect(self.devices.refresh)
-        self.devices.listed.connect(self.transport.show_devices)
+        self.devices.listed.connect(self._show_devices)
+        self._look_for_lost.timeout.connect(self.devices.refresh)
         self.position.seek_wanted.connect(self.host.seek)
         self.reference.changed.connect(does.change_reference)
         self.reference.target_chosen.connect(does.choose_target)
@@ -293,6 +312,7 @@ class MainWindow(QMainWindow):
         self.host.state_changed.connect(self._show_state)
         self.host.fell_back.connect(self._show_fall_back)
         self.host.failed.connect(self._show_failure)
+        self.host.lost.connect(self._show_loss)
         does.listen_to_keys()
 
     def _show_learn(self, on: bool) -> None:

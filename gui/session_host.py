@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from PySide6.QtCore import QObject, Signal
 
 from rtgain.config import Hear, SessionConfig, with_changes
-from rtgain.errors import DeviceError, InputError, RtgainError
+from rtgain.errors import DeviceError, DeviceLostError, InputError, RtgainError
 
 if TYPE_CHECKING:
     from rtgain.report import Report
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 SessionFactory = Callable[[SessionConfig], "Session"]
 """Makes a session, not yet started, on the clock that the config names or implies."""
 
-HostState = Literal["stopped", "starting", "running"]
+HostState = Literal["stopped", "starting", "running", "waiting"]
+"""While it is waiting, a device that was lost is to come back; a start ends it, and a stop."""
 
 REFERENCE_OPTIONS = ("gain_db", "polarity", "phase_deg", "delay_ms", "noise_dbfs")
 ESTIMATOR_OPTIONS = ("loss", "optimizer", "lr", "steps", "window_ms", "hop_ms", "align", "race")
@@ -94,6 +95,9 @@ class SessionHost(QObject):
     failed = Signal(str)
     """Nothing runs: the reason, in one line."""
 
+    lost = Signal(list)
+    """The session has lost its devices and waits for them: what to look for, as `gui.device_list.Device.spec`."""
+
     _arrived = Signal(object)
 
     def __init__(self, config: SessionConfig, factory: SessionFactory, parent: QObject | None = None) -> None:
@@ -104,17 +108,22 @@ class SessionHost(QObject):
         self._session: Session | None = None
         self._on_thread: Session | None = None
         self._last_report: Report | None = None
+        self._kept_gain_db = math.nan
         self._wish = 0
         self._closed = False
         self._thread = ThreadPoolExecutor(1, "session-host")
         self._arrived.connect(self._take_over)
 
     def start(self, hear: Hear) -> None:
-        """Start a session on the present config, playing `hear`, in place of one that may run."""
+        """Start a session on the present config, playing `hear`, in place of one that may run.
+
+        After a device was lost, it goes on from the last estimate.
+        """
         self._wishes("starting", with_changes(self.config, hear=hear))
 
     def stop(self) -> None:
         """Stop; nothing happens when nothing runs."""
+        self._kept_gain_db = math.nan
         if self.state != "stopped":
             self._wishes("stopped", None)
 
@@ -130,6 +139,12 @@ class SessionHost(QObject):
             return None
         try:
             return self._session.snapshot(scope=True)
+        except DeviceLostError as error:
+            self._wishes("waiting", None)
+            if self._last_report is not None and self._last_report.summary.gain_db is not None:
+                self._kept_gain_db = self._last_report.summary.gain_db
+            self.lost.emit(list(error.devices))
+            return None
         except RtgainError as error:
             self.stop()
             self.failed.emit(str(error))
@@ -246,6 +261,9 @@ class SessionHost(QObject):
             self.failed.emit(arrival.problem)
             return
         self._session = arrival.session
+        if math.isfinite(self._kept_gain_db):
+            self._session.reset_estimate(self._kept_gain_db)
+            self._kept_gain_db = math.nan
         self._follow_what_changed_meanwhile(arrival.config)
         if arrival.problem is not None:
             self.config = with_changes(self.config, input=arrival.config.input, target=arrival.config.target)

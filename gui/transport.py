@@ -24,6 +24,7 @@ START_LABELS: dict[HostState, str] = {
     "stopped": "\N{BLACK RIGHT-POINTING TRIANGLE}\N{VARIATION SELECTOR-15}  Start",
     "starting": "Starting…",
     "running": "\N{BLACK SQUARE}  Stop",
+    "waiting": "Waiting…",
 }
 
 Source = tuple[str, str | None]

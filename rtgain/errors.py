@@ -19,3 +19,11 @@ class DeviceError(RtgainError):
     """An audio device failed or could not be opened (exit code 3)."""
 
     exit_code = 3
+
+
+class DeviceLostError(DeviceError):
+    """A device that played has gone. `devices` are the session's own, by name and host API."""
+
+    def __init__(self, line: str, devices: list[str]) -> None:
+        super().__init__(line)
+        self.devices = devices

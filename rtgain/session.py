@@ -18,7 +18,7 @@ from rtgain.audio.excerpt import Excerpt
 from rtgain.audio.sources import FileSource
 from rtgain.automation import load_automation
 from rtgain.config import DEFAULT_SYNTHETIC_S, Clock, Hear, SessionConfig, with_changes
-from rtgain.errors import DeviceError, InputError
+from rtgain.errors import DeviceLostError, InputError
 from rtgain.estimation.estimate import Estimate
 from rtgain.estimation.settings import EstimatorSettings, Racer
 from rtgain.estimation.supervisor import Estimation, InProcess, Supervisor
@@ -112,7 +112,7 @@ class Session:
     def advance(self) -> list[Estimate]:
         """The estimates since the last call. The fast clock plays one batch for them; live, it is waited a moment.
 
-        Raises `InputError` when the source cannot be read on, `DeviceError` when the device is gone.
+        Raises `InputError` when the source cannot be read on, `DeviceLostError` when the device is gone.
         """
         if isinstance(self._driver, FastDriver):
             self._driver.advance(BATCH_HOPS * self._settings.hop_frames)
@@ -422,8 +422,11 @@ class Session:
         if driver.error is not None:
             raise driver.error
         if driver.lost:
-            raise DeviceError(
-                f"{driver.description}: stopped at {self.sample_rate} Hz; it was unplugged or its server ended"
+            setup = self.device_setup
+            assert setup is not None, "only a device can be lost"
+            raise DeviceLostError(
+                f"{driver.description}: stopped at {self.sample_rate} Hz; it was unplugged or its server ended",
+                [str(device) for device in (setup.input, setup.output) if device],
             )
 
     def _poll(self) -> list[Estimate]:

@@ -88,6 +88,13 @@ PROTECTIONS = (
         "tests/audio/test_drivers.py::test_device_that_died_and_is_back_plays_again_in_the_same_process",
     ),
     Protection(
+        "each of JACK's clients has a name of its own",
+        "rtgain/audio/renewal.py",
+        "        set_client_name(name)\n",
+        "        pass\n",
+        "tests/gui/test_app.py::test_a_device_that_is_lost_is_waited_for_and_used_again",
+    ),
+    Protection(
         "a device at the wrong speed is named",
         "rtgain/meters.py",
         "SPEED_TOLERANCE = 0.02",
@@ -226,13 +233,13 @@ PROTECTIONS = (
         "rtgain/audio/drivers.py",
         " or now_s - self._asked_s > LOST_S:",
         ":",
-        CLOCKS + "test_a_program_that_is_stopped_with_all_its_processes_goes_on",
+        "tests/audio/test_drivers.py::test_device_that_nobody_asked_about_is_not_lost",
     ),
     Protection(
-        "Ctrl-C ends a session, not its estimator",
-        "rtgain/estimation/worker.py",
-        "    signal.signal(signal.SIGINT, signal.SIG_IGN)",
-        "    pass",
+        "what a terminal sends to all ends the session, not its estimator",
+        "rtgain/estimation/nursery.py",
+        "{signal.SIGINT, signal.SIGTERM}",
+        "set()",
         FAULTS + "test_interrupted_run_has_written_everything_up_to_there",
     ),
     Protection(

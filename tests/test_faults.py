@@ -59,7 +59,7 @@ class Running:
         return sorted({Path(line.split()[-1]) for line in maps if "/dev/shm/rtgain-" in line})
 
 
-ENDS = ("Ctrl-C", "SIGTERM", "SIGKILL")
+ENDS = ("Ctrl-C", "SIGTERM", "SIGTERM to all", "SIGKILL")
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +96,12 @@ def assert_whole(table: Path) -> list[dict[str, str]]:
     return parsed
 
 
-@pytest.mark.parametrize("end", ["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize("end", ["Ctrl-C", "SIGTERM", "SIGTERM to all"])
 def test_interrupted_run_has_written_everything_up_to_there(running: Running, end: str) -> None:
     if end == "Ctrl-C":
         os.killpg(running.process.pid, signal.SIGINT)  # a terminal sends it to the children as well
+    elif end == "SIGTERM to all":
+        os.killpg(running.process.pid, signal.SIGTERM)  # as `timeout` does
     else:
         running.process.send_signal(signal.SIGTERM)
     assert running.end() == (130, "")

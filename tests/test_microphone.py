@@ -11,7 +11,7 @@ from tests.commands import rows, start_rtgain
 pytestmark = pytest.mark.alone
 
 RATE = 48000
-RTGAIN = "PortAudio.*"
+RTGAIN = "rtgain-.*"
 
 
 @pytest.fixture(scope="module")

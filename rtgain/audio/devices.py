@@ -1,5 +1,6 @@
 """The audio devices of this machine, and the choice among them. PortAudio is loaded when first needed."""
 
+import ctypes.util
 import sys
 import threading
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rtgain.audio.renewal import name_client
 from rtgain.errors import DeviceError
 
 Kind = Literal["input", "output"]
@@ -73,6 +75,8 @@ def initialize() -> Any:
     """Initialize PortAudio until `terminate` is given the module that this returns. Raises `DeviceError`."""
     with _lock:
         is_first = "sounddevice" not in sys.modules
+        if is_first:
+            name_client(ctypes.util.find_library("portaudio"))
         try:
             import sounddevice
 

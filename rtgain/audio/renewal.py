@@ -3,8 +3,9 @@
 PortAudio cannot let go of such a server: stopping its stream waits ten minutes for a callback that will not come,
 and closing it then aborts the program (pa_jack.c: RealStop, CleanUpStream). libjack keeps the dead server's memory
 mapped for the next client, and the dead client's thread still waits on a semaphore whose name is made of the server's
-name and the client's: a new client of that name wakes it, in memory that is gone. So both libraries are loaded once
-more, as private copies, and the new client gets a name of its own. The old ones stay as they are, never called again.
+name and the client's: a new client of that name, of any process, wakes it, in memory that is gone. So both libraries
+are loaded once more, as private copies, and each client of each process has a name of its own. The old ones stay as
+they are, never called again.
 """
 
 import ctypes
@@ -16,30 +17,36 @@ from typing import Any
 
 JACK = b"libjack.so.0\0"
 
-_numbers = count(2)
+_numbers = count(1)
 _kept: list[object] = []
 """Client names that PortAudio points to."""
+
+
+def name_client(path: str | None) -> None:
+    """Give the PortAudio at `path`, not yet initialized, a name of its own among JACK's clients.
+
+    Left alone all are called PortAudio, and one that only lists devices wakes the dead client of another program.
+    """
+    set_client_name = getattr(ctypes.CDLL(path), "PaJack_SetClientName", None) if path else None
+    if set_client_name is not None:
+        name = ctypes.create_string_buffer(b"rtgain-%d-%d" % (os.getpid(), len(_kept)))
+        _kept.append(name)
+        set_client_name(name)
 
 
 def renew(sounddevice: Any) -> bool:
     """Let `sounddevice` go on with an uninitialized PortAudio of its own; False where that cannot be done (not Linux).
 
-    What holds the old one (streams, threads) must not be used any more. It serves one loss: after a second one in the
-    same process, a stream on JACK is refused when it is opened.
+    What holds the old one (streams, threads) must not be used any more.
     """
     loaded = _loaded_libraries() if sys.platform == "linux" else {}
     if "libportaudio" not in loaded:
         return False
-    number = next(_numbers)
-    own_jack = b"jack%03d.so.0\0" % number  # as long as the name that it stands for
+    own_jack = b"jack%03d.so.0\0" % next(_numbers)  # as long as the name that it stands for
     if "libjack" in loaded:
         ctypes.CDLL(_copy(loaded["libjack"], own_jack))  # first: the loader then finds it by this name
     path = _copy(loaded["libportaudio"], own_jack)
-    set_client_name = getattr(ctypes.CDLL(path), "PaJack_SetClientName", None)
-    if set_client_name is not None:
-        name = ctypes.create_string_buffer(b"PortAudio-%d" % number)
-        _kept.append(name)
-        set_client_name(name)
+    name_client(path)
     sounddevice._lib = sounddevice._ffi.dlopen(path)
     sounddevice._initialized = 0
     return True

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -310,7 +311,7 @@ def test_microphone_comes_back_with_the_reference_gain(tape: JackTape, block: in
         engine.set_reference(gain_db=-12.0)
         driver = DeviceDriver(engine, setup, block=block)
         driver.start()
-        heard = tape.play_and_record(sound, into="PortAudio:in_.*", out_of="PortAudio:out_.*")
+        heard = tape.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
         assert not driver.lost
         assert 0 < driver.load < 1
         driver.stop()
@@ -352,7 +353,7 @@ def test_two_inputs_are_dry_and_target(jack_server: JackServer) -> None:
         with engine_for(setup, "channel") as engine:
             driver = DeviceDriver(engine, setup)
             driver.start()
-            tape.play_and_record(sound, into="PortAudio:in_.*", out_of="PortAudio:out_.*")
+            tape.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
             driver.stop()
             rows = engine.memory.audio.read(0, frames(engine))
             start = find(rows[DRY], sound[0])
@@ -365,7 +366,7 @@ def test_return_plays_the_source_and_hears_the_input(tape: JackTape, file: Path)
     with engine_for(setup, "return") as engine:
         driver = DeviceDriver(engine, setup, FileSource(file, loop=True))
         driver.start()
-        heard = tape.play_and_record(sound, into="PortAudio:in_.*", out_of="PortAudio:out_.*")
+        heard = tape.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
         driver.stop()
         assert engine.memory.control["starved_frames"] == 0
         rows = engine.memory.audio.read(0, frames(engine))
@@ -480,14 +481,27 @@ def test_device_that_dies_is_noticed_and_lets_the_program_end(own_jack_server: J
         assert process.stderr.read() == ""
 
 
+def test_device_that_nobody_asked_about_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of the program was stopped, and the device has not had its turn yet when it is asked about again."""
+    now_s = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    with Engine(RATE) as engine:
+        driver = DeviceDriver(engine, DeviceSetup(None, None, 0, 2, RATE))
+        driver._stream = SimpleNamespace(active=True)
+        lost = []
+        for now_s in (0.0, 0.5, 10.5, 11.0, 11.4, 11.8):  # noqa: B007
+            lost.append(driver.lost)
+        assert lost == [False, False, False, False, False, True]
+
+
 def test_device_that_died_and_is_back_plays_again_in_the_same_process(own_jack_server: JackServer) -> None:
-    """In a process of its own, which keeps the PortAudio that died."""
+    """More than once, and in a process of its own, which keeps each PortAudio that died."""
     program = (
         "import sys, time\n"
         "from rtgain.audio.devices import choose_devices\n"
         "from rtgain.audio.drivers import DeviceDriver\n"
         "from rtgain.audio.engine import Engine\n"
-        "for life in range(2):\n"
+        "for life in range(3):\n"
         "    setup = choose_devices(mic=True)\n"
         "    engine = Engine(setup.sample_rate, in_channels=1, out_channels=setup.out_channels)\n"
         "    driver = DeviceDriver(engine, setup)\n"
@@ -495,11 +509,11 @@ def test_device_that_died_and_is_back_plays_again_in_the_same_process(own_jack_s
         "    while engine.memory.control['frames'] < 24_000: time.sleep(0.01)\n"
         "    print(setup, flush=True)\n"
         "    sys.stdin.readline()\n"
-        "    if life < 1:\n"
+        "    if life < 2:\n"
         "        while not driver.lost: time.sleep(0.01)\n"
         "    driver.stop()\n"
         "    engine.close()\n"
-        "    if life < 1:\n"
+        "    if life < 2:\n"
         "        print('closed', flush=True)\n"
         "        sys.stdin.readline()\n"
     )
@@ -513,12 +527,13 @@ def test_device_that_died_and_is_back_plays_again_in_the_same_process(own_jack_s
     ) as process:
         assert process.stdout
         assert process.stderr
-        assert process.stdout.readline() == "system (JACK Audio Connection Kit)\n"
-        own_jack_server.kill()
-        print(file=process.stdin, flush=True)
-        assert process.stdout.readline() == "closed\n"
-        own_jack_server.start()
-        print(file=process.stdin, flush=True)
+        for _ in range(2):
+            assert process.stdout.readline() == "system (JACK Audio Connection Kit)\n"
+            own_jack_server.kill()
+            print(file=process.stdin, flush=True)
+            assert process.stdout.readline() == "closed\n"
+            own_jack_server.start()
+            print(file=process.stdin, flush=True)
         assert process.stdout.readline() == "system (JACK Audio Connection Kit)\n"
         print(file=process.stdin, flush=True)
         assert process.wait(20) == 0

@@ -71,9 +71,9 @@ class FakeSession:
         self.calls.append(("freeze", frozen))
         self._frozen = frozen
 
-    def reset_estimate(self) -> None:
-        self.calls.append(("reset_estimate", None))
-        self._estimate_db = 0.0
+    def reset_estimate(self, gain_db: float = 0.0) -> None:
+        self.calls.append(("reset_estimate", gain_db))
+        self._estimate_db = gain_db
 
     def set_estimator(self, **changes: Any) -> None:
         self.calls.append(("set_estimator", changes))

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ import pytest
 from gui.main_window import MainWindow
 from gui.session_host import real_session
 from gui.theme import LIGHT
+from rtgain.bench.servers import JackServer
 from rtgain.config import SessionConfig
+from tests.waiting import until
 
 pytestmark = pytest.mark.alone
 
@@ -74,6 +77,29 @@ def test_a_signal_ends_it_in_good_order(x_display: str, number: signal.Signals) 
     with running_app() as (process, _):
         os.kill(process.pid, number)
         assert end_of(process) == {"exit": 128 + number, "torch": False}
+
+
+def test_a_device_that_is_lost_is_waited_for_and_used_again(
+    x_display: str, own_jack_server: JackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    logged: list[str] = []
+
+    def has_logged(count: int, words: str) -> bool:
+        logged[:] = [line for path in tmp_path.rglob("*.log") for line in path.read_text().splitlines()]
+        return sum(words in line for line in logged) >= count
+
+    with running_app() as (process, window):
+        lost = "system (JACK Audio Connection Kit) was unplugged, or its server ended. Waiting for it…"
+        for time_lost in (1, 2):
+            until(lambda count=time_lost: has_logged(count, " running: "))
+            own_jack_server.kill()
+            until(lambda count=time_lost: has_logged(count, lost))
+            own_jack_server.start()
+        until(lambda: has_logged(3, " running: "))
+        assert not has_logged(1, "without a device")
+        press(window, "ctrl+q")
+        assert end_of(process) == {"exit": 0, "torch": False}
 
 
 def test_without_a_display_it_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,11 +18,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gui.device_list import Device
 from gui.main_window import MainWindow
 from gui.monitor import HEAR
 from gui.shortcuts import KEYS
 from gui.theme import text_width
-from rtgain.errors import DeviceError
+from rtgain.errors import DeviceError, DeviceLostError
 from tests.gui.conftest import Sessions
 
 OpenWindow = Callable[..., MainWindow]
@@ -142,7 +143,7 @@ def test_r_resets_and_f_freezes_the_estimate(qtbot: Any, open_window: OpenWindow
     window = open_window()
     for key in (Qt.Key.Key_R, Qt.Key.Key_F, Qt.Key.Key_F):
         press(qtbot, window, key)
-    assert sessions.last.calls == [("reset_estimate", None), ("freeze", True), ("freeze", False)]
+    assert sessions.last.calls == [("reset_estimate", 0.0), ("freeze", True), ("freeze", False)]
 
 
 def test_a_frozen_estimate_is_not_called_tracking(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
@@ -280,6 +281,67 @@ def test_without_a_device_it_runs_anyway_and_says_so(qtbot: Any, open_window: Op
     qtbot.mouseClick(notice_button(window, "device"), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: len(sessions.made) == 3 and window.host.state == "running")
     assert window.notices.texts() == []
+
+
+JACK = Device("system", "JACK Audio Connection Kit", 2, 2)
+
+
+def lose(window: MainWindow, sessions: Sessions) -> None:
+    """Let the device go that the session runs on."""
+    sessions.last.snapshot_error = DeviceLostError("system: stopped; it was unplugged", [JACK.spec, JACK.spec])
+    sessions.last.faults.update(gain_db=-12.0)
+
+
+def test_a_device_that_is_lost_is_waited_for_and_the_estimate_goes_on(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = open_window(output_device=JACK.spec)
+    qtbot.waitUntil(lambda: window.readout.gain_db.text() not in ("–", ""))
+    shown = window.readout.gain_db.text()
+    asked = []
+    monkeypatch.setattr(window.devices, "refresh", lambda: asked.append(window.host.state))
+    lose(window, sessions)
+    qtbot.waitUntil(lambda: window.host.state == "waiting")
+    assert window.notices.texts() == [f"{JACK.spec} was unplugged, or its server ended. Waiting for it…"]
+    assert window.transport.start_button.text() == "Waiting…"
+    assert window.readout.gain_db.text() == shown
+    qtbot.waitUntil(lambda: len(asked) >= 2)
+    window.devices.listed.emit([Device("USB", "ALSA", 1, 2)])
+    assert window.host.state == "waiting"
+    window.devices.listed.emit([Device("USB", "ALSA", 1, 2), JACK])
+    qtbot.waitUntil(lambda: window.host.state == "running")
+    assert sessions.last.config.output_device == JACK.spec
+    (call,) = sessions.last.calls
+    assert call[0] == "reset_estimate"
+    assert call[1] == pytest.approx(float(shown.replace("−", "-")), abs=1.0)
+    assert window.notices.texts() == []
+    assert asked[-1] == "running"
+
+
+def test_another_device_can_be_taken_while_one_is_waited_for(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions
+) -> None:
+    window = open_window(output_device=JACK.spec)
+    lose(window, sessions)
+    qtbot.waitUntil(lambda: window.host.state == "waiting")
+    qtbot.mouseClick(notice_button(window, "device"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.host.state == "running")
+    assert sessions.last.config.output_device is None
+    assert window.notices.texts() == []
+
+
+def test_waiting_for_a_device_can_be_ended(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
+    window = open_window()
+    lose(window, sessions)
+    qtbot.waitUntil(lambda: window.host.state == "waiting")
+    window.transport.start_button.click()
+    assert window.host.state == "stopped"
+    assert window.notices.texts() == []
+    window.devices.listed.emit([JACK])
+    window.transport.start_button.click()
+    qtbot.waitUntil(lambda: window.host.state == "running")
+    assert len(sessions.made) == 2
+    assert sessions.last.calls == [], "a start by hand begins anew"
 
 
 def test_a_missing_microphone_becomes_the_demo(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
