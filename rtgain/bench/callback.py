@@ -4,16 +4,12 @@ The same session, window and kernel run under three callbacks (see `rtgain.bench
 that do not wait for anybody, at three block lengths, and at the shortest one under loads.
 """
 
-import json
-import os
-import shutil
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 from rtgain.bench.report import Row
+from rtgain.bench.stage import measure, require, stage
 from rtgain.errors import InputError
 
 CALLBACKS = ("python-thread", "python-process", "compiled")
@@ -29,57 +25,20 @@ RUNS = (
     *((callback, BLOCKS[0], load) for load in LOADS for callback in CALLBACKS),
 )
 
-START_S = 120.0
-"""How long a run may take beside what is measured."""
-
 PROGRAMS = {"jackd": "jackd2", "stress-ng": "stress-ng", "Xvfb": "xvfb"}
 """What the runs start, and the Debian package that brings it."""
 
 
 def rows(duration_s: float) -> Iterator[Row]:
     """One run a row, `duration_s` each. Raises `InputError` where a program is missing."""
-    missing = [package for program, package in PROGRAMS.items() if not shutil.which(program)]
-    if missing:
-        raise InputError(f"bench callback: needs {', '.join(missing)}; install the Debian packages of these names")
+    require(PROGRAMS)
     for callback, block, load in RUNS:
         yield _row(callback, block, load, duration_s)
 
 
 def _row(callback: str, block: int, load: str, duration_s: float) -> Row:
-    from rtgain.bench.servers import JackServer, XDisplay  # of Linux
-
-    with ExitStack() as stack:
-        try:
-            server = JackServer(period=block, synchronous=False)
-            stack.callback(server.stop)
-            display = XDisplay()
-            stack.callback(display.stop)
-        except RuntimeError as error:
-            raise InputError(f"bench callback: {error}") from None
-        home = stack.enter_context(tempfile.TemporaryDirectory())  # with nobody's settings in it
-        environment = {
-            **os.environ,
-            **server.environment,
-            "DISPLAY": display.name,
-            "QT_QPA_PLATFORM": "xcb",
-            "XDG_CONFIG_HOME": home,
-            "XDG_STATE_HOME": home,
-            "OMP_NUM_THREADS": "1",
-        }
-        stack.enter_context(_stress(STRESSORS.get(load, []), home))
-        command = [sys.executable, "-m", "rtgain.bench.callback_run", callback, str(block), load, str(duration_s)]
-        try:
-            run = subprocess.run(
-                command, env=environment, capture_output=True, text=True, timeout=duration_s + START_S, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise InputError(
-                f"bench callback: {callback} at {block} frames did not end; try a shorter --duration"
-            ) from None
-        if run.returncode != 0:
-            reason = (run.stderr.strip() or "it said nothing").splitlines()[-1]
-            raise InputError(f"bench callback: {callback} at {block} frames failed: {reason}")
-    found: Row = json.loads(run.stdout.splitlines()[-1])
+    with stage(block) as environment, _stress(STRESSORS.get(load, []), environment["HOME"]):
+        found = measure(environment, "rtgain.bench.callback_run", [callback, str(block), load], duration_s)
     return {"callback": callback, "block": block, "load": load, **found}
 
 
@@ -95,8 +54,6 @@ def _stress(options: Sequence[str], folder: str) -> Iterator[None]:
         try:
             yield
             if hog.poll() is not None:
-                raise InputError(
-                    f"bench callback: stress-ng {' '.join(options)} ended early; see what it says by itself"
-                )
+                raise InputError(f"bench: stress-ng {' '.join(options)} ended early; see what it says by itself")
         finally:
             hog.terminate()

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from rtgain.audio.callback import PA_STREAM_CALLBACK, callback
 from rtgain.audio.compiled import array_at
 from rtgain.audio.engine import Engine
+from rtgain.bench.window_run import RACE, SETTLE_S
 from rtgain.config import SessionConfig
 from rtgain.errors import InputError
 from rtgain.estimation.estimate import Estimate
@@ -32,12 +33,6 @@ from rtgain.session import Session
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QEvent, QObject
-
-RACE = ("waveform/SGD@0.01", "log-stft/Adam")
-"""Beside the estimator in use: the most that the window lets run."""
-
-SETTLE_S = 5.0
-"""From the first estimate to where measuring begins."""
 
 START_S = 90.0
 POLL_MS = 50

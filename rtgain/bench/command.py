@@ -33,7 +33,7 @@ def run_benches(
 def _run(names: Sequence[str], inputs: Sequence[str], duration_s: float, json: str | None, plot: str | None) -> None:
     import torch
 
-    from rtgain.bench import accuracy, callback, headless, tracking
+    from rtgain.bench import accuracy, callback, headless, tracking, window
     from rtgain.bench.report import print_table, write_json
     from rtgain.bench.signals import built_in, recording
 
@@ -45,6 +45,7 @@ def _run(names: Sequence[str], inputs: Sequence[str], duration_s: float, json: s
             "tracking": lambda: (tracking.rows(signals), len(signals)),
             "headless": lambda: (headless.rows(), headless.ROWS),
             "callback": lambda: (callback.rows(duration_s), len(callback.RUNS)),
+            "window": lambda: (window.rows(), window.ROWS),
         }[name]()
         rows = print_table(name, made, total)
         if json is not None:

@@ -62,11 +62,11 @@ def end_of(process: "subprocess.Popen[str]") -> dict[str, object]:
     return dict(json.loads(out)) | {"exit": process.returncode}
 
 
-@pytest.mark.parametrize("moment", range(20))
-def test_twenty_starts_and_quits_all_exit_zero_without_torch(x_display: str, moment: int) -> None:
-    """Quit a tenth of a second later each time, so in all states from the first paint until it runs."""
+@pytest.mark.parametrize("moment", range(50))
+def test_fifty_starts_and_quits_all_exit_zero_without_torch(x_display: str, moment: int) -> None:
+    """Quit a twentieth of a second later each time, so in all states from the first paint until it runs."""
     with running_app() as (process, window):
-        time.sleep(0.1 * moment)
+        time.sleep(0.05 * moment)
         press(window, "ctrl+q")
         assert end_of(process) == {"exit": 0, "torch": False}
 
