@@ -1,7 +1,8 @@
 """What the tests are worth: each protection is taken out of a copy of rtgain, and what checks it has to fail.
 
 ``python -m scripts.unprotected`` prints a table, a row a protection; ``--only WORD`` takes those with that word in
-their names. It exits with 1 when a check passed without what it checks, or failed with it.
+their names. It exits with 1 when a check passed without what it checks, or failed with it. Let no other rtgain run
+meanwhile: without its protection, one takes the memory of another.
 """
 
 import argparse

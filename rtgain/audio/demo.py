@@ -84,12 +84,24 @@ def _place(loop: Wave, beat: float, sound: Wave) -> None:
 
 
 def _resampled_loop(loop: Wave, frames: int) -> Block:
-    """A periodic signal at another rate: its spectrum, cut off or padded, is exact and has no seam."""
-    spectrum = np.fft.rfft(loop)
-    kept = min(len(spectrum), frames // 2 + 1)
+    """A periodic signal at another rate: its spectrum, cut off or padded, is exact and has no seam.
+
+    Every tenth frame is a transform of its own: one of all frames takes a gigabyte where the rate is a prime.
+    """
+    spectrum = np.fft.rfft(loop) / len(loop)
     # What stands at half the new rate has no partner to be real with.
-    spectrum = np.append(spectrum[: kept - 1], 0.0)
-    return (np.fft.irfft(spectrum, frames) * (frames / len(loop))).astype(np.float32)
+    spectrum = spectrum[: min(len(spectrum), frames // 2 + 1) - 1]
+    spectrum[1:] *= 2.0
+    bins = np.arange(len(spectrum))
+    resampled = np.empty(frames, np.float32)
+    part = frames // LOOP_S
+    for first in range(LOOP_S):
+        turned = spectrum * np.exp(2j * np.pi * (bins * first % frames) / frames)
+        folded = np.zeros(part, complex)
+        for start in range(0, len(turned), part):
+            folded[: len(turned[start : start + part])] += turned[start : start + part]
+        resampled[first::LOOP_S] = np.fft.ifft(folded, norm="forward").real
+    return resampled
 
 
 def _seconds(seconds: float) -> Wave:

@@ -35,6 +35,9 @@ XRUN_S = 0.02
 SOURCE_S = 2.0
 """The source ring holds at least this much."""
 
+SOURCE_FRAMES_MAX = 1 << 20
+"""Above 524 kHz it is less, down to 1.4 s."""
+
 _NOTHING = np.zeros(0, np.float32)
 
 
@@ -63,7 +66,7 @@ class Engine:
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.memory = EngineMemory.create(sample_rate)
-        self.source_capacity = 1 << (int(SOURCE_S * sample_rate) - 1).bit_length()
+        self.source_capacity = min(1 << (int(SOURCE_S * sample_rate) - 1).bit_length(), SOURCE_FRAMES_MAX)
         buffer = memoryview(bytearray(Ring.nbytes(2, self.source_capacity, np.float32)))
         self._source = Ring(buffer, 2, self.source_capacity, np.float32)
 

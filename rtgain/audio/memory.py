@@ -158,7 +158,10 @@ class EngineMemory:
             ring.release()
         self._shared.close()
         if self._owner:
-            self._shared.unlink()
+            try:
+                self._shared.unlink()
+            except FileNotFoundError:  # somebody has tidied up /dev/shm; nothing was lost by that
+                resource_tracker.unregister(self._shared._name, "shared_memory")  # type: ignore[attr-defined]
         self._shared = None
 
     def __enter__(self) -> Self:

@@ -278,8 +278,11 @@ class PinkSource(SyntheticSource):
     CORNER_HZ = 10.0
     """Below, the spectrum is flat: power that grew without end would hold nothing but rumble."""
 
+    LONGEST_FILTER = 2**18
+    """Frames of the filter: a second up to 262 kHz, and a third of one at the highest rate."""
+
     def __init__(self, sample_rate: int, *, seed: int = 0, rms: float = 0.1) -> None:
-        super().__init__(sample_rate, block_frames=2 ** math.ceil(math.log2(sample_rate)))
+        super().__init__(sample_rate, block_frames=min(2 ** math.ceil(math.log2(sample_rate)), self.LONGEST_FILTER))
         self._seed = seed
         frames = 2 * self._block_frames
         hz = np.fft.rfftfreq(frames, 1 / sample_rate)

@@ -12,6 +12,7 @@ from torch import Tensor
 from rtgain.config import OPTIMIZERS
 from rtgain.dsp.gain import Processor
 from rtgain.dsp.losses import LOSSES, loss_named
+from rtgain.dsp.optimizers import forget_gradients, optimizer_named, take_step
 from rtgain.errors import InputError
 
 if TYPE_CHECKING:
@@ -66,11 +67,11 @@ def fit(
     measure = _loss(loss) if isinstance(loss, str) else loss
     if optimizer not in OPTIMIZERS:
         raise InputError(f"fit: optimizer {optimizer!r} is none of {', '.join(OPTIMIZERS)}")
-    stepper = getattr(torch.optim, optimizer)(processor.parameters(), lr=lr)
+    stepper = optimizer_named(optimizer, processor.parameters(), lr=lr)
     losses = np.empty(steps + 1)
     places = {name: np.empty(steps + 1) for name in processor.info}
     for step in range(steps + 1):
-        stepper.zero_grad()
+        forget_gradients(stepper)
         value = measure(processor(pair[0]), pair[1])
         losses[step] = value.item()
         for name, place in places.items():
@@ -81,7 +82,7 @@ def fit(
             )
         if step < steps:
             torch.autograd.backward(value)
-            stepper.step()
+            take_step(stepper)
             processor.keep_in_range()
     return FitTrace(losses, places)
 

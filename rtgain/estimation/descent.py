@@ -9,6 +9,7 @@ from torch import Tensor
 from rtgain.dsp.evidence import Evidence
 from rtgain.dsp.gain import MAX_LOG_GAIN, MIN_LOG_GAIN, LogGain
 from rtgain.dsp.losses import FeatureLoss
+from rtgain.dsp.optimizers import forget_gradients, optimizer_named, take_step
 from rtgain.estimation.settings import Rate
 
 TOLERANCE_LOG = 2e-5
@@ -83,14 +84,14 @@ def descend(
     noise_step = TOLERANCE_SHARE * evidence.expected_loss
     tolerance = noise_step.clamp(TOLERANCE_LOG, LONGEST_TOLERANCE_LOG)
     rprop = optimizer == "Rprop"
-    stepper = getattr(torch.optim, optimizer)([parameter], lr=rate.lr, foreach=False, **OPTIONS.get(optimizer, {}))
+    stepper = optimizer_named(optimizer, [parameter], lr=rate.lr, foreach=False, **OPTIONS.get(optimizer, {}))
     values = torch.zeros_like(start_log)
     moved = torch.full_like(start_log, torch.inf)
     longest = torch.full_like(start_log, MAX_STEP_LOG)
     steps = torch.zeros_like(start_log, dtype=torch.int64)
     for taken in range(rate.steps):
         steps += moved > tolerance
-        stepper.zero_grad()
+        forget_gradients(stepper)
         values = loss.distance(loss.gained(dry, processor), target, weights)
         torch.autograd.backward(values.sum())
         gradient = parameter.grad
@@ -106,7 +107,7 @@ def descend(
             stepper.state[parameter]["step_size"].clamp_(max=longest)
         else:
             stepper.param_groups[0]["lr"] = rate.lr * (1.0 - taken / rate.steps) ** 2
-        stepper.step()
+        take_step(stepper)
         with torch.no_grad():
             farthest = MAX_STEP_LOG if rprop else limit
             parameter.clamp_(before - farthest, before + farthest).clamp_(MIN_LOG_GAIN, MAX_LOG_GAIN)
@@ -142,13 +143,13 @@ def descend_plainly(
     """`descend` with nothing of ours: all of the steps, at one rate, wherever they lead. To compare with."""
     processor = LogGain(log_gain=start_log)
     parameter = processor.log_gain
-    stepper = getattr(torch.optim, optimizer)([parameter], lr=rate.lr, foreach=False)
+    stepper = optimizer_named(optimizer, [parameter], lr=rate.lr, foreach=False)
     values = torch.zeros_like(start_log)
     for _ in range(rate.steps):
-        stepper.zero_grad()
+        forget_gradients(stepper)
         values = loss.distance(loss.gained(dry, processor), target, weights)
         torch.autograd.backward(values.sum())
-        stepper.step()
+        take_step(stepper)
         with torch.no_grad():
             parameter.clamp_(MIN_LOG_GAIN, MAX_LOG_GAIN)
     log_gain = parameter.detach()

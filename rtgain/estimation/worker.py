@@ -134,11 +134,7 @@ def _load() -> None:
     """Import all that estimating needs; no thread may start here."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the session ends us in order
     os.environ["OMP_NUM_THREADS"] = "1"  # measured: more threads are slower at these sizes and take audio's cores
-    import torch
-
     from rtgain.estimation import follower  # noqa: F401
-
-    torch.optim.SGD([torch.zeros(1)])  # imports half as much again as `import torch` does
 
 
 def _main(commands: Connection) -> None:

@@ -106,6 +106,18 @@ def test_a_block_is_gone_when_its_creator_closed_it() -> None:
         EngineMemory.attach(memory.name)
 
 
+def test_a_block_that_somebody_has_removed_works_on_and_is_let_go_without_a_word() -> None:
+    program = (
+        "from pathlib import Path\n"
+        "from rtgain.audio.memory import EngineMemory\n"
+        "with EngineMemory.create(8000) as memory:\n"
+        "    (Path('/dev/shm') / memory.name).unlink()\n"
+        "    assert memory.control['sample_rate'] == 8000\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
 def test_nobody_else_can_guess_or_open_a_block() -> None:
     with EngineMemory.create(48000) as one, EngineMemory.create(48000) as two:
         random_bits = 4 * len(one.name.rpartition("-")[2])

@@ -1,0 +1,46 @@
+"""torch's optimizers as we use them: the same steps, and no compiler."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from rtgain.config import OPTIMIZERS
+from rtgain.dsp.optimizers import forget_gradients, optimizer_named, take_step
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_each_takes_the_steps_that_torch_takes_to_the_last_bit(name: str) -> None:
+    ends = []
+    for ours in (True, False):
+        parameter = torch.linspace(-1.0, 1.0, 7, requires_grad=True)
+        make = optimizer_named if ours else lambda name, *args, **options: getattr(torch.optim, name)(*args, **options)
+        optimizer = make(name, [parameter], lr=0.01, foreach=False)
+        for _ in range(20):
+            forget_gradients(optimizer) if ours else optimizer.zero_grad()
+            assert parameter.grad is None
+            (parameter**2 - 0.3 * parameter).sum().backward()
+            take_step(optimizer) if ours else optimizer.step()
+        ends.append(parameter.detach())
+    assert torch.equal(*ends)
+    assert not torch.equal(ends[0], torch.linspace(-1.0, 1.0, 7))
+
+
+LOADS = """
+import sys, torch
+from rtgain.dsp.optimizers import forget_gradients, optimizer_named, take_step
+parameter = torch.ones(3, requires_grad=True)
+optimizer = optimizer_named("Rprop", [parameter], lr=0.01)
+forget_gradients(optimizer)
+parameter.sum().backward()
+take_step(optimizer)
+assert "torch._dynamo" not in sys.modules, "before"
+torch.optim.SGD([parameter])
+assert "torch._dynamo" in sys.modules, "torch's own way is as it was"
+"""
+
+
+def test_torchs_tracer_is_not_loaded_and_nothing_of_torch_is_left_changed() -> None:
+    run = subprocess.run([sys.executable, "-c", LOADS], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
