@@ -33,7 +33,7 @@ XRUN_S = 0.02
 """How long an xrun is that is made on purpose: a block of many a sound card's default length."""
 
 SOURCE_S = 2.0
-"""The source ring holds at least this much."""
+"""The source ring holds at least this much, up to `SOURCE_FRAMES_MAX`."""
 
 SOURCE_FRAMES_MAX = 1 << 20
 """Above 524 kHz it is less, down to 1.4 s."""
