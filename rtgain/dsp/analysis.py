@@ -33,8 +33,13 @@ def rms_of_power(power: Tensor) -> Tensor:
 
 
 def power_of(spectrum: Tensor) -> Tensor:
-    """The squared magnitude of complex bins, without the square root and its cost."""
-    return torch.view_as_real(spectrum).square().sum(-1)
+    """The squared magnitude of complex bins, without the square root and its cost (and without a sum over two)."""
+    return spectrum.real.square() + spectrum.imag.square()
+
+
+def scaled(spectrum: Tensor, factor: Tensor) -> Tensor:
+    """Complex bins times a real factor, ``(B, K)`` or ``(B, 1)``, which torch would make complex first."""
+    return torch.view_as_complex(torch.view_as_real(spectrum) * factor.unsqueeze(-1))
 
 
 def moments_of(windows: Tensor, spectrum: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -46,7 +51,7 @@ def moments_of(windows: Tensor, spectrum: Tensor, weights: Tensor) -> tuple[Tens
     frames = windows.shape[-1]
     time_frames = torch.arange(frames) - frames / 2
     timed = torch.fft.rfft(windows * (torch.hann_window(frames) * time_frames))
-    magnitude = spectrum.abs()
+    magnitude = power_of(spectrum).sqrt()
     tiny = torch.finfo(magnitude.dtype).tiny
     believed = weights / magnitude.clamp_min(tiny)
     energy = (weights * magnitude).sum(-1).clamp_min(tiny)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from rtgain.dsp.analysis import power_of
+from rtgain.dsp.analysis import power_of, scaled
 
 BAND_BINS = 16
 """Bins fitted with one complex gain: narrow enough for a phase that turns, wide enough to tell noise."""
@@ -75,7 +75,8 @@ def weigh(dry: Tensor, target: Tensor, faded: Tensor) -> Evidence:
     filters still ring with, after a sound has stopped, is as good as noise.
     """
     tiny = torch.finfo(torch.float32).tiny
-    dry_power, target_power = _banded(power_of(dry)), _banded(power_of(target))
+    dry_bins, target_bins = power_of(dry), power_of(target)
+    dry_power, target_power = _banded(dry_bins), _banded(target_bins)
     cross = _banded(dry.conj() * target)
     fitted = cross.abs().square() / dry_power.clamp_min(tiny)
     left = (target_power - fitted).clamp_min(0.0) / (BAND_BINS - 1.5)
@@ -88,7 +89,7 @@ def weigh(dry: Tensor, target: Tensor, faded: Tensor) -> Evidence:
     in_phase = torch.where(signal > 0, cross.real, 0.0).sum(-1)
     in_phase = in_phase / torch.where(signal > 0, cross.abs(), 0.0).sum(-1).clamp_min(tiny)
     per_bin = torch.nn.functional.pad(torch.stack([believed, left]).repeat_interleave(BAND_BINS, dim=-1), (1, 0))
-    weights = per_bin[0] * dry.abs()
+    weights = per_bin[0] * dry_bins.sqrt()
     # The magnitude of a bin strays by its noise's radial part: mean |N(0, σ²/2)| = σ / √π.
     strayed = (weights * (per_bin[1] / torch.pi).sqrt()).sum(-1)
     return Evidence(
@@ -97,7 +98,7 @@ def weigh(dry: Tensor, target: Tensor, faded: Tensor) -> Evidence:
         explained=signal.sum(-1) / target_power.sum(-1).clamp_min(tiny),
         in_phase=in_phase,
         noise=per_bin[1],
-        expected_loss=strayed / (weights * target.abs()).sum(-1).clamp_min(tiny),
+        expected_loss=strayed / (weights * target_bins.sqrt()).sum(-1).clamp_min(tiny),
     )
 
 
@@ -107,7 +108,7 @@ def unbiased(spectrum: Tensor, noise: Tensor) -> Tensor:
     Mean and median of Rice's distribution, to first order in the noise (Rice, 1945, section 3.10).
     """
     share = 0.25 * noise / power_of(spectrum).clamp_min(torch.finfo(noise.dtype).tiny)
-    return spectrum * (1.0 - share).clamp_min(0.0)
+    return scaled(spectrum, (1.0 - share).clamp_min(0.0))
 
 
 def _disagreement(cross: Tensor, dry_power: Tensor, band_snr: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 """What one estimate says, and how it travels from the estimator's process to the session."""
 
 import math
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import IntEnum
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ class Estimate:
 
     def to_row(self) -> NDArray[np.float64]:
         """The estimate as a column of the estimates ring, ``(len(ESTIMATE_FIELDS),)``."""
-        return np.array(astuple(self), dtype=np.float64)
+        return np.array(_values_of(self), dtype=np.float64)
 
     @classmethod
     def from_row(cls, row: NDArray[np.float64]) -> "Estimate":
@@ -76,3 +77,5 @@ class Estimate:
 
 
 ESTIMATE_FIELDS = tuple(field.name for field in fields(Estimate))
+
+_values_of = attrgetter(*ESTIMATE_FIELDS)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rtgain.dsp.alignment import CrossSpectrum
-from rtgain.dsp.analysis import delayed, moments_of, rms_of, rms_of_power, spectrum_of
+from rtgain.dsp.analysis import delayed, moments_of, rms_of, rms_of_power, scaled, spectrum_of
 from rtgain.dsp.evidence import POLARITY_COSINE, Evidence, unbiased, weigh
 from rtgain.dsp.gain import DB_PER_NEPER
 from rtgain.dsp.losses import FeatureLoss, SpectralLoss, loss_named
@@ -138,14 +138,22 @@ class Estimator:
         descent = self._descend(pairs)
         told_nothing = pairs.evidence.std_log.isinf()
         together = len(gates) == 1 or (not self.settings.plain and bool((descent.settled | told_nothing).all()))
-        optima_db = DB_PER_NEPER * (pairs.optimum_log + pairs.level_log).double()
-        least_squares_db = DB_PER_NEPER * (pairs.least_squares_log + pairs.level_log).double()
+        optima_db, least_squares_db = (
+            torch.where(told_nothing, math.nan, DB_PER_NEPER * (log_gain + pairs.level_log).double()).tolist()
+            for log_gain in (pairs.optimum_log, pairs.least_squares_log)
+        )
+        bound_db = torch.where(told_nothing, math.nan, pairs.bound_db).tolist()
+        std_db = (DB_PER_NEPER * pairs.evidence.std_log.double()).tolist()
+        in_phase, level_log = pairs.evidence.in_phase.tolist(), pairs.level_log.tolist()
+        lag_hops, spread_hops = pairs.lag_hops.tolist(), pairs.spread_hops.tolist()
         estimates = []
         for index, gate in enumerate(gates):
-            pair = pairs.at(index)
-            rest = descent.at(index) if together else self._descend(pair)
+            rest = descent.at(index) if together else self._descend(pairs.at(index))
             if not self.frozen:
-                self._follow(pair, rest, alignment)
+                gain_db = DB_PER_NEPER * (float(rest.log_gain) + level_log[index])
+                self._follow(
+                    Reading(gain_db, std_db[index], lag_hops[index], spread_hops[index]), in_phase[index], alignment
+                )
                 self._state = gate or self._judge(rest, alignment)
             estimates.append(
                 Estimate(
@@ -153,10 +161,10 @@ class Estimator:
                     available_frame=float(windows.available_frames[index]),
                     gain_true_db=float(windows.gain_true_db[index]),
                     gain_est_db=self.tracker.gain_db if math.isfinite(self.tracker.std_db) else math.nan,
-                    gain_opt_db=math.nan if told_nothing[index] else float(optima_db[index]),
-                    opt_std_db=DB_PER_NEPER * float(pair.evidence.std_log),
-                    least_squares_db=math.nan if told_nothing[index] else float(least_squares_db[index]),
-                    bound_db=math.nan if told_nothing[index] else float(pairs.bound_db[index]),
+                    gain_opt_db=optima_db[index],
+                    opt_std_db=std_db[index],
+                    least_squares_db=least_squares_db[index],
+                    bound_db=bound_db[index],
                     std_db=self.tracker.std_db,
                     loss=math.nan if gate else float(rest.loss),
                     state=self._state,
@@ -211,8 +219,8 @@ class Estimator:
         dry_rms, target_rms = rms_of(dry_spectrum), rms_of(target_spectrum)
         silent = (dry_rms < SILENCE_RMS) | (target_rms < SILENCE_RMS)
         dry_rms, target_rms = dry_rms.clamp_min(SILENCE_RMS), target_rms.clamp_min(SILENCE_RMS)
-        dry_spectrum = dry_spectrum / dry_rms.unsqueeze(-1)
-        target_spectrum = target_spectrum / target_rms.unsqueeze(-1)
+        dry_spectrum = scaled(dry_spectrum, 1.0 / dry_rms.unsqueeze(-1))
+        target_spectrum = scaled(target_spectrum, 1.0 / target_rms.unsqueeze(-1))
         faded = self._faded(dry_rms)
         evidence = weigh(dry_spectrum, target_spectrum, faded)
         clipped = _clipped(dry) | _clipped(target) if self.settings.clip_gate else torch.zeros_like(silent)
@@ -220,7 +228,7 @@ class Estimator:
         silent |= evidence.std_log.isinf() & ~clipped & (faded > PAUSE)
         if cross is not None and not bool(silent.all()):
             level = dry_rms[~silent].unsqueeze(-1)  # loud windows count more, whatever the gain does meanwhile
-            cross.add(dry_spectrum[~silent] * level, target_spectrum[~silent] * level)
+            cross.add(scaled(dry_spectrum[~silent], level), scaled(target_spectrum[~silent], level))
         loss = loss_named(self.settings.loss)
         if isinstance(loss, SpectralLoss):
             features = loss.of_spectrum(dry_spectrum), loss.of_spectrum(unbiased(target_spectrum, evidence.noise))
@@ -265,19 +273,17 @@ class Estimator:
             return descend_plainly(*seen, start_log, pairs.optimum_log, optimizer=optimizer, rate=rate)
         return descend(*seen, pairs.evidence, start_log, pairs.optimum_log, optimizer=optimizer, rate=rate)
 
-    def _follow(self, pair: "_Pairs", rest: Descent, alignment: Alignment) -> None:
-        std_db = DB_PER_NEPER * float(pair.evidence.std_log)
-        gain_db = DB_PER_NEPER * float(rest.log_gain + pair.level_log)
+    def _follow(self, reading: Reading, in_phase: float, alignment: Alignment) -> None:
+        told = math.isfinite(reading.std_db)
         if not self.settings.plain:
-            self.tracker.update(Reading(gain_db, std_db, float(pair.lag_hops), float(pair.spread_hops)))
-        elif math.isfinite(std_db):
-            self.tracker = Tracker(gain_db, std_db)
-        if not math.isfinite(std_db):
+            self.tracker.update(reading)
+        elif told:
+            self.tracker = Tracker(reading.gain_db, reading.std_db)
+        if not told:
             self._untold_s += self.settings.hop_frames / self.settings.sample_rate
             return
         self._untold_s = 0.0
         if alignment.known:
-            in_phase = float(pair.evidence.in_phase)
             turn = 1.0 - POLARITY_MEMORY if self._cosine else 1.0
             self._cosine += turn * (in_phase - self._cosine)
 
