@@ -1,0 +1,49 @@
+"""A minute of `scripts/fuzz.py`, and that it sees what it looks for. An hour of it: docs/robustness.md."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from scripts.fuzz import GOOD, KINDS, MEMORY_MB, Example, Result, problem
+from tests.commands import ROOT
+
+RUN = Example(["run", "--headless", "--csv", "t.csv", "--input", "bad.wav"], {"bad.wav": b"RIFF"})
+LINE = "rtgain: bad.wav: is text, not sound\n"
+FILES = {"ok.wav": GOOD, "bad.wav": b"RIFF"}
+
+
+@pytest.mark.timeout(240)
+def test_a_minute_of_fuzzing_finds_nothing() -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "fuzz.py"), "--minutes", "1"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=230, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    said = re.fullmatch(r"(\d+) examples of (.+?): (.+); at most (\d+) MB\n", run.stdout)
+    assert said is not None, run.stdout
+    assert int(said[1]) > 20
+    assert said[2] == ", ".join(KINDS)
+    assert " × exit code 2" in said[3]
+
+
+def test_a_run_that_refuses_in_one_line_is_no_problem() -> None:
+    assert problem(RUN, Result(2, LINE, FILES, 100.0)) is None
+    assert problem(RUN, Result(0, "", {**FILES, "t.csv": b"time_s"}, 100.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (Result(None, "", FILES, 100.0), "hangs"),
+        (Result(-11, "", FILES, 100.0), "ends with -11"),
+        (Result(2, "Traceback (most recent call last):\n", FILES, 100.0), "ends with 2"),
+        (Result(0, LINE, FILES, 100.0), "says something else"),
+        (Result(2, LINE + LINE, FILES, 100.0), "in one line"),
+        (Result(2, LINE, FILES, MEMORY_MB + 1.0), "takes 501 MB"),
+        (Result(2, LINE, {**FILES, "core": b""}, 100.0), "leaves ['core']"),
+        (Result(2, LINE, {**FILES, "ok.wav": b""}, 100.0), "changes ['ok.wav']"),
+        (Result(2, LINE, {**FILES, "t.csv": b"time_s"}, 100.0), "fails, and leaves ['t.csv']"),
+    ],
+)
+def test_what_no_run_may_do_is_seen(result: Result, words: str) -> None:
+    assert words in (problem(RUN, result) or "")
