@@ -24,6 +24,9 @@ SEARCH_HOPS = 16
 FOLLOW_HOPS = 64
 """Hops between readings once it is known; also the most windows in a batch."""
 
+BATCH_FRAMES = 1 << 18
+"""The most frames in a batch of windows, for what is made of each takes memory: 64 windows of 85 ms at 48 kHz."""
+
 SEARCH_S = 2.0
 """Sound that the search over the whole range listens to …"""
 
@@ -165,7 +168,7 @@ class Follower:
         offset = self.aligner.offset_frames
         ready = (self._sound.written - self.next_frame) // hop_frames + 1
         reading_hops = FOLLOW_HOPS if self.aligner.steady else SEARCH_HOPS
-        hops = min(ready, reading_hops - self._hop % reading_hops)
+        hops = min(ready, reading_hops - self._hop % reading_hops, max(1, BATCH_FRAMES // window_frames))
         if hops <= 0:
             return []
         start = self._hop * hop_frames
