@@ -13,7 +13,7 @@ import soundfile
 from rtgain.cli import main
 from tests.bad_files import make_bad_files, noise
 from tests.bad_inputs import BAD_INPUTS, BadInput, answer
-from tests.commands import command, rtgain
+from tests.commands import ROOT, command, rtgain
 
 RATE = 48_000
 OUTPUTS = ("--csv", "t.csv", "--json", "s.json", "--record", "m.wav", "--plot", "p.png")
@@ -97,6 +97,13 @@ def test_a_bad_input_gets_its_line_from_the_real_command(name: str, bad_files: P
 def test_there_are_a_hundred_bad_inputs_and_each_has_a_name_and_a_command_of_its_own() -> None:
     assert len(BAD_INPUTS) >= 100
     assert len({bad.name for bad in BAD_INPUTS}) == len({bad.command for bad in BAD_INPUTS}) == len(BAD_INPUTS)
+
+
+def test_the_documentation_has_the_table() -> None:
+    """As `python -m tests.bad_inputs` prints it, as far as that does not depend on what is installed."""
+    table = (ROOT / "docs" / "robustness.md").read_text(encoding="utf-8")
+    for bad in BAD_INPUTS:
+        assert f"| {bad.name} | `{bad.line.replace('|', ' ')[:100]}" in table
 
 
 # --- files that are read --------------------------------------------------------------------------

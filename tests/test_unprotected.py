@@ -21,6 +21,12 @@ def test_a_protection_can_be_taken_out_and_has_a_test(protection: Protection, tm
         assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8")
 
 
+def test_the_documentation_has_each_and_each_failed_without() -> None:
+    text = (ROOT / "docs" / "robustness.md").read_text(encoding="utf-8")
+    for protection in PROTECTIONS:
+        assert f"| {protection.name} | `{protection.check.rpartition('::')[2]}` | passes | fails: " in text
+
+
 def test_what_is_not_there_cannot_be_taken_out(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("x = 1\nx = 1\n")
     for code in ("x = 2", "x = 1"):
