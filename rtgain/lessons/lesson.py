@@ -9,7 +9,7 @@ from rtgain.lessons.expectations import MINUS, Expectation, Finding
 
 CONTROLLED = (
     "input", "gain_db", "automation", "polarity", "phase_deg", "delay_ms", "noise_dbfs", "target",
-    "loss", "optimizer", "lr", "steps", "window_ms", "hop_ms", "align",
+    "loss", "optimizer", "lr", "steps", "window_ms", "hop_ms", "align", "race",
 )  # fmt: skip
 """What a lesson sets of a session: all but the devices, the clock and what is heard."""
 

@@ -53,6 +53,8 @@ def play(step: Step, seed: int) -> list[Watch]:
 
 
 def _take(watches: list[Watch], session: Session, estimates: Sequence[Estimate]) -> None:
+    rivals = session.rivals
     for estimate in estimates:
+        moment = Moment.of_estimate(estimate, session.sample_rate, session.xruns, rivals)
         for watch in watches:
-            watch.take(Moment.of_estimate(estimate, session.sample_rate, session.xruns))
+            watch.take(moment)

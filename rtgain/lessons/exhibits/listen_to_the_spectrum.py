@@ -3,10 +3,14 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
+from rtgain.dsp.fit import fit
+from rtgain.dsp.gain import LogGain
 from rtgain.dsp.losses import SpectralLoss
 from rtgain.figures import draw
 from rtgain.lessons.exhibits import Exhibits, drawing
+from rtgain.lessons.exhibits.live_runs import played_through
 from rtgain.lessons.exhibits.sine import (
     DRY,
     GAIN,
@@ -21,6 +25,7 @@ from rtgain.lessons.exhibits.sine import (
     played,
     turned,
 )  # fmt: skip
+from rtgain.lessons.listen_to_the_spectrum import LESSON, POWER_2
 from rtgain.style import DRY as DRY_CURVE
 from rtgain.style import ESTIMATE, TARGET
 
@@ -41,6 +46,8 @@ def measure(seed: int) -> Exhibits:
     losses = losses_at(gains, target, PLAIN_SPECTRAL)
     plus, minus = losses_at(np.array([GAIN, -GAIN]), target, PLAIN_SPECTRAL)
     squared = descend(target, SQUARED, steps=1).parameters["gain"]
+    fallen = played_through(1.0, **LESSON.steps[2].controls)[1][POWER_2]
+    slopes = [_slope_at_one(power) for power in (1.0, 2.0)]
 
     def both_losses() -> "Figure":
         figure, panels = drawing.figure_of(1, 2)
@@ -92,11 +99,22 @@ def measure(seed: int) -> Exhibits:
             "power_2_minimum": optimum(target, SQUARED),
             "power_2_first": squared[1],
             "power_2_slope": (1.0 - squared[1]) / 0.01,
+            "slope_1": slopes[0],
+            "slope_2": slopes[1],
+            "slope_ratio": slopes[1] / slopes[0],
+            "fallen_db": fallen.gain_db,
         },
         figures={"loss": both_losses, "gain": steps, "spectra": spectra, "powers": powers},
         sounds={"target_90": played(target), "matched_90": played(gain[-1] * DRY)},
         film=lambda: drawing.descent_film(gains, losses, gain, DRY, target, reference=GAIN),
     )
+
+
+def _slope_at_one(power: float) -> float:
+    """The slope of the normalized loss over the logarithm of the gain, at a gain of one."""
+    start, lr = LogGain(log_gain=torch.zeros(1, dtype=torch.float64)), 1e-6
+    path = fit(start, DRY, GAIN * DRY, loss=SpectralLoss(power), lr=lr, steps=1).parameters["log_gain"]
+    return float(path[0] - path[1]) / lr
 
 
 def _magnitudes(samples: Wave) -> tuple[Wave, Wave]:
