@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
+from rtgain.lessons.controls import MINUS
+
 if TYPE_CHECKING:
     from rtgain.estimation.estimate import Estimate
     from rtgain.snapshot import Rival, Snapshot
@@ -26,8 +28,6 @@ NAMES = {
     "gain_db": "gain", "swing_db": "swing", "std_db": "deviation", "delay_ms": "delay", "polarity": "polarity",
     "xruns": "xruns",
 }  # fmt: skip
-
-MINUS = "\N{MINUS SIGN}"
 
 
 SWING_S = 1.0

@@ -4,8 +4,9 @@ import base64
 import html
 from collections.abc import Mapping, Sequence
 
+from rtgain.lessons.controls import in_words
 from rtgain.lessons.expectations import MARKS
-from rtgain.lessons.lesson import Lesson, Step, fill
+from rtgain.lessons.lesson import Lesson, Step, emphasized, fill
 from rtgain.lessons.rehearsal import Result
 from rtgain.style import ESTIMATE, LIGHT_BACKGROUND
 
@@ -79,14 +80,13 @@ def data_uri(name: str, content: bytes) -> str:
 def _step(step: Step, numbers: Mapping[str, float], results: Sequence[Result], media: Mapping[str, bytes]) -> str:
     parts = [f"<section><h2>{_text(step.title)}</h2>", f"<p>{_text(fill(step.text, numbers))}</p>"]
     if step.controls:
-        settings = ", ".join(f"{name} {value}".replace("_", " ") for name, value in step.controls.items())
         hints = (
-            (("In the window"), settings),
+            ("In the window", in_words(step.controls)),
             ("Watch", fill(step.watch, numbers)),
             ("Listen", fill(step.listen, numbers)),
         )
         parts.append("<dl>" + "".join(f"<dt>{name}</dt><dd>{_text(hint)}</dd>" for name, hint in hints) + "</dl>")
-    parts += [f"<p>{_emphasis(_text(fill(why, numbers)))}</p>" for why in step.why.split("\n\n") if why]
+    parts += [f"<p>{emphasized(fill(why, numbers))}</p>" for why in step.why.split("\n\n") if why]
     for name, caption in step.figures.items():
         said = _text(fill(caption, numbers))
         image = data_uri("x.png", media[f"{name}.png"])
@@ -123,9 +123,3 @@ def _document(title: str, body: Sequence[str]) -> bytes:
 
 def _text(text: str) -> str:
     return html.escape(text, quote=True)
-
-
-def _emphasis(text: str) -> str:
-    """``*word*`` as emphasis."""
-    parts = text.split("*")
-    return "".join(f"<em>{part}</em>" if index % 2 else part for index, part in enumerate(parts))

@@ -19,9 +19,9 @@ LESSON = Lesson(
             title="Music",
             text=(
                 "Hundreds of bins, each with its own level from moment to moment, and all of them say the same "
-                "gain: the estimate errs by {clean_db:.4f} dB."
+                "gain: the estimate errs by less than 0.002 dB."
             ),
-            watch="the estimate lie on the reference from the first half second on.",
+            watch="the estimate lie on the reference.",
             listen="Dry (1), Target (2), Matched (3) and Difference (4).",
             controls=MUSIC,
             expects=(Within("gain_db", -16.49, -16.465),),
@@ -35,7 +35,7 @@ LESSON = Lesson(
                 "Once in ten seconds the music pauses for a beat. In silence every gain explains the target: "
                 "rtgain holds what it knows, and says “silent”."
             ),
-            watch="the state, at the end of each turn; the estimate moves by {held_db:.4f} dB meanwhile.",
+            watch="the state, and the levels; the estimate stays where it is.",
             listen="Matched (3): it comes back after the pause at the same level.",
             controls=MUSIC,
             expects=(Becomes("silent", by_s=12.0), Within("gain_db", -16.49, -16.465, by_s=12.0)),

@@ -10,10 +10,11 @@ from rtgain.dsp.gain import LogGain
 from rtgain.dsp.losses import SpectralLoss
 from rtgain.figures import draw
 from rtgain.lessons.exhibits import Exhibits, drawing
-from rtgain.lessons.exhibits.live_runs import played_through
+from rtgain.lessons.exhibits.live_runs import arrival_s, played_through
 from rtgain.lessons.exhibits.sine import (
     DRY,
     GAIN,
+    GAIN_DB,
     PLAIN_SPECTRAL,
     PLAIN_WAVEFORM,
     RATE,
@@ -47,6 +48,7 @@ def measure(seed: int) -> Exhibits:
     plus, minus = losses_at(np.array([GAIN, -GAIN]), target, PLAIN_SPECTRAL)
     squared = descend(target, SQUARED, steps=1).parameters["gain"]
     fallen = played_through(1.0, **LESSON.steps[2].controls)[1][POWER_2]
+    late, found = (played_through(6.0, **step.controls)[0] for step in LESSON.steps[3:])
     slopes = [_slope_at_one(power) for power in (1.0, 2.0)]
 
     def both_losses() -> "Figure":
@@ -102,6 +104,8 @@ def measure(seed: int) -> Exhibits:
             "slope_1": slopes[0],
             "slope_2": slopes[1],
             "slope_ratio": slopes[1] / slopes[0],
+            "late_db": float(np.sqrt(np.mean(np.square(late.gain_est_db - GAIN_DB)))),
+            "found_s": arrival_s(found),
             "fallen_db": fallen.gain_db,
         },
         figures={"loss": both_losses, "gain": steps, "spectra": spectra, "powers": powers},

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from rtgain.config import SessionConfig
 from rtgain.session import Session
 from rtgain.snapshot import Rival
@@ -17,3 +19,8 @@ def played_through(duration_s: float, **options: Any) -> tuple[History, dict[str
             session.advance()
         session.finish()
         return session.trace.history(), {rival.name: rival for rival in session.rivals}
+
+
+def arrival_s(history: History) -> float:
+    """When the estimate was last a tenth of a decibel or more off the true gain."""
+    return float(history.time_s[np.abs(history.gain_est_db - history.gain_true_db) >= 0.1].max())

@@ -7,7 +7,7 @@ import numpy as np
 from rtgain.dsp.gain import DB_PER_NEPER
 from rtgain.dsp.losses import SpectralLoss
 from rtgain.lessons.exhibits import Exhibits, drawing
-from rtgain.lessons.exhibits.live_runs import played_through
+from rtgain.lessons.exhibits.live_runs import arrival_s, played_through
 from rtgain.lessons.exhibits.sine import (
     DRY,
     GAIN,
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from rtgain.snapshot import Rival
-    from rtgain.trace import History
 
 QUIET = 10.0 ** (-40.0 / 20.0)
 NORMALIZED = SpectralLoss(window=False)
@@ -90,14 +89,14 @@ def measure(seed: int) -> Exhibits:
             "steps": STEPS,
             "cycle_low_db": float(left_db["SGD"].min()),
             "cycle_high_db": float(left_db["SGD"].max()),
-            "arrive_s": _arrival_s(slow),
+            "arrive_s": arrival_s(slow),
             "sgd_low_db": float(sgd_db.min()),
             "sgd_high_db": float(sgd_db.max()),
             "sgd_swing_db": float(np.ptp(sgd_db)),
             "adam_swing_db": float(np.ptp(_last_second_db(live[1][1][ADAM]))),
             "rprop_swing_db": float(np.ptp(_last_second_db(live[2][1][RPROP]))),
             "fallen_db": live[3][1][SGD].gain_db,
-            "step_db": 0.1 * DB_PER_NEPER,
+            "step_db": 0.3 * DB_PER_NEPER,
             "adam_db": float(np.abs(left_db["Adam"]).max()),
             "rprop_db": float(np.abs(20.0 * np.log10(paths["Rprop"][RPROP_STEPS] / best))),
             "closed_db": float(off_db(np.array(best))),
@@ -124,11 +123,6 @@ def _last_second_db(rival: "Rival") -> Wave:
     history = rival.history
     newest: Wave = history.gain_est_db[history.time_s > history.time_s[-1] - 1.0]
     return newest
-
-
-def _arrival_s(history: "History") -> float:
-    """When the estimate was last a tenth of a decibel or more off the true gain."""
-    return float(history.time_s[np.abs(history.gain_est_db - history.gain_true_db) >= 0.1].max())
 
 
 def _mean_magnitude(noise: Wave) -> float:

@@ -1,0 +1,58 @@
+"""All lessons in the window, at real speed, with the real session: every outcome comes about as the panel judges it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+
+from gui.main_window import MainWindow
+from gui.session_host import real_session
+from gui.theme import LIGHT, apply_theme
+from rtgain.config import SessionConfig
+from rtgain.lessons import LESSONS
+from rtgain.lessons.lesson import Lesson
+
+pytestmark = pytest.mark.alone
+
+PATIENCE_MS = 60_000
+"""Far beyond what a start or an experiment takes; how long an outcome may take, the lesson says."""
+
+
+@pytest.fixture(scope="module")
+def window(x_display: str) -> Iterator[MainWindow]:
+    """The window as it opens without a sound card, with the Learn panel shown."""
+    app = QApplication.instance() or QApplication(["rtgain"])
+    assert isinstance(app, QApplication)
+    app.setStyle("Fusion")
+    apply_theme(app, LIGHT)
+    window = MainWindow(SessionConfig(clock="realtime"), real_session, LIGHT)
+    window.painted.connect(window.start)
+    window.show()
+    window.learn_button.click()
+    yield window
+    window.close()
+    window.deleteLater()
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_every_outcome_comes_about_in_the_window(qtbot: Any, window: MainWindow, lesson: Lesson) -> None:
+    learn = window.learn
+    learn.menu.activated.emit(LESSONS.index(lesson))
+    for step in lesson.steps:
+        if step is not lesson.steps[0]:
+            qtbot.mouseClick(learn.next, Qt.MouseButton.LeftButton)
+        assert learn.step is step
+        qtbot.waitUntil(lambda: window.host.state == "running", timeout=PATIENCE_MS)
+        if step.act == "xrun":
+            qtbot.mouseClick(learn.xrun, Qt.MouseButton.LeftButton)
+        if step.expects:
+            qtbot.waitUntil(lambda: learn.outcome in ("seen", "not so"), timeout=PATIENCE_MS)
+            assert learn.outcome == "seen", learn.outcome_line.text()
+        if step.has_exhibits:
+            qtbot.mouseClick(learn.experiment, Qt.MouseButton.LeftButton)
+            qtbot.waitUntil(lambda: learn.finding_outcome in ("seen", "not so"), timeout=PATIENCE_MS)
+            assert learn.finding_outcome == "seen", learn.experiment.text()
+    window.exhibits.close()
+    assert window.host.state == "running"
