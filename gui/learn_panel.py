@@ -152,8 +152,7 @@ class LearnPanel(QFrame):
         place, count = self.lesson.steps.index(step), len(self.lesson.steps)
         with QSignalBlocker(self.menu):
             self.menu.setCurrentIndex(LESSONS.index(self.lesson))
-        self.title.setText(step.title)
-        self.text.setText(fill(step.text, numbers))
+        self.text.setText(f"<b>{step.title}</b>&nbsp; {fill(step.text, numbers)}")
         hints = (("Set", self._moved()), ("Watch", fill(step.watch, numbers)), ("Listen", fill(step.listen, numbers)))
         self.hints.setText("<br>".join(f"<b>{name}</b>&nbsp; {hint}" for name, hint in hints if hint))
         self.place.setText(f"{place + 1} of {count}")
@@ -183,16 +182,16 @@ class LearnPanel(QFrame):
             self.outcome_line.setText(f"{MARKS['happening']} {self._stage.doing}" if self._stage.doing else NOT_LIVE)
 
     def _write_outcome(self) -> None:
+        """What has come; before all of it has, the first that is still open."""
         outcome = self.outcome
-        open_ones = [watch for watch in self._watches if watch.outcome != "seen"]
-        if outcome == "seen":
-            came = ", ".join(watch.came for watch in self._watches)
-            line = f"seen ✓ {came}"
+        first = next((watch for watch in self._watches if watch.outcome != "seen"), None)
+        if first is None:
+            line = f"seen ✓ {', '.join(watch.came for watch in self._watches)}"
         elif outcome == "not so":
-            expected = ", ".join(f"{watch.expectation}, came {watch.came}" for watch in open_ones)
-            line = f"not so: expected {expected}. Try again with “Set the controls again”."
+            late = next(watch for watch in self._watches if watch.outcome == "not so")
+            line = f"not so: expected {late.expectation}, came {late.came}. Try again with “Set the controls again”."
         else:
-            line = f"{outcome}: " + ", ".join(f"{watch.expectation} (now {watch.came})" for watch in open_ones)
+            line = f"{outcome}: {first.expectation} (now {first.came})"
         self.again.setEnabled(outcome == "not so")
         self.outcome_line.setText(f"{MARKS[outcome]} {line}")
 
@@ -201,13 +200,12 @@ class LearnPanel(QFrame):
         self.menu.setAccessibleName("Lesson")
         self.menu.addItems([f"{lesson.number} · {lesson.title}" for lesson in LESSONS])
         self.menu.activated.connect(self.choose_lesson)
-        self.title = QLabel()
-        self.title.setFont(tabular(self.title.font(), bold=True))
         self.text, self.hints, self.outcome_line = QLabel(), QLabel(), QLabel()
         for label in (self.text, self.hints, self.outcome_line):
             label.setWordWrap(True)
             label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        self.hints.setTextFormat(Qt.TextFormat.RichText)
+        for label in (self.text, self.hints):
+            label.setTextFormat(Qt.TextFormat.RichText)
         self.outcome_line.setFont(tabular(self.outcome_line.font()))
         self.outcome_line.setAccessibleName("Outcome")
         self.again = _button("Set the controls again", "Bring back what this step has set", self.begin)
@@ -226,15 +224,9 @@ class LearnPanel(QFrame):
         bar = QHBoxLayout()
         bar.setSpacing(8)
         bar.addWidget(self.menu)
-        bar.addSpacing(6)
-        bar.addWidget(self.title, 1)
-        for widget in (self.experiment, self.previous, self.place, self.next):
+        bar.addStretch(1)
+        for widget in (self.xrun, self.again, self.experiment, self.previous, self.place, self.next):
             bar.addWidget(widget)
-        below = QHBoxLayout()
-        below.setSpacing(8)
-        below.addWidget(self.outcome_line, 1)
-        below.addWidget(self.xrun)
-        below.addWidget(self.again)
         grid = QGridLayout(self)
         grid.setContentsMargins(14, 7, 14, 7)
         grid.setHorizontalSpacing(24)
@@ -242,7 +234,7 @@ class LearnPanel(QFrame):
         grid.addLayout(bar, 0, 0, 1, 2)
         grid.addWidget(self.text, 1, 0)
         grid.addWidget(self.hints, 1, 1)
-        grid.addLayout(below, 2, 0, 1, 2)
+        grid.addWidget(self.outcome_line, 2, 0, 1, 2)
         grid.setColumnStretch(0, 5)
         grid.setColumnStretch(1, 4)
         grid.setRowStretch(1, 1)

@@ -9,7 +9,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def _with_unit(unit: str) -> Callable[[Any], str]:
-    return lambda value: "none" if value is None else f"{value:.5g}{unit}".replace("-", MINUS)
+    return lambda value: "none" if value is None else f"{value:.4g}{unit}".replace("-", MINUS)
 
 
 def _or_auto(value: Any) -> str:
@@ -17,7 +17,7 @@ def _or_auto(value: Any) -> str:
 
 
 IN_WORDS: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "input": ("Source", str),
+    "input": ("Source", str.capitalize),
     "loop": ("Loop", lambda on: "on" if on else "off"),
     "gain_db": ("Gain", _with_unit(" dB")),
     "automation": ("Automation", str),

@@ -22,8 +22,8 @@ LESSON = Lesson(
                 "races beside it."
             ),
             watch=(
-                "the blue estimate on the reference, while the line “waveform/SGD@0.1” goes to silence; and, in “Loss "
-                "against gain”, where either loss is least."
+                "the estimate on the reference, and “waveform/SGD@0.1” below; in “Loss against gain”, where either "
+                "loss is least."
             ),
             listen="Target (2) and Matched (3): one level.",
             controls={**SINE, "phase_deg": 90.0, "race": (WAVEFORM,)},
@@ -85,11 +85,8 @@ LESSON = Lesson(
                 "{slope_ratio:.0f} times that of power 1. One step of torch's own SGD leads to {fallen_db:.1f} dB, "
                 "where hardly any slope is left, and there it stays."
             ),
-            watch=(
-                "two lines that race at one rate: “spectral/SGD@0.1” swings about the reference, "
-                "“spectral-power/SGD@0.1” has fallen through."
-            ),
-            listen="Matched (3): the estimate's, as before.",
+            watch="“spectral/SGD@0.1”, which swings about the reference, and the other, which has fallen through.",
+            listen="Matched (3), as before.",
             controls={
                 **SINE,
                 "loss": "spectral-power",
