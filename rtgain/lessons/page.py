@@ -12,7 +12,8 @@ from rtgain.style import ESTIMATE, LIGHT_BACKGROUND
 
 STYLE = f"""
 :root {{ color-scheme: light; }}
-body {{ font: 17px/1.6 system-ui, sans-serif; color: #1d232a; background: #f2f4f6; margin: 0; }}
+body {{ font: 17px/1.6 system-ui, sans-serif; color: #1d232a; background: #f2f4f6; margin: 0;
+        overflow-wrap: anywhere; }}
 main {{ max-width: 860px; margin: 0 auto; padding: 24px 20px 64px; }}
 h1 {{ font-size: 34px; line-height: 1.2; margin: 24px 0 8px; }}
 h2 {{ font-size: 23px; margin: 0 0 8px; }}
@@ -45,7 +46,8 @@ def lesson_page(
 ) -> bytes:
     """The page of a lesson; `media` are its PNGs, WAVs and its MP4 by file name."""
     ways = ['<a href="index.html">All lessons</a>']
-    ways += [f'<a href="{other.name}.html">{_text(other.title)}</a>' for other in (previous, following) if other]
+    ways += [f'<a href="{previous.name}.html">← {_text(previous.title)}</a>'] if previous else []
+    ways += [f'<a href="{following.name}.html">{_text(following.title)} →</a>'] if following else []
     body = [
         f"<nav>{' · '.join(ways)}</nav>" if previous or following else "",
         f"<h1>{lesson.number} · {_text(lesson.title)}</h1>",

@@ -89,7 +89,7 @@ def measure(seed: int) -> Exhibits:
             values = losses_at(both, target, loss)
             drawing.draw_loss(axes, both, values / values.max(), reference=GAIN)
             axes.set_title(f"power {power}", loc="left")
-        panels[0].legend(frameon=False)
+        panels[0].legend(frameon=False, loc="lower right")
         return figure
 
     return Exhibits(
