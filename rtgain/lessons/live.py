@@ -47,7 +47,7 @@ LESSON = Lesson(
         Step(
             title="A long window",
             text=(
-                "Now 340 ms: each window errs by {long_db:.3f} dB, but its center, which it speaks of, is 170 ms ago. "
+                "Now 341 ms: each window errs by {long_db:.3f} dB, but its center, which it speaks of, is 171 ms ago. "
                 "Latency against accuracy: with {window_ms:.0f} ms and a hop of {hop_ms:.0f} ms rtgain stands between."
             ),
             watch="the closed form close to the estimate; move the gain, and both come late.",

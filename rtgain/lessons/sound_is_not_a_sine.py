@@ -86,14 +86,14 @@ LESSON = Lesson(
         Step(
             title="Windows",
             text=(
-                "A window of 340 ms in place of 85 ms. It parts tones that a short one melts together and averages "
+                "A window of 341 ms in place of 85 ms. It parts tones that a short one melts together and averages "
                 "more noise; what changes inside it is blurred, and every estimate is later."
             ),
             watch="the estimate calmer, and slower to follow when you move the reference gain.",
             listen="Matched (3), while you move the gain.",
-            controls={**MUSIC, "noise_dbfs": -44.5, "window_ms": 340.0},
+            controls={**MUSIC, "noise_dbfs": -44.5, "window_ms": 341.0},
             expects=(Within("gain_db", -16.6, -16.36, by_s=8.0),),
-            figures={"windows": "One moment of the music through a window of 21 ms and one of 340 ms."},
+            figures={"windows": "One moment of the music through a window of 21 ms and one of 341 ms."},
             duration_s=5.0,
         ),
     ),

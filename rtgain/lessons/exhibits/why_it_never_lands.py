@@ -32,6 +32,9 @@ QUIET = 10.0 ** (-40.0 / 20.0)
 NORMALIZED = SpectralLoss(window=False)
 NORMALIZED_LR = 0.001
 
+NEPERS = 0.3
+"""The steps of those that race, near the goal, on the logarithm of the gain: their rate."""
+
 LIVE_S = 3.0
 """A second more than the slowest of the lesson's estimates takes to arrive."""
 
@@ -96,7 +99,7 @@ def measure(seed: int) -> Exhibits:
             "adam_swing_db": float(np.ptp(_last_second_db(live[1][1][ADAM]))),
             "rprop_swing_db": float(np.ptp(_last_second_db(live[2][1][RPROP]))),
             "fallen_db": live[3][1][SGD].gain_db,
-            "step_db": 0.3 * DB_PER_NEPER,
+            "step_db": NEPERS * DB_PER_NEPER,
             "adam_db": float(np.abs(left_db["Adam"]).max()),
             "rprop_db": float(np.abs(20.0 * np.log10(paths["Rprop"][RPROP_STEPS] / best))),
             "closed_db": float(off_db(np.array(best))),
