@@ -121,7 +121,7 @@ class Within:
     by_s: float = 6.0
     of: str = ""
 
-    def holds(self, moment: Moment) -> bool:
+    def holds(self, moment: Moment, before: Moment | None) -> bool:
         """Whether it is so at this moment; never where the number is not known."""
         return self.low <= moment.value(self.field, self.of) <= self.high
 
@@ -146,7 +146,7 @@ class Becomes:
     for_s: float = 0.1
     by_s: float = 6.0
 
-    def holds(self, moment: Moment) -> bool:
+    def holds(self, moment: Moment, before: Moment | None) -> bool:
         """Whether it is so at this moment."""
         return moment.state == self.state
 
@@ -158,7 +158,26 @@ class Becomes:
         return f"state {self.state}"
 
 
-Expectation = Within | Becomes
+@dataclass(frozen=True)
+class NoXrun:
+    """Nothing is late for `for_s` seconds on end, beginning by `by_s`; a busy machine has its moments."""
+
+    for_s: float = 1.0
+    by_s: float = 20.0
+
+    def holds(self, moment: Moment, before: Moment | None) -> bool:
+        """Whether none has come since the moment before."""
+        return before is None or moment.xruns == before.xruns
+
+    def came(self, moment: Moment) -> str:
+        """What there is, in words."""
+        return f"xruns {moment.xruns} so far"
+
+    def __str__(self) -> str:
+        return f"no xrun for {_number(self.for_s)} s"
+
+
+Expectation = Within | Becomes | NoXrun
 
 
 @dataclass(frozen=True)
@@ -188,13 +207,15 @@ class Watch:
         self.came = ""
         """What there was at the last moment, or when it was seen."""
         self._since_s: float | None = None
+        self._before: Moment | None = None
 
     def take(self, moment: Moment) -> None:
         """Judge the next moment; what has been seen stays seen."""
         if self.outcome == "seen":
             return
         self.came = self.expectation.came(moment)
-        if not self.expectation.holds(moment):
+        before, self._before = self._before, moment
+        if not self.expectation.holds(moment, before):
             self._since_s = None
             self.outcome = "not so" if moment.time_s > self.expectation.by_s else "waiting"
             return

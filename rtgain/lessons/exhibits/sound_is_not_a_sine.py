@@ -33,6 +33,8 @@ EXCERPTS = [slice(start, start + RATE // 2) for start in range(RATE, 9 * RATE, R
 """Half seconds of music on which losses without weights are searched; before and behind them there is silence."""
 
 TRIED_DB = np.arange(-3.0, 9.0, 0.05)
+TRIED = GAIN * 10.0 ** (TRIED_DB / 20.0)
+"""Gains at which losses are searched that have no closed form, as decibels off the true one and linear."""
 
 PLAIN = SpectralLoss()
 
@@ -132,28 +134,34 @@ def _rms_db(estimates: "list[Estimate]") -> float:
     return float(np.sqrt(np.mean(np.square(errors))))
 
 
-def _losses(loss: FeatureLoss, dry: NDArray[np.floating], target: NDArray[np.floating], excerpt: slice) -> Wave:
-    """The loss on the excerpt at each of `TRIED_DB` off the true gain."""
+def _pair(dry: NDArray[np.floating], target: NDArray[np.floating], excerpt: slice) -> tuple[torch.Tensor, torch.Tensor]:
     x, y = (torch.from_numpy(signal[excerpt].astype(np.float64)).unsqueeze(0) for signal in (dry, target))
-    wanted = loss.features(y)
-    gains = GAIN * 10.0 ** (TRIED_DB / 20.0)
-    return np.array([float(loss.distance(loss.features(gain * x), wanted)) for gain in gains])
+    return x, y
 
 
 def _least_db(loss: FeatureLoss, dry: NDArray[np.floating], target: NDArray[np.floating], excerpt: slice) -> float:
     """Where the loss on the excerpt is least, off the true gain: closed form, else among `TRIED_DB`."""
-    x, y = (torch.from_numpy(signal[excerpt].astype(np.float64)).unsqueeze(0) for signal in (dry, target))
-    best = float(loss.optimum(loss.features(x), loss.features(y)))
-    if np.isnan(best):
-        return float(TRIED_DB[_losses(loss, dry, target, excerpt).argmin()])
-    return 20.0 * math.log10(best / GAIN)
+    x, y = _pair(dry, target, excerpt)
+    wanted = loss.features(y)
+    best = float(loss.optimum(loss.features(x), wanted))
+    if not np.isnan(best):
+        return 20.0 * math.log10(best / GAIN)
+    losses = [float(loss.distance(loss.features(gain * x), wanted)) for gain in TRIED]
+    return float(TRIED_DB[np.argmin(losses)])
+
+
+def _plain_losses(dry: NDArray[np.floating], target: NDArray[np.floating], excerpt: slice) -> Wave:
+    """The plain loss on the excerpt at each of `TRIED`: its features are as many times as large as the sound."""
+    x, wanted = (PLAIN.features(signal) for signal in _pair(dry, target, excerpt))
+    losses: Wave = PLAIN.distance(torch.from_numpy(TRIED[:, np.newaxis]) * x, wanted).numpy()
+    return losses
 
 
 def _film(music: NDArray[np.float32], noisy: NDArray[np.float32], excerpt: slice) -> Film:
     """The plain loss as noise comes up: its minimum moves off the true gain."""
     clean = GAIN * music
     shares = np.concatenate([np.linspace(0.0, 1.0, 40), np.ones(5)])
-    curves = [_losses(PLAIN, music, clean + share * (noisy - clean), excerpt) for share in shares]
+    curves = [_plain_losses(music, clean + share * (noisy - clean), excerpt) for share in shares]
     figure = paper(*drawing.FILM_SIZE)
     axes = figure.subplots()
     drawing.draw_loss(axes, TRIED_DB, curves[0], reference=0.0)
