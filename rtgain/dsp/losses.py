@@ -236,6 +236,7 @@ def magnitude_power(magnitude: Tensor, power: float) -> Tensor:
 LOSSES: dict[str, Callable[[], FeatureLoss]] = {
     "waveform": WaveformLoss,
     "spectral": SpectralLoss,
+    "spectral-power": lambda: SpectralLoss(2.0),
     "stft": StftLoss,
     "multi-resolution": lambda: StftLoss((256, 1024, 4096)),
     "log-stft": LogStftLoss,
