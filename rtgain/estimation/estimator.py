@@ -23,7 +23,7 @@ from rtgain.estimation.aligner import ALIGNED, Alignment
 from rtgain.estimation.descent import Descent, descend, descend_plainly
 from rtgain.estimation.estimate import Estimate, State
 from rtgain.estimation.settings import EstimatorSettings
-from rtgain.estimation.tracker import Reading, Tracker
+from rtgain.estimation.tracker import FLOOR_STD_DB, SHIFTED_FLOOR_STD_DB, Reading, Tracker
 
 SILENCE_RMS = 1e-8
 """A window below this RMS (−160 dBFS) on either side says nothing about the gain."""
@@ -146,14 +146,14 @@ class Estimator:
         std_db = (DB_PER_NEPER * pairs.evidence.std_log.double()).tolist()
         in_phase, level_log = pairs.evidence.in_phase.tolist(), pairs.level_log.tolist()
         lag_hops, spread_hops = pairs.lag_hops.tolist(), pairs.spread_hops.tolist()
+        floor_std_db = SHIFTED_FLOOR_STD_DB if alignment.shifts else FLOOR_STD_DB
         estimates = []
         for index, gate in enumerate(gates):
             rest = descent.at(index) if together else self._descend(pairs.at(index))
             if not self.frozen:
                 gain_db = DB_PER_NEPER * (float(rest.log_gain) + level_log[index])
-                self._follow(
-                    Reading(gain_db, std_db[index], lag_hops[index], spread_hops[index]), in_phase[index], alignment
-                )
+                reading = Reading(gain_db, std_db[index], lag_hops[index], spread_hops[index], floor_std_db)
+                self._follow(reading, in_phase[index], alignment)
                 self._state = gate or self._judge(rest, alignment)
             estimates.append(
                 Estimate(
@@ -214,7 +214,7 @@ class Estimator:
     ) -> tuple["_Pairs", list[State | None]]:
         """Level, align, transform and weigh the windows; and the states of those that are not to be judged."""
         dry, target = torch.from_numpy(windows.dry), torch.from_numpy(windows.target)
-        dry = delayed(dry, alignment.delay_frames - alignment.offset_frames)
+        dry = delayed(dry, alignment.fraction_frames)
         spectra = spectra_of(torch.stack([dry, target]))
         level = spectra.rms
         silent = (level < SILENCE_RMS).any(0)
