@@ -38,7 +38,7 @@ LESSON = Lesson(
             figures={
                 (
                     "waveforms"
-                ): "The first 200 samples: dry, target, and the estimate after the last step, which hides the target.",
+                ): "The first 200 samples: dry, target, and the estimate after the last step: the target lies on it.",
                 ("loss"): (
                     "The loss for 100 gains from 0 to 2. It is a straight line down to 0.15 and a straight line up "
                     "again."

@@ -25,7 +25,7 @@ LESSON = Lesson(
             listen="Dry (1), Target (2), Matched (3) and Difference (4).",
             controls=MUSIC,
             expects=(Within("gain_db", -16.49, -16.465),),
-            finds=(Finding("clean_db", 0.0, 0.002, "On ten seconds of music the RMS error is {clean_db:.5f} dB."),),
+            finds=(Finding("clean_db", 0.0, 0.002, "On ten seconds of music the RMS error is {clean_db:.3f} dB."),),
             sounds={"dry": "Music, dry.", "target": "The target."},
             duration_s=3.0,
         ),
@@ -63,11 +63,11 @@ LESSON = Lesson(
             controls={**MUSIC, "noise_dbfs": -44.5},
             expects=(Within("gain_db", -16.6, -16.36), Within("std_db", 0.001, 0.2)),
             finds=(
-                Finding("ours_30_db", 0.0, 0.012, "Noise 30 dB below: rtgain errs by {ours_30_db:.4f} dB,"),
-                Finding("ours_20_db", 0.0, 0.04, "20 dB: {ours_20_db:.4f} dB,"),
-                Finding("ours_10_db", 0.0, 0.12, "10 dB: {ours_10_db:.4f} dB."),
+                Finding("ours_30_db", 0.0, 0.012, "Noise 30 dB below: rtgain errs by {ours_30_db:.3f} dB,"),
+                Finding("ours_20_db", 0.0, 0.04, "20 dB: {ours_20_db:.3f} dB,"),
+                Finding("ours_10_db", 0.0, 0.12, "10 dB: {ours_10_db:.3f} dB."),
                 Finding("plain_10_db", 0.32, 0.89, "The plain loss is {plain_10_db:.2f} dB up on average."),
-                Finding("speech_20_db", 0.0, 0.3, "Babble with pauses, 20 dB: rtgain errs by {speech_20_db:.4f} dB."),
+                Finding("speech_20_db", 0.0, 0.3, "Babble with pauses, 20 dB: rtgain errs by {speech_20_db:.3f} dB."),
             ),
             why=(
                 "The figure sets three beside each other: rtgain; the plain spectral loss, all bins alike; and the "

@@ -70,14 +70,15 @@ def measure(seed: int) -> Exhibits:
         axes.invert_xaxis()
         axes.set_xlabel("noise below the target (dB)")
         axes.set_ylabel("error (dB)")
-        axes.legend(frameon=False)
+        axes.set_ylim(3e-4, 50.0)  # the legend is above the curves
+        axes.legend(frameon=False, loc="upper left")
         return figure
 
     def silence() -> "Figure":
         figure, (gain, sound) = drawing.figure_of(2, height=360, sharex=True)
         time_s = [e.center_frame / RATE for e in turn]
-        draw(gain, REFERENCE, time_s, [e.gain_true_db for e in turn])
         draw(gain, ESTIMATE, time_s, [e.gain_est_db for e in turn])
+        draw(gain, REFERENCE, time_s, [e.gain_true_db for e in turn])
         gain.set_ylim(GAIN_DB - 1, GAIN_DB + 1)
         gain.set_ylabel("gain (dB)")
         gain.legend(frameon=False)
