@@ -1,20 +1,30 @@
 """Long runs: a table of memory, errors and drops over an hour in real time, or over eight hours on the fast clock.
 
 ``.venv/bin/python -m scripts.soak realtime [MINUTES]`` runs a session at real speed, as it runs behind the window.
+``.venv/bin/python -m scripts.soak window [MINUTES]`` runs it in the window, on a display of its own, with a race
+of three and all plots painting; the memory is that of all processes, the display's among them.
 ``.venv/bin/python -m scripts.soak fast [HOURS] [POWER]`` simulates HOURS with the frame counters started ten
-minutes below 2 ** POWER (31 or 32), where narrower counters would wrap. Both exit with 1 when the run did not hold.
+minutes below 2 ** POWER (31 or 32), where narrower counters would wrap. All exit with 1 when the run did not hold.
 """
 
 import os
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rtgain.audio.compiled import store_counter
 from rtgain.audio.ring import WRITTEN
+from rtgain.bench.servers import XDisplay
+from rtgain.bench.window_run import RACE
 from rtgain.config import Clock, SessionConfig
+from rtgain.estimation.estimate import Estimate
 from rtgain.session import Session
 from tests.processes import descendants
+
+if TYPE_CHECKING:
+    from rtgain.snapshot import Snapshot
 
 GAIN_DB = -12.0
 DELAY_MS = 5.0
@@ -50,34 +60,87 @@ class Reading:
 HEADER = " time (s)  memory (MB)  estimates  worst error (dB)  worst drift (frames)  dropped frames  xruns"
 
 
+class Record:
+    """The readings of a run of `length_s` of audio, frames counted from `start_frame`; each is printed when due."""
+
+    def __init__(self, length_s: float, start_frame: int = 0) -> None:
+        self.readings: list[Reading] = []
+        self._every_s = (length_s - WARM_UP_S) / (ROWS - 1)
+        self._start_frame = start_frame
+        self._never_there: int | None = None
+        self._worst_db = self._drift_frames = 0.0
+        print(HEADER)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all rows are there."""
+        return len(self.readings) == ROWS
+
+    def follow(self, session: Session, estimates: list[Estimate]) -> None:
+        """Take in what is new of `session`."""
+        time_s = (session.frames - self._start_frame) / session.sample_rate
+        if self._never_there is None:
+            self._never_there = session.dropped_frames  # frames before `start_frame` count as lost, once
+        for estimate in estimates if time_s > WARM_UP_S else ():
+            self._worst_db = max(self._worst_db, abs(estimate.gain_est_db - estimate.gain_true_db))
+            delay_frames = DELAY_MS * session.sample_rate / 1e3
+            self._drift_frames = max(self._drift_frames, abs(estimate.delay_frames - delay_frames))
+        if not self.complete and time_s >= WARM_UP_S + len(self.readings) * self._every_s:
+            dropped_frames = session.dropped_frames - self._never_there
+            self.readings.append(
+                Reading(time_s, memory_mb(), session.trace.estimates, self._worst_db, self._drift_frames,
+                        dropped_frames, session.xruns)
+            )  # fmt: skip
+            print(self.readings[-1], flush=True)
+
+
 def soak(clock: Clock, length_s: float, start_frame: int = 0) -> list[Reading]:
     """Run a session for `length_s` of audio, frames counted from `start_frame`; print the readings and return them."""
-    config = SessionConfig(gain_db=GAIN_DB, delay_ms=DELAY_MS, duration=length_s + 60.0)
-    readings: list[Reading] = []
-    worst_db = drift_frames = 0.0
-    print(HEADER)
-    with Session(config, clock=clock) as session:
+    record = Record(length_s, start_frame)
+    with Session(soak_config(length_s), clock=clock) as session:
         start_counters(session, start_frame)
         session.start(wait=True)
-        session.advance()
-        never_there = session.dropped_frames  # frames before `start_frame` count as lost, once
-        due_s = WARM_UP_S
-        while len(readings) < ROWS:
-            time_s = (session.frames - start_frame) / session.sample_rate
-            for estimate in session.advance():
-                if time_s > WARM_UP_S:
-                    worst_db = max(worst_db, abs(estimate.gain_est_db - estimate.gain_true_db))
-                    delay_frames = DELAY_MS * session.sample_rate / 1e3
-                    drift_frames = max(drift_frames, abs(estimate.delay_frames - delay_frames))
-            if time_s >= due_s:
-                due_s += (length_s - WARM_UP_S) / (ROWS - 1)
-                dropped_frames = session.dropped_frames - never_there
-                readings.append(
-                    Reading(time_s, memory_mb(), session.trace.estimates, worst_db, drift_frames, dropped_frames,
-                            session.xruns)
-                )  # fmt: skip
-                print(readings[-1], flush=True)
-    return readings
+        while not record.complete:
+            record.follow(session, session.advance())
+    return record.readings
+
+
+def soak_window(length_s: float) -> list[Reading]:
+    """Run the window for `length_s`, as a user would who leaves it alone; print the readings and return them.
+
+    They are complete unless somebody closed it. Raises RuntimeError where there is no Xvfb.
+    """
+    from PySide6.QtWidgets import QApplication
+
+    from gui.app import run
+
+    record = Record(length_s)
+
+    class WatchedSession(Session):
+        """Is followed in what the window reads of it."""
+
+        def _add(self, estimates: list[Estimate]) -> list[Estimate]:
+            self.new = super()._add(estimates)
+            return self.new
+
+        def snapshot(self, *, scope: bool = False) -> "Snapshot":
+            snapshot = super().snapshot(scope=scope)
+            record.follow(self, self.new)
+            if record.complete:
+                QApplication.closeAllWindows()
+            return snapshot
+
+    home = tempfile.TemporaryDirectory()  # with nobody's settings in it
+    display = XDisplay()
+    os.environ |= {"DISPLAY": display.name, "QT_QPA_PLATFORM": "xcb"}
+    os.environ |= dict.fromkeys(("XDG_CONFIG_HOME", "XDG_STATE_HOME"), home.name)
+    run(soak_config(length_s, race=RACE), lambda config: WatchedSession(config, clock="realtime"))
+    return record.readings
+
+
+def soak_config(length_s: float, **options: Any) -> SessionConfig:
+    """The session that is measured."""
+    return SessionConfig(gain_db=GAIN_DB, delay_ms=DELAY_MS, duration=length_s + 60.0, **options)
 
 
 def faults(readings: list[Reading], hops_per_second: float) -> list[str]:
@@ -111,11 +174,13 @@ def memory_mb() -> float:
     return sum(float(rollup.split("\nPss_Anon:")[1].split()[0]) for rollup in rollups) * 1024 / 1e6
 
 
-def main(clock: str, length: str = "", power: str = "31") -> int:
+def main(form: str, length: str = "", power: str = "31") -> int:
     """Run one soak; the exit code."""
     config = SessionConfig()
-    if clock == "realtime":
+    if form == "realtime":
         readings = soak("realtime", 60.0 * float(length or 60))
+    elif form == "window":
+        readings = soak_window(60.0 * float(length or 60))
     else:
         readings = soak("fast", 3600.0 * float(length or 8), 2 ** int(power) - 600 * 48_000)
     found = faults(readings, 48_000 / config.hop_frames(48_000))
