@@ -27,6 +27,9 @@ STEADY_SHARE = 0.6
 UNSTEADY_WEIGHT = 0.01
 """… and bins above it count this much, so that they decide only where there is nothing else."""
 
+DECIMALS = 6
+"""Digits of a frame in a local reading: what rounding leaves of no delay at all is no delay (it was 5e-8 frames)."""
+
 LOCAL_CONFIDENCE = 0.5
 """A local peak with this share of the weight in step."""
 
@@ -101,7 +104,8 @@ class CrossSpectrum:
         lag = _nearest_peak(envelope, lags)
         confidence = float(envelope[lag]) / total
         coarse = float(lag if lag <= lags // 2 else lag - lags)
-        return DelayReading(_phase_slope(unit, weights, lags, coarse), confidence, confidence > LOCAL_CONFIDENCE)
+        delay_frames = round(_phase_slope(unit, weights, lags, coarse), DECIMALS)
+        return DelayReading(delay_frames, confidence, confidence > LOCAL_CONFIDENCE)
 
     def _weights(self) -> Tensor:
         """Signal-to-noise ratio of each bin by its coherence (Hannan and Thomson, 1973), capped, or 0."""

@@ -98,6 +98,11 @@ def test_the_band_that_converters_delay_alike_decides() -> None:
     assert cross_of(white(), later(white(), 0.3, above=0.5)).read().delay_frames == pytest.approx(0.3, abs=0.05)
 
 
+@pytest.mark.parametrize("gain", [0.15, -0.25, 1.7, 10.0 ** (-12 / 20)])
+def test_no_delay_at_all_is_read_as_none_to_the_last_bit(gain: float) -> None:
+    assert cross_of(white(), gain * white()).read().delay_frames == 0.0
+
+
 def test_adding_windows_in_parts_or_at_once_is_the_same() -> None:
     x, y = white(), later(white(), 0.37)
     parts, whole = CrossSpectrum(), cross_of(x, y)
