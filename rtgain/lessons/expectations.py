@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from rtgain.estimation.estimate import Estimate
     from rtgain.snapshot import Rival, Snapshot
 
+UNKNOWN = "\N{EN DASH}"
+"""A number that nobody knows yet, as the window's readout has it."""
+
 Outcome = Literal["waiting", "happening", "seen", "not so"]
 
 MARKS: dict[Outcome, str] = {
@@ -238,4 +241,4 @@ def together(watches: Sequence[Watch]) -> Outcome:
 
 
 def _number(value: float) -> str:
-    return f"{value:.5g}".replace("-", MINUS)
+    return UNKNOWN if math.isnan(value) else f"{value:.5g}".replace("-", MINUS)

@@ -1,6 +1,7 @@
 """What a lesson expects is judged by what came, for as long as it says."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,3 +58,9 @@ def test_an_expectation_of_a_rival_is_not_met_by_the_estimate_itself(raced: Riva
         watch.take(moment(time_s, rival=raced))
     assert watch.outcome == outcome
     assert str(watch.expectation) == "spectral/SGD@0.3 swing 1 to 5.2 dB"
+
+
+def test_a_number_that_is_not_known_yet_is_written_as_the_window_writes_it() -> None:
+    watch = Watch(Within("gain_db", -16.58, -16.38))
+    watch.take(replace(moment(0.0), gain_db=math.nan))
+    assert (watch.outcome, watch.came) == ("waiting", "gain – dB")
