@@ -51,7 +51,8 @@ class LearnPanel(QFrame):
         self._watches: list[Watch] = []
         self._is_ours = False
         self._stage = NOT_RUN
-        self._start: tuple[float, int] | None = None
+        self._start_s: float | None = None
+        self._xruns_before: int | None = None
         self._written_s = 0.0
         self._make_parts()
         self._lay_out()
@@ -72,6 +73,8 @@ class LearnPanel(QFrame):
     def begin(self) -> None:
         """Ask for the present step's controls, and watch for what comes of them."""
         self._is_ours = True
+        self._xruns_before = None
+        self.xrun.setEnabled(False)  # until there is a count from which it can be told
         self.watch_anew()
         self.again.setEnabled(False)
         self._write_beginning()
@@ -79,21 +82,24 @@ class LearnPanel(QFrame):
             self.controls_wanted.emit(self.step.settings)
 
     def watch_anew(self) -> None:
-        """Forget what has been seen: the estimate begins now."""
+        """Forget what has been seen: the estimate begins now. Xruns are still those since the controls were set."""
         self._watches = [Watch(expectation) for expectation in self.step.expects]
-        self._start = None
+        self._start_s = None
 
     def show_snapshot(self, snapshot: "Snapshot") -> None:
         """Judge what the session has come to."""
+        self.xrun.setEnabled(snapshot.running)
         if not (self._is_ours and snapshot.running and self._watches):
             return
-        if self._start is None or snapshot.time_s < self._start[0]:  # begun, or begun anew
-            self._start = snapshot.time_s, snapshot.xruns
+        if self._xruns_before is None or snapshot.xruns < self._xruns_before:  # begun, or in a session begun anew
+            self._xruns_before = snapshot.xruns
+        if self._start_s is None or snapshot.time_s < self._start_s:
+            self._start_s = snapshot.time_s
             self._written_s = -NUMBERS_S
         if math.isnan(snapshot.gain_db):  # an estimator that is still being loaded is not late yet
-            self._start = snapshot.time_s, self._start[1]
+            self._start_s = snapshot.time_s
         before = self.outcome
-        moment = Moment.of_snapshot(snapshot, *self._start)
+        moment = Moment.of_snapshot(snapshot, self._start_s, self._xruns_before)
         for watch in self._watches:
             watch.take(moment)
         if self.outcome != before or moment.time_s - self._written_s >= NUMBERS_S:

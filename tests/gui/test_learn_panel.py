@@ -137,6 +137,25 @@ def test_a_session_that_begins_anew_gives_a_step_its_time_again(panel: LearnPane
     assert panel.outcome == "waiting"
 
 
+def test_an_xrun_made_while_the_windows_still_fill_counts(
+    qtbot: Any, panel: LearnPanel, at: Callable[..., Snapshot]
+) -> None:
+    live = LESSONS[5]
+    panel.menu.activated.emit(5)
+    while panel.step.act != "xrun":
+        click(qtbot, panel.next)
+    assert panel.lesson is live
+    assert not panel.xrun.isEnabled()  # nothing has been counted from which it could be told
+    panel.show_snapshot(at(10.0, xruns=4, gain_db=-16.48))
+    with qtbot.waitSignal(panel.xrun_wanted):
+        click(qtbot, panel.xrun)
+    panel.show_snapshot(at(10.1, xruns=5, gain_db=-16.48))
+    panel.watch_anew()  # the window's timer: no window holds the step before any more
+    panel.show_snapshot(at(10.2, xruns=5, gain_db=-16.48))
+    panel.show_snapshot(at(10.8, xruns=5, gain_db=-16.48))
+    assert panel.outcome_line.text() == "● seen ✓ xruns 1, gain −16.48 dB"
+
+
 def test_the_student_may_take_the_controls_and_come_back(
     qtbot: Any, panel: LearnPanel, at: Callable[..., Snapshot]
 ) -> None:

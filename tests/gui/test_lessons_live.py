@@ -46,6 +46,7 @@ def test_every_outcome_comes_about_in_the_window(qtbot: Any, window: MainWindow,
         assert learn.step is step
         qtbot.waitUntil(lambda: window.host.state == "running", timeout=PATIENCE_MS)
         if step.act == "xrun":
+            qtbot.waitUntil(learn.xrun.isEnabled, timeout=PATIENCE_MS)
             qtbot.mouseClick(learn.xrun, Qt.MouseButton.LeftButton)
         if step.expects:
             qtbot.waitUntil(lambda: learn.outcome in ("seen", "not so"), timeout=PATIENCE_MS)
