@@ -67,7 +67,7 @@ class Record:
         self.readings: list[Reading] = []
         self._every_s = (length_s - WARM_UP_S) / (ROWS - 1)
         self._start_frame = start_frame
-        self._never_there: int | None = None
+        self._lost_before: int | None = None
         self._worst_db = self._drift_frames = 0.0
         print(HEADER)
 
@@ -79,14 +79,16 @@ class Record:
     def follow(self, session: Session, estimates: list[Estimate]) -> None:
         """Take in what is new of `session`."""
         time_s = (session.frames - self._start_frame) / session.sample_rate
-        if self._never_there is None:
-            self._never_there = session.dropped_frames  # frames before `start_frame` count as lost, once
-        for estimate in estimates if time_s > WARM_UP_S else ():
+        if time_s < WARM_UP_S:
+            return
+        if self._lost_before is None:
+            self._lost_before = session.dropped_frames  # while the estimator was loaded, and before `start_frame`
+        for estimate in estimates:
             self._worst_db = max(self._worst_db, abs(estimate.gain_est_db - estimate.gain_true_db))
             delay_frames = DELAY_MS * session.sample_rate / 1e3
             self._drift_frames = max(self._drift_frames, abs(estimate.delay_frames - delay_frames))
         if not self.complete and time_s >= WARM_UP_S + len(self.readings) * self._every_s:
-            dropped_frames = session.dropped_frames - self._never_there
+            dropped_frames = session.dropped_frames - self._lost_before
             self.readings.append(
                 Reading(time_s, memory_mb(), session.trace.estimates, self._worst_db, self._drift_frames,
                         dropped_frames, session.xruns)
