@@ -11,10 +11,13 @@ CHANGE_SIGMAS = 4.0
 """A reading this many standard deviations off is no noise."""
 
 DRIFT_SIGMAS = 1.5
-"""Nor is a run of readings on one side with this (exponentially averaged) mean."""
+"""Nor is a run of sure readings on one side with this (exponentially averaged) mean."""
 
 SURE_STD_DB = 0.5
-"""One reading at least this sure may declare a change alone; weaker ones must be three in a row."""
+"""One reading at least this sure may declare a change alone; weaker ones must be three in a row.
+
+What is drowned by noise is weaker, and reads high: of several dB of deviation, two or three on end on one side.
+"""
 
 OVERLAP = 2.0
 """Windows overlap by three quarters, so a further reading is worth only half a new one (measured)."""
@@ -118,9 +121,10 @@ class Tracker:
         deviation = innovation / math.sqrt(variance + seen)
         outlying = abs(deviation) > CHANGE_SIGMAS
         self.outliers = self.outliers + 1 if outlying else 0
-        self._drift = 0.8 * self._drift + 0.2 * min(max(deviation, -3.0), 3.0)
-        sure = reading.std_db < SURE_STD_DB or self.outliers >= 3
-        if (outlying and sure) or abs(self._drift) > DRIFT_SIGMAS:
+        sure = reading.std_db < SURE_STD_DB
+        if sure:
+            self._drift = 0.8 * self._drift + 0.2 * min(max(deviation, -3.0), 3.0)
+        if (outlying and (sure or self.outliers >= 3)) or abs(self._drift) > DRIFT_SIGMAS:
             self._note_change(abs(innovation))
             self._begin(reading.gain_db - lag * self._slope_db, variance + (CHANGE_UNCERTAINTY * innovation) ** 2, lag)
         elif not outlying:

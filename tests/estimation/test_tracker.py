@@ -142,6 +142,13 @@ def test_readings_all_on_one_side_are_a_change_though_each_could_be_noise() -> N
     np.testing.assert_allclose(gains_db[3:], -9.2, atol=1e-9)
 
 
+def test_readings_that_read_high_because_noise_drowns_them_are_no_change() -> None:
+    tracker = settled()
+    drowned = [(-2.7, 2.63), (-8.2, 0.86), (-8.6, 1.11), (-5.4, 2.54), (-6.8, 1.22), (-1.1, 2.66)]  # none 4 off
+    gains_db, _ = feed(tracker, [Reading(gain_db, std_db) for gain_db, std_db in drowned])
+    np.testing.assert_allclose(gains_db, -9.5, atol=SURE_DB)
+
+
 @pytest.mark.parametrize("lag_hops", [-1.5, -0.5, 0.0, 0.5, 1.5])
 @pytest.mark.parametrize("slope_db", [0.1, -0.5])
 def test_a_ramp_is_followed_without_lag_wherever_in_their_windows_it_is_heard(slope_db: float, lag_hops: float) -> None:
