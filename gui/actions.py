@@ -16,7 +16,7 @@ from gui.monitor import HEAR
 from gui.session_host import ESTIMATOR_OPTIONS, REFERENCE_OPTIONS
 from gui.settings import save_preset
 from gui.shortcuts import KEYS, ShortcutSheet
-from rtgain.config import Hear, SessionConfig, Target, load_preset, session_config
+from rtgain.config import CHANNELS, Hear, SessionConfig, Target, load_preset, session_config
 from rtgain.errors import InputError
 
 if TYPE_CHECKING:
@@ -94,15 +94,22 @@ class Actions(QObject):
 
     def choose_output(self, output_device: str | None) -> None:
         """Send the sound somewhere else."""
-        self._restart_with(lambda: self._host.set_options(output_device=output_device, clock=None))
+        options = {"output_device": output_device, "output_channel": None, "clock": None}
+        self._restart_with(lambda: self._host.set_options(**options))
 
     def choose_system_devices(self) -> None:
         """Go on with what the system chooses now."""
-        self._restart_with(lambda: self._host.set_options(input_device=None, output_device=None))
+        options = dict.fromkeys(("input_device", "output_device", *CHANNELS))
+        self._restart_with(lambda: self._host.set_options(**options))
 
     def choose_target(self, target: Target) -> None:
         """Take the target from somewhere else."""
-        self._restart_with(lambda: self._host.set_options(target=target, automation=None))
+        options = {"target": target, "automation": None} | dict.fromkeys(CHANNELS)
+        self._restart_with(lambda: self._host.set_options(**options))
+
+    def choose_channels(self, changes: dict[str, Any]) -> None:
+        """Take dry or target from other channels or another input, or play on another one."""
+        self._restart_with(lambda: self._host.set_options(**changes))
 
     def open_config(self, config: SessionConfig) -> None:
         """Go on with another session altogether."""
@@ -150,7 +157,7 @@ class Actions(QObject):
             self.play_what_may_be_heard()
             self._window.show_config()
         else:
-            self._restart_with(lambda: self._host.set_options(**controls))
+            self._restart_with(lambda: self._host.set_options(**dict.fromkeys(CHANNELS), **controls))
 
     # Presets and export.
 
