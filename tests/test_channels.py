@@ -27,8 +27,8 @@ def decibels(ratio: float) -> float:
 
 @pytest.fixture(scope="module")
 def channels() -> np.ndarray:
-    """A second of silence, for streams to start in, and six of music on four channels, (4, frames)."""
-    music = np.concatenate([np.zeros(RATE, np.float32), DemoSource(RATE).read(6 * RATE)[0]])
+    """A second of silence, for streams to start in, and nine of music on four channels, (4, frames)."""
+    music = np.concatenate([np.zeros(RATE, np.float32), DemoSource(RATE).read(9 * RATE)[0]])
     return np.array(GAINS, np.float32)[:, np.newaxis] * music
 
 
@@ -75,7 +75,7 @@ def test_any_two_inputs_of_a_device_are_dry_and_target(
         process = start_rtgain(
             *("run", "--headless", "--input", "mic", "--input-device", "four", "--output-device", "system"),
             *("--target", "channel", "--dry-channel", "4", "--target-channel", "2", "--hear", "mute"),
-            *("--duration", "9", "--json", tmp_path / "s.json"),
+            *("--duration", "13", "--json", tmp_path / "s.json"),
         )
         tape.play_and_record(channels, into="rtgain-.*:in_.*")
         _, errors = process.communicate(timeout=60)
@@ -92,7 +92,7 @@ def test_what_returns_is_heard_on_the_input_and_played_on_the_output_that_were_c
         process = start_rtgain(
             *("run", "--headless", "--input", "demo", "--input-device", "four", "--output-device", "system"),
             *("--target", "return", "--target-channel", "4", "--output-channel", "2"),
-            *("--duration", "9", "--json", tmp_path / "s.json"),
+            *("--duration", "13", "--json", tmp_path / "s.json"),
         )
         [hears] = tape.wait_for_port("rtgain-.*:in_3", is_input=True)
         plays = hears.replace(":in_3", ":out_1")  # PortAudio counts from 0
