@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Qt, QUrl
+from PySide6.QtCore import QObject, Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QDialog, QFileDialog, QInputDialog
 
@@ -18,6 +18,7 @@ from gui.settings import save_preset
 from gui.shortcuts import KEYS, ShortcutSheet
 from rtgain.config import CHANNELS, Hear, SessionConfig, Target, load_preset, session_config
 from rtgain.errors import InputError
+from rtgain.lessons.controls import settings_with
 
 if TYPE_CHECKING:
     from gui.main_window import MainWindow
@@ -29,6 +30,9 @@ FEEDBACK_TEXT = (
     "The microphone is not sent to the loudspeakers yet, because it can howl. "
     "Put on headphones or turn the volume down first."
 )
+
+SETTLE_MS = 150
+"""For the ramps of the reference path (20 ms), and for an estimator that is some hops late."""
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +47,11 @@ class Actions(QObject):
         self._guard = window.guard
         self._notices = window.notices
         self.keys = ShortcutSheet(window)
+        # A step of a lesson begins where no window holds the step before any more: an optimizer at a fixed rate
+        # would be led along by what is in between, and an average stay as sure as that was.
+        self._begin_anew = QTimer(self, singleShot=True)
+        self._begin_anew.timeout.connect(self._host.reset_estimate)
+        self._begin_anew.timeout.connect(window.learn.watch_anew)
         deeds: dict[str, Callable[[], object]] = {
             "start_or_stop": self.start_or_stop,
             "reset": self._host.reset_estimate,
@@ -151,11 +160,36 @@ class Actions(QObject):
             self._host.set_reference(**{name: controls[name] for name in REFERENCE_OPTIONS if name in changed})
             # All of them: a rate that stays goes with an optimizer that is new.
             self._host.set_estimator(**{name: controls[name] for name in ESTIMATOR_OPTIONS if name in controls})
-            self._host.reset_estimate()
+            self._begin_anew.start(round(self._host.config.window_ms) + SETTLE_MS)
             self.play_what_may_be_heard()
             self._window.show_config()
         else:
             self._restart_with(lambda: self._host.set_options(**dict.fromkeys(CHANNELS), **controls))
+
+    def play_exhibit(self, path: str) -> None:
+        """Play a sound of a lesson's experiment, as it is, over and over, until something else is set."""
+        self._window.learn.controls_changed_by_user()
+        self._guard.wanted = "target"
+        settings = settings_with(input=path, gain_db=0.0, loop=True)
+        self._restart_with(lambda: self._host.set_options(**settings))
+
+    def show_exhibits(self) -> None:
+        """Show what the present step has to show, and run the lesson's experiment where that is missing."""
+        learn = self._window.learn
+        self._window.exhibits.show()
+        self._window.exhibits.raise_()
+        self._window.exhibits.activateWindow()
+        if learn.step.has_exhibits:
+            self._window.experiment.run(learn.lesson.name)
+        self.show_experiment()
+
+    def show_experiment(self) -> None:
+        """Let the panel and the exhibits' window show how far the present lesson's experiment is."""
+        learn, exhibits = self._window.learn, self._window.exhibits
+        stage = self._window.experiment.stage(learn.lesson.name)
+        learn.show_experiment(stage)
+        if exhibits.isVisible():
+            exhibits.show_step(learn.lesson, learn.step, stage)
 
     # Presets and export.
 

@@ -1,14 +1,11 @@
 """The devices there are now, asked of a process of its own: PortAudio looks for new ones only when it starts."""
 
 import json
-import os
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
+from PySide6.QtCore import QObject, Signal
 
-import rtgain
+from gui.own_process import OwnProcess
 
 
 @dataclass(frozen=True)
@@ -34,23 +31,18 @@ class DeviceList(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        environment = QProcessEnvironment.systemEnvironment()
-        places = [str(Path(rtgain.__file__).parents[1]), environment.value("PYTHONPATH")]
-        environment.insert("PYTHONPATH", os.pathsep.join(place for place in places if place))
-        self._process = QProcess(self)
-        self._process.setProcessEnvironment(environment)
+        self._process = OwnProcess(self)
         self._process.finished.connect(self._take)
 
     def refresh(self) -> None:
         """Ask, unless an answer is on its way."""
-        if self._process.state() == QProcess.ProcessState.NotRunning:
-            self._process.start(sys.executable, ["-m", "rtgain", "devices", "--json"])
+        if not self._process.runs:
+            self._process.run_module("rtgain", ["devices", "--json"])
 
     def close(self) -> None:
         """Wait for no answer any more."""
         self._process.finished.disconnect(self._take)
-        self._process.kill()
-        self._process.waitForFinished()
+        self._process.end()
 
     def _take(self, code: int) -> None:
         if code != 0:  # PortAudio is not there: the session says so where it matters

@@ -7,8 +7,11 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton
 
 from gui.controls import Menu
+from gui.experiment import NOT_RUN, Stage
 from gui.theme import tabular, text_width
+from gui.wording import MARKS
 from rtgain.lessons import LESSONS
+from rtgain.lessons.controls import in_words, settings_with
 from rtgain.lessons.expectations import Moment, Outcome, Watch, together
 from rtgain.lessons.lesson import Lesson, Step, fill
 from rtgain.lessons.measured import measured_numbers
@@ -16,20 +19,13 @@ from rtgain.lessons.measured import measured_numbers
 if TYPE_CHECKING:
     from rtgain.snapshot import Snapshot
 
-MARKS: dict[Outcome, str] = {
-    "waiting": "\N{WHITE CIRCLE}",
-    "happening": "\N{CIRCLE WITH LEFT HALF BLACK}",
-    "seen": "\N{BLACK CIRCLE}",
-    "not so": "\N{BLACK UP-POINTING TRIANGLE}",
-}
-"""The marks of `gui.wording.STATES`, for outcomes."""
-
 NUMBERS_S = 0.25
 """How often the number that is waited for is written anew."""
 
 SOUNDLESS = "\N{WHITE CIRCLE} Start the sound (Space), and it is checked here as it happens."
 TAKEN_OVER = "\N{BLACK SQUARE} You have the controls. Try what you like; “Set the controls again” brings the step back."
 NOTHING_EXPECTED = "\N{BLACK CIRCLE} Nothing to wait for here: read, and go on."
+NOT_LIVE = "\N{WHITE CIRCLE} Press “Run the experiment”: a window shows it, and what it finds is checked here."
 
 
 class LearnPanel(QFrame):
@@ -41,6 +37,12 @@ class LearnPanel(QFrame):
     xrun_wanted = Signal()
     """The student wants to hear an xrun."""
 
+    experiment_wanted = Signal()
+    """The student wants to see the experiment, and why the step is as it is."""
+
+    step_changed = Signal()
+    """Another step, or another lesson, is shown."""
+
     def __init__(self) -> None:
         super().__init__()
         self.setProperty("look", "card")
@@ -48,7 +50,9 @@ class LearnPanel(QFrame):
         self.step: Step = self.lesson.steps[0]
         self._watches: list[Watch] = []
         self._is_ours = False
-        self._start: tuple[float, int] | None = None
+        self._stage = NOT_RUN
+        self._start_s: float | None = None
+        self._xruns_before: int | None = None
         self._written_s = 0.0
         self._make_parts()
         self._lay_out()
@@ -56,35 +60,70 @@ class LearnPanel(QFrame):
 
     @property
     def outcome(self) -> Outcome:
-        """What has come of the present step."""
-        return together(self._watches)
+        """What has come of the present step on the live sound; "waiting" too where nothing is to come."""
+        return together(self._watches) if self._watches else "waiting"
+
+    @property
+    def finding_outcome(self) -> Outcome:
+        """What the experiment has come to, for the present step; "waiting" where it was not run."""
+        if self._stage.folder is None:
+            return "happening" if self._stage.doing else "waiting"
+        return "seen" if all(finding.holds(self._stage.numbers) for finding in self.step.finds) else "not so"
 
     def begin(self) -> None:
         """Ask for the present step's controls, and watch for what comes of them."""
         self._is_ours = True
-        self._watches = [Watch(expectation) for expectation in self.step.expects]
-        self._start = None
+        self._xruns_before = None
+        self.xrun.setEnabled(False)  # until there is a count from which it can be told
+        self.watch_anew()
         self.again.setEnabled(False)
-        self.outcome_line.setText(SOUNDLESS if self._watches else NOTHING_EXPECTED)
+        self._write_beginning()
         if self.step.controls:
             self.controls_wanted.emit(self.step.settings)
 
+    def watch_anew(self) -> None:
+        """Forget what has been seen: the estimate begins now. Xruns are still those since the controls were set."""
+        self._watches = [Watch(expectation) for expectation in self.step.expects]
+        self._start_s = None
+
     def show_snapshot(self, snapshot: "Snapshot") -> None:
         """Judge what the session has come to."""
+        self.xrun.setEnabled(snapshot.running)
         if not (self._is_ours and snapshot.running and self._watches):
             return
-        if self._start is None or snapshot.time_s < self._start[0]:  # begun, or begun anew
-            self._start = snapshot.time_s, snapshot.xruns
+        if self._xruns_before is None or snapshot.xruns < self._xruns_before:  # begun, or in a session begun anew
+            self._xruns_before = snapshot.xruns
+        if self._start_s is None or snapshot.time_s < self._start_s:
+            self._start_s = snapshot.time_s
             self._written_s = -NUMBERS_S
         if math.isnan(snapshot.gain_db):  # an estimator that is still being loaded is not late yet
-            self._start = snapshot.time_s, self._start[1]
+            self._start_s = snapshot.time_s
         before = self.outcome
-        moment = Moment.of_snapshot(snapshot, *self._start)
+        moment = Moment.of_snapshot(snapshot, self._start_s, self._xruns_before)
         for watch in self._watches:
             watch.take(moment)
         if self.outcome != before or moment.time_s - self._written_s >= NUMBERS_S:
             self._written_s = moment.time_s
             self._write_outcome()
+
+    def show_experiment(self, stage: Stage) -> None:
+        """Say how far the experiment of the present lesson is, and what it has found for the present step."""
+        self._stage = stage
+        if not self.step.has_exhibits:
+            text, tip = "Why?", "Why it is so, in a window of its own"
+        elif stage.folder is None:
+            text = stage.doing or "Run the experiment"
+            tip = "Figures, sounds and why, in a window of its own; they take some seconds"
+        else:
+            held = [finding.holds(stage.numbers) for finding in self.step.finds]
+            found = f": {sum(held)} of {len(held)} ✓" if held else ""
+            text = f"{MARKS[self.finding_outcome]} Experiment{found}"
+            tip = "Figures, sounds, what was found and why, in a window of its own"
+        self.experiment.setText(text)
+        self.experiment.setToolTip(tip)
+        self.experiment.setVisible(self.step.has_exhibits or bool(self.step.why))
+        if not self._watches:
+            self._write_beginning()
 
     def controls_changed_by_user(self) -> None:
         """The student has moved something: nothing is judged until the controls are set again."""
@@ -110,33 +149,55 @@ class LearnPanel(QFrame):
         self.lesson, self.step = lesson, lesson.steps[place]
         self._show_step()
         self.begin()
+        self.step_changed.emit()
 
     def _show_step(self) -> None:
         step, numbers = self.step, measured_numbers(self.lesson.name)
+        self._watches = []
+        self._stage = NOT_RUN
         place, count = self.lesson.steps.index(step), len(self.lesson.steps)
         with QSignalBlocker(self.menu):
             self.menu.setCurrentIndex(LESSONS.index(self.lesson))
-        self.title.setText(step.title)
-        self.text.setText(fill(step.text, numbers))
-        hints = (("Watch", step.watch), ("Listen", step.listen))
-        self.hints.setText("<br>".join(f"<b>{name}</b>&nbsp; {fill(hint, numbers)}" for name, hint in hints if hint))
+        self.text.setText(f"<b>{step.title}</b>&nbsp; {fill(step.text, numbers)}")
+        hints = (("Set", self._moved()), ("Watch", fill(step.watch, numbers)), ("Listen", fill(step.listen, numbers)))
+        self.hints.setText("<br>".join(f"<b>{name}</b>&nbsp; {hint}" for name, hint in hints if hint))
         self.place.setText(f"{place + 1} of {count}")
         self.previous.setEnabled((self.lesson, place) != (LESSONS[0], 0))
         self.next.setEnabled((self.lesson, place) != (LESSONS[-1], count - 1))
         self.xrun.setVisible(step.act == "xrun")
-        self.outcome_line.setText(SOUNDLESS if step.expects else NOTHING_EXPECTED)
+        self._write_beginning()
+        self.show_experiment(NOT_RUN)
+
+    def _moved(self) -> str:
+        """The controls that the present step has moved, against the step before."""
+        place = self.lesson.steps.index(self.step)
+        before = self.lesson.steps[place - 1].settings if place else settings_with()
+        now = self.step.settings if self.step.controls else before
+        return in_words({name: value for name, value in now.items() if value != before[name]})
+
+    def _write_beginning(self) -> None:
+        found = [fill(finding.text, self._stage.numbers) for finding in self.step.finds if self._stage.numbers]
+        if self.step.expects:
+            self.outcome_line.setText(SOUNDLESS)
+        elif not self.step.finds:
+            self.outcome_line.setText(NOTHING_EXPECTED)
+        elif found:
+            mark = self.finding_outcome
+            self.outcome_line.setText(f"{MARKS[mark]} {'seen ✓' if mark == 'seen' else 'not so:'} {' '.join(found)}")
+        else:
+            self.outcome_line.setText(f"{MARKS['happening']} {self._stage.doing}" if self._stage.doing else NOT_LIVE)
 
     def _write_outcome(self) -> None:
+        """What has come; before all of it has, the first that is still open."""
         outcome = self.outcome
-        open_ones = [watch for watch in self._watches if watch.outcome != "seen"]
-        if outcome == "seen":
-            came = ", ".join(watch.came for watch in self._watches)
-            line = f"seen ✓ {came}"
+        first = next((watch for watch in self._watches if watch.outcome != "seen"), None)
+        if first is None:
+            line = f"seen ✓ {', '.join(watch.came for watch in self._watches)}"
         elif outcome == "not so":
-            expected = ", ".join(f"{watch.expectation}, came {watch.came}" for watch in open_ones)
-            line = f"not so: expected {expected}. Try again with “Set the controls again”."
+            late = next(watch for watch in self._watches if watch.outcome == "not so")
+            line = f"not so: expected {late.expectation}, came {late.came}. Try again with “Set the controls again”."
         else:
-            line = f"{outcome}: " + ", ".join(f"{watch.expectation} (now {watch.came})" for watch in open_ones)
+            line = f"{outcome}: {first.expectation} (now {first.came})"
         self.again.setEnabled(outcome == "not so")
         self.outcome_line.setText(f"{MARKS[outcome]} {line}")
 
@@ -145,17 +206,17 @@ class LearnPanel(QFrame):
         self.menu.setAccessibleName("Lesson")
         self.menu.addItems([f"{lesson.number} · {lesson.title}" for lesson in LESSONS])
         self.menu.activated.connect(self.choose_lesson)
-        self.title = QLabel()
-        self.title.setFont(tabular(self.title.font(), bold=True))
         self.text, self.hints, self.outcome_line = QLabel(), QLabel(), QLabel()
         for label in (self.text, self.hints, self.outcome_line):
             label.setWordWrap(True)
             label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        self.hints.setTextFormat(Qt.TextFormat.RichText)
+        for label in (self.text, self.hints):
+            label.setTextFormat(Qt.TextFormat.RichText)
         self.outcome_line.setFont(tabular(self.outcome_line.font()))
         self.outcome_line.setAccessibleName("Outcome")
         self.again = _button("Set the controls again", "Bring back what this step has set", self.begin)
         self.again.setEnabled(False)
+        self.experiment = _button("", "", self.experiment_wanted.emit)
         self.xrun = _button("Make an xrun", "20 ms of silence in what is heard", self.xrun_wanted.emit)
         self.place = QLabel()
         self.place.setProperty("look", "muted")
@@ -169,9 +230,8 @@ class LearnPanel(QFrame):
         bar = QHBoxLayout()
         bar.setSpacing(8)
         bar.addWidget(self.menu)
-        bar.addSpacing(6)
-        bar.addWidget(self.title, 1)
-        for widget in (self.xrun, self.again, self.previous, self.place, self.next):
+        bar.addStretch(1)
+        for widget in (self.xrun, self.again, self.experiment, self.previous, self.place, self.next):
             bar.addWidget(widget)
         grid = QGridLayout(self)
         grid.setContentsMargins(14, 7, 14, 7)

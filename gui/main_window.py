@@ -12,6 +12,8 @@ from gui import wording
 from gui.actions import Actions
 from gui.device_list import Device, DeviceList
 from gui.estimator_panel import EstimatorPanel
+from gui.exhibit_window import ExhibitWindow
+from gui.experiment import Experiment
 from gui.export import Exporter
 from gui.gain_plot import GainPlot
 from gui.health import HealthStrip
@@ -75,6 +77,7 @@ class MainWindow(QMainWindow):
         self.guard = FeedbackGuard(config.resolved_hear())
         self.devices = DeviceList(self)
         self.exporter = Exporter(self)
+        self.experiment = Experiment(self)
         self.transport = Transport()
         self.position = PositionBar()
         self.notices = NoticeStack()
@@ -90,6 +93,7 @@ class MainWindow(QMainWindow):
         self.levels = LevelMeters()
         self.learn = LearnPanel()
         self.learn.hide()
+        self.exhibits = ExhibitWindow(self)
         self.learn_button = QPushButton("Learn")
         self.learn_button.setCheckable(True)
         self.learn_button.setToolTip("Lessons on what you see and hear (L)")
@@ -158,6 +162,8 @@ class MainWindow(QMainWindow):
             self.hide()
             self.host.close()
             self.exporter.close()
+            self.exhibits.close()
+            self.experiment.close()
             self.devices.close()
             self.closed.emit()
         super().closeEvent(event)
@@ -306,6 +312,11 @@ class MainWindow(QMainWindow):
         self.learn_button.toggled.connect(self._show_learn)
         self.learn.controls_wanted.connect(does.set_up_lesson)
         self.learn.xrun_wanted.connect(self.host.make_xrun)
+        self.learn.experiment_wanted.connect(does.show_exhibits)
+        self.learn.step_changed.connect(does.show_experiment)
+        self.experiment.changed.connect(does.show_experiment)
+        self.exhibits.cancel_wanted.connect(self.experiment.cancel)
+        self.exhibits.play_wanted.connect(does.play_exhibit)
         self.exporter.done.connect(does.exported)
         self.exporter.ended.connect(does.export_ended)
         for plot in self.plots:

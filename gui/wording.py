@@ -2,6 +2,8 @@
 
 import math
 
+from rtgain.lessons.expectations import Outcome
+
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "\N{EN DASH}"
 """What stands where a number is not known."""
@@ -18,6 +20,14 @@ STATES = {
     "stopped": ("\N{BLACK SQUARE}", "this is the last estimate"),
 }
 """For each state of the estimate, and of the window: a mark that needs no color, and what it means."""
+
+MARKS: dict[Outcome, str] = {
+    "waiting": "\N{WHITE CIRCLE}",
+    "happening": "\N{CIRCLE WITH LEFT HALF BLACK}",
+    "seen": "\N{BLACK CIRCLE}",
+    "not so": "\N{BLACK UP-POINTING TRIANGLE}",
+}
+"""The same marks for what a lesson expects."""
 
 
 def number(value: float, digits: int) -> str:

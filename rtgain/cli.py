@@ -70,7 +70,7 @@ def _run(words: list[str]) -> int:
     if options.command == "lesson":
         from rtgain.lessons.command import run_lessons
 
-        return run_lessons(options.name, options.export, options.seed, Interruption())
+        return run_lessons(options.name, options.export, options.seed)
     if options.command == "bench":
         from rtgain.bench.command import run_benches
 

@@ -15,7 +15,7 @@ from rtgain.estimation.settings import Racer
 SYNTHETIC_INPUTS = ("demo", "sine", "pink")
 """Sources that rtgain makes itself; any other `input` but ``mic`` is the path of a file."""
 
-LOSSES = ("waveform", "spectral", "stft", "multi-resolution", "log-stft")
+LOSSES = ("waveform", "spectral", "spectral-power", "stft", "multi-resolution", "log-stft")
 """Names of our losses (`rtgain.dsp.losses`), here because the window never imports torch."""
 
 AURALOSSES = ("auraloss-stft", "auraloss-multi-resolution", "auraloss-esr", "auraloss-log-cosh")

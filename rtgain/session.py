@@ -182,6 +182,11 @@ class Session:
         lost = self._estimation.dropped_frames if self._estimation else 0
         return lost + int(self._engine.memory.control["starved_frames"])
 
+    @property
+    def rivals(self) -> tuple[Rival, ...]:
+        """Those that race against the estimate, with what they have estimated so far."""
+        return tuple(_rival(entry, trace) for entry, trace in self._rivals.items())
+
     def take_matched(self) -> list[NDArray[np.float32]]:
         """The matched signal since the last call, in pieces of shape (frames,); nothing unless it is recorded."""
         return self._matched.take(self.frames) if self._matched is not None else []
@@ -227,7 +232,7 @@ class Session:
             delay_ms=1e3 * last.delay_frames / self.sample_rate if last else math.nan,
             polarity=last.polarity if last else 0,
             history=self.trace.history(HISTORY_S),
-            rivals=tuple(_rival(entry, trace) for entry, trace in self._rivals.items()),
+            rivals=self.rivals,
             curves=estimation.curves() if estimation else None,
             scope=newest_scope(memory.audio, self._settings.window_frames, self.sample_rate) if scope else None,
             levels=self._meters.levels(),

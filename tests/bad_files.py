@@ -56,6 +56,7 @@ def _make_sounds(folder: Path) -> None:
     (folder / "page.mp3").write_text("<!DOCTYPE html><title>404 Not Found</title>\n")
     (folder / "letters.raw").write_text("a shopping list\n")
     (folder / "riff.wav").write_bytes(b"RIFF")
+    (folder / "tag.mp3").write_bytes(b"ID3")
     (folder / "header.wav").write_bytes(ok[:44])
     (folder / "no-sound.wav").write_bytes(ok[:40] + struct.pack("<I", 0))
     (folder / "no-format.wav").write_bytes(ok[:12] + ok[36:])

@@ -136,6 +136,7 @@ SOUNDS = _runs(
     ("NaN in it", "nan.wav", "{}: holds NaN or infinite samples, the first at 0:00.750 (frame 36000); write it anew"),
     ("infinity in it", "infinite.wav", "{}: holds NaN or infinite samples, the first at 0:00.750 (frame 36000); "),
     ("four letters", "riff.wav", "{}: is text, not sound; rtgain plays wav, flac, ogg and mp3"),
+    ("three letters of a tag", "tag.mp3", "{}: is text, not sound; rtgain plays wav, flac, ogg and mp3"),
     ("header alone", "header.wav", "{}: holds no sound (zero frames); if its recorder never closed it, mend it with: "),
     ("WAV without sound", "no-sound.wav", "{}: holds no sound (zero frames); if its recorder never closed it, mend "),
     ("WAV without a format", "no-format.wav", _UNKNOWN),

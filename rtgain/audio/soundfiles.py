@@ -258,7 +258,7 @@ def _xing_header(path: Path) -> tuple[bytes, int] | None:
     """The Xing header of an MP3 that counts its frames, and the byte where its stream starts."""
     start = 0
     tag = _bytes_at(path, 0, 10)
-    if tag[:3] == b"ID3":
+    if tag[:3] == b"ID3" and len(tag) == 10:
         size = tag[6:10]  # seven bits a byte
         start = 10 + (size[0] << 21 | size[1] << 14 | size[2] << 7 | size[3])
     frame = _bytes_at(path, start, 256)

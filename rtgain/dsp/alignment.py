@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rtgain.dsp.analysis import power_of
+from rtgain.dsp.analysis import Spectra, SpectraPair
 
 MAX_SNR = 1e3
 """Coherence beyond this signal-to-noise ratio weighs a bin no more: the rest is rounding."""
@@ -26,6 +26,9 @@ STEADY_SHARE = 0.6
 
 UNSTEADY_WEIGHT = 0.01
 """… and bins above it count this much, so that they decide only where there is nothing else."""
+
+DECIMALS = 6
+"""Digits of a frame in a local reading: what rounding leaves of no delay at all is no delay (it was 5e-8 frames)."""
 
 LOCAL_CONFIDENCE = 0.5
 """A local peak with this share of the weight in step."""
@@ -54,16 +57,17 @@ class CrossSpectrum:
         self._product = torch.zeros(1)
         self._squared_product = torch.zeros(1)
 
-    def add(self, dry: Tensor, target: Tensor) -> None:
-        """Add complex spectra of windows, ``(B, K)``, all at one alignment, each scaled alike."""
-        dry_power, target_power = power_of(dry), power_of(target)
-        squared_product = dry_power * target_power
-        self.windows += dry.shape[0]
-        self._cross = self._cross + (dry.conj() * target).sum(0)
-        self._dry = self._dry + dry_power.sum(0)
-        self._target = self._target + target_power.sum(0)
-        self._product = self._product + squared_product.sqrt().sum(0)
-        self._squared_product = self._squared_product + squared_product.sum(0)
+    def add(self, pair: SpectraPair, level: Tensor) -> None:
+        """Add spectra of windows, all at one alignment, both times `level`, ``(B,)``; one at a level of 0 is none."""
+        self.windows += int(level.count_nonzero())
+        square = level.square()
+        cross = square @ torch.view_as_real(pair.cross).flatten(1)
+        product = square.unsqueeze(-1) * pair.product
+        self._cross = self._cross + torch.view_as_complex(cross.view(-1, 2))
+        self._dry = self._dry + square @ pair.dry.power
+        self._target = self._target + square @ pair.target.power
+        self._product = self._product + product.sum(0)
+        self._squared_product = self._squared_product + product.square().sum(0)
 
     @property
     def explained(self) -> float:
@@ -82,7 +86,7 @@ class CrossSpectrum:
         where few are loud, few count.
         """
         tiny = torch.finfo(self._dry.dtype).tiny
-        coherence = power_of(self._cross) / (self._dry * self._target).clamp_min(tiny)
+        coherence = Spectra(self._cross).power / (self._dry * self._target).clamp_min(tiny)
         chance = 2.0 * self._squared_product / self._product.square().clamp_min(tiny)
         return coherence, chance.clamp_max(1.0)
 
@@ -100,7 +104,8 @@ class CrossSpectrum:
         lag = _nearest_peak(envelope, lags)
         confidence = float(envelope[lag]) / total
         coarse = float(lag if lag <= lags // 2 else lag - lags)
-        return DelayReading(_phase_slope(unit, weights, lags, coarse), confidence, confidence > LOCAL_CONFIDENCE)
+        delay_frames = round(_phase_slope(unit, weights, lags, coarse), DECIMALS)
+        return DelayReading(delay_frames, confidence, confidence > LOCAL_CONFIDENCE)
 
     def _weights(self) -> Tensor:
         """Signal-to-noise ratio of each bin by its coherence (Hannan and Thomson, 1973), capped, or 0."""

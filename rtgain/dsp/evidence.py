@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from rtgain.dsp.analysis import power_of, scaled
+from rtgain.dsp.analysis import SpectraPair
 
 BAND_BINS = 16
 """Bins fitted with one complex gain: narrow enough for a phase that turns, wide enough to tell noise."""
@@ -68,47 +68,42 @@ class Evidence:
         return Evidence(*(getattr(self, field.name)[one] for field in fields(self)))
 
 
-def weigh(dry: Tensor, target: Tensor, faded: Tensor) -> Evidence:
-    """Weigh the evidence in complex spectra of aligned windows, each ``(B, K)`` with K − 1 a multiple of 16.
+def weigh(pair: SpectraPair, faded: Tensor) -> Evidence:
+    """Weigh the evidence in spectra of aligned windows, each ``(B, K)`` with K − 1 a multiple of 16.
 
     `faded`, ``(B,)``, is the power that the dry signal had a moment ago over what it has now, not below 1: what
     filters still ring with, after a sound has stopped, is as good as noise.
     """
     tiny = torch.finfo(torch.float32).tiny
-    dry_bins, target_bins = power_of(dry), power_of(target)
-    dry_power, target_power = _banded(dry_bins), _banded(target_bins)
-    cross = _banded(dry.conj() * target)
+    dry_power, target_power, cross = (_banded(bins) for bins in (pair.dry.power, pair.target.power, pair.cross))
     fitted = cross.abs().square() / dry_power.clamp_min(tiny)
     left = (target_power - fitted).clamp_min(0.0) / (BAND_BINS - 1.5)
-    floor = (NOISE_FLOOR + TAIL * (faded - 1.0)).unsqueeze(-1) * target_power.mean(-1, keepdim=True) / BAND_BINS
+    power = target_power.sum(-1, keepdim=True)
+    floor = (NOISE_FLOOR + TAIL * (faded - 1.0)).unsqueeze(-1) * power / (BAND_BINS * target_power.shape[-1])
     noise = left + floor
     signal = torch.where(fitted > SIGNIFICANT * noise, fitted - noise, 0.0)
     believed = torch.where(signal > 0, 1.0 / noise.clamp_min(tiny), 0.0)
     band_snr = signal * believed
-    snr = band_snr.sum(-1)
-    in_phase = torch.where(signal > 0, cross.real, 0.0).sum(-1)
-    in_phase = in_phase / torch.where(signal > 0, cross.abs(), 0.0).sum(-1).clamp_min(tiny)
-    per_bin = torch.nn.functional.pad(torch.stack([believed, left]).repeat_interleave(BAND_BINS, dim=-1), (1, 0))
-    weights = per_bin[0] * dry_bins.sqrt()
+    told = torch.where(signal > 0, cross, 0.0)
+    weights = _per_bin(believed) * pair.dry.magnitude
     # The magnitude of a bin strays by its noise's radial part: mean |N(0, σ²/2)| = σ / √π.
-    strayed = (weights * (per_bin[1] / torch.pi).sqrt()).sum(-1)
+    strayed = (believed * (left / torch.pi).sqrt() * _banded(pair.dry.magnitude)).sum(-1)
     return Evidence(
         weights=weights / weights.amax(-1, keepdim=True).clamp_min(tiny),
-        std_log=(0.5 * MEDIAN_VARIANCE / snr * _disagreement(cross, dry_power, band_snr)).sqrt(),
-        explained=signal.sum(-1) / target_power.sum(-1).clamp_min(tiny),
-        in_phase=in_phase,
-        noise=per_bin[1],
-        expected_loss=strayed / (weights * target_bins.sqrt()).sum(-1).clamp_min(tiny),
+        std_log=(0.5 * MEDIAN_VARIANCE / band_snr.sum(-1) * _disagreement(cross, dry_power, band_snr)).sqrt(),
+        explained=signal.sum(-1) / power.squeeze(-1).clamp_min(tiny),
+        in_phase=told.real.sum(-1) / told.abs().sum(-1).clamp_min(tiny),
+        noise=_per_bin(left),
+        expected_loss=strayed / (believed * _banded(pair.product)).sum(-1).clamp_min(tiny),
     )
 
 
-def unbiased(spectrum: Tensor, noise: Tensor) -> Tensor:
-    """`spectrum` with magnitudes lowered by what `noise` power adds to them in the mean: ``noise / (4 magnitude)``.
+def unbiased(magnitude: Tensor, noise: Tensor) -> Tensor:
+    """`magnitude` lowered by what `noise` power adds to it in the mean, ``noise / (4 magnitude)``, not below 0.
 
     Mean and median of Rice's distribution, to first order in the noise (Rice, 1945, section 3.10).
     """
-    share = 0.25 * noise / power_of(spectrum).clamp_min(torch.finfo(noise.dtype).tiny)
-    return scaled(spectrum, (1.0 - share).clamp_min(0.0))
+    return (magnitude - 0.25 * noise / magnitude.clamp_min(torch.finfo(noise.dtype).tiny)).clamp_min(0.0)
 
 
 def _disagreement(cross: Tensor, dry_power: Tensor, band_snr: Tensor) -> Tensor:
@@ -126,4 +121,12 @@ def _disagreement(cross: Tensor, dry_power: Tensor, band_snr: Tensor) -> Tensor:
 
 def _banded(bins: Tensor) -> Tensor:
     """Sums over bands; the bin at 0 Hz, which no band can tell from its image, is left out."""
-    return bins[..., 1:].reshape(*bins.shape[:-1], -1, BAND_BINS).sum(-1)
+    banded: Tensor = bins[..., 1:].reshape(*bins.shape[:-1], -1, BAND_BINS).sum(-1)
+    return banded
+
+
+def _per_bin(bands: Tensor) -> Tensor:
+    """The number of its band for each bin, and 0 for that at 0 Hz."""
+    bins = torch.zeros(*bands.shape[:-1], 1 + BAND_BINS * bands.shape[-1])
+    bins[..., 1:].view(*bands.shape, BAND_BINS).copy_(bands.unsqueeze(-1))
+    return bins

@@ -126,11 +126,11 @@ class SpectralLoss(FeatureLoss):
         """Magnitudes of the (Hann-windowed) spectrum, ``(B, N // 2 + 1)``, to the power."""
         if self.window:
             signal = signal * torch.hann_window(signal.shape[-1], dtype=signal.dtype)
-        return self.of_spectrum(torch.fft.rfft(signal))
+        return self.of_magnitude(torch.fft.rfft(signal).abs())
 
-    def of_spectrum(self, spectrum: Tensor) -> Tensor:
-        """The same from spectra that are there already, ``(B, K)`` complex."""
-        return magnitude_power(spectrum.abs(), self.power)
+    def of_magnitude(self, magnitude: Tensor) -> Tensor:
+        """The same from magnitudes of spectra that are there already, ``(B, K)``."""
+        return magnitude_power(magnitude, self.power)
 
 
 class StftLoss(FeatureLoss):
@@ -236,6 +236,7 @@ def magnitude_power(magnitude: Tensor, power: float) -> Tensor:
 LOSSES: dict[str, Callable[[], FeatureLoss]] = {
     "waveform": WaveformLoss,
     "spectral": SpectralLoss,
+    "spectral-power": lambda: SpectralLoss(2.0),
     "stft": StftLoss,
     "multi-resolution": lambda: StftLoss((256, 1024, 4096)),
     "log-stft": LogStftLoss,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtgain.dsp.alignment import CrossSpectrum, DelayReading
+from rtgain.dsp.analysis import NEGLIGIBLE_FRAMES
 
 AGREEMENT_FRAMES = 2.0
 """Readings within this of each other agree."""
@@ -56,6 +57,16 @@ class Alignment:
     offset_frames: int = 0
     known: bool = True
     hopeless: bool = False
+
+    @property
+    def fraction_frames(self) -> float:
+        """What is left of the delay between windows that are taken `offset_frames` apart."""
+        return self.delay_frames - self.offset_frames
+
+    @property
+    def shifts(self) -> bool:
+        """Whether that is worth a shift."""
+        return abs(self.fraction_frames) >= NEGLIGIBLE_FRAMES
 
 
 ALIGNED = Alignment()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rtgain.dsp.alignment import CrossSpectrum
-from rtgain.dsp.analysis import delayed, moments_of, rms_of, rms_of_power, scaled, spectrum_of
+from rtgain.dsp.analysis import SpectraPair, delayed, moments_of, rms_of_power, spectra_of
 from rtgain.dsp.evidence import POLARITY_COSINE, Evidence, unbiased, weigh
 from rtgain.dsp.gain import DB_PER_NEPER
 from rtgain.dsp.losses import FeatureLoss, SpectralLoss, loss_named
@@ -23,7 +23,7 @@ from rtgain.estimation.aligner import ALIGNED, Alignment
 from rtgain.estimation.descent import Descent, descend, descend_plainly
 from rtgain.estimation.estimate import Estimate, State
 from rtgain.estimation.settings import EstimatorSettings
-from rtgain.estimation.tracker import Reading, Tracker
+from rtgain.estimation.tracker import FLOOR_STD_DB, SHIFTED_FLOOR_STD_DB, Reading, Tracker
 
 SILENCE_RMS = 1e-8
 """A window below this RMS (−160 dBFS) on either side says nothing about the gain."""
@@ -146,14 +146,14 @@ class Estimator:
         std_db = (DB_PER_NEPER * pairs.evidence.std_log.double()).tolist()
         in_phase, level_log = pairs.evidence.in_phase.tolist(), pairs.level_log.tolist()
         lag_hops, spread_hops = pairs.lag_hops.tolist(), pairs.spread_hops.tolist()
+        floor_std_db = SHIFTED_FLOOR_STD_DB if alignment.shifts else FLOOR_STD_DB
         estimates = []
         for index, gate in enumerate(gates):
             rest = descent.at(index) if together else self._descend(pairs.at(index))
             if not self.frozen:
                 gain_db = DB_PER_NEPER * (float(rest.log_gain) + level_log[index])
-                self._follow(
-                    Reading(gain_db, std_db[index], lag_hops[index], spread_hops[index]), in_phase[index], alignment
-                )
+                reading = Reading(gain_db, std_db[index], lag_hops[index], spread_hops[index], floor_std_db)
+                self._follow(reading, in_phase[index], alignment)
                 self._state = gate or self._judge(rest, alignment)
             estimates.append(
                 Estimate(
@@ -214,32 +214,33 @@ class Estimator:
     ) -> tuple["_Pairs", list[State | None]]:
         """Level, align, transform and weigh the windows; and the states of those that are not to be judged."""
         dry, target = torch.from_numpy(windows.dry), torch.from_numpy(windows.target)
-        dry = delayed(dry, alignment.delay_frames - alignment.offset_frames)
-        dry_spectrum, target_spectrum = spectrum_of(dry), spectrum_of(target)
-        dry_rms, target_rms = rms_of(dry_spectrum), rms_of(target_spectrum)
-        silent = (dry_rms < SILENCE_RMS) | (target_rms < SILENCE_RMS)
-        dry_rms, target_rms = dry_rms.clamp_min(SILENCE_RMS), target_rms.clamp_min(SILENCE_RMS)
-        dry_spectrum = scaled(dry_spectrum, 1.0 / dry_rms.unsqueeze(-1))
-        target_spectrum = scaled(target_spectrum, 1.0 / target_rms.unsqueeze(-1))
-        faded = self._faded(dry_rms)
-        evidence = weigh(dry_spectrum, target_spectrum, faded)
+        dry = delayed(dry, alignment.fraction_frames)
+        spectra = spectra_of(torch.stack([dry, target]))
+        level = spectra.rms
+        silent = (level < SILENCE_RMS).any(0)
+        level = level.clamp_min(SILENCE_RMS)
+        spectra = spectra.scaled(1.0 / level)
+        pair, (dry_level, target_level) = SpectraPair(spectra[0], spectra[1]), level
+        faded = self._faded(dry_level)
+        evidence = weigh(pair, faded)
         clipped = _clipped(dry) | _clipped(target) if self.settings.clip_gate else torch.zeros_like(silent)
         evidence = replace(evidence, std_log=torch.where(silent | clipped, torch.inf, evidence.std_log))
         silent |= evidence.std_log.isinf() & ~clipped & (faded > PAUSE)
-        if cross is not None and not bool(silent.all()):
-            level = dry_rms[~silent].unsqueeze(-1)  # loud windows count more, whatever the gain does meanwhile
-            cross.add(scaled(dry_spectrum[~silent], level), scaled(target_spectrum[~silent], level))
+        if cross is not None:  # loud windows count more, whatever the gain does meanwhile
+            cross.add(pair, torch.where(silent, 0.0, dry_level))
         loss = loss_named(self.settings.loss)
+        leveled = dry / dry_level.unsqueeze(-1)
         if isinstance(loss, SpectralLoss):
-            features = loss.of_spectrum(dry_spectrum), loss.of_spectrum(unbiased(target_spectrum, evidence.noise))
+            unnoised = unbiased(pair.target.magnitude, evidence.noise)
+            features = loss.of_magnitude(pair.dry.magnitude), loss.of_magnitude(unnoised)
             weights: Tensor | None = evidence.weights
         else:
             target = torch.where(evidence.turned.unsqueeze(-1), -target, target)
-            features = loss.features(dry / dry_rms.unsqueeze(-1)), loss.features(target / target_rms.unsqueeze(-1))
-            weights = loss.weights(evidence.weights / dry_spectrum.abs().clamp_min(TINY), features[0])
-        lag, spread = moments_of(dry / dry_rms.unsqueeze(-1), dry_spectrum, evidence.weights)
+            features = loss.features(leveled), loss.features(target / target_level.unsqueeze(-1))
+            weights = loss.weights(evidence.weights / pair.dry.magnitude.clamp_min(TINY), features[0])
+        lag, spread = moments_of(leveled, pair.dry, evidence.weights)
         hop_frames = self.settings.hop_frames
-        level_log = (target_rms / dry_rms).log()
+        level_log = (target_level / dry_level).log()
         optimum_log = loss.optimum(*features, weights).clamp_min(LEAST_GAIN).log()
         least_squares_log = loss.least_squares(*features).clamp_min(LEAST_GAIN).log()
         bound_db = cramer_rao_std_db(rms_of_power(evidence.noise), optimum_log.exp(), math.sqrt(windows.dry.shape[-1]))
@@ -254,16 +255,15 @@ class Estimator:
             self._newest = pairs, *samples, float(windows.center_frames[-1])
         return pairs, gates
 
-    def _faded(self, dry_rms: Tensor) -> Tensor:
+    def _faded(self, dry_level: Tensor) -> Tensor:
         """The power of each window's recent past over its own: the loudest, less `FORGETTING_DB_S` since then."""
-        rising_db = (
-            FORGETTING_DB_S * self.settings.hop_frames / self.settings.sample_rate * torch.arange(len(dry_rms) + 1)
-        )
-        level_db = torch.cat([torch.tensor([self._recent_db]), 20.0 * dry_rms.log10()])
-        recent_db = (level_db + rising_db).cummax(0).values - rising_db
-        self._recent_db = float(recent_db[-1])
-        faded: Tensor = 10.0 ** ((recent_db - level_db)[1:] / 10.0)
-        return faded
+        forgotten_db = FORGETTING_DB_S * self.settings.hop_frames / self.settings.sample_rate
+        faded = []
+        for level in dry_level.tolist():
+            level_db = 20.0 * math.log10(level)
+            self._recent_db = max(level_db, self._recent_db - forgotten_db)
+            faded.append(10.0 ** ((self._recent_db - level_db) / 10.0))
+        return torch.tensor(faded)
 
     def _descend(self, pairs: "_Pairs") -> Descent:
         start_log = self.tracker.gain_db / DB_PER_NEPER - pairs.level_log

@@ -228,4 +228,6 @@ def mean_gain_db(gain: NDArray[np.floating], window_frames: int, hop_frames: int
 
 
 def _windows(signal: NDArray[Sample], window_frames: int, hop_frames: int) -> NDArray[Sample]:
-    return np.lib.stride_tricks.sliding_window_view(signal, window_frames)[::hop_frames].copy()
+    """Windows over `signal`, without a copy. (NumPy's own sliding window takes 50 µs to make.)"""
+    windows: NDArray[Sample] = torch.from_numpy(signal).unfold(0, window_frames, hop_frames).numpy()
+    return windows

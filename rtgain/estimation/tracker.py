@@ -25,6 +25,9 @@ MEMORY_READINGS = 48
 FLOOR_STD_DB = 2e-4
 """Nothing is believed beyond this: float32 and the optimizer's tolerance do not average out."""
 
+SHIFTED_FLOOR_STD_DB = 6e-4
+"""Nor is beyond this what windows say that were shifted by a fraction of a frame (measured on speech, 7.56 ms late)."""
+
 UNREST_MEMORY = 0.93
 """What is left after each window of the unrest that changes brought."""
 
@@ -49,13 +52,14 @@ class Reading:
     """What one window says: the gain and its standard deviation (infinite: nothing), and when.
 
     The gain is heard where the window's sound is: `lag_hops` behind the window's centre on average, over
-    `spread_hops` (RMS) around that.
+    `spread_hops` (RMS) around that. `floor_std_db` is the part of its deviation that no average makes less.
     """
 
     gain_db: float
     std_db: float
     lag_hops: float = 0.0
     spread_hops: float = 0.0
+    floor_std_db: float = FLOOR_STD_DB
 
 
 @dataclass
@@ -80,7 +84,7 @@ class Tracker:
         told = math.isfinite(reading.gain_db) and math.isfinite(reading.std_db)
         if not math.isfinite(self.std_db):
             if told:
-                self._begin(reading.gain_db, reading.std_db**2 + FLOOR_STD_DB**2, reading.lag_hops)
+                self._begin(reading.gain_db, reading.std_db**2 + reading.floor_std_db**2, reading.lag_hops)
             return
         self._go_on(told=told)
         if told:
@@ -106,7 +110,7 @@ class Tracker:
     def _take(self, reading: Reading) -> None:
         lag = reading.lag_hops
         blur_db = BLUR * abs(self._slope_db) * reading.spread_hops
-        variance = reading.std_db**2 + FLOOR_STD_DB**2 + blur_db**2
+        variance = reading.std_db**2 + reading.floor_std_db**2 + blur_db**2
         innovation = reading.gain_db - (self.gain_db + lag * self._slope_db)
         seen_gain = self.std_db**2 + lag * self._covariance
         seen_slope = self._covariance + lag * self._slope_variance
@@ -125,7 +129,7 @@ class Tracker:
             self._slope_db += seen_slope / total * innovation
             left = self.std_db**2 - seen_gain**2 / total
             remembered = min(self.std_db**2, OVERLAP * variance / MEMORY_READINGS)
-            self.std_db = math.sqrt(max(left, remembered, FLOOR_STD_DB**2))
+            self.std_db = math.sqrt(max(left, remembered, reading.floor_std_db**2))
             self._covariance -= seen_gain * seen_slope / total
             self._slope_variance = max(self._slope_variance - seen_slope**2 / total, 0.0)
 

@@ -18,10 +18,10 @@ LESSON = Lesson(
             text=(
                 "Pink noise through three bands at {true_low_db:.0f}, {true_mid_db:+.0f} and {true_high_db:.0f} "
                 "dB. The same loss and loop, three parameters: after {steps:.0f} steps they are {low_db:.2f}, "
-                "{mid_db:+.2f} and {high_db:.2f} dB. (The window has one gain; this lesson is for its page.)"
+                "{mid_db:+.2f} and {high_db:.2f} dB. (What plays has one gain; these are run beside it.)"
             ),
-            watch="the animation on the page: rtgain lesson beyond-one-gain --export DIR writes it.",
-            listen="the target and the match, on the page.",
+            watch="the response, on its way to the target's; and the three gains, step by step.",
+            listen="Play pink noise, the target and the match.",
             finds=(
                 Finding("low_db", -9.01, -8.99, "The low band comes to {low_db:.3f} dB,"),
                 Finding("mid_db", 3.99, 4.01, "the middle to {mid_db:+.3f} dB,"),
@@ -43,8 +43,8 @@ LESSON = Lesson(
                 "kinds, decibels and octaves. From −3 dB at 2 kHz Rprop comes to {shelf_db:.2f} dB at "
                 "{shelf_hz:.1f} Hz, for it looks at no slope's size, only its sign."
             ),
-            watch="the page: both parameters, step by step.",
-            listen="the shelf, on the page.",
+            watch="both parameters, step by step.",
+            listen="Play the target: what is below the corner is softer.",
             finds=(
                 Finding("shelf_db", -12.05, -11.95, "The shelf's gain comes to {shelf_db:.3f} dB,"),
                 Finding("shelf_hz", 495.0, 505.0, "its corner to {shelf_hz:.1f} Hz."),
@@ -60,11 +60,10 @@ LESSON = Lesson(
             title="Where it stops being convex",
             text=(
                 "Over the corner, the loss is no bowl: below it flattens, its slope {slope_ratio:.1f} times "
-                "less than near. And a shelf of 0 dB is no shelf: its corner makes no difference ({flat:.0f}), so "
+                "less than near. And a shelf of 0 dB is no shelf: its corner makes no difference, so "
                 "a descent from there starts blind in that direction."
             ),
-            watch="the page: the valley, with its flat side.",
-            listen="nothing new.",
+            watch="the valley, with its flat side.",
             finds=(
                 Finding(
                     ("bulge_percent"),

@@ -1,12 +1,12 @@
 """``rtgain lesson``: list them, run one or all, export what they show."""
 
+import signal
 from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from rtgain.interruption import INTERRUPTED, Interruption
 from rtgain.lessons import LESSONS, lesson_named
 from rtgain.lessons.expectations import MARKS
 from rtgain.lessons.lesson import Lesson
@@ -15,11 +15,13 @@ WIDTH = 160
 """Columns of a table, whatever the terminal's."""
 
 
-def run_lessons(name: str | None, export: str | None, seed: int, interruption: Interruption) -> int:
+def run_lessons(name: str | None, export: str | None, seed: int) -> int:
     """List the lessons; or run the one of that name, all where there is an `export`; the exit code.
 
-    What is being made when the user interrupts is not written. Raises `InputError`.
+    It may be interrupted anywhere: a file is there whole or not at all, and a page when all that it shows is.
+    Raises `InputError`.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if name is None and export is None:
         for lesson in LESSONS:
             print(f"{lesson.number}  {lesson.name:<24} {lesson.about}")
@@ -31,24 +33,20 @@ def run_lessons(name: str | None, export: str | None, seed: int, interruption: I
 
         make_folder(folder)
     for lesson in lessons:
-        if interruption.requested or not _run(lesson, folder, seed, interruption, alone=name is not None):
-            return INTERRUPTED
+        _run(lesson, folder, seed, alone=name is not None)
     if folder is not None and name is None:
         write_index(folder)
     return 0
 
 
-def _run(lesson: Lesson, folder: Path | None, seed: int, interruption: Interruption, *, alone: bool) -> bool:
-    """Whether it was run to its end."""
+def _run(lesson: Lesson, folder: Path | None, seed: int, *, alone: bool) -> None:
     console = Console(stderr=True)
     with console.status(f"{lesson.number}  {lesson.title}") if console.is_terminal else nullcontext():
         from rtgain.lessons.exhibits import exhibits_of
         from rtgain.lessons.rehearsal import rehearse
 
         exhibits = exhibits_of(lesson.name, seed)
-        results = rehearse(lesson, exhibits.numbers, seed, lambda: interruption.requested)
-        if interruption.requested:
-            return False
+        results = rehearse(lesson, exhibits.numbers, seed)
         if folder is not None:
             from rtgain.lessons.export import write_lesson
 
@@ -59,4 +57,3 @@ def _run(lesson: Lesson, folder: Path | None, seed: int, interruption: Interrupt
     for result in results:
         table.add_row(result.step.title, result.expected, result.came, MARKS[result.outcome])
     Console(width=WIDTH).print(table)
-    return True

@@ -1,12 +1,20 @@
 """What a lesson expects to happen, and whether it has: the same on snapshots of the window and on a headless trace."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Self
+
+import numpy as np
+
+from rtgain.lessons.controls import MINUS
 
 if TYPE_CHECKING:
     from rtgain.estimation.estimate import Estimate
-    from rtgain.snapshot import Snapshot
+    from rtgain.snapshot import Rival, Snapshot
+
+UNKNOWN = "\N{EN DASH}"
+"""A number that nobody knows yet, as the window's readout has it."""
 
 Outcome = Literal["waiting", "happening", "seen", "not so"]
 
@@ -18,15 +26,40 @@ MARKS: dict[Outcome, str] = {
 }
 """Outcomes in the end, in words; a mark needs no color."""
 
-UNITS = {"gain_db": " dB", "std_db": " dB", "delay_ms": " ms", "polarity": "", "xruns": ""}
-NAMES = {"gain_db": "gain", "std_db": "deviation", "delay_ms": "delay", "polarity": "polarity", "xruns": "xruns"}
+UNITS = {"gain_db": " dB", "swing_db": " dB", "std_db": " dB", "delay_ms": " ms", "polarity": "", "xruns": ""}
+NAMES = {
+    "gain_db": "gain", "swing_db": "swing", "std_db": "deviation", "delay_ms": "delay", "polarity": "polarity",
+    "xruns": "xruns",
+}  # fmt: skip
 
-MINUS = "\N{MINUS SIGN}"
+
+SWING_S = 1.0
+"""How far back a swing looks: many of the turns that an optimizer at a fixed rate makes, hop by hop."""
+
+
+@dataclass(frozen=True)
+class RivalMoment:
+    """The gain of one that races, and how far it has swung, lowest to highest, over the last `SWING_S`; NaN before."""
+
+    gain_db: float = math.nan
+    swing_db: float = math.nan
+
+    @classmethod
+    def of(cls, rival: "Rival", time_s: float = math.inf) -> Self:
+        """`rival` as it was at `time_s` of its history."""
+        known = rival.history.time_s <= time_s
+        times_s, gain_db = rival.history.time_s[known], rival.history.gain_est_db[known]
+        if not len(gain_db):
+            return cls()
+        return cls(float(gain_db[-1]), float(np.ptp(gain_db[times_s >= times_s[-1] - SWING_S])))
 
 
 @dataclass(frozen=True)
 class Moment:
-    """What is known at `time_s` seconds after a step's controls were set; `xruns` are those since then."""
+    """What is known at `time_s` seconds after a step's controls were set; `xruns` are those since then.
+
+    `rivals` are those that race beside the estimate, by their entries in the race.
+    """
 
     time_s: float
     state: str
@@ -35,6 +68,12 @@ class Moment:
     delay_ms: float
     polarity: int
     xruns: int
+    rivals: Mapping[str, RivalMoment] = field(default_factory=dict)
+
+    def value(self, name: str, of: str) -> float:
+        """The number of that name: the estimate's, or that of the rival `of`; NaN where it is not known."""
+        value: float = getattr(self.rivals.get(of, RivalMoment()) if of else self, name)
+        return value
 
     @classmethod
     def of_snapshot(cls, snapshot: "Snapshot", start_s: float, start_xruns: int) -> "Moment":
@@ -47,11 +86,18 @@ class Moment:
             snapshot.delay_ms,
             snapshot.polarity,
             snapshot.xruns - start_xruns,
+            {rival.name: RivalMoment.of(rival) for rival in snapshot.rivals},
         )
 
     @classmethod
-    def of_estimate(cls, estimate: "Estimate", sample_rate: int, xruns: int) -> "Moment":
-        """An estimate of a session that began with the step's controls, at the time from which it is known."""
+    def of_estimate(
+        cls, estimate: "Estimate", sample_rate: int, xruns: int, rivals: "Sequence[Rival]" = ()
+    ) -> "Moment":
+        """An estimate of a session that began with the step's controls, at the time from which it is known.
+
+        `rivals` may have gone on since.
+        """
+        center_s = estimate.center_frame / sample_rate
         return cls(
             estimate.available_frame / sample_rate,
             estimate.state.label,
@@ -60,31 +106,39 @@ class Moment:
             1e3 * estimate.delay_frames / sample_rate,
             estimate.polarity,
             xruns,
+            {rival.name: RivalMoment.of(rival, center_s) for rival in rivals},
         )
 
 
 @dataclass(frozen=True)
 class Within:
-    """A number of the moment lies from `low` to `high`, for `for_s` seconds on end, beginning by `by_s`."""
+    """A number of the moment lies from `low` to `high`, for `for_s` seconds on end, beginning by `by_s`.
 
-    field: Literal["gain_db", "std_db", "delay_ms", "polarity", "xruns"]
+    The number is the estimate's, or `of` one that races against it (its gain and swing).
+    """
+
+    field: Literal["gain_db", "swing_db", "std_db", "delay_ms", "polarity", "xruns"]
     low: float
     high: float
     for_s: float = 0.5
     by_s: float = 6.0
+    of: str = ""
 
-    def holds(self, moment: Moment) -> bool:
+    def holds(self, moment: Moment, before: Moment | None) -> bool:
         """Whether it is so at this moment; never where the number is not known."""
-        value: float = getattr(moment, self.field)
-        return self.low <= value <= self.high
+        return self.low <= moment.value(self.field, self.of) <= self.high
 
     def came(self, moment: Moment) -> str:
         """What there is, in words."""
-        return f"{NAMES[self.field]} {_number(getattr(moment, self.field))}{UNITS[self.field]}"
+        return f"{self._name} {_number(moment.value(self.field, self.of))}{UNITS[self.field]}"
 
     def __str__(self) -> str:
         span = _number(self.low) if self.low == self.high else f"{_number(self.low)} to {_number(self.high)}"
-        return f"{NAMES[self.field]} {span}{UNITS[self.field]}"
+        return f"{self._name} {span}{UNITS[self.field]}"
+
+    @property
+    def _name(self) -> str:
+        return f"{self.of} {NAMES[self.field]}".lstrip()
 
 
 @dataclass(frozen=True)
@@ -95,7 +149,7 @@ class Becomes:
     for_s: float = 0.1
     by_s: float = 6.0
 
-    def holds(self, moment: Moment) -> bool:
+    def holds(self, moment: Moment, before: Moment | None) -> bool:
         """Whether it is so at this moment."""
         return moment.state == self.state
 
@@ -107,7 +161,26 @@ class Becomes:
         return f"state {self.state}"
 
 
-Expectation = Within | Becomes
+@dataclass(frozen=True)
+class NoXrun:
+    """Nothing is late for `for_s` seconds on end, beginning by `by_s`; a busy machine has its moments."""
+
+    for_s: float = 1.0
+    by_s: float = 20.0
+
+    def holds(self, moment: Moment, before: Moment | None) -> bool:
+        """Whether none has come since the moment before."""
+        return before is None or moment.xruns == before.xruns
+
+    def came(self, moment: Moment) -> str:
+        """What there is, in words."""
+        return f"xruns {moment.xruns} so far"
+
+    def __str__(self) -> str:
+        return f"no xrun for {_number(self.for_s)} s"
+
+
+Expectation = Within | Becomes | NoXrun
 
 
 @dataclass(frozen=True)
@@ -137,13 +210,15 @@ class Watch:
         self.came = ""
         """What there was at the last moment, or when it was seen."""
         self._since_s: float | None = None
+        self._before: Moment | None = None
 
     def take(self, moment: Moment) -> None:
         """Judge the next moment; what has been seen stays seen."""
         if self.outcome == "seen":
             return
         self.came = self.expectation.came(moment)
-        if not self.expectation.holds(moment):
+        before, self._before = self._before, moment
+        if not self.expectation.holds(moment, before):
             self._since_s = None
             self.outcome = "not so" if moment.time_s > self.expectation.by_s else "waiting"
             return
@@ -166,4 +241,4 @@ def together(watches: Sequence[Watch]) -> Outcome:
 
 
 def _number(value: float) -> str:
-    return f"{value:.5g}".replace("-", MINUS)
+    return UNKNOWN if math.isnan(value) else f"{value:.5g}".replace("-", MINUS)

@@ -14,13 +14,14 @@ from rtgain.lessons.film import gif, mp4, pictures
 from rtgain.lessons.lesson import Lesson
 from rtgain.lessons.page import index_page, lesson_page
 from rtgain.lessons.rehearsal import Result
-from rtgain.trace import not_written, write_whole
+from rtgain.trace import not_written, require_room_beside, write_whole
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder for the files. Raises `InputError`."""
+    """Make the folder for the files. Raises `InputError` where that, or a file in it, cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        require_room_beside(folder / "index.html")
     except OSError as error:
         raise not_written(str(folder), error) from None
 

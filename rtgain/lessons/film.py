@@ -85,7 +85,7 @@ def mp4(shown: list[Picture]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:  # MP4 is not written front to back, so not into a pipe
         path = Path(folder) / "film.mp4"
         words = [get_ffmpeg_exe(), "-v", "error", *raw.split(), *coded.split(), *exact.split(), str(path)]
-        # In a session of its own: Ctrl-C is for rtgain, which ends between two steps.
+        # In a session of its own: Ctrl-C is for rtgain, which says nothing about it.
         with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as ffmpeg:
             assert ffmpeg.stdin is not None
             with suppress(BrokenPipeError):  # what it says about that is told below

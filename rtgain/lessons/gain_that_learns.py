@@ -16,11 +16,11 @@ LESSON = Lesson(
             title="The question",
             text=(
                 "The target is the dry sine times 0.15, which is {target_db:.2f} dB. rtgain is not told. It starts "
-                "at ×1 (0 dB) and asks, at every hop: which way is the difference between my guess and the target "
-                "less?"
+                "at ×1 (0 dB) and asks, many times a second: which way is the difference between my guess and the "
+                "target less? It takes a small step that way: gradient descent, of the kind that is called SGD."
             ),
-            watch="the blue estimate leave 0 dB and come down to the reference.",
-            listen="Dry (1), Target (2), and Matched (3), which becomes the target.",
+            watch="in “Gain over time”, the estimate leave 0 dB and come down to the reference. Press R to begin anew.",
+            listen="Dry (key 1), Target (key 2), and Matched (key 3), which becomes the target.",
             controls=CRAWL,
             expects=(Within("gain_db", -16.58, -16.38),),
             finds=(
@@ -38,7 +38,7 @@ LESSON = Lesson(
             figures={
                 (
                     "waveforms"
-                ): "The first 200 samples: dry, target, and the estimate after the last step, which hides the target.",
+                ): "The first 200 samples: dry, target, and the estimate after the last step: the target lies on it.",
                 ("loss"): (
                     "The loss for 100 gains from 0 to 2. It is a straight line down to 0.15 and a straight line up "
                     "again."
@@ -71,8 +71,8 @@ LESSON = Lesson(
         Step(
             title="Larger steps",
             text=(
-                "The same descent with 24 steps a hop and a rate of 0.1: it is there before you can look. "
-                "Speed is a choice; lesson 4 is about what it costs."
+                "Steps ten times as long (Rate), and 24 of them each time (Steps) in place of one: it is there "
+                "before you can look. Speed is a choice; lesson 4 is about what it costs."
             ),
             watch="the estimate arrive within a fraction of a second. Press R to begin anew.",
             listen="Matched (3): you will hardly hear it move.",

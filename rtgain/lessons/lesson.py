@@ -1,17 +1,12 @@
 """A lesson is data: steps with a text, the controls that they set, and what is expected to come of them."""
 
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rtgain.config import SessionConfig
-from rtgain.lessons.expectations import MINUS, Expectation, Finding
-
-CONTROLLED = (
-    "input", "gain_db", "automation", "polarity", "phase_deg", "delay_ms", "noise_dbfs", "target",
-    "loss", "optimizer", "lr", "steps", "window_ms", "hop_ms", "align",
-)  # fmt: skip
-"""What a lesson sets of a session: all but the devices, the clock and what is heard."""
+from rtgain.lessons.controls import MINUS, settings_with
+from rtgain.lessons.expectations import Expectation, Finding
 
 
 @dataclass(frozen=True)
@@ -24,7 +19,7 @@ class Step:
         controls: changes to the default `SessionConfig`; empty where there is nothing to play.
         expects: what the estimate is to do then.
         finds: what the lesson's experiment is to measure.
-        why: the explanation, on the page only; paragraphs are parted by an empty line.
+        why: the explanation; paragraphs are parted by an empty line, and ``*word*`` is emphasis.
         figures, sounds: captions by the names that `rtgain.lessons.exhibits` makes them under.
         act: what a button of the step does besides; ``xrun`` makes one.
         duration_s: how long the headless run plays.
@@ -44,10 +39,14 @@ class Step:
     duration_s: float = 4.0
 
     @property
+    def has_exhibits(self) -> bool:
+        """Whether the lesson's experiment has something to show or to find for this step."""
+        return bool(self.finds or self.figures or self.sounds)
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Every option that lessons control, as this step has it: a step does not depend on the one before."""
-        config = SessionConfig(**self.controls)
-        return {name: getattr(config, name) for name in CONTROLLED}
+        return settings_with(**self.controls)
 
 
 @dataclass(frozen=True)
@@ -75,3 +74,9 @@ class Measured(float):
 def fill(text: str, numbers: Mapping[str, float]) -> str:
     """`text` with its placeholders filled. Raises `KeyError` for a number that nobody measured."""
     return text.format_map({name: Measured(value) for name, value in numbers.items()})
+
+
+def emphasized(text: str) -> str:
+    """`text` as HTML, in which ``*word*`` is emphasis."""
+    parts = html.escape(text).split("*")
+    return "".join(f"<em>{part}</em>" if index % 2 else part for index, part in enumerate(parts))

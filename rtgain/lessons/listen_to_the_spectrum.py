@@ -4,6 +4,7 @@ from rtgain.lessons.expectations import Finding, Within
 from rtgain.lessons.lesson import Lesson, Step
 
 SINE = {"input": "sine", "align": "off", "loss": "spectral", "optimizer": "SGD", "lr": 0.1, "steps": 24}
+WAVEFORM, POWER_1, POWER_2 = "waveform/SGD@0.1", "spectral/SGD@0.1", "spectral-power/SGD@0.1"
 MUSIC = {**SINE, "input": "demo"}
 
 LESSON = Lesson(
@@ -17,12 +18,16 @@ LESSON = Lesson(
             title="90°, heard as an ear does",
             text=(
                 "The same target, turned by 90°. Only the loss is another: it compares the magnitudes of the spectra, "
-                "which no turn of phase changes. The minimum is back at 0.15, and SGD goes there."
+                "which no turn of phase changes. The minimum is back at 0.15, and SGD goes there. The waveform loss "
+                "races beside it."
             ),
-            watch="the estimate on the reference, where the waveform loss went to silence.",
+            watch=(
+                "the estimate on the reference, and “waveform/SGD@0.1” below; in “Loss against gain”, where either "
+                "loss is least."
+            ),
             listen="Target (2) and Matched (3): one level.",
-            controls={**SINE, "phase_deg": 90.0},
-            expects=(Within("gain_db", -16.58, -16.38),),
+            controls={**SINE, "phase_deg": 90.0, "race": (WAVEFORM,)},
+            expects=(Within("gain_db", -16.58, -16.38), Within("gain_db", -200.0, -30.0, of=WAVEFORM)),
             finds=(
                 Finding("gain_90", 0.135, 0.16, "On the spectral loss, turned by 90°, SGD ends at {gain_90:.3f}."),
                 Finding("minimum", 0.149, 0.151, "Its minimum, in closed form, is at {minimum:.4f}."),
@@ -75,22 +80,38 @@ LESSON = Lesson(
         Step(
             title="The power",
             text=(
-                "Magnitudes may be raised to a power before they are compared. With 2 the minimum is at the same "
-                "place, but the slope grows with the gain and with the level: SGD at 0.01 jumps to "
-                "{power_2_first:.0f} in one step."
+                "Magnitudes may be raised to a power before they are compared: “spectral-power” takes 2. Its minimum "
+                "is at the same place, and the estimate finds it. But its slope grows with the gain: at ×1 it is "
+                "{slope_ratio:.0f} times that of power 1. One step of torch's own SGD leads to {fallen_db:.1f} dB, "
+                "where hardly any slope is left, and there it stays."
             ),
-            watch="nothing new in the window, which uses power 1: the loss curves of both are on the exported page.",
-            listen="Matched (3) as before.",
-            controls=SINE,
-            expects=(Within("gain_db", -16.58, -16.38),),
+            watch="“spectral/SGD@0.1”, which swings about the reference, and the other, which has fallen through.",
+            listen="Matched (3), as before.",
+            controls={
+                **SINE,
+                "loss": "spectral-power",
+                "optimizer": "Rprop",
+                "lr": None,
+                "steps": None,
+                "race": (POWER_1, POWER_2),
+            },
+            expects=(
+                Within("gain_db", -16.58, -16.38),
+                Within("swing_db", 0.2, 1.74, of=POWER_1),
+                Within("gain_db", -200.0, -60.0, of=POWER_2),
+            ),
             finds=(
                 Finding("power_2_minimum", 0.149, 0.151, "With power 2 the minimum is at {power_2_minimum:.4f} too."),
-                Finding("power_2_first", -1e9, -5, "With power 2 the first step of SGD leads to {power_2_first:.0f}."),
+                Finding("power_2_first", -80, -78, "Not normalized, SGD's first step leads to {power_2_first:.1f}."),
+                Finding("fallen_db", -77.3, -77.1, "Normalized, at 0.1, it leads to {fallen_db:.2f} dB."),
             ),
             why=(
                 "With power 1 a bin's slope is its magnitude; with power 2 it is twice the gain times its square, "
-                "which here is {power_2_slope:.0f} at the start. A rate that suits one is absurd for the other. "
-                "Divided by the size of the target's spectrum, as rtgain's own losses are, both have slopes near 1."
+                "which here is {power_2_slope:.0f} at the start: on the gain itself, SGD at 0.01 jumps to "
+                "{power_2_first:.0f} in one step. A rate that suits one is absurd for the other.\n\nDivided by the "
+                "size of the target's spectrum, as rtgain's own losses are, and taken on the logarithm of the gain, "
+                "the slopes at a gain g are g/0.15 and 2 (g/0.15)²: 1 and 2 at the goal, but {slope_1:.1f} and "
+                "{slope_2:.1f} at ×1. A step of 0.1 times the latter is {fallen_db:.1f} dB."
             ),
             duration_s=3.0,
         ),
@@ -98,12 +119,13 @@ LESSON = Lesson(
             title="What it cannot tell: delay",
             text=(
                 "Music, and the target 5 ms late. A window that is cut at one time out of both hears two different "
-                "pieces of music: the spectral loss is only roughly right, and wanders."
+                "pieces of music: the spectral loss is only roughly right, to {late_db:.1f} dB, and wanders."
             ),
-            watch="the estimate stray by tenths of a decibel around the reference.",
+            watch="the estimate stray around the reference.",
             listen="Difference (4): far from silent, though the gain is nearly right.",
             controls={**MUSIC, "delay_ms": 5.0},
             expects=(Within("gain_db", -17.5, -15.5),),
+            finds=(Finding("late_db", 0.05, 1.0, "5 ms late, the RMS error is {late_db:.2f} dB."),),
             duration_s=6.0,
         ),
         Step(
@@ -112,13 +134,14 @@ LESSON = Lesson(
                 "The same, with rtgain's alignment on: it finds the 5 ms from the phases of the spectra, "
                 "and removes them before the loss sees anything."
             ),
-            watch="the estimate snap onto the reference after about a second and a half.",
+            watch="the estimate snap onto the reference after a second or so.",
             listen="Difference (4): it falls silent at that moment.",
             controls={**MUSIC, "delay_ms": 5.0, "align": "on"},
             expects=(
                 Within("delay_ms", 4.99, 5.01, by_s=8.0),
                 Within("gain_db", -16.53, -16.43, by_s=8.0),
             ),
+            finds=(Finding("found_s", 0.5, 2.0, "From {found_s:.2f} seconds on it is within a tenth of a decibel."),),
             duration_s=6.0,
         ),
     ),

@@ -18,7 +18,10 @@ LESSON = Lesson(
                 "The target's phase is turned by 45°. It sounds as before, and its gain is still 0.15. "
                 "The waveform loss now finds ×{gain_45:.3f}: {error_45_db:.1f} dB wrong, and quite sure of it."
             ),
-            watch="the estimate stop three decibels below the reference.",
+            watch=(
+                "the estimate stop three decibels below the reference; and, in “Loss against gain”, the lowest point "
+                "of the waveform loss, left of 0.15."
+            ),
             listen="Target (2), then Matched (3): the matched sine is quieter.",
             controls={**SINE, "phase_deg": 45.0},
             expects=(Within("gain_db", -19.9, -19.1),),
@@ -41,7 +44,10 @@ LESSON = Lesson(
                 "Turned by 90°. Wherever the target swings, the estimate passes through zero: any gain only adds to "
                 "the difference. So the best gain is none, and SGD walks to {gain_90:.3f}."
             ),
-            watch="the estimate sink and sink; the state says that the target is no scaled copy.",
+            watch=(
+                "the estimate sink and sink; the state says that the target is no scaled copy. The lowest point of the "
+                "waveform loss is at 0."
+            ),
             listen="Target (2) is as loud as ever; Matched (3) fades away.",
             controls={**SINE, "phase_deg": 90.0},
             expects=(Within("gain_db", -200.0, -30.0), Becomes("incoherent")),
@@ -71,7 +77,7 @@ LESSON = Lesson(
                 "Turned by 180° every sample changes its sign. That is a gain: {gain_180:.2f}. "
                 "SGD on a linear gain passes through zero and finds it."
             ),
-            watch="the readout: the level of the reference, and a minus before ×0.150.",
+            watch="the readout: the level of the reference, and a minus before ×0.150. The lowest point is at −0.15.",
             listen="Target (2) and Matched (3): alike again.",
             controls={**SINE, "phase_deg": 180.0},
             expects=(Within("gain_db", -16.58, -16.38), Within("polarity", -1, -1)),

@@ -4,14 +4,16 @@ import base64
 import html
 from collections.abc import Mapping, Sequence
 
+from rtgain.lessons.controls import in_words
 from rtgain.lessons.expectations import MARKS
-from rtgain.lessons.lesson import Lesson, Step, fill
+from rtgain.lessons.lesson import Lesson, Step, emphasized, fill
 from rtgain.lessons.rehearsal import Result
 from rtgain.style import ESTIMATE, LIGHT_BACKGROUND
 
 STYLE = f"""
 :root {{ color-scheme: light; }}
-body {{ font: 17px/1.6 system-ui, sans-serif; color: #1d232a; background: #f2f4f6; margin: 0; }}
+body {{ font: 17px/1.6 system-ui, sans-serif; color: #1d232a; background: #f2f4f6; margin: 0;
+        overflow-wrap: anywhere; }}
 main {{ max-width: 860px; margin: 0 auto; padding: 24px 20px 64px; }}
 h1 {{ font-size: 34px; line-height: 1.2; margin: 24px 0 8px; }}
 h2 {{ font-size: 23px; margin: 0 0 8px; }}
@@ -44,7 +46,8 @@ def lesson_page(
 ) -> bytes:
     """The page of a lesson; `media` are its PNGs, WAVs and its MP4 by file name."""
     ways = ['<a href="index.html">All lessons</a>']
-    ways += [f'<a href="{other.name}.html">{_text(other.title)}</a>' for other in (previous, following) if other]
+    ways += [f'<a href="{previous.name}.html">← {_text(previous.title)}</a>'] if previous else []
+    ways += [f'<a href="{following.name}.html">{_text(following.title)} →</a>'] if following else []
     body = [
         f"<nav>{' · '.join(ways)}</nav>" if previous or following else "",
         f"<h1>{lesson.number} · {_text(lesson.title)}</h1>",
@@ -79,14 +82,13 @@ def data_uri(name: str, content: bytes) -> str:
 def _step(step: Step, numbers: Mapping[str, float], results: Sequence[Result], media: Mapping[str, bytes]) -> str:
     parts = [f"<section><h2>{_text(step.title)}</h2>", f"<p>{_text(fill(step.text, numbers))}</p>"]
     if step.controls:
-        settings = ", ".join(f"{name} {value}".replace("_", " ") for name, value in step.controls.items())
         hints = (
-            (("In the window"), settings),
+            ("In the window", in_words(step.controls)),
             ("Watch", fill(step.watch, numbers)),
             ("Listen", fill(step.listen, numbers)),
         )
         parts.append("<dl>" + "".join(f"<dt>{name}</dt><dd>{_text(hint)}</dd>" for name, hint in hints) + "</dl>")
-    parts += [f"<p>{_emphasis(_text(fill(why, numbers)))}</p>" for why in step.why.split("\n\n") if why]
+    parts += [f"<p>{emphasized(fill(why, numbers))}</p>" for why in step.why.split("\n\n") if why]
     for name, caption in step.figures.items():
         said = _text(fill(caption, numbers))
         image = data_uri("x.png", media[f"{name}.png"])
@@ -123,9 +125,3 @@ def _document(title: str, body: Sequence[str]) -> bytes:
 
 def _text(text: str) -> str:
     return html.escape(text, quote=True)
-
-
-def _emphasis(text: str) -> str:
-    """``*word*`` as emphasis."""
-    parts = text.split("*")
-    return "".join(f"<em>{part}</em>" if index % 2 else part for index, part in enumerate(parts))

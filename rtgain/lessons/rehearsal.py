@@ -1,6 +1,6 @@
 """A lesson without a window: every step's session on the fast clock, and its experiment, held to what is expected."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rtgain.config import SessionConfig
@@ -20,14 +20,10 @@ class Result:
     outcome: Outcome
 
 
-def rehearse(
-    lesson: Lesson, numbers: Mapping[str, float], seed: int, cancelled: Callable[[], bool] = lambda: False
-) -> list[Result]:
-    """The results of all steps in order, up to where it is `cancelled`; `numbers` are what the experiment measured."""
+def rehearse(lesson: Lesson, numbers: Mapping[str, float], seed: int) -> list[Result]:
+    """The results of all steps in order; `numbers` are what the experiment measured."""
     results: list[Result] = []
     for step in lesson.steps:
-        if cancelled():
-            break
         results += [Result(step, str(w.expectation), w.came, w.outcome) for w in play(step, seed)]
         for finding in step.finds:
             seen: Outcome = "seen" if finding.holds(numbers) else "not so"
@@ -53,6 +49,8 @@ def play(step: Step, seed: int) -> list[Watch]:
 
 
 def _take(watches: list[Watch], session: Session, estimates: Sequence[Estimate]) -> None:
+    rivals = session.rivals
     for estimate in estimates:
+        moment = Moment.of_estimate(estimate, session.sample_rate, session.xruns, rivals)
         for watch in watches:
-            watch.take(Moment.of_estimate(estimate, session.sample_rate, session.xruns))
+            watch.take(moment)

@@ -1,9 +1,14 @@
 """Lesson 4: why it never lands."""
 
+import math
+
 from rtgain.lessons.expectations import Finding, Within
 from rtgain.lessons.lesson import Lesson, Step
 
 SINE = {"input": "sine", "align": "off", "loss": "spectral"}
+SLOW_SGD, SGD, ADAM, RPROP = "spectral/SGD@0.01", "spectral/SGD@0.3", "spectral/Adam@0.3", "spectral/Rprop@0.3"
+WIDEST_DB = 2 * 0.3 * 20 / math.log(10)
+"""Two steps of 0.3 on the logarithm of the gain: a cycle about the goal is not wider."""
 
 LESSON = Lesson(
     name="why-it-never-lands",
@@ -15,25 +20,28 @@ LESSON = Lesson(
         Step(
             title="SGD: a walk in equal steps",
             text=(
-                "SGD with a small rate, one step a hop: two seconds to arrive. With a fixed rate it never comes to "
-                "rest: it ends between {cycle_low_db:.2f} and {cycle_high_db:+.2f} dB of the optimum. (Live, "
-                "rtgain stops it there.)"
+                "The estimate is SGD with a small rate, one step a hop: {arrive_s:.1f} seconds to arrive. Beside it "
+                "races torch's own SGD at a fixed rate of 0.3. It is there at once and never comes to rest: it swings "
+                "between {sgd_low_db:.2f} and {sgd_high_db:.2f} dB for ever. (rtgain lets its own rate fall, and so "
+                "it lands.)"
             ),
-            watch="the slope of the estimate: the rate decides how long the way takes.",
-            listen="Matched (3), sinking slowly.",
-            controls={**SINE, "optimizer": "SGD", "lr": 0.01, "steps": 1},
-            expects=(Within("gain_db", -16.58, -16.38),),
+            watch="the slope of the estimate; and the line “spectral/SGD@0.3”, which swings about the reference.",
+            listen="Matched (3): the estimate, sinking slowly.",
+            controls={**SINE, "optimizer": "SGD", "lr": 0.01, "steps": 1, "race": (SGD,)},
+            expects=(Within("gain_db", -16.58, -16.38), Within("swing_db", 1.0, WIDEST_DB, of=SGD)),
             finds=(
                 Finding("cycle_low_db", -0.73, -0.71, "SGD at 0.01 goes down to {cycle_low_db:.3f} dB below 0.15 …"),
                 Finding("cycle_high_db", 0.44, 0.46, "… and up to {cycle_high_db:.3f} dB above it, for ever."),
+                Finding("sgd_swing_db", 1.0, WIDEST_DB, "Live, at 0.3, it swings by {sgd_swing_db:.2f} dB."),
             ),
             why=(
                 "On an L1 loss the slope does not get smaller near the optimum. A step that is longer than what is "
-                "left of the way leads past it, the next one back: a *limit cycle*. Here it spans "
-                "{cycle_low_db:.2f} to {cycle_high_db:+.2f} dB. A smaller rate makes it smaller and the way "
-                "longer.\n\nLive, rtgain's estimator gives each optimizer a rate that falls to nothing within a "
-                "hop, and no step longer than the loss says the way is, so the cycle is not seen in the window: "
-                "only here, where the rate is fixed."
+                "left of the way leads past it, the next one back: a *limit cycle*. In the figure, on the gain itself "
+                "and at 0.01, it spans {cycle_low_db:.2f} to {cycle_high_db:+.2f} dB about 0.15. A smaller rate makes "
+                "it smaller and the way longer.\n\nLive, a step of 0.3 on the logarithm of the gain is {step_db:.2f} "
+                "dB near the goal, and a cycle is not wider than two of them. rtgain's own estimator gives each "
+                "optimizer a rate that falls to nothing within a hop, and no step longer than the loss says the way "
+                "is. Only the race has it as torch does."
             ),
             figures={
                 ("optimizers"): (
@@ -49,27 +57,39 @@ LESSON = Lesson(
         Step(
             title="Adam: steps by habit",
             text=(
-                "Adam measures how large gradients have been and steps by about its rate, whatever the level. "
-                "Offline, at 0.02, its last 100 steps stay within {adam_db:.3f} dB of the optimum."
+                "Adam measures how large gradients have been and steps by about its rate, whatever the level. At a "
+                "fixed rate it does not come to rest either: at 0.3 it swings by about {adam_swing_db:.0f} dB, where "
+                "SGD swings by {sgd_swing_db:.1f}."
             ),
-            watch="the estimate arrive at once: 24 steps a hop.",
-            listen="Matched (3).",
-            controls={**SINE, "optimizer": "Adam", "lr": 0.1, "steps": 24},
-            expects=(Within("gain_db", -16.58, -16.38, by_s=3.0),),
-            finds=(Finding("adam_db", 0.0, 0.2, "Adam's last 100 steps stay within {adam_db:.4f} dB."),),
+            watch="the two lines that race, “spectral/SGD@0.3” and “spectral/Adam@0.3”; the estimate is rtgain's Adam.",
+            listen="Matched (3): the estimate.",
+            controls={**SINE, "optimizer": "Adam", "lr": 0.1, "steps": 24, "race": (SGD, ADAM)},
+            expects=(
+                Within("gain_db", -16.58, -16.38, by_s=3.0),
+                Within("swing_db", 1.0, WIDEST_DB, of=SGD),
+                Within("swing_db", 0.2, WIDEST_DB, of=ADAM),
+            ),
+            finds=(Finding("adam_db", 0.0, 0.2, "Adam's last 100 steps, at 0.02, stay within {adam_db:.4f} dB."),),
             duration_s=2.0,
         ),
         Step(
             title="Rprop: halve the step, turn around",
             text=(
                 "Rprop looks only at the sign of the gradient: same sign, longer step; other sign, it has passed "
-                "the optimum, and the step is halved. After 60 steps it is {rprop_db:.4f} dB from the optimum. It "
-                "is rtgain's default."
+                "the optimum, and the step is halved. With a first step of 0.3 too, it is left with a swing of "
+                "{rprop_swing_db:.2f} dB. It is rtgain's default."
             ),
-            watch="the estimate on the closed form (dotted), both on the reference.",
+            watch=(
+                "“spectral/Rprop@0.3” and the estimate on the closed form (dotted), all on the reference; and SGD's "
+                "swing beside them."
+            ),
             listen="Difference (4): silence.",
-            controls={**SINE, "optimizer": "Rprop"},
-            expects=(Within("gain_db", -16.48, -16.476, by_s=3.0),),
+            controls={**SINE, "optimizer": "Rprop", "race": (SGD, RPROP)},
+            expects=(
+                Within("gain_db", -16.48, -16.476, by_s=3.0),
+                Within("swing_db", 1.0, WIDEST_DB, of=SGD),
+                Within("swing_db", 0.0, 0.05, of=RPROP),
+            ),
             finds=(
                 Finding(
                     "rprop_db", 0.0, 0.01, "After 60 steps of Rprop {rprop_db:.5f} dB are left to the closed form."
@@ -84,16 +104,20 @@ LESSON = Lesson(
             duration_s=2.0,
         ),
         Step(
-            title="40 dB quieter",
+            title="The rate against the level",
             text=(
-                "The target is 40 dB lower. On a loss that is not normalized, everything 40 dB down, SGD at 0.01 "
-                "has moved from ×1 to only ×{quiet_gain:.2f} after {steps:.0f} steps. rtgain's losses are divided "
-                "by the target's level: it arrives as before."
+                "The target is 40 dB lower, and at ×1 the slope a hundred times steeper. At 0.3, which served a moment "
+                "ago, SGD's first step leads to {fallen_db:.0f} dB, where no slope is left to come back on; at 0.01 it "
+                "arrives. No fixed rate serves a live signal. Rprop looks at no slope's size."
             ),
-            watch="the estimate at −56.48 dB as quickly as at −16.48.",
+            watch="“spectral/SGD@0.01” beside the estimate, and “spectral/SGD@0.3” fallen out of the plot.",
             listen="Target (2) is hardly there; the estimate does not mind.",
-            controls={**SINE, "optimizer": "Rprop", "gain_db": -56.478175},
-            expects=(Within("gain_db", -56.58, -56.38, by_s=3.0),),
+            controls={**SINE, "optimizer": "Rprop", "gain_db": -56.478175, "race": (SLOW_SGD, SGD)},
+            expects=(
+                Within("gain_db", -56.58, -56.38, by_s=3.0),
+                Within("gain_db", -56.7, -56.2, of=SLOW_SGD),
+                Within("gain_db", -200.0, -120.0, of=SGD),
+            ),
             finds=(
                 Finding(
                     "quiet_gain", 0.9, 1.0, "Both signals 40 dB down: SGD comes to {quiet_gain:.2f} instead of 0.15."
@@ -104,10 +128,12 @@ LESSON = Lesson(
             ),
             why=(
                 "The slope of the plain loss is the mean of |rfft(dry)|: about {slope_1024:.0f} for 1,024 samples "
-                "of white noise, {slope_65536:.0f} for 65,536, and a hundred times less at −40 dB. There is no "
-                "fixed rate for a live signal. Divided by the size of the target's spectrum, and taken on the "
-                "logarithm of the gain, slopes lie between −1 and 1: rescaling the input gives the same trace, "
-                "step for step."
+                "of white noise, {slope_65536:.0f} for 65,536, and a hundred times less at −40 dB: with everything 40 "
+                "dB down, SGD at 0.01 has moved from ×1 to only ×{quiet_gain:.2f} after {steps:.0f} steps. There is no "
+                "fixed rate for a live signal.\n\n*Normalized*, that is divided by the size of the target's spectrum, "
+                "and taken on the logarithm of the gain, the slope at the goal is 1 whatever the level: rescaling the "
+                "input gives the same trace, step for step. What is left is how far away the goal is: at a gain g the "
+                "slope is g over the goal's. There rtgain lets no step be longer than the loss says the way is."
             ),
             figures={
                 ("levels"): (

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rtgain.audio.sources import FileSource
 from rtgain.dsp.alignment import CrossSpectrum, global_delay
-from rtgain.dsp.analysis import rms_of, spectrum_of
+from rtgain.dsp.analysis import SpectraPair, spectra_of
 from rtgain.match.render import beginning_of
 
 COARSE_RATE = 8000
@@ -76,11 +76,12 @@ def _compare(
     window = min(window_frames, power_of_two_within(frames // FEWEST_WINDOWS))
     cut = np.lib.stride_tricks.sliding_window_view
     windows = [cut(_padded(x[:frames], frames), window)[:: window // 4].copy() for x in pieces]
-    spectra = [spectrum_of(torch.from_numpy(x)) for x in windows]
-    loudest = [float(rms_of(x).max()) for x in spectra]
+    spectra = [spectra_of(torch.from_numpy(x)) for x in windows]
+    loudest = [float(x.rms.max()) for x in spectra]
     cross = CrossSpectrum()
     if min(loudest) > 0.0:
-        cross.add(*(x / level for x, level in zip(spectra, loudest, strict=True)))
+        pair = SpectraPair(*(x.scaled(torch.tensor(1.0 / level)) for x, level in zip(spectra, loudest, strict=True)))
+        cross.add(pair, torch.ones(len(pair.cross)))
     return cross
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rtgain.dsp.alignment import CrossSpectrum, global_delay
-from rtgain.dsp.analysis import spectrum_of
+from rtgain.dsp.analysis import SpectraPair, spectra_of
 
 RATE = 48_000
 WINDOW, HOP = 4096, 1024
@@ -31,14 +31,16 @@ def later(sound: np.ndarray, frames: float, *, phase_deg: float = 0.0, above: fl
     return np.fft.irfft(turned, len(sound))
 
 
-def spectra(sound: np.ndarray, windows: int = WINDOWS) -> Tensor:
-    cut = np.stack([sound[start : start + WINDOW] for start in range(0, windows * HOP, HOP)])
-    return spectrum_of(torch.from_numpy(cut.astype(np.float32)))
+def pair_of(dry: np.ndarray, target: np.ndarray, hops: slice = slice(0, WINDOWS)) -> SpectraPair:
+    """The spectra of these hops' windows of both."""
+    starts = range(0, hops.stop * HOP, HOP)[hops]
+    cut = (np.stack([x[start : start + WINDOW] for start in starts]).astype(np.float32) for x in (dry, target))
+    return SpectraPair(*(spectra_of(torch.from_numpy(windows)) for windows in cut))
 
 
 def cross_of(dry: np.ndarray, target: np.ndarray, windows: int = WINDOWS) -> CrossSpectrum:
     cross = CrossSpectrum()
-    cross.add(spectra(dry, windows), spectra(target, windows))
+    cross.add(pair_of(dry, target, slice(0, windows)), torch.ones(windows))
     return cross
 
 
@@ -96,15 +98,30 @@ def test_the_band_that_converters_delay_alike_decides() -> None:
     assert cross_of(white(), later(white(), 0.3, above=0.5)).read().delay_frames == pytest.approx(0.3, abs=0.05)
 
 
+@pytest.mark.parametrize("gain", [0.15, -0.25, 1.7, 10.0 ** (-12 / 20)])
+def test_no_delay_at_all_is_read_as_none_to_the_last_bit(gain: float) -> None:
+    assert cross_of(white(), gain * white()).read().delay_frames == 0.0
+
+
 def test_adding_windows_in_parts_or_at_once_is_the_same() -> None:
-    x, y = spectra(white()), spectra(later(white(), 0.37))
-    parts, whole = CrossSpectrum(), CrossSpectrum()
+    x, y = white(), later(white(), 0.37)
+    parts, whole = CrossSpectrum(), cross_of(x, y)
     for start in range(0, WINDOWS, 4):
-        parts.add(x[start : start + 4], y[start : start + 4])
-    whole.add(x, y)
+        parts.add(pair_of(x, y, slice(start, start + 4)), torch.ones(4))
     assert parts.windows == whole.windows == WINDOWS
     assert parts.read().delay_frames == pytest.approx(whole.read().delay_frames, abs=1e-5)
     assert parts.explained == pytest.approx(whole.explained, abs=1e-5)
+
+
+def test_a_window_at_a_level_of_0_is_none_and_levels_of_all_change_nothing() -> None:
+    x, y = white(), later(white(), 0.37)
+    level = torch.full((WINDOWS,), 1e-3)
+    level[4:] = 0.0
+    cross, four = CrossSpectrum(), cross_of(x, y, windows=4)
+    cross.add(pair_of(x, y), level)
+    assert cross.windows == four.windows == 4
+    assert cross.read().delay_frames == pytest.approx(four.read().delay_frames, abs=1e-5)
+    assert cross.explained == pytest.approx(four.explained, abs=1e-5)
 
 
 def test_explained_is_the_share_of_power_that_is_signal() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rtgain.dsp.alignment import CrossSpectrum, DelayReading
-from rtgain.dsp.analysis import spectrum_of
+from rtgain.dsp.analysis import SpectraPair, spectra_of
 from rtgain.estimation.aligner import (
     AGREEING_READINGS,
     ALIGNED,
@@ -36,7 +36,7 @@ def cross_at(frames: float, snr_db: float = math.inf, seed: int = 1) -> CrossSpe
     target = noise if snr_db == -math.inf else later + noise
     cross = CrossSpectrum()
     cut = (torch.from_numpy(sound.reshape(-1, WINDOW).astype(np.float32)) for sound in (dry, target))
-    cross.add(*map(spectrum_of, cut))
+    cross.add(SpectraPair(*map(spectra_of, cut)), torch.ones(WINDOWS))
     return cross
 
 
@@ -44,7 +44,7 @@ def cross_at(frames: float, snr_db: float = math.inf, seed: int = 1) -> CrossSpe
 def unrelated() -> CrossSpectrum:
     cross = CrossSpectrum()
     sounds = np.random.default_rng(7).standard_normal((2, WINDOWS, WINDOW)).astype(np.float32)
-    cross.add(*(spectrum_of(torch.from_numpy(sound)) for sound in sounds))
+    cross.add(SpectraPair(*(spectra_of(torch.from_numpy(sound)) for sound in sounds)), torch.ones(WINDOWS))
     return cross
 
 

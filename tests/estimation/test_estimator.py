@@ -25,6 +25,7 @@ from rtgain.estimation.estimator import (
     Windows,
 )
 from rtgain.estimation.settings import RATES, EstimatorSettings
+from rtgain.estimation.tracker import SHIFTED_FLOOR_STD_DB
 
 RATE, WINDOW, HOP = 16_000, 1024, 256
 GAIN = 0.15
@@ -170,6 +171,7 @@ def test_a_fraction_of_a_frame_is_removed_and_reported() -> None:
     assert np.abs(errors_db(aligned[5:])).max() < 0.002
     assert {one.delay_frames for one in aligned} == {2.4}
     assert aligned[-1].opt_std_db < 0.1 * ignored[-1].opt_std_db
+    assert min(one.std_db for one in aligned) >= SHIFTED_FLOOR_STD_DB, "a shifted window is no better than the shift"
 
 
 # --- polarity ---------------------------------------------------------------------------------------

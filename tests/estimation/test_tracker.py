@@ -55,6 +55,12 @@ def test_nothing_is_believed_beyond_the_floor() -> None:
     assert stds_db.min() == FLOOR_STD_DB
 
 
+def test_a_reading_with_a_floor_of_its_own_is_not_believed_beyond_that() -> None:
+    _, stds_db = feed(Tracker(), [Reading(-9.5, 0.001, floor_std_db=0.002)] * 100)
+    assert stds_db[0] == pytest.approx(math.hypot(0.001, 0.002), rel=1e-12)
+    assert stds_db[-1] == 0.002
+
+
 def test_readings_that_agree_are_averaged() -> None:
     gains_db, _ = feed(Tracker(), readings([0.0, 0.1, 0.1], 0.1))
     # Each further reading has half the weight of the first.

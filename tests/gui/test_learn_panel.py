@@ -16,7 +16,8 @@ from rtgain.lessons import LESSONS
 from rtgain.snapshot import Snapshot
 from tests.gui.fake_session import FakeSession
 
-WIDTH, HEIGHT = 900, 150
+WIDTH, HEIGHT = 984, 150
+"""As wide as in a window of 1280 by 800; so high, it leaves each plot as much."""
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def click(qtbot: Any, button: Any) -> None:
 
 
 def test_it_opens_on_the_first_step_and_asks_for_nothing_until_it_begins(qtbot: Any, panel: LearnPanel) -> None:
-    assert panel.title.text() == LESSONS[0].steps[0].title
+    assert panel.text.text().startswith(f"<b>{LESSONS[0].steps[0].title}</b>")
     assert panel.menu.currentText() == "1 · A gain that learns"
     assert (panel.place.text(), panel.previous.isEnabled()) == ("1 of 3", False)
     with qtbot.waitSignal(panel.controls_wanted) as asked:
@@ -77,7 +78,7 @@ def test_next_and_previous_lead_through_all_lessons_and_back(qtbot: Any, panel: 
 def test_the_menu_begins_a_lesson(qtbot: Any, panel: LearnPanel) -> None:
     with qtbot.waitSignal(panel.controls_wanted) as asked:
         panel.menu.activated.emit(1)
-    assert panel.title.text() == LESSONS[1].steps[0].title
+    assert panel.text.text().startswith(f"<b>{LESSONS[1].steps[0].title}</b>")
     assert asked.args[0]["phase_deg"] == 45.0
 
 
@@ -134,6 +135,25 @@ def test_a_session_that_begins_anew_gives_a_step_its_time_again(panel: LearnPane
     panel.show_snapshot(at(0.5, gain_db=-3.0))
     panel.show_snapshot(at(6.0, gain_db=-3.0))
     assert panel.outcome == "waiting"
+
+
+def test_an_xrun_made_while_the_windows_still_fill_counts(
+    qtbot: Any, panel: LearnPanel, at: Callable[..., Snapshot]
+) -> None:
+    live = LESSONS[5]
+    panel.menu.activated.emit(5)
+    while panel.step.act != "xrun":
+        click(qtbot, panel.next)
+    assert panel.lesson is live
+    assert not panel.xrun.isEnabled()  # nothing has been counted from which it could be told
+    panel.show_snapshot(at(10.0, xruns=4, gain_db=-16.48))
+    with qtbot.waitSignal(panel.xrun_wanted):
+        click(qtbot, panel.xrun)
+    panel.show_snapshot(at(10.1, xruns=5, gain_db=-16.48))
+    panel.watch_anew()  # the window's timer: no window holds the step before any more
+    panel.show_snapshot(at(10.2, xruns=5, gain_db=-16.48))
+    panel.show_snapshot(at(10.8, xruns=5, gain_db=-16.48))
+    assert panel.outcome_line.text() == "● seen ✓ xruns 1, gain −16.48 dB"
 
 
 def test_the_student_may_take_the_controls_and_come_back(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QElapsedTimer, Qt
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSlider,
@@ -439,3 +439,19 @@ def test_a_step_of_a_lesson_sets_its_rate_though_the_step_before_had_the_same(
     window.actions_.set_up_lesson({"optimizer": "Adam", "lr": 0.01, "steps": 1})
     config = window.host.config
     assert (config.optimizer, config.lr, config.steps) == ("Adam", 0.01, 1)
+
+
+def test_a_step_of_a_lesson_begins_when_no_window_holds_the_step_before(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions
+) -> None:
+    """An average, and an optimizer at a fixed rate, would remember what was in between."""
+    window = open_window()
+    window.learn_button.click()
+    qtbot.waitUntil(lambda: window.host.state == "running")
+    qtbot.mouseClick(window.learn.next, Qt.MouseButton.LeftButton)
+    assert ("set_reference", {"gain_db": -6.0}) in sessions.last.calls
+    assert ("reset_estimate", 0.0) not in sessions.last.calls
+    since_start = QElapsedTimer()
+    since_start.start()
+    qtbot.waitUntil(lambda: ("reset_estimate", 0.0) in sessions.last.calls)
+    assert since_start.elapsed() >= window.host.config.window_ms

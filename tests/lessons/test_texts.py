@@ -5,14 +5,15 @@ import string
 import pytest
 
 from rtgain.lessons import LESSONS
-from rtgain.lessons.exhibits import Exhibits, exhibits_of
+from rtgain.lessons.exhibits import Exhibits
 from rtgain.lessons.lesson import Lesson, fill
 from rtgain.lessons.measured import measured_numbers
+from tests.lessons.conftest import experiment
 
 
 @pytest.fixture(scope="module", params=LESSONS, ids=lambda lesson: lesson.name)
 def measured(request: pytest.FixtureRequest) -> tuple[Lesson, Exhibits]:
-    return request.param, exhibits_of(request.param.name, 0)
+    return request.param, experiment(request.param.name)
 
 
 def texts(lesson: Lesson) -> list[str]:

@@ -1,6 +1,6 @@
 """Lesson 7: three gains and a shelf, by the same loop."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 RATE = 16_000
 BANDS_DB = {"low_db": -9.0, "mid_db": 4.0, "high_db": -15.0}
 SHELF = {"gain_db": -12.0, "corner_octaves": -1.0}
+SHELF_START = {"gain_db": -3.0, "corner_octaves": 1.0}
 STEPS = 80
+FITTED_WITH: dict[str, Any] = {"optimizer": "Rprop", "lr": 0.5}
 LOSS = SpectralLoss()
 OCTAVES = np.linspace(-5.0, 3.0, 81)
 HERTZ = np.geomspace(30.0, 7900.0, 200)
@@ -32,7 +34,7 @@ def measure(seed: int) -> Exhibits:
     dry = PinkSource(RATE, seed=seed).read(RATE)[0].astype(np.float64)
     banded, shelved = _filtered(_at(ThreeBandGain, BANDS_DB), dry), _filtered(_at(LowShelf, SHELF), dry)
     bands = _descend(ThreeBandGain, dict.fromkeys(BANDS_DB, 0.0), dry, banded)
-    shelf = _descend(LowShelf, {"gain_db": -3.0, "corner_octaves": 1.0}, dry, shelved)
+    shelf = _descend(LowShelf, SHELF_START, dry, shelved)
     losses = np.array([_loss_at({**SHELF, "corner_octaves": octaves}, dry, shelved) for octaves in OCTAVES])
     slopes = np.abs(np.gradient(losses, OCTAVES))
     bulge = np.interp(-3.0, OCTAVES, losses) - 0.5 * (losses[0] + np.interp(-1.0, OCTAVES, losses))
@@ -101,7 +103,7 @@ def _filtered(processor: Filter, dry: Wave) -> Wave:
 
 
 def _descend(kind: type[Filter], start: dict[str, float], dry: Wave, target: Wave) -> FitTrace:
-    return fit(_at(kind, start), dry, target, loss=LOSS, optimizer="Rprop", lr=0.5, steps=STEPS)
+    return fit(_at(kind, start), dry, target, loss=LOSS, steps=STEPS, **FITTED_WITH)
 
 
 def _loss_at(values: dict[str, float], dry: Wave, target: Wave) -> float:

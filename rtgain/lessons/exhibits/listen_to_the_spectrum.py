@@ -3,13 +3,18 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
+from rtgain.dsp.fit import fit
+from rtgain.dsp.gain import LogGain
 from rtgain.dsp.losses import SpectralLoss
 from rtgain.figures import draw
 from rtgain.lessons.exhibits import Exhibits, drawing
+from rtgain.lessons.exhibits.live_runs import arrival_s, played_through
 from rtgain.lessons.exhibits.sine import (
     DRY,
     GAIN,
+    GAIN_DB,
     PLAIN_SPECTRAL,
     PLAIN_WAVEFORM,
     RATE,
@@ -21,6 +26,7 @@ from rtgain.lessons.exhibits.sine import (
     played,
     turned,
 )  # fmt: skip
+from rtgain.lessons.listen_to_the_spectrum import LESSON, POWER_2
 from rtgain.style import DRY as DRY_CURVE
 from rtgain.style import ESTIMATE, TARGET
 
@@ -41,6 +47,9 @@ def measure(seed: int) -> Exhibits:
     losses = losses_at(gains, target, PLAIN_SPECTRAL)
     plus, minus = losses_at(np.array([GAIN, -GAIN]), target, PLAIN_SPECTRAL)
     squared = descend(target, SQUARED, steps=1).parameters["gain"]
+    fallen = played_through(1.0, **LESSON.steps[2].controls)[1][POWER_2]
+    late, found = (played_through(6.0, **step.controls)[0] for step in LESSON.steps[3:])
+    slopes = [_slope_at_one(power) for power in (1.0, 2.0)]
 
     def both_losses() -> "Figure":
         figure, panels = drawing.figure_of(1, 2)
@@ -80,7 +89,7 @@ def measure(seed: int) -> Exhibits:
             values = losses_at(both, target, loss)
             drawing.draw_loss(axes, both, values / values.max(), reference=GAIN)
             axes.set_title(f"power {power}", loc="left")
-        panels[0].legend(frameon=False)
+        panels[0].legend(frameon=False, loc="lower right")
         return figure
 
     return Exhibits(
@@ -92,11 +101,24 @@ def measure(seed: int) -> Exhibits:
             "power_2_minimum": optimum(target, SQUARED),
             "power_2_first": squared[1],
             "power_2_slope": (1.0 - squared[1]) / 0.01,
+            "slope_1": slopes[0],
+            "slope_2": slopes[1],
+            "slope_ratio": slopes[1] / slopes[0],
+            "late_db": float(np.sqrt(np.mean(np.square(late.gain_est_db - GAIN_DB)))),
+            "found_s": arrival_s(found),
+            "fallen_db": fallen.gain_db,
         },
         figures={"loss": both_losses, "gain": steps, "spectra": spectra, "powers": powers},
         sounds={"target_90": played(target), "matched_90": played(gain[-1] * DRY)},
         film=lambda: drawing.descent_film(gains, losses, gain, DRY, target, reference=GAIN),
     )
+
+
+def _slope_at_one(power: float) -> float:
+    """The slope of the normalized loss over the logarithm of the gain, at a gain of one."""
+    start, lr = LogGain(log_gain=torch.zeros(1, dtype=torch.float64)), 1e-6
+    path = fit(start, DRY, GAIN * DRY, loss=SpectralLoss(power), lr=lr, steps=1).parameters["log_gain"]
+    return float(path[0] - path[1]) / lr
 
 
 def _magnitudes(samples: Wave) -> tuple[Wave, Wave]:

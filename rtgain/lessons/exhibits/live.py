@@ -6,12 +6,11 @@ import numpy as np
 
 from rtgain.audio.demo import DemoSource
 from rtgain.audio.engine import Engine
-from rtgain.config import SessionConfig
 from rtgain.figures import draw, paper
 from rtgain.lessons.exhibits import Exhibits, Sound, drawing
+from rtgain.lessons.exhibits.live_runs import played_through
 from rtgain.lessons.exhibits.sine import GAIN_DB, Wave
 from rtgain.lessons.film import Film
-from rtgain.session import Session
 from rtgain.style import CLOSED_FORM, DRY, ESTIMATE, REFERENCE
 
 if TYPE_CHECKING:
@@ -70,15 +69,8 @@ def measure(seed: int) -> Exhibits:
 def _spread_db(window_ms: float, seed: int) -> float:
     """RMS error of single windows (the closed form), without what is gained by averaging over time."""
     hop_ms = min(window_ms, 21.3)
-    config = SessionConfig(
-        input="pink", noise_dbfs=NOISE_DBFS, window_ms=window_ms, hop_ms=hop_ms, seed=seed, duration=4.0
-    )
-    with Session(config, clock="fast", keep_whole_trace=True) as session:
-        session.start()
-        while not session.ended:
-            session.advance()
-        session.finish()
-        errors_db = session.trace.history().gain_opt_db - GAIN_DB
+    options = {"input": "pink", "noise_dbfs": NOISE_DBFS, "window_ms": window_ms, "hop_ms": hop_ms, "seed": seed}
+    errors_db = played_through(4.0, **options)[0].gain_opt_db - GAIN_DB
     return float(np.sqrt(np.nanmean(np.square(errors_db))))
 
 

@@ -1,5 +1,6 @@
 """Lesson 5: music and babble, in noise and in silence."""
 
+import math
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from rtgain.figures import draw, paper
 from rtgain.lessons.exhibits import Exhibits, Sound, drawing
 from rtgain.lessons.exhibits.sine import GAIN, GAIN_DB, Wave
 from rtgain.lessons.film import Film
-from rtgain.style import CLOSED_FORM, ESTIMATE, REFERENCE, Curve
+from rtgain.style import CLOSED_FORM, ESTIMATE, FIRST_RIVAL, REFERENCE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,12 +29,13 @@ TURN_S = 10
 NOISE_DB = (30.0, 20.0, 10.0)
 """How far below the target's RMS the noise is."""
 
-EXCERPT = slice(RATE, RATE + RATE // 2)
-"""Half a second of music on which losses without weights are searched."""
+EXCERPTS = [slice(start, start + RATE // 2) for start in range(RATE, 9 * RATE, RATE // 2)]
+"""Half seconds of music on which losses without weights are searched; before and behind them there is silence."""
 
 TRIED_DB = np.arange(-3.0, 9.0, 0.05)
+TRIED = GAIN * 10.0 ** (TRIED_DB / 20.0)
+"""Gains at which losses are searched that have no closed form, as decibels off the true one and linear."""
 
-AURALOSS = Curve("auraloss", light="#000000", dark="#ffffff", dash=(1, 2))
 PLAIN = SpectralLoss()
 
 
@@ -45,10 +47,13 @@ def measure(seed: int) -> Exhibits:
     noisy = {db: _in_noise(music, db) for db in NOISE_DB}
     ours = {db: _rms_db(trace(Take(music, RATE, {**options, "seed": seed}))) for db, options in noisy.items()}
     targets = {db: render(Take(music, RATE, options))[1] for db, options in noisy.items()}
-    plain = {db: _least_db(PLAIN, music, targets[db]) for db in NOISE_DB}
+    plain = {db: [_least_db(PLAIN, music, targets[db], excerpt) for excerpt in EXCERPTS] for db in NOISE_DB}
+    plain_mean = {db: float(np.mean(errors)) for db, errors in plain.items()}
+    farthest = EXCERPTS[int(np.argmax(plain[10.0]))]
     theirs = {}
     if find_spec("auraloss") is not None:
-        theirs = {db: _least_db(loss_named("auraloss-multi-resolution"), music, targets[db]) for db in NOISE_DB}
+        loss = loss_named("auraloss-multi-resolution")
+        theirs = {db: _least_db(loss, music, targets[db], EXCERPTS[0]) for db in NOISE_DB}
     spoken = _rms_db(trace(Take(speech, SPEECH_RATE, {**_in_noise(speech, 20.0), "seed": seed})))
     silent = [e for e in turn if e.state.label == "silent"]
 
@@ -56,8 +61,8 @@ def measure(seed: int) -> Exhibits:
         figure, (axes,) = drawing.figure_of(1)
         for curve, values, label in (
             (ESTIMATE, ours, "rtgain: masked, weighted, over time"),
-            (CLOSED_FORM, plain, "plain spectral loss, one window"),
-            (AURALOSS, theirs, "auraloss, multi-resolution, one window"),
+            (CLOSED_FORM, plain_mean, "plain spectral loss, mean of half seconds"),
+            (FIRST_RIVAL, theirs, "auraloss, multi-resolution, half a second"),
         ):
             if values:
                 draw(axes, curve, list(values), np.abs(list(values.values())), label=label)
@@ -65,22 +70,25 @@ def measure(seed: int) -> Exhibits:
         axes.invert_xaxis()
         axes.set_xlabel("noise below the target (dB)")
         axes.set_ylabel("error (dB)")
-        axes.legend(frameon=False)
+        axes.set_ylim(3e-4, 50.0)  # the legend is above the curves
+        axes.legend(frameon=False, loc="upper left")
         return figure
 
     def silence() -> "Figure":
         figure, (gain, sound) = drawing.figure_of(2, height=360, sharex=True)
         time_s = [e.center_frame / RATE for e in turn]
-        draw(gain, REFERENCE, time_s, [e.gain_true_db for e in turn])
         draw(gain, ESTIMATE, time_s, [e.gain_est_db for e in turn])
+        draw(gain, REFERENCE, time_s, [e.gain_true_db for e in turn])
         gain.set_ylim(GAIN_DB - 1, GAIN_DB + 1)
         gain.set_ylabel("gain (dB)")
         gain.legend(frameon=False)
         peaks = np.abs(music[: len(music) // 480 * 480]).reshape(-1, 480).max(axis=1)
-        draw(sound, ESTIMATE, np.arange(len(peaks)) / 100, GAIN * peaks, label="peak of the matched music")
+        draw(sound, ESTIMATE, np.arange(len(peaks)) / 100, GAIN * peaks, label="matched")
         sound.axvspan(time_s[turn.index(silent[0])], time_s[turn.index(silent[-1])], color="#d8dde3", label="silent")
         sound.set_xlabel("time (s)")
-        sound.legend(frameon=False)
+        sound.set_ylabel("peak")
+        sound.set_ylim(0.0, 1.4 * GAIN * float(peaks.max()))
+        sound.legend(frameon=False, ncols=2, loc="upper left")
         return figure
 
     def windows() -> "Figure":
@@ -102,7 +110,7 @@ def measure(seed: int) -> Exhibits:
             "silent_s": len(silent) * 1024 / RATE,
             "held_db": float(np.ptp([e.gain_est_db for e in silent])),
             **{f"ours_{db:.0f}_db": error for db, error in ours.items()},
-            **{f"plain_{db:.0f}_db": error for db, error in plain.items()},
+            **{f"plain_{db:.0f}_db": error for db, error in plain_mean.items()},
             **{f"auraloss_{db:.0f}_db": error for db, error in theirs.items()},
             "speech_20_db": spoken,
         },
@@ -113,7 +121,7 @@ def measure(seed: int) -> Exhibits:
             "noisy": Sound(targets[10.0][: 4 * RATE], RATE),
             "babble": Sound(speech[: 4 * SPEECH_RATE], SPEECH_RATE),
         },
-        film=lambda: _film(music, targets[10.0]),
+        film=lambda: _film(music, targets[10.0], farthest),
     )
 
 
@@ -127,26 +135,34 @@ def _rms_db(estimates: "list[Estimate]") -> float:
     return float(np.sqrt(np.mean(np.square(errors))))
 
 
-def _losses(loss: FeatureLoss, dry: NDArray[np.floating], target: NDArray[np.floating]) -> Wave:
-    """The loss on the excerpt at each of `TRIED_DB` off the true gain."""
-    x, y = (torch.from_numpy(signal[EXCERPT].astype(np.float64)).unsqueeze(0) for signal in (dry, target))
-    wanted = loss.features(y)
-    gains = GAIN * 10.0 ** (TRIED_DB / 20.0)
-    return np.array([float(loss.distance(loss.features(gain * x), wanted)) for gain in gains])
+def _pair(dry: NDArray[np.floating], target: NDArray[np.floating], excerpt: slice) -> tuple[torch.Tensor, torch.Tensor]:
+    x, y = (torch.from_numpy(signal[excerpt].astype(np.float64)).unsqueeze(0) for signal in (dry, target))
+    return x, y
 
 
-def _least_db(loss: FeatureLoss, dry: NDArray[np.floating], target: NDArray[np.floating]) -> float:
+def _least_db(loss: FeatureLoss, dry: NDArray[np.floating], target: NDArray[np.floating], excerpt: slice) -> float:
     """Where the loss on the excerpt is least, off the true gain: closed form, else among `TRIED_DB`."""
-    x, y = (torch.from_numpy(signal[EXCERPT].astype(np.float64)).unsqueeze(0) for signal in (dry, target))
-    best = float(loss.optimum(loss.features(x), loss.features(y)))
-    return float(TRIED_DB[_losses(loss, dry, target).argmin()] if np.isnan(best) else 20.0 * np.log10(best / GAIN))
+    x, y = _pair(dry, target, excerpt)
+    wanted = loss.features(y)
+    best = float(loss.optimum(loss.features(x), wanted))
+    if not np.isnan(best):
+        return 20.0 * math.log10(best / GAIN)
+    losses = [float(loss.distance(loss.features(gain * x), wanted)) for gain in TRIED]
+    return float(TRIED_DB[np.argmin(losses)])
 
 
-def _film(music: NDArray[np.float32], noisy: NDArray[np.float32]) -> Film:
+def _plain_losses(dry: NDArray[np.floating], target: NDArray[np.floating], excerpt: slice) -> Wave:
+    """The plain loss on the excerpt at each of `TRIED`: its features are as many times as large as the sound."""
+    x, wanted = (PLAIN.features(signal) for signal in _pair(dry, target, excerpt))
+    losses: Wave = PLAIN.distance(torch.from_numpy(TRIED[:, np.newaxis]) * x, wanted).numpy()
+    return losses
+
+
+def _film(music: NDArray[np.float32], noisy: NDArray[np.float32], excerpt: slice) -> Film:
     """The plain loss as noise comes up: its minimum moves off the true gain."""
     clean = GAIN * music
     shares = np.concatenate([np.linspace(0.0, 1.0, 40), np.ones(5)])
-    curves = [_losses(PLAIN, music, clean + share * (noisy - clean)) for share in shares]
+    curves = [_plain_losses(music, clean + share * (noisy - clean), excerpt) for share in shares]
     figure = paper(*drawing.FILM_SIZE)
     axes = figure.subplots()
     drawing.draw_loss(axes, TRIED_DB, curves[0], reference=0.0)

@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rtgain.dsp.gain import DB_PER_NEPER
 from rtgain.dsp.losses import SpectralLoss
 from rtgain.lessons.exhibits import Exhibits, drawing
+from rtgain.lessons.exhibits.live_runs import arrival_s, played_through
 from rtgain.lessons.exhibits.sine import (
     DRY,
     GAIN,
@@ -19,13 +21,22 @@ from rtgain.lessons.exhibits.sine import (
     played,
     turned,
 )  # fmt: skip
+from rtgain.lessons.why_it_never_lands import ADAM, LESSON, RPROP, SGD
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from rtgain.snapshot import Rival
+
 QUIET = 10.0 ** (-40.0 / 20.0)
 NORMALIZED = SpectralLoss(window=False)
 NORMALIZED_LR = 0.001
+
+NEPERS = 0.3
+"""The steps of those that race, near the goal, on the logarithm of the gain: their rate."""
+
+LIVE_S = 3.0
+"""A second more than the slowest of the lesson's estimates takes to arrive."""
 
 LAST = 100
 """Steps at the end, over which an optimizer is judged."""
@@ -47,6 +58,9 @@ def measure(seed: int) -> Exhibits:
     )
     noise = np.random.default_rng(seed).standard_normal(65536)
     gains = np.linspace(0.1, 0.2, 101)
+    live = [played_through(LIVE_S, **step.controls) for step in LESSON.steps]
+    sgd_db = _last_second_db(live[0][1][SGD])
+    slow = live[0][0]
 
     def optimizers() -> "Figure":
         figure, panels = drawing.figure_of(2, 3, sharey="row")
@@ -78,6 +92,14 @@ def measure(seed: int) -> Exhibits:
             "steps": STEPS,
             "cycle_low_db": float(left_db["SGD"].min()),
             "cycle_high_db": float(left_db["SGD"].max()),
+            "arrive_s": arrival_s(slow),
+            "sgd_low_db": float(sgd_db.min()),
+            "sgd_high_db": float(sgd_db.max()),
+            "sgd_swing_db": float(np.ptp(sgd_db)),
+            "adam_swing_db": float(np.ptp(_last_second_db(live[1][1][ADAM]))),
+            "rprop_swing_db": float(np.ptp(_last_second_db(live[2][1][RPROP]))),
+            "fallen_db": live[3][1][SGD].gain_db,
+            "step_db": NEPERS * DB_PER_NEPER,
             "adam_db": float(np.abs(left_db["Adam"]).max()),
             "rprop_db": float(np.abs(20.0 * np.log10(paths["Rprop"][RPROP_STEPS] / best))),
             "closed_db": float(off_db(np.array(best))),
@@ -98,6 +120,12 @@ def measure(seed: int) -> Exhibits:
             first_step=STEPS + 1 - drawing.FILM_FRAMES,
         ),
     )
+
+
+def _last_second_db(rival: "Rival") -> Wave:
+    history = rival.history
+    newest: Wave = history.gain_est_db[history.time_s > history.time_s[-1] - 1.0]
+    return newest
 
 
 def _mean_magnitude(noise: Wave) -> float:

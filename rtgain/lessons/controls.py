@@ -1,0 +1,50 @@
+"""The options of a session that lessons set, and how the window calls them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rtgain.config import SessionConfig
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def _with_unit(unit: str) -> Callable[[Any], str]:
+    return lambda value: "none" if value is None else f"{value:.4g}{unit}".replace("-", MINUS)
+
+
+def _or_auto(value: Any) -> str:
+    return "auto" if value is None else f"{value:g}"
+
+
+IN_WORDS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "input": ("Source", str.capitalize),
+    "loop": ("Loop", lambda on: "on" if on else "off"),
+    "gain_db": ("Gain", _with_unit(" dB")),
+    "automation": ("Automation", str),
+    "polarity": ("Invert polarity", lambda polarity: "on" if polarity == "invert" else "off"),
+    "phase_deg": ("Phase", _with_unit("°")),
+    "delay_ms": ("Delay", _with_unit(" ms")),
+    "noise_dbfs": ("Noise", _with_unit(" dBFS")),
+    "target": ("Target", str),
+    "loss": ("Loss", str),
+    "optimizer": ("Optim.", str),
+    "lr": ("Rate", _or_auto),
+    "steps": ("Steps", _or_auto),
+    "window_ms": ("Window", _with_unit(" ms")),
+    "hop_ms": ("hop", _with_unit(" ms")),
+    "align": ("Find the delay", str),
+    "race": ("Race", lambda entries: " and ".join(entries) or "nobody"),
+}
+"""What a lesson sets of a session, all but the devices, the clock and what is heard: names and values in words."""
+
+
+def settings_with(**controls: Any) -> dict[str, Any]:
+    """Every option that lessons control: `controls`, and the rest as it is where nothing is set."""
+    config = SessionConfig(**controls)
+    return {name: getattr(config, name) for name in IN_WORDS}
+
+
+def in_words(controls: Mapping[str, Any]) -> str:
+    """The controls by their names in the window, with what they are set to."""
+    words = ((IN_WORDS[name], value) for name, value in controls.items())
+    return ", ".join(f"{word} {written(value)}" for (word, written), value in words)

@@ -1,0 +1,48 @@
+"""Every curve of every figure and animation is drawn as its signal is drawn everywhere (`rtgain.style`)."""
+
+from typing import Any
+
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from rtgain.lessons import LESSONS
+from rtgain.lessons.lesson import Lesson
+from rtgain.style import CURVES, REFERENCE
+from tests.lessons.conftest import experiment
+
+CALLED = {curve.label: curve for curve in CURVES} | {"true gain": REFERENCE, "true corner": REFERENCE}
+"""Which curve a label of a figure names."""
+
+
+def figures(lesson: Lesson) -> dict[str, Figure]:
+    exhibits = experiment(lesson.name)
+    return {name: draw() for name, draw in exhibits.figures.items()} | {"animation": exhibits.film().figure}
+
+
+def look(line: Any) -> tuple[str, tuple[float, ...]]:
+    """Color and dashes of a line; matplotlib has no public word for the latter."""
+    return to_hex(line.get_color()), tuple(line._unscaled_dash_pattern[1] or ())
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_every_line_is_one_of_ours_and_the_one_that_its_label_names(lesson: Lesson) -> None:
+    known = {(curve.light, curve.dash) for curve in CURVES}
+    for name, figure in figures(lesson).items():
+        lines = [line for axes in figure.axes for line in axes.lines]
+        assert lines, name
+        for line in lines:
+            marker = line.get_linestyle() == "None"
+            assert (look(line)[0] in {color for color, _ in known}) if marker else (look(line) in known), name
+            curve = CALLED.get(str(line.get_label()))
+            if curve is not None:
+                assert look(line)[0] == curve.light, (name, line.get_label())
+                assert marker or look(line)[1] == curve.dash, (name, line.get_label())
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_no_two_lines_of_one_panel_that_mean_different_things_look_alike(lesson: Lesson) -> None:
+    for name, figure in figures(lesson).items():
+        for axes in figure.axes:
+            looks = [look(line) for line in axes.lines if line.get_linestyle() != "None"]
+            assert len(set(looks)) == len(looks), name

@@ -1,0 +1,138 @@
+"""Every number that a lesson writes out is a control that it sets, or is what it is computed or measured to be here."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+from rtgain.audio.demo import DemoSource
+from rtgain.lessons import LESSONS
+from rtgain.lessons.controls import in_words
+from rtgain.lessons.exhibits import beyond_one_gain, drawing, gain_that_learns, sine, sound_is_not_a_sine
+from rtgain.lessons.exhibits import why_it_never_lands as cycle
+from rtgain.lessons.lesson import Lesson, Step
+from tests.lessons.conftest import experiment
+
+NUMBER = re.compile(r"(?<![\w@/.{])\d+(?:,\d{3})*(?:\.\d+)?(?![\w}])")
+
+
+def exact(lesson: str, name: str) -> float:
+    return experiment(lesson).numbers[name]
+
+
+def least_at(degrees: float) -> float:
+    """Where the waveform loss of a sine turned by so much is least, among gains a hundredth apart."""
+    gains = np.linspace(-1.0, 1.0, 201)
+    return float(gains[sine.losses_at(gains, sine.turned(degrees), sine.PLAIN_WAVEFORM).argmin()])
+
+
+SHOWN = {"200": drawing.SHOWN_FRAMES, "300": sine.STEPS, "0.15": sine.GAIN, "0.150": sine.GAIN}
+COMMON = {"0": 0, "1": 1, "2": 2}
+"""Ends of axes, the start at a gain of one, powers and polarities: shown by what is drawn, not measured."""
+
+WRITTEN: dict[str, dict[str, float]] = {
+    "gain-that-learns": {
+        **SHOWN, "0.01": sine.LR, "100": gain_that_learns.STEPS_PER_SECOND,
+        "600": sine.RATE * 300 / (sine.RATE // 2), "4": LESSONS[3].number,
+    },
+    "loss-that-cannot-hear": {**SHOWN, "45": 45, "90": 90, "180": 180},
+    "listen-to-the-spectrum": {
+        **SHOWN, "90": 90, "100": 100, "600": 600, "0.01": sine.LR, "0.1": 0.1, "5": 5, "4": LESSONS[3].number,
+    },
+    "why-it-never-lands": {
+        **SHOWN, "75": drawing.FILM_FRAMES, "100": cycle.LAST, "60": cycle.RPROP_STEPS,
+        "0.02": dict(cycle.RUNS)["Adam"],
+        "0.01": dict(cycle.RUNS)["SGD"], "0.3": cycle.NEPERS, "40": -20 * math.log10(cycle.QUIET),
+        "1,024": 1024, "65,536": 65536, "7": LESSONS[6].number,
+    },
+    "sound-is-not-a-sine": {
+        "10": min(sound_is_not_a_sine.NOISE_DB), "20": 20, "30": max(sound_is_not_a_sine.NOISE_DB), "0.002": 0.002,
+        "0.5": 0.5, "2020": 2020, "85": 85, "341": 1e3 * 16384 / 48_000, "21": 1e3 * 1024 / sound_is_not_a_sine.RATE,
+    },
+    "live": {"256": 256, "48": 48, "21": 21.3, "341": 1e3 * 16384 / 48_000, "171": 1e3 * 8192 / 48_000},
+    "beyond-one-gain": {
+        "40": 40, "16000": beyond_one_gain.RATE, "0.5": 0.5, "3": -beyond_one_gain.SHELF_START["gain_db"],
+        "31": 1e3 * 2 ** beyond_one_gain.OCTAVES[0], "8": 2 ** beyond_one_gain.OCTAVES[-1], "500": 500,
+    },
+}  # fmt: skip
+
+
+def written(text: str) -> set[str]:
+    """The numbers in a text that are no placeholders, no keys and no names of those that race."""
+    for pattern in (r"\{[^}]*\}", r"\((?:key )?[1-4]\)", r"“[^”]*”", r"\(lesson \d\)"):
+        text = re.sub(pattern, " ", text)
+    return set(NUMBER.findall(text))
+
+
+def texts(step: Step) -> list[str]:
+    captions = [*step.figures.values(), *step.sounds.values(), *(finding.text for finding in step.finds)]
+    return [step.title, step.text, step.watch, step.listen, step.why, *captions]
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_every_number_that_is_written_out_is_set_or_shown(lesson: Lesson) -> None:
+    known = WRITTEN[lesson.name] | COMMON
+    used = set()
+    for step in lesson.steps:
+        for number in set().union(*map(written, texts(step))):
+            if re.search(rf"(?<![\d.]){re.escape(number)}(?![\d.])", in_words(step.settings)):
+                continue
+            used.add(number)
+            assert number in known, (step.title, number)
+            digits = len(number.partition(".")[2])
+            assert float(number.replace(",", "")) == pytest.approx(known[number], abs=0.51 * 10**-digits), step.title
+    used |= written(lesson.animation) | written(lesson.about)
+    assert used <= set(known)
+    if lesson.animation:
+        for number in written(lesson.animation):
+            assert float(number) == pytest.approx(known[number])
+
+
+def test_lesson_1_the_slope_is_two_over_pi() -> None:
+    assert exact("gain-that-learns", "slope") == pytest.approx(2 / math.pi, rel=1e-3)
+    first, larger = LESSONS[0].steps[0].settings, LESSONS[0].steps[2].settings
+    assert (larger["lr"] / first["lr"], first["steps"], larger["steps"]) == (pytest.approx(10), 1, 24)
+
+
+def test_lesson_2_the_least_of_the_waveform_loss_is_the_gain_times_the_cosine() -> None:
+    assert exact("loss-that-cannot-hear", "error_45_db") == pytest.approx(3.01, abs=0.02)
+    assert exact("loss-that-cannot-hear", "cos_45") == pytest.approx(0.15 * math.cos(math.pi / 4))
+    assert exact("loss-that-cannot-hear", "loss_ratio_90") == pytest.approx(math.sqrt(2), rel=1e-3)
+    for degrees in (0, 45, 90, 180):
+        assert least_at(degrees) == pytest.approx(0.15 * math.cos(math.radians(degrees)), abs=0.006)
+
+
+def test_lesson_3_slopes_are_those_of_the_formula_and_the_loss_is_a_w() -> None:
+    numbers = experiment("listen-to-the-spectrum").numbers
+    assert (numbers["slope_1"], numbers["slope_2"]) == pytest.approx((1 / 0.15, 2 / 0.15**2), rel=1e-4)
+    assert numbers["fallen_db"] == pytest.approx(-0.1 * 2 / 0.15**2 * 20 / math.log(10), abs=0.05)
+    gains = np.linspace(-1.0, 1.0, 201)
+    losses = sine.losses_at(gains, sine.turned(90.0), sine.PLAIN_SPECTRAL)
+    lower = (losses[1:-1] < losses[:-2]) & (losses[1:-1] < losses[2:])
+    np.testing.assert_allclose(gains[1:-1][lower], [-0.15, 0.15], atol=0.006)
+
+
+def test_lesson_4_a_level_40_db_lower_is_a_hundred_times_less() -> None:
+    assert pytest.approx(100) == 1 / cycle.QUIET
+    quiet = next(step for step in LESSONS[3].steps if step.settings["gain_db"] < -50)
+    assert quiet.settings["gain_db"] == pytest.approx(20 * math.log10(0.15) - 40, abs=1e-5)
+    assert exact("why-it-never-lands", "step_db") == pytest.approx(0.3 * 8.686, abs=1e-3)
+    assert exact("why-it-never-lands", "sgd_swing_db") < 2 * exact("why-it-never-lands", "step_db")
+
+
+def test_lesson_5_noise_is_as_far_below_as_it_says_and_one_beat_in_ten_seconds_is_silent() -> None:
+    music = DemoSource(48_000).read(480_000)[0].astype(np.float64)
+    target_dbfs = 10 * np.log10(np.mean(music**2)) + sine.GAIN_DB
+    noisy = next(step for step in LESSONS[4].steps if step.title == "Noise")
+    assert noisy.settings["noise_dbfs"] == pytest.approx(target_dbfs - 10, abs=0.5)
+    silent = np.abs(music).reshape(-1, 4800).max(axis=1) < 1e-3
+    assert np.count_nonzero(np.diff(silent.astype(int)) == 1) == 1
+    assert next(finding for finding in LESSONS[4].steps[0].finds if finding.number == "clean_db").high == 0.002
+
+
+def test_lesson_7_starts_where_it_says_and_fits_as_it_says() -> None:
+    start = beyond_one_gain.SHELF_START
+    assert (start["gain_db"], 1000 * 2 ** start["corner_octaves"]) == (-3.0, 2000.0)
+    assert beyond_one_gain.FITTED_WITH == {"optimizer": "Rprop", "lr": 0.5}
+    assert experiment("beyond-one-gain").film().frames == 41
