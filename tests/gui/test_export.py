@@ -16,6 +16,7 @@ from rtgain.config import load_preset, session_config
 from rtgain.report import Report
 from tests.gui.test_ends_panel import OpenWindow, Sessions
 from tests.gui.test_main_window import notice_button
+from tests.waiting import until
 
 PATIENCE_MS = 30_000
 """matplotlib is loaded for the figure."""
@@ -56,8 +57,7 @@ def test_an_export_that_is_cancelled_leaves_nothing(
 
     def wait_for_cancel(report: Report, place: Path, cancelled: Any) -> Path | None:
         begun.set()
-        while not cancelled():
-            threading.Event().wait(0.005)
+        until(cancelled)
         return write(report, place, cancelled)
 
     monkeypatch.setattr(Report, "write", wait_for_cancel)
