@@ -13,7 +13,7 @@ from rtgain.bench.servers import JackServer
 from rtgain.cli import main
 from rtgain.config import load_preset, preset_text, session_config
 from tests.commands import start_rtgain
-from tests.tape import JackTape
+from tests.tape import JackTape, first_lag
 from tests.waiting import until
 
 RATE = 48_000
@@ -84,24 +84,44 @@ def test_any_two_inputs_of_a_device_are_dry_and_target(
 
 
 @pytest.mark.alone
-def test_what_returns_is_heard_on_the_input_and_played_on_the_output_that_were_chosen(
-    jack_server: JackServer, tmp_path: Path
-) -> None:
-    """The second output is wired into the fourth input, the first output to a tape."""
-    with JackTape(jack_server, name="four", channels=4) as tape:
+def test_what_returns_is_heard_on_the_input_that_was_chosen(jack_server: JackServer, tmp_path: Path) -> None:
+    """The third output, which alone plays, is wired into the fourth input."""
+    with JackTape(jack_server, name="many", channels=4, outputs=3) as tape:
         process = start_rtgain(
-            *("run", "--headless", "--input", "demo", "--input-device", "four", "--output-device", "system"),
-            *("--target", "return", "--target-channel", "4", "--output-channel", "2"),
+            *("run", "--headless", "--input", "demo", "--input-device", "many", "--output-device", "many"),
+            *("--target", "return", "--target-channel", "4", "--output-channel", "3"),
             *("--duration", "13", "--json", tmp_path / "s.json"),
         )
-        [hears] = tape.wait_for_port("rtgain-.*:in_3", is_input=True)
-        plays = hears.replace(":in_3", ":out_1")  # PortAudio counts from 0
+        [hears] = tape.wait_for_port("rtgain-.*:in_3", is_input=True)  # PortAudio counts from 0
+        plays = hears.replace(":in_3", ":out_2")
         until(lambda: subprocess.run(["jack_connect", plays, hears], capture_output=True, check=False).returncode == 0)
-        first_output = tape.play_and_record(np.zeros((4, RATE)), out_of="rtgain-.*:out_0")
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert json.loads((tmp_path / "s.json").read_text())["gain_db"] == pytest.approx(0.0, abs=0.01)
-    assert not first_output.any()
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("hear", ["dry", "matched"])
+def test_what_is_heard_is_played_on_the_output_that_was_chosen_and_on_no_other(
+    jack_server: JackServer, tmp_path: Path, hear: str
+) -> None:
+    """Nothing returns, so the matched sound keeps the gain of one that it begins with."""
+    with JackTape(jack_server, name="many", outputs=3) as tape:
+        process = start_rtgain(
+            *("run", "--headless", "--input", "demo", "--input-device", "many", "--output-device", "many"),
+            *("--target", "return", "--output-channel", "3", "--hear", hear, "--duration", "10"),
+            *("--json", tmp_path / "s.json"),
+        )
+        tape.connect(out_of="rtgain-.*:out_.*")
+        tape.start(np.zeros(1), seconds=2.0)
+        first, second, third = tape.recorded()
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    demo = DemoSource(RATE).read(10 * RATE)[0]
+    begin = first_lag(demo, third)
+    np.testing.assert_allclose(third, demo[begin : begin + len(third)], atol=1e-6)
+    assert not first.any()
+    assert not second.any()
 
 
 @pytest.mark.alone
