@@ -43,7 +43,6 @@ class AboutBox(QDialog):
 
     def __init__(self, parent: QWidget, log_file: Path | None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("About rtgain")
         title = QLabel(f"rtgain {__version__}")
         title.setFont(tabular(title.font(), points=16, bold=True))
         picture = QLabel()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut
-from PySide6.QtWidgets import QAbstractButton, QComboBox, QFileDialog, QInputDialog
+from PySide6.QtWidgets import QAbstractButton, QComboBox, QDialog, QFileDialog, QInputDialog
 
 from gui import wording
 from gui.about import AboutBox
@@ -16,7 +16,7 @@ from gui.monitor import HEAR
 from gui.session_host import ESTIMATOR_OPTIONS, REFERENCE_OPTIONS
 from gui.settings import save_preset
 from gui.shortcuts import KEYS, ShortcutSheet
-from rtgain.config import Hear, SessionConfig, Target, load_preset, session_config
+from rtgain.config import CHANNELS, Hear, SessionConfig, Target, load_preset, session_config
 from rtgain.errors import InputError
 from rtgain.lessons.controls import settings_with
 
@@ -103,15 +103,22 @@ class Actions(QObject):
 
     def choose_output(self, output_device: str | None) -> None:
         """Send the sound somewhere else."""
-        self._restart_with(lambda: self._host.set_options(output_device=output_device, clock=None))
+        options = {"output_device": output_device, "output_channel": None, "clock": None}
+        self._restart_with(lambda: self._host.set_options(**options))
 
     def choose_system_devices(self) -> None:
         """Go on with what the system chooses now."""
-        self._restart_with(lambda: self._host.set_options(input_device=None, output_device=None))
+        options = dict.fromkeys(("input_device", "output_device", *CHANNELS))
+        self._restart_with(lambda: self._host.set_options(**options))
 
     def choose_target(self, target: Target) -> None:
         """Take the target from somewhere else."""
-        self._restart_with(lambda: self._host.set_options(target=target, automation=None))
+        options = {"target": target, "automation": None} | dict.fromkeys(CHANNELS)
+        self._restart_with(lambda: self._host.set_options(**options))
+
+    def choose_channels(self, changes: dict[str, Any]) -> None:
+        """Take dry or target from other channels or another input, or play on another one."""
+        self._restart_with(lambda: self._host.set_options(**changes))
 
     def open_config(self, config: SessionConfig) -> None:
         """Go on with another session altogether."""
@@ -120,9 +127,7 @@ class Actions(QObject):
 
     def open_file(self) -> None:
         """Ask for a file and play it."""
-        dialog = self._dialog("Open a sound file", FILE_FILTER)
-        dialog.fileSelected.connect(lambda path: self.choose_source((path, None)))
-        dialog.open()
+        self._ask_for_file("Open a sound file", FILE_FILTER, lambda path: self.choose_source((path, None)))
 
     def choose_hear(self, hear: Hear) -> None:
         """Hear something else; a live input only after the user has agreed to it."""
@@ -159,7 +164,7 @@ class Actions(QObject):
             self.play_what_may_be_heard()
             self._window.show_config()
         else:
-            self._restart_with(lambda: self._host.set_options(**controls))
+            self._restart_with(lambda: self._host.set_options(**dict.fromkeys(CHANNELS), **controls))
 
     def play_exhibit(self, path: str) -> None:
         """Play a sound of a lesson's experiment, as it is, over and over, until something else is set."""
@@ -190,9 +195,7 @@ class Actions(QObject):
 
     def ask_for_preset(self) -> None:
         """Ask for a preset's file and open it."""
-        dialog = self._dialog("Open a preset", "Presets (*.json);;All files (*)")
-        dialog.fileSelected.connect(self.open_preset)
-        dialog.open()
+        self._ask_for_file("Open a preset", "Presets (*.json);;All files (*)", self.open_preset)
 
     def open_preset(self, path: str) -> None:
         """Go on with the session that a preset describes."""
@@ -206,11 +209,9 @@ class Actions(QObject):
     def ask_for_preset_name(self) -> None:
         """Ask what to call the present session, and keep it."""
         dialog = QInputDialog(self._window)
-        dialog.setWindowTitle("Save preset")
         dialog.setLabelText("Keep this session as the preset")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.textValueSelected.connect(self.keep_preset)
-        dialog.open()
+        self._show_once("Save preset", dialog)
 
     def keep_preset(self, name: str) -> None:
         """Keep the present session as the preset `name`."""
@@ -226,11 +227,7 @@ class Actions(QObject):
         if self._host.report() is None:
             self.say("There is nothing to export yet; start first")
             return
-        dialog = self._dialog("Export into a new folder in …", "")
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        dialog.fileSelected.connect(self.export)
-        dialog.open()
+        self._ask_for_file("Export into a new folder in …", "", self.export, QFileDialog.FileMode.Directory)
 
     def export(self, folder: str) -> None:
         """Write CSV, JSON, PNG and preset into a new folder in `folder`."""
@@ -267,9 +264,7 @@ class Actions(QObject):
 
     def show_about(self) -> None:
         """Show versions, to be copied into a bug report."""
-        box = AboutBox(self._window, self._window.log_file)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.show()
+        self._show_once("About rtgain", AboutBox(self._window, self._window.log_file), modal=False)
 
     def open_log_folder(self) -> None:
         """Show where the log is."""
@@ -320,8 +315,31 @@ class Actions(QObject):
         else:
             self.start_or_stop()
 
-    def _dialog(self, title: str, name_filter: str) -> QFileDialog:
+    def _ask_for_file(
+        self,
+        title: str,
+        name_filter: str,
+        deed: Callable[[str], object],
+        mode: QFileDialog.FileMode = QFileDialog.FileMode.ExistingFile,
+    ) -> None:
         dialog = QFileDialog(self._window, title, "", name_filter)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setFileMode(mode)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly, mode == QFileDialog.FileMode.Directory)
+        dialog.fileSelected.connect(deed)
+        self._show_once(title, dialog)
+
+    def _show_once(self, title: str, dialog: QDialog, *, modal: bool = True) -> None:
+        """Show `dialog`, or in its place the one of that title that is open already."""
+        others = [other for other in self._window.findChildren(QDialog) if other is not dialog]
+        standing = next((other for other in others if other.isVisible() and other.windowTitle() == title), None)
+        if standing is not None:
+            dialog.deleteLater()
+            dialog = standing
+        dialog.setWindowTitle(title)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        return dialog
+        if modal:
+            dialog.open()
+        else:
+            dialog.show()
+        dialog.raise_()
+        dialog.activateWindow()

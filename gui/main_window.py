@@ -129,7 +129,7 @@ class MainWindow(QMainWindow):
         """Let every control show what the session is, or will be when it is started."""
         config = self.host.config
         self.transport.source.show_source(config, self.settings.recent_files)
-        self.transport.output.show_output(config.output_device)
+        self.transport.output.show_device(config.output_device)
         self.transport.hear.show_heard(self.guard.heard(config))
         self.reference.show_config(config)
         self.estimator.show_config(config)
@@ -141,7 +141,8 @@ class MainWindow(QMainWindow):
             QTimer.singleShot(0, self.painted.emit)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if event.mimeData().hasUrls() and event.mimeData().urls()[0].isLocalFile():
+        urls = event.mimeData().urls()
+        if urls and urls[0].isLocalFile():
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
@@ -179,6 +180,7 @@ class MainWindow(QMainWindow):
             self.levels.show_numbers(snapshot)
             self.health.show_snapshot(snapshot)
             self.position.show_snapshot(snapshot)
+            self.reference.ends.show_channels(snapshot.channels)
         for notice in snapshot.notices:
             log.warning("%s", notice)
             self.notices.show_notice("session", notice)
@@ -235,6 +237,7 @@ class MainWindow(QMainWindow):
 
     def _show_devices(self, devices: list[Device]) -> None:
         self.transport.show_devices(devices)
+        self.reference.ends.input.show_devices(devices)
         if self.host.state == "waiting" and set(self._lost) <= {device.spec for device in devices}:
             self.start()
 
@@ -295,13 +298,14 @@ class MainWindow(QMainWindow):
         self.transport.source.open_wanted.connect(does.open_file)
         self.transport.output.chosen.connect(does.choose_output)
         self.transport.hear.chosen.connect(does.choose_hear)
-        for menu in (self.transport.source, self.transport.output):
+        for menu in (self.transport.source, self.transport.output, self.reference.ends.input):
             menu.opened.connect(self.devices.refresh)
         self.devices.listed.connect(self._show_devices)
         self._look_for_lost.timeout.connect(self.devices.refresh)
         self.position.seek_wanted.connect(self.host.seek)
         self.reference.changed.connect(does.change_reference)
         self.reference.target_chosen.connect(does.choose_target)
+        self.reference.ends.chosen.connect(does.choose_channels)
         self.estimator.changed.connect(does.change_estimator)
         self.estimator.freeze_wanted.connect(self.host.freeze)
         self.estimator.reset_wanted.connect(self.host.reset_estimate)

@@ -6,11 +6,12 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout
 
 from gui.controls import CheckBox, Menu
+from gui.ends_panel import EndsPanel
 from gui.parameter_row import NAME_WIDTH, ParameterRow
 from gui.theme import tabular
 from rtgain.config import SessionConfig
 
-TARGETS = {"reference": "Reference path", "channel": "Second channel", "return": "Return (microphone)"}
+TARGETS = {"reference": "Reference path", "channel": "Another channel", "return": "Return (microphone)"}
 NOISE_OFF_DBFS = -120.0
 """The noise row's lowest position, which means none at all."""
 
@@ -34,6 +35,7 @@ class ReferencePanel(QFrame):
         self.noise.box.setSpecialValueText("none")
         self.invert = CheckBox("Invert polarity")
         self.invert.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.ends = EndsPanel()
         self._why_not = QLabel()
         self._why_not.setProperty("look", "muted")
         self._why_not.setWordWrap(True)
@@ -55,7 +57,7 @@ class ReferencePanel(QFrame):
         column.setContentsMargins(14, 10, 14, 10)
         column.setSpacing(7)
         column.addLayout(head)
-        for widget in (self._why_not, self.gain, self.phase, self.delay, self.noise, self.invert):
+        for widget in (self.ends, self._why_not, self.gain, self.phase, self.delay, self.noise, self.invert):
             column.addWidget(widget)
 
         self.target.activated.connect(lambda _: self.target_chosen.emit(self.target.currentData()))
@@ -70,6 +72,7 @@ class ReferencePanel(QFrame):
     def show_config(self, config: SessionConfig) -> None:
         """Show what `config` sets, and whether it can be set here; nothing is emitted."""
         self.target.setCurrentIndex(self.target.findData(config.target))
+        self.ends.show_config(config)
         self.gain.show_value(config.gain_db)
         self.phase.show_value(config.phase_deg)
         self.delay.show_value(config.delay_ms)
@@ -87,7 +90,7 @@ class ReferencePanel(QFrame):
             "reference": ""
             if config.automation is None
             else f"The gain follows {Path(config.automation).name} until it is moved.",
-            "channel": "The target is the second input channel; there is no reference path.",
+            "channel": "The target is a channel of its own; there is no reference path.",
             "return": "The target is what the input hears; there is no reference path.",
         }
         self._why_not.setText(reasons[config.target])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from PySide6.QtCore import QObject, Signal
 
-from rtgain.config import Hear, SessionConfig, with_changes
+from rtgain.config import CHANNELS, Hear, SessionConfig, with_changes
 from rtgain.errors import DeviceError, DeviceLostError, InputError, RtgainError
 
 if TYPE_CHECKING:
@@ -42,22 +42,22 @@ def real_session(config: SessionConfig) -> "Session":
 
 def with_input(config: SessionConfig, source: str, input_device: str | None = None) -> SessionConfig:
     """`config` on another source; a target that this source cannot have becomes the reference path."""
-    changes = {"input": source, "input_device": input_device}
+    changes = {"input": source, "input_device": input_device, "dry_channel": None, "target_channel": None}
     try:
         return with_changes(config, **changes)
     except InputError:
-        return with_changes(config, **changes, target="reference", clock=None)
+        return with_changes(config, **changes, target="reference", output_channel=None, clock=None)
 
 
 def without_device(config: SessionConfig) -> SessionConfig:
     """What runs in place of `config` where no device does: real time, and the demo for a live input."""
     live = config.input == "mic" or config.target == "return"
-    return with_changes(
-        config,
-        clock="realtime",
-        input="demo" if config.input == "mic" else config.input,
-        target="reference" if live else config.target,
-    )
+    changes: dict[str, Any] = {"clock": "realtime"}
+    if live:
+        changes |= {"target": "reference"} | dict.fromkeys(CHANNELS)
+    if config.input == "mic":
+        changes |= {"input": "demo"}
+    return with_changes(config, **changes)
 
 
 def reference_arguments(**options: Any) -> dict[str, Any]:
@@ -266,7 +266,8 @@ class SessionHost(QObject):
             self._kept_gain_db = math.nan
         self._follow_what_changed_meanwhile(arrival.config)
         if arrival.problem is not None:
-            self.config = with_changes(self.config, input=arrival.config.input, target=arrival.config.target)
+            runs = arrival.config.model_dump(include={"input", "target", *CHANNELS})
+            self.config = with_changes(self.config, **runs)
             self.fell_back.emit(arrival.problem)
         self._enter("running")
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import platformdirs
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rtgain.config import SessionConfig, preset_text
+from rtgain.config import CHANNELS, SessionConfig, preset_text
 from rtgain.errors import InputError
 from rtgain.trace import write_whole
 
@@ -53,14 +53,20 @@ class Settings(BaseModel):
         left = {name: value for name, value in self.session.items() if name in SessionConfig.model_fields}
         source = left.get("input", "demo")
         given = asked.model_dump(include=asked.model_fields_set)
+        if given.keys() & {"input", "input_device", "output_device", "target"}:
+            left = _without_channels(left)
         try:
             config = SessionConfig(**(left | given))
         except ValidationError:
             return asked
         if "input" not in given and config.is_file and not Path(source).is_file():
             log.info("%s has gone; the demo plays instead", source)
-            return SessionConfig(**({**left, "input": "demo", "target": "reference"} | given))
+            return SessionConfig(**(_without_channels(left) | {"input": "demo", "target": "reference"} | given))
         return config
+
+
+def _without_channels(session: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in session.items() if name not in CHANNELS}
 
 
 def folder() -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QFontMetrics
@@ -130,30 +131,30 @@ class SourceMenu(DeviceMenu):
             self.chosen.emit(source)
 
 
-class OutputMenu(DeviceMenu):
-    """Where the sound goes."""
+class EndMenu(DeviceMenu):
+    """Which device is one end of the session: where its sound goes, or what hears it come back."""
 
     chosen = Signal(object)
-    """The user chose this `output_device` of a `SessionConfig`, or None for the system's."""
+    """The user chose this `output_device` or `input_device` of a `SessionConfig`, or None for the system's."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, kind: Literal["inputs", "outputs"]) -> None:
         super().__init__()
-        self.setAccessibleName("Output")
+        self.setAccessibleName(name)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setFixedWidth(140)
+        self._kind = kind
         self._shown: str | None = None
         self._devices: Sequence[Device] = ()
         self.activated.connect(self._activated)
         self.fill()
 
-    def show_output(self, output_device: str | None) -> None:
-        """Show `output_device` as the one in use; nothing is emitted."""
-        self._shown = output_device
+    def show_device(self, spec: str | None) -> None:
+        """Show the device `spec` as the one in use; nothing is emitted."""
+        self._shown = spec
         self.fill()
 
     def show_devices(self, devices: Sequence[Device]) -> None:
-        """Offer the outputs among `devices`."""
-        self._devices = [device for device in devices if device.outputs]
+        """Offer those among `devices` that can be it."""
+        self._devices = [device for device in devices if getattr(device, self._kind)]
         if not self.view().isVisible():
             self.fill()
 
@@ -215,7 +216,8 @@ class Transport(QWidget):
         self.start_button.setToolTip("Space")
         self.start_button.setFixedWidth(112)
         self.source = SourceMenu()
-        self.output = OutputMenu()
+        self.output = EndMenu("Output", "outputs")
+        self.output.setFixedWidth(140)
         self.hear = HearSwitch()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)

@@ -32,11 +32,17 @@ Hear = Literal["dry", "target", "matched", "difference", "mute"]
 Polarity = Literal["normal", "invert"]
 Target = Literal["reference", "channel", "return"]
 
+Channel = Annotated[int, Field(ge=1, le=1024)]
+"""Counted from 1; libsndfile reads files of up to 1024."""
+
 FileName = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
 DEFAULT_GAIN_DB = 20.0 * math.log10(0.15)
 DEFAULT_SYNTHETIC_S = 10.0
 PRESET_VERSION = 1
+CHANNELS = ("dry_channel", "target_channel", "output_channel")
+"""Options that mean something for the source, target and devices that they were chosen with, and for no others."""
+
 PRESET_ONLY = ("race",)
 """What the window and presets set; the command line has no options for it."""
 
@@ -67,6 +73,9 @@ class SessionConfig(BaseModel):
     delay_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
     noise_dbfs: Annotated[float, Field(ge=-200, le=0)] | None = None
     target: Target = "reference"
+    dry_channel: Channel | None = None
+    target_channel: Channel | None = None
+    output_channel: Channel | None = None
     hear: Hear | None = None
     loss: str = "spectral"
     optimizer: str = "Rprop"
@@ -99,9 +108,31 @@ class SessionConfig(BaseModel):
             raise ValueError("target: 'return' needs a device's input and output; use clock 'device'")
         if self.target == "channel" and self.input in SYNTHETIC_INPUTS:
             raise ValueError("target: 'channel' needs a two-channel file or mic; synthetic sources have one channel")
+        self._check_channels()
         if self.target != "reference" and self.automation is not None:
             raise ValueError("automation: drives the reference gain, so it needs target 'reference'")
         return self
+
+    def _check_channels(self) -> None:
+        if self.dry_channel is not None and self.input in SYNTHETIC_INPUTS:
+            raise ValueError("dry_channel: synthetic sources have one channel; it is for a file or mic")
+        if self.target_channel is not None and self.target == "reference":
+            raise ValueError("target_channel: the target is made of the dry signal; use target 'channel' or 'return'")
+        if self.target == "channel" and self.resolved_dry_channel == self.resolved_target_channel:
+            channel = self.resolved_dry_channel
+            raise ValueError(f"target_channel: channel {channel} is dry already; choose two that differ")
+        if self.output_channel is not None and self.target != "return":
+            raise ValueError("output_channel: is where the dry signal leaves for target 'return'; use that target")
+
+    @property
+    def resolved_dry_channel(self) -> int | None:
+        """The channel that is dry; None for the mean of all that a file has, and for a synthetic source."""
+        return self.dry_channel or (1 if self.input == "mic" or self.target == "channel" else None)
+
+    @property
+    def resolved_target_channel(self) -> int | None:
+        """The channel that is the target; None where it is made of the dry signal."""
+        return self.target_channel or {"reference": None, "channel": 2, "return": 1}[self.target]
 
     @property
     def is_file(self) -> bool:

@@ -18,6 +18,9 @@ def device_setup(config: SessionConfig) -> DeviceSetup:
     return choose_devices(
         mic=config.input == "mic",
         target=config.target,
+        dry_channel=config.resolved_dry_channel or 1,
+        target_channel=config.resolved_target_channel or 1,
+        output_channel=config.output_channel,
         input_device=config.input_device,
         output_device=config.output_device,
         sample_rate=config.sample_rate,
@@ -31,8 +34,9 @@ def open_source(config: SessionConfig, setup: DeviceSetup | None) -> Source | No
         return None
     sample_rate = setup.sample_rate if setup else config.sample_rate
     if config.is_file:
-        channels = 2 if config.target == "channel" else 1
-        return FileSource(config.input, sample_rate=sample_rate, channels=channels, loop=config.loop)
+        of_file = (config.resolved_dry_channel, config.resolved_target_channel if config.target == "channel" else None)
+        picked = tuple(channel for channel in of_file if channel is not None)
+        return FileSource(config.input, sample_rate=sample_rate, picked=picked, loop=config.loop)
     rate = sample_rate or DEFAULT_SAMPLE_RATE
     if config.input == "sine":
         return SineSource(rate)

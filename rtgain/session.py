@@ -28,7 +28,7 @@ from rtgain.meters import Rate, SpeedWatch
 from rtgain.opening import device_setup, open_source
 from rtgain.report import Report
 from rtgain.scope import newest_scope
-from rtgain.snapshot import Rival
+from rtgain.snapshot import Channels, Rival
 from rtgain.snapshot import Snapshot as Snapshot  # part of a session's face
 from rtgain.trace import HISTORY_S, Summary, Trace, known
 
@@ -218,6 +218,7 @@ class Session:
             ended=self.ended,
             clock=self.clock,
             description=driver.description if driver else "",
+            channels=self._channels,
             sample_rate=self.sample_rate,
             block=driver.block if driver else 0,
             frames=frames,
@@ -357,6 +358,14 @@ class Session:
             self._source = Excerpt(self._source, frames)
 
     @property
+    def _channels(self) -> Channels:
+        setup, config = self.device_setup, self.config
+        inputs = setup.input.input_channels if setup and setup.input else 0
+        dry = inputs if config.input == "mic" else self._file.file_channels if self._file else 0
+        outputs = setup.output.output_channels if setup and setup.output and config.target == "return" else 0
+        return Channels(dry, {"reference": 0, "channel": dry, "return": inputs}[config.target], outputs)
+
+    @property
     def _length_frames(self) -> int | None:
         """Of the source, or of one turn of a file that is repeated; None for what has no end."""
         endless_file = self._file is not None and self.total_frames is None
@@ -394,6 +403,9 @@ class Session:
             target=config.target,
             in_channels=setup.in_channels if setup else 0,
             out_channels=setup.out_channels if setup else 2,
+            dry_channel=config.resolved_dry_channel or 1,
+            target_channel=config.resolved_target_channel or 1,
+            output_channel=config.output_channel if setup else None,
         )
         engine.set_reference(
             gain_db=config.gain_db,

@@ -22,6 +22,15 @@ class Rival:
 
 
 @dataclass(frozen=True)
+class Channels:
+    """How many channels there are to choose among: for the dry signal, for the target, and to play on; else 0."""
+
+    dry: int
+    target: int
+    output: int
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """What a session looks like at one moment. Times in seconds, levels in dB; NaN where a number is not known.
 
@@ -34,6 +43,7 @@ class Snapshot:
     ended: bool
     clock: Clock
     description: str
+    channels: Channels
     sample_rate: int
     block: int
     frames: int

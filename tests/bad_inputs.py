@@ -87,6 +87,27 @@ OPTIONS = _runs(
         "--input stereo.wav --target channel --automation a.csv",
         "--automation: drives ",
     ),
+    (
+        "channel of nothing",
+        "--input stereo.wav --dry-channel 0",
+        "--dry-channel: should be greater than or equal to 1, not 0",
+    ),
+    ("channel of one", "--dry-channel 2", "--dry-channel: synthetic sources have one channel; it is for a file or mic"),
+    (
+        "target of the dry",
+        "--input stereo.wav --target-channel 2",
+        "--target-channel: the target is made of the dry s",
+    ),
+    (
+        "channel twice",
+        "--input stereo.wav --target channel --dry-channel 2",
+        "--target-channel: channel 2 is dry already; choose two that differ",
+    ),
+    (
+        "output that nothing returns from",
+        "--input stereo.wav --output-channel 1",
+        "--output-channel: is where the dry signal leaves for target 'return'; use that target",
+    ),
     ("two tables into one pipe", "--csv - --json -", "--csv - and --json -: only one of them can be standard output; "),
 )
 
@@ -126,6 +147,8 @@ SOUNDS = _runs(
     ("noise of bytes", "random.wav", _UNKNOWN),
     ("zeros", "zeros.flac", _UNKNOWN),
     ("packed file", "packed.wav", _UNKNOWN),
+    ("dry channel that is not there", "stereo.wav --dry-channel 3", "{}: has 2 channels, not 3; choose others with "),
+    ("target that is not there", "stereo.wav --target channel --target-channel 4", "{}: has 2 channels, not 4; choo"),
     ("one channel of two", "ok.wav --target channel", "{}: has one channel, and two are needed (dry left, target rig"),
 )  # fmt: skip
 

@@ -17,17 +17,17 @@ from rtgain.bench.servers import JackServer
 class JackTape:
     """A tape recorder on a JACK server, independent of the code under test (libjack, no PortAudio).
 
-    PortAudio lists it as a device called `name` with `channels` inputs and one output, when it is there
-    before PortAudio starts. Its ports are "tape:play_1", …, and "tape:record_1". A context manager.
+    PortAudio lists it as a device called `name` with `channels` inputs and `outputs` outputs, when it is there
+    before PortAudio starts. Its ports are "tape:play_1", …, and "tape:record_1", …. A context manager.
 
     It is a process of its own: libjack serves one server a process, and PortAudio may be the client of
     another one in the test's; and nothing that a test computes can hold its callback up.
     """
 
-    def __init__(self, server: JackServer, *, name: str = "tape", channels: int = 1) -> None:
+    def __init__(self, server: JackServer, *, name: str = "tape", channels: int = 1, outputs: int = 1) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._connection, far_end = spawn.Pipe()
-        self._process = spawn.Process(target=_serve, args=(far_end, server.name, name, channels), daemon=True)
+        self._process = spawn.Process(target=_serve, args=(far_end, server.name, name, channels, outputs), daemon=True)
         self._process.start()
         far_end.close()
         self.name, self.period, self.sample_rate = self._answer()
@@ -51,8 +51,8 @@ class JackTape:
         return self._ask("wait_for_ports", pattern, is_input, 1, timeout_s)
 
     def connect(self, *, into: str | None = None, out_of: str | None = None, timeout_s: float = 30.0) -> None:
-        """Wire the play ports, in order, into the input ports that match `into`, and the first output port
-        that matches `out_of` to the recording; both are regular expressions on whole names ("client:port").
+        """Wire the play ports, in order, into the input ports that match `into`, and the output ports that
+        match `out_of`, in order, to the recording; both are regular expressions on whole names ("client:port").
 
         Waits until such ports exist and their client takes connections.
         Raises TimeoutError, naming the ports that there are.
@@ -70,8 +70,15 @@ class JackTape:
         self._ask("start", samples, round(seconds * self.sample_rate), loop)
 
     def recorded(self, *, timeout_s: float = 60.0) -> np.ndarray:
-        """The recording (frames,) float32, once it is full. Raises TimeoutError."""
+        """The recording (frames,), or (outputs, frames) of more than one; float32, once it is full.
+
+        Raises TimeoutError.
+        """
         return self._ask("recorded", timeout_s)
+
+    def is_full(self) -> bool:
+        """Whether `recorded` would return at once."""
+        return self._ask("is_full")
 
     def play_and_record(
         self,
@@ -101,12 +108,19 @@ class JackTape:
         return answer
 
 
-def _serve(connection: Connection, server_name: str, name: str, channels: int) -> None:
+def first_lag(later: np.ndarray, earlier: np.ndarray) -> int:
+    """By how many frames `earlier` is found later in `later`, by cross-correlation."""
+    size = 2 * max(len(later), len(earlier))
+    spectrum = np.fft.rfft(later, size) * np.fft.rfft(earlier, size).conj()
+    return int(np.argmax(np.fft.irfft(spectrum)[: len(later)]))
+
+
+def _serve(connection: Connection, server_name: str, name: str, channels: int, outputs: int) -> None:
     """The tape's process: answer questions until the asker hangs up."""
     # libjack would print on standard error when a server is gone: here that is the test.
     jack.set_error_function(lambda _message: None)
     jack.set_info_function(lambda _message: None)
-    client = _Client(server_name, name, channels)
+    client = _Client(server_name, name, channels, outputs)
     connection.send((client.jack.name, client.jack.blocksize, client.jack.samplerate))
     while True:
         try:
@@ -125,12 +139,12 @@ def _serve(connection: Connection, server_name: str, name: str, channels: int) -
 class _Client:
     """What `JackTape` asks for, done by libjack."""
 
-    def __init__(self, server_name: str, name: str, channels: int) -> None:
+    def __init__(self, server_name: str, name: str, channels: int, outputs: int) -> None:
         self.jack = jack.Client(name, no_start_server=True, servername=server_name)
         self._play = [self.jack.outports.register(f"play_{n + 1}") for n in range(channels)]
-        self._record = self.jack.inports.register("record_1")
+        self._record = [self.jack.inports.register(f"record_{n + 1}") for n in range(outputs)]
         self._samples = np.zeros((channels, 0), np.float32)
-        self._recording = np.zeros(0, np.float32)
+        self._recording = np.zeros((outputs, 0), np.float32)
         self._loop = False
         self._position = 0
         self._running = False
@@ -157,7 +171,8 @@ class _Client:
             sinks = self.wait_for_ports(into, True, len(self._play), timeout_s)
             wires += zip([port.name for port in self._play], sinks, strict=False)
         if out_of is not None:
-            wires.append((self.wait_for_ports(out_of, False, 1, timeout_s)[0], self._record.name))
+            sources = self.wait_for_ports(out_of, False, len(self._record), timeout_s)
+            wires += zip(sources, [port.name for port in self._record], strict=False)
         for source, sink in wires:
             self._until(lambda wire=(source, sink): self._wire(*wire), f"{source} → {sink}", timeout_s)
 
@@ -166,7 +181,7 @@ class _Client:
             raise ValueError(f"{samples.shape[0]} channels for a tape with {len(self._play)}")
         self._running = False
         self._samples = samples
-        self._recording = np.zeros(frames, np.float32)
+        self._recording = np.zeros((len(self._record), frames), np.float32)
         self._loop = loop
         self._position = 0
         self._done.clear()
@@ -174,8 +189,11 @@ class _Client:
 
     def recorded(self, timeout_s: float) -> np.ndarray:
         if not self._done.wait(timeout_s):
-            raise TimeoutError(f"recorded {self._position} of {len(self._recording)} frames in {timeout_s} s")
-        return self._recording
+            raise TimeoutError(f"recorded {self._position} of {self._recording.shape[1]} frames in {timeout_s} s")
+        return self._recording[0] if len(self._record) == 1 else self._recording
+
+    def is_full(self) -> bool:
+        return self._done.is_set()
 
     def count_xruns(self) -> int:
         return self._xruns
@@ -205,9 +223,10 @@ class _Client:
     def _process(self, frames: int) -> None:
         # Recorded before it is played, so that a tape wired to itself hears itself one period later.
         running, begin = self._running, self._position
-        if running and begin < len(self._recording):
-            room = self._recording[begin : begin + frames]
-            room[:] = self._record.get_array()[: len(room)]
+        if running and begin < self._recording.shape[1]:
+            for port, row in zip(self._record, self._recording, strict=True):
+                room = row[begin : begin + frames]
+                room[:] = port.get_array()[: len(room)]
         length = self._samples.shape[1]
         wanted = np.arange(begin, begin + frames)
         if self._loop and length:
@@ -220,5 +239,5 @@ class _Client:
                 out[there] = row[wanted[there]]
         if running:
             self._position = begin + frames
-            if self._position >= len(self._recording):
+            if self._position >= self._recording.shape[1]:
                 self._done.set()

@@ -7,6 +7,7 @@ import pytest
 
 from rtgain.audio.demo import DemoSource
 from tests.commands import rows, start_rtgain
+from tests.tape import first_lag
 
 pytestmark = pytest.mark.alone
 
@@ -18,13 +19,6 @@ RTGAIN = "rtgain-.*"
 def recording() -> np.ndarray:
     """A second of silence, for the stream to start in, and nine of music, (frames,) at 48 kHz."""
     return np.concatenate([np.zeros(RATE, np.float32), DemoSource(RATE).read(9 * RATE)[0]])
-
-
-def first_lag(later: np.ndarray, earlier: np.ndarray) -> int:
-    """By how many frames `earlier` is found later in `later`, by cross-correlation."""
-    size = 2 * max(len(later), len(earlier))
-    spectrum = np.fft.rfft(later, size) * np.fft.rfft(earlier, size).conj()
-    return int(np.argmax(np.fft.irfft(spectrum)[: len(later)]))
 
 
 def test_the_gain_of_a_microphone_is_estimated_and_what_is_played_is_gain_times_input(tape, recording, tmp_path):

@@ -46,9 +46,7 @@ def callback(
     inputs = array_at(input_address, (frames, state.in_channels), np.float32)
     out = array_at(output_address, (frames, state.out_channels), np.float32)
     if state.dry_from_source != 0:
-        process_source(userdata, inputs[: min(frames, frames * state.in_channels), 0], out)
-    elif state.in_channels > 1:
-        process_block(userdata, inputs[:, 0], inputs[:, 1], out)
+        process_source(userdata, inputs[: min(frames, frames * state.in_channels), state.target_input], out)
     else:
-        process_block(userdata, inputs[:, 0], inputs[:0, 0], out)
+        process_block(userdata, inputs[:, state.dry_input], inputs[:, state.target_input], out)
     return PA_CONTINUE

@@ -152,6 +152,9 @@ def choose_devices(
     *,
     mic: bool,
     target: Literal["reference", "channel", "return"] = "reference",
+    dry_channel: int = 1,
+    target_channel: int = 1,
+    output_channel: int | None = None,
     input_device: str | None = None,
     output_device: str | None = None,
     sample_rate: int | None = None,
@@ -159,32 +162,33 @@ def choose_devices(
 ) -> DeviceSetup:
     """Choose what a session's stream is opened with; None stands for the system's own choice.
 
-    `mic` says whether the dry signal comes from the input; for the target ``channel`` that takes two
-    channels. Without `mic`, the input is used for the target ``return`` only. A microphone without any
-    output device runs input-only, unless an output was asked for.
+    `mic` says whether the dry signal comes from the input, out of `dry_channel` (from 1); for the target
+    ``channel``, the target comes out of its `target_channel`. Without `mic`, the input is used for the target
+    ``return`` only, likewise. A microphone without any output device runs input-only, unless an output was asked
+    for. Outputs are opened up to `output_channel`; None is for the first two that there are.
 
     `sample_rate` in Hz is kept or refused. Without it, the rate is `preferred_rate` (the file's own)
     where the devices can run at it, else the devices' default.
 
     Raises `DeviceError`.
     """
-    in_channels = (2 if target == "channel" else 1) if mic else int(target == "return")
+    in_channels = dry_channel if mic else 0
+    if target == "return" or (mic and target == "channel"):
+        in_channels = max(in_channels, target_channel)
     with portaudio() as sounddevice:
         found = listed_devices(sounddevice)
         source = output = None
         if in_channels:
             source = _find_or_default(sounddevice, input_device, "input", found, near=None)
-            if source.input_channels < in_channels:
-                raise DeviceError(
-                    f"{source}: has one input channel, and target 'channel' needs two (dry, target); "
-                    "choose another --input-device"
-                )
+            _require_channels(source, "input", in_channels)
         try:
             output = _find_or_default(sounddevice, output_device, "output", found, near=source)
         except DeviceError:
             if not mic or output_device is not None:
                 raise
-        out_channels = min(2, output.output_channels) if output else 0
+        if output and output_channel is not None:
+            _require_channels(output, "output", output_channel)
+        out_channels = (output_channel or min(2, output.output_channels)) if output else 0
         defaults = [round(device.default_sample_rate) for device in (output, source) if device]
         rates = [sample_rate] if sample_rate else [preferred_rate, *defaults]
         setups = [DeviceSetup(source, output, in_channels, out_channels, rate) for rate in rates if rate]
@@ -218,6 +222,16 @@ def _find_or_default(
     if default is None:
         raise _no_device(kind)
     return default
+
+
+def _require_channels(device: Device, kind: Kind, channel: int) -> None:
+    if (count := device.channels(kind)) < channel:
+        there = f"one {kind} channel" if count == 1 else f"{count} {kind} channels"
+        options = "--dry-channel and --target-channel" if kind == "input" else "--output-channel"
+        raise DeviceError(
+            f"{device}: has {there}, and channel {channel} is wanted; choose others with {options}, "
+            f"or another --{kind}-device"
+        )
 
 
 def _no_device(kind: Kind) -> DeviceError:

@@ -45,9 +45,11 @@ class Engine:
     """One session's audio: the dry signal in; target, matched signal and what is heard out.
 
     `target` says where the target comes from: ``reference`` (made from the dry signal), ``channel``
-    (the second input) or ``return`` (the first device input, while the source is played).
+    (another input) or ``return`` (a device's input, while the source is played).
     `in_channels` and `out_channels` are the device's; `in_channels` is 0 without a device, or when only
     its output is used. Then, and for ``return``, the callback takes its input from the source ring.
+    `dry_channel` and `target_channel` are those of the device's inputs, and `output_channel` is the one of
+    its outputs that plays, counted from 1; None for all of them.
 
     Attributes: `memory` (shared with the estimator), `reference` (the plug-in that makes the target).
     Raises `RtgainError` when there is too little shared memory. Close it, after the driver was stopped.
@@ -61,6 +63,9 @@ class Engine:
         target: Target = "reference",
         in_channels: int = 0,
         out_channels: int = 2,
+        dry_channel: int = 1,
+        target_channel: int = 1,
+        output_channel: int | None = None,
     ) -> None:
         self.sample_rate = sample_rate
         self.in_channels = in_channels
@@ -84,7 +89,12 @@ class Engine:
         state["source_end"] = ENDLESS
         state["xrun_frames"] = round(XRUN_S * sample_rate)
         state["in_channels"] = in_channels
+        state["dry_input"] = dry_channel - 1
+        state["target_input"] = target_channel - 1
         state["out_channels"] = out_channels
+        state["first_out"], state["last_out"] = (
+            (0, out_channels - 1) if output_channel is None else (output_channel - 1, output_channel - 1)
+        )
         state["dry_from_source"] = in_channels == 0 or target == "return"
         self.userdata_address: int = state.ctypes.data
         self.set_hear("dry" if target == "return" else "target")

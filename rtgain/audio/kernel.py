@@ -40,7 +40,7 @@ STATE = np.dtype(
         ("audio_capacity", "i8"),
         ("path", PATH),
         ("match", MATCH),
-        ("target_is_input", "i8"),  # 1: the target is the second input, not made by the reference path
+        ("target_is_input", "i8"),  # 1: the target is an input, not made by the reference path
         # The monitor: a row of HEAR, and the weights that lead there.
         ("hear", "i8"),
         ("hear_ramp", RAMP, (3,)),
@@ -59,7 +59,11 @@ STATE = np.dtype(
         ("source_end", "i8"),  # where it ends; ENDLESS as long as that is not known
         # The device, for the callback.
         ("in_channels", "i8"),
+        ("dry_input", "i8"),  # the input that is dry, from 0
+        ("target_input", "i8"),  # the input that is the target, where one is
         ("out_channels", "i8"),
+        ("first_out", "i8"),  # what is heard goes to outputs from this one
+        ("last_out", "i8"),  # to this one, and silence to the others
         ("dry_from_source", "i8"),
         # Scratch.
         ("input", "f8", (CHUNK,)),
@@ -151,7 +155,8 @@ def monitor(
         heard = weight[0, i] * dry[i] + weight[1, i] * target[i] + weight[2, i] * matched[i]
         heard = min(max(heard, -1.0), 1.0)
         for channel in range(channels):
-            out[i, channel] = heard
+            plays = state.first_out <= channel <= state.last_out
+            out[i, channel] = heard if plays else np.float32(0.0)
 
 
 @compiled
@@ -173,7 +178,7 @@ def process_block(address: int, in0: NDArray[np.float32], in1: NDArray[np.float3
     """Process the next len(out) frames of the engine whose `STATE` lies at `address`.
 
     in0 is the dry signal and in1 the target, where that is an input: float32, shape (frames,). An
-    empty array stands for silence. out has the shape (frames, channels); all channels hear the same.
+    empty array stands for silence. out has the shape (frames, channels); its channels that play hear the same.
     """
     state = array_at(address, 1, STATE)[0]
     for start in range(0, len(out), CHUNK):

@@ -92,29 +92,46 @@ class _BlockwiseSource(ABC):
 class FileSource(_BlockwiseSource):
     """A sound file, streamed: memory does not grow with its length.
 
-    `channels` = 1 gives the mean of all the file's channels, more give its first ones. `sample_rate` in Hz
+    `channels` = 1 gives the mean of all the file's channels, more give its first ones; `picked` are those to
+    give instead, counted from 1, in that order. `sample_rate` in Hz
     resamples where it differs from the file's own (soxr, very high quality); None keeps the file's.
     `loop` repeats the file for ever, without a gap and through one resampler; `turn_frames` is its length once.
 
-    Raises `InputError` for a file that cannot be played (see `open_sound`), one of fewer than
-    `channels` channels, and, in `read`, one that turns out to be damaged.
+    Raises `InputError` for a file that cannot be played (see `open_sound`), one that has not all
+    of these channels, and, in `read`, one that turns out to be damaged.
     """
 
     def __init__(
-        self, path: str | Path, *, sample_rate: int | None = None, channels: int = 1, loop: bool = False
+        self,
+        path: str | Path,
+        *,
+        sample_rate: int | None = None,
+        channels: int = 1,
+        picked: tuple[int, ...] = (),
+        loop: bool = False,
     ) -> None:
         if channels < 1:
             raise ValueError(f"channels is {channels}; a file is played as one or more")
+        if channels > 1 and not picked:
+            picked = tuple(range(1, channels + 1))
+        channels = len(picked) or 1
+        self._picked = [channel - 1 for channel in picked]
         self.path = Path(path)
         self._sound, self._file_frames = open_sound(self.path)
         self._loop = loop
         self._file_position = 0
         self._is_drained = False
         try:
-            if self._sound.channels < channels:
+            self.file_channels = self._sound.channels
+            if self.file_channels == 1 and channels > 1:
                 raise InputError(
                     f"{self.path}: has one channel, and two are needed (dry left, target right); "
                     "use a stereo file, or --target reference"
+                )
+            if self.file_channels < max(picked, default=1):
+                raise InputError(
+                    f"{self.path}: has {self.file_channels} channels, not {max(picked)}; "
+                    "choose others with --dry-channel and --target-channel"
                 )
             file_rate = self._sound.samplerate
             ratio = Fraction(sample_rate or file_rate, file_rate)
@@ -207,8 +224,8 @@ class FileSource(_BlockwiseSource):
             end = clock_time((self._file_position + len(samples)) / rate)
             raise cut_short(self.path, f"it ends at {end} instead of {clock_time(self._file_frames / rate)}")
         self._file_position += wanted
-        if self.channels > 1:
-            return samples[:, : self.channels]
+        if self._picked:
+            return samples[:, self._picked]
         if samples.shape[1] == 1:
             return samples
         with np.errstate(invalid="ignore"):  # opposite infinities have no mean: NaN says so

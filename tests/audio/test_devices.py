@@ -146,11 +146,26 @@ def test_rate_that_was_asked_for_is_kept_or_refused(jack_server: JackServer) -> 
 def test_channels_follow_the_target(tape: JackTape) -> None:
     mic = choose_devices(mic=True, input_device="system")
     assert (mic.in_channels, mic.out_channels) == (1, 2)
-    assert choose_devices(mic=True, target="channel", input_device="system").in_channels == 2
+    assert choose_devices(mic=True, target="channel", target_channel=2, input_device="system").in_channels == 2
     assert choose_devices(mic=False, target="channel", output_device="system").in_channels == 0  # a stereo file
     assert choose_devices(mic=False, target="return", input_device="tape").in_channels == 1
-    with pytest.raises(DeviceError, match=r"tape .*one input channel, and target 'channel' needs two"):
-        choose_devices(mic=True, target="channel", input_device="tape")
+    with pytest.raises(DeviceError, match=r"tape .*one input channel, and channel 2 is wanted; choose others"):
+        choose_devices(mic=True, target="channel", target_channel=2, input_device="tape")
+
+
+def test_as_many_channels_are_opened_as_the_last_one_needs(jack_server: JackServer) -> None:
+    with JackTape(jack_server, name="four", channels=4):
+        mic = choose_devices(mic=True, dry_channel=3, input_device="four")
+        assert mic.in_channels == 3
+        swapped = choose_devices(mic=True, target="channel", dry_channel=4, target_channel=1, input_device="four")
+        assert swapped.in_channels == 4
+        back = choose_devices(mic=False, target="return", dry_channel=4, target_channel=2, output_channel=1,
+                              input_device="four", output_device="system")  # fmt: skip
+        assert (back.in_channels, back.out_channels) == (2, 1)
+        with pytest.raises(DeviceError, match=r"^four \(JACK.*\): has 4 input channels, and channel 5 is wanted; "):
+            choose_devices(mic=True, dry_channel=5, input_device="four")
+        with pytest.raises(DeviceError, match=r"^system .*: has 2 output channels, and channel 3 is wanted; "):
+            choose_devices(mic=False, target="return", output_channel=3, input_device="four", output_device="system")
 
 
 class Machine:

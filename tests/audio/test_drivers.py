@@ -293,6 +293,7 @@ def engine_for(setup: DeviceSetup, target: str = "reference") -> Engine:
         target=target,  # type: ignore[arg-type]
         in_channels=setup.in_channels,
         out_channels=setup.out_channels,
+        target_channel=2 if target == "channel" else 1,
     )
 
 
@@ -348,7 +349,9 @@ def test_a_late_server_is_one_xrun_however_many_blocks_its_period_has(
 
 def test_two_inputs_are_dry_and_target(jack_server: JackServer) -> None:
     with JackTape(jack_server, name="stereo", channels=2) as tape:
-        setup = choose_devices(mic=True, target="channel", input_device="stereo", output_device="stereo")
+        setup = choose_devices(
+            mic=True, target="channel", target_channel=2, input_device="stereo", output_device="stereo"
+        )
         sound = noise(RATE, 2).T
         with engine_for(setup, "channel") as engine:
             driver = DeviceDriver(engine, setup)

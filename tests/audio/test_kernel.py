@@ -374,11 +374,20 @@ def test_a_microphone_is_heard_on_its_first_channel(channels: int) -> None:
         np.testing.assert_array_equal(call(engine, device, 256), expected)
 
 
-def test_two_input_channels_are_dry_and_target() -> None:
-    device = white(512).reshape(256, 2)
-    with Engine(RATE, target="channel", in_channels=2) as engine:
+@pytest.mark.parametrize(("dry", "target"), [(1, 2), (2, 1), (4, 3)])
+def test_any_two_input_channels_are_dry_and_target(dry: int, target: int) -> None:
+    device = white(1024).reshape(256, 4)
+    with Engine(RATE, target="channel", in_channels=4, dry_channel=dry, target_channel=target) as engine:
         call(engine, device, 256)
-        np.testing.assert_array_equal(rows(engine)[[DRY, TARGET]], device.T)
+        np.testing.assert_array_equal(rows(engine)[[DRY, TARGET]], device[:, [dry - 1, target - 1]].T)
+
+
+def test_what_is_heard_goes_to_the_output_that_was_chosen_and_to_no_other() -> None:
+    x = white(256)
+    with Engine(RATE, in_channels=1, out_channels=3, output_channel=3) as engine, Engine(RATE) as direct:
+        heard = call(engine, x, 256)
+        np.testing.assert_array_equal(heard[:, 2], play(direct, x)[:, 0])
+        assert np.all(heard[:, :2] == 0.0)
 
 
 def test_what_returns_is_the_target_of_what_is_played() -> None:

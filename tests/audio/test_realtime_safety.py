@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rtgain.audio.engine import Engine
+from rtgain.audio.engine import Engine, Target
 
 RATE = 48000
 SIZES = (1, 63, 64, 480, 4096, 0)
@@ -100,7 +100,8 @@ def called(
     """What is heard, and what the audio ring holds, after the callback was called for `sound` in blocks of `sizes`."""
     heard = np.full((len(sound), 2), np.nan, np.float32)
     times = np.zeros(3)
-    with Engine(RATE, in_channels=in_channels, target="channel" if in_channels == 2 else "reference") as engine:
+    target: Target = "channel" if in_channels == 2 else "reference"
+    with Engine(RATE, in_channels=in_channels, target=target, target_channel=max(in_channels, 1)) as engine:
         engine.set_reference(gain_db=-6.0, phase_deg=30.0, delay_ms=3.3, noise_dbfs=-60.0)
         engine.write_source(sound[:, :1].T)
         callback = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int64] * 6)(engine.callback_address)

@@ -86,6 +86,24 @@ def test_mono_is_the_mean_of_all_channels_and_stereo_the_first_two(tmp_path: Pat
         np.testing.assert_array_equal(FileSource(path, channels=2).read(5_000), samples[:, :2].T)
 
 
+@pytest.mark.parametrize(("picked", "rate"), [((3,), 48_000), ((4, 2), 48_000), ((2, 4), 44_100)])
+def test_picked_channels_come_in_the_order_they_are_asked_for(
+    tmp_path: Path, picked: tuple[int, ...], rate: int
+) -> None:
+    samples = noise(20_000, 4)
+    source = FileSource(write(tmp_path / "a.wav", samples, rate, subtype="FLOAT"), sample_rate=48_000, picked=picked)
+    expected = samples[:, [channel - 1 for channel in picked]]
+    expected = expected if rate == 48_000 else soxr.resample(expected, rate, 48_000, quality="VHQ")
+    assert (source.channels, source.file_channels) == (len(picked), 4)
+    np.testing.assert_allclose(source.read(30_000), expected.T, atol=1e-6)
+
+
+def test_a_channel_beyond_the_last_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", noise(10, 4))
+    with pytest.raises(InputError, match=r"a\.wav: has 4 channels, not 5; choose others with --dry-channel and"):
+        FileSource(path, picked=(1, 5))
+
+
 def test_one_sample_is_a_sound(tmp_path: Path) -> None:
     for name in ("a.wav", "a.flac", "a.ogg"):
         assert FileSource(write(tmp_path / name, np.array([0.25]))).read(10).shape == (1, 1)

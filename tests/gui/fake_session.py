@@ -14,7 +14,7 @@ from rtgain.estimation.estimate import Estimate, State
 from rtgain.levels import Level
 from rtgain.report import Report
 from rtgain.scope import Scope
-from rtgain.snapshot import Rival, Snapshot
+from rtgain.snapshot import Channels, Rival, Snapshot
 from rtgain.trace import History, Summary, Trace
 
 RATE = 48000
@@ -111,6 +111,7 @@ class FakeSession:
         state = "waiting" if not self._rows else "tracking" if settled else "converging"
         made = {
             "running": True, "ended": False, "clock": self.config.clock or "device", "description": "a fake",
+            "channels": Channels(0, 0, 0),
             "sample_rate": RATE, "block": 256, "frames": int(now * RATE), "time_s": now, "state": state,
             "position_s": now + self._sought_s, "length_s": LENGTH_S if self.config.is_file else None,
             "gain_db": self._estimate_db if self._rows else math.nan,

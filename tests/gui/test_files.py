@@ -1,0 +1,95 @@
+"""Files come in by a drop, out of a dialog and from the list of recent ones."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+
+from gui.main_window import MainWindow
+from gui.settings import Settings, load_settings, save_settings
+from rtgain.config import SessionConfig, preset_text
+from tests.gui.test_ends_panel import OpenWindow, Sessions, choose, offered
+
+
+def drag_over(window: MainWindow, *urls: QUrl) -> bool:
+    """Whether the window would take them."""
+    data = QMimeData()
+    data.setUrls(list(urls))
+    buttons, modifiers = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    event = QDragEnterEvent(QPoint(300, 300), Qt.DropAction.CopyAction, data, buttons, modifiers)
+    event.ignore()
+    window.dragEnterEvent(event)  # as Qt calls it; to send it would need a drag that Qt itself began
+    return window.acceptDrops() and event.isAccepted()
+
+
+def drop(window: MainWindow, path: Path) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    assert drag_over(window, *data.urls())
+    buttons, modifiers = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    window.dropEvent(QDropEvent(QPoint(300, 300), Qt.DropAction.CopyAction, data, buttons, modifiers))
+
+
+def test_a_file_that_is_dropped_plays(qtbot: Any, open_window: OpenWindow, sessions: Sessions, tmp_path: Path) -> None:
+    window = open_window(gain_db=-7.0)
+    song = tmp_path / "song.wav"
+    assert drag_over(window, QUrl.fromLocalFile(str(song)))
+    drop(window, song)
+    qtbot.waitUntil(lambda: len(sessions.made) == 2 and window.host.state == "running")
+    assert (sessions.last.config.input, sessions.last.config.gain_db) == (str(song), -7.0)
+    assert window.transport.source.currentText() == "song.wav"
+    qtbot.waitUntil(window.position.isVisible)
+
+
+def test_a_preset_that_is_dropped_is_opened(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions, tmp_path: Path
+) -> None:
+    window = open_window()
+    (tmp_path / "p.json").write_text(preset_text(SessionConfig(input="pink", gain_db=-3.0)), encoding="utf-8")
+    drop(window, tmp_path / "p.json")
+    qtbot.waitUntil(lambda: len(sessions.made) == 2)
+    assert (sessions.last.config.input, sessions.last.config.gain_db) == ("pink", -3.0)
+
+
+def test_what_is_no_preset_is_said_and_the_sound_goes_on(
+    open_window: OpenWindow, sessions: Sessions, tmp_path: Path
+) -> None:
+    window = open_window()
+    (tmp_path / "p.json").write_text("[]", encoding="utf-8")
+    drop(window, tmp_path / "p.json")
+    assert "no preset" in window.notices.texts()[0]
+    assert (len(sessions.made), window.host.state) == (1, "running")
+
+
+def test_what_is_no_file_of_this_machine_is_not_taken(open_window: OpenWindow) -> None:
+    window = open_window()
+    assert not drag_over(window, QUrl("https://example.org/song.wav"))
+    assert not drag_over(window)
+
+
+def test_files_that_played_are_in_the_menu_next_time(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    window = open_window()
+    for name in ("first.wav", "second.wav"):
+        window.actions_.choose_source((str(tmp_path / name), None))
+    window.actions_.choose_source(("demo", None))
+    save_settings(window.settings)
+    again = load_settings()
+    assert [Path(path).name for path in again.recent_files] == ["second.wav", "first.wav"]
+    assert offered(window.transport.source)[-4:] == ["second.wav", "first.wav", "", "Open file…"]
+    choose(qtbot, window.transport.source, "first.wav")
+    qtbot.waitUntil(lambda: sessions.last.config.input == str(tmp_path / "first.wav"))
+
+
+def test_the_settings_are_what_the_window_leaves(open_window: OpenWindow) -> None:
+    window = open_window(gain_db=-5.0)
+    window.actions_.choose_source(("/sounds/a.wav", None))
+    window.close()
+    assert isinstance(window.settings, Settings)
+    assert window.settings.session["gain_db"] == -5.0
+    assert window.settings.session["input"] == "/sounds/a.wav"
+    assert window.settings.geometry != ""

@@ -1,0 +1,142 @@
+"""What a new user does first: the real window, real keys and mouse, real sound through an audio server, recorded."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gui.main_window import MainWindow
+from gui.session_host import real_session
+from gui.theme import LIGHT
+from rtgain.audio.demo import LOOP_S, DemoSource
+from rtgain.audio.ramp import GAIN_RAMP_S
+from rtgain.config import Hear, SessionConfig
+from tests.gui.hands import Hands
+from tests.tape import JackTape, first_lag
+
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
+
+RATE = 48_000
+START_DB = -16.48
+"""The gain that the reference path begins with, 0.15."""
+
+PATIENCE_MS = 60_000
+"""Far beyond what a start takes (3 s), for a loaded machine."""
+
+SWITCH_S = 0.5
+"""What was chosen just now has faded in by then, and a gain that was moved has arrived."""
+
+TAPED_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def demo() -> np.ndarray:
+    """Two turns of the demo, (frames,)."""
+    return DemoSource(RATE).read(2 * LOOP_S * RATE)[0].astype(np.float64)
+
+
+@pytest.fixture
+def window(qtbot: Any, tape: JackTape) -> Iterator[MainWindow]:
+    """The window as the command opens it, on a device, once it has found the gain; its sound goes to the tape."""
+    window = MainWindow(SessionConfig(), real_session, LIGHT)
+    window.painted.connect(window.start)
+    window.show()
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.host.state == "running", timeout=PATIENCE_MS)
+    tape.connect(out_of="rtgain-.*:out_.*")
+    qtbot.waitUntil(lambda: abs(estimate_db(window) - START_DB) < 0.02, timeout=PATIENCE_MS)
+    yield window
+    window.close()
+    window.deleteLater()
+
+
+@pytest.fixture
+def hands(qtbot: Any) -> Hands:
+    return Hands(qtbot)
+
+
+def estimate_db(window: MainWindow) -> float:
+    """What the big number says; NaN for a dash."""
+    text = window.readout.gain_db.text().replace("−", "-")
+    return float("nan") if text == "–" else float(text)
+
+
+def rms_db(samples: np.ndarray) -> float:
+    return float(10 * np.log10(np.mean(samples**2)))
+
+
+def under(heard: np.ndarray, demo: np.ndarray) -> np.ndarray:
+    """The piece of the demo that `heard` was made of."""
+    begin = first_lag(demo, heard)
+    return demo[begin : begin + len(heard)]
+
+
+def test_a_new_user_hears_and_sees_the_gain_found_lost_and_found_again(
+    qtbot: Any, window: MainWindow, hands: Hands, tape: JackTape, demo: np.ndarray
+) -> None:
+    def level_db(hear: Hear, key: str) -> float:
+        """Press `key`; the RMS level of what is heard then, over that of the same two seconds of the demo."""
+        hands.press(key)
+        qtbot.waitUntil(window.transport.hear.buttons[hear].isChecked, timeout=PATIENCE_MS)
+        tape.start(np.zeros(1), seconds=SWITCH_S + TAPED_S)
+        qtbot.waitUntil(tape.is_full, timeout=PATIENCE_MS)
+        heard = tape.recorded().astype(np.float64)[round(SWITCH_S * RATE) :]
+        dry = under(heard, demo)
+        if hear == "dry":
+            np.testing.assert_allclose(heard, dry, atol=1e-6)
+        return rms_db(heard) - rms_db(dry)
+
+    def estimate_reaches(gain_db: float, within_db: float) -> None:
+        qtbot.waitUntil(lambda: abs(estimate_db(window) - gain_db) < within_db, timeout=PATIENCE_MS)
+
+    # It opens, and what is matched has the level of the target.
+    assert level_db("dry", "1") == pytest.approx(0.0, abs=0.001)
+    assert level_db("target", "2") == pytest.approx(START_DB, abs=0.01)
+    assert level_db("matched", "3") == pytest.approx(START_DB, abs=0.02)
+
+    # At a gain of 0 dB that is the level of the dry sound.
+    hands.type_in(window.reference.gain, 0)
+    estimate_reaches(0.0, within_db=0.015)
+    assert level_db("matched", "3") == pytest.approx(level_db("dry", "1"), abs=0.02)
+
+    # The gain is moved, and the estimate follows.
+    hands.drag(window.reference.gain.slider, steps=range(-1, -21, -1))
+    moved_db = window.reference.gain.box.value()
+    assert -30 < moved_db < -5
+    estimate_reaches(moved_db, within_db=0.03)
+    assert level_db("matched", "3") == pytest.approx(moved_db, abs=0.05)
+
+    # It fails on the waveform at 90°, to be seen and to be heard.
+    hands.choose(window.estimator.loss, "waveform")
+    hands.type_in(window.reference.phase, 90)
+    qtbot.waitUntil(lambda: estimate_db(window) < moved_db - 10, timeout=PATIENCE_MS)
+    assert level_db("target", "2") == pytest.approx(moved_db, abs=0.5)
+    assert level_db("matched", "3") < moved_db - 10
+
+    # Back on the spectrum it mends, at 90° still and at 0° as before.
+    hands.choose(window.estimator.loss, "spectral")
+    estimate_reaches(moved_db, within_db=0.1)
+    hands.type_in(window.reference.phase, 0)
+    estimate_reaches(moved_db, within_db=0.03)
+    assert level_db("matched", "3") == pytest.approx(moved_db, abs=0.05)
+
+
+def test_a_gain_that_is_dragged_does_not_click(
+    qtbot: Any, window: MainWindow, hands: Hands, tape: JackTape, demo: np.ndarray
+) -> None:
+    """The gain that is heard, sample by sample, moves no faster than its ramp: no step, however it is dragged.
+
+    It stays below 0 dB, where the output is not capped and what is heard is the gain times the demo.
+    """
+    tape.start(np.zeros(1), seconds=2 * TAPED_S)
+    hands.drag(window.reference.gain.slider, steps=[-24, 0, -12] * 10, pause_s=0.04)
+    qtbot.waitUntil(tape.is_full, timeout=PATIENCE_MS)
+    heard = tape.recorded().astype(np.float64)
+    dry = under(heard, demo)
+    loud = np.abs(dry) > 0.05
+    gain = np.where(loud, heard / np.where(loud, dry, 1.0), np.nan)
+    spread = np.nanmax(gain) - np.nanmin(gain)
+    assert spread > 0.1  # it was moved, and heard
+    assert np.nanmax(np.abs(np.diff(gain))) <= 1.01 * spread / (GAIN_RAMP_S * RATE) + 1e-5
