@@ -30,6 +30,10 @@ UNSTEADY_WEIGHT = 0.01
 DECIMALS = 6
 """Digits of a frame in a local reading: what rounding leaves of no delay at all is no delay (it was 5e-8 frames)."""
 
+DISTINCT = 4.0
+"""A correlation must stand out of its RMS this much to tell one delay from others; chance among 4,096 lags reaches 3.
+Recordings and their copies reach 11 to 35; with noise 20 dB below, 2 to 10; a held note that locked 100 ms off, 1.1."""
+
 LOCAL_CONFIDENCE = 0.5
 """A local peak with this share of the weight in step."""
 
@@ -77,6 +81,16 @@ class CrossSpectrum:
         if judged <= 0.0:
             return 0.0
         return max(0.0, float((self._target * (coherence - chance)).sum()) / judged)
+
+    @property
+    def distinct(self) -> bool:
+        """Whether the sound is broad enough to tell a delay: a sustained tone agrees with itself at any.
+
+        With all bins in step the correlation peaks at the sum of their weights; its RMS over all lags is the root
+        of the sum of their squares (Parseval).
+        """
+        weights = self._weights()
+        return float(weights.sum()) > DISTINCT * float(weights.square().sum().sqrt())
 
     def _coherence(self) -> tuple[Tensor, Tensor]:
         """Magnitude-squared coherence of each bin, and what chance alone would make of it.

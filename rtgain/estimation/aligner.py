@@ -18,7 +18,7 @@ EXPLAINED = 0.5
 """A dry signal that explains this share of the target's power is aligned well enough to be refined."""
 
 WELL_EXPLAINED = 0.9
-"""With this share explained at the present alignment, one reading that confirms it is enough."""
+"""With this share explained at the present alignment, one reading of a distinct delay is enough."""
 
 UNEXPLAINED = 0.15
 """With no more than this share explained (what chance explains), the alignment is in doubt."""
@@ -108,10 +108,13 @@ class Aligner:
         return Alignment(self.delay_frames, self.offset_frames, self.confirmed, hopeless)
 
     def wants_global(self, cross: CrossSpectrum) -> bool:
-        """Whether the windows since the last reading are so little alike that the whole range must be searched."""
-        enough = EXPLAINED if self.aligned else WELL_EXPLAINED
+        """Whether the whole range must be searched: the windows are too little alike, or too tonal to settle it."""
         on_probation = self.aligned and not self.confirmed
-        return self.search and not on_probation and cross.windows > 0 and cross.explained < enough
+        if not self.search or on_probation or cross.windows == 0:
+            return False
+        if self.aligned:
+            return cross.explained < EXPLAINED
+        return cross.explained < WELL_EXPLAINED or not cross.distinct
 
     def take_local(self, cross: CrossSpectrum, span_frames: int = 0) -> None:
         """Refine the alignment by what is left between the windows of the last `span_frames` at the present one."""
@@ -130,7 +133,7 @@ class Aligner:
             self._consider(delay_frames)
         elif self.aligned:
             self._follow(delay_frames, span_frames)
-        elif cross.explained > WELL_EXPLAINED:
+        elif cross.explained > WELL_EXPLAINED and cross.distinct:
             self._lock(delay_frames, confirmed=True)
         else:
             self._consider(delay_frames)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rtgain.audio.memory import DRY, GAIN, TARGET, EngineMemory
 from rtgain.dsp.alignment import CrossSpectrum, global_delay
-from rtgain.estimation.aligner import Aligner
+from rtgain.estimation.aligner import WELL_EXPLAINED, Aligner
 from rtgain.estimation.estimate import Estimate
 from rtgain.estimation.estimator import Estimator, Windows
 from rtgain.estimation.settings import EstimatorSettings
@@ -207,12 +207,15 @@ class Follower:
         if self.aligner.wants_global(cross):
             sample_rate = self.estimator.settings.sample_rate
             end = self.next_frame - self.estimator.settings.hop_frames
-            begin = max(self._sound.oldest + sample_rate // 4, end - round(SEARCH_S * sample_rate), 0)
+            oldest = self._sound.oldest
+            kept = oldest + sample_rate // 4 if oldest else 0  # what will not be overwritten meanwhile
+            begin = max(kept, end - round(SEARCH_S * sample_rate))
             if end - begin >= SEARCH_MIN_S * sample_rate:
                 stretch = torch.from_numpy(self._sound.read(begin, end - begin))
                 reading = global_delay(stretch[DRY], stretch[TARGET], round(MAX_DELAY_S * sample_rate))
-                self.aligner.take_global(reading, cross.explained, span_frames)
-                return
+                if reading.confident or cross.explained < WELL_EXPLAINED:  # else the windows alone can tell
+                    self.aligner.take_global(reading, cross.explained, span_frames)
+                    return
         self.aligner.take_local(cross, span_frames)
 
 

@@ -170,6 +170,15 @@ def test_nothing_is_read_from_one_window() -> None:
     assert cross_of(white(), white(), windows=4).read().confident
 
 
+def test_noise_tells_one_delay_from_others_and_a_tone_does_not() -> None:
+    tone = np.sin(0.05 * np.arange(LENGTH))
+    # Their correlation stands out of its RMS by the root of the number of bins that count: a thousand, and three.
+    assert cross_of(white(), later(white(), 3.0)).distinct
+    assert cross_of(white(), noisy(white(), 5.0)).distinct
+    assert not cross_of(tone, noisy(tone, 40.0)).distinct
+    assert not cross_of(0.0 * white(), white()).distinct
+
+
 # --- any delay, out of one stretch ------------------------------------------------------------------
 
 

@@ -48,6 +48,17 @@ def unrelated() -> CrossSpectrum:
     return cross
 
 
+@functools.cache
+def tonal() -> CrossSpectrum:
+    """A tone, and the same tone in noise: well explained, at this delay and at any."""
+    tone = np.sin(0.3 * np.arange(LENGTH))
+    cut = (tone, tone + 0.01 * np.random.default_rng(5).standard_normal(LENGTH))
+    cross = CrossSpectrum()
+    windows = (torch.from_numpy(sound.reshape(-1, WINDOW).astype(np.float32)) for sound in cut)
+    cross.add(SpectraPair(*map(spectra_of, windows)), torch.ones(WINDOWS))
+    return cross
+
+
 def sure(frames: float) -> DelayReading:
     return DelayReading(frames, 50.0, True)
 
@@ -73,6 +84,7 @@ def test_the_sounds_of_these_tests_are_explained_as_they_are_meant_to_be() -> No
     assert EXPLAINED < cross_at(0.0, snr_db=5.0).explained < WELL_EXPLAINED
     assert UNEXPLAINED < cross_at(0.0, snr_db=-3.0).explained < EXPLAINED
     assert unrelated().explained < UNEXPLAINED
+    assert tonal().explained > WELL_EXPLAINED
 
 
 # --- finding ----------------------------------------------------------------------------------------
@@ -99,6 +111,20 @@ def test_one_reading_at_the_present_place_is_enough_where_nearly_all_is_explaine
     assert aligner.alignment.known
     assert aligner.delay_frames == pytest.approx(0.37, abs=0.01)
     assert aligner.offset_frames == 0
+
+
+def test_a_tone_at_the_present_place_has_the_whole_range_searched_and_needs_three_readings() -> None:
+    aligner = Aligner()
+    for _ in range(AGREEING_READINGS):
+        assert not aligner.aligned
+        assert aligner.wants_global(tonal())
+        aligner.take_local(tonal())
+    assert aligner.aligned
+    assert not aligner.alignment.known
+
+
+def test_once_a_delay_is_known_a_tone_is_no_reason_to_search() -> None:
+    assert not locked().wants_global(tonal())
 
 
 def test_where_less_is_explained_three_readings_must_agree_and_then_be_confirmed() -> None:

@@ -167,6 +167,33 @@ def test_a_delay_either_way_is_found_and_the_gain_with_it(memory: EngineMemory, 
     assert all(abs(one.gain_est_db - GAIN_DB) < 0.01 for one in tracking)
 
 
+def held_note(hz: float, swell_db_s: float) -> Signal:
+    """Two and a half seconds of a tone amid a room's noise, 40 dB below it at its loudest."""
+    times_s = np.arange(5 * RATE // 2) / RATE
+    return 0.3 * np.sin(2.0 * np.pi * hz * times_s) * 10.0 ** (swell_db_s * (times_s - 2.5) / 20.0) + 0.03 * noise(
+        len(times_s), seed=9
+    )
+
+
+@pytest.mark.parametrize("hz", [220.0, 440.0])
+def test_a_held_note_does_not_lock_where_it_only_agrees_with_itself(memory: EngineMemory, hz: float) -> None:
+    # 100 ms later the note, which swells by 20 dB a second, is 2 dB quieter, and else the same.
+    dry = np.concatenate([held_note(hz, 20.0), noise(RATE, seed=3)])
+    write(memory, dry, GAIN * np.concatenate([np.zeros(800), dry[:-800]]))
+    tracking = [one for one in all_of(follow(memory)) if one.state is State.TRACKING]
+    assert tracking[0].center_frame < 2.0 * RATE, "found while the note is held"
+    assert all(abs(one.gain_est_db - GAIN_DB) < 0.1 for one in tracking)
+    assert all(abs(one.delay_frames - 800.0) < 0.1 for one in tracking)
+
+
+def test_a_steady_tone_is_tracked_though_the_whole_range_shows_no_delay(memory: EngineMemory) -> None:
+    dry = held_note(220.0, 0.0)
+    write(memory, dry, GAIN * np.concatenate([np.zeros(800), dry[:-800]]))
+    last = all_of(follow(memory))[-1]
+    assert last.state is State.TRACKING
+    assert last.gain_est_db == pytest.approx(GAIN_DB, abs=0.1)
+
+
 def test_hops_stay_on_their_grid_while_the_delay_is_found(memory: EngineMemory) -> None:
     dry = noise(8 * RATE)
     write(memory, dry, GAIN * later(dry, 1600))
