@@ -169,11 +169,14 @@ class LearnPanel(QFrame):
         self.show_experiment(NOT_RUN)
 
     def _moved(self) -> str:
-        """The controls that the present step has moved, against the step before."""
-        place = self.lesson.steps.index(self.step)
-        before = self.lesson.steps[place - 1].settings if place else settings_with()
-        now = self.step.settings if self.step.controls else before
-        return in_words({name: value for name, value in now.items() if value != before[name]})
+        """The controls that the present step has moved, against the step before, or against all that may be there."""
+        place, lesson = self.lesson.steps.index(self.step), LESSONS.index(self.lesson)
+        befores = [self.lesson.steps[place - 1].settings] if place else [settings_with()]
+        if lesson and not place:  # from the last lesson, or by the menu
+            befores.append(LESSONS[lesson - 1].steps[-1].settings)
+        now = self.step.settings if self.step.controls else befores[0]
+        moved = {name: value for name, value in now.items() if any(value != before[name] for before in befores)}
+        return in_words(moved)
 
     def _write_beginning(self) -> None:
         found = [fill(finding.text, self._stage.numbers) for finding in self.step.finds if self._stage.numbers]

@@ -75,12 +75,13 @@ def _run(words: list[str]) -> int:
         from rtgain.bench.command import run_benches
 
         return run_benches(options.names, options.input, options.duration, options.json, options.plot)
-    config, paths = session_of(options)
     if options.headless:
-        interruption = Interruption()
+        interruption = Interruption()  # before anything is imported, where an exception of Ctrl-C can be lost
+        config, paths = session_of(options)
         from rtgain.headless import run_headless
 
         return run_headless(config, paths, interruption)
+    config, paths = session_of(options)
     if any((paths.csv, paths.json, paths.plot, paths.record)):
         raise InputError("--csv, --json, --plot and --record are for a run without a window; add --headless")
     from gui.app import run
@@ -116,8 +117,10 @@ def build_parser() -> argparse.ArgumentParser:
     lesson.add_argument("--seed", type=_integer, default=0, metavar="N", help="makes everything random repeatable")
     devices = commands.add_parser("devices", help="list the audio devices")
     devices.add_argument("--json", action="store_true", help="as JSON")
-    bench = commands.add_parser("bench", help="measure: accuracy, tracking, headless, callback")
-    bench.add_argument("names", nargs="*", metavar="NAME", help="accuracy, tracking, headless, callback (default: all)")
+    bench = commands.add_parser("bench", help="measure accuracy, tracking, headless, callback, window")
+    bench.add_argument(
+        "names", nargs="*", metavar="NAME", help="accuracy, tracking, headless, callback, window (default: all)"
+    )
     bench.add_argument("--json", metavar="FILE", help="write the table of one benchmark")
     bench.add_argument("--duration", type=_number, metavar="S", help="of each row of 'callback' (default: 60)")
     bench.add_argument("--plot", metavar="FILE.png", help="write the figure of 'tracking'")
@@ -181,12 +184,13 @@ def _add_match(parser: argparse.ArgumentParser) -> None:
 
 
 def _match(options: argparse.Namespace) -> int:
+    interruption = Interruption()
     from rtgain.match.command import MatchOptions, run_match
     from rtgain.outputs import OutputPaths
 
     paths = OutputPaths(csv=options.csv, json=options.json, plot=options.plot, record=options.record)
     pair = MatchOptions(options.dry, options.target, options.manifest, options.jobs, paths)
-    return run_match(pair, Interruption())
+    return run_match(pair, interruption)
 
 
 def session_of(options: argparse.Namespace) -> tuple[Any, Any]:

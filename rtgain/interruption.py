@@ -7,13 +7,24 @@ INTERRUPTED = 130
 """The exit code of a run that was interrupted."""
 
 
+HANGUP = {signal.SIGHUP} if hasattr(signal, "SIGHUP") else set()
+"""What comes when the terminal is closed. Windows has none."""
+
+SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM} | HANGUP)
+"""What asks a program to end."""
+
+
 class Interruption:
-    """Notes SIGINT and SIGTERM. The first asks the program to finish; a second SIGINT ends it at once."""
+    """Notes `SIGNALS`. The first asks the program to finish; a second SIGINT ends it at once.
+
+    A hangup that is ignored already stays ignored: that is what `nohup` is for.
+    """
 
     def __init__(self) -> None:
         self.requested = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._note)
+        for number in SIGNALS:
+            if number not in HANGUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.requested and number == signal.SIGINT:

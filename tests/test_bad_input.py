@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from rtgain.cli import main
+from rtgain.interruption import SIGNALS
 from tests.bad_files import make_bad_files, noise
 from tests.bad_inputs import BAD_INPUTS, BadInput, answer
 from tests.commands import ROOT, command, rtgain
@@ -33,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def _signals_as_before() -> Iterator[None]:
     """`main` takes the signals of the process that it runs in, here the tests' own."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from rtgain.bench.servers import JackServer
-from rtgain.interruption import Interruption
+from rtgain.interruption import SIGNALS, Interruption
 from rtgain.trace import CSV_COLUMNS
 from tests.commands import rows, start_rtgain
 from tests.processes import descendants
@@ -59,7 +59,7 @@ class Running:
         return sorted({Path(line.split()[-1]) for line in maps if "/dev/shm/rtgain-" in line})
 
 
-ENDS = ("Ctrl-C", "SIGTERM", "SIGTERM to all", "SIGKILL")
+ENDS = ("Ctrl-C", "SIGTERM", "SIGTERM to all", "SIGHUP to all", "SIGKILL")
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +96,14 @@ def assert_whole(table: Path) -> list[dict[str, str]]:
     return parsed
 
 
-@pytest.mark.parametrize("end", ["Ctrl-C", "SIGTERM", "SIGTERM to all"])
+@pytest.mark.parametrize("end", ["Ctrl-C", "SIGTERM", "SIGTERM to all", "SIGHUP to all"])
 def test_interrupted_run_has_written_everything_up_to_there(running: Running, end: str) -> None:
     if end == "Ctrl-C":
         os.killpg(running.process.pid, signal.SIGINT)  # a terminal sends it to the children as well
     elif end == "SIGTERM to all":
         os.killpg(running.process.pid, signal.SIGTERM)  # as `timeout` does
+    elif end == "SIGHUP to all":
+        os.killpg(running.process.pid, signal.SIGHUP)  # as a terminal that is closed
     else:
         running.process.send_signal(signal.SIGTERM)
     assert running.end() == (130, "")
@@ -131,7 +133,7 @@ def test_killed_run_leaves_whole_rows_and_a_recording_and_nothing_that_runs(runn
 
 @pytest.fixture
 def _signals_as_before() -> Iterator[None]:
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)

@@ -1,5 +1,6 @@
 """Every option of a session without a window does what it says, seen in the CSV, the JSON and the recording."""
 
+import argparse
 import json
 import math
 import signal
@@ -14,7 +15,10 @@ import soundfile
 
 from rtgain.audio.demo import DemoSource
 from rtgain.audio.sources import FileSource
-from rtgain.cli import main
+from rtgain.cli import main, session_of
+from rtgain.config import SessionConfig
+from rtgain.interruption import SIGNALS
+from rtgain.outputs import OutputPaths
 from tests.commands import rows
 
 RATE = 48_000
@@ -40,7 +44,7 @@ Headless = Callable[..., Run]
 @pytest.fixture
 def headless(tmp_path: Path) -> Iterator[Headless]:
     """Runs ``rtgain run --headless WORDS``, in the tests' own process: loading torch takes longer than a session."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
 
     def run(words: str, *paths: str | Path) -> Run:
         table, summary = tmp_path / "t.csv", tmp_path / "s.json"
@@ -291,3 +295,18 @@ def test_a_flac_recording_holds_the_same_sound(headless: Headless, tmp_path: Pat
         headless(f"--gain-db -12 --record {tmp_path / name} --input", dry)
     wav, flac = (FileSource(tmp_path / name).read(RATE)[0] for name in ("m.wav", "m.flac"))
     np.testing.assert_allclose(flac, np.clip(wav, -1, 1), rtol=0, atol=2**-23)
+
+
+def test_ctrl_c_while_it_is_still_loading_is_a_request_too(
+    headless: Headless, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an exception it could be lost in an import, and the run would never end."""
+
+    def interrupted(options: argparse.Namespace) -> tuple[SessionConfig, OutputPaths]:
+        signal.raise_signal(signal.SIGINT)
+        return session_of(options)
+
+    monkeypatch.setattr("rtgain.cli.session_of", interrupted)
+    table = tmp_path / "begun.csv"
+    assert main(["run", "--headless", "--duration", "3", "--csv", str(table)]) == 130
+    assert rows(table) == []

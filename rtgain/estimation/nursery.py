@@ -20,6 +20,8 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import recv_handle, send_handle
 from typing import NoReturn, Protocol
 
+from rtgain.interruption import SIGNALS
+
 Work = Callable[[Connection], None]
 """What a child does with its end of a pipe; a function at the top of a module."""
 
@@ -130,7 +132,7 @@ class _Forked:
 
 
 def _spawn(target: Callable[..., None], work: Work, load: Callable[[], None], end: Connection) -> BaseProcess:
-    """A new process that never hears what is sent to the whole group (Ctrl-C, `timeout`'s SIGTERM).
+    """A new process that never hears what is sent to the whole group (Ctrl-C, `timeout`'s SIGTERM, a terminal's end).
 
     The session does, and ends it in order. Windows has no such masks, and its Ctrl-C is ignored by `load`.
     """
@@ -138,7 +140,7 @@ def _spawn(target: Callable[..., None], work: Work, load: Callable[[], None], en
     if not hasattr(signal, "pthread_sigmask"):
         process.start()
         return process
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         process.start()
     finally:
@@ -174,7 +176,10 @@ def _live(work: Work, connection: int, life: int) -> NoReturn:
     code = 1
     try:
         line = Connection(life, readable=False)  # closed only by the end of the process
-        line.send(os.getpid())
+        try:
+            line.send(os.getpid())
+        except BrokenPipeError:
+            os._exit(0)  # who asked for it was killed meanwhile
         work(Connection(connection))
         code = 0
     except Exception:

@@ -226,6 +226,7 @@ class Watch:
             self._since_s = moment.time_s
         if self._since_s > self.expectation.by_s:
             self.outcome = "not so"
+            self.came += f" only after {_number(round(self._since_s, 1))} s, not {_number(self.expectation.by_s)}"
         else:
             self.outcome = "seen" if moment.time_s - self._since_s >= self.expectation.for_s else "happening"
 

@@ -56,8 +56,8 @@ LESSON = Lesson(
         Step(
             title="Move the goal",
             text=(
-                "The reference is now −6 dB (×{half:.3f}). Nothing is told to the estimate, and it comes along. "
-                "Move the reference gain yourself: the estimate follows wherever you go."
+                "The reference is now −6 dB (×{half:.3f}). Nothing is told to the estimate, which begins anew at 0 dB "
+                "and finds this one too. Now move the reference gain yourself: it comes along wherever you go."
             ),
             watch="the estimate walk to the new line, at the same pace as before.",
             listen="Difference (4): target minus matched. It fades to nothing as the estimate arrives.",

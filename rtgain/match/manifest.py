@@ -48,7 +48,10 @@ def match_manifest(manifest: Path, results: Path, jobs: int | None, interruption
     if interruption.requested:
         return INTERRUPTED
     if failed:
-        raise InputError(f"{failed} of {len(rows)} pairs failed; the column 'error' of {results} says why")
+        raise InputError(
+            f"{failed} of {len(rows)} pairs failed; the column 'error' of {results} says why, and a row that is taken "
+            "out of it is tried again"
+        )
     return 0
 
 
