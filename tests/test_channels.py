@@ -1,6 +1,7 @@
 """Which channels are dry and target, of files and of devices, from the command to the estimate."""
 
 import json
+import signal
 import subprocess
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtgain.audio.demo import DemoSource
+from rtgain.audio.demo import LOOP_S, DemoSource
 from rtgain.bench.servers import JackServer
 from rtgain.cli import main
 from rtgain.config import load_preset, preset_text, session_config
@@ -109,15 +110,21 @@ def test_what_is_heard_is_played_on_the_output_that_was_chosen_and_on_no_other(
     with JackTape(jack_server, name="many", outputs=3) as tape:
         process = start_rtgain(
             *("run", "--headless", "--input", "demo", "--input-device", "many", "--output-device", "many"),
-            *("--target", "return", "--output-channel", "3", "--hear", hear, "--duration", "10"),
+            *("--target", "return", "--output-channel", "3", "--hear", hear, "--duration", "60"),
             *("--json", tmp_path / "s.json"),
         )
+
+        def taped(seconds: float) -> np.ndarray:
+            tape.start(np.zeros(1), seconds=seconds)
+            return tape.recorded()
+
         tape.connect(out_of="rtgain-.*:out_.*")
-        tape.start(np.zeros(1), seconds=2.0)
-        first, second, third = tape.recorded()
+        until(lambda: taped(0.1).any())
+        first, second, third = taped(2.0)
+        process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors
-    demo = DemoSource(RATE).read(10 * RATE)[0]
+    assert process.returncode == 130, errors
+    demo = DemoSource(RATE).read(2 * LOOP_S * RATE)[0]
     begin = first_lag(demo, third)
     np.testing.assert_allclose(third, demo[begin : begin + len(third)], atol=1e-6)
     assert not first.any()
