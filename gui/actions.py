@@ -220,7 +220,8 @@ class Actions(QObject):
         except InputError as error:
             self.say(str(error))
         else:
-            self._notices.show_notice("preset", f"The preset “{path.stem}” is kept, under File, Presets.")
+            text = f"The preset “{path.stem}” is kept, under File, Presets."
+            self._notices.show_notice("preset", text, warns=False)
 
     def ask_where_to_export(self) -> None:
         """Ask for a folder, and write there what the session has found."""
@@ -234,14 +235,15 @@ class Actions(QObject):
         report = self._host.report()
         if report is not None:
             exporter = self._window.exporter
-            self._notices.show_notice("export", "Writing CSV, JSON, figure and preset…", "Cancel", exporter.cancel)
+            text = "Writing CSV, JSON, figure and preset…"
+            self._notices.show_notice("export", text, "Cancel", exporter.cancel, warns=False)
             exporter.export(report, Path(folder))
 
     def exported(self, folder: str) -> None:
         """Say where it is."""
         url = QUrl.fromLocalFile(folder)
         text = f"Exported to {folder}."
-        self._notices.show_notice("export", text, "Open the folder", lambda: QDesktopServices.openUrl(url))
+        self._notices.show_notice("export", text, "Open the folder", lambda: QDesktopServices.openUrl(url), warns=False)
 
     def export_ended(self, reason: str) -> None:
         """Say why nothing was written; nothing, where the user did not want it any more."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QMovie, QPixmap
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QMovie, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from gui.experiment import Stage
@@ -15,6 +15,8 @@ from rtgain.lessons.measured import measured_numbers
 
 WIDTH = 720
 OPENING_SIZE = QSize(WIDTH + 60, 720)
+
+NOTHING_MORE = "There is no more to this step than is seen and heard live."
 
 
 class ExhibitWindow(QWidget):
@@ -70,6 +72,13 @@ class ExhibitWindow(QWidget):
         rows.addStretch(1)
         self.pane.setWidget(page)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Escape closes it."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.close()
+        else:
+            super().keyPressEvent(event)
+
     def closeEvent(self, event: QCloseEvent) -> None:
         """What is not seen is not animated."""
         self.pane.setWidget(QWidget())
@@ -78,6 +87,8 @@ class ExhibitWindow(QWidget):
     def _parts(self, lesson: Lesson, step: Step, stage: Stage) -> list[QWidget]:
         numbers = stage.numbers or measured_numbers(lesson.name)
         parts: list[QWidget] = [_text(fill(why, numbers)) for why in step.why.split("\n\n") if why]
+        if not (parts or step.has_exhibits):
+            return [_caption(NOTHING_MORE)]
         if stage.folder is None:
             return parts
         for finding in step.finds:

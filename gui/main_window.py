@@ -201,7 +201,7 @@ class MainWindow(QMainWindow):
     def _show_end(self, snapshot: "Snapshot") -> None:
         self.host.stop()
         if snapshot.ended:
-            self.notices.show_notice("end", "The sound has ended.", "Play again", self.start)
+            self.notices.show_notice("end", "The sound has ended.", "Play again", self.start, warns=False)
         elif self.notices.notice("session") is None:
             self.notices.show_notice("end", "The session stopped by itself.", "Start again", self.start)
 

@@ -11,16 +11,17 @@ WARNING_MARK = "\N{WARNING SIGN}\N{VARIATION SELECTOR-15}"
 class Notice(QFrame):
     """One sentence, perhaps a button that does something about it, and one that closes it."""
 
-    def __init__(self, text: str, action: str | None, act: Callable[[], object] | None) -> None:
+    def __init__(self, text: str, action: str | None, act: Callable[[], object] | None, *, warns: bool) -> None:
         super().__init__()
-        self.setProperty("look", "notice")
+        self.setProperty("look", "notice" if warns else "card")
         self.text = QLabel(text)
         self.text.setWordWrap(True)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 6, 6, 6)
         row.setSpacing(10)
-        row.addWidget(QLabel(WARNING_MARK))
+        if warns:
+            row.addWidget(QLabel(WARNING_MARK))
         row.addWidget(self.text, 1)
         if action is not None and act is not None:
             self.action = QPushButton(action)
@@ -44,14 +45,20 @@ class NoticeStack(QWidget):
         self.hide()
 
     def show_notice(
-        self, subject: str, text: str, action: str | None = None, act: Callable[[], object] | None = None
+        self,
+        subject: str,
+        text: str,
+        action: str | None = None,
+        act: Callable[[], object] | None = None,
+        *,
+        warns: bool = True,
     ) -> None:
-        """Say `text` about `subject`, in place of what was said about it before."""
+        """Say `text` about `subject`, in place of what was said about it before; as a warning, unless all is well."""
         standing = self._notices.get(subject)
         if standing is not None and standing.text.text() == text:
             return
         self.dismiss(subject)
-        notice = Notice(text, action, act)
+        notice = Notice(text, action, act, warns=warns)
         notice.setAccessibleName(text)
         notice.close_button.clicked.connect(lambda: self.dismiss(subject))
         self._notices[subject] = notice

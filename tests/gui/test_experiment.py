@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QMovie
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 
-from gui.exhibit_window import ExhibitWindow
+from gui.exhibit_window import NOTHING_MORE, ExhibitWindow
 from gui.experiment import NOT_RUN, Experiment, Stage
 from gui.learn_panel import LearnPanel
 from gui.main_window import MainWindow
@@ -127,6 +127,17 @@ def test_a_step_that_has_only_a_why_shows_it(qtbot: Any, exhibits: ExhibitWindow
     exhibits.show_step(FIRST, step, NOT_RUN)
     assert texts(exhibits) == step.why
     assert not exhibits.cancel.isVisible()
+
+
+def test_a_step_with_nothing_to_show_says_so_and_escape_closes(qtbot: Any, exhibits: ExhibitWindow) -> None:
+    step = FIRST.steps[-1]
+    assert (step.why, step.has_exhibits) == ("", False)
+    exhibits.show_step(FIRST, step, NOT_RUN)
+    assert [label.text() for label in exhibits.pane.widget().findChildren(QLabel)] == [NOTHING_MORE]
+    exhibits.activateWindow()
+    qtbot.waitActive(exhibits)
+    qtbot.keyClick(exhibits, Qt.Key.Key_Escape)
+    assert exhibits.isHidden()
 
 
 def test_the_why_is_there_at_once_and_the_rest_when_it_was_measured(

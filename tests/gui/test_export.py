@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QLabel
 
 from gui.main_window import MainWindow
+from gui.notices import WARNING_MARK
 from rtgain.config import load_preset, session_config
 from rtgain.report import Report
 from tests.gui.test_ends_panel import OpenWindow, Sessions
@@ -25,6 +26,10 @@ PATIENCE_MS = 30_000
 def text(window: MainWindow) -> str:
     notice = window.notices.notice("export")
     return notice.text.text() if notice is not None else ""
+
+
+def has_warning(window: MainWindow) -> bool:
+    return any(label.text() == WARNING_MARK and label.isVisible() for label in window.notices.findChildren(QLabel))
 
 
 def export(qtbot: Any, window: MainWindow, folder: Path) -> None:
@@ -43,6 +48,10 @@ def test_ctrl_e_asks_where_and_writes_everything_there(qtbot: Any, open_window: 
     qtbot.waitUntil(lambda: text(window).startswith("Exported to "), timeout=PATIENCE_MS)
     [folder] = tmp_path.iterdir()
     assert text(window) == f"Exported to {folder}."
+    qtbot.waitUntil(lambda: all(label.isVisible() for label in window.notices.findChildren(QLabel)))
+    assert not has_warning(window)
+    window.actions_.say("it is not so")
+    qtbot.waitUntil(lambda: has_warning(window))
     assert sorted(path.name for path in folder.iterdir()) == ["gain.csv", "gain.png", "preset.json", "session.json"]
     rows = list(csv.DictReader((folder / "gain.csv").open(encoding="utf-8")))
     assert len(rows) == json.loads((folder / "session.json").read_text(encoding="utf-8"))["estimates"] > 0
