@@ -76,7 +76,7 @@ def _run(words: list[str]) -> int:
 
         return run_benches(options.names, options.input, options.duration, options.json, options.plot)
     if options.headless:
-        interruption = Interruption()  # before anything is imported, where an exception of Ctrl-C can be lost
+        interruption = Interruption()  # before imports, where an exception of Ctrl-C can be lost
         config, paths = session_of(options)
         from rtgain.headless import run_headless
 

@@ -239,9 +239,24 @@ PROTECTIONS = (
     Protection(
         "what a terminal sends to all ends the session, not its estimator",
         "rtgain/estimation/nursery.py",
-        "{signal.SIGINT, signal.SIGTERM}",
-        "set()",
+        "signal.SIG_BLOCK, SIGNALS",
+        "signal.SIG_BLOCK, set()",
         FAULTS + "test_interrupted_run_has_written_everything_up_to_there",
+    ),
+    Protection(
+        "a terminal that is closed ends the session in order",
+        "rtgain/interruption.py",
+        "signal.SIGTERM} | HANGUP",
+        "signal.SIGTERM}",
+        FAULTS + "test_interrupted_run_has_written_everything_up_to_there",
+    ),
+    Protection(
+        "Ctrl-C is not lost while a run is loading",
+        "rtgain/cli.py",
+        "        interruption = Interruption()  # before imports, where an exception of Ctrl-C can be lost\n"
+        "        config, paths = session_of(options)\n",
+        "        config, paths = session_of(options)\n        interruption = Interruption()\n",
+        "tests/test_headless.py::test_ctrl_c_while_it_is_still_loading_is_a_request_too",
     ),
     Protection(
         "shared memory that a crash left is removed",
