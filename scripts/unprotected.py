@@ -244,7 +244,7 @@ PROTECTIONS = (
         FAULTS + "test_interrupted_run_has_written_everything_up_to_there",
     ),
     Protection(
-        "a terminal that is closed ends the session in order",
+        "SIGHUP ends the session in order",
         "rtgain/interruption.py",
         "signal.SIGTERM} | HANGUP",
         "signal.SIGTERM}",
