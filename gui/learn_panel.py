@@ -28,6 +28,10 @@ NOTHING_EXPECTED = "\N{BLACK CIRCLE} Nothing to wait for here: read, and go on."
 NOT_LIVE = "\N{WHITE CIRCLE} Press “Run the experiment”: a window shows it, and what it finds is checked here."
 
 
+HEIGHT = 150
+"""In pixels: every step fits into it in a window of 1280 by 800. Where notices need room, plots give it."""
+
+
 class LearnPanel(QFrame):
     """Steps through the lessons. It knows no session: it asks for controls, and is shown snapshots."""
 
@@ -46,6 +50,7 @@ class LearnPanel(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setProperty("look", "card")
+        self.setMinimumHeight(HEIGHT)
         self.lesson: Lesson = LESSONS[0]
         self.step: Step = self.lesson.steps[0]
         self._watches: list[Watch] = []

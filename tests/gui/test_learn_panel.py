@@ -9,15 +9,15 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
-from gui.learn_panel import LearnPanel
+from gui.learn_panel import HEIGHT, LearnPanel
 from gui.theme import LIGHT, apply_theme
 from rtgain.config import SessionConfig
 from rtgain.lessons import LESSONS
 from rtgain.snapshot import Snapshot
 from tests.gui.fake_session import FakeSession
 
-WIDTH, HEIGHT = 984, 150
-"""As wide as in a window of 1280 by 800; so high, it leaves each plot as much."""
+WIDTH = 984
+"""As wide as in a window of 1280 by 800."""
 
 
 @pytest.fixture

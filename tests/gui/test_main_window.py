@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.device_list import Device
+from gui.learn_panel import HEIGHT
 from gui.main_window import MainWindow
 from gui.monitor import HEAR
 from gui.shortcuts import KEYS
@@ -455,3 +456,17 @@ def test_a_step_of_a_lesson_begins_when_no_window_holds_the_step_before(
     since_start.start()
     qtbot.waitUntil(lambda: ("reset_estimate", 0.0) in sessions.last.calls)
     assert since_start.elapsed() >= window.host.config.window_ms
+
+
+def test_notices_take_their_room_from_the_plots_and_leave_a_lesson_whole(qtbot: Any, open_window: OpenWindow) -> None:
+    window = open_window()
+    window.resize(1280, 800)
+    qtbot.mouseClick(window.learn_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.learn.height() >= HEIGHT)
+    before = window.plots[0].height()
+    for subject in ("session", "device", "export"):
+        window.notices.show_notice(subject, "There is something to say.")
+    qtbot.waitUntil(lambda: all(label.isVisible() for label in window.notices.findChildren(QLabel)))
+    qtbot.waitUntil(lambda: window.plots[0].height() < before)
+    assert window.height() == 800
+    assert window.learn.height() >= HEIGHT
