@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from gui.controls import Menu
+from gui.controls import Menu, fill, named_menu, show_choice
 from gui.parameter_row import NAME_WIDTH
 from gui.transport import EndMenu
 from rtgain.config import SYNTHETIC_INPUTS, SessionConfig
@@ -28,7 +28,7 @@ class EndsPanel(QWidget):
         super().__init__()
         self.input = EndMenu("Input that hears the target", "inputs")
         self.dry, self.target_, self.output = (
-            _menu(name) for name in ("Dry channel", "Target channel", "Output channel")
+            named_menu(name) for name in ("Dry channel", "Target channel", "Output channel")
         )
         self._rows: list[tuple[QLabel, Menu]] = []
         self._config = SessionConfig()
@@ -71,9 +71,9 @@ class EndsPanel(QWidget):
             targets = 0
         all_of_file = config.is_file and config.target != "channel"
         mean: list[Entry] = [("mean of all", None)] if all_of_file else []
-        fill(self.dry, [*mean, *_numbers(dries)], config.resolved_dry_channel)
-        fill(self.target_, _numbers(targets), config.resolved_target_channel)
-        fill(self.output, [("1 and 2", None), *_numbers(outputs)], config.output_channel)
+        _offer(self.dry, [*mean, *_numbers(dries)], config.resolved_dry_channel)
+        _offer(self.target_, _numbers(targets), config.resolved_target_channel)
+        _offer(self.output, [("1 and 2", None), *_numbers(outputs)], config.output_channel)
         self.input.show_device(config.input_device)
         returns = config.target == "return"
         choices = (
@@ -97,24 +97,12 @@ class EndsPanel(QWidget):
         self.chosen.emit(changes)
 
 
-def fill(menu: Menu, entries: Sequence[Entry], channel: int | None) -> None:
-    """Offer `entries`, and stand at `channel`, which is offered although it is not there."""
-    with QSignalBlocker(menu):
-        menu.clear()
-        for text, value in entries:
-            menu.addItem(text, value)
-        if channel is not None and menu.findData(channel) < 0:
-            menu.addItem(str(channel), channel)
-        menu.setCurrentIndex(next((i for i in range(menu.count()) if menu.itemData(i) == channel), -1))
+def _offer(menu: Menu, entries: Sequence[Entry], channel: int | None) -> None:
+    """Offer `entries`, and stand at `channel`, which is offered although it is not there; None is the first, if any."""
+    fill(menu, entries)
+    if channel is not None:
+        show_choice(menu, channel, str(channel))
 
 
 def _numbers(count: int) -> list[Entry]:
     return [(str(channel), channel) for channel in range(1, count + 1)]
-
-
-def _menu(name: str) -> Menu:
-    menu = Menu()
-    menu.setAccessibleName(name)
-    menu.setToolTip(name)
-    menu.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    return menu

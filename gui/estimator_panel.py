@@ -7,7 +7,7 @@ from typing import Any
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from gui.controls import CheckBox, Menu
+from gui.controls import CheckBox, Menu, fill, named_menu, show_choice
 from gui.parameter_row import NAME_WIDTH, NumberBox
 from gui.theme import tabular
 from rtgain.config import AURALOSSES, LOSSES, OPTIMIZERS, SessionConfig
@@ -51,9 +51,9 @@ class EstimatorPanel(QFrame):
 
     def show_config(self, config: SessionConfig) -> None:
         """Show what `config` sets; nothing is emitted."""
-        _show(self.loss, config.loss, config.loss)
-        _show(self.optimizer, config.optimizer, config.optimizer)
-        _show(self.window_ms, config.window_ms, f"{config.window_ms:g} ms")
+        show_choice(self.loss, config.loss, config.loss)
+        show_choice(self.optimizer, config.optimizer, config.optimizer)
+        show_choice(self.window_ms, config.window_ms, f"{config.window_ms:g} ms")
         for box, value in ((self.rate, config.lr), (self.steps, config.steps)):
             with QSignalBlocker(box):
                 box.setValue(value or 0)
@@ -61,8 +61,8 @@ class EstimatorPanel(QFrame):
             self.align.setChecked(config.align == "on")
         for index, menu in enumerate(self.rivals):
             rival = config.race[index] if index < len(config.race) else NOBODY
-            _fill(menu, [(NOBODY, NOBODY), *((name.replace("/", " · "), name) for name in RIVALS)])
-            _show(menu, rival, rival.replace("/", " · "))
+            fill(menu, [(NOBODY, NOBODY), *((name.replace("/", " · "), name) for name in RIVALS)])
+            show_choice(menu, rival, rival.replace("/", " · "))
         self.rivals[1].setEnabled(bool(config.race))
 
     def set_running(self, running: bool) -> None:
@@ -121,29 +121,10 @@ class EstimatorPanel(QFrame):
 
 
 def _menu(name: str, entries: Sequence[tuple[str, Any]]) -> Menu:
-    menu = Menu()
-    menu.setAccessibleName(name)
-    menu.setToolTip(name)
-    menu.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    menu = named_menu(name, entries)
     menu.setMinimumContentsLength(8)
     menu.setSizeAdjustPolicy(Menu.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    _fill(menu, entries)
     return menu
-
-
-def _fill(menu: Menu, entries: Sequence[tuple[str, Any]]) -> None:
-    with QSignalBlocker(menu):
-        menu.clear()
-        for label, value in entries:
-            menu.addItem(label, value)
-
-
-def _show(menu: Menu, value: Any, label: str) -> None:
-    """Let `menu` stand at `value`, which is added where it is not offered yet."""
-    with QSignalBlocker(menu):
-        if menu.findData(value) < 0:
-            menu.addItem(label, value)
-        menu.setCurrentIndex(menu.findData(value))
 
 
 def _box(name: str, *, digits: int, step: float, high: float) -> NumberBox:

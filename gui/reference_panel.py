@@ -5,7 +5,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout
 
-from gui.controls import CheckBox, Menu
+from gui.controls import CheckBox, named_menu
 from gui.ends_panel import EndsPanel
 from gui.parameter_row import NAME_WIDTH, ParameterRow
 from gui.theme import tabular
@@ -40,12 +40,7 @@ class ReferencePanel(QFrame):
         self._why_not.setProperty("look", "muted")
         self._why_not.setWordWrap(True)
 
-        self.target = Menu()
-        self.target.setAccessibleName("Where the target comes from")
-        self.target.setToolTip("Where the target comes from")
-        self.target.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        for name, label in TARGETS.items():
-            self.target.addItem(label, name)
+        self.target = named_menu("Where the target comes from", [(label, name) for name, label in TARGETS.items()])
         title = QLabel("Target")
         title.setFont(tabular(title.font(), bold=True))
         title.setFixedWidth(NAME_WIDTH)

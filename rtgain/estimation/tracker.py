@@ -16,7 +16,7 @@ DRIFT_SIGMAS = 1.5
 SURE_STD_DB = 0.5
 """One reading at least this sure may declare a change alone; weaker ones must be three in a row.
 
-What is drowned by noise is weaker, and reads high: of several dB of deviation, two or three on end on one side.
+What noise drowns is weaker, and reads high by one to three deviations, window after window: it tells of no drift.
 """
 
 OVERLAP = 2.0
