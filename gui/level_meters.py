@@ -49,6 +49,7 @@ class MeterBar(QWidget):
         self._theme = LIGHT
         self._rms_dbfs = self._peak_dbfs = -math.inf
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # nothing behind it need be drawn
 
     def sizeHint(self) -> QSize:
         return QSize(60, 10)
@@ -70,6 +71,7 @@ class MeterBar(QWidget):
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(Qt.PenStyle.NoPen)
             box = QRectF(self.rect())
+            painter.fillRect(box, QColor(self._theme.card))
             painter.setBrush(QColor(self._theme.line))
             painter.drawRoundedRect(box, 3, 3)
             color = QColor(self._curve.color(dark=self._theme.dark))
