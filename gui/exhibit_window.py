@@ -10,8 +10,9 @@ from gui.experiment import Stage
 from gui.theme import set_look, tabular
 from gui.wording import MARKS
 from rtgain.lessons.experiment import ANIMATION
-from rtgain.lessons.lesson import Lesson, Step, emphasized, fill
+from rtgain.lessons.lesson import Lesson, Step, emphasized
 from rtgain.lessons.measured import measured_numbers
+from rtgain.lessons.wording import fill
 
 WIDTH = 720
 OPENING_SIZE = QSize(WIDTH + 60, 720)

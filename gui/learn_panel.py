@@ -13,8 +13,9 @@ from gui.wording import MARKS
 from rtgain.lessons import LESSONS
 from rtgain.lessons.controls import in_words, settings_with
 from rtgain.lessons.expectations import Moment, Outcome, Watch, together
-from rtgain.lessons.lesson import Lesson, Step, fill
+from rtgain.lessons.lesson import Lesson, Step
 from rtgain.lessons.measured import measured_numbers
+from rtgain.lessons.wording import fill
 
 if TYPE_CHECKING:
     from rtgain.snapshot import Snapshot

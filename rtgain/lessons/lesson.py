@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rtgain.lessons.controls import MINUS, settings_with
+from rtgain.lessons.controls import settings_with
 from rtgain.lessons.expectations import Expectation, Finding
 
 
@@ -59,21 +59,6 @@ class Lesson:
     about: str
     steps: tuple[Step, ...]
     animation: str = ""
-
-
-class Measured(float):
-    """A number that is written with a real minus sign."""
-
-    def __format__(self, form: str) -> str:
-        text = super().__format__(form)
-        if text.startswith("-") and float(text) == 0.0:
-            text = text[1:]
-        return text.replace("-", MINUS)
-
-
-def fill(text: str, numbers: Mapping[str, float]) -> str:
-    """`text` with its placeholders filled. Raises `KeyError` for a number that nobody measured."""
-    return text.format_map({name: Measured(value) for name, value in numbers.items()})
 
 
 def emphasized(text: str) -> str:
