@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rtgain.figures import name_curves
 from rtgain.lessons.exhibits import Exhibits, drawing
 from rtgain.lessons.exhibits.live_runs import played_through
 from rtgain.lessons.exhibits.sine import DRY, GAIN, GAIN_DB, PLAIN_WAVEFORM, descend, losses_at, off_db, played, turned
@@ -31,7 +32,7 @@ def measure(seed: int) -> Exhibits:
             drawing.mark(axes, end[degrees], traces[degrees].loss[-1], "after 300 steps")
             axes.set_title(f"{degrees}°", loc="left")
             axes.label_outer()
-        panels[0].legend(frameon=False)
+        name_curves(figure, panels[0])
         return figure
 
     def waveforms() -> "Figure":
