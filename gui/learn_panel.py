@@ -55,7 +55,8 @@ class LearnPanel(QFrame):
         self.lesson: Lesson = LESSONS[0]
         self.step: Step = self.lesson.steps[0]
         self._watches: list[Watch] = []
-        self._is_ours = False
+        self.judges = False
+        """Whether the controls are as the step has set them."""
         self._stage = NOT_RUN
         self._start_s: float | None = None
         self._xruns_before: int | None = None
@@ -78,14 +79,18 @@ class LearnPanel(QFrame):
 
     def begin(self) -> None:
         """Ask for the present step's controls, and watch for what comes of them."""
-        self._is_ours = True
+        self.judge_anew()
+        if self.step.controls:
+            self.controls_wanted.emit(self.step.settings)
+
+    def judge_anew(self) -> None:
+        """Watch for what comes of the controls, which are as the present step has set them."""
+        self.judges = True
         self._xruns_before = None
         self.xrun.setEnabled(False)  # until there is a count from which it can be told
         self.watch_anew()
         self.again.setEnabled(False)
         self._write_beginning()
-        if self.step.controls:
-            self.controls_wanted.emit(self.step.settings)
 
     def watch_anew(self) -> None:
         """Forget what has been seen: the estimate begins now. Xruns are still those since the controls were set."""
@@ -95,7 +100,7 @@ class LearnPanel(QFrame):
     def show_snapshot(self, snapshot: "Snapshot") -> None:
         """Judge what the session has come to."""
         self.xrun.setEnabled(snapshot.running)
-        if not (self._is_ours and snapshot.running and self._watches):
+        if not (self.judges and snapshot.running and self._watches):
             return
         if self._xruns_before is None or snapshot.xruns < self._xruns_before:  # begun, or in a session begun anew
             self._xruns_before = snapshot.xruns
@@ -133,8 +138,8 @@ class LearnPanel(QFrame):
 
     def controls_changed_by_user(self) -> None:
         """The student has moved something: nothing is judged until the controls are set again."""
-        if self.step.controls and self._is_ours:
-            self._is_ours = False
+        if self.step.controls and self.judges:
+            self.judges = False
             self.again.setEnabled(True)
             self.outcome_line.setText(TAKEN_OVER)
 
