@@ -182,6 +182,7 @@ class Actions(QObject):
         before, self._before_lessons = self._before_lessons, None
         self._exhibit = ""
         self._window.exhibits.close()
+        self._window.learn.leave()
         if before is not None:
             self._bring_back(before)
 

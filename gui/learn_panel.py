@@ -45,6 +45,9 @@ class LearnPanel(QFrame):
     experiment_wanted = Signal()
     """The student wants to see the experiment, and why the step is as it is."""
 
+    focus_wanted = Signal(object)
+    """The gains, lowest and highest in dB, that are worth seeing; None for all."""
+
     step_changed = Signal()
     """Another step, or another lesson, is shown."""
 
@@ -83,9 +86,15 @@ class LearnPanel(QFrame):
         if self.step.controls:
             self.controls_wanted.emit(self.step.settings)
 
+    def leave(self) -> None:
+        """Judge nothing, and want nothing of the plots, until it begins again."""
+        self.judges = False
+        self.focus_wanted.emit(None)
+
     def judge_anew(self) -> None:
         """Watch for what comes of the controls, which are as the present step has set them."""
         self.judges = True
+        self.focus_wanted.emit(self.step.gains_db)
         self._xruns_before = None
         self.xrun.setEnabled(False)  # until there is a count from which it can be told
         self.watch_anew()
@@ -139,7 +148,7 @@ class LearnPanel(QFrame):
     def controls_changed_by_user(self) -> None:
         """The student has moved something: nothing is judged until the controls are set again."""
         if self.step.controls and self.judges:
-            self.judges = False
+            self.leave()
             self.again.setEnabled(True)
             self.outcome_line.setText(TAKEN_OVER)
 

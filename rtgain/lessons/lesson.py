@@ -22,6 +22,7 @@ class Step:
         why: the explanation; paragraphs are parted by an empty line, and ``*word*`` is emphasis.
         figures, sounds: captions by the names that `rtgain.lessons.exhibits` makes them under.
         act: what a button of the step does besides; ``xrun`` makes one.
+        gains_db: the lowest and the highest gain that are worth seeing, where all that there are would hide a swing.
         duration_s: how long the headless run plays.
     """
 
@@ -36,6 +37,7 @@ class Step:
     figures: Mapping[str, str] = field(default_factory=dict)
     sounds: Mapping[str, str] = field(default_factory=dict)
     act: Literal["xrun"] | None = None
+    gains_db: tuple[float, float] | None = None
     duration_s: float = 4.0
 
     @property

@@ -88,7 +88,7 @@ LESSON = Lesson(
                 "SGD at a rate of 0.1 leads to {fallen_db:.1f} dB, where hardly any slope is left, and there it stays. "
                 "(A swing is a gain's highest value of the last second less its lowest.)"
             ),
-            watch="“spectral/SGD@0.1”, which swings about the reference, and the other, which has fallen through.",
+            watch="“spectral/SGD@0.1”, which swings about the reference; the other has fallen out of the plot.",
             listen="Matched (3), as before.",
             controls={
                 **SINE,
@@ -121,6 +121,7 @@ LESSON = Lesson(
                 "the slopes at a gain g are g/0.15 and 2 (g/0.15)²: 1 and 2 at the goal, but {slope_1:.1f} and "
                 "{slope_2:.1f} at ×1. A step of 0.1 times the latter is {fallen_db:.1f} dB."
             ),
+            gains_db=(-18.0, -15.0),
             duration_s=3.0,
         ),
         Step(

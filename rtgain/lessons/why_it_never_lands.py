@@ -77,6 +77,7 @@ LESSON = Lesson(
                 Within("swing_db", 0.2, WIDEST_DB, of=ADAM),
             ),
             finds=(Finding("adam_db", 0.0, 0.2, "Adam's last 100 steps, at 0.02, stay within {adam_db:.4f} dB."),),
+            gains_db=(-19.0, -13.5),
             duration_s=2.0,
         ),
         Step(
@@ -108,6 +109,7 @@ LESSON = Lesson(
                 "It is the judge of all optimizers here. Descent earns its keep where there is no closed form: "
                 "with other losses, and with processors of more than one parameter (lesson 7)."
             ),
+            gains_db=(-19.0, -13.5),
             duration_s=2.0,
         ),
         Step(

@@ -195,3 +195,16 @@ def test_every_step_fits_into_the_strip_whatever_came_of_it(panel: LearnPanel, a
                 too_high.append((lesson.name, step.title, needed, panel.minimumSizeHint().width()))
             panel.go(1)
     assert too_high == []
+
+
+def test_a_step_that_is_about_a_swing_says_which_gains_are_worth_seeing_until_the_student_moves_something(
+    panel: LearnPanel,
+) -> None:
+    wanted: list[tuple[float, float] | None] = []
+    panel.focus_wanted.connect(wanted.append)
+    panel.choose_lesson(3)
+    panel.go(1)
+    panel.controls_changed_by_user()
+    panel.begin()
+    panel.leave()
+    assert wanted == [None, (-19.0, -13.5), None, (-19.0, -13.5), None]

@@ -130,3 +130,20 @@ def test_a_source_that_the_student_has_chosen_over_a_sound_stays(
     window.actions_.choose_source(("pink", None))
     window.exhibits.close()
     assert window.host.config.input == "pink"
+
+
+def test_a_swing_is_seen_although_a_rival_has_fallen_far_below_until_the_lessons_are_left(
+    open_window: OpenWindow,
+) -> None:
+    window = open_window(**OPTIONS)
+    window.learn_button.click()
+    window.learn.choose_lesson(2)
+    window.learn.go(1)
+    window.learn.go(1)
+    low, high = window.learn.step.gains_db or (0.0, 0.0)
+    _, (shown_low, shown_high) = window.gain_plot.plot.viewRange()
+    assert shown_low < low < high < shown_high
+    assert shown_high - shown_low <= 12.0
+    window.learn_button.click()
+    followed = window.gain_plot.range.current
+    assert window.gain_plot.plot.viewRange()[1] == [followed.low, followed.high]
