@@ -80,6 +80,20 @@ def test_it_says_what_it_does_and_leaves_numbers_figures_and_sounds(qtbot: Any, 
     assert not place.exists()
 
 
+def test_it_says_what_it_does_all_the_while_where_a_line_comes_in_pieces(
+    qtbot: Any, qapp: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    experiment = Experiment(qapp)
+    said: list[str] = []
+    experiment.changed.connect(lambda lesson: said.append(experiment.stage(lesson).doing))
+    experiment.run(FIRST.name)
+    qtbot.waitUntil(is_over(experiment, FIRST.name), timeout=PATIENCE_MS)
+    experiment.close()
+    assert said[-1] == ""
+    assert "" not in said[:-1]
+
+
 def test_it_can_be_cancelled_and_another_takes_its_place(qtbot: Any, experiment: Experiment) -> None:
     experiment.run(LESSONS[4].name)
     assert experiment.stage(LESSONS[4].name).doing
