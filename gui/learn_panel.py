@@ -136,7 +136,7 @@ class LearnPanel(QFrame):
             tip = "Figures, sounds and why, in a window of its own; they take some seconds"
         else:
             held = [finding.holds(stage.numbers) for finding in self.step.finds]
-            found = f": {sum(held)} of {len(held)} ✓" if held else ""
+            found = f": {sum(held)} of {len(held)} ✓ in this step" if held else ""
             text = f"{MARKS[self.finding_outcome]} Experiment{found}"
             tip = "Figures, sounds, what was found and why, in a window of its own"
         self.experiment.setText(text)
@@ -211,11 +211,11 @@ class LearnPanel(QFrame):
             self.outcome_line.setText(f"{MARKS['happening']} {self._stage.doing}" if self._stage.doing else NOT_LIVE)
 
     def _write_outcome(self) -> None:
-        """What has come; before all of it has, the first that is still open."""
+        """What there is, once all has been seen; before, the first that is still open."""
         outcome = self.outcome
         first = next((watch for watch in self._watches if watch.outcome != "seen"), None)
         if first is None:
-            line = f"seen ✓ {', '.join(watch.came for watch in self._watches)}"
+            line = f"seen ✓ now {', '.join(watch.now for watch in self._watches)}"
         elif outcome == "not so":
             late = next(watch for watch in self._watches if watch.outcome == "not so")
             line = f"not so: expected {late.expectation}, came {late.came}. Try again with “Set the controls again”."

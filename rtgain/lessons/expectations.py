@@ -218,14 +218,17 @@ class Watch:
         self.outcome: Outcome = "waiting"
         self.came = ""
         """What there was at the last moment, or when it was seen."""
+        self.now = ""
+        """What there is, seen or not."""
         self._since_s: float | None = None
         self._before: Moment | None = None
 
     def take(self, moment: Moment) -> None:
         """Judge the next moment; what has been seen stays seen."""
+        self.now = self.expectation.came(moment)
         if self.outcome == "seen":
             return
-        self.came = self.expectation.came(moment)
+        self.came = self.now
         before, self._before = self._before, moment
         if not self.expectation.holds(moment, before):
             self._since_s = None

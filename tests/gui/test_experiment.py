@@ -122,9 +122,9 @@ def test_the_panel_judges_what_was_found(qtbot: Any, finished: Stage) -> None:
     panel.show_experiment(Stage(doing="Measuring…"))
     assert (panel.finding_outcome, panel.experiment.text()) == ("happening", "Measuring…")
     panel.show_experiment(finished)
-    assert (panel.finding_outcome, panel.experiment.text()) == ("seen", "● Experiment: 2 of 2 ✓")
+    assert (panel.finding_outcome, panel.experiment.text()) == ("seen", "● Experiment: 2 of 2 ✓ in this step")
     panel.show_experiment(Stage(numbers={**finished.numbers, "gain": 0.5}, folder=finished.folder))
-    assert (panel.finding_outcome, panel.experiment.text()) == ("not so", "▲ Experiment: 1 of 2 ✓")
+    assert (panel.finding_outcome, panel.experiment.text()) == ("not so", "▲ Experiment: 1 of 2 ✓ in this step")
 
 
 def test_where_nothing_is_live_the_panel_waits_for_the_experiment(qtbot: Any) -> None:
