@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -273,7 +274,7 @@ class Actions(QObject):
     def keep_preset(self, name: str) -> None:
         """Keep the present session as the preset `name`."""
         try:
-            path = save_preset(name, self._host.config)
+            path = save_preset(name, self._as_heard(self._host.config))
         except InputError as error:
             self.say(str(error))
         else:
@@ -294,7 +295,12 @@ class Actions(QObject):
             exporter = self._window.exporter
             text = "Writing CSV, JSON, figure and preset…"
             self._notices.show_notice("export", text, "Cancel", exporter.cancel, warns=False)
-            exporter.export(report, Path(folder))
+            exporter.export(replace(report, config=self._as_heard(report.config)), Path(folder))
+
+    def _as_heard(self, config: SessionConfig) -> SessionConfig:
+        """`config` with what the user hears, where that is not what it would play by itself."""
+        wanted = self._guard.wanted
+        return config if wanted == config.resolved_hear() else with_changes(config, hear=wanted)
 
     def exported(self, folder: str) -> None:
         """Say where it is."""
