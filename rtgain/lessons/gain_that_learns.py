@@ -75,8 +75,11 @@ LESSON = Lesson(
             title="Larger steps",
             text=(
                 "Steps ten times as long (Rate), and 24 of them each time (Steps) in place of one: it is there "
-                "before you can look. Speed is a choice; lesson 4 is about what it costs. (In the legend: “± one std” "
-                "is how sure the estimate is, a standard deviation; “± bound” is how sure any estimate could be.)"
+                "before you can look. Speed is a choice; lesson 4 is about what it costs. (In the legend: “least "
+                "squares” is a best gain "
+                "too, by squared distances; “± one std” is how sure the estimate is, a standard deviation; “± "
+                "bound” is "
+                "how sure any estimate could be.)"
             ),
             watch="the estimate arrive within a fraction of a second. Press R to begin anew.",
             listen="Matched (3): you will hardly hear it move.",

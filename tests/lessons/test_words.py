@@ -16,6 +16,7 @@ EXPLAINED = {
     r"\boptimizers?\b|Optim\.": "who steps is the optimizer",
     r"\bSGD\b": "gradient descent; who steps is the optimizer, here SGD",
     r"\bclosed form\b": "the closed form: the best gain by a formula",
+    r"\bleast squares\b": "a best gain too, by squared distances",
     r"\bL1\b": "the mean distance between the guess and the target, sample by sample",
     r"± one std": "how sure the estimate is, a standard deviation",
     r"± bound": "how sure any estimate could be",
