@@ -85,7 +85,7 @@ LESSON = Lesson(
             text=(
                 "Rprop looks only at the sign of the gradient: same sign, longer step; other sign, it has passed "
                 "the optimum, and the step is halved. With a first step of 0.3 too, it is left with a swing of "
-                "{rprop_swing_db:.2f} dB. It is rtgain's default."
+                "less than 0.05 dB. It is rtgain's default."
             ),
             watch=(
                 "“spectral/Rprop@0.3” and the estimate on the closed form (dotted), all on the reference; and SGD's "

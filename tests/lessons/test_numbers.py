@@ -12,7 +12,9 @@ from rtgain.lessons.controls import in_words
 from rtgain.lessons.exhibits import beyond_one_gain, drawing, gain_that_learns, sine, sound_is_not_a_sine
 from rtgain.lessons.exhibits import why_it_never_lands as cycle
 from rtgain.lessons.exhibits.live_runs import played_through
+from rtgain.lessons.expectations import Within
 from rtgain.lessons.lesson import Lesson, Step
+from rtgain.lessons.why_it_never_lands import RPROP
 from tests.lessons.conftest import experiment
 
 NUMBER = re.compile(r"(?<![\w@/.{])\d+(?:,\d{3})*(?:\.\d+)?(?![\w}])")
@@ -32,6 +34,10 @@ SHOWN = {"200": drawing.SHOWN_FRAMES, "300": sine.STEPS, "0.15": sine.GAIN, "0.1
 COMMON = {"0": 0, "1": 1, "2": 2}
 """Ends of axes, the start at a gain of one, powers and polarities: shown by what is drawn, not measured."""
 
+[RPROP_SWING] = [
+    expected for expected in LESSONS[3].steps[2].expects if isinstance(expected, Within) and expected.of == RPROP
+]
+
 WRITTEN: dict[str, dict[str, float]] = {
     "gain-that-learns": {
         **SHOWN, "0.01": sine.LR, "100": gain_that_learns.STEPS_PER_SECOND,
@@ -43,7 +49,7 @@ WRITTEN: dict[str, dict[str, float]] = {
     },
     "why-it-never-lands": {
         **SHOWN, "75": drawing.FILM_FRAMES, "100": cycle.LAST, "60": cycle.RPROP_STEPS,
-        "0.02": dict(cycle.RUNS)["Adam"],
+        "0.02": dict(cycle.RUNS)["Adam"], "0.05": RPROP_SWING.high,
         "0.01": dict(cycle.RUNS)["SGD"], "0.3": cycle.NEPERS, "40": -20 * math.log10(cycle.QUIET),
         "1,024": 1024, "65,536": 65536, "7": LESSONS[6].number,
     },
