@@ -162,7 +162,10 @@ class Actions(QObject):
     def set_up_lesson(self, controls: dict[str, Any]) -> None:
         """Set every option that a lesson's step controls, without a gap in the sound where that can be."""
         changed = {name for name, value in controls.items() if getattr(self._host.config, name) != value}
-        self._guard.wanted = controls.get("hear") or self._guard.wanted
+        interrupted = self._interrupted
+        self._guard.wanted = controls.get("hear") or (
+            interrupted.options["hear"] if interrupted else self._guard.wanted
+        )
         if self._host.state == "running" and changed <= {*REFERENCE_OPTIONS, *ESTIMATOR_OPTIONS, "hear"}:
             self._host.set_reference(**{name: controls[name] for name in REFERENCE_OPTIONS if name in changed})
             # All of them: a rate that stays goes with an optimizer that is new.
@@ -181,7 +184,6 @@ class Actions(QObject):
     def leave_lessons(self) -> None:
         """Bring back the session as it was before the lessons."""
         before, self._before_lessons = self._before_lessons, None
-        self._exhibit = ""
         self._window.exhibits.close()
         self._window.learn.leave()
         if before is not None:
@@ -195,7 +197,7 @@ class Actions(QObject):
     def play_exhibit(self, path: str) -> None:
         """Play a sound of a lesson's experiment, as it is, over and over, until it is stopped or something else set."""
         learn = self._window.learn
-        if not self._plays_exhibit:
+        if self._interrupted is None:
             self._before_exhibit = PutAside.of(self._host, self._guard)
             self._judged_before_exhibit = learn.judges
         self._exhibit = path
@@ -206,15 +208,16 @@ class Actions(QObject):
 
     def stop_exhibit(self) -> None:
         """Bring back what an experiment's sound has interrupted; nothing happens where none plays."""
-        if self._plays_exhibit and self._before_exhibit is not None:
-            self._bring_back(self._before_exhibit)
+        interrupted = self._interrupted
+        if interrupted is not None:
+            self._bring_back(interrupted)
             if self._judged_before_exhibit:
                 self._window.learn.judge_anew()
 
     @property
-    def _plays_exhibit(self) -> bool:
-        """Whether the session is an experiment's sound, and nothing that was set since."""
-        return self._host.config.input == self._exhibit
+    def _interrupted(self) -> PutAside | None:
+        """What an experiment's sound has put aside; None where nothing of it plays, or no more."""
+        return self._before_exhibit if self._host.config.input == self._exhibit else None
 
     def _bring_back(self, before: PutAside) -> None:
         options = dict(before.options)
