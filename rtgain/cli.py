@@ -245,6 +245,8 @@ def _devices(*, as_json: bool) -> int:
             f"{device.index:>5}  {device.input_channels:>3}  {device.output_channels:>3}  "
             f"{device.default_sample_rate:>6.0f}  {device.host_api:<20}  {device.name}"
         )
+    if not found:
+        print("none; files and synthetic sources play without one")
     return 0
 
 

@@ -35,7 +35,7 @@ Target = Literal["reference", "channel", "return"]
 Channel = Annotated[int, Field(ge=1, le=1024)]
 """Counted from 1; libsndfile reads files of up to 1024."""
 
-FileName = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+FileName = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
 
 DEFAULT_GAIN_DB = 20.0 * math.log10(0.15)
 DEFAULT_SYNTHETIC_S = 10.0
@@ -235,6 +235,8 @@ def _first_problem(error: ValidationError) -> str:
         return f"'{option}' is no session option; remove it"
     if problem["type"] == "string_unicode":
         return f"{name}: {problem['input']!r} is not written in UTF-8; rename the file"
+    if problem["type"] == "string_too_short":
+        return f"{name}: a name is expected; give a file"
     if problem["type"] == "string_pattern_mismatch":
         return f"{name}: {problem['input']!r} holds a NUL, which no file's name can; choose another"
     message = problem["msg"].removeprefix("Input ")  # "input" is an option's name too

@@ -1,6 +1,7 @@
 """Ctrl-C as a request that is honored between two steps, so that no row is lost and no file is half-written."""
 
 import signal
+from collections.abc import Callable
 from types import FrameType
 
 INTERRUPTED = 130
@@ -14,17 +15,19 @@ SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM} | HANGUP)
 """What asks a program to end."""
 
 
-class Interruption:
-    """Notes `SIGNALS`. The first asks the program to finish; a second SIGINT ends it at once.
+def on_signals(handler: Callable[[int, FrameType | None], object]) -> None:
+    """Let `handler` take `SIGNALS`. A hangup that is ignored already stays ignored: that is what `nohup` is for."""
+    for number in SIGNALS:
+        if number not in HANGUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
 
-    A hangup that is ignored already stays ignored: that is what `nohup` is for.
-    """
+
+class Interruption:
+    """Notes `SIGNALS`. The first asks the program to finish; a second SIGINT ends it at once."""
 
     def __init__(self) -> None:
         self.requested = False
-        for number in SIGNALS:
-            if number not in HANGUP or signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, self._note)
+        on_signals(self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.requested and number == signal.SIGINT:

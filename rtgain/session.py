@@ -20,7 +20,7 @@ from rtgain.automation import load_automation
 from rtgain.config import DEFAULT_SYNTHETIC_S, Clock, Hear, SessionConfig, with_changes
 from rtgain.errors import DeviceLostError, InputError
 from rtgain.estimation.estimate import Estimate
-from rtgain.estimation.settings import EstimatorSettings, Racer
+from rtgain.estimation.settings import MAX_DELAY_S, WINDOW_FRAMES_MAX, EstimatorSettings, Racer
 from rtgain.estimation.supervisor import Estimation, InProcess, Supervisor
 from rtgain.levels import LevelMeters
 from rtgain.matched import LiveMatched, Matched, OfflineMatched
@@ -33,7 +33,8 @@ from rtgain.snapshot import Snapshot as Snapshot  # part of a session's face
 from rtgain.trace import HISTORY_S, Summary, Trace, known
 
 BATCH_HOPS = 64
-"""Hops that the fast clock plays at a time: as many as the estimator takes at once."""
+"""Hops that the fast clock plays at a time: as many as the estimator takes at once. (Fewer where they are long: the
+ring must still hold the windows, at any delay.)"""
 
 POLL_S = 0.05
 """How often `advance` looks at a live session."""
@@ -68,12 +69,12 @@ class Session:
             assert opened is not None, "only a device's clock goes without a source"
             self.sample_rate = opened.sample_rate
             self._limit_duration()
+            self._settings = self._estimator_settings(config)
             self._engine = self._make_engine()
         except BaseException:
             if self._source is not None:
                 self._source.close()
             raise
-        self._settings = self._estimator_settings()
         self.trace = Trace(self.sample_rate, whole=keep_whole_trace)
         self._rivals = {entry: Trace(self.sample_rate) for entry in config.race}
         self._meters = LevelMeters(self._engine.memory)
@@ -115,7 +116,9 @@ class Session:
         Raises `InputError` when the source cannot be read on, `DeviceLostError` when the device is gone.
         """
         if isinstance(self._driver, FastDriver):
-            self._driver.advance(BATCH_HOPS * self._settings.hop_frames)
+            settings, capacity = self._settings, self._engine.memory.audio.capacity
+            kept_frames = settings.window_frames + round(MAX_DELAY_S * self.sample_rate)
+            self._driver.advance(min(BATCH_HOPS * settings.hop_frames, capacity - kept_frames))
         else:
             time.sleep(POLL_S)
             self._raise_faults()
@@ -325,9 +328,10 @@ class Session:
         These are loss, optimizer, lr, steps, window_ms, hop_ms, align and race; of the race, who runs already goes
         on. A new optimizer brings its own rate and steps. Raises `InputError`.
         """
-        self.config = with_changes(self.config, **changes)
-        self._rivals = {entry: self._rivals.get(entry) or Trace(self.sample_rate) for entry in self.config.race}
-        self._settings = self._estimator_settings()
+        config = with_changes(self.config, **changes)
+        self._settings = self._estimator_settings(config)
+        self.config = config
+        self._rivals = {entry: self._rivals.get(entry) or Trace(self.sample_rate) for entry in config.race}
         if self._estimation is not None:
             self._estimation.configure(self._settings)
 
@@ -379,11 +383,16 @@ class Session:
         position = self._driver.position
         return position % length if length is not None and self.total_frames is None else position
 
-    def _estimator_settings(self) -> EstimatorSettings:
-        config = self.config
+    def _estimator_settings(self, config: SessionConfig) -> EstimatorSettings:
+        window_frames = config.window_frames(self.sample_rate)
+        if window_frames > WINDOW_FRAMES_MAX:
+            raise InputError(
+                f"--window-ms: {config.window_ms:g} ms at {self.sample_rate} Hz are {window_frames} frames, more than "
+                f"the estimator takes at once; use at most {math.floor(1000 * WINDOW_FRAMES_MAX / self.sample_rate)} ms"
+            )
         return EstimatorSettings(
             sample_rate=self.sample_rate,
-            window_frames=config.window_frames(self.sample_rate),
+            window_frames=window_frames,
             hop_frames=config.hop_frames(self.sample_rate),
             loss=config.loss,
             optimizer=config.optimizer,

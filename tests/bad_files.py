@@ -86,6 +86,7 @@ def _make_presets(folder: Path) -> None:
     preset("nan.json", {"gain_db": float("nan")})
     preset("list.json", [])
     preset("null.json", {"input": None})
+    preset("unnamed.json", {"input": ""})
     preset("nul.json", {"input": "a\0b.wav"})
     preset("surrogate.json", {"input": "\udc80.wav"})
     preset("code.json", {"loss": "__import__('os').system('true')"})

@@ -279,11 +279,13 @@ def test_devices_are_listed_for_people_and_for_programs(jack_server: JackServer)
     ]
 
 
-def test_a_machine_without_devices_has_an_empty_list() -> None:
+def test_a_machine_without_devices_has_an_empty_list_and_says_so() -> None:
     shown, told = rtgain("devices"), rtgain("devices", "--json")
-    assert (shown.returncode, shown.stdout, shown.stderr) == (
-        *(0, "index   in  out    rate  host API              name\n", ""),
-    )
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.splitlines() == [
+        "index   in  out    rate  host API              name",
+        "none; files and synthetic sources play without one",
+    ]
     assert (told.returncode, json.loads(told.stdout), told.stderr) == (0, [], "")
 
 

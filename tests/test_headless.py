@@ -66,6 +66,37 @@ def db(gain: float) -> float:
     return 20.0 * math.log10(gain)
 
 
+# --- windows and hops ---
+
+
+@pytest.mark.parametrize(
+    ("sample_rate", "duration_s", "window_ms", "hop_ms", "delay_ms"),
+    [
+        (8_000, 60, 2000, 2000, 0),
+        (48_000, 30, 2000, 700, 0),
+        (384_000, 10, 341, 100, 100),
+        (768_000, 4, 85, 21, 300),
+    ],
+)
+def test_no_window_is_left_out_on_the_fast_clock_however_long_it_is(
+    sample_rate: int, duration_s: int, window_ms: int, hop_ms: int, delay_ms: int, headless: Headless, tmp_path: Path
+) -> None:
+    run = headless(
+        f"--input pink --sample-rate {sample_rate} --duration {duration_s} --window-ms {window_ms} --hop-ms {hop_ms} "
+        f"--delay-ms {delay_ms} --record",
+        tmp_path / "matched.wav",
+    )
+    config = SessionConfig(window_ms=window_ms, hop_ms=hop_ms)
+    window, hop = config.window_frames(sample_rate), config.hop_frames(sample_rate)
+    delayed = round(1e-3 * delay_ms * sample_rate)
+    complete = (duration_s * sample_rate - window) // hop + 1
+    # Those that wait for a delayed target do not come, once the delay is known.
+    assert complete - -(-delayed // hop) <= len(run.rows) <= complete
+    assert np.diff(run.column("time_s")) == pytest.approx(hop / sample_rate, abs=2e-6)
+    assert run.result["dropped_frames"] == 0
+    assert run.column("gain_est_db")[-1] == pytest.approx(db(0.15), abs=0.01)
+
+
 # --- the reference path ---------------------------------------------------------------------------
 
 

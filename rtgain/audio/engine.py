@@ -72,7 +72,7 @@ class Engine:
         self.out_channels = out_channels
         self.memory = EngineMemory.create(sample_rate)
         self.source_capacity = min(1 << (int(SOURCE_S * sample_rate) - 1).bit_length(), SOURCE_FRAMES_MAX)
-        buffer = memoryview(bytearray(Ring.nbytes(2, self.source_capacity, np.float32)))
+        buffer = np.zeros(Ring.nbytes(2, self.source_capacity, np.float32), np.uint8).data  # pages come with the sound
         self._source = Ring(buffer, 2, self.source_capacity, np.float32)
 
         self._state = state = np.zeros(1, STATE)

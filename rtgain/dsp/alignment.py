@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from rtgain.dsp.analysis import Spectra, SpectraPair
 
@@ -133,12 +134,16 @@ class CrossSpectrum:
         return weights
 
 
-def global_delay(dry: Tensor, target: Tensor, max_delay_frames: int) -> DelayReading:
+def global_delay(dry: Tensor, target: Tensor, max_delay_frames: int, stride_frames: int = 1) -> DelayReading:
     """The delay of `target` against `dry` within ±`max_delay_frames`, to a frame, out of one stretch of both.
 
     Shape: dry and target ``(N,)``, the same stretch of time; N of at least twice the delays sought serves best.
+    With a stride the correlation is made at every so many frames, of the lower part of the band.
     """
-    size = 1 << (dry.shape[0] + max_delay_frames - 1).bit_length()
+    if stride_frames > 1:
+        dry, target = (_thinned(signal, stride_frames) for signal in (dry, target))
+    reach = max_delay_frames // stride_frames
+    size = 1 << (dry.shape[0] + reach - 1).bit_length()
     taper = _taper(dry.shape[0])
     cross = torch.fft.rfft(dry * taper, size).conj() * torch.fft.rfft(target * taper, size)
     magnitude = cross.abs()
@@ -148,17 +153,33 @@ def global_delay(dry: Tensor, target: Tensor, max_delay_frames: int) -> DelayRea
     whitened = torch.where(magnitude > 1e-9 * peak, cross / magnitude.clamp_min(1e-9 * peak) ** WHITENING, 0.0)
     whitened[0] = 0.0
     envelope = _analytic(whitened, size).abs()
-    around = torch.cat([envelope[-max_delay_frames:], envelope[: max_delay_frames + 1]])
+    around = torch.cat([envelope[-reach:], envelope[: reach + 1]])
     rms = float(around.square().mean().sqrt())
     best = int(around.argmax())
     confidence = float(around[best]) / max(rms, 1e-30)
-    return DelayReading(float(best - max_delay_frames), confidence, confidence > GLOBAL_CONFIDENCE)
+    lag = best - reach + _summit(around[max(0, best - 1) : best + 2])
+    return DelayReading(float(round(stride_frames * lag)), confidence, confidence > GLOBAL_CONFIDENCE)
+
+
+def _thinned(signal: Tensor, stride_frames: int) -> Tensor:
+    """Every so-manyth frame of ``(N,)``, each a Hann-weighted mean: that is 0 from half the rate that is left."""
+    hann = torch.hann_window(4 * stride_frames, dtype=signal.dtype)
+    return functional.conv1d(signal.view(1, 1, -1), hann.view(1, 1, -1) / hann.sum(), stride=stride_frames).flatten()
 
 
 def _taper(frames: int) -> Tensor:
     """Fades at both ends: two stretches cut at one moment would share the cut, and agree on a delay of 0."""
     fade = 0.5 - 0.5 * torch.cos(torch.linspace(0.0, math.pi, frames // 8))
     return torch.cat([fade, torch.ones(frames - 2 * len(fade)), fade.flip(0)])
+
+
+def _summit(around: Tensor) -> float:
+    """Where between its neighbours a peak, in the middle of three values, is highest: on the parabola through them."""
+    if len(around) < 3:
+        return 0.0
+    before, peak, behind = around.tolist()
+    bend = before - 2.0 * peak + behind
+    return 0.5 * (before - behind) / bend if bend else 0.0
 
 
 def _analytic(half_spectrum: Tensor, size: int) -> Tensor:

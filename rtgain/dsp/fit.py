@@ -1,5 +1,6 @@
 """One pair of signals, one processor, offline: the loop that a notebook or a lesson shows step by step."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -61,8 +62,13 @@ def fit(
     `loss` is a name of the registry, or a `Loss`. `optimizer` is one of torch's by name, with the fixed rate
     `lr` and torch's other defaults. Parameters are kept within the ranges of `processor.info`.
 
-    Raises `InputError` for an unknown name, for signals that do not fit each other, and where the loss is not finite.
+    Raises `InputError` for an unknown name, a class in place of a processor, a rate or a number of steps that is none,
+    for signals that do not fit each other, and where the loss is not finite.
     """
+    if not isinstance(processor, torch.nn.Module):
+        raise InputError(f"fit: a processor is expected, like rtgain.LinearGain(), not {processor!r}")
+    if not (0.0 < lr < math.inf and steps >= 0):
+        raise InputError(f"fit: lr must be above 0, and steps 0 or more, not {lr!r} and {steps!r}")
     pair = _pair(processor, dry, target)
     measure = _loss(loss) if isinstance(loss, str) else loss
     if optimizer not in OPTIMIZERS:

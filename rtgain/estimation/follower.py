@@ -16,7 +16,7 @@ from rtgain.dsp.alignment import CrossSpectrum, global_delay
 from rtgain.estimation.aligner import WELL_EXPLAINED, Aligner
 from rtgain.estimation.estimate import Estimate
 from rtgain.estimation.estimator import Estimator, Windows
-from rtgain.estimation.settings import EstimatorSettings
+from rtgain.estimation.settings import MAX_DELAY_S, WINDOW_FRAMES_MAX, EstimatorSettings
 
 SEARCH_HOPS = 16
 """Hops between readings of the delay while it is searched for, or in doubt."""
@@ -24,21 +24,17 @@ SEARCH_HOPS = 16
 FOLLOW_HOPS = 64
 """Hops between readings once it is known; also the most windows in a batch."""
 
-BATCH_FRAMES = 1 << 18
-"""The most frames in a batch of windows, for what is made of each takes memory: 64 windows of 85 ms at 48 kHz."""
-
 SEARCH_S = 2.0
 """Sound that the search over the whole range listens to …"""
 
 SEARCH_MIN_S = 1.0
 """… and the least with which it begins."""
 
+SEARCH_RATE = 48_000
+"""What is below half of this rate tells a delay; the rest is hardly heard, and would cost memory and time."""
+
 LATE_HOPS = 4
 """With more windows than this to catch up with, a live follower is late."""
-
-MAX_DELAY_S = 1.0
-"""The longest delay that is found, either way."""
-
 
 LEAST_GAIN = 1e-6
 """A gain that passes through zero, where its polarity turns over, counts as −120 dB."""
@@ -168,7 +164,7 @@ class Follower:
         offset = self.aligner.offset_frames
         ready = (self._sound.written - self.next_frame) // hop_frames + 1
         reading_hops = FOLLOW_HOPS if self.aligner.steady else SEARCH_HOPS
-        hops = min(ready, reading_hops - self._hop % reading_hops, max(1, BATCH_FRAMES // window_frames))
+        hops = min(ready, reading_hops - self._hop % reading_hops, WINDOW_FRAMES_MAX // window_frames)
         if hops <= 0:
             return []
         start = self._hop * hop_frames
@@ -212,7 +208,9 @@ class Follower:
             begin = max(kept, end - round(SEARCH_S * sample_rate))
             if end - begin >= SEARCH_MIN_S * sample_rate:
                 stretch = torch.from_numpy(self._sound.read(begin, end - begin))
-                reading = global_delay(stretch[DRY], stretch[TARGET], round(MAX_DELAY_S * sample_rate))
+                stride_frames = max(1, sample_rate // SEARCH_RATE)
+                longest_frames = round(MAX_DELAY_S * sample_rate)
+                reading = global_delay(stretch[DRY], stretch[TARGET], longest_frames, stride_frames)
                 if reading.confident or cross.explained < WELL_EXPLAINED:  # else the windows alone can tell
                     self.aligner.take_global(reading, cross.explained, span_frames)
                     return

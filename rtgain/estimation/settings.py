@@ -29,6 +29,14 @@ RATES = {
 """Defaults on the normalized losses, whose gradients lie in ±1."""
 
 
+MAX_DELAY_S = 1.0
+"""The longest delay that is found, either way."""
+
+WINDOW_FRAMES_MAX = 1 << 17
+"""The longest window (2 s at 48 kHz, 0.17 s at 768), and the most frames in a batch of shorter ones: what is made of
+each takes memory."""
+
+
 class Racer(NamedTuple):
     """An entry of the race: ``loss/optimizer``, or ``loss/optimizer@rate`` for the optimizer as torch has it.
 

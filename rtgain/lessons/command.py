@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from rtgain.interruption import on_signals
 from rtgain.lessons import LESSONS, lesson_named
 from rtgain.lessons.expectations import MARKS
 from rtgain.lessons.lesson import Lesson
@@ -21,7 +22,7 @@ def run_lessons(name: str | None, export: str | None, seed: int) -> int:
     It may be interrupted anywhere: a file is there whole or not at all, and a page when all that it shows is.
     Raises `InputError`.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    on_signals(signal.default_int_handler)
     if name is None and export is None:
         for lesson in LESSONS:
             print(f"{lesson.number}  {lesson.name:<24} {lesson.about}")

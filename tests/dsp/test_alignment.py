@@ -198,6 +198,15 @@ def test_any_whole_delay_within_range_is_read_exactly(frames: int) -> None:
     assert reading.delay_frames == frames
 
 
+@pytest.mark.parametrize("stride_frames", [2, 4, 16])
+@pytest.mark.parametrize("frames", [0, 1, 243, -4805, 33_333])
+def test_a_reading_from_the_lower_part_of_the_band_is_a_frame_off_at_most(frames: int, stride_frames: int) -> None:
+    dry, target = stretch(long_white(), RATE), stretch(noisy(long_white(), 10.0), RATE - frames)
+    reading = global_delay(dry, target, RATE, stride_frames)
+    assert reading.confident
+    assert abs(reading.delay_frames - frames) <= 1
+
+
 @pytest.mark.parametrize("frames", [240.4, -4800.3])
 def test_a_fractional_delay_is_read_to_its_nearest_frame(frames: float) -> None:
     target = later(long_white(), frames)

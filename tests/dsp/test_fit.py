@@ -79,14 +79,17 @@ def test_parameters_stay_in_their_ranges() -> None:
     [
         ({"loss": "loud"}, "loss 'loud' is none of waveform, spectral"),
         ({"optimizer": "LBFGS"}, "optimizer 'LBFGS' is none of Adadelta"),
+        ({"lr": -1}, r"lr must be above 0, and steps 0 or more, not -1 and 300"),
+        ({"steps": -1}, r"lr must be above 0, and steps 0 or more, not 0\.01 and -1"),
+        ({"processor": rtgain.LinearGain}, r"a processor is expected, like rtgain\.LinearGain\(\), not <class"),
         ({"target": DRY[:-1]}, r"of one length, not of shapes \(8000,\) and \(7999,\)"),
         ({"target": DRY * np.nan}, "the loss is nan after 0 steps"),
     ],
 )
 def test_what_cannot_be_fitted_is_said_in_one_line(wrong: dict, said: str) -> None:
-    given = {"target": DRY, **wrong}
+    given = {"processor": rtgain.LinearGain(), "dry": DRY, "target": DRY, **wrong}
     with pytest.raises(InputError, match=said):
-        rtgain.fit(rtgain.LinearGain(), DRY, given.pop("target"), **given)
+        rtgain.fit(**given)
 
 
 def test_a_trace_shows_itself_as_a_png_in_a_notebook() -> None:

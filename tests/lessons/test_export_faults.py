@@ -46,13 +46,16 @@ def assert_whole(path: Path) -> None:
         (f"{FIRST}/dry.wav", signal.SIGINT),
         (SECOND, signal.SIGINT),
         (f"{FIRST}.html", signal.SIGTERM),
+        (f"{FIRST}.html", signal.SIGHUP),
     ],
 )
 def test_interrupted_it_leaves_whole_files_and_nothing_else(tmp_path: Path, begun: str, number: signal.Signals) -> None:
     """Between two lessons, while one is written, and while the next is."""
     folder, temporary = tmp_path / "out", tmp_path / "tmp"
     temporary.mkdir()
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would inherit that it is ignored
     process = start_rtgain("lesson", "--export", folder, env={**os.environ, "TMPDIR": str(temporary)})
+    signal.signal(signal.SIGHUP, hangup)
     until(lambda: (folder / begun).exists() or process.poll() is not None)
     process.send_signal(number)
     errors = process.communicate(timeout=30)[1]
