@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,11 @@ from PySide6.QtWidgets import QAbstractButton, QComboBox, QDialog, QFileDialog, 
 from gui import wording
 from gui.about import AboutBox
 from gui.monitor import HEAR
+from gui.put_aside import PutAside
 from gui.session_host import ESTIMATOR_OPTIONS, REFERENCE_OPTIONS
 from gui.settings import save_preset
 from gui.shortcuts import KEYS, ShortcutSheet
-from rtgain.config import CHANNELS, Hear, SessionConfig, Target, load_preset, session_config
+from rtgain.config import CHANNELS, Hear, SessionConfig, Target, load_preset, session_config, with_changes
 from rtgain.errors import InputError
 from rtgain.lessons.controls import settings_with
 
@@ -47,6 +49,10 @@ class Actions(QObject):
         self._guard = window.guard
         self._notices = window.notices
         self.keys = ShortcutSheet(window)
+        self._before_lessons: PutAside | None = None
+        self._before_exhibit: PutAside | None = None
+        self._judged_before_exhibit = False
+        self._exhibit = ""
         # A step of a lesson begins where no window holds the step before any more: an optimizer at a fixed rate
         # would be led along by what is in between, and an average stay as sure as that was.
         self._begin_anew = QTimer(self, singleShot=True)
@@ -121,7 +127,8 @@ class Actions(QObject):
         self._restart_with(lambda: self._host.set_options(**changes))
 
     def open_config(self, config: SessionConfig) -> None:
-        """Go on with another session altogether."""
+        """Go on with another session altogether; lessons that are left leave it."""
+        self._before_lessons = None
         self._guard.wanted = config.resolved_hear()
         self._restart_with(lambda: self._host.set_config(config))
 
@@ -155,7 +162,10 @@ class Actions(QObject):
     def set_up_lesson(self, controls: dict[str, Any]) -> None:
         """Set every option that a lesson's step controls, without a gap in the sound where that can be."""
         changed = {name for name, value in controls.items() if getattr(self._host.config, name) != value}
-        self._guard.wanted = controls.get("hear") or self._guard.wanted
+        interrupted = self._interrupted
+        self._guard.wanted = controls.get("hear") or (
+            interrupted.options["hear"] if interrupted else self._guard.wanted
+        )
         if self._host.state == "running" and changed <= {*REFERENCE_OPTIONS, *ESTIMATOR_OPTIONS, "hear"}:
             self._host.set_reference(**{name: controls[name] for name in REFERENCE_OPTIONS if name in changed})
             # All of them: a rate that stays goes with an optimizer that is new.
@@ -164,14 +174,60 @@ class Actions(QObject):
             self.play_what_may_be_heard()
             self._window.show_config()
         else:
-            self._restart_with(lambda: self._host.set_options(**dict.fromkeys(CHANNELS), **controls))
+            self._restart_with(lambda: self._host.set_options(**(dict.fromkeys(CHANNELS) | controls)))
+
+    def enter_lessons(self) -> None:
+        """Put the session aside and begin the lessons' present step."""
+        self._before_lessons = PutAside.of(self._host, self._guard)
+        self._window.learn.begin()
+
+    def leave_lessons(self) -> None:
+        """Bring back the session as it was before the lessons."""
+        before, self._before_lessons = self._before_lessons, None
+        self._window.exhibits.close()
+        self._window.learn.leave()
+        if before is not None:
+            self._bring_back(before)
+
+    def remembered_config(self) -> SessionConfig:
+        """The session as the user, not a lesson, has left it."""
+        before = self._before_lessons
+        return self._host.config if before is None else with_changes(self._host.config, **before.options)
 
     def play_exhibit(self, path: str) -> None:
-        """Play a sound of a lesson's experiment, as it is, over and over, until something else is set."""
-        self._window.learn.controls_changed_by_user()
+        """Play a sound of a lesson's experiment, as it is, over and over, until it is stopped or something else set."""
+        learn = self._window.learn
+        if self._interrupted is None:
+            self._before_exhibit = PutAside.of(self._host, self._guard)
+            self._judged_before_exhibit = learn.judges
+        self._exhibit = path
+        learn.controls_changed_by_user()
         self._guard.wanted = "target"
         settings = settings_with(input=path, gain_db=0.0, loop=True)
         self._restart_with(lambda: self._host.set_options(**settings))
+
+    def stop_exhibit(self) -> None:
+        """Bring back what an experiment's sound has interrupted; nothing happens where none plays."""
+        interrupted = self._interrupted
+        if interrupted is not None:
+            self._bring_back(interrupted)
+            if self._judged_before_exhibit:
+                self._window.learn.judge_anew()
+
+    @property
+    def _interrupted(self) -> PutAside | None:
+        """What an experiment's sound has put aside; None where nothing of it plays, or no more."""
+        return self._before_exhibit if self._host.config.input == self._exhibit else None
+
+    def _bring_back(self, before: PutAside) -> None:
+        options = dict(before.options)
+        if before.ran and self._host.state != "stopped":
+            self.set_up_lesson(options)
+        else:
+            self._guard.wanted = options["hear"]
+            self._host.set_options(**options)
+            self._host.stop()
+            self._window.show_config()
 
     def show_exhibits(self) -> None:
         """Show what the present step has to show, and run the lesson's experiment where that is missing."""
@@ -181,6 +237,11 @@ class Actions(QObject):
         self._window.exhibits.activateWindow()
         if learn.step.has_exhibits:
             self._window.experiment.run(learn.lesson.name)
+        self.show_experiment()
+
+    def show_step(self) -> None:
+        """Let the exhibits' window follow the Learn panel to another step, and a sound of the last one end."""
+        self.stop_exhibit()
         self.show_experiment()
 
     def show_experiment(self) -> None:
@@ -216,7 +277,7 @@ class Actions(QObject):
     def keep_preset(self, name: str) -> None:
         """Keep the present session as the preset `name`."""
         try:
-            path = save_preset(name, self._host.config)
+            path = save_preset(name, self._as_heard(self._host.config))
         except InputError as error:
             self.say(str(error))
         else:
@@ -237,7 +298,12 @@ class Actions(QObject):
             exporter = self._window.exporter
             text = "Writing CSV, JSON, figure and preset…"
             self._notices.show_notice("export", text, "Cancel", exporter.cancel, warns=False)
-            exporter.export(report, Path(folder))
+            exporter.export(replace(report, config=self._as_heard(report.config)), Path(folder))
+
+    def _as_heard(self, config: SessionConfig) -> SessionConfig:
+        """`config` with what the user hears, where that is not what it would play by itself."""
+        wanted = self._guard.wanted
+        return config if wanted == config.resolved_hear() else with_changes(config, hear=wanted)
 
     def exported(self, folder: str) -> None:
         """Say where it is."""

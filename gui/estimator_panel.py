@@ -61,8 +61,9 @@ class EstimatorPanel(QFrame):
             self.align.setChecked(config.align == "on")
         for index, menu in enumerate(self.rivals):
             rival = config.race[index] if index < len(config.race) else NOBODY
-            fill(menu, [(NOBODY, NOBODY), *((name.replace("/", " · "), name) for name in RIVALS)])
-            show_choice(menu, rival, rival.replace("/", " · "))
+            fill(menu, [(name, name) for name in (NOBODY, *RIVALS)])
+            show_choice(menu, rival, rival)
+            menu.setToolTip(f"{menu.accessibleName()}: {rival}")
         self.rivals[1].setEnabled(bool(config.race))
 
     def set_running(self, running: bool) -> None:
@@ -82,8 +83,6 @@ class EstimatorPanel(QFrame):
             ("Optim.", (self.optimizer,)),
             ("Rate", (self.rate, _named("Steps", self.steps), self.steps)),
             ("Window", (self.window_ms,)),
-            ("Race", (self.rivals[0],)),
-            ("", (self.rivals[1],)),
         )
         grid = QGridLayout()
         grid.setHorizontalSpacing(8)
@@ -97,6 +96,10 @@ class EstimatorPanel(QFrame):
                 line.addWidget(widget, 0 if isinstance(widget, QLabel) else 1)
             grid.addWidget(label, row, 0)
             grid.addLayout(line, row, 1)
+        race = QVBoxLayout()
+        race.setSpacing(6)
+        for widget in (_named("Race against", self.rivals[0]), *self.rivals):  # as wide as their longest names need
+            race.addWidget(widget)
         self.freeze = QPushButton("Freeze")
         self.freeze.setCheckable(True)
         self.freeze.setToolTip("Hold the estimate as it is (F)")
@@ -116,6 +119,7 @@ class EstimatorPanel(QFrame):
         column.setSpacing(8)
         column.addWidget(title)
         column.addLayout(grid)
+        column.addLayout(race)
         column.addWidget(self.align)
         column.addLayout(buttons)
 

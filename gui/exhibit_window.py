@@ -10,8 +10,9 @@ from gui.experiment import Stage
 from gui.theme import set_look, tabular
 from gui.wording import MARKS
 from rtgain.lessons.experiment import ANIMATION
-from rtgain.lessons.lesson import Lesson, Step, emphasized, fill
+from rtgain.lessons.lesson import Lesson, Step, emphasized
 from rtgain.lessons.measured import measured_numbers
+from rtgain.lessons.wording import fill
 
 WIDTH = 720
 OPENING_SIZE = QSize(WIDTH + 60, 720)
@@ -25,12 +26,17 @@ class ExhibitWindow(QWidget):
     play_wanted = Signal(str)
     """A sound is to be heard: its file."""
 
+    stop_wanted = Signal()
+    """It is not to be heard any more."""
+
     cancel_wanted = Signal()
     """The experiment is not to go on."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, Qt.WindowType.Window)
         self.resize(OPENING_SIZE)
+        self._played = ""
+        self._plays: dict[str, QPushButton] = {}
         self.status = QLabel()
         self.busy = QProgressBar()
         self.busy.setRange(0, 0)
@@ -61,6 +67,7 @@ class ExhibitWindow(QWidget):
         set_look(self.status, "fault" if stage.problem else "muted")
         for widget in (self.busy, self.cancel):
             widget.setVisible(bool(stage.doing))
+        self._plays = {}
         parts = self._parts(lesson, step, stage)
         page = QWidget()
         page.setProperty("look", "pane")
@@ -72,6 +79,12 @@ class ExhibitWindow(QWidget):
         rows.addStretch(1)
         self.pane.setWidget(page)
 
+    def show_played(self, source: str) -> None:
+        """Say which of the sounds is the session's source, and offer to stop it."""
+        self._played = source
+        for path, button in self._plays.items():
+            button.setText("Stop" if path == source else "Play")
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Escape closes it."""
         if event.key() == Qt.Key.Key_Escape:
@@ -80,8 +93,10 @@ class ExhibitWindow(QWidget):
             super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """What is not seen is not animated."""
+        """What is not seen is not animated, and not heard."""
+        self._plays = {}
         self.pane.setWidget(QWidget())
+        self.stop_wanted.emit()
         super().closeEvent(event)
 
     def _parts(self, lesson: Lesson, step: Step, stage: Stage) -> list[QWidget]:
@@ -103,10 +118,11 @@ class ExhibitWindow(QWidget):
         return parts
 
     def _sound(self, path: Path, caption: str) -> QWidget:
-        play = QPushButton("Play")
+        play = QPushButton("Stop" if str(path) == self._played else "Play")
         play.setAccessibleName(f"Play: {caption}")
-        play.setToolTip("Hear it in place of what plays; “Set the controls again” brings the step back")
-        play.clicked.connect(lambda: self.play_wanted.emit(str(path)))
+        play.setToolTip("Hear it in place of what plays, until it is stopped or this window is closed")
+        play.clicked.connect(lambda: self._play_or_stop(str(path)))
+        self._plays[str(path)] = play
         row = QWidget()
         line = QHBoxLayout(row)
         line.setContentsMargins(0, 0, 0, 0)
@@ -114,6 +130,12 @@ class ExhibitWindow(QWidget):
         line.addWidget(play)
         line.addWidget(_caption(caption), 1)
         return row
+
+    def _play_or_stop(self, path: str) -> None:
+        if path == self._played:
+            self.stop_wanted.emit()
+        else:
+            self.play_wanted.emit(path)
 
 
 def _text(text: str) -> QLabel:

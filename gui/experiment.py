@@ -90,9 +90,11 @@ class Experiment(QObject):
         self.changed.emit(self._running)
 
     def _tell(self) -> None:
-        lines = bytes(self._process.readAllStandardOutput().data()).decode().splitlines()
-        if lines and self._running:
-            self._enter(Stage(doing=lines[-1]))
+        """Take whole lines only: where Python does not buffer, a line and its end come apart."""
+        while self._process.canReadLine():
+            line = bytes(self._process.readLine().data()).decode().strip()
+            if self._running:
+                self._enter(Stage(doing=line))
 
     def _take(self, code: int) -> None:
         if not self._running:  # it was cancelled

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QBrush, QPen
 from PySide6.QtWidgets import QGraphicsPathItem
 
-from gui.axis_range import AxisRange, SteppedRange
+from gui.axis_range import AxisRange, SteppedRange, smallest_range
 from gui.legend import Legend, band_color
 from gui.plot_card import Axis, Line, PlotCard
 from gui.theme import LIGHT, Theme
@@ -77,6 +77,7 @@ class GainPlot(PlotCard):
 
     def __init__(self) -> None:
         self.range = SteppedRange(FIRST_RANGE)
+        self.focus: AxisRange | None = None
         lines = [(curve, curve.label) for curve in (REFERENCE, ESTIMATE, CLOSED_FORM, LEAST_SQUARES, *RIVALS)]
         bands = [(ESTIMATE, "± one std"), (CLOSED_FORM, "± bound")]
         super().__init__(
@@ -91,6 +92,11 @@ class GainPlot(PlotCard):
         self.curves = {field: self.add_line(curve) for field, curve in CURVE_FIELDS}
         self._name_rivals(())
         self.show_theme(LIGHT)
+
+    def focus_on(self, gains_db: tuple[float, float] | None) -> None:
+        """Show gains from one to the other (dB), wherever the curves are; None follows the curves again."""
+        self.focus = None if gains_db is None else smallest_range(*gains_db)
+        self._show_level_axis()
 
     def show_history(self, history: "History", now_s: float, rivals: Sequence["Rival"] = ()) -> None:
         """Draw `history`, and those of `rivals`, as they look at `now_s` (seconds of the session's time)."""
@@ -113,12 +119,15 @@ class GainPlot(PlotCard):
         raced = [without_outliers(rival.history.gain_est_db) for rival in rivals]
         ends = extent(history.gain_est_db[shown], history.gain_true_db[shown], closed_form, *raced)
         if self.range.follow(*ends, now_s):
-            self.set_axes(time_axis(), _level_axis(self.range.current))
+            self._show_level_axis()
 
     def show_theme(self, theme: Theme) -> None:
         super().show_theme(theme)
         self.bands["std_db"].setBrush(QBrush(band_color(ESTIMATE, theme)))
         self.bands["bound_db"].setBrush(QBrush(band_color(CLOSED_FORM, theme)))
+
+    def _show_level_axis(self) -> None:
+        self.set_axes(time_axis(), _level_axis(self.focus or self.range.current))
 
     def _draw(self, line: Line, time_s: Trace, now_s: float, level_db: Trace) -> None:
         line.setPen(self._anchored(self.pen(line.curve), time_s))

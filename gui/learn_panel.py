@@ -13,8 +13,9 @@ from gui.wording import MARKS
 from rtgain.lessons import LESSONS
 from rtgain.lessons.controls import in_words, settings_with
 from rtgain.lessons.expectations import Moment, Outcome, Watch, together
-from rtgain.lessons.lesson import Lesson, Step, fill
+from rtgain.lessons.lesson import Lesson, Step
 from rtgain.lessons.measured import measured_numbers
+from rtgain.lessons.wording import fill
 
 if TYPE_CHECKING:
     from rtgain.snapshot import Snapshot
@@ -44,6 +45,9 @@ class LearnPanel(QFrame):
     experiment_wanted = Signal()
     """The student wants to see the experiment, and why the step is as it is."""
 
+    focus_wanted = Signal(object)
+    """The gains, lowest and highest in dB, that are worth seeing; None for all."""
+
     step_changed = Signal()
     """Another step, or another lesson, is shown."""
 
@@ -54,7 +58,8 @@ class LearnPanel(QFrame):
         self.lesson: Lesson = LESSONS[0]
         self.step: Step = self.lesson.steps[0]
         self._watches: list[Watch] = []
-        self._is_ours = False
+        self.judges = False
+        """Whether the controls are as the step has set them."""
         self._stage = NOT_RUN
         self._start_s: float | None = None
         self._xruns_before: int | None = None
@@ -77,14 +82,24 @@ class LearnPanel(QFrame):
 
     def begin(self) -> None:
         """Ask for the present step's controls, and watch for what comes of them."""
-        self._is_ours = True
+        self.judge_anew()
+        if self.step.controls:
+            self.controls_wanted.emit(self.step.settings)
+
+    def leave(self) -> None:
+        """Judge nothing, and want nothing of the plots, until it begins again."""
+        self.judges = False
+        self.focus_wanted.emit(None)
+
+    def judge_anew(self) -> None:
+        """Watch for what comes of the controls, which are as the present step has set them."""
+        self.judges = True
+        self.focus_wanted.emit(self.step.gains_db)
         self._xruns_before = None
         self.xrun.setEnabled(False)  # until there is a count from which it can be told
         self.watch_anew()
         self.again.setEnabled(False)
         self._write_beginning()
-        if self.step.controls:
-            self.controls_wanted.emit(self.step.settings)
 
     def watch_anew(self) -> None:
         """Forget what has been seen: the estimate begins now. Xruns are still those since the controls were set."""
@@ -94,7 +109,7 @@ class LearnPanel(QFrame):
     def show_snapshot(self, snapshot: "Snapshot") -> None:
         """Judge what the session has come to."""
         self.xrun.setEnabled(snapshot.running)
-        if not (self._is_ours and snapshot.running and self._watches):
+        if not (self.judges and snapshot.running and self._watches):
             return
         if self._xruns_before is None or snapshot.xruns < self._xruns_before:  # begun, or in a session begun anew
             self._xruns_before = snapshot.xruns
@@ -121,7 +136,7 @@ class LearnPanel(QFrame):
             tip = "Figures, sounds and why, in a window of its own; they take some seconds"
         else:
             held = [finding.holds(stage.numbers) for finding in self.step.finds]
-            found = f": {sum(held)} of {len(held)} ✓" if held else ""
+            found = f": {sum(held)} of {len(held)} ✓ in this step" if held else ""
             text = f"{MARKS[self.finding_outcome]} Experiment{found}"
             tip = "Figures, sounds, what was found and why, in a window of its own"
         self.experiment.setText(text)
@@ -132,8 +147,8 @@ class LearnPanel(QFrame):
 
     def controls_changed_by_user(self) -> None:
         """The student has moved something: nothing is judged until the controls are set again."""
-        if self.step.controls and self._is_ours:
-            self._is_ours = False
+        if self.step.controls and self.judges:
+            self.leave()
             self.again.setEnabled(True)
             self.outcome_line.setText(TAKEN_OVER)
 
@@ -196,11 +211,11 @@ class LearnPanel(QFrame):
             self.outcome_line.setText(f"{MARKS['happening']} {self._stage.doing}" if self._stage.doing else NOT_LIVE)
 
     def _write_outcome(self) -> None:
-        """What has come; before all of it has, the first that is still open."""
+        """What there is, once all has been seen; before, the first that is still open."""
         outcome = self.outcome
         first = next((watch for watch in self._watches if watch.outcome != "seen"), None)
         if first is None:
-            line = f"seen ✓ {', '.join(watch.came for watch in self._watches)}"
+            line = f"seen ✓ now {', '.join(watch.now for watch in self._watches)}"
         elif outcome == "not so":
             late = next(watch for watch in self._watches if watch.outcome == "not so")
             line = f"not so: expected {late.expectation}, came {late.came}. Try again with “Set the controls again”."

@@ -24,6 +24,8 @@ WAVEFORM = Curve("waveform L1", FIRST_RIVAL.light, FIRST_RIVAL.dark, FIRST_RIVAL
 LOWEST_LOSS = 1e-7
 """What single precision leaves of a loss."""
 
+_NONE = np.empty(0)
+
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -47,7 +49,13 @@ class LossCurvePlot(PlotCard):
     def show_snapshot(self, snapshot: "Snapshot", loss: str) -> None:
         """Draw the curves that the estimator has computed last; `loss` names the one in use."""
         curves = snapshot.curves
-        if self.frozen or curves is None:
+        if self.frozen:
+            return
+        if curves is None:  # of a session begun anew: the curves of the one before are not its own
+            for line in (self.loss, self.waveform):
+                line.show_points(_NONE, _NONE)
+            for point in self.points.values():
+                point.setData([], [])
             return
         self.keep_sharp()
         self.legend.rename(0, loss)

@@ -135,6 +135,7 @@ class MainWindow(QMainWindow):
         self.transport.hear.show_heard(self.guard.heard(config))
         self.reference.show_config(config)
         self.estimator.show_config(config)
+        self.exhibits.show_played(config.input)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -160,7 +161,9 @@ class MainWindow(QMainWindow):
         if self._timer.isActive():
             self._timer.stop()
             geometry = bytes(self.saveGeometry().toBase64().data()).decode()
-            self.settings = self.settings.with_session(self.host.config).model_copy(update={"geometry": geometry})
+            self.settings = self.settings.with_session(self.actions_.remembered_config()).model_copy(
+                update={"geometry": geometry}
+            )
             self.hide()
             self.host.close()
             self.exporter.close()
@@ -313,12 +316,14 @@ class MainWindow(QMainWindow):
         self.estimator.reset_wanted.connect(self.host.reset_estimate)
         self.learn_button.toggled.connect(self._show_learn)
         self.learn.controls_wanted.connect(does.set_up_lesson)
+        self.learn.focus_wanted.connect(self.gain_plot.focus_on)
         self.learn.xrun_wanted.connect(self.host.make_xrun)
         self.learn.experiment_wanted.connect(does.show_exhibits)
-        self.learn.step_changed.connect(does.show_experiment)
+        self.learn.step_changed.connect(does.show_step)
         self.experiment.changed.connect(does.show_experiment)
         self.exhibits.cancel_wanted.connect(self.experiment.cancel)
         self.exhibits.play_wanted.connect(does.play_exhibit)
+        self.exhibits.stop_wanted.connect(does.stop_exhibit)
         self.exporter.done.connect(does.exported)
         self.exporter.ended.connect(does.export_ended)
         for plot in self.plots:
@@ -335,7 +340,9 @@ class MainWindow(QMainWindow):
     def _show_learn(self, on: bool) -> None:
         self.learn.setVisible(on)
         if on:
-            self.learn.begin()
+            self.actions_.enter_lessons()
+        else:
+            self.actions_.leave_lessons()
 
     def _choose_theme(self, choice: str) -> None:
         self.settings = self.settings.model_copy(update={"theme": choice})

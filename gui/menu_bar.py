@@ -35,6 +35,7 @@ class MenuBar(QMenuBar):
         file.addSeparator()
         self._add(file, "Quit", deeds["quit"], "Ctrl+Q")
         view = self.addMenu("&View")
+        self._add(view, "Lessons", deeds["learn"], "L")
         self._add(view, "Let all plots follow", deeds["follow"])
         view.addSeparator()
         self.themes: dict[ThemeChoice, QAction] = {}

@@ -68,8 +68,14 @@ def draw(axes: "Axes", curve: Curve, x: Any, y: Any, *, label: str | None = None
     axes.plot(x, y, color=curve.light, linestyle=dash, linewidth=1.2, label=label or curve.label)
 
 
-def gain_figure(history: History, summary: Summary) -> bytes:
-    """Reference, estimate and closed form over time with the error below, as a PNG of 1600 × 1000 pixels."""
+def name_curves(figure: "Figure", axes: "Axes") -> None:
+    """Name the curves of `axes` above all of `figure`, where none can run behind a name."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), frameon=False)
+
+
+def gain_figure(history: History, summary: Summary) -> "Figure":
+    """Reference, estimate and closed form over time with the error below, 1600 × 1000 pixels."""
     figure = paper(1600, 1000)
     gain, error = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     time_s = history.time_s
@@ -85,11 +91,11 @@ def gain_figure(history: History, summary: Summary) -> bytes:
     gain.set_ylabel("gain (dB)")
     error.set_ylabel("error (dB)")
     error.set_xlabel("time (s)")
-    gain.legend(frameon=False, ncols=4, loc="upper right")
+    name_curves(figure, gain)
     gain.set_title(_title(summary), loc="left")
     if not (math.isfinite(summary.rmse_db or math.nan)):
         error.text(0.5, 0.5, "the reference is not known", ha="center", va="center", transform=error.transAxes)
-    return png(figure)
+    return figure
 
 
 def descent_figure(loss: NDArray[np.float64], parameters: dict[str, NDArray[np.float64]]) -> "Figure":

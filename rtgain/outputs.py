@@ -15,7 +15,7 @@ from rtgain.audio.recorder import Recorder
 from rtgain.errors import InputError
 from rtgain.estimation.estimate import Estimate
 from rtgain.exclusive import claim
-from rtgain.figures import gain_figure
+from rtgain.figures import gain_figure, png
 from rtgain.trace import CsvWriter, History, Summary, not_written, require_room_beside, write_whole
 
 STANDARD_OUTPUT = "-"
@@ -163,4 +163,4 @@ class Outputs:
 
     def _write_plot(self, summary: Summary, history: History) -> None:
         if self._paths.plot is not None:
-            write_whole(Path(self._paths.plot), gain_figure(history, summary))
+            write_whole(Path(self._paths.plot), png(gain_figure(history, summary)))

@@ -23,9 +23,9 @@ LESSON = Lesson(
             watch="the response, on its way to the target's; and the three gains, step by step.",
             listen="Play pink noise, the target and the match.",
             finds=(
-                Finding("low_db", -9.01, -8.99, "The low band comes to {low_db:.3f} dB,"),
-                Finding("mid_db", 3.99, 4.01, "the middle to {mid_db:+.3f} dB,"),
-                Finding("high_db", -15.01, -14.99, "the high one to {high_db:.3f} dB."),
+                Finding("low_db", -9.01, -8.99, "The low band comes to {low_db:.3f} dB."),
+                Finding("mid_db", 3.99, 4.01, "The middle band comes to {mid_db:+.3f} dB."),
+                Finding("high_db", -15.01, -14.99, "The high band comes to {high_db:.3f} dB."),
             ),
             why=(
                 "Nothing in the loop is about gains. A *processor* turns audio into audio and says how its output "
@@ -46,8 +46,8 @@ LESSON = Lesson(
             watch="both parameters, step by step.",
             listen="Play the target: what is below the corner is softer.",
             finds=(
-                Finding("shelf_db", -12.05, -11.95, "The shelf's gain comes to {shelf_db:.3f} dB,"),
-                Finding("shelf_hz", 495.0, 505.0, "its corner to {shelf_hz:.1f} Hz."),
+                Finding("shelf_db", -12.05, -11.95, "The shelf's gain comes to {shelf_db:.3f} dB."),
+                Finding("shelf_hz", 495.0, 505.0, "The shelf's corner comes to {shelf_hz:.1f} Hz."),
             ),
             why=(
                 "It is the shelf of the audio equalizer cookbook (Bristow-Johnson), sampled in frequency: there is "
@@ -71,14 +71,14 @@ LESSON = Lesson(
                     50.0,
                     (
                         "Half-way from 31 to 500 Hz the loss is {bulge_percent:.1f} % of its highest above the "
-                        "straight line,"
+                        "straight line."
                     ),
                 ),
                 Finding(
                     ("slope_ratio"),
                     2.0,
                     100.0,
-                    "and near the corner it is {slope_ratio:.1f} times steeper than at 31 Hz.",
+                    "Near the corner it is {slope_ratio:.1f} times steeper than at 31 Hz.",
                 ),
                 Finding("flat", 0.0, 1e-9, "At 0 dB, moving the corner changes the loss by {flat:.0g}."),
             ),

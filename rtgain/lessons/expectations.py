@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 
 from rtgain.lessons.controls import MINUS
+from rtgain.lessons.wording import fill
 
 if TYPE_CHECKING:
     from rtgain.estimation.estimate import Estimate
@@ -27,8 +28,9 @@ MARKS: dict[Outcome, str] = {
 """Outcomes in the end, in words; a mark needs no color."""
 
 UNITS = {"gain_db": " dB", "swing_db": " dB", "std_db": " dB", "delay_ms": " ms", "polarity": "", "xruns": ""}
+POLARITIES = {1.0: "normal", -1.0: "inverted"}
 NAMES = {
-    "gain_db": "gain", "swing_db": "swing", "std_db": "deviation", "delay_ms": "delay", "polarity": "polarity",
+    "gain_db": "gain", "swing_db": "swing", "std_db": "±", "delay_ms": "delay", "polarity": "polarity",
     "xruns": "xruns",
 }  # fmt: skip
 
@@ -130,11 +132,14 @@ class Within:
 
     def came(self, moment: Moment) -> str:
         """What there is, in words."""
-        return f"{self._name} {_number(moment.value(self.field, self.of))}{UNITS[self.field]}"
+        return f"{self._name} {self._written(moment.value(self.field, self.of))}{UNITS[self.field]}"
 
     def __str__(self) -> str:
-        span = _number(self.low) if self.low == self.high else f"{_number(self.low)} to {_number(self.high)}"
-        return f"{self._name} {span}{UNITS[self.field]}"
+        low, high = self._written(self.low), self._written(self.high)
+        return f"{self._name} {low if low == high else f'{low} to {high}'}{UNITS[self.field]}"
+
+    def _written(self, value: float) -> str:
+        return POLARITIES.get(value, UNKNOWN) if self.field == "polarity" else _number(value)
 
     @property
     def _name(self) -> str:
@@ -196,6 +201,10 @@ class Finding:
     def __str__(self) -> str:
         return f"{_number(self.low)} to {_number(self.high)}"
 
+    def expected(self, numbers: Mapping[str, float]) -> str:
+        """What was to come, in the words of what came: the range in the number's place."""
+        return fill(self.text, numbers, **{self.number: str(self)})
+
     def holds(self, numbers: Mapping[str, float]) -> bool:
         """Whether the measured number lies there."""
         return self.low <= numbers[self.number] <= self.high
@@ -209,14 +218,17 @@ class Watch:
         self.outcome: Outcome = "waiting"
         self.came = ""
         """What there was at the last moment, or when it was seen."""
+        self.now = ""
+        """What there is, seen or not."""
         self._since_s: float | None = None
         self._before: Moment | None = None
 
     def take(self, moment: Moment) -> None:
         """Judge the next moment; what has been seen stays seen."""
+        self.now = self.expectation.came(moment)
         if self.outcome == "seen":
             return
-        self.came = self.expectation.came(moment)
+        self.came = self.now
         before, self._before = self._before, moment
         if not self.expectation.holds(moment, before):
             self._since_s = None

@@ -10,14 +10,16 @@ LESSON = Lesson(
     number=1,
     title="A gain that learns",
     about="A number is found by walking downhill: the gain between a sine and the same sine turned down.",
-    animation="300 steps of SGD: the point walks down the loss, and the estimate sinks onto the target.",
+    animation="300 small steps downhill: the point walks down, and the estimate sinks onto the target.",
     steps=(
         Step(
             title="The question",
             text=(
                 "The target is the dry sine times 0.15, which is {target_db:.2f} dB. rtgain is not told. It starts "
-                "at ×1 (0 dB) and asks, many times a second: which way is the difference between my guess and the "
-                "target less? It takes a small step that way: gradient descent, of the kind that is called SGD."
+                "at ×1 (0 dB). Every 21 ms (a hop) it looks at the newest 85 ms of sound (its window): how far is my "
+                "guess from the target (the loss), and which way is it less? It takes a small step that way. That is "
+                "gradient descent; who steps is the optimizer, here SGD. Dotted, the closed form: the best gain by a "
+                "formula."
             ),
             watch="in “Gain over time”, the estimate leave 0 dB and come down to the reference. Press R to begin anew.",
             listen="Dry (key 1), Target (key 2), and Matched (key 3), which becomes the target.",
@@ -29,7 +31,8 @@ LESSON = Lesson(
             ),
             why=(
                 "The *loss* is the mean distance between the guess and the target, sample by sample: mean |g · dry "
-                "− target|. It is {loss_start:.3f} at g = 1 and nearly nothing at 0.15. Its *gradient* says how "
+                "− target|, called L1. It is {loss_start:.3f} at g = 1 and nearly nothing at 0.15. Its *gradient* "
+                "says how "
                 "fast it grows with g. Descent takes a step against it: g ← g − rate · gradient. That is all.\n\n"
                 "Here the gradient is the mean of |dry|, which for a sine is 2/π = {slope:.3f}. The rate is 0.01, "
                 "so each step moves g by {step:.4f}, and the way from 1 to 0.15 takes {reached:.0f} steps.\n\nThe "
@@ -72,7 +75,11 @@ LESSON = Lesson(
             title="Larger steps",
             text=(
                 "Steps ten times as long (Rate), and 24 of them each time (Steps) in place of one: it is there "
-                "before you can look. Speed is a choice; lesson 4 is about what it costs."
+                "before you can look. Speed is a choice; lesson 4 is about what it costs. (In the legend: “least "
+                "squares” is a best gain "
+                "too, by squared distances; “± one std” is how sure the estimate is, a standard deviation; “± "
+                "bound” is "
+                "how sure any estimate could be.)"
             ),
             watch="the estimate arrive within a fraction of a second. Press R to begin anew.",
             listen="Matched (3): you will hardly hear it move.",

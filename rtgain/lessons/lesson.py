@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rtgain.lessons.controls import MINUS, settings_with
+from rtgain.lessons.controls import settings_with
 from rtgain.lessons.expectations import Expectation, Finding
 
 
@@ -22,6 +22,7 @@ class Step:
         why: the explanation; paragraphs are parted by an empty line, and ``*word*`` is emphasis.
         figures, sounds: captions by the names that `rtgain.lessons.exhibits` makes them under.
         act: what a button of the step does besides; ``xrun`` makes one.
+        gains_db: the lowest and the highest gain that are worth seeing, where all that there are would hide a swing.
         duration_s: how long the headless run plays.
     """
 
@@ -36,6 +37,7 @@ class Step:
     figures: Mapping[str, str] = field(default_factory=dict)
     sounds: Mapping[str, str] = field(default_factory=dict)
     act: Literal["xrun"] | None = None
+    gains_db: tuple[float, float] | None = None
     duration_s: float = 4.0
 
     @property
@@ -59,21 +61,6 @@ class Lesson:
     about: str
     steps: tuple[Step, ...]
     animation: str = ""
-
-
-class Measured(float):
-    """A number that is written with a real minus sign."""
-
-    def __format__(self, form: str) -> str:
-        text = super().__format__(form)
-        if text.startswith("-") and float(text) == 0.0:
-            text = text[1:]
-        return text.replace("-", MINUS)
-
-
-def fill(text: str, numbers: Mapping[str, float]) -> str:
-    """`text` with its placeholders filled. Raises `KeyError` for a number that nobody measured."""
-    return text.format_map({name: Measured(value) for name, value in numbers.items()})
 
 
 def emphasized(text: str) -> str:

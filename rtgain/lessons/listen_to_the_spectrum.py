@@ -18,8 +18,9 @@ LESSON = Lesson(
             title="90°, heard as an ear does",
             text=(
                 "The same target, turned by 90°. Only the loss is another: it compares the magnitudes of the spectra, "
-                "which no turn of phase changes. The minimum is back at 0.15, and SGD goes there. The waveform loss "
-                "races beside it."
+                "how much there is of each frequency, which no turn of phase changes. The minimum is back at 0.15, and "
+                "SGD goes there. A second estimate races beside it on the same sound: “waveform/SGD@0.1” is its loss "
+                "and its optimizer, and @ is a rate that stays as it is."
             ),
             watch=(
                 "the estimate on the reference, and “waveform/SGD@0.1” below; in “Loss against gain”, where either "
@@ -33,10 +34,11 @@ LESSON = Lesson(
                 Finding("minimum", 0.149, 0.151, "Its minimum, in closed form, is at {minimum:.4f}."),
             ),
             why=(
-                "The loss is mean | |rfft(g · dry)| − |rfft(target)| |. Each bin is a straight line down to its "
-                "own best gain and up again, so for g ≥ 0 the sum is convex. Where it is least can be said in "
-                "closed form: the median of the bins' ratios, each counted with its size. That is the dotted line "
-                "in the window.\n\nSGD does not stand still there: it ends at {gain_90:.3f} and goes on to and "
+                "The loss is mean | |rfft(g · dry)| − |rfft(target)| |. *rfft*, a Fourier transform, parts a sound "
+                "into its frequencies; each of them is a *bin*. Each bin is a straight line down to its own best gain "
+                "and up again, so for g ≥ 0 the sum is *convex*: a bowl with one lowest place. Where that is can be "
+                "said in closed form: the median of the bins' ratios, each counted with its size. That is the dotted "
+                "line in the plot.\n\nSGD does not stand still there: it ends at {gain_90:.3f} and goes on to and "
                 "fro. See lesson 4."
             ),
             figures={
@@ -81,11 +83,12 @@ LESSON = Lesson(
             title="The power",
             text=(
                 "Magnitudes may be raised to a power before they are compared: “spectral-power” takes 2. Its minimum "
-                "is at the same place, and the estimate finds it. But its slope grows with the gain: at ×1 it is "
-                "{slope_ratio:.0f} times that of power 1. One step of torch's own SGD leads to {fallen_db:.1f} dB, "
-                "where hardly any slope is left, and there it stays."
+                "is at the same place, and the estimate finds it (by Rprop, which looks at no slope's size: lesson 4). "
+                "But its slope grows with the gain: at ×1 it is {slope_ratio:.0f} times that of power 1. One step of "
+                "SGD at a rate of 0.1 leads to {fallen_db:.1f} dB, where hardly any slope is left, and there it stays. "
+                "(A swing is a gain's highest value of the last second less its lowest.)"
             ),
-            watch="“spectral/SGD@0.1”, which swings about the reference, and the other, which has fallen through.",
+            watch="“spectral/SGD@0.1”, which swings about the reference; the other has fallen out of the plot.",
             listen="Matched (3), as before.",
             controls={
                 **SINE,
@@ -102,8 +105,13 @@ LESSON = Lesson(
             ),
             finds=(
                 Finding("power_2_minimum", 0.149, 0.151, "With power 2 the minimum is at {power_2_minimum:.4f} too."),
-                Finding("power_2_first", -80, -78, "Not normalized, SGD's first step leads to {power_2_first:.1f}."),
-                Finding("fallen_db", -77.3, -77.1, "Normalized, at 0.1, it leads to {fallen_db:.2f} dB."),
+                Finding(
+                    "power_2_first",
+                    -80,
+                    -78,
+                    "On the plain loss of power 2, SGD's first step leads to ×{power_2_first:.1f}.",
+                ),
+                Finding("fallen_db", -77.3, -77.1, "Live, at a rate of 0.1, it leads to {fallen_db:.2f} dB."),
             ),
             why=(
                 "With power 1 a bin's slope is its magnitude; with power 2 it is twice the gain times its square, "
@@ -113,15 +121,17 @@ LESSON = Lesson(
                 "the slopes at a gain g are g/0.15 and 2 (g/0.15)²: 1 and 2 at the goal, but {slope_1:.1f} and "
                 "{slope_2:.1f} at ×1. A step of 0.1 times the latter is {fallen_db:.1f} dB."
             ),
+            gains_db=(-18.0, -15.0),
             duration_s=3.0,
         ),
         Step(
             title="What it cannot tell: delay",
             text=(
                 "Music, and the target 5 ms late. A window that is cut at one time out of both hears two different "
-                "pieces of music: the spectral loss is only roughly right, to {late_db:.1f} dB, and wanders."
+                "pieces of music: the spectral loss is only roughly right. The estimate, an average over time, is "
+                "off by about {late_db:.1f} dB; single windows at times by more than 1 dB."
             ),
-            watch="the estimate stray around the reference.",
+            watch="the dotted closed form of single windows stray around the reference, and the estimate beside it.",
             listen="Difference (4): far from silent, though the gain is nearly right.",
             controls={**MUSIC, "delay_ms": 5.0},
             expects=(Within("gain_db", -17.5, -15.5),),

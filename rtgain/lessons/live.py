@@ -9,17 +9,20 @@ LESSON = Lesson(
     name="live",
     number=6,
     title="Live",
-    about="Sound does not wait. Blocks, rings, windows and hops, and why the optimizer lives elsewhere.",
+    about=(
+        "Sound does not wait: who makes it in time, how late an estimate comes, and why the optimizer lives elsewhere."
+    ),
     animation=(
-        "Sound comes in blocks. At every hop a window is cut out of the newest, and its estimate speaks of its center."
+        "Sound comes piece by piece. At every hop a window is cut out of the newest, and its estimate speaks of its "
+        "center."
     ),
     steps=(
         Step(
             title="Blocks and the callback",
             text=(
-                "The device asks for a block of frames at a time: 256 at 48 kHz are {block_ms:.1f} ms. A function, "
-                "the callback, must fill each before the next is due. It may wait for nothing: no lock, no file, "
-                "no memory, no Python."
+                "The device asks for a block at a time: 256 frames (samples) at 48 kHz are {block_ms:.1f} ms. A "
+                "function, the callback, must fill each before the next is due; where it is late, something else is "
+                "heard: an xrun. It may wait for nothing: no lock, no file, no memory, no Python."
             ),
             watch="the bottom line: frames a block, what share of its time the callback takes, and the xruns.",
             listen="Target (2): it plays on, whatever the window does.",
@@ -42,21 +45,22 @@ LESSON = Lesson(
             listen="Matched (3), while you move the reference gain: it follows at once.",
             controls={**MUSIC, "input": "pink", "noise_dbfs": -46.5, "window_ms": 21.3, "hop_ms": 21.3},
             expects=(Within("gain_db", -17.0, -16.0), Within("std_db", 0.003, 0.25)),
-            finds=(Finding("short_db", 0.1, 0.4, "Windows of 21 ms alone err by {short_db:.3f} dB,"),),
+            finds=(Finding("short_db", 0.1, 0.4, "Single windows of 21 ms err by {short_db:.3f} dB."),),
         ),
         Step(
             title="A long window",
             text=(
                 "Now 341 ms: each window errs by {long_db:.3f} dB, but its center, which it speaks of, is 171 ms ago. "
-                "Latency against accuracy: with {window_ms:.0f} ms and a hop of {hop_ms:.0f} ms rtgain stands between."
+                "Latency (how late one knows) against accuracy: with {window_ms:.0f} ms and a hop of {hop_ms:.0f} "
+                "ms rtgain stands between."
             ),
             watch="the closed form close to the estimate; move the gain, and both come late.",
             listen="Matched (3), while you move the reference gain.",
             controls={**MUSIC, "input": "pink", "noise_dbfs": -46.5, "window_ms": 341.0},
             expects=(Within("gain_db", -16.7, -16.25), Within("std_db", 0.001, 0.1)),
             finds=(
-                Finding("long_db", 0.02, 0.1, "of 341 ms by {long_db:.3f} dB:"),
-                Finding("slope", -0.7, -0.3, "the error falls with the window's length to the power {slope:.2f}."),
+                Finding("long_db", 0.02, 0.1, "Single windows of 341 ms err by {long_db:.3f} dB."),
+                Finding("slope", -0.7, -0.3, "The error falls with the window's length to the power {slope:.2f}."),
             ),
             why=(
                 "The error falls with the square root of the length, as the bound for white noise says it must "
@@ -90,7 +94,8 @@ LESSON = Lesson(
             title="Why the optimizer lives elsewhere",
             text=(
                 "Adam now takes up to 400 steps a hop: more than there is time for. The estimates come late, or fewer. "
-                "The sound does not care: the optimizer is a process of its own, and only reads the rings."
+                "The sound does not care: the optimizer is a process of its own, and only reads the rings, the memory "
+                "where the callback leaves dry and target."
             ),
             watch="estimates per second in the bottom line; and xruns, which do not rise.",
             listen="Target (2): not a click.",

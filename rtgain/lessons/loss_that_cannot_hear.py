@@ -15,11 +15,13 @@ LESSON = Lesson(
         Step(
             title="45°: a little turned",
             text=(
-                "The target's phase is turned by 45°. It sounds as before, and its gain is still 0.15. "
-                "The waveform loss now finds ×{gain_45:.3f}: {error_45_db:.1f} dB wrong, and quite sure of it."
+                "The target's phase is turned by 45°, an eighth of a cycle. It sounds as before, and its gain is "
+                "still 0.15. The waveform loss, which compares sample by sample, now finds ×{live_45:.2f}: about "
+                "{live_error_45_db:.0f} dB too little, and quite sure of it."
             ),
             watch=(
-                "the estimate stop three decibels below the reference; and, in “Loss against gain”, the lowest point "
+                "the estimate stop about three decibels below the reference; and, in “Loss against gain”, the "
+                "lowest point "
                 "of the waveform loss, left of 0.15."
             ),
             listen="Target (2), then Matched (3): the matched sine is quieter.",
@@ -42,11 +44,11 @@ LESSON = Lesson(
             title="90°: to silence",
             text=(
                 "Turned by 90°. Wherever the target swings, the estimate passes through zero: any gain only adds to "
-                "the difference. So the best gain is none, and SGD walks to {gain_90:.3f}."
+                "the difference. So the best gain is none, and SGD walks towards it."
             ),
             watch=(
-                "the estimate sink and sink; the state says that the target is no scaled copy. The lowest point of the "
-                "waveform loss is at 0."
+                "the estimate sink and sink; the state, “incoherent”: the target is no scaled copy. The lowest point "
+                "of the waveform loss is at 0."
             ),
             listen="Target (2) is as loud as ever; Matched (3) fades away.",
             controls={**SINE, "phase_deg": 90.0},
@@ -74,16 +76,15 @@ LESSON = Lesson(
         Step(
             title="180°: upside down",
             text=(
-                "Turned by 180° every sample changes its sign. That is a gain: {gain_180:.2f}. "
+                "Turned by 180° every sample changes its sign: the polarity is inverted. That is a gain: "
+                "{gain_180:.2f}. "
                 "SGD on a linear gain passes through zero and finds it."
             ),
             watch="the readout: the level of the reference, and a minus before ×0.150. The lowest point is at −0.15.",
             listen="Target (2) and Matched (3): alike again.",
             controls={**SINE, "phase_deg": 180.0},
             expects=(Within("gain_db", -16.58, -16.38), Within("polarity", -1, -1)),
-            finds=(
-                Finding("gain_180", -0.16, -0.14, "Turned by 180°, it ends at {gain_180:.3f}: the polarity flips."),
-            ),
+            finds=(Finding("gain_180", -0.16, -0.14, "Turned by 180°, it ends at {gain_180:.3f}: polarity inverted."),),
             why=(
                 "0.15 cos 180° = −0.15. A half turn of all frequencies and a change of polarity are one and the same. "
                 "rtgain's own estimator descends on the logarithm of the gain, which has no sign, "

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from rtgain.lessons.controls import in_words
 from rtgain.lessons.expectations import MARKS
-from rtgain.lessons.lesson import Lesson, Step, emphasized, fill
+from rtgain.lessons.lesson import Lesson, Step, emphasized
 from rtgain.lessons.rehearsal import Result
+from rtgain.lessons.wording import fill
 from rtgain.style import ESTIMATE, LIGHT_BACKGROUND
 
 STYLE = f"""

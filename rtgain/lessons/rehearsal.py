@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from rtgain.config import SessionConfig
 from rtgain.estimation.estimate import Estimate
 from rtgain.lessons.expectations import Moment, Outcome, Watch
-from rtgain.lessons.lesson import Lesson, Step, fill
+from rtgain.lessons.lesson import Lesson, Step
+from rtgain.lessons.wording import fill
 from rtgain.session import Session
 
 
@@ -27,7 +28,7 @@ def rehearse(lesson: Lesson, numbers: Mapping[str, float], seed: int) -> list[Re
         results += [Result(step, str(w.expectation), w.came, w.outcome) for w in play(step, seed)]
         for finding in step.finds:
             seen: Outcome = "seen" if finding.holds(numbers) else "not so"
-            results.append(Result(step, str(finding), fill(finding.text, numbers), seen))
+            results.append(Result(step, finding.expected(numbers), fill(finding.text, numbers), seen))
     return results
 
 

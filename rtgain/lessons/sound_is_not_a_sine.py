@@ -18,7 +18,8 @@ LESSON = Lesson(
         Step(
             title="Music",
             text=(
-                "Hundreds of bins, each with its own level from moment to moment, and all of them say the same "
+                "Hundreds of bins (frequencies), each with its own level from moment to moment, and all of them say "
+                "the same "
                 "gain: the estimate errs by less than 0.002 dB."
             ),
             watch="the estimate lie on the reference.",
@@ -40,8 +41,8 @@ LESSON = Lesson(
             controls=MUSIC,
             expects=(Becomes("silent", by_s=12.0), Within("gain_db", -16.49, -16.465, by_s=12.0)),
             finds=(
-                Finding("silent_s", 0.1, 1.0, "It is silent for {silent_s:.2f} s,"),
-                Finding("held_db", 0.0, 0.01, "and the estimate moves by {held_db:.4f} dB meanwhile."),
+                Finding("silent_s", 0.1, 1.0, "It is silent for {silent_s:.2f} s."),
+                Finding("held_db", 0.0, 0.01, "Meanwhile the estimate moves by {held_db:.4f} dB."),
             ),
             why=(
                 "A silent target under a source that plays would be worse: the loss is finite, its gradient is "
@@ -63,16 +64,18 @@ LESSON = Lesson(
             controls={**MUSIC, "noise_dbfs": -44.5},
             expects=(Within("gain_db", -16.6, -16.36), Within("std_db", 0.001, 0.2)),
             finds=(
-                Finding("ours_30_db", 0.0, 0.012, "Noise 30 dB below: rtgain errs by {ours_30_db:.3f} dB,"),
-                Finding("ours_20_db", 0.0, 0.04, "20 dB: {ours_20_db:.3f} dB,"),
-                Finding("ours_10_db", 0.0, 0.12, "10 dB: {ours_10_db:.3f} dB."),
-                Finding("plain_10_db", 0.32, 0.89, "The plain loss is {plain_10_db:.2f} dB up on average."),
-                Finding("speech_20_db", 0.0, 0.3, "Babble with pauses, 20 dB: rtgain errs by {speech_20_db:.3f} dB."),
+                Finding("ours_30_db", 0.0, 0.012, "In noise 30 dB below, rtgain errs by {ours_30_db:.3f} dB."),
+                Finding("ours_20_db", 0.0, 0.04, "In noise 20 dB below, it errs by {ours_20_db:.3f} dB."),
+                Finding("ours_10_db", 0.0, 0.12, "In noise 10 dB below, it errs by {ours_10_db:.3f} dB."),
+                Finding("plain_10_db", 0.32, 0.89, "There the plain loss is {plain_10_db:.2f} dB up on average."),
+                Finding(
+                    "speech_20_db", 0.0, 0.3, "On babble in noise 20 dB below, rtgain errs by {speech_20_db:.3f} dB."
+                ),
             ),
             why=(
                 "The figure sets three beside each other: rtgain; the plain spectral loss, all bins alike; and the "
                 "multi-resolution loss of auraloss (Steinmetz and Reiss, 2020), a fine loss for training, which "
-                "has no masks either. The plain one is searched for its least value on half seconds of music, "
+                "counts all bins alike too. The plain one is searched for its least value on half seconds of music, "
                 "auraloss's on one of them, and rtgain's is the error over ten seconds.\n\nHow far the plain loss is "
                 "drawn up can be said beforehand, from the distribution of a magnitude in noise (Rice's)."
             ),

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox
+from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox
 
-from gui.estimator_panel import EstimatorPanel
+from gui.estimator_panel import RIVALS, EstimatorPanel
 from gui.main_window import MainWindow
 from rtgain.config import LOSSES, OPTIMIZERS, SessionConfig
+from rtgain.lessons import LESSONS
 from tests.gui.test_ends_panel import OpenWindow, Sessions, choose, offered
 
 
@@ -64,11 +65,11 @@ def test_a_second_rival_comes_after_a_first(qtbot: Any, panel: EstimatorPanel) -
     first, second = panel.rivals
     assert not second.isEnabled()
     with qtbot.waitSignal(panel.changed) as signal:
-        choose(qtbot, first, "spectral · Adam")
+        choose(qtbot, first, "spectral/Adam")
     assert signal.args == [{"race": ("spectral/Adam",)}]
     panel.show_config(SessionConfig(race=("spectral/Adam",)))
     with qtbot.waitSignal(panel.changed) as signal:
-        choose(qtbot, second, "spectral · Adam")
+        choose(qtbot, second, "spectral/Adam")
     assert signal.args == [{"race": ("spectral/Adam",)}]  # nobody runs beside himself
 
 
@@ -76,7 +77,7 @@ def test_what_a_preset_brings_is_shown_though_no_menu_offers_it(qtbot: Any, pane
     with qtbot.assertNotEmitted(panel.changed):
         panel.show_config(SessionConfig(window_ms=50.0, race=("stft/RMSprop",), lr=0.2, steps=4, align="off"))
     assert panel.window_ms.currentText() == "50 ms"
-    assert panel.rivals[0].currentText() == "stft · RMSprop"
+    assert panel.rivals[0].currentText() == "stft/RMSprop"
     assert (panel.rate.value(), panel.steps.value(), panel.align.isChecked()) == (0.2, 4, False)
 
 
@@ -105,3 +106,18 @@ def test_a_loss_is_chosen_by_keyboard_alone(qtbot: Any, open_window: OpenWindow,
     qtbot.keyClick(view, Qt.Key.Key_Up)
     qtbot.keyClick(view, Qt.Key.Key_Return)
     assert sessions.last.calls[-1] == ("set_estimator", {"loss": "waveform"})
+
+
+def test_who_races_is_read_whole(open_window: OpenWindow) -> None:
+    races = {entry for lesson in LESSONS for step in lesson.steps for entry in step.settings["race"]}
+    window = open_window()
+    for entry in (*races, *RIVALS):
+        window.estimator.show_config(SessionConfig(race=(entry,)))
+        menu = window.estimator.rivals[0]
+        option = QStyleOptionComboBox()
+        menu.initStyleOption(option)
+        part = QStyle.SubControl.SC_ComboBoxEditField
+        room = menu.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, menu).width()
+        assert menu.currentText() == entry
+        assert menu.fontMetrics().horizontalAdvance(entry) <= room, entry
+        assert menu.toolTip() == f"Race against (first): {entry}"

@@ -80,6 +80,20 @@ def test_it_says_what_it_does_and_leaves_numbers_figures_and_sounds(qtbot: Any, 
     assert not place.exists()
 
 
+def test_it_says_what_it_does_all_the_while_where_a_line_comes_in_pieces(
+    qtbot: Any, qapp: QApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    experiment = Experiment(qapp)
+    said: list[str] = []
+    experiment.changed.connect(lambda lesson: said.append(experiment.stage(lesson).doing))
+    experiment.run(FIRST.name)
+    qtbot.waitUntil(is_over(experiment, FIRST.name), timeout=PATIENCE_MS)
+    experiment.close()
+    assert said[-1] == ""
+    assert "" not in said[:-1]
+
+
 def test_it_can_be_cancelled_and_another_takes_its_place(qtbot: Any, experiment: Experiment) -> None:
     experiment.run(LESSONS[4].name)
     assert experiment.stage(LESSONS[4].name).doing
@@ -108,9 +122,9 @@ def test_the_panel_judges_what_was_found(qtbot: Any, finished: Stage) -> None:
     panel.show_experiment(Stage(doing="Measuring…"))
     assert (panel.finding_outcome, panel.experiment.text()) == ("happening", "Measuring…")
     panel.show_experiment(finished)
-    assert (panel.finding_outcome, panel.experiment.text()) == ("seen", "● Experiment: 2 of 2 ✓")
+    assert (panel.finding_outcome, panel.experiment.text()) == ("seen", "● Experiment: 2 of 2 ✓ in this step")
     panel.show_experiment(Stage(numbers={**finished.numbers, "gain": 0.5}, folder=finished.folder))
-    assert (panel.finding_outcome, panel.experiment.text()) == ("not so", "▲ Experiment: 1 of 2 ✓")
+    assert (panel.finding_outcome, panel.experiment.text()) == ("not so", "▲ Experiment: 1 of 2 ✓ in this step")
 
 
 def test_where_nothing_is_live_the_panel_waits_for_the_experiment(qtbot: Any) -> None:
@@ -119,7 +133,7 @@ def test_where_nothing_is_live_the_panel_waits_for_the_experiment(qtbot: Any) ->
     panel.choose_lesson(len(LESSONS) - 1)
     assert panel.outcome_line.text().startswith("○ Press “Run the experiment”")
     panel.show_experiment(Stage(numbers=measured_numbers(LAST.name), folder=Path()))
-    assert panel.outcome_line.text().startswith("● seen ✓ The low band comes to −9.000 dB, the middle to +4.000 dB")
+    assert panel.outcome_line.text().startswith("● seen ✓ The low band comes to −9.000 dB. The middle band comes")
 
 
 def test_a_step_that_has_only_a_why_shows_it(qtbot: Any, exhibits: ExhibitWindow) -> None:

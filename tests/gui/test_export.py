@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QLabel
 
 from gui.main_window import MainWindow
 from gui.notices import WARNING_MARK
+from gui.settings import presets
 from rtgain.config import load_preset, session_config
 from rtgain.report import Report
 from tests.gui.test_ends_panel import OpenWindow, Sessions
@@ -117,3 +118,23 @@ def test_what_was_found_can_be_exported_after_it_was_stopped(
     assert window.host.state == "stopped"
     window.actions_.export(str(tmp_path))
     qtbot.waitUntil(lambda: text(window).startswith("Exported to "), timeout=PATIENCE_MS)
+
+
+def test_a_preset_reopens_what_was_heard_and_who_raced(
+    qtbot: Any, open_window: OpenWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    window = open_window()
+    window.actions_.choose_hear("difference")
+    window.actions_.change_estimator({"race": ("spectral/Adam", "waveform/SGD@0.01")})
+    window.actions_.keep_preset("Race")
+    (tmp_path / "out").mkdir()
+    export(qtbot, window, tmp_path / "out")
+    qtbot.waitUntil(lambda: text(window).startswith("Exported to "), timeout=PATIENCE_MS)
+    [folder] = (tmp_path / "out").iterdir()
+    for path in (folder / "preset.json", presets()["Race"]):
+        kept = session_config(**load_preset(path))
+        assert (kept.hear, kept.race) == ("difference", ("spectral/Adam", "waveform/SGD@0.01"))
+        window.actions_.choose_hear("dry")
+        window.actions_.open_preset(str(path))
+        assert window.guard.wanted == "difference"

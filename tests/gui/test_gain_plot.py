@@ -144,3 +144,14 @@ def test_a_session_without_estimates_yet_is_drawn(plot: GainPlot) -> None:
 def test_the_legend_names_every_curve(plot: GainPlot) -> None:
     words = {label.text() for label in plot.findChildren(QLabel)}
     assert {REFERENCE.label, ESTIMATE.label, CLOSED_FORM.label} <= words
+
+
+def test_a_focus_holds_wherever_the_curves_are_until_it_is_given_up(plot: GainPlot) -> None:
+    plot.focus_on((-18.0, -15.0))
+    plot.show_history(history(gain_est_db=-77.0, gain_true_db=-16.5), 20.0)
+    low, high = plot.plot.viewRange()[1]
+    assert (low < -18.0, high > -15.0, high - low) == (True, True, 6.0)
+    plot.focus_on(None)
+    low, high = plot.plot.viewRange()[1]
+    assert low < -77.0
+    assert high > -16.5

@@ -101,9 +101,9 @@ def test_the_outcome_goes_from_waiting_over_happening_to_seen(panel: LearnPanel,
     panel.show_snapshot(at(12.0, gain_db=-16.4))
     assert panel.outcome_line.text().startswith("◐ happening")
     panel.show_snapshot(at(12.6, gain_db=-16.45))
-    assert panel.outcome_line.text() == "● seen ✓ gain −16.45 dB"
-    panel.show_snapshot(at(13.0, gain_db=0.0))
-    assert panel.outcome == "seen"
+    assert panel.outcome_line.text() == "● seen ✓ now gain −16.45 dB"
+    panel.show_snapshot(at(13.0, gain_db=-16.48))
+    assert (panel.outcome, panel.outcome_line.text()) == ("seen", "● seen ✓ now gain −16.48 dB")
 
 
 def test_time_runs_only_once_there_is_an_estimate(panel: LearnPanel, at: Callable[..., Snapshot]) -> None:
@@ -153,7 +153,7 @@ def test_an_xrun_made_while_the_windows_still_fill_counts(
     panel.watch_anew()  # the window's timer: no window holds the step before any more
     panel.show_snapshot(at(10.2, xruns=5, gain_db=-16.48))
     panel.show_snapshot(at(10.8, xruns=5, gain_db=-16.48))
-    assert panel.outcome_line.text() == "● seen ✓ xruns 1, gain −16.48 dB"
+    assert panel.outcome_line.text() == "● seen ✓ now xruns 1, gain −16.48 dB"
 
 
 def test_the_student_may_take_the_controls_and_come_back(
@@ -195,3 +195,16 @@ def test_every_step_fits_into_the_strip_whatever_came_of_it(panel: LearnPanel, a
                 too_high.append((lesson.name, step.title, needed, panel.minimumSizeHint().width()))
             panel.go(1)
     assert too_high == []
+
+
+def test_a_step_that_is_about_a_swing_says_which_gains_are_worth_seeing_until_the_student_moves_something(
+    panel: LearnPanel,
+) -> None:
+    wanted: list[tuple[float, float] | None] = []
+    panel.focus_wanted.connect(wanted.append)
+    panel.choose_lesson(3)
+    panel.go(1)
+    panel.controls_changed_by_user()
+    panel.begin()
+    panel.leave()
+    assert wanted == [None, (-19.0, -13.5), None, (-19.0, -13.5), None]

@@ -1,5 +1,6 @@
 """The four small plots show what the snapshot holds, on axes that stand still."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,17 @@ def test_the_estimate_is_a_point_on_both_loss_curves(qtbot: Any) -> None:
     assert y[0] == pytest.approx(on_curve, abs=0.06)  # the minimum lies between two points of the curve
     np.testing.assert_allclose(points(plot.loss)[:, 1], curves.loss)
     assert "log-stft" in [label.text() for label in plot.legend.findChildren(type(plot.legend._labels[0]))]
+
+
+def test_a_session_begun_anew_shows_no_loss_curve_of_the_one_before(qtbot: Any) -> None:
+    plot = LossCurvePlot()
+    qtbot.addWidget(plot)
+    snapshot = snapshot_after(5.0)
+    plot.show_snapshot(snapshot, "spectral")
+    assert points(plot.loss).size
+    plot.show_snapshot(replace(snapshot, curves=None), "spectral")
+    assert [points(line).size for line in (plot.loss, plot.waveform)] == [0, 0]
+    assert [len(point.getData()[0]) for point in plot.points.values()] == [0, 0]
 
 
 def test_the_loss_axes_are_as_wide_as_the_curve_and_begin_at_zero(qtbot: Any) -> None:

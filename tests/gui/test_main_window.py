@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSlider,
     QAbstractSpinBox,
+    QApplication,
     QComboBox,
     QFileDialog,
     QLabel,
@@ -470,3 +471,17 @@ def test_notices_take_their_room_from_the_plots_and_leave_a_lesson_whole(qtbot: 
     qtbot.waitUntil(lambda: window.plots[0].height() < before)
     assert window.height() == 800
     assert window.learn.height() >= HEIGHT
+
+
+def test_the_way_from_step_to_step_stands_still(qtbot: Any, open_window: OpenWindow) -> None:
+    window = open_window()
+    window.resize(1280, 800)
+    qtbot.mouseClick(window.learn_button, Qt.MouseButton.LeftButton)
+    learn = window.learn
+    qtbot.waitUntil(lambda: learn.height() >= HEIGHT)
+    places = set()
+    while learn.next.isEnabled():
+        places.add(learn.next.mapTo(window, learn.next.rect().topLeft()).toTuple())
+        qtbot.mouseClick(learn.next, Qt.MouseButton.LeftButton)
+        QApplication.processEvents()  # the layouts follow
+    assert len(places) == 1

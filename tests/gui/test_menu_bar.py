@@ -36,7 +36,7 @@ def test_keys_named_in_menus_are_those_of_the_sheet(open_window: OpenWindow) -> 
     window = open_window()
     actions = [action for menu in window.menus.findChildren(QMenu) for action in menu.actions()]
     named = {action.text().partition("\t")[2] for action in actions} - {""}
-    assert named == {"Ctrl+O", "Ctrl+S", "Ctrl+E", "Ctrl+Q", "F1"}
+    assert named == {"Ctrl+O", "Ctrl+S", "Ctrl+E", "Ctrl+Q", "F1", "L"}
     assert named <= {key.sequence for key in KEYS}
 
 
@@ -128,3 +128,10 @@ def test_versions_name_what_is_not_installed(monkeypatch: pytest.MonkeyPatch, qa
     monkeypatch.setattr("gui.about.PACKAGES", ("no-such-package",))
     assert "no-such-package is not installed" in versions(None).splitlines()
     assert versions(None).endswith("log: none")
+
+
+def test_the_lessons_are_in_a_menu(open_window: OpenWindow) -> None:
+    window = open_window()
+    for shown in (True, False):
+        entry(window.menus, "Lessons").trigger()
+        assert window.learn.isVisible() is shown

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rtgain.lessons.expectations import Moment, NoXrun, RivalMoment, Watch, Within
+from rtgain.lessons.expectations import Finding, Moment, NoXrun, RivalMoment, Watch, Within
+from rtgain.lessons.wording import fill
 from rtgain.snapshot import Rival
 from rtgain.trace import History
 
@@ -64,3 +65,16 @@ def test_a_number_that_is_not_known_yet_is_written_as_the_window_writes_it() -> 
     watch = Watch(Within("gain_db", -16.58, -16.38))
     watch.take(replace(moment(0.0), gain_db=math.nan))
     assert (watch.outcome, watch.came) == ("waiting", "gain – dB")
+
+
+def test_a_polarity_is_written_in_words() -> None:
+    watch = Watch(Within("polarity", -1, -1))
+    watch.take(replace(moment(0.0), polarity=-1))
+    assert (str(watch.expectation), watch.came) == ("polarity inverted", "polarity inverted")
+
+
+def test_what_was_to_be_found_is_said_as_what_was_found_is() -> None:
+    finding = Finding("low_db", -0.73, -0.71, "In {steps:.0f} steps it goes down to {low_db:+.3f} dB.")
+    numbers = {"steps": 300.0, "low_db": -0.717}
+    assert finding.expected(numbers) == "In 300 steps it goes down to −0.73 to −0.71 dB."
+    assert fill(finding.text, numbers) == "In 300 steps it goes down to −0.717 dB."

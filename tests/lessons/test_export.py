@@ -49,6 +49,13 @@ def test_the_page_holds_everything_and_asks_for_nothing(exported: list[Path]) ->
     assert "{" not in re.sub(r"<style>.*?</style>", "", page, flags=re.S)
 
 
+def test_the_page_says_in_words_and_units_what_was_expected(exported: list[Path]) -> None:
+    page = (exported[0] / f"{NAME}.html").read_text(encoding="utf-8")
+    expected = re.findall(r"<tr><td>([^<]*)</td>", page)
+    assert "Turned by 45°, the waveform loss ends at 0.1 to 0.112." in expected
+    assert [text for text in expected if not re.match(r"[A-Za-z]", text)] == []
+
+
 def test_turned_targets_are_as_loud_as_the_target_and_the_match_at_90_degrees_is_next_to_silent(
     exported: list[Path],
 ) -> None:

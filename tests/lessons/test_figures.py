@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from rtgain.lessons import LESSONS
 from rtgain.lessons.lesson import Lesson
 from rtgain.style import CURVES, REFERENCE
+from tests.legends import hides_a_curve
 from tests.lessons.conftest import experiment
 
 CALLED = {curve.label: curve for curve in CURVES} | {"true gain": REFERENCE, "true corner": REFERENCE}
@@ -46,3 +47,8 @@ def test_no_two_lines_of_one_panel_that_mean_different_things_look_alike(lesson:
         for axes in figure.axes:
             looks = [look(line) for line in axes.lines if line.get_linestyle() != "None"]
             assert len(set(looks)) == len(looks), name
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_no_legend_lies_over_a_curve(lesson: Lesson) -> None:
+    assert [name for name, figure in figures(lesson).items() if hides_a_curve(figure)] == []

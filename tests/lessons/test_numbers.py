@@ -11,7 +11,10 @@ from rtgain.lessons import LESSONS
 from rtgain.lessons.controls import in_words
 from rtgain.lessons.exhibits import beyond_one_gain, drawing, gain_that_learns, sine, sound_is_not_a_sine
 from rtgain.lessons.exhibits import why_it_never_lands as cycle
+from rtgain.lessons.exhibits.live_runs import played_through
+from rtgain.lessons.expectations import Within
 from rtgain.lessons.lesson import Lesson, Step
+from rtgain.lessons.why_it_never_lands import RPROP
 from tests.lessons.conftest import experiment
 
 NUMBER = re.compile(r"(?<![\w@/.{])\d+(?:,\d{3})*(?:\.\d+)?(?![\w}])")
@@ -31,6 +34,10 @@ SHOWN = {"200": drawing.SHOWN_FRAMES, "300": sine.STEPS, "0.15": sine.GAIN, "0.1
 COMMON = {"0": 0, "1": 1, "2": 2}
 """Ends of axes, the start at a gain of one, powers and polarities: shown by what is drawn, not measured."""
 
+[RPROP_SWING] = [
+    expected for expected in LESSONS[3].steps[2].expects if isinstance(expected, Within) and expected.of == RPROP
+]
+
 WRITTEN: dict[str, dict[str, float]] = {
     "gain-that-learns": {
         **SHOWN, "0.01": sine.LR, "100": gain_that_learns.STEPS_PER_SECOND,
@@ -42,7 +49,7 @@ WRITTEN: dict[str, dict[str, float]] = {
     },
     "why-it-never-lands": {
         **SHOWN, "75": drawing.FILM_FRAMES, "100": cycle.LAST, "60": cycle.RPROP_STEPS,
-        "0.02": dict(cycle.RUNS)["Adam"],
+        "0.02": dict(cycle.RUNS)["Adam"], "0.05": RPROP_SWING.high,
         "0.01": dict(cycle.RUNS)["SGD"], "0.3": cycle.NEPERS, "40": -20 * math.log10(cycle.QUIET),
         "1,024": 1024, "65,536": 65536, "7": LESSONS[6].number,
     },
@@ -96,11 +103,35 @@ def test_lesson_1_the_slope_is_two_over_pi() -> None:
 
 
 def test_lesson_2_the_least_of_the_waveform_loss_is_the_gain_times_the_cosine() -> None:
-    assert exact("loss-that-cannot-hear", "error_45_db") == pytest.approx(3.01, abs=0.02)
+    assert exact("loss-that-cannot-hear", "gain_45") == pytest.approx(0.15 * math.cos(math.pi / 4), rel=1e-3)
     assert exact("loss-that-cannot-hear", "cos_45") == pytest.approx(0.15 * math.cos(math.pi / 4))
     assert exact("loss-that-cannot-hear", "loss_ratio_90") == pytest.approx(math.sqrt(2), rel=1e-3)
     for degrees in (0, 45, 90, 180):
         assert least_at(degrees) == pytest.approx(0.15 * math.cos(math.radians(degrees)), abs=0.006)
+
+
+@pytest.mark.parametrize("sample_rate", [44_100, 48_000])
+def test_lesson_2_says_of_45_degrees_what_the_window_shows_at_any_rate(sample_rate: int) -> None:
+    """At 48 kHz the sine repeats after 48 samples, and the waveform loss is least at one of them."""
+    history, _ = played_through(2.0, **LESSONS[1].steps[0].controls, sample_rate=sample_rate)
+    shown_db = history.gain_est_db[history.time_s > 1.0]
+    for form, name, shown in (
+        (".2f", "live_45", 10 ** (shown_db / 20)),
+        (".0f", "live_error_45_db", sine.GAIN_DB - shown_db),
+    ):
+        said = format(exact("loss-that-cannot-hear", name), form)
+        assert {format(value, form) for value in shown} == {said}
+        assert f"{{{name}:{form}}}" in LESSONS[1].steps[0].text
+
+
+def test_lesson_3_says_of_a_late_target_what_the_window_shows_in_every_turn_of_the_music() -> None:
+    step = next(step for step in LESSONS[2].steps if "late_db" in step.text)
+    history, _ = played_through(21.0, **step.controls)
+    off_db, single_db = (np.abs(gain - history.gain_true_db) for gain in (history.gain_est_db, history.gain_opt_db))
+    for begin_s in (1.0, 11.0):
+        turn = (history.time_s >= begin_s) & (history.time_s < begin_s + 10.0)
+        assert f"{np.sqrt(np.mean(off_db[turn] ** 2)):.1f}" == f"{exact('listen-to-the-spectrum', 'late_db'):.1f}"
+        assert 0.01 < np.mean(single_db[turn] > 1.0) < 0.2, "at times"
 
 
 def test_lesson_3_slopes_are_those_of_the_formula_and_the_loss_is_a_w() -> None:

@@ -1,13 +1,15 @@
 """What lessons say is what their experiments measure, and everything that they name is made."""
 
+import re
 import string
 
 import pytest
 
 from rtgain.lessons import LESSONS
 from rtgain.lessons.exhibits import Exhibits
-from rtgain.lessons.lesson import Lesson, fill
+from rtgain.lessons.lesson import Lesson
 from rtgain.lessons.measured import measured_numbers
+from rtgain.lessons.wording import fill
 from tests.lessons.conftest import experiment
 
 
@@ -50,3 +52,13 @@ def test_what_the_steps_show_is_what_is_made(measured: tuple[Lesson, Exhibits]) 
 
 def test_no_sound_is_beyond_full_scale(measured: tuple[Lesson, Exhibits]) -> None:
     assert all(abs(sound.samples).max() <= 1.0 for sound in measured[1].sounds.values())
+
+
+def test_every_finding_is_a_sentence_of_its_own_and_no_minus_says_what_a_word_says_too(
+    measured: tuple[Lesson, Exhibits],
+) -> None:
+    lesson, exhibits = measured
+    findings = [fill(finding.text, exhibits.numbers) for step in lesson.steps for finding in step.finds]
+    assert [text for text in findings if not re.fullmatch(r"[A-Z0-9].*[^.…]\.", text)] == []
+    said = [fill(text, exhibits.numbers) for text in texts(lesson)]
+    assert [text for text in said if re.search(r"−\d[\d.]* dB (below|lower|less|down)(?! \d)", text)] == []

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.figures import draw, paper
+from rtgain.figures import draw, name_curves, paper
 from rtgain.lessons.film import Film
 from rtgain.style import CLOSED_FORM, DRY, ESTIMATE, REFERENCE, TARGET
 
@@ -71,7 +71,7 @@ def descent_film(
     draw_loss(left, gains, losses, reference=reference)
     mark(left, path[0], float(np.interp(path[0], gains, losses)), "estimate")
     point = left.lines[-1]
-    left.legend(frameon=False)
+    name_curves(figure, left)
     draw_waveforms(right, dry, target, path[0] * dry)
     _, estimate, wanted = right.lines
     titles = [axes.set_title("step", loc="left") for axes in (left, right)]

@@ -4,8 +4,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rtgain.figures import name_curves
 from rtgain.lessons.exhibits import Exhibits, drawing
-from rtgain.lessons.exhibits.sine import DRY, GAIN, PLAIN_WAVEFORM, descend, losses_at, off_db, played, turned
+from rtgain.lessons.exhibits.live_runs import played_through
+from rtgain.lessons.exhibits.sine import DRY, GAIN, GAIN_DB, PLAIN_WAVEFORM, descend, losses_at, off_db, played, turned
+from rtgain.lessons.loss_that_cannot_hear import LESSON
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,6 +22,7 @@ def measure(seed: int) -> Exhibits:
     gains = np.linspace(-1.0, 2.0, 151)
     losses = {degrees: losses_at(gains, turned(degrees), PLAIN_WAVEFORM) for degrees in TURNS}
     end = {degrees: trace.end["gain"] for degrees, trace in traces.items()}
+    live_45_db = float(played_through(1.0, **LESSON.steps[0].controls)[0].gain_est_db[-1])
     at_gain, at_zero = losses_at(np.array([GAIN, 0.0]), turned(90), PLAIN_WAVEFORM)
 
     def every_loss() -> "Figure":
@@ -28,7 +32,7 @@ def measure(seed: int) -> Exhibits:
             drawing.mark(axes, end[degrees], traces[degrees].loss[-1], "after 300 steps")
             axes.set_title(f"{degrees}°", loc="left")
             axes.label_outer()
-        panels[0].legend(frameon=False)
+        name_curves(figure, panels[0])
         return figure
 
     def waveforms() -> "Figure":
@@ -42,7 +46,8 @@ def measure(seed: int) -> Exhibits:
     return Exhibits(
         numbers={
             "gain_45": end[45],
-            "error_45_db": -float(off_db(np.array(end[45]))),
+            "live_45": 10 ** (live_45_db / 20),
+            "live_error_45_db": GAIN_DB - live_45_db,
             "cos_45": GAIN * np.cos(np.pi / 4),
             "gain_90": end[90],
             "gain_180": end[180],

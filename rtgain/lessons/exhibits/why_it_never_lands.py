@@ -21,7 +21,7 @@ from rtgain.lessons.exhibits.sine import (
     played,
     turned,
 )  # fmt: skip
-from rtgain.lessons.why_it_never_lands import ADAM, LESSON, RPROP, SGD
+from rtgain.lessons.why_it_never_lands import ADAM, LESSON, SGD
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -97,7 +97,6 @@ def measure(seed: int) -> Exhibits:
             "sgd_high_db": float(sgd_db.max()),
             "sgd_swing_db": float(np.ptp(sgd_db)),
             "adam_swing_db": float(np.ptp(_last_second_db(live[1][1][ADAM]))),
-            "rprop_swing_db": float(np.ptp(_last_second_db(live[2][1][RPROP]))),
             "fallen_db": live[3][1][SGD].gain_db,
             "step_db": NEPERS * DB_PER_NEPER,
             "adam_db": float(np.abs(left_db["Adam"]).max()),
