@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from rtgain.snapshot import Snapshot
 
 LOAD_LIMIT = 0.8
-AGE_LIMIT_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,6 @@ def readings(snapshot: "Snapshot") -> dict[str, Reading]:
     speed = snapshot.frames_per_second / snapshot.sample_rate
     wrong_speed = math.isfinite(speed) and abs(speed - 1) > SPEED_TOLERANCE and snapshot.running
     what = "device" if snapshot.clock == "device" else "clock"
-    late = snapshot.running and snapshot.estimate_age_s > AGE_LIMIT_S
     age = wording.duration(snapshot.estimate_age_s)
     block_s = snapshot.block / snapshot.sample_rate
     rate = wording.sample_rate(snapshot.sample_rate)
@@ -39,11 +37,11 @@ def readings(snapshot: "Snapshot") -> dict[str, Reading]:
         "format": Reading(f"{rate} · {snapshot.block} frames · {1000 * block_s:.1f} ms"),
         "xruns": Reading(f"xruns {snapshot.xruns}", snapshot.xruns > 0),
         "load": Reading(f"callback {wording.percent(snapshot.load, 1)}", snapshot.load > LOAD_LIMIT),
-        "estimator": Reading(f"estimator {estimates}/s, {age} old", late),
+        "estimator": Reading(f"estimator {estimates}/s, {age} old", snapshot.estimate_late),
         "speed": Reading(
             f"{what} at {wording.percent(speed, 0)}{_slow_or_fast(speed) if wrong_speed else ''}", wrong_speed
         ),
-        "dropped": Reading(f"dropped {snapshot.dropped_frames}", snapshot.dropped_frames > 0),
+        "dropped": Reading(f"dropped {snapshot.dropped_frames} frames", snapshot.dropped_frames > 0),
         "restarts": Reading(f"restarts {snapshot.estimator_restarts}", snapshot.estimator_restarts > 0),
     }
 
@@ -58,7 +56,7 @@ ROOM = {
     "load": "callback 8.8 %",
     "estimator": "estimator 88/s, 888 ms old",
     "speed": "device at 88 %, slow",
-    "dropped": "dropped 8888",
+    "dropped": "dropped 888 frames",
     "restarts": "restarts 8",
 }
 """The text that each entry is given room for, as much as it needs while all is well; it may grow beyond."""

@@ -50,7 +50,9 @@ class Readout(QFrame):
 
     def show_snapshot(self, snapshot: "Snapshot", *, frozen: bool = False) -> None:
         """Show the newest estimate, or the one that is `frozen`."""
-        state = "frozen" if frozen and snapshot.state != "waiting" else snapshot.state
+        state = "late" if snapshot.estimate_late else snapshot.state
+        if frozen and state != "waiting":
+            state = "frozen"
         self._show(snapshot.gain_db, snapshot.gain_linear, snapshot.std_db, snapshot.polarity, state)
         delay = wording.number(snapshot.delay_ms, 2)
         self.delay.setText(f"delay {delay} ms" if delay != wording.UNKNOWN else "delay –")

@@ -15,6 +15,7 @@ STATES = {
     "tracking": ("\N{BLACK CIRCLE}", "on the optimum, following it"),
     "clipped": ("\N{BLACK UP-POINTING TRIANGLE}", "the input is at full scale"),
     "incoherent": ("\N{BLACK UP-POINTING TRIANGLE}", "the target is no scaled copy"),
+    "late": ("\N{BLACK UP-POINTING TRIANGLE}", "no new estimate comes; this is the last"),
     "frozen": ("\N{BLACK SQUARE}", "held as it was, by you"),
     "starting": ("\N{WHITE CIRCLE}", "opening sound and estimator"),
     "stopped": ("\N{BLACK SQUARE}", "this is the last estimate"),

@@ -30,12 +30,18 @@ class Rate:
         self._told_s = now_s
 
 
-class SpeedWatch:
-    """Notices when a clock is not as fast as its sample rate says."""
+DEVICE_ADVICE = "choose another device, rate or block"
+CLOCK_ADVICE = "the machine is too busy: end other programs, or choose a lower sample rate"
+"""The way on where the sound has not the speed that it should have."""
 
-    def __init__(self, sample_rate: int, over_s: float = 5.0) -> None:
+
+class SpeedWatch:
+    """Notices when a clock is not as fast as its sample rate says, and gives `advice`."""
+
+    def __init__(self, sample_rate: int, advice: str, over_s: float = 5.0) -> None:
         """`over_s` is long against a block, whose length no device keeps to the frame."""
         self._sample_rate = sample_rate
+        self._advice = advice
         self._rate = Rate(over_s)
         self._wrong = False
 
@@ -48,5 +54,5 @@ class SpeedWatch:
             return None
         return (
             f"The sound runs at {100.0 * speed:.0f} % of {self._sample_rate} Hz, "
-            f"too {'slow' if speed < 1.0 else 'fast'}; choose another device, rate or block."
+            f"too {'slow' if speed < 1.0 else 'fast'}; {self._advice}."
         )

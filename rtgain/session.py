@@ -24,7 +24,7 @@ from rtgain.estimation.settings import MAX_DELAY_S, WINDOW_FRAMES_MAX, Estimator
 from rtgain.estimation.supervisor import Estimation, InProcess, Supervisor
 from rtgain.levels import LevelMeters
 from rtgain.matched import LiveMatched, Matched, OfflineMatched
-from rtgain.meters import Rate, SpeedWatch
+from rtgain.meters import CLOCK_ADVICE, DEVICE_ADVICE, Rate, SpeedWatch
 from rtgain.opening import device_setup, open_source
 from rtgain.report import Report
 from rtgain.scope import newest_scope
@@ -85,7 +85,7 @@ class Session:
         self._started_s = time.monotonic()
         self._rate = Rate()
         self._estimate_rate = Rate()
-        self._speed_watch = SpeedWatch(self.sample_rate)
+        self._speed_watch = SpeedWatch(self.sample_rate, DEVICE_ADVICE if clock == "device" else CLOCK_ADVICE)
 
     # --- running --------------------------------------------------------------------------------
 
@@ -247,6 +247,7 @@ class Session:
             frames_per_second=self._rate.per_second,
             estimates_per_second=self._estimate_rate.per_second,
             estimate_age_s=(frames - last.available_frame) / self.sample_rate if last else math.nan,
+            hop_s=self._settings.hop_frames / self.sample_rate,
             notices=tuple(self.take_notices()),
         )
 

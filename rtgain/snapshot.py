@@ -30,6 +30,10 @@ class Channels:
     output: int
 
 
+LATE_S = 0.5
+"""An estimate may be this much older than a hop."""
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """What a session looks like at one moment. Times in seconds, levels in dB; NaN where a number is not known.
@@ -69,4 +73,10 @@ class Snapshot:
     frames_per_second: float
     estimates_per_second: float
     estimate_age_s: float
+    hop_s: float
     notices: tuple[str, ...]
+
+    @property
+    def estimate_late(self) -> bool:
+        """Whether the newest estimate is older than the next one's wait explains: who makes them is busy, or gone."""
+        return self.running and self.estimate_age_s > LATE_S + self.hop_s

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rtgain.bench.servers import JackServer
-from rtgain.meters import SpeedWatch
+from rtgain.meters import DEVICE_ADVICE, SpeedWatch
 from tests.commands import ROOT, rows, start_rtgain
 from tests.waiting import until
 
@@ -87,7 +87,7 @@ def told(
     [(0.5, "50 % of 48000 Hz, too slow"), (0.97, "97 % of 48000 Hz, too slow"), (1.1, "110 % of 48000 Hz, too fast")],
 )
 def test_a_wrong_speed_is_said_once(monkeypatch: pytest.MonkeyPatch, speed: float, words: str) -> None:
-    (said,) = told(SpeedWatch(RATE), monkeypatch, speed, 60.0)
+    (said,) = told(SpeedWatch(RATE, DEVICE_ADVICE), monkeypatch, speed, 60.0)
     assert words in said
 
 
@@ -95,11 +95,11 @@ def test_a_wrong_speed_is_said_once(monkeypatch: pytest.MonkeyPatch, speed: floa
 def test_a_right_speed_is_nothing_to_speak_of_though_blocks_are_long(
     monkeypatch: pytest.MonkeyPatch, speed: float
 ) -> None:
-    assert told(SpeedWatch(RATE), monkeypatch, speed, 60.0, block=4096) == []
+    assert told(SpeedWatch(RATE, DEVICE_ADVICE), monkeypatch, speed, 60.0, block=4096) == []
 
 
 def test_a_speed_that_goes_wrong_again_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    watch = SpeedWatch(RATE)
+    watch = SpeedWatch(RATE, DEVICE_ADVICE)
     said = [told(watch, monkeypatch, speed, 20.0, at_s=20.0 * part) for part, speed in enumerate((0.5, 1.0, 0.5))]
     assert [len(notices) >= 1 for notices in said] == [True, False, True]
 

@@ -125,7 +125,7 @@ class FakeSession:
                        "matched": level_of(0.4 * 10 ** (self._estimate_db / 20))},
             "clipped_frames": 0, "xruns": 0, "dropped_frames": 0, "estimator_restarts": 0, "load": 0.003,
             "notices": tuple(self.notices), "frames_per_second": 48000.0, "estimates_per_second": 46.9,
-            "estimate_age_s": 0.012,
+            "estimate_age_s": 0.012, "hop_s": HOP_S,
         }  # fmt: skip
         self.notices.clear()
         return Snapshot(**(made | self.faults))

@@ -25,7 +25,7 @@ def test_a_healthy_session_reads_without_a_fault() -> None:
         "callback 0.3 %",
         "estimator 47/s, 12 ms old",
         "device at 100 %",
-        "dropped 0",
+        "dropped 0 frames",
         "restarts 0",
     ]
     assert not any(reading.fault for reading in strip.values())
@@ -39,7 +39,7 @@ def test_a_healthy_session_reads_without_a_fault() -> None:
         ({"estimate_age_s": 2.5}, "estimator", "estimator 47/s, 2.5 s old"),
         ({"frames_per_second": 24000.0}, "speed", "device at 50 %, slow"),
         ({"frames_per_second": 52000.0}, "speed", "device at 108 %, fast"),
-        ({"dropped_frames": 4096}, "dropped", "dropped 4096"),
+        ({"dropped_frames": 4096}, "dropped", "dropped 4096 frames"),
         ({"estimator_restarts": 1}, "restarts", "restarts 1"),
     ],
 )
@@ -47,6 +47,11 @@ def test_each_fault_is_told(fields: dict[str, Any], name: str, text: str) -> Non
     strip = readings(snapshot(**fields))
     assert strip[name].text == text
     assert [other for other, reading in strip.items() if reading.fault] == [name]
+
+
+def test_an_estimate_as_old_as_its_hop_is_not_late() -> None:
+    assert not readings(snapshot(estimate_age_s=2.1, hop_s=2.0))["estimator"].fault
+    assert readings(snapshot(estimate_age_s=2.6, hop_s=2.0))["estimator"].fault
 
 
 def test_what_is_not_measured_yet_is_no_fault() -> None:

@@ -78,6 +78,18 @@ def test_the_number_is_the_estimate_in_decibels(qtbot: Any, open_window: OpenWin
     assert window.readout.state.text() == "● tracking"
 
 
+def test_an_estimate_that_no_other_follows_is_not_said_to_be_tracking(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions
+) -> None:
+    window = open_window()
+    sessions.last.faults.update(gain_db=-16.478, state="tracking", estimate_age_s=2.0)
+    qtbot.waitUntil(lambda: window.readout.state.text() == "▲ late")
+    assert window.readout.gain_db.text() == "−16.48"
+    assert window.readout.meaning.text() == "no new estimate comes; this is the last"
+    sessions.last.faults.update(estimate_age_s=0.02)
+    qtbot.waitUntil(lambda: window.readout.state.text() == "● tracking")
+
+
 def test_numbers_keep_their_places(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window()
     widgets = [window.readout.gain_db, window.readout.linear, window.readout.spread, window.readout.state]
