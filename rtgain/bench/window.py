@@ -11,13 +11,13 @@ from rtgain.bench.stage import measure, require, stage
 BLOCK_FRAMES = 256
 MEASURED_S = 20.0
 
-ROWS = 6
+ROWS = 7
 
 RUN = "rtgain.bench.window_run"
 
 
 def rows(duration_s: float = MEASURED_S) -> Iterator[Row]:
-    """Six rows, of one run with a window and one without, `duration_s` each. Raises `InputError`."""
+    """Seven rows, of one run with a window and one without, `duration_s` each. Raises `InputError`."""
     require({"jackd": "jackd2", "Xvfb": "xvfb"})
     with stage(BLOCK_FRAMES) as environment:
         window = measure(environment, RUN, ["window"], duration_s)
@@ -27,6 +27,7 @@ def rows(duration_s: float = MEASURED_S) -> Iterator[Row]:
     yield _row("plots", window["frames_per_second"], "frames a second", at_least=30.0)
     yield _row("work for a frame (processor time), 95th percentile", window["frame_ms_p95"], "ms", at_most=25.0)
     yield _row("the window's thread", 100.0 * window["share"], "% of a core", at_most=60.0)
+    yield _row("the gain's control to its plot, longest of 20", window["control_ms"], "ms", at_most=100.0)
     ratio = 100.0 * window["steps_per_second"] / headless["steps_per_second"]
     yield _row("estimator steps, of those without a window", ratio, "%", at_least=90.0)
 

@@ -21,6 +21,10 @@ RACE = ("waveform/SGD@0.01", "log-stft/Adam")
 SETTLE_S = 5.0
 """From the first estimate to where measuring begins."""
 
+TURNS = 20
+TURN_S = 0.5
+"""Turns of the gain's control, and from one to the next."""
+
 
 def since_start_s() -> float:
     """How long this process has run: both clocks count from the system's start (proc_pid_stat(5), field 22)."""
@@ -38,25 +42,36 @@ def preset(folder: Path) -> str:
 
 
 def with_window(duration_s: float) -> dict[str, float]:
-    """Run ``rtgain`` until it has been measured for `duration_s`."""
+    """Run ``rtgain`` until it has been measured for `duration_s`, and then has followed `TURNS` of the gain."""
+    from PySide6.QtCore import QTimer
+
     import gui.app
     from gui.main_window import MainWindow
 
     found: dict[str, float] = {}
 
     class WatchedWindow(MainWindow):
-        """Notes when it is painted, when the first estimate comes, and what its thread works from frame to frame."""
+        """Notes when it is painted, when the first estimate comes, and what its thread works from frame to frame.
+
+        Then it turns the gain up and down, and notes how long it takes until the plot shows that.
+        """
 
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
             self.painted.connect(lambda: found.update(painted_s=since_start_s()))
             self._begin_s = math.inf
             self._thread_s: list[float] = []
+            self._turned_s = math.nan
+            self._is_seen = True
+            self._seen_s: list[float] = []
 
         def _tick(self) -> None:
             super()._tick()
             now_s = time.monotonic()
             if now_s < self._begin_s:
+                return
+            if "share" in found:
+                self._turn(now_s)
                 return
             if not self._thread_s:
                 self._steps = self._steps_now()
@@ -70,13 +85,30 @@ def with_window(duration_s: float) -> dict[str, float]:
                     share=sum(work_s) / taken_s,
                     steps_per_second=(self._steps_now() - self._steps) / taken_s,
                 )
+
+        def _turn(self, now_s: float) -> None:
+            if now_s - self._turned_s < TURN_S or not self._is_seen:
+                return
+            if len(self._seen_s) == TURNS:
+                found["control_ms"] = 1e3 * max(self._seen_s)
                 self.close()
+                return
+            self._turned_s, self._before_db = now_s, self.host.config.gain_db
+            self._is_seen = False
+            self.reference.gain.box.setValue(self._before_db + (6.0 if self._before_db < -15.0 else -6.0))
+
+        def _note_seen(self) -> None:
+            self._seen_s.append(time.monotonic() - self._turned_s)
 
         def _show_plots(self, snapshot: "Snapshot") -> None:
             super()._show_plots(snapshot)
             if "estimate_s" not in found and math.isfinite(snapshot.gain_db):
                 found["estimate_s"] = since_start_s()
                 self._begin_s = time.monotonic() + SETTLE_S
+            if math.isfinite(self._turned_s) and not self._is_seen:
+                self._is_seen = abs(snapshot.history.gain_true_db[-1] - self._before_db) > 0.5
+                if self._is_seen:
+                    QTimer.singleShot(0, self._note_seen)  # after what waits to be painted
 
         def _steps_now(self) -> int:
             session = self.host._session
@@ -86,7 +118,7 @@ def with_window(duration_s: float) -> dict[str, float]:
     gui.app.MainWindow = WatchedWindow  # type: ignore[assignment,attr-defined]
     from rtgain.cli import main as rtgain
 
-    if rtgain(["--preset", preset(Path.home())]) != 0 or "frames_per_second" not in found:
+    if rtgain(["--preset", preset(Path.home())]) != 0 or "control_ms" not in found:
         raise SystemExit("the window ended before it was measured")
     return found
 
