@@ -70,11 +70,14 @@ class Tracker:
     """The gain in dB believed now, and its standard deviation. Infinite deviation: nothing known yet.
 
     `outliers` counts readings in a row that contradict it and are too weak to overthrow it: it is in doubt.
+    `_fading` is variance that the filter assumes on top of what the deviation says, so that old readings fade: it
+    tells how much the next reading counts, and nothing of the error.
     """
 
     gain_db: float = 0.0
     std_db: float = math.inf
     outliers: int = 0
+    _fading: float = 0.0
     _slope_db: float = 0.0
     _slope_variance: float = 0.0
     _covariance: float = 0.0
@@ -115,7 +118,8 @@ class Tracker:
         blur_db = BLUR * abs(self._slope_db) * reading.spread_hops
         variance = reading.std_db**2 + reading.floor_std_db**2 + blur_db**2
         innovation = reading.gain_db - (self.gain_db + lag * self._slope_db)
-        seen_gain = self.std_db**2 + lag * self._covariance
+        assumed = self.std_db**2 + self._fading
+        seen_gain = assumed + lag * self._covariance
         seen_slope = self._covariance + lag * self._slope_variance
         seen = seen_gain + lag * seen_slope
         deviation = innovation / math.sqrt(variance + seen)
@@ -131,9 +135,10 @@ class Tracker:
             total = seen + OVERLAP * variance
             self.gain_db += seen_gain / total * innovation
             self._slope_db += seen_slope / total * innovation
-            left = self.std_db**2 - seen_gain**2 / total
-            remembered = min(self.std_db**2, OVERLAP * variance / MEMORY_READINGS)
-            self.std_db = math.sqrt(max(left, remembered, reading.floor_std_db**2))
+            left = assumed - seen_gain**2 / total
+            remembered = max(left, min(assumed, OVERLAP * variance / MEMORY_READINGS))
+            self._fading = (1.0 - seen_gain / total) ** 2 * self._fading + remembered - left
+            self.std_db = math.sqrt(max(remembered - self._fading, reading.floor_std_db**2))
             self._covariance -= seen_gain * seen_slope / total
             self._slope_variance = max(self._slope_variance - seen_slope**2 / total, 0.0)
 
@@ -149,4 +154,5 @@ class Tracker:
         self.gain_db = gain_db
         self.std_db = math.sqrt(variance + lag**2 * self._slope_variance)
         self.outliers = 0
+        self._fading = 0.0
         self._drift = 0.0
