@@ -123,6 +123,16 @@ def test_an_unsure_outlier_puts_in_doubt_but_does_not_move() -> None:
     assert tracker.gain_db == -9.5
 
 
+@pytest.mark.parametrize(("error_db", "std_db"), [(0.36, 0.078), (-0.61, 0.130), (-0.72, 0.158), (-1.09, 0.191)])
+def test_the_last_window_of_a_word_whose_phase_was_turned_moves_nothing(error_db: float, std_db: float) -> None:
+    tracker = settled()  # the readings are those of speech that ends in digital silence, at 37° and 90°
+    tracker.update(Reading(-9.5 + error_db, std_db))
+    assert tracker.gain_db == -9.5
+    assert tracker.outliers == 1
+    tracker.update(Reading(-9.5, std_db))
+    assert tracker.outliers == 0
+
+
 def test_three_unsure_outliers_in_a_row_are_a_change() -> None:
     tracker = settled()
     gains_db, _ = feed(tracker, readings([10.5] * 3, 0.6))
