@@ -14,8 +14,9 @@ DRIFT_SIGMAS = 1.5
 """Nor is a run of sure readings on one side with this (exponentially averaged) mean."""
 
 SURE_STD_DB = 0.05
-"""One reading at least this sure may declare a change alone; weaker ones must be three in a row.
+"""One reading at least this sure, or surer than what it contradicts, may declare a change alone.
 
+Others must be three in a row.
 Where a word ends in digital silence, and the target's filter has shifted its sound into that, single readings were
 off by six times the deviation that they stated; none of those stated less than 0.078 dB.
 """
@@ -131,7 +132,7 @@ class Tracker:
         self.outliers = self.outliers + 1 if outlying else 0
         if reading.std_db < DROWNED_STD_DB:
             self._drift = 0.8 * self._drift + 0.2 * min(max(deviation, -3.0), 3.0)
-        declared = reading.std_db < SURE_STD_DB or self.outliers >= 3
+        declared = reading.std_db < max(SURE_STD_DB, self.std_db) or self.outliers >= 3
         if (outlying and declared) or abs(self._drift) > DRIFT_SIGMAS:
             self._note_change(abs(innovation))
             self._begin(reading.gain_db - lag * self._slope_db, variance + (CHANGE_UNCERTAINTY * innovation) ** 2, lag)

@@ -133,6 +133,14 @@ def test_the_last_window_of_a_word_whose_phase_was_turned_moves_nothing(error_db
     assert tracker.outliers == 0
 
 
+def test_a_first_reading_that_was_wrong_is_given_up_for_one_that_is_surer() -> None:
+    tracker = Tracker()
+    tracker.update(Reading(-11.48, 0.114))  # as at the first sound of speech that sets in amid a window
+    tracker.update(Reading(-12.09, 0.086))
+    assert tracker.gain_db == -12.09
+    assert tracker.outliers == 0
+
+
 def test_three_unsure_outliers_in_a_row_are_a_change() -> None:
     tracker = settled()
     gains_db, _ = feed(tracker, readings([10.5] * 3, 0.6))
