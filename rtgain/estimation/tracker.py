@@ -11,7 +11,7 @@ CHANGE_SIGMAS = 4.0
 """A reading this many standard deviations off is no noise."""
 
 DRIFT_SIGMAS = 1.5
-"""Nor is a run of sure readings on one side with this (exponentially averaged) mean."""
+"""Nor is a run of readings on one side with this (exponentially averaged) mean."""
 
 SURE_STD_DB = 0.05
 """One reading at least this sure, or surer than what it contradicts, may declare a change alone.
