@@ -13,16 +13,18 @@ CHANGE_SIGMAS = 4.0
 DRIFT_SIGMAS = 1.5
 """Nor is a run of readings on one side with this (exponentially averaged) mean."""
 
-SURE_STD_DB = 0.05
-"""One reading at least this sure, or surer than what it contradicts, may declare a change alone.
+ALONE_SIGMAS = 8.0
+"""One reading this far off, or surer than what it contradicts, declares a change alone; others must be three in a row.
 
-Others must be three in a row.
 Where a word ends in digital silence, and the target's filter has shifted its sound into that, single readings were
-off by six times the deviation that they stated; none of those stated less than 0.078 dB.
+off by up to six of the deviations that they stated.
 """
 
-DROWNED_STD_DB = 0.5
-"""What noise drowns is weaker, and reads high by one to three deviations, window after window: it tells of no drift."""
+SURE_STD_DB = 0.5
+"""Weaker readings declare no change alone, nor does a run of them on one side.
+
+What noise drowns reads high by one to three deviations, window after window: that is no drift.
+"""
 
 OVERLAP = 2.0
 """Windows overlap by three quarters, so a further reading is worth only half a new one (measured)."""
@@ -130,10 +132,11 @@ class Tracker:
         deviation = innovation / math.sqrt(variance + seen)
         outlying = abs(deviation) > CHANGE_SIGMAS
         self.outliers = self.outliers + 1 if outlying else 0
-        if reading.std_db < DROWNED_STD_DB:
+        sure = reading.std_db < SURE_STD_DB
+        if sure:
             self._drift = 0.8 * self._drift + 0.2 * min(max(deviation, -3.0), 3.0)
-        declared = reading.std_db < max(SURE_STD_DB, self.std_db) or self.outliers >= 3
-        if (outlying and declared) or abs(self._drift) > DRIFT_SIGMAS:
+        alone = reading.std_db < self.std_db or (sure and abs(deviation) > ALONE_SIGMAS)
+        if (outlying and (alone or self.outliers >= 3)) or abs(self._drift) > DRIFT_SIGMAS:
             self._note_change(abs(innovation))
             self._begin(reading.gain_db - lag * self._slope_db, variance + (CHANGE_UNCERTAINTY * innovation) ** 2, lag)
         elif not outlying:
