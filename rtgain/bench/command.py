@@ -41,7 +41,7 @@ def _run(names: Sequence[str], inputs: Sequence[str], duration_s: float, json: s
     signals = [recording(Path(name)) for name in inputs] or built_in()
     for name in names:
         made, total = {
-            "accuracy": lambda: (accuracy.rows(signals), len(signals) * len(accuracy.CASES)),
+            "accuracy": lambda: (accuracy.rows(signals), len(signals) * len(accuracy.CASES) + 1),
             "tracking": lambda: (tracking.rows(signals), len(signals)),
             "headless": lambda: (headless.rows(), headless.ROWS),
             "callback": lambda: (callback.rows(duration_s), len(callback.RUNS)),

@@ -11,12 +11,19 @@ CHANGE_SIGMAS = 4.0
 """A reading this many standard deviations off is no noise."""
 
 DRIFT_SIGMAS = 1.5
-"""Nor is a run of sure readings on one side with this (exponentially averaged) mean."""
+"""Nor is a run of readings on one side with this (exponentially averaged) mean."""
+
+ALONE_SIGMAS = 8.0
+"""One reading this far off, or surer than what it contradicts, declares a change alone; others must be three in a row.
+
+Where a word ends in digital silence, and the target's filter has shifted its sound into that, single readings were
+off by up to six of the deviations that they stated.
+"""
 
 SURE_STD_DB = 0.5
-"""One reading at least this sure may declare a change alone; weaker ones must be three in a row.
+"""Weaker readings declare no change alone, nor does a run of them on one side.
 
-What noise drowns is weaker, and reads high by one to three deviations, window after window: it tells of no drift.
+What noise drowns reads high by one to three deviations, window after window: that is no drift.
 """
 
 OVERLAP = 2.0
@@ -70,11 +77,14 @@ class Tracker:
     """The gain in dB believed now, and its standard deviation. Infinite deviation: nothing known yet.
 
     `outliers` counts readings in a row that contradict it and are too weak to overthrow it: it is in doubt.
+    `_fading` is variance that the filter assumes on top of what the deviation says, so that old readings fade: it
+    tells how much the next reading counts, and nothing of the error.
     """
 
     gain_db: float = 0.0
     std_db: float = math.inf
     outliers: int = 0
+    _fading: float = 0.0
     _slope_db: float = 0.0
     _slope_variance: float = 0.0
     _covariance: float = 0.0
@@ -115,7 +125,8 @@ class Tracker:
         blur_db = BLUR * abs(self._slope_db) * reading.spread_hops
         variance = reading.std_db**2 + reading.floor_std_db**2 + blur_db**2
         innovation = reading.gain_db - (self.gain_db + lag * self._slope_db)
-        seen_gain = self.std_db**2 + lag * self._covariance
+        assumed = self.std_db**2 + self._fading
+        seen_gain = assumed + lag * self._covariance
         seen_slope = self._covariance + lag * self._slope_variance
         seen = seen_gain + lag * seen_slope
         deviation = innovation / math.sqrt(variance + seen)
@@ -124,16 +135,18 @@ class Tracker:
         sure = reading.std_db < SURE_STD_DB
         if sure:
             self._drift = 0.8 * self._drift + 0.2 * min(max(deviation, -3.0), 3.0)
-        if (outlying and (sure or self.outliers >= 3)) or abs(self._drift) > DRIFT_SIGMAS:
+        alone = reading.std_db < self.std_db or (sure and abs(deviation) > ALONE_SIGMAS)
+        if (outlying and (alone or self.outliers >= 3)) or abs(self._drift) > DRIFT_SIGMAS:
             self._note_change(abs(innovation))
             self._begin(reading.gain_db - lag * self._slope_db, variance + (CHANGE_UNCERTAINTY * innovation) ** 2, lag)
         elif not outlying:
             total = seen + OVERLAP * variance
             self.gain_db += seen_gain / total * innovation
             self._slope_db += seen_slope / total * innovation
-            left = self.std_db**2 - seen_gain**2 / total
-            remembered = min(self.std_db**2, OVERLAP * variance / MEMORY_READINGS)
-            self.std_db = math.sqrt(max(left, remembered, reading.floor_std_db**2))
+            left = assumed - seen_gain**2 / total
+            remembered = max(left, min(assumed, OVERLAP * variance / MEMORY_READINGS))
+            self._fading = (1.0 - seen_gain / total) ** 2 * self._fading + remembered - left
+            self.std_db = math.sqrt(max(remembered - self._fading, reading.floor_std_db**2))
             self._covariance -= seen_gain * seen_slope / total
             self._slope_variance = max(self._slope_variance - seen_slope**2 / total, 0.0)
 
@@ -149,4 +162,5 @@ class Tracker:
         self.gain_db = gain_db
         self.std_db = math.sqrt(variance + lag**2 * self._slope_variance)
         self.outliers = 0
+        self._fading = 0.0
         self._drift = 0.0

@@ -1,12 +1,14 @@
 """The accuracy that is promised, on the built-in signals, through whole sessions on the fast clock."""
 
 import functools
+import math
 
 import numpy as np
 import pytest
 import soundfile
 
-from rtgain.bench.accuracy import CASES, GAIN_DB, Case, Take, measure, trace
+from rtgain.bench.accuracy import CASES, GAIN_DB, Case, Take, measure, pooled, trace
+from rtgain.bench.report import Row
 from rtgain.bench.signals import Signal, built_in
 from rtgain.config import SessionConfig, session_config
 from rtgain.estimation.estimate import Estimate, State
@@ -20,12 +22,33 @@ def signals() -> dict[str, Signal]:
     return {signal.name: signal for signal in built_in()}
 
 
+@functools.cache
+def measured(name: str, case_name: str) -> Row:
+    return measure(signals()[name], next(case for case in CASES if case.name == case_name))
+
+
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 @pytest.mark.parametrize("name", SIGNALS)
 def test_every_case_reaches_its_error(name: str, case: Case) -> None:
-    row = measure(signals()[name], case)
+    row = measured(name, case.name)
     assert row["tracking"] > 700
     assert row["rtgain_db"] <= row["limit_db"] == case.limit_db
+
+
+def test_in_noise_and_motion_errors_lie_within_two_deviations_as_often_as_promised() -> None:
+    by_chance = [case.name for case in CASES if case.errs_by_chance]
+    all_of_them = pooled([measured(name, case) for name in (*SIGNALS, "babble") for case in by_chance])
+    assert all_of_them["tracking"] > 8000
+    assert 0.90 <= all_of_them["within_2_std"] <= 0.99
+    assert all_of_them["reached"]
+
+
+def test_a_signal_that_is_tracked_longer_counts_more_and_one_that_never_is_not_at_all() -> None:
+    counted = [(100, 1.0), (300, 0.9), (0, math.nan)]
+    rows = [{"signal": "x", "case": "y", "within_2_std": share, "tracking": count} for count, share in counted]
+    assert pooled(rows)["within_2_std"] == pytest.approx(0.925)
+    assert pooled(rows)["tracking"] == 400
+    assert not pooled(rows[2:])["reached"]
 
 
 @pytest.mark.parametrize("name", SIGNALS)

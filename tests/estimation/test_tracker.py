@@ -42,12 +42,14 @@ def test_nothing_is_known_before_the_first_reading_and_that_is_taken_as_it_is() 
 
 
 def test_deviation_falls_as_of_readings_half_of_which_are_new_until_the_memory_is_full() -> None:
-    _, stds_db = feed(Tracker(), readings([-9.5] * 200, 0.1))
+    _, stds_db = feed(Tracker(), readings([-9.5] * 400, 0.1))
     one = math.hypot(0.1, FLOOR_STD_DB)
-    # 1/σ² grows by half of one reading's with each more, until MEMORY_READINGS of such halves are full.
-    count = np.arange(200)
-    expected = one / np.sqrt(np.minimum(1.0 + count / OVERLAP, MEMORY_READINGS / OVERLAP))
-    np.testing.assert_allclose(stds_db, expected, rtol=1e-12)
+    # 1/σ² grows by half of one reading's with each more, until the memory is full …
+    count = np.arange(MEMORY_READINGS - 1)
+    np.testing.assert_allclose(stds_db[: len(count)], one / np.sqrt(1.0 + count / OVERLAP), rtol=1e-12)
+    # … and from then on readings fade, which leaves k / (2 − k) of their variance where each new one counts k.
+    share = 1.0 / (1.0 + MEMORY_READINGS)
+    assert stds_db[-1] == pytest.approx(one * math.sqrt(OVERLAP * share / (2.0 - share)), rel=1e-6)
 
 
 def test_nothing_is_believed_beyond_the_floor() -> None:
@@ -68,7 +70,7 @@ def test_readings_that_agree_are_averaged() -> None:
 
 
 def test_errors_are_as_large_as_stated_where_windows_overlap_by_three_quarters() -> None:
-    rng, std_db, trials, hops = np.random.default_rng(1), 0.1, 400, 60
+    rng, std_db, trials, hops = np.random.default_rng(1), 0.1, 300, 300
     energy = (np.hanning(4097)[:-1] ** 2).reshape(4, -1).sum(-1)  # of each of the four hops in a window
     energy /= np.linalg.norm(energy)
     errors, stds_db = np.empty((trials, hops)), np.empty((trials, hops))
@@ -119,6 +121,24 @@ def test_an_unsure_outlier_puts_in_doubt_but_does_not_move() -> None:
     tracker.update(Reading(-9.5, SURE_DB))
     assert tracker.outliers == 0
     assert tracker.gain_db == -9.5
+
+
+@pytest.mark.parametrize(("error_db", "std_db"), [(0.36, 0.078), (-0.61, 0.130), (-0.72, 0.158), (-1.09, 0.191)])
+def test_the_last_window_of_a_word_whose_phase_was_turned_moves_nothing(error_db: float, std_db: float) -> None:
+    tracker = settled()  # the readings are those of speech that ends in digital silence, at 37° and 90°
+    tracker.update(Reading(-9.5 + error_db, std_db))
+    assert tracker.gain_db == -9.5
+    assert tracker.outliers == 1
+    tracker.update(Reading(-9.5, std_db))
+    assert tracker.outliers == 0
+
+
+def test_a_first_reading_that_was_wrong_is_given_up_for_one_that_is_surer() -> None:
+    tracker = Tracker()
+    tracker.update(Reading(-11.48, 0.114))  # as at the first sound of speech that sets in amid a window
+    tracker.update(Reading(-12.09, 0.086))
+    assert tracker.gain_db == -12.09
+    assert tracker.outliers == 0
 
 
 def test_three_unsure_outliers_in_a_row_are_a_change() -> None:
@@ -178,8 +198,8 @@ def test_where_a_ramp_ends_the_gain_rests() -> None:
 def test_a_gain_that_jumps_about_is_not_sure_for_long_and_calms_down() -> None:
     tracker = settled()
     _, restless_db = feed(tracker, readings([-9.5, -4.5, -9.5, -4.5, -9.5, -4.5] * 2))
-    _, calming_db = feed(tracker, readings([-4.5] * 150))
-    calm_db = SURE_DB * math.sqrt(OVERLAP / MEMORY_READINGS)
+    _, calming_db = feed(tracker, readings([-4.5] * 350))
+    calm_db = SURE_DB * math.sqrt(OVERLAP / (2 * MEMORY_READINGS + 1))
     assert restless_db[-1] > 0.4
     assert calming_db[-1] == pytest.approx(calm_db, rel=0.01)
     # One step alone brings no unrest: it is as sure as a memory that began with it.
