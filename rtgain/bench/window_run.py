@@ -25,6 +25,9 @@ TURNS = 20
 TURN_S = 0.5
 """Turns of the gain's control, and from one to the next."""
 
+SEEN_DB = 0.1
+"""A pixel of the plot of the gain, where it shows 12 dB."""
+
 
 def since_start_s() -> float:
     """How long this process has run: both clocks count from the system's start (proc_pid_stat(5), field 22)."""
@@ -106,7 +109,7 @@ def with_window(duration_s: float) -> dict[str, float]:
                 found["estimate_s"] = since_start_s()
                 self._begin_s = time.monotonic() + SETTLE_S
             if math.isfinite(self._turned_s) and not self._is_seen:
-                self._is_seen = abs(snapshot.history.gain_true_db[-1] - self._before_db) > 0.5
+                self._is_seen = abs(snapshot.history.gain_true_db[-1] - self._before_db) > SEEN_DB
                 if self._is_seen:
                     QTimer.singleShot(0, self._note_seen)  # after what waits to be painted
 
