@@ -16,7 +16,7 @@ from torch import Tensor
 from rtgain.dsp.alignment import CrossSpectrum
 from rtgain.dsp.analysis import SpectraPair, delayed, moments_of, rms_of_power, spectra_of
 from rtgain.dsp.evidence import POLARITY_COSINE, Evidence, unbiased, weigh
-from rtgain.dsp.gain import DB_PER_NEPER
+from rtgain.dsp.gain import DB_PER_NEPER, LogGain
 from rtgain.dsp.losses import FeatureLoss, SpectralLoss, loss_named
 from rtgain.dsp.optimum import cramer_rao_std_db
 from rtgain.estimation.aligner import ALIGNED, Alignment
@@ -154,7 +154,7 @@ class Estimator:
                 gain_db = DB_PER_NEPER * (float(rest.log_gain) + level_log[index])
                 reading = Reading(gain_db, std_db[index], lag_hops[index], spread_hops[index], floor_std_db)
                 self._follow(reading, in_phase[index], alignment)
-                self._state = gate or self._judge(rest, alignment)
+                self._state = gate or self._judge(rest, alignment, pairs, index)
             estimates.append(
                 Estimate(
                     center_frame=float(windows.center_frames[index]),
@@ -287,8 +287,9 @@ class Estimator:
             turn = 1.0 - POLARITY_MEMORY if self._cosine else 1.0
             self._cosine += turn * (in_phase - self._cosine)
 
-    def _judge(self, rest: Descent, alignment: Alignment) -> State:
-        if self._untold_s >= LOST_S or alignment.hopeless or float(rest.loss) > VAIN_LOSS:
+    def _judge(self, rest: Descent, alignment: Alignment, pairs: "_Pairs", index: int) -> State:
+        vain = float(rest.loss) > VAIN_LOSS and float(pairs.at(index).least_loss) > VAIN_LOSS
+        if self._untold_s >= LOST_S or alignment.hopeless or vain:
             return State.INCOHERENT
         in_doubt = self.tracker.outliers > 0 or self.tracker.std_db > TRACKING_STD_DB
         if in_doubt or not rest.settled or not alignment.known:
@@ -315,6 +316,12 @@ class _Pairs:
     level_log: Tensor
     lag_hops: Tensor
     spread_hops: Tensor
+
+    @property
+    def least_loss(self) -> Tensor:
+        """The loss at the closed form's gain, ``(B,)``: what no gain takes away."""
+        best = self.loss.gained(self.dry, LogGain(log_gain=self.optimum_log)).detach()
+        return self.loss.distance(best, self.target, self.weights)
 
     def at(self, index: int) -> "_Pairs":
         """One pair, as a batch of its own."""

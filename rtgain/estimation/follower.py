@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rtgain.audio.memory import DRY, GAIN, TARGET, EngineMemory
 from rtgain.dsp.alignment import CrossSpectrum, global_delay
-from rtgain.estimation.aligner import WELL_EXPLAINED, Aligner
+from rtgain.estimation.aligner import WELL_EXPLAINED, Aligner, Alignment
 from rtgain.estimation.estimate import Estimate
 from rtgain.estimation.estimator import Estimator, Windows
 from rtgain.estimation.settings import MAX_DELAY_S, WINDOW_FRAMES_MAX, EstimatorSettings
@@ -33,7 +33,10 @@ SEARCH_MIN_S = 1.0
 SEARCH_RATE = 48_000
 """What is below half of this rate tells a delay; the rest is hardly heard, and would cost memory and time."""
 
-LATE_HOPS = 4
+LIVE_BATCH_HOPS = 16
+"""The most windows in a batch live: even where a loss takes ten times as long as the sound, something comes."""
+
+LATE_HOPS = 2
 """With more windows than this to catch up with, a live follower is late."""
 
 LEAST_GAIN = 1e-6
@@ -106,6 +109,7 @@ class Follower:
         self.dropped_frames = 0
         self._live = live
         self._of_rivals: list[tuple[str, Estimate]] = []
+        self._for_rivals: tuple[Windows, Alignment] | None = None
         self._sound = sound
         self._cross = CrossSpectrum()
         self._hop = 0
@@ -142,7 +146,8 @@ class Follower:
             estimator.frozen = on
 
     def take_rivals(self) -> list[tuple[str, Estimate]]:
-        """What the rivals have estimated since the last call, each with its entry in the race."""
+        """What the rivals estimate of the windows since the last call, each with its entry in the race."""
+        self._let_rivals_estimate()
         taken, self._of_rivals = self._of_rivals, []
         return taken
 
@@ -152,12 +157,26 @@ class Follower:
         settings = self.estimator.settings
         return self._hop * settings.hop_frames + settings.window_frames + max(0, self.aligner.offset_frames)
 
+    @property
+    def late_s(self) -> float:
+        """How long ago the next estimate could have been made."""
+        return (self._sound.written - self.next_frame) / self.estimator.settings.sample_rate
+
+    def skip_to_newest(self) -> None:
+        """Go on with the newest window. What lies before it counts as dropped."""
+        settings = self.estimator.settings
+        newest = self._sound.written - settings.window_frames - max(0, self.aligner.offset_frames)
+        hop = max(self._hop, newest // settings.hop_frames)
+        self.dropped_frames += (hop - self._hop) * settings.hop_frames
+        self._hop = hop
+
     def advance(self) -> list[Estimate]:
         """The estimates of all windows that are complete by now, up to the next reading of the delay.
 
         An empty list means that no window is complete. Raises `Overtaken` when the ring was overwritten
-        while it was read; the next call then goes on with what is left.
+        while it was read; the next call then goes on with what is left. Rivals come later: nothing waits for them.
         """
+        self._let_rivals_estimate()
         settings = self.estimator.settings
         hop_frames, window_frames = settings.hop_frames, settings.window_frames
         self._skip_lost()
@@ -165,6 +184,8 @@ class Follower:
         ready = (self._sound.written - self.next_frame) // hop_frames + 1
         reading_hops = FOLLOW_HOPS if self.aligner.steady else SEARCH_HOPS
         hops = min(ready, reading_hops - self._hop % reading_hops, WINDOW_FRAMES_MAX // window_frames)
+        if self._live:
+            hops = min(hops, LIVE_BATCH_HOPS)
         if hops <= 0:
             return []
         start = self._hop * hop_frames
@@ -179,13 +200,20 @@ class Follower:
             available_frames=float(self.next_frame) + hop_frames * np.arange(hops, dtype=np.float64),
             gain_true_db=mean_gain_db(stretch[GAIN, dry_from : dry_from + span], window_frames, hop_frames),
         )
-        estimates = self.estimator.estimate(windows, self.aligner.alignment, self._cross)
-        for entry, rival in self.rivals.items() if not self._live or ready <= LATE_HOPS else ():
-            self._of_rivals += [(entry, estimate) for estimate in rival.estimate(windows, self.aligner.alignment)]
+        alignment = self.aligner.alignment
+        estimates = self.estimator.estimate(windows, alignment, self._cross)
+        if not self._live or ready <= LATE_HOPS:
+            self._for_rivals = windows, alignment
         self._hop += hops
         if self._hop % reading_hops == 0:
             self._read_delay(reading_hops * hop_frames)
         return estimates
+
+    def _let_rivals_estimate(self) -> None:
+        waiting, self._for_rivals = self._for_rivals, None
+        if waiting is not None:
+            for entry, rival in self.rivals.items():
+                self._of_rivals += [(entry, estimate) for estimate in rival.estimate(*waiting)]
 
     def _skip_lost(self) -> None:
         """Go on with the first window that has a target, and with the newest when the next one is overwritten."""
@@ -193,10 +221,7 @@ class Follower:
         offset = self.aligner.offset_frames
         self._hop = max(self._hop, -(-max(0, -offset) // settings.hop_frames))
         if self._hop * settings.hop_frames + min(0, offset) < self._sound.oldest:
-            newest = self._sound.written - settings.window_frames - max(0, offset)
-            hop = max(self._hop, newest // settings.hop_frames)
-            self.dropped_frames += (hop - self._hop) * settings.hop_frames
-            self._hop = hop
+            self.skip_to_newest()
 
     def _read_delay(self, span_frames: int) -> None:
         cross, self._cross = self._cross, CrossSpectrum()

@@ -7,6 +7,7 @@ matched signal back. This module is imported by both sides; torch is imported on
 import multiprocessing
 import os
 import signal
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -24,6 +25,9 @@ from rtgain.estimation.settings import EstimatorSettings, race_key
 if TYPE_CHECKING:
     from rtgain.estimation.follower import Follower, RingSound
     from rtgain.estimation.landscape import Painter
+
+LATE_S = 2.0
+"""Who is this late, and slower than the sound, leaves out what he will not catch up with."""
 
 LONGEST_WAIT_S = 0.1
 """The ring is looked at this often even when no window can be complete: the clock may have stalled."""
@@ -219,10 +223,15 @@ class _Process:
 
     def _estimate(self) -> bool:
         """Estimate and publish what is there; whether there was anything."""
+        began_s = time.monotonic()
         try:
             estimates = self._follower.advance()
         except Overtaken:
             return True
+        settings = self._follower.estimator.settings
+        slow = time.monotonic() - began_s > len(estimates) * settings.hop_frames / settings.sample_rate
+        if estimates and slow and self._follower.late_s > LATE_S:
+            self._follower.skip_to_newest()
         for estimate in estimates:
             self._memory.estimates.write(estimate.to_row().reshape(-1, 1))
         if estimates:

@@ -35,7 +35,10 @@ LESSON = Lesson(
                 "says how "
                 "fast it grows with g. Descent takes a step against it: g ← g − rate · gradient. That is all.\n\n"
                 "Here the gradient is the mean of |dry|, which for a sine is 2/π = {slope:.3f}. The rate is 0.01, "
-                "so each step moves g by {step:.4f}, and the way from 1 to 0.15 takes {reached:.0f} steps.\n\nThe "
+                "so each step moves g by {step:.4f}, and the way from 1 to 0.15 takes {reached:.0f} steps.\n\nThat "
+                "is this experiment, as textbooks have it. What plays beside it walks on the logarithm of the gain, "
+                "with a loss that is divided by the target: a step means the same at every level. The walk is "
+                "shorter there, and the loss is 1 at a gain of 0.\n\nThe "
                 "sine has 300 cycles in half a second: that is 600 Hz."
             ),
             figures={
@@ -62,7 +65,7 @@ LESSON = Lesson(
                 "The reference is now −6 dB (×{half:.3f}). Nothing is told to the estimate, which begins anew at 0 dB "
                 "and finds this one too. Now move the reference gain yourself: it comes along wherever you go."
             ),
-            watch="the estimate walk to the new line, at the same pace as before.",
+            watch="the estimate walk to the new line. It has less far to go than before.",
             listen="Difference (4): target minus matched. It fades to nothing as the estimate arrives.",
             controls={**CRAWL, "gain_db": -6.0},
             expects=(Within("gain_db", -6.1, -5.9),),
@@ -81,7 +84,7 @@ LESSON = Lesson(
                 "bound” is "
                 "how sure any estimate could be.)"
             ),
-            watch="the estimate arrive within a fraction of a second. Press R to begin anew.",
+            watch="the estimate: it is on the line already. Press R: it is back before you can see it leave.",
             listen="Matched (3): you will hardly hear it move.",
             controls={**CRAWL, "lr": 0.1, "steps": 24},
             expects=(Within("gain_db", -16.58, -16.38, by_s=1.5),),

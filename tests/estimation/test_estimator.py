@@ -266,6 +266,16 @@ def test_unrelated_sounds_converge_at_first_and_are_then_incoherent(seed: int) -
     assert first >= LOST_S * RATE / HOP - 1
 
 
+def test_a_slow_descent_is_converging_however_far_it_has_to_go_and_a_vain_one_incoherent() -> None:
+    tone = np.sin(0.3 * np.arange(119 * HOP + WINDOW))
+    slow = settings(loss="waveform", optimizer="SGD", lr=0.01, steps=1)
+    on_its_way = estimate(tone, GAIN * tone, Estimator(slow))
+    assert on_its_way[0].loss > 1.0, "at a gain of one the loss is several times what there is of the target"
+    assert State.INCOHERENT not in states(on_its_way)
+    turned = np.cos(0.3 * np.arange(len(tone)))
+    assert State.INCOHERENT in states(estimate(tone, GAIN * turned, Estimator(slow)))
+
+
 def test_a_hopeless_alignment_is_incoherent_and_an_unknown_one_never_tracks() -> None:
     dry = noise(4)
     windows = windows_of(dry, GAIN * dry)

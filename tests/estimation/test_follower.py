@@ -21,6 +21,7 @@ from rtgain.estimation.follower import (
     FOLLOW_HOPS,
     LATE_HOPS,
     LEAST_GAIN,
+    LIVE_BATCH_HOPS,
     SEARCH_HOPS,
     Follower,
     RingSound,
@@ -446,6 +447,18 @@ def test_live_a_race_does_not_hold_up_a_follower_that_is_late(memory: EngineMemo
     assert len(follower.take_rivals()) <= LATE_HOPS
     write(memory, dry[:HOP], GAIN * dry[:HOP])
     assert len(all_of(follower)) == len(follower.take_rivals()) == 1
+
+
+def test_live_a_batch_is_short_and_what_is_late_can_be_left_out(memory: EngineMemory) -> None:
+    dry = noise(2 * RATE)
+    write(memory, dry, GAIN * dry)
+    follower = Follower(RingSound(memory), Estimator(settings(align=False)), live=True)
+    assert len(follower.advance()) == LIVE_BATCH_HOPS
+    left_out = (2 * RATE - WINDOW) // HOP - LIVE_BATCH_HOPS
+    assert follower.late_s == pytest.approx(left_out * HOP / RATE)
+    follower.skip_to_newest()
+    assert (follower.late_s, follower.dropped_frames) == (0.0, left_out * HOP)
+    assert [one.center_frame for one in all_of(follower)] == [2 * RATE - WINDOW / 2]
 
 
 def test_who_stays_in_the_race_goes_on_and_who_comes_begins(memory: EngineMemory) -> None:

@@ -1,7 +1,9 @@
 """The estimator's process, a real one: what it says, obeys and leaves behind."""
 
+import itertools
 import json
 import math
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -17,7 +19,7 @@ from rtgain.audio.memory import EngineMemory
 from rtgain.estimation.curves import LossCurves
 from rtgain.estimation.estimate import Estimate, State
 from rtgain.estimation.settings import EstimatorSettings
-from rtgain.estimation.worker import Failed, Freeze, Progress, Ready, Reset, Watch, Worker, publish_match
+from rtgain.estimation.worker import Failed, Freeze, Progress, Ready, Reset, Watch, Worker, _Process, publish_match
 from tests.processes import is_running
 from tests.waiting import until
 
@@ -213,6 +215,30 @@ def test_a_parent_that_is_killed_leaves_no_process_and_never_loaded_torch(tmp_pa
         assert told["torch"] is False
         parent.kill()
     until(lambda: not is_running(told["pid"]), timeout_s=20.0)
+
+
+@pytest.mark.parametrize(("batch_s", "left_out"), [(0.2, False), (0.3, True)])
+def test_who_is_late_and_slower_than_the_sound_goes_on_with_the_newest(
+    memory: EngineMemory, monkeypatch: pytest.MonkeyPatch, batch_s: float, left_out: bool
+) -> None:
+    """Sixteen hops are 0.256 s of sound. With four seconds of it there, a batch takes `batch_s`."""
+    from rtgain.estimation.estimator import Estimator
+    from rtgain.estimation.follower import LIVE_BATCH_HOPS, Follower, RingSound
+
+    write(memory, 4 * RATE // HOP)
+    ours, theirs = multiprocessing.Pipe()
+    sound = RingSound(memory)
+    process = _Process(memory, sound, Follower(sound, Estimator(SETTINGS), live=True), theirs)
+    clock = itertools.count(0.0, batch_s)
+    monkeypatch.setattr("rtgain.estimation.worker.time.monotonic", lambda: next(clock))
+    while process._estimate():
+        pass
+    times = [one.center_frame for one in taken(memory)]
+    assert times[LIVE_BATCH_HOPS - 1 : LIVE_BATCH_HOPS + 1] == (
+        [15 * HOP + WINDOW / 2, 4 * RATE - WINDOW / 2] if left_out else [(hop * HOP) + WINDOW / 2 for hop in (15, 16)]
+    )
+    dropped = 4 * RATE - WINDOW - LIVE_BATCH_HOPS * HOP
+    assert (ours.recv() == Progress(dropped)) if left_out else not ours.poll()
 
 
 @pytest.mark.parametrize(("polarity", "delay", "gain", "delay_frames"), [(-1, 40.5, -GAIN, 40.5), (1, -3.0, GAIN, 0.0)])
