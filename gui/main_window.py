@@ -1,6 +1,7 @@
 """The window: puts the panels together, reads snapshots on one timer, and shows what becomes of the session."""
 
 import logging
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,10 @@ class MainWindow(QMainWindow):
         self._lost: list[str] = []
         self._look_for_lost = QTimer(self, interval=LOOK_FOR_DEVICES_MS)
         self._was_painted = False
+        # One after the other, so that no frame draws them all.
+        self._numbers = deque(
+            [self._show_place, self.health.show_snapshot, self.levels.show_numbers, self._show_readout]
+        )
         self._since_numbers = QElapsedTimer()
         self._lay_out()
         self._connect()
@@ -179,18 +184,27 @@ class MainWindow(QMainWindow):
             return
         self._show_plots(snapshot)
         over = snapshot.ended or not snapshot.running
-        if over or not self._since_numbers.isValid() or self._since_numbers.elapsed() >= NUMBERS_MS:
+        if (
+            over
+            or not self._since_numbers.isValid()
+            or self._since_numbers.elapsed() >= NUMBERS_MS / len(self._numbers)
+        ):
             self._since_numbers.start()
-            self.readout.show_snapshot(snapshot, frozen=self.estimator.freeze.isChecked())
-            self.levels.show_numbers(snapshot)
-            self.health.show_snapshot(snapshot)
-            self.position.show_snapshot(snapshot)
-            self.reference.ends.show_channels(snapshot.channels)
+            self._numbers.rotate()
+            for show in self._numbers if over else (self._numbers[0],):
+                show(snapshot)
         for notice in snapshot.notices:
             log.warning("%s", notice)
             self.notices.show_notice("session", notice)
         if over:
             self._show_end(snapshot)
+
+    def _show_readout(self, snapshot: "Snapshot") -> None:
+        self.readout.show_snapshot(snapshot, frozen=self.estimator.freeze.isChecked())
+
+    def _show_place(self, snapshot: "Snapshot") -> None:
+        self.position.show_snapshot(snapshot)
+        self.reference.ends.show_channels(snapshot.channels)
 
     def _show_plots(self, snapshot: "Snapshot") -> None:
         loss = self.host.config.loss

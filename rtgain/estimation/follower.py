@@ -36,7 +36,7 @@ SEARCH_RATE = 48_000
 LIVE_BATCH_HOPS = 16
 """The most windows in a batch live: even where a loss takes ten times as long as the sound, something comes."""
 
-LATE_HOPS = 2
+LATE_HOPS = 1
 """With more windows than this to catch up with, a live follower is late."""
 
 LEAST_GAIN = 1e-6
