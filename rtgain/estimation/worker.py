@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from rtgain.estimation.landscape import Painter
 
 LATE_S = 2.0
-"""Who is this late, and slower than the sound, leaves out what he will not catch up with."""
+"""Who is this late, and was slower than the sound for so many batches, leaves out what he will not catch up with."""
+
+SLOW_BATCHES = 3
+"""One alone may have been held up, and the first is slow."""
 
 LONGEST_WAIT_S = 0.1
 """The ring is looked at this often even when no window can be complete: the clock may have stalled."""
@@ -175,6 +178,7 @@ class _Process:
         self._follower = follower
         self._commands = commands
         self._reported_dropped = 0
+        self._slow_batches = 0
         self._painter: Painter | None = None
         self._loudness: LoudnessThread | None = None
 
@@ -230,7 +234,8 @@ class _Process:
             return True
         settings = self._follower.estimator.settings
         slow = time.monotonic() - began_s > len(estimates) * settings.hop_frames / settings.sample_rate
-        if estimates and slow and self._follower.late_s > LATE_S:
+        self._slow_batches = self._slow_batches + 1 if estimates and slow else 0
+        if self._slow_batches >= SLOW_BATCHES and self._follower.late_s > LATE_S:
             self._follower.skip_to_newest()
         for estimate in estimates:
             self._memory.estimates.write(estimate.to_row().reshape(-1, 1))

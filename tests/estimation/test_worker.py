@@ -19,7 +19,18 @@ from rtgain.audio.memory import EngineMemory
 from rtgain.estimation.curves import LossCurves
 from rtgain.estimation.estimate import Estimate, State
 from rtgain.estimation.settings import EstimatorSettings
-from rtgain.estimation.worker import Failed, Freeze, Progress, Ready, Reset, Watch, Worker, _Process, publish_match
+from rtgain.estimation.worker import (
+    SLOW_BATCHES,
+    Failed,
+    Freeze,
+    Progress,
+    Ready,
+    Reset,
+    Watch,
+    Worker,
+    _Process,
+    publish_match,
+)
 from tests.processes import is_running
 from tests.waiting import until
 
@@ -221,7 +232,7 @@ def test_a_parent_that_is_killed_leaves_no_process_and_never_loaded_torch(tmp_pa
 def test_who_is_late_and_slower_than_the_sound_goes_on_with_the_newest(
     memory: EngineMemory, monkeypatch: pytest.MonkeyPatch, batch_s: float, left_out: bool
 ) -> None:
-    """Sixteen hops are 0.256 s of sound. With four seconds of it there, a batch takes `batch_s`."""
+    """Sixteen hops are 0.256 s of sound. With four seconds of it there, each batch takes `batch_s`."""
     from rtgain.estimation.estimator import Estimator
     from rtgain.estimation.follower import LIVE_BATCH_HOPS, Follower, RingSound
 
@@ -233,11 +244,11 @@ def test_who_is_late_and_slower_than_the_sound_goes_on_with_the_newest(
     monkeypatch.setattr("rtgain.estimation.worker.time.monotonic", lambda: next(clock))
     while process._estimate():
         pass
-    times = [one.center_frame for one in taken(memory)]
-    assert times[LIVE_BATCH_HOPS - 1 : LIVE_BATCH_HOPS + 1] == (
-        [15 * HOP + WINDOW / 2, 4 * RATE - WINDOW / 2] if left_out else [(hop * HOP) + WINDOW / 2 for hop in (15, 16)]
-    )
-    dropped = 4 * RATE - WINDOW - LIVE_BATCH_HOPS * HOP
+    hops = SLOW_BATCHES * LIVE_BATCH_HOPS
+    times = [one.center_frame - WINDOW / 2 for one in taken(memory)]
+    assert times[:hops] == [hop * HOP for hop in range(hops)]
+    assert times[hops] == (4 * RATE - WINDOW if left_out else hops * HOP)
+    dropped = 4 * RATE - WINDOW - hops * HOP
     assert (ours.recv() == Progress(dropped)) if left_out else not ours.poll()
 
 
