@@ -32,6 +32,8 @@ CURVE_FIELDS = (
 )
 """What is drawn, from the lowest up: dots and dashes over the solid line, so all show where they agree."""
 
+ESTIMATED_FIELDS = ("gain_est_db", "least_squares_db", "gain_opt_db")
+
 RIVALS = (FIRST_RIVAL, SECOND_RIVAL)
 
 Trace = NDArray[np.float64]
@@ -98,14 +100,21 @@ class GainPlot(PlotCard):
         self.focus = None if gains_db is None else smallest_range(*gains_db)
         self._show_level_axis()
 
-    def show_history(self, history: "History", now_s: float, rivals: Sequence["Rival"] = ()) -> None:
-        """Draw `history`, and those of `rivals`, as they look at `now_s` (seconds of the session's time)."""
+    def show_history(
+        self, history: "History", now_s: float, rivals: Sequence["Rival"] = (), *, gain_now_db: float = np.nan
+    ) -> None:
+        """Draw `history`, and those of `rivals`, as they look at `now_s` (seconds of the session's time).
+
+        The reference goes on to `gain_now_db`, now: who turns the gain need not wait for the windows that hear it.
+        """
         if self.frozen:
             return
         self.keep_sharp()
         ago_s = history.time_s - now_s
-        for field, _ in CURVE_FIELDS:
+        for field in ESTIMATED_FIELDS:
             self._draw(self.curves[field], history.time_s, now_s, getattr(history, field))
+        reference_db = np.append(history.gain_true_db, gain_now_db)
+        self._draw(self.curves["gain_true_db"], np.append(history.time_s, now_s), now_s, reference_db)
         self._name_rivals([rival.name for rival in rivals])
         for index, line in enumerate(self.rivals):
             trace = rivals[index].history if index < len(rivals) else None
@@ -117,7 +126,8 @@ class GainPlot(PlotCard):
         shown = ago_s >= -SHOWN_S
         closed_form = without_outliers(history.gain_opt_db[shown])
         raced = [without_outliers(rival.history.gain_est_db) for rival in rivals]
-        ends = extent(history.gain_est_db[shown], history.gain_true_db[shown], closed_form, *raced)
+        known_db = history.gain_est_db[shown], history.gain_true_db[shown], np.array([gain_now_db])
+        ends = extent(*known_db, closed_form, *raced)
         if self.range.follow(*ends, now_s):
             self._show_level_axis()
 

@@ -208,7 +208,9 @@ class MainWindow(QMainWindow):
 
     def _show_plots(self, snapshot: "Snapshot") -> None:
         loss = self.host.config.loss
-        self.gain_plot.show_history(snapshot.history, snapshot.time_s, snapshot.rivals)
+        self.gain_plot.show_history(
+            snapshot.history, snapshot.time_s, snapshot.rivals, gain_now_db=snapshot.gain_now_db
+        )
         self.loss_over_time.show_history(snapshot.history, snapshot.time_s, loss)
         self.loss_curve.show_snapshot(snapshot, loss)
         self.spectrum.show_snapshot(snapshot)

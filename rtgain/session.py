@@ -15,12 +15,14 @@ from rtgain import __version__
 from rtgain.audio.drivers import DeviceDriver, Driver, FastDriver, RealtimeDriver
 from rtgain.audio.engine import Engine
 from rtgain.audio.excerpt import Excerpt
+from rtgain.audio.memory import GAIN
+from rtgain.audio.ring import Overtaken
 from rtgain.audio.sources import FileSource
 from rtgain.automation import load_automation
 from rtgain.config import DEFAULT_SYNTHETIC_S, Clock, Hear, SessionConfig, with_changes
 from rtgain.errors import DeviceLostError, InputError
 from rtgain.estimation.estimate import Estimate
-from rtgain.estimation.settings import MAX_DELAY_S, WINDOW_FRAMES_MAX, EstimatorSettings, Racer
+from rtgain.estimation.settings import LEAST_GAIN, MAX_DELAY_S, WINDOW_FRAMES_MAX, EstimatorSettings, Racer
 from rtgain.estimation.supervisor import Estimation, InProcess, Supervisor
 from rtgain.levels import LevelMeters
 from rtgain.matched import LiveMatched, Matched, OfflineMatched
@@ -234,6 +236,7 @@ class Session:
             std_db=last.std_db if last else math.nan,
             delay_ms=1e3 * last.delay_frames / self.sample_rate if last else math.nan,
             polarity=last.polarity if last else 0,
+            gain_now_db=self._gain_now_db(),
             history=self.trace.history(HISTORY_S),
             rivals=self.rivals,
             curves=estimation.curves() if estimation else None,
@@ -375,6 +378,14 @@ class Session:
         """Of the source, or of one turn of a file that is repeated; None for what has no end."""
         endless_file = self._file is not None and self.total_frames is None
         return self._file.turn_frames if self._file is not None and endless_file else self.total_frames
+
+    def _gain_now_db(self) -> float:
+        ring = self._engine.memory.audio
+        try:
+            gain = float(ring.read(ring.written - 1, 1)[GAIN, 0]) if ring.written else math.nan
+        except Overtaken:
+            return math.nan
+        return 20.0 * math.log10(max(gain, LEAST_GAIN)) if gain == gain else math.nan
 
     @property
     def _position_frame(self) -> int:

@@ -40,7 +40,8 @@ class Snapshot:
 
     `levels` are those of ``dry``, ``target`` and ``matched``. `position_s` is where in a file (or what a duration
     leaves of it) the sound is, and `length_s` how long that is; the length of what has no end is None, and its
-    position the time played. `curves` are None until a window has told something, `scope` unless it was asked for.
+    position the time played. `gain_now_db` is the reference gain of the newest frame. `curves` are None until a
+    window has told something, `scope` unless it was asked for.
     """
 
     running: bool
@@ -60,6 +61,7 @@ class Snapshot:
     std_db: float
     delay_ms: float
     polarity: int
+    gain_now_db: float
     history: History
     rivals: tuple[Rival, ...]
     curves: LossCurves | None

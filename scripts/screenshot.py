@@ -57,7 +57,7 @@ def main(folder: str = "docs") -> int:
         else:
             timer.stop()
             window.grab().save(f"{folder}/window.png")
-            first, *others = (frame.quantize(64, dither=Image.Dither.NONE) for frame in frames)
+            first, *others = (frame.quantize(256, dither=Image.Dither.NONE) for frame in frames)
             duration_ms = round(1000 * FILM_STEPS * STEP_S)
             first.save(f"{folder}/window.gif", save_all=True, append_images=others, duration=duration_ms, loop=0)
             window.close()

@@ -162,6 +162,7 @@ def test_snapshot_shows_how_things_stand(fast: Callable[..., Session]) -> None:
         assert (before.running, before.ended, before.state, before.frames) == (False, False, "waiting", 0)
         assert math.isnan(before.gain_db)
         assert math.isnan(before.estimate_age_s)
+        assert math.isnan(before.gain_now_db)
         session.start()
         for_s(session, 3)
         now = session.snapshot()
@@ -171,6 +172,7 @@ def test_snapshot_shows_how_things_stand(fast: Callable[..., Session]) -> None:
         assert (now.state, now.polarity) == ("tracking", 1)
         assert now.gain_db == pytest.approx(-12.0, abs=0.01)
         assert now.gain_linear == pytest.approx(10 ** (now.gain_db / 20))
+        assert now.gain_now_db == pytest.approx(-12.0, abs=1e-5)
         assert len(now.history.time_s) == session.trace.estimates
         assert (now.xruns, now.dropped_frames, now.estimator_restarts, now.notices) == (0, 0, 0, ())
 

@@ -109,7 +109,7 @@ def with_window(duration_s: float) -> dict[str, float]:
                 found["estimate_s"] = since_start_s()
                 self._begin_s = time.monotonic() + SETTLE_S
             if math.isfinite(self._turned_s) and not self._is_seen:
-                self._is_seen = abs(snapshot.history.gain_true_db[-1] - self._before_db) > SEEN_DB
+                self._is_seen = abs(snapshot.gain_now_db - self._before_db) > SEEN_DB
                 if self._is_seen:
                     QTimer.singleShot(0, self._note_seen)  # after what waits to be painted
 

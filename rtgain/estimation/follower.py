@@ -16,7 +16,7 @@ from rtgain.dsp.alignment import CrossSpectrum, global_delay
 from rtgain.estimation.aligner import WELL_EXPLAINED, Aligner, Alignment
 from rtgain.estimation.estimate import Estimate
 from rtgain.estimation.estimator import Estimator, Windows
-from rtgain.estimation.settings import MAX_DELAY_S, WINDOW_FRAMES_MAX, EstimatorSettings
+from rtgain.estimation.settings import LEAST_GAIN, MAX_DELAY_S, WINDOW_FRAMES_MAX, EstimatorSettings
 
 SEARCH_HOPS = 16
 """Hops between readings of the delay while it is searched for, or in doubt."""
@@ -39,8 +39,6 @@ LIVE_BATCH_HOPS = 16
 LATE_HOPS = 1
 """With more windows than this to catch up with, a live follower is late."""
 
-LEAST_GAIN = 1e-6
-"""A gain that passes through zero, where its polarity turns over, counts as −120 dB."""
 
 Sample = TypeVar("Sample", np.float32, np.float64)
 

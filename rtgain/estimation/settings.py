@@ -29,6 +29,9 @@ RATES = {
 """Defaults on the normalized losses, whose gradients lie in ±1."""
 
 
+LEAST_GAIN = 1e-6
+"""A gain that passes through zero, where its polarity turns over, counts as −120 dB."""
+
 MAX_DELAY_S = 1.0
 """The longest delay that is found, either way."""
 

@@ -20,14 +20,13 @@ from rtgain.estimation.estimator import Estimator
 from rtgain.estimation.follower import (
     FOLLOW_HOPS,
     LATE_HOPS,
-    LEAST_GAIN,
     LIVE_BATCH_HOPS,
     SEARCH_HOPS,
     Follower,
     RingSound,
     mean_gain_db,
 )
-from rtgain.estimation.settings import EstimatorSettings
+from rtgain.estimation.settings import LEAST_GAIN, EstimatorSettings
 
 RATE, WINDOW, HOP = 8_000, 512, 128
 GAIN = 0.15

@@ -118,6 +118,7 @@ class FakeSession:
             "gain_linear": 10 ** (self._estimate_db / 20) if self._rows else math.nan,
             "std_db": self._rows[-1][4] if self._rows else math.nan, "delay_ms": 0.0,
             "polarity": -1 if self.config.polarity == "invert" else 1,
+            "gain_now_db": self._gain_db,
             "history": History(*rows.T), "rivals": tuple(rival(entry, rows) for entry in self._race),
             "curves": self._curves() if self._rows else None,
             "scope": self._scope(now) if scope and now * RATE >= WINDOW else None,

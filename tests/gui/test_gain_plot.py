@@ -39,6 +39,17 @@ def test_band_encloses_the_area_between_its_edges() -> None:
     assert areas == [2.0, 2.0]
 
 
+def test_the_reference_goes_on_to_what_it_is_now_and_the_axis_with_it(qtbot: Any) -> None:
+    plot = GainPlot()
+    qtbot.addWidget(plot)
+    plot.show_history(history(gain_true_db=-16.0, gain_est_db=-16.0), 20.0, gain_now_db=9.0)
+    path = plot.curves["gain_true_db"].path()
+    assert (path.currentPosition().x(), path.currentPosition().y()) == (0.0, 9.0)
+    assert plot.range.current.holds(-16.0, 9.0)
+    before = path.elementAt(path.elementCount() - 2)
+    assert (before.x, before.y) == pytest.approx((-0.02, -16.0))
+
+
 def test_band_of_nothing_is_nothing() -> None:
     x, y = band_outline(np.array([0.0, 1.0]), np.array([NAN, NAN]), np.array([NAN, NAN]))
     assert x.size == y.size == 0
