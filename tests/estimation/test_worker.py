@@ -22,6 +22,7 @@ from rtgain.estimation.settings import EstimatorSettings
 from rtgain.estimation.worker import (
     SLOW_BATCHES,
     Failed,
+    Finish,
     Freeze,
     Progress,
     Ready,
@@ -115,8 +116,11 @@ def test_one_process_from_its_first_word_to_its_last(memory: EngineMemory, worke
     until(has_longer_hops)
 
     before = len(taken(memory))
+    os.kill(worker.pid, signal.SIGSTOP)  # else it may estimate them before it hears of a limit
     write(memory, 8)
     limit_frame = memory.audio.written - 4 * HOP
+    worker.send(Finish(limit_frame))
+    os.kill(worker.pid, signal.SIGCONT)
     assert worker.finish(limit_frame, timeout_s=30.0)
     assert not worker.alive
     assert len(taken(memory)) >= before
