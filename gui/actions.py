@@ -174,7 +174,7 @@ class Actions(QObject):
             self.play_what_may_be_heard()
             self._window.show_config()
         else:
-            self._restart_with(lambda: self._host.set_options(**(dict.fromkeys(CHANNELS) | controls)))
+            self._restart_with(lambda: self._host.set_options(**controls))
 
     def enter_lessons(self) -> None:
         """Put the session aside and begin the lessons' present step."""
@@ -237,11 +237,6 @@ class Actions(QObject):
         self._window.exhibits.activateWindow()
         if learn.step.has_exhibits:
             self._window.experiment.run(learn.lesson.name)
-        self.show_experiment()
-
-    def show_step(self) -> None:
-        """Let the exhibits' window follow the Learn panel to another step, and a sound of the last one end."""
-        self.stop_exhibit()
         self.show_experiment()
 
     def show_experiment(self) -> None:

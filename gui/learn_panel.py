@@ -25,8 +25,6 @@ NUMBERS_S = 0.25
 
 SOUNDLESS = "\N{WHITE CIRCLE} Start the sound (Space), and it is checked here as it happens."
 TAKEN_OVER = "\N{BLACK SQUARE} You have the controls. Try what you like; “Set the controls again” brings the step back."
-NOTHING_EXPECTED = "\N{BLACK CIRCLE} Nothing to wait for here: read, and go on."
-NOT_LIVE = "\N{WHITE CIRCLE} Press “Run the experiment”: a window shows it, and what it finds is checked here."
 
 
 HEIGHT = 150
@@ -70,7 +68,7 @@ class LearnPanel(QFrame):
 
     @property
     def outcome(self) -> Outcome:
-        """What has come of the present step on the live sound; "waiting" too where nothing is to come."""
+        """What has come of the present step on the live sound; "waiting" too before it has begun."""
         return together(self._watches) if self._watches else "waiting"
 
     @property
@@ -83,8 +81,7 @@ class LearnPanel(QFrame):
     def begin(self) -> None:
         """Ask for the present step's controls, and watch for what comes of them."""
         self.judge_anew()
-        if self.step.controls:
-            self.controls_wanted.emit(self.step.settings)
+        self.controls_wanted.emit(self.step.settings)
 
     def leave(self) -> None:
         """Judge nothing, and want nothing of the plots, until it begins again."""
@@ -99,7 +96,7 @@ class LearnPanel(QFrame):
         self.xrun.setEnabled(False)  # until there is a count from which it can be told
         self.watch_anew()
         self.again.setEnabled(False)
-        self._write_beginning()
+        self.outcome_line.setText(SOUNDLESS)
 
     def watch_anew(self) -> None:
         """Forget what has been seen: the estimate begins now. Xruns are still those since the controls were set."""
@@ -142,12 +139,10 @@ class LearnPanel(QFrame):
         self.experiment.setText(text)
         self.experiment.setToolTip(tip)
         self.experiment.setVisible(self.step.has_exhibits or bool(self.step.why))
-        if not self._watches:
-            self._write_beginning()
 
     def controls_changed_by_user(self) -> None:
         """The student has moved something: nothing is judged until the controls are set again."""
-        if self.step.controls and self.judges:
+        if self.judges:
             self.leave()
             self.again.setEnabled(True)
             self.outcome_line.setText(TAKEN_OVER)
@@ -185,7 +180,7 @@ class LearnPanel(QFrame):
         self.previous.setEnabled((self.lesson, place) != (LESSONS[0], 0))
         self.next.setEnabled((self.lesson, place) != (LESSONS[-1], count - 1))
         self.xrun.setVisible(step.act == "xrun")
-        self._write_beginning()
+        self.outcome_line.setText(SOUNDLESS)
         self.show_experiment(NOT_RUN)
 
     def _moved(self) -> str:
@@ -194,21 +189,12 @@ class LearnPanel(QFrame):
         befores = [self.lesson.steps[place - 1].settings] if place else [settings_with()]
         if lesson and not place:  # from the last lesson, or by the menu
             befores.append(LESSONS[lesson - 1].steps[-1].settings)
-        now = self.step.settings if self.step.controls else befores[0]
-        moved = {name: value for name, value in now.items() if any(value != before[name] for before in befores)}
+        moved = {
+            name: value
+            for name, value in self.step.settings.items()
+            if any(value != before[name] for before in befores)
+        }
         return in_words(moved)
-
-    def _write_beginning(self) -> None:
-        found = [fill(finding.text, self._stage.numbers) for finding in self.step.finds if self._stage.numbers]
-        if self.step.expects:
-            self.outcome_line.setText(SOUNDLESS)
-        elif not self.step.finds:
-            self.outcome_line.setText(NOTHING_EXPECTED)
-        elif found:
-            mark = self.finding_outcome
-            self.outcome_line.setText(f"{MARKS[mark]} {'seen ✓' if mark == 'seen' else 'not so:'} {' '.join(found)}")
-        else:
-            self.outcome_line.setText(f"{MARKS['happening']} {self._stage.doing}" if self._stage.doing else NOT_LIVE)
 
     def _write_outcome(self) -> None:
         """What there is, once all has been seen; before, the first that is still open."""

@@ -335,7 +335,7 @@ class MainWindow(QMainWindow):
         self.learn.focus_wanted.connect(self.gain_plot.focus_on)
         self.learn.xrun_wanted.connect(self.host.make_xrun)
         self.learn.experiment_wanted.connect(does.show_exhibits)
-        self.learn.step_changed.connect(does.show_step)
+        self.learn.step_changed.connect(does.show_experiment)
         self.experiment.changed.connect(does.show_experiment)
         self.exhibits.cancel_wanted.connect(self.experiment.cancel)
         self.exhibits.play_wanted.connect(does.play_exhibit)

@@ -6,7 +6,6 @@ from typing import Any, Self
 
 from gui.monitor import FeedbackGuard
 from gui.session_host import SessionHost
-from rtgain.config import CHANNELS
 from rtgain.lessons.controls import IN_WORDS
 
 
@@ -20,5 +19,5 @@ class PutAside:
     @classmethod
     def of(cls, host: SessionHost, guard: FeedbackGuard) -> Self:
         """The session that `host` has now."""
-        options = {name: getattr(host.config, name) for name in (*IN_WORDS, *CHANNELS)}
+        options = {name: getattr(host.config, name) for name in IN_WORDS}
         return cls(options | {"hear": guard.wanted}, host.state != "stopped")

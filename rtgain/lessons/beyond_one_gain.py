@@ -1,7 +1,26 @@
 """Lesson 7: beyond one gain."""
 
-from rtgain.lessons.expectations import Finding
+from pathlib import Path
+from typing import Any
+
+from rtgain.lessons.expectations import Finding, Within
 from rtgain.lessons.lesson import Lesson, Step
+
+RECORDINGS = Path(__file__).parent / "recordings"
+THREE_BANDS, LOW_SHELF = RECORDINGS / "three-bands.flac", RECORDINGS / "low-shelf.flac"
+"""Dry, target, and dry through what has been learned, as channels: what the lesson's experiment came to once."""
+
+DRY, LEARNED = 1, 3
+
+
+def _played(recording: Path, dry_channel: int) -> dict[str, Any]:
+    """The second channel of `recording` as the target of another one, over and over."""
+    return {
+        "input": str(recording), "loop": True, "target": "channel", "dry_channel": dry_channel, "align": "off",
+    }  # fmt: skip
+
+
+NOTHING_LEFT = Within("gain_db", -0.01, 0.01)
 
 LESSON = Lesson(
     name="beyond-one-gain",
@@ -14,14 +33,37 @@ LESSON = Lesson(
     animation="The frequency response of three bands, on its way to the target's, over 40 steps of Rprop.",
     steps=(
         Step(
+            title="One gain is not enough",
+            text=(
+                "The target is pink noise through three bands: {true_low_db:.0f} dB below 250 Hz, {true_high_db:.0f} "
+                "above 2500, {true_mid_db:+.0f} between. One gain must answer for all, and comes to "
+                "{one_bands_db:.0f} dB: the high band's, where most bins lie. It is quite sure. What is left of the "
+                "target then, the difference, is only {fallen_bands_db:.1f} dB softer than all of it."
+            ),
+            watch="the spectrum: target and matched agree to the right of 2500 Hz, and nowhere else.",
+            listen="Target (2); Matched (3), far too soft; Difference (4), nearly as loud as the target.",
+            controls=_played(THREE_BANDS, DRY),
+            expects=(Within("gain_db", -15.2, -14.7),),
+            finds=(
+                Finding("one_bands_db", -15.2, -14.7, "One gain comes to {one_bands_db:.2f} dB."),
+                Finding(
+                    "fallen_bands_db", 0.0, 1.0, "The difference is {fallen_bands_db:.2f} dB softer than the target."
+                ),
+            ),
+            sounds={"dry": "Pink noise.", "bands": "Through the three bands: the target."},
+            duration_s=3.0,
+        ),
+        Step(
             title="Three gains",
             text=(
-                "Pink noise through three bands at {true_low_db:.0f}, {true_mid_db:+.0f} and {true_high_db:.0f} "
-                "dB. The same loss and loop, three parameters: after {steps:.0f} steps they are {low_db:.2f}, "
-                "{mid_db:+.2f} and {high_db:.2f} dB. (What plays has one gain; these are run beside it.)"
+                "The same loop with three parameters: from 0 dB, after {steps:.0f} steps they are {low_db:.2f}, "
+                "{mid_db:+.2f} and {high_db:.2f} dB. “Run the experiment” does it before your eyes. What plays as Dry "
+                "has been through the bands that were learned: for one gain nothing is left to do, 0 dB."
             ),
-            watch="the response, on its way to the target's; and the three gains, step by step.",
-            listen="Play pink noise, the target and the match.",
+            watch="the estimate at 0 dB. In the experiment, the response on its way, and the gains step by step.",
+            listen="Dry (1) and Target (2): alike. Difference (4): silence.",
+            controls=_played(THREE_BANDS, LEARNED),
+            expects=(NOTHING_LEFT,),
             finds=(
                 Finding("low_db", -9.01, -8.99, "The low band comes to {low_db:.3f} dB."),
                 Finding("mid_db", 3.99, 4.01, "The middle band comes to {mid_db:+.3f} dB."),
@@ -30,22 +72,29 @@ LESSON = Lesson(
             why=(
                 "Nothing in the loop is about gains. A *processor* turns audio into audio and says how its output "
                 "changes with its parameters; torch does the rest. rtgain.fit(rtgain.ThreeBandGain(16000), dry, "
-                'target, optimizer="Rprop", lr=0.5) is all of it.\n\nA closed form there is none any more: the '
-                "bands overlap, and their sum has its phase."
+                'target, optimizer="Rprop", lr=0.5) is all of it. It is the loop of the experiments of lessons 1 to '
+                "4, with the losses and optimizers of the live estimate; that one has a single gain, and listens "
+                "on.\n\nA closed form there is none any more: the bands overlap, and their sum has its phase."
             ),
             figures={"bands": "The three gains, step by step."},
-            sounds={"dry": "Pink noise.", "bands": "Through the three bands: the target.", "bands_matched": "Matched."},
+            sounds={"bands_matched": "Pink noise through the three bands that were learned."},
+            duration_s=3.0,
         ),
         Step(
             title="A low shelf",
             text=(
-                "A shelf of {true_shelf_db:.0f} dB below {true_shelf_hz:.0f} Hz: two parameters of different "
-                "kinds, decibels and octaves. From −3 dB at 2 kHz Rprop comes to {shelf_db:.2f} dB at "
-                "{shelf_hz:.1f} Hz, for it looks at no slope's size, only its sign."
+                "A shelf of {true_shelf_db:.0f} dB below {true_shelf_hz:.0f} Hz. One gain does not notice: most bins "
+                "lie above, and it says {one_shelf_db:.2f} dB, with a difference louder than the target. The shelf has "
+                "two parameters of different kinds, decibels and octaves. From −3 dB at 2 kHz Rprop comes to "
+                "{shelf_db:.2f} dB at {shelf_hz:.1f} Hz, for it looks at no slope's size, only its sign."
             ),
-            watch="both parameters, step by step.",
-            listen="Play the target: what is below the corner is softer.",
+            watch="the spectrum below 500 Hz. In the experiment, both parameters, step by step.",
+            listen="Dry (1), then Target (2), whose bass is softer; Difference (4): the bass that is gone.",
+            controls=_played(LOW_SHELF, DRY),
+            expects=(NOTHING_LEFT,),
             finds=(
+                Finding("one_shelf_db", -0.01, 0.01, "One gain comes to {one_shelf_db:.3f} dB."),
+                Finding("over_shelf_db", 0.0, 3.0, "The difference is {over_shelf_db:.1f} dB louder than the target."),
                 Finding("shelf_db", -12.05, -11.95, "The shelf's gain comes to {shelf_db:.3f} dB."),
                 Finding("shelf_hz", 495.0, 505.0, "The shelf's corner comes to {shelf_hz:.1f} Hz."),
             ),
@@ -54,16 +103,21 @@ LESSON = Lesson(
                 "no recursion to differentiate through, and nothing that can become unstable on the way."
             ),
             figures={"shelf": "Gain and corner, step by step."},
-            sounds={"shelf": "Through the shelf: the target."},
+            sounds={"shelf": "Pink noise through the shelf: the target."},
+            duration_s=3.0,
         ),
         Step(
             title="Where it stops being convex",
             text=(
                 "Over the corner, the loss is no bowl: below it flattens, its slope {slope_ratio:.1f} times "
                 "less than near. And a shelf of 0 dB is no shelf: its corner makes no difference, so "
-                "a descent from there starts blind in that direction."
+                "a descent from there starts blind in that direction. The one that is heard here, as Dry, began above "
+                "the corner, and found it."
             ),
-            watch="the valley, with its flat side.",
+            watch="in the experiment, the valley, with its flat side.",
+            listen="Dry (1) and Target (2): alike. Difference (4): silence.",
+            controls=_played(LOW_SHELF, LEARNED),
+            expects=(NOTHING_LEFT,),
             finds=(
                 Finding(
                     ("bulge_percent"),
@@ -90,6 +144,8 @@ LESSON = Lesson(
                 "the size of a slope."
             ),
             figures={"valley": "The loss against the corner, from 31 Hz to 8 kHz, the gain being right."},
+            sounds={"shelf_matched": "Pink noise through the shelf that was learned."},
+            duration_s=3.0,
         ),
     ),
 )

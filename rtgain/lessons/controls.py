@@ -1,9 +1,10 @@
 """The options of a session that lessons set, and how the window calls them."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from rtgain.config import SessionConfig
+from rtgain.config import SYNTHETIC_INPUTS, SessionConfig
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -16,8 +17,12 @@ def _or_auto(value: Any) -> str:
     return "auto" if value is None else f"{value:g}"
 
 
+def _source(value: str) -> str:
+    return value.capitalize() if value in SYNTHETIC_INPUTS else Path(value).name
+
+
 IN_WORDS: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "input": ("Source", str.capitalize),
+    "input": ("Source", _source),
     "loop": ("Loop", lambda on: "on" if on else "off"),
     "gain_db": ("Gain", _with_unit(" dB")),
     "automation": ("Automation", str),
@@ -26,6 +31,9 @@ IN_WORDS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "delay_ms": ("Delay", _with_unit(" ms")),
     "noise_dbfs": ("Noise", _with_unit(" dBFS")),
     "target": ("Target", str),
+    "dry_channel": ("Dry channel", _or_auto),
+    "target_channel": ("Target channel", _or_auto),
+    "output_channel": ("Output channel", _or_auto),
     "loss": ("Loss", str),
     "optimizer": ("Optim.", str),
     "lr": ("Rate", _or_auto),

@@ -254,4 +254,4 @@ def together(watches: Sequence[Watch]) -> Outcome:
 
 
 def _number(value: float) -> str:
-    return UNKNOWN if math.isnan(value) else f"{round(value, 3):g}".replace("-", MINUS)
+    return UNKNOWN if math.isnan(value) else f"{round(value, 3) + 0.0:g}".replace("-", MINUS)

@@ -16,8 +16,8 @@ class Step:
     Attributes:
         text: what happens, in the window and on the page.
         watch, listen: where to look, what to play.
-        controls: changes to the default `SessionConfig`; empty where there is nothing to play.
-        expects: what the estimate is to do then.
+        controls: changes to the default `SessionConfig`.
+        expects: what the estimate is to do then; at least one thing.
         finds: what the lesson's experiment is to measure.
         why: the explanation; paragraphs are parted by an empty line, and ``*word*`` is emphasis.
         figures, sounds: captions by the names that `rtgain.lessons.exhibits` makes them under.
@@ -28,10 +28,10 @@ class Step:
 
     title: str
     text: str
-    watch: str = ""
-    listen: str = ""
-    controls: Mapping[str, Any] = field(default_factory=dict)
-    expects: tuple[Expectation, ...] = ()
+    watch: str
+    listen: str
+    controls: Mapping[str, Any]
+    expects: tuple[Expectation, ...]
     finds: tuple[Finding, ...] = ()
     why: str = ""
     figures: Mapping[str, str] = field(default_factory=dict)

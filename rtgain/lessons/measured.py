@@ -1,15 +1,23 @@
-"""The numbers in the lessons' texts as they were measured once, for the window, which never imports torch.
+"""What the lessons' experiments came to once, for the window, which never imports torch: numbers and recordings.
 
-``python -m rtgain.lessons.measured`` measures them anew; a test holds the texts that they give to a fresh run.
+``python -m rtgain.lessons.measured`` makes them anew; tests hold the texts and the sounds to a fresh run.
 """
 
 import functools
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
 
 from rtgain.lessons import LESSONS
 from rtgain.trace import write_whole
+
+if TYPE_CHECKING:
+    from rtgain.lessons.exhibits import Sound
 
 FILE = Path(__file__).with_suffix(".json")
 
@@ -22,11 +30,23 @@ def measured_numbers(lesson: str) -> Mapping[str, float]:
 
 
 def write_measured() -> None:
-    """Run every lesson's experiment and write down its numbers."""
+    """Run every lesson's experiment, and keep its numbers and recordings."""
     from rtgain.lessons.exhibits import exhibits_of
 
-    numbers = {lesson.name: dict(exhibits_of(lesson.name, 0).numbers) for lesson in LESSONS}
+    exhibits = {lesson.name: exhibits_of(lesson.name, 0) for lesson in LESSONS}
+    numbers = {name: dict(shown.numbers) for name, shown in exhibits.items()}
     write_whole(FILE, (json.dumps(numbers, indent=2) + "\n").encode())
+    for shown in exhibits.values():
+        for path, names in shown.recordings.items():
+            write_whole(path, recording([shown.sounds[name] for name in names]))
+
+
+def recording(sounds: "Sequence[Sound]") -> bytes:
+    """Sounds of one length and rate as the channels of a FLAC file of 16 bits."""
+    buffer = io.BytesIO()
+    channels = np.stack([sound.samples for sound in sounds], axis=1)
+    soundfile.write(buffer, channels, sounds[0].sample_rate, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
 
 
 if __name__ == "__main__":

@@ -82,13 +82,12 @@ def data_uri(name: str, content: bytes) -> str:
 
 def _step(step: Step, numbers: Mapping[str, float], results: Sequence[Result], media: Mapping[str, bytes]) -> str:
     parts = [f"<section><h2>{_text(step.title)}</h2>", f"<p>{_text(fill(step.text, numbers))}</p>"]
-    if step.controls:
-        hints = (
-            ("In the window", in_words(step.controls)),
-            ("Watch", fill(step.watch, numbers)),
-            ("Listen", fill(step.listen, numbers)),
-        )
-        parts.append("<dl>" + "".join(f"<dt>{name}</dt><dd>{_text(hint)}</dd>" for name, hint in hints) + "</dl>")
+    hints = (
+        ("In the window", in_words(step.controls)),
+        ("Watch", fill(step.watch, numbers)),
+        ("Listen", fill(step.listen, numbers)),
+    )
+    parts.append("<dl>" + "".join(f"<dt>{name}</dt><dd>{_text(hint)}</dd>" for name, hint in hints) + "</dl>")
     parts += [f"<p>{emphasized(fill(why, numbers))}</p>" for why in step.why.split("\n\n") if why]
     for name, caption in step.figures.items():
         said = _text(fill(caption, numbers))

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,15 +124,6 @@ def test_the_panel_judges_what_was_found(qtbot: Any, finished: Stage) -> None:
     assert (panel.finding_outcome, panel.experiment.text()) == ("seen", "● Experiment: 2 of 2 ✓ in this step")
     panel.show_experiment(Stage(numbers={**finished.numbers, "gain": 0.5}, folder=finished.folder))
     assert (panel.finding_outcome, panel.experiment.text()) == ("not so", "▲ Experiment: 1 of 2 ✓ in this step")
-
-
-def test_where_nothing_is_live_the_panel_waits_for_the_experiment(qtbot: Any) -> None:
-    panel = LearnPanel()
-    qtbot.addWidget(panel)
-    panel.choose_lesson(len(LESSONS) - 1)
-    assert panel.outcome_line.text().startswith("○ Press “Run the experiment”")
-    panel.show_experiment(Stage(numbers=measured_numbers(LAST.name), folder=Path()))
-    assert panel.outcome_line.text().startswith("● seen ✓ The low band comes to −9.000 dB. The middle band comes")
 
 
 def test_a_step_that_has_only_a_why_shows_it(qtbot: Any, exhibits: ExhibitWindow) -> None:

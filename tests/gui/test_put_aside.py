@@ -109,18 +109,6 @@ def test_a_sound_that_ends_gives_the_session_back_to_the_step(
     assert window.host.config == SessionConfig(**OPTIONS)
 
 
-def test_a_sound_is_stopped_where_the_next_step_sets_nothing(qtbot: Any, open_window: OpenWindow, stage: Stage) -> None:
-    window = open_window(**OPTIONS)
-    window.learn_button.click()
-    window.learn.choose_lesson(len(LESSONS) - 1)
-    before = window.host.config
-    window.actions_.play_exhibit(str(next(stage.folder.glob("*.wav"))))  # type: ignore[union-attr]
-    assert window.host.config.is_file
-    qtbot.mouseClick(window.learn.next, Qt.MouseButton.LeftButton)
-    assert not window.learn.step.controls
-    assert window.host.config.model_copy(update={"hear": before.hear}) == before
-
-
 def test_a_source_that_the_student_has_chosen_over_a_sound_stays(
     qtbot: Any, open_window: OpenWindow, stage: Stage
 ) -> None:

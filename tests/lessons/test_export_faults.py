@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -90,9 +91,17 @@ def test_a_folder_that_cannot_be_written_is_refused_in_one_line_before_anything_
 def test_a_disk_that_is_full_is_told_in_one_line_and_no_half_file_is_left(tmp_path: Path) -> None:
     """A limit of a file's size stands for the disk: the page, the largest file, does not fit any more.
 
-    The lesson is the one that plays no session, whose shared memory would be limited too.
+    No step is played: the shared memory of its session would be limited too.
     """
-    ran = rtgain("lesson", LAST, "--export", tmp_path, preexec_fn=_limit_files)
+    unplayed = "import sys, rtgain.cli, rtgain.lessons.rehearsal as r; r.rehearse = lambda *_: []; "
+    unplayed += "sys.exit(rtgain.cli.main())"
+    ran = subprocess.run(
+        [sys.executable, "-c", unplayed, "lesson", LAST, "--export", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=_limit_files,
+    )
     assert ran.returncode == 2
     assert ran.stderr.startswith(f"rtgain: {tmp_path}/{LAST}.html: cannot be written (File too large)")
     assert (tmp_path / LAST / "animation.mp4").exists()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rtgain.audio.demo import DemoSource
+from rtgain.dsp.filters import ThreeBandGain
 from rtgain.lessons import LESSONS
 from rtgain.lessons.controls import in_words
 from rtgain.lessons.exhibits import beyond_one_gain, drawing, gain_that_learns, sine, sound_is_not_a_sine
@@ -60,6 +61,7 @@ WRITTEN: dict[str, dict[str, float]] = {
     "live": {"256": 256, "48": 48, "21": 21.3, "341": 1e3 * 16384 / 48_000, "171": 1e3 * 8192 / 48_000},
     "beyond-one-gain": {
         "40": 40, "16000": beyond_one_gain.RATE, "0.5": 0.5, "3": -beyond_one_gain.SHELF_START["gain_db"],
+        "250": ThreeBandGain.CROSSOVERS_HZ[0], "2500": ThreeBandGain.CROSSOVERS_HZ[1], "4": LESSONS[3].number,
         "31": 1e3 * 2 ** beyond_one_gain.OCTAVES[0], "8": 2 ** beyond_one_gain.OCTAVES[-1], "500": 500,
     },
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 import functools
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from rtgain.lessons import LESSONS
+from rtgain.lessons.beyond_one_gain import LOW_SHELF, THREE_BANDS
 from rtgain.lessons.export import wav
 from tests.lessons.conftest import experiment
 
@@ -151,6 +153,16 @@ def test_the_shelf_is_twelve_decibels_down_below_its_corner_and_leaves_what_is_a
     for (low_hz, high_hz), shelf in {(25, 60): -12.0, (490, 510): -6.0, (5000, 7900): 0.0}.items():
         off_db = band_db(BEYOND, "shelf", low_hz, high_hz) - band_db(BEYOND, "dry", low_hz, high_hz)
         assert off_db == pytest.approx(shelf, abs=0.2)
+    np.testing.assert_allclose(heard(BEYOND, "shelf_matched")[0], heard(BEYOND, "shelf")[0], atol=2**-14)
+
+
+@pytest.mark.parametrize("path", [THREE_BANDS, LOW_SHELF], ids=lambda path: path.stem)
+def test_what_plays_live_in_the_last_lesson_is_what_a_fresh_run_of_its_experiment_makes(path: Path) -> None:
+    kept, rate = soundfile.read(path, always_2d=True)
+    names = experiment(BEYOND).recordings[path]
+    assert rate == heard(BEYOND, "dry")[1]
+    for channel, name in enumerate(names):
+        np.testing.assert_allclose(kept[:, channel], heard(BEYOND, name)[0], atol=1.1 * 2**-15, err_msg=name)
 
 
 def test_no_sound_was_left_out() -> None:

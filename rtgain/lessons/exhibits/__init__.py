@@ -1,8 +1,9 @@
 """What the lessons measure and show: experiments in torch, their numbers, figures, sounds and animations."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,12 +25,16 @@ class Sound:
 
 @dataclass(frozen=True)
 class Exhibits:
-    """What an experiment came to. Figures and film are drawn when they are called for."""
+    """What an experiment came to. Figures and film are drawn when they are called for.
+
+    `recordings` are files that steps play live, kept with the lessons: the sounds in their channels, by name.
+    """
 
     numbers: Mapping[str, float]
     figures: Mapping[str, Callable[[], "Figure"]]
     sounds: Mapping[str, Sound]
     film: Callable[[], Film]
+    recordings: Mapping[Path, Sequence[str]] = field(default_factory=dict)
 
 
 def exhibits_of(name: str, seed: int) -> Exhibits:

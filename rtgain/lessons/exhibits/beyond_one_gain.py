@@ -4,12 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 
 from rtgain.audio.sources import PinkSource
+from rtgain.config import SessionConfig
 from rtgain.dsp.filters import Filter, LowShelf, ThreeBandGain
 from rtgain.dsp.fit import FitTrace, fit
 from rtgain.dsp.losses import SpectralLoss
+from rtgain.estimation.estimator import Estimator, Windows
+from rtgain.estimation.settings import EstimatorSettings
 from rtgain.figures import draw, paper
+from rtgain.lessons.beyond_one_gain import LOW_SHELF, THREE_BANDS
 from rtgain.lessons.exhibits import Exhibits, Sound, drawing
 from rtgain.lessons.exhibits.sine import Wave
 from rtgain.lessons.film import Film
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RATE = 16_000
+SECONDS = 4
 BANDS_DB = {"low_db": -9.0, "mid_db": 4.0, "high_db": -15.0}
 SHELF = {"gain_db": -12.0, "corner_octaves": -1.0}
 SHELF_START = {"gain_db": -3.0, "corner_octaves": 1.0}
@@ -31,10 +37,13 @@ HERTZ = np.geomspace(30.0, 7900.0, 200)
 
 def measure(seed: int) -> Exhibits:
     """`seed` draws the pink noise that is filtered."""
-    dry = PinkSource(RATE, seed=seed).read(RATE)[0].astype(np.float64)
+    dry = PinkSource(RATE, seed=seed).read(SECONDS * RATE)[0].astype(np.float64)
     banded, shelved = _filtered(_at(ThreeBandGain, BANDS_DB), dry), _filtered(_at(LowShelf, SHELF), dry)
     bands = _descend(ThreeBandGain, dict.fromkeys(BANDS_DB, 0.0), dry, banded)
     shelf = _descend(LowShelf, SHELF_START, dry, shelved)
+    bands_matched = _filtered(_at(ThreeBandGain, bands.end), dry)
+    shelf_matched = _filtered(_at(LowShelf, shelf.end), dry)
+    one_bands_db, one_shelf_db = _one_gain_db(dry, banded), _one_gain_db(dry, shelved)
     losses = np.array([_loss_at({**SHELF, "corner_octaves": octaves}, dry, shelved) for octaves in OCTAVES])
     slopes = np.abs(np.gradient(losses, OCTAVES))
     bulge = np.interp(-3.0, OCTAVES, losses) - 0.5 * (losses[0] + np.interp(-1.0, OCTAVES, losses))
@@ -72,6 +81,10 @@ def measure(seed: int) -> Exhibits:
             **{f"true_{name}": value for name, value in BANDS_DB.items()},
             **bands.end,
             "bands_error_db": max(abs(bands.end[name] - value) for name, value in BANDS_DB.items()),
+            "one_bands_db": one_bands_db,
+            "fallen_bands_db": -_left_db(dry, banded, one_bands_db),
+            "one_shelf_db": one_shelf_db,
+            "over_shelf_db": _left_db(dry, shelved, one_shelf_db),
             "steps": STEPS,
             "true_shelf_db": SHELF["gain_db"],
             "shelf_db": shelf.end["gain_db"],
@@ -85,8 +98,13 @@ def measure(seed: int) -> Exhibits:
         sounds={
             "dry": Sound(dry, RATE),
             "bands": Sound(banded, RATE),
-            "bands_matched": Sound(_filtered(_at(ThreeBandGain, bands.end), dry), RATE),
+            "bands_matched": Sound(bands_matched, RATE),
             "shelf": Sound(shelved, RATE),
+            "shelf_matched": Sound(shelf_matched, RATE),
+        },
+        recordings={
+            THREE_BANDS: ("dry", "bands", "bands_matched"),
+            LOW_SHELF: ("dry", "shelf", "shelf_matched"),
         },
         film=lambda: _film(bands),
     )
@@ -109,6 +127,25 @@ def _descend(kind: type[Filter], start: dict[str, float], dry: Wave, target: Wav
 def _loss_at(values: dict[str, float], dry: Wave, target: Wave) -> float:
     guess = torch.from_numpy(_filtered(_at(LowShelf, values), dry)).unsqueeze(0)
     return float(LOSS(guess, torch.from_numpy(target).unsqueeze(0)))
+
+
+def _one_gain_db(dry: Wave, target: Wave) -> float:
+    """Where rtgain's own estimator, which knows one gain, comes to."""
+    defaults = SessionConfig()
+    settings = EstimatorSettings(RATE, defaults.window_frames(RATE), defaults.hop_frames(RATE))
+    dry_windows, target_windows = (
+        sliding_window_view(signal.astype(np.float32), settings.window_frames)[:: settings.hop_frames].copy()
+        for signal in (dry, target)
+    )
+    unknown = np.full(len(dry_windows), np.nan)
+    windows = Windows(dry_windows, target_windows, unknown, unknown, unknown)
+    return Estimator(settings).estimate(windows)[-1].gain_est_db
+
+
+def _left_db(dry: Wave, target: Wave, gain_db: float) -> float:
+    """The level of what is left of the target without the dry signal at a gain, against the target's."""
+    left = target - 10.0 ** (gain_db / 20.0) * dry
+    return float(10.0 * np.log10(np.mean(left**2) / np.mean(target**2)))
 
 
 def _response_db(values: dict[str, float]) -> Wave:
