@@ -24,7 +24,7 @@ LESSON = Lesson(
             ),
             watch=(
                 "the estimate on the reference, and “waveform/SGD@0.1” below; in “Loss against gain”, where either "
-                "loss is least."
+                "loss is least: the spectral one at 0.15, and at −0.15 too (the next step says why)."
             ),
             listen="Target (2) and Matched (3): one level.",
             controls={**SINE, "phase_deg": 90.0, "race": (WAVEFORM,)},
@@ -38,8 +38,9 @@ LESSON = Lesson(
                 "into its frequencies; each of them is a *bin*. Each bin is a straight line down to its own best gain "
                 "and up again, so for g ≥ 0 the sum is *convex*: a bowl with one lowest place. Where that is can be "
                 "said in closed form: the median of the bins' ratios, each counted with its size. That is the dotted "
-                "line in the plot.\n\nSGD does not stand still there: it ends at {gain_90:.3f} and goes on to and "
-                "fro. See lesson 4."
+                "line in the plot.\n\nIn this experiment SGD does not stand still there: it ends at {gain_90:.3f} and "
+                "goes on to and fro, for its rate stays (lesson 4). rtgain lets the rate fall, and what plays comes to "
+                "rest."
             ),
             figures={
                 ("loss"): (
