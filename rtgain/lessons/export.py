@@ -51,6 +51,14 @@ def wav(sound: Sound) -> bytes:
     return buffer.getvalue()
 
 
+def flac(sounds: Sequence[Sound]) -> bytes:
+    """Sounds of one length and rate, side by side as channels of 16 bits."""
+    buffer = io.BytesIO()
+    channels = np.stack([sound.samples for sound in sounds], axis=1)
+    soundfile.write(buffer, channels, sounds[0].sample_rate, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
 def write_lesson(folder: Path, lesson: Lesson, exhibits: Exhibits, results: Sequence[Result], *, alone: bool) -> None:
     """Write ``NAME.html``, and what it shows into ``NAME/``. Not `alone`, the page leads to its neighbors.
 

@@ -4,20 +4,12 @@
 """
 
 import functools
-import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
-import soundfile
 
 from rtgain.lessons import LESSONS
 from rtgain.trace import write_whole
-
-if TYPE_CHECKING:
-    from rtgain.lessons.exhibits import Sound
 
 FILE = Path(__file__).with_suffix(".json")
 
@@ -32,21 +24,14 @@ def measured_numbers(lesson: str) -> Mapping[str, float]:
 def write_measured() -> None:
     """Run every lesson's experiment, and keep its numbers and recordings."""
     from rtgain.lessons.exhibits import exhibits_of
+    from rtgain.lessons.export import flac
 
     exhibits = {lesson.name: exhibits_of(lesson.name, 0) for lesson in LESSONS}
     numbers = {name: dict(shown.numbers) for name, shown in exhibits.items()}
     write_whole(FILE, (json.dumps(numbers, indent=2) + "\n").encode())
     for shown in exhibits.values():
         for path, names in shown.recordings.items():
-            write_whole(path, recording([shown.sounds[name] for name in names]))
-
-
-def recording(sounds: "Sequence[Sound]") -> bytes:
-    """Sounds of one length and rate as the channels of a FLAC file of 16 bits."""
-    buffer = io.BytesIO()
-    channels = np.stack([sound.samples for sound in sounds], axis=1)
-    soundfile.write(buffer, channels, sounds[0].sample_rate, format="FLAC", subtype="PCM_16")
-    return buffer.getvalue()
+            write_whole(path, flac([shown.sounds[name] for name in names]))
 
 
 if __name__ == "__main__":
