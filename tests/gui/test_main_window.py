@@ -98,6 +98,7 @@ def test_numbers_keep_their_places(qtbot: Any, open_window: OpenWindow, sessions
         sessions.last.faults.update(fields)
         shown = sessions.last.faults["state"]
         qtbot.waitUntil(lambda: window.readout.state.text().endswith(shown))
+        window.readout.layout().activate()
         return [widget.geometry() for widget in widgets]
 
     small = places(gain_db=0.0, gain_linear=1.0, std_db=0.001, polarity=1, state="silent")
