@@ -215,9 +215,14 @@ class Actions(QObject):
                 self._window.learn.judge_anew()
 
     @property
+    def plays_exhibit(self) -> bool:
+        """Whether the session is a sound of an experiment."""
+        return self._host.config.input == self._exhibit
+
+    @property
     def _interrupted(self) -> PutAside | None:
         """What an experiment's sound has put aside; None where nothing of it plays, or no more."""
-        return self._before_exhibit if self._host.config.input == self._exhibit else None
+        return self._before_exhibit if self.plays_exhibit else None
 
     def _bring_back(self, before: PutAside) -> None:
         options = dict(before.options)

@@ -141,6 +141,7 @@ class MainWindow(QMainWindow):
         self.reference.show_config(config)
         self.estimator.show_config(config)
         self.exhibits.show_played(config.input)
+        self.learn.show_exhibit(plays=self.actions_.plays_exhibit)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
