@@ -159,8 +159,8 @@ class Actions(QObject):
             self.say(str(error))
         self._window.estimator.show_config(self._host.config)
 
-    def set_up_lesson(self, controls: dict[str, Any]) -> None:
-        """Set every option that a lesson's step controls, without a gap in the sound where that can be."""
+    def set_up(self, controls: dict[str, Any]) -> None:
+        """Set all `controls`, of a step or of what is brought back, without a gap in the sound where that can be."""
         changed = {name for name, value in controls.items() if getattr(self._host.config, name) != value}
         interrupted = self._interrupted
         self._guard.wanted = controls.get("hear") or (
@@ -215,14 +215,19 @@ class Actions(QObject):
                 self._window.learn.judge_anew()
 
     @property
+    def plays_exhibit(self) -> bool:
+        """Whether the session is a sound of an experiment."""
+        return self._host.config.input == self._exhibit
+
+    @property
     def _interrupted(self) -> PutAside | None:
         """What an experiment's sound has put aside; None where nothing of it plays, or no more."""
-        return self._before_exhibit if self._host.config.input == self._exhibit else None
+        return self._before_exhibit if self.plays_exhibit else None
 
     def _bring_back(self, before: PutAside) -> None:
         options = dict(before.options)
         if before.ran and self._host.state != "stopped":
-            self.set_up_lesson(options)
+            self.set_up(options)
         else:
             self._guard.wanted = options["hear"]
             self._host.set_options(**options)

@@ -5,11 +5,19 @@ from typing import Any
 
 from PySide6.QtCore import QPointF, QRect, QSignalBlocker, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QCheckBox, QComboBox, QStyle, QStyleOptionButton, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QStyle, QStyleOptionButton, QStyleOptionComboBox, QWidget
 
 
 class Menu(QComboBox):
-    """A combo box with an arrow."""
+    """A combo box with an arrow; a text that is too long for it is cut in its middle."""
+
+    def initStyleOption(self, option: QStyleOptionComboBox) -> None:
+        super().initStyleOption(option)
+        field = QStyle.SubControl.SC_ComboBoxEditField
+        room = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, self).width()
+        middle = Qt.TextElideMode.ElideMiddle
+        shown = self.fontMetrics().elidedText(self.currentText(), middle, room)
+        option.currentText = shown  # type: ignore[attr-defined]  # its stubs do not know it
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

@@ -34,8 +34,11 @@ class EstimatorPanel(QFrame):
         self.loss = _menu("Loss", [(name, name) for name in known])
         self.optimizer = _menu("Optimizer", [(name, name) for name in OPTIMIZERS])
         self.rate = _box("Learning rate", digits=3, step=0.01, high=1000.0)
-        self.steps = _box("Most steps in a hop", digits=0, step=1, high=10_000)
+        self.steps = _box("Most steps in a hop (from one estimate to the next)", digits=0, step=1, high=10_000)
         self.window_ms = _menu("Analysis window", [(f"{ms:.0f} ms", ms) for ms in WINDOWS_MS])
+        self.window_ms.setToolTip(
+            "How much of the newest sound one estimate is made of: longer is surer, shorter quicker"
+        )
         self.align = CheckBox("Find the delay")
         self.align.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.align.setToolTip("Find the delay between dry and target, and take it out first")
@@ -52,6 +55,7 @@ class EstimatorPanel(QFrame):
     def show_config(self, config: SessionConfig) -> None:
         """Show what `config` sets; nothing is emitted."""
         show_choice(self.loss, config.loss, config.loss)
+        self.loss.setToolTip(f"{self.loss.accessibleName()}: {config.loss}")
         show_choice(self.optimizer, config.optimizer, config.optimizer)
         show_choice(self.window_ms, config.window_ms, f"{config.window_ms:g} ms")
         for box, value in ((self.rate, config.lr), (self.steps, config.steps)):
@@ -146,4 +150,5 @@ def _box(name: str, *, digits: int, step: float, high: float) -> NumberBox:
 def _named(name: str, buddy: QWidget) -> QLabel:
     label = QLabel(name)
     label.setBuddy(buddy)
+    label.setToolTip(buddy.toolTip())
     return label

@@ -65,7 +65,7 @@ class Experiment(QObject):
         folder = self._folder(lesson)
         folder.mkdir(exist_ok=True)
         self._running = lesson
-        self._enter(Stage(doing="Loading PyTorch…"))
+        self._enter(Stage(doing="Starting the experiment…"))
         self._process.run_module(MODULE, [lesson, str(folder)])
 
     def cancel(self) -> None:

@@ -63,7 +63,7 @@ ROOM = {
 
 MEANINGS = {
     "format": "Sample rate, and frames in one block of audio",
-    "xruns": "Blocks that the audio device lost because they came too late",
+    "xruns": "Blocks of sound that came too late; where it is heard, each is a gap",
     "load": "Share of a block's time that making it takes",
     "estimator": "Estimates made in one second, and the age of the newest",
     "speed": "Frames that really pass in a second, against the sample rate",

@@ -25,6 +25,7 @@ NUMBERS_S = 0.25
 
 SOUNDLESS = "\N{WHITE CIRCLE} Start the sound (Space), and it is checked here as it happens."
 TAKEN_OVER = "\N{BLACK SQUARE} You have the controls. Try what you like; “Set the controls again” brings the step back."
+EXHIBIT_PLAYS = "\N{BLACK SQUARE} A sound of the experiment plays in the step's place. Its “Stop” brings the step back."
 
 
 HEIGHT = 150
@@ -130,7 +131,7 @@ class LearnPanel(QFrame):
             text, tip = "Why?", "Why it is so, in a window of its own"
         elif stage.folder is None:
             text = stage.doing or "Run the experiment"
-            tip = "Figures, sounds and why, in a window of its own; they take some seconds"
+            tip = "Figures, sounds and why, in a window of its own; they take some ten seconds"
         else:
             held = [finding.holds(stage.numbers) for finding in self.step.finds]
             found = f": {sum(held)} of {len(held)} ✓ in this step" if held else ""
@@ -146,6 +147,11 @@ class LearnPanel(QFrame):
             self.leave()
             self.again.setEnabled(True)
             self.outcome_line.setText(TAKEN_OVER)
+
+    def show_exhibit(self, *, plays: bool) -> None:
+        """Say whether a sound of the experiment plays, where nothing is judged."""
+        if not self.judges:
+            self.outcome_line.setText(EXHIBIT_PLAYS if plays else TAKEN_OVER)
 
     def choose_lesson(self, index: int) -> None:
         """Begin the lesson at that place of `LESSONS`."""

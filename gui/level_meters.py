@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 SIGNALS: dict[str, Curve] = {"dry": DRY, "target": TARGET, "matched": ESTIMATE}
 COLUMNS = {"peak_dbfs": "Peak", "rms_dbfs": "RMS", "lufs": "LUFS"}
+MEANINGS = {
+    "peak_dbfs": "The highest sample, held a moment; dB re full scale",
+    "rms_dbfs": "The mean of 300 ms; dB re full scale",
+    "lufs": "How loud ears find the last 400 ms: momentary loudness, ITU-R BS.1770",
+}
 LOWEST_DBFS = -60.0
 HOLD_S = 1.5
 FALL_DB_S = 20.0
@@ -95,18 +100,17 @@ class LevelMeters(QFrame):
         self.setProperty("look", "card")
         self.setAccessibleName("Levels of dry, target and matched signal")
         self.bars = {name: MeterBar(curve) for name, curve in SIGNALS.items()}
-        self.numbers = {name: {field: self._number() for field in COLUMNS} for name in SIGNALS}
+        self.numbers = {name: {field: self._number(field) for field in COLUMNS} for name in SIGNALS}
         self._holds = {name: PeakHold() for name in SIGNALS}
         grid = QGridLayout(self)
         grid.setContentsMargins(14, 7, 14, 7)
         grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(2)
-        for column, title in enumerate(COLUMNS.values(), start=3):
+        for column, (field, title) in enumerate(COLUMNS.items(), start=3):
             label = QLabel(title)
             label.setProperty("look", "muted")
             label.setFont(tabular(label.font(), points=label.font().pointSizeF() - 1))
-            label.setToolTip({"Peak": "dB re full scale, held", "RMS": "dB re full scale, 300 ms"}.get(
-                title, "Momentary loudness, ITU-R BS.1770, 400 ms"))  # fmt: skip
+            label.setToolTip(MEANINGS[field])
             grid.addWidget(label, 0, column, Qt.AlignmentFlag.AlignRight)
         self._keys = {name: LegendKey(curve) for name, curve in SIGNALS.items()}
         for row, name in enumerate(SIGNALS, start=1):
@@ -144,8 +148,9 @@ class LevelMeters(QFrame):
         for key in self._keys.values():
             key.show_theme(theme)
 
-    def _number(self) -> QLabel:
+    def _number(self, field: str) -> QLabel:
         label = QLabel(wording.UNKNOWN)
+        label.setToolTip(MEANINGS[field])
         label.setFont(tabular(label.font()))
         label.setAlignment(Qt.AlignmentFlag.AlignRight)
         label.setMinimumWidth(max(text_width(label.font(), text) for text in ("−188.8", "clips")))

@@ -37,7 +37,7 @@ class LossCurvePlot(PlotCard):
         super().__init__(
             "Loss against gain",
             "Loss against gain: the loss in use and waveform L1, with the estimate as a point on each",
-            Legend([(ESTIMATE, "spectral"), (WAVEFORM, WAVEFORM.label)]),
+            Legend([(ESTIMATE, "loss in use"), (WAVEFORM, WAVEFORM.label)]),
             x=_gain_axis(0.5),
             y=_loss_axis(2.0),
         )
@@ -47,18 +47,18 @@ class LossCurvePlot(PlotCard):
         self.show_theme(LIGHT)
 
     def show_snapshot(self, snapshot: "Snapshot", loss: str) -> None:
-        """Draw the curves that the estimator has computed last; `loss` names the one in use."""
+        """Draw the curves that the estimator has computed last, where they are of `loss`, the one in use."""
         curves = snapshot.curves
         if self.frozen:
             return
-        if curves is None:  # of a session begun anew: the curves of the one before are not its own
+        self.legend.rename(0, loss)
+        if curves is None or not curves.is_of(loss):  # what is drawn is of the loss, or of the session, before
             for line in (self.loss, self.waveform):
                 line.show_points(_NONE, _NONE)
             for point in self.points.values():
                 point.setData([], [])
             return
         self.keep_sharp()
-        self.legend.rename(0, loss)
         self.loss.show_points(curves.gain, curves.loss)
         self.waveform.show_points(curves.gain, curves.waveform)
         self.points[ESTIMATE].setData([curves.gain_est], [curves.loss_est])

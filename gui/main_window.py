@@ -141,6 +141,7 @@ class MainWindow(QMainWindow):
         self.reference.show_config(config)
         self.estimator.show_config(config)
         self.exhibits.show_played(config.input)
+        self.learn.show_exhibit(plays=self.actions_.plays_exhibit)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -331,7 +332,7 @@ class MainWindow(QMainWindow):
         self.estimator.freeze_wanted.connect(self.host.freeze)
         self.estimator.reset_wanted.connect(self.host.reset_estimate)
         self.learn_button.toggled.connect(self._show_learn)
-        self.learn.controls_wanted.connect(does.set_up_lesson)
+        self.learn.controls_wanted.connect(does.set_up)
         self.learn.focus_wanted.connect(self.gain_plot.focus_on)
         self.learn.xrun_wanted.connect(self.host.make_xrun)
         self.learn.experiment_wanted.connect(does.show_exhibits)

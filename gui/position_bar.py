@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 STEPS_PER_SECOND = 10
 
+SHORT_S = 10
+"""What is shorter, as the sounds of experiments are, shows tenths of a second."""
+
 
 def clock_time(seconds: float) -> str:
     """``1:05``, from an hour up ``1:00:05``."""
@@ -19,6 +22,13 @@ def clock_time(seconds: float) -> str:
     minutes, second = divmod(whole, 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def place_in(position_s: float, length_s: float) -> str:
+    """Where in a sound, and how long that is: ``1:05 / 3:20``, of a short one ``0.4 / 0.5 s``."""
+    if length_s < SHORT_S:
+        return f"{position_s:.1f} / {length_s:.1f} s"
+    return f"{clock_time(position_s)} / {clock_time(length_s)}"
 
 
 class PositionBar(QWidget):
@@ -49,7 +59,7 @@ class PositionBar(QWidget):
         self.setVisible(snapshot.length_s is not None)
         if snapshot.length_s is None:
             return
-        self.time.setText(f"{clock_time(snapshot.position_s)} / {clock_time(snapshot.length_s)}")
+        self.time.setText(place_in(snapshot.position_s, snapshot.length_s))
         if not self.slider.isSliderDown():
             with QSignalBlocker(self.slider):
                 self.slider.setRange(0, int(snapshot.length_s * STEPS_PER_SECOND))

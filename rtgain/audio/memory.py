@@ -39,7 +39,7 @@ RIVAL_ROWS = ESTIMATE_ROWS + 1
 
 RIVAL_CAPACITY = 2048
 
-CURVES_ROWS = 247
+CURVES_ROWS = 248
 """Rows of the curves' ring, float64: loss against gain."""
 
 CURVES_CAPACITY = 8

@@ -81,6 +81,7 @@ class Ground:
     turned over), `optimum` the closed form and `likely` the ratio of the signals' levels, both as a gain.
     """
 
+    loss_name: str
     loss: FeatureLoss
     dry: Tensor
     target: Tensor
@@ -104,7 +105,7 @@ class Estimator:
         self._untold_s = 0.0
         self._recent_db = -math.inf
         self._state = State.WAITING
-        self._newest: tuple[_Pairs, Tensor, Tensor, float] | None = None
+        self._newest: tuple[str, _Pairs, Tensor, Tensor, float] | None = None
 
     def warm_up(self) -> None:
         """Make torch load what it loads on first use (a second), before anything waits for an estimate."""
@@ -192,11 +193,12 @@ class Estimator:
         """The newest window that is neither silent nor clipped, to draw loss against gain on; None before any."""
         if self._newest is None:
             return None
-        pairs, dry, target, center_frame = self._newest
+        loss_name, pairs, dry, target, center_frame = self._newest
         pair = pairs.at(-1)
         level = math.exp(float(pair.level_log))
         turned = pair.loss.sees_phase and bool(pair.evidence.turned)
         return Ground(
+            loss_name,
             pair.loss,
             pair.dry,
             pair.target,
@@ -252,7 +254,7 @@ class Estimator:
         gates = [State.SILENT if quiet else State.CLIPPED if loud else None for quiet, loud in both]
         if gates[-1] is None:
             samples = dry[-1:], torch.from_numpy(windows.target[-1:])
-            self._newest = pairs, *samples, float(windows.center_frames[-1])
+            self._newest = self.settings.loss, pairs, *samples, float(windows.center_frames[-1])
         return pairs, gates
 
     def _faded(self, dry_level: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from rtgain.dsp.gain import LogGain
 from rtgain.dsp.losses import FeatureLoss, loss_named
 from rtgain.estimation.curves import GAINS, LossCurves, gains_up_to
 from rtgain.estimation.estimator import Estimator
+from rtgain.estimation.settings import name_key
 
 PERIOD_S = 0.1
 
@@ -66,7 +67,7 @@ class Landscape:
         (*loss, loss_est), (*wave, waveform_est) = used.tolist(), waveform.tolist()
         return LossCurves(
             gain, torch.tensor(loss).double().numpy(), torch.tensor(wave).double().numpy(),
-            gain_est, loss_est, waveform_est, ground.center_frame,
+            gain_est, loss_est, waveform_est, ground.center_frame, name_key(ground.loss_name),
         )  # fmt: skip
 
 

@@ -100,6 +100,6 @@ class EstimatorSettings:
         return Rate(self.lr or default.lr, self.steps or default.steps)
 
 
-def race_key(entry: str) -> int:
-    """The number by which a race's entry is known in the rivals' ring."""
-    return zlib.crc32(entry.encode())
+def name_key(name: str) -> int:
+    """The number by which a loss, or an entry of the race, is known in a ring."""
+    return zlib.crc32(name.encode())

@@ -11,7 +11,7 @@ from rtgain.audio.memory import EngineMemory
 from rtgain.audio.ring import Overtaken, Ring
 from rtgain.estimation.curves import LossCurves
 from rtgain.estimation.estimate import Estimate
-from rtgain.estimation.settings import EstimatorSettings, race_key
+from rtgain.estimation.settings import EstimatorSettings, name_key
 from rtgain.estimation.worker import Failed, Freeze, Progress, Ready, Reset, Watch, Worker, publish_match
 
 HUNG_S = 5.0
@@ -124,7 +124,7 @@ class Supervisor:
 
     def poll_rivals(self) -> list[tuple[str, Estimate]]:
         rows, self._taken_of_rivals = _new_rows(self._memory.rivals, self._taken_of_rivals)
-        entries = {race_key(entry): entry for entry in self._settings.race}
+        entries = {name_key(entry): entry for entry in self._settings.race}
         # What those said who have left the race since is nobody's any more.
         return [(entries[int(row[0])], Estimate.from_row(row[1:])) for row in rows if int(row[0]) in entries]
 

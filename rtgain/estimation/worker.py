@@ -20,7 +20,7 @@ from rtgain.audio.ring import Overtaken
 from rtgain.estimation.estimate import Estimate
 from rtgain.estimation.loudness_thread import LoudnessThread
 from rtgain.estimation.nursery import Nursery
-from rtgain.estimation.settings import EstimatorSettings, race_key
+from rtgain.estimation.settings import EstimatorSettings, name_key
 
 if TYPE_CHECKING:
     from rtgain.estimation.follower import Follower, RingSound
@@ -244,7 +244,7 @@ class _Process:
             if self._painter is not None:
                 self._painter.paint(self._follower.estimator)
         for entry, estimate in self._follower.take_rivals():
-            self._memory.rivals.write(np.append(race_key(entry), estimate.to_row()).reshape(-1, 1))
+            self._memory.rivals.write(np.append(name_key(entry), estimate.to_row()).reshape(-1, 1))
         if self._follower.dropped_frames != self._reported_dropped:
             self._reported_dropped = self._follower.dropped_frames
             self._commands.send(Progress(self._reported_dropped))

@@ -155,9 +155,10 @@ def test_the_loss_that_is_drawn_is_the_registry_s_own() -> None:
         assert curves.waveform[index] == pytest.approx(float(expected), rel=1e-4)
 
 
-def test_settings_may_change_while_it_draws() -> None:
+def test_a_loss_that_is_changed_in_silence_does_not_name_the_curves_of_the_one_before() -> None:
     estimator = told(noise(), GAIN * noise())
-    landscape = Landscape()
-    landscape.draw(estimator)
     estimator.settings = replace(estimator.settings, loss="waveform")
-    assert landscape.draw(estimator) is not None
+    assert (drawn(estimator).is_of("spectral"), drawn(estimator).is_of("waveform")) == (True, False)
+    one = np.zeros(1)
+    estimator.estimate(Windows(*(np.float32([noise(), GAIN * noise()])[:, None]), one + 8.0, one, one))
+    assert (drawn(estimator).is_of("spectral"), drawn(estimator).is_of("waveform")) == (False, True)

@@ -11,6 +11,7 @@ from rtgain import __version__
 from rtgain.config import SessionConfig
 from rtgain.estimation.curves import LossCurves, gains_up_to
 from rtgain.estimation.estimate import Estimate, State
+from rtgain.estimation.settings import name_key
 from rtgain.levels import Level
 from rtgain.report import Report
 from rtgain.scope import Scope
@@ -48,7 +49,7 @@ class FakeSession:
         self._gain_db = self.config.gain_db
         self._random = np.random.default_rng(self.config.seed)
         self._frozen = False
-        self._race = self.config.race
+        self._race, self._loss = self.config.race, self.config.loss
         self._sought_s = 0.0
 
     def start(self) -> None:
@@ -77,7 +78,7 @@ class FakeSession:
 
     def set_estimator(self, **changes: Any) -> None:
         self.calls.append(("set_estimator", changes))
-        self._race = changes.get("race", self._race)
+        self._race, self._loss = changes.get("race", self._race), changes.get("loss", self._loss)
 
     def seek(self, time_s: float) -> None:
         self.calls.append(("seek", time_s))
@@ -159,7 +160,8 @@ class FakeSession:
             return np.abs(at / (polarity * self._gain) - 1)
 
         center = RATE * self._rows[-1][0]
-        return LossCurves(gain, loss(gain), waveform(gain), here, float(loss(here)), float(waveform(here)), center)
+        at_estimate = here, float(loss(here)), float(waveform(here))
+        return LossCurves(gain, loss(gain), waveform(gain), *at_estimate, center, name_key(self._loss))
 
     def _scope(self, now: float) -> Scope:
         """A tone of 600 Hz over a falling spectrum."""

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox
 
 from gui.estimator_panel import RIVALS, EstimatorPanel
 from gui.main_window import MainWindow
-from rtgain.config import LOSSES, OPTIMIZERS, SessionConfig
+from rtgain.config import AURALOSSES, LOSSES, OPTIMIZERS, SessionConfig
 from rtgain.lessons import LESSONS
 from tests.gui.test_ends_panel import OpenWindow, Sessions, choose, offered
 
@@ -108,16 +108,36 @@ def test_a_loss_is_chosen_by_keyboard_alone(qtbot: Any, open_window: OpenWindow,
     assert sessions.last.calls[-1] == ("set_estimator", {"loss": "waveform"})
 
 
+def room_for_text(menu: QComboBox) -> tuple[QStyleOptionComboBox, int]:
+    """What is drawn of a closed menu, and how wide that may be in pixels."""
+    option = QStyleOptionComboBox()
+    menu.initStyleOption(option)
+    part = QStyle.SubControl.SC_ComboBoxEditField
+    return option, menu.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, menu).width()
+
+
+@pytest.mark.parametrize("loss", LOSSES + AURALOSSES)
+def test_a_loss_is_read_by_its_beginning_and_its_end_and_whole_in_the_tool_tip(
+    open_window: OpenWindow, loss: str
+) -> None:
+    menu = open_window().estimator.loss
+    menu.window().estimator.show_config(SessionConfig.model_construct(loss=loss))  # auraloss may be missing
+    option, room = room_for_text(menu)
+    begin, _, end = option.currentText.partition("…")
+    assert menu.fontMetrics().horizontalAdvance(option.currentText) <= room
+    assert loss.startswith(begin)
+    assert loss.endswith(end)
+    assert len(begin + end) >= min(len(loss), 15)
+    assert menu.toolTip() == f"Loss: {loss}"
+
+
 def test_who_races_is_read_whole(open_window: OpenWindow) -> None:
     races = {entry for lesson in LESSONS for step in lesson.steps for entry in step.settings["race"]}
     window = open_window()
     for entry in (*races, *RIVALS):
         window.estimator.show_config(SessionConfig(race=(entry,)))
         menu = window.estimator.rivals[0]
-        option = QStyleOptionComboBox()
-        menu.initStyleOption(option)
-        part = QStyle.SubControl.SC_ComboBoxEditField
-        room = menu.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, part, menu).width()
-        assert menu.currentText() == entry
+        option, room = room_for_text(menu)
+        assert menu.currentText() == option.currentText == entry
         assert menu.fontMetrics().horizontalAdvance(entry) <= room, entry
         assert menu.toolTip() == f"Race against (first): {entry}"

@@ -65,7 +65,7 @@ def test_it_says_what_it_does_and_leaves_numbers_figures_and_sounds(qtbot: Any, 
     experiment.run(FIRST.name)
     qtbot.waitUntil(is_over(experiment, FIRST.name), timeout=PATIENCE_MS)
     stage = experiment.stage(FIRST.name)
-    assert (said[0], said[-1]) == ("Loading PyTorch…", "")
+    assert (said[0], said[-1]) == ("Starting the experiment…", "")
     assert any(line.startswith("Drawing") for line in said)
     assert stage.numbers == pytest.approx(measured_numbers(FIRST.name))
     assert stage.folder is not None
@@ -150,7 +150,8 @@ def test_the_why_is_there_at_once_and_the_rest_when_it_was_measured(
     step = FIRST.steps[0]
     exhibits.show_step(FIRST, step, Stage(doing="Measuring…"))
     assert "Its <em>gradient</em> says how fast it grows" in texts(exhibits)
-    assert (exhibits.status.text(), exhibits.cancel.isVisible(), pictures(exhibits)) == ("Measuring…", True, [])
+    assert exhibits.status.text().startswith("Measuring… It takes some ten seconds")
+    assert (exhibits.cancel.isVisible(), pictures(exhibits)) == (True, [])
     with qtbot.waitSignal(exhibits.cancel_wanted):
         qtbot.mouseClick(exhibits.cancel, Qt.MouseButton.LeftButton)
     exhibits.show_step(FIRST, step, finished)
@@ -180,7 +181,7 @@ def test_sounds_are_played_by_the_session_and_the_step_comes_back(
     assert (heard.input, heard.loop, heard.gain_db) == (str(finished.folder / "dry.wav"), True, 0.0)
     qtbot.waitUntil(lambda: sessions.last.config.input == heard.input)
     assert sessions.last.config.hear == "target", "a gain of 0 dB: as it is"
-    assert window.learn.outcome_line.text().startswith("■ You have the controls")
+    assert window.learn.outcome_line.text().startswith("■ A sound of the experiment plays")
     qtbot.mouseClick(window.learn.again, Qt.MouseButton.LeftButton)
     wanted: Step = FIRST.steps[0]
     assert {name: getattr(window.host.config, name) for name in wanted.settings} == wanted.settings

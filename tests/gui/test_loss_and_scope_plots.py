@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PySide6.QtWidgets import QLabel
 
 from gui.loss_plots import LossCurvePlot, LossOverTimePlot
 from gui.plot_card import Line, PlotCard
@@ -28,6 +29,10 @@ def points(line: Line) -> np.ndarray:
     return np.array([(path.elementAt(i).x, path.elementAt(i).y) for i in range(path.elementCount())])
 
 
+def names(plot: PlotCard) -> list[str]:
+    return [label.text() for label in plot.legend.findChildren(QLabel)]
+
+
 def y_range(plot: PlotCard) -> list[float]:
     return list(plot.plot.getPlotItem().getViewBox().viewRange()[1])
 
@@ -35,7 +40,7 @@ def y_range(plot: PlotCard) -> list[float]:
 def test_the_estimate_is_a_point_on_both_loss_curves(qtbot: Any) -> None:
     plot = LossCurvePlot()
     qtbot.addWidget(plot)
-    snapshot = snapshot_after(5.0, gain_db=-12.0)
+    snapshot = snapshot_after(5.0, gain_db=-12.0, loss="log-stft")
     curves = snapshot.curves
     assert curves is not None
     plot.show_snapshot(snapshot, "log-stft")
@@ -44,18 +49,20 @@ def test_the_estimate_is_a_point_on_both_loss_curves(qtbot: Any) -> None:
     on_curve = np.interp(x[0], curves.gain, curves.loss)
     assert y[0] == pytest.approx(on_curve, abs=0.06)  # the minimum lies between two points of the curve
     np.testing.assert_allclose(points(plot.loss)[:, 1], curves.loss)
-    assert "log-stft" in [label.text() for label in plot.legend.findChildren(type(plot.legend._labels[0]))]
+    assert names(plot) == ["log-stft", "waveform L1"]
 
 
-def test_a_session_begun_anew_shows_no_loss_curve_of_the_one_before(qtbot: Any) -> None:
+def test_no_curve_stands_under_the_name_of_another_loss_or_session(qtbot: Any) -> None:
     plot = LossCurvePlot()
     qtbot.addWidget(plot)
     snapshot = snapshot_after(5.0)
-    plot.show_snapshot(snapshot, "spectral")
-    assert points(plot.loss).size
-    plot.show_snapshot(replace(snapshot, curves=None), "spectral")
-    assert [points(line).size for line in (plot.loss, plot.waveform)] == [0, 0]
-    assert [len(point.getData()[0]) for point in plot.points.values()] == [0, 0]
+    for stale, loss in ((replace(snapshot, curves=None), "stft"), (snapshot, "waveform")):
+        plot.show_snapshot(snapshot, "spectral")
+        assert points(plot.loss).size
+        plot.show_snapshot(stale, loss)
+        assert names(plot)[0] == loss
+        assert [points(line).size for line in (plot.loss, plot.waveform)] == [0, 0]
+        assert [len(point.getData()[0]) for point in plot.points.values()] == [0, 0]
 
 
 def test_the_loss_axes_are_as_wide_as_the_curve_and_begin_at_zero(qtbot: Any) -> None:

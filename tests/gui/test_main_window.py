@@ -98,6 +98,7 @@ def test_numbers_keep_their_places(qtbot: Any, open_window: OpenWindow, sessions
         sessions.last.faults.update(fields)
         shown = sessions.last.faults["state"]
         qtbot.waitUntil(lambda: window.readout.state.text().endswith(shown))
+        window.readout.layout().activate()
         return [widget.geometry() for widget in widgets]
 
     small = places(gain_db=0.0, gain_linear=1.0, std_db=0.001, polarity=1, state="silent")
@@ -447,10 +448,10 @@ def test_a_step_of_a_lesson_sets_its_rate_though_the_step_before_had_the_same(
     qtbot: Any, open_window: OpenWindow, sessions: Sessions, running: bool
 ) -> None:
     window = open_window()
-    window.actions_.set_up_lesson({"optimizer": "SGD", "lr": 0.01, "steps": 1})
+    window.actions_.set_up({"optimizer": "SGD", "lr": 0.01, "steps": 1})
     if not running:
         window.host.stop()
-    window.actions_.set_up_lesson({"optimizer": "Adam", "lr": 0.01, "steps": 1})
+    window.actions_.set_up({"optimizer": "Adam", "lr": 0.01, "steps": 1})
     config = window.host.config
     assert (config.optimizer, config.lr, config.steps) == ("Adam", 0.01, 1)
 

@@ -36,6 +36,15 @@ def test_it_is_there_for_what_has_a_length_only(bar: PositionBar) -> None:
     assert bar.slider.value() / bar.slider.maximum() == pytest.approx(65 / 200)
 
 
+@pytest.mark.parametrize(
+    ("position_s", "length_s", "text"),
+    [(0.26, 0.5, "0.3 / 0.5 s"), (9.0, 9.9, "9.0 / 9.9 s"), (0.5, 10.0, "0:00 / 0:10")],
+)
+def test_a_short_sound_shows_tenths(bar: PositionBar, position_s: float, length_s: float, text: str) -> None:
+    show(bar, position_s, length_s)
+    assert bar.time.text() == text
+
+
 def test_the_file_moves_it_without_asking_for_another_place(qtbot: Any, bar: PositionBar) -> None:
     with qtbot.assertNotEmitted(bar.seek_wanted):
         for second in range(5):

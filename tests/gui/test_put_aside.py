@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPushButton
 
 from gui.experiment import Stage
+from gui.learn_panel import EXHIBIT_PLAYS, TAKEN_OVER
 from gui.main_window import MainWindow
 from rtgain.config import SessionConfig, preset_text
 from rtgain.lessons import LESSONS
@@ -90,10 +91,14 @@ def test_a_sound_that_ends_gives_the_session_back_to_the_step(
     window.exhibits.show()
     window.exhibits.show_step(LESSON, LESSON.steps[0], stage)
     first, second = play_buttons(window)
+    width = first.width()
     for button in (first, second):
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
         assert window.host.config.is_file
+        assert window.learn.outcome_line.text() == EXHIBIT_PLAYS
     assert (first.text(), second.text()) == ("Play", "Stop")
+    window.exhibits.pane.widget().layout().activate()
+    assert max(first.sizeHint().width(), second.sizeHint().width()) <= first.width() == second.width() == width
     if ends == "stop":
         qtbot.mouseClick(second, Qt.MouseButton.LeftButton)
         assert second.text() == "Play"
@@ -116,9 +121,24 @@ def test_a_source_that_the_student_has_chosen_over_a_sound_stays(
     window.learn_button.click()
     window.exhibits.show()
     window.actions_.play_exhibit(str(next(stage.folder.glob("*.wav"))))  # type: ignore[union-attr]
+    assert window.learn.outcome_line.text() == EXHIBIT_PLAYS
     window.actions_.choose_source(("pink", None))
+    assert window.learn.outcome_line.text() == TAKEN_OVER
     window.exhibits.close()
     assert window.host.config.input == "pink"
+
+
+def test_a_sound_played_over_a_moved_control_gives_it_back_to_the_student(
+    open_window: OpenWindow, stage: Stage
+) -> None:
+    window = open_window(**OPTIONS)
+    window.learn_button.click()
+    window.actions_.change_reference({"gain_db": -5.0})
+    window.actions_.play_exhibit(str(next(stage.folder.glob("*.wav"))))  # type: ignore[union-attr]
+    assert window.learn.outcome_line.text() == EXHIBIT_PLAYS
+    window.actions_.stop_exhibit()
+    assert window.learn.outcome_line.text() == TAKEN_OVER
+    assert (window.host.config.input, window.host.config.gain_db) == (window.learn.step.settings["input"], -5.0)
 
 
 def test_a_swing_is_seen_although_a_rival_has_fallen_far_below_until_the_lessons_are_left(
