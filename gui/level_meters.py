@@ -25,7 +25,7 @@ MEANINGS = {
 LOWEST_DBFS = -60.0
 HOLD_S = 1.5
 FALL_DB_S = 20.0
-"""How long a peak stands, and how fast it falls after that."""
+"""How long a peak stands, and how fast it falls after that, to the end of the bar."""
 
 
 class PeakHold:
@@ -39,7 +39,7 @@ class PeakHold:
         """Take in a peak at `now_s`; what stands now."""
         falling_s = max(0.0, now_s - self._since_s - HOLD_S)
         fallen_dbfs = self.level_dbfs - FALL_DB_S * falling_s
-        if peak_dbfs >= fallen_dbfs or now_s < self._since_s:
+        if fallen_dbfs <= max(peak_dbfs, LOWEST_DBFS) or now_s < self._since_s:
             self.level_dbfs, self._since_s = peak_dbfs, now_s
             return peak_dbfs
         return fallen_dbfs

@@ -2,7 +2,6 @@
 
 import io
 import logging
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,9 +74,10 @@ def name_curves(figure: "Figure", axes: "Axes") -> None:
 
 
 def gain_figure(history: History, summary: Summary) -> "Figure":
-    """Reference, estimate and closed form over time with the error below, 1600 × 1000 pixels."""
+    """Estimate and closed form over time, 1600 × 1000 pixels, and where it is known the reference, with the error."""
     figure = paper(1600, 1000)
-    gain, error = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    known = np.isfinite(history.gain_true_db).any()
+    gain, error = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1)) if known else (figure.subplots(), None)
     time_s = history.time_s
     band = history.std_db.clip(max=20.0)
     gain.fill_between(
@@ -86,15 +86,15 @@ def gain_figure(history: History, summary: Summary) -> "Figure":
     )  # fmt: skip
     draw(gain, ESTIMATE, time_s, history.gain_est_db)
     draw(gain, CLOSED_FORM, time_s, history.gain_opt_db)
-    draw(gain, REFERENCE, time_s, history.gain_true_db)
-    draw(error, ESTIMATE, time_s, history.gain_est_db - history.gain_true_db)
+    if error is not None:
+        draw(gain, REFERENCE, time_s, history.gain_true_db)
+        draw(error, ESTIMATE, time_s, history.gain_est_db - history.gain_true_db)
+        error.set_ylabel("error (dB)")
     gain.set_ylabel("gain (dB)")
-    error.set_ylabel("error (dB)")
-    error.set_xlabel("time (s)")
+    gain.ticklabel_format(axis="y", useOffset=False)
+    figure.axes[-1].set_xlabel("time (s)")
     name_curves(figure, gain)
     gain.set_title(_title(summary), loc="left")
-    if not (math.isfinite(summary.rmse_db or math.nan)):
-        error.text(0.5, 0.5, "the reference is not known", ha="center", va="center", transform=error.transAxes)
     return figure
 
 

@@ -9,7 +9,7 @@ from rtgain.bench.report import Row
 from rtgain.bench.signals import Signal
 from rtgain.config import SessionConfig
 from rtgain.estimation.estimate import Estimate
-from rtgain.figures import draw, paper, png
+from rtgain.figures import draw, name_curves, paper, png
 from rtgain.style import CLOSED_FORM, ESTIMATE, REFERENCE
 
 STEP_DB = 20.0
@@ -84,6 +84,6 @@ def figure(signal: Signal, found: Traces) -> bytes:
             draw(axes, curve, time_s, np.array(values))
         axes.set_title(f"{signal.name}: {name}", loc="left")
         axes.set_ylabel("gain (dB)")
-    drawn.axes[0].legend(frameon=False, loc="lower right")
+    name_curves(drawn, drawn.axes[0])
     drawn.axes[-1].set_xlabel("time at the window's centre (s)")
     return png(drawn)

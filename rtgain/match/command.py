@@ -50,9 +50,10 @@ def _match_one(dry: Path, target: Path, paths: OutputPaths) -> int:
     record = None if paths.record is None else Path(paths.record)
     matching = match_pair(dry, target, record)
     if paths.plot is not None:
+        from rtgain.figures import png
         from rtgain.match.figure import match_figure
 
-        write_whole(Path(paths.plot), match_figure(matching, dry, target))
+        write_whole(Path(paths.plot), png(match_figure(matching, dry, target)))
     text = matching.match.to_json()
     if paths.json is not None and paths.json != STANDARD_OUTPUT:
         write_whole(Path(paths.json), text.encode())

@@ -2,14 +2,18 @@
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.figures import draw, paper, png
+from rtgain.figures import draw, paper
 from rtgain.match.pair import Matching
 from rtgain.match.render import beginning_of, frames_at, matched_pieces
 from rtgain.style import CLOSED_FORM, DRY, ESTIMATE, TARGET
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SPECTRUM_FRAMES = 8192
 FLOOR_DB = -140.0
@@ -18,8 +22,8 @@ SHOWN_S = 600
 """Sound that is drawn, at most."""
 
 
-def match_figure(matching: Matching, dry: Path, target: Path) -> bytes:
-    """The figure as a PNG of 1600 × 1440 pixels. Raises `InputError`."""
+def match_figure(matching: Matching, dry: Path, target: Path) -> "Figure":
+    """The figure, 1600 × 1440 pixels. Raises `InputError`."""
     rate, match = matching.sample_rate, matching.match
     figure = paper(1600, 1440)
     gain, spectra, difference = figure.subplots(3, 1)
@@ -36,7 +40,6 @@ def match_figure(matching: Matching, dry: Path, target: Path) -> bytes:
         gain.set_ylim(match.gain_db - 3, match.gain_db + 3)
     gain.set_ylabel("gain (dB)")
     gain.set_xlabel("time in the dry recording (s)")
-    gain.legend(frameon=False, loc="upper right", ncols=2)
 
     linear = 0.0 if match.gain_linear is None else math.copysign(match.gain_linear, match.polarity or 1)
     wanted, matched = _wanted_and_matched(dry, target, rate, linear, match.delay_samples or 0.0)
@@ -47,7 +50,6 @@ def match_figure(matching: Matching, dry: Path, target: Path) -> bytes:
     spectra.set_xlim(20, rate / 2)
     spectra.set_xlabel("frequency (Hz)")
     spectra.set_ylabel("level (dB)")
-    spectra.legend(frameon=False, loc="lower left", ncols=3)
 
     left = wanted - matched
     seconds = np.arange(len(wanted)) / rate
@@ -56,9 +58,10 @@ def match_figure(matching: Matching, dry: Path, target: Path) -> bytes:
     difference.plot(seconds[::step], left[::step], color="black", linewidth=0.5, label="target − matched")
     difference.set_xlabel("time in the target (s)")
     difference.set_ylabel("amplitude")
-    difference.legend(frameon=False, loc="upper right", ncols=2)
+    for axes in figure.axes:  # above each, where no curve can run behind a name
+        axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
     figure.suptitle(_title(matching), x=0.01, ha="left", fontsize=11)
-    return png(figure)
+    return figure
 
 
 def _wanted_and_matched(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gui.level_meters import FALL_DB_S, HOLD_S, LevelMeters, MeterBar, PeakHold
+from gui.level_meters import FALL_DB_S, HOLD_S, LOWEST_DBFS, LevelMeters, MeterBar, PeakHold
 from rtgain.levels import Level
 from rtgain.style import DRY
 from tests.gui.test_loss_and_scope_plots import snapshot_after
@@ -17,6 +17,14 @@ def test_a_peak_stands_and_then_falls() -> None:
     assert hold.update(-40.0, HOLD_S) == -6.0
     assert hold.update(-40.0, HOLD_S + 0.5) == pytest.approx(-6.0 - 0.5 * FALL_DB_S)
     assert hold.update(-40.0, HOLD_S + 10.0) == -40.0
+
+
+def test_a_peak_that_has_fallen_off_the_bar_is_held_no_more() -> None:
+    hold = PeakHold()
+    hold.update(-6.0, 0.0)
+    falls_s = HOLD_S + (-6.0 - LOWEST_DBFS) / FALL_DB_S
+    assert hold.update(-math.inf, falls_s - 0.1) == pytest.approx(LOWEST_DBFS + 0.1 * FALL_DB_S)
+    assert hold.update(-math.inf, falls_s + 0.1) == -math.inf
 
 
 def test_a_higher_peak_counts_at_once() -> None:
