@@ -75,9 +75,14 @@ def name_curves(figure: "Figure", axes: "Axes") -> None:
 
 
 def gain_figure(history: History, summary: Summary) -> "Figure":
-    """Reference, estimate and closed form over time with the error below, 1600 × 1000 pixels."""
+    """Reference, estimate and closed form over time with the error below, 1600 × 1000 pixels.
+
+    Where estimates were left out, only the reference goes on.
+    """
     figure = paper(1600, 1000)
     gain, error = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    reference = history
+    history = history.parted()
     time_s = history.time_s
     band = history.std_db.clip(max=20.0)
     gain.fill_between(
@@ -86,7 +91,7 @@ def gain_figure(history: History, summary: Summary) -> "Figure":
     )  # fmt: skip
     draw(gain, ESTIMATE, time_s, history.gain_est_db)
     draw(gain, CLOSED_FORM, time_s, history.gain_opt_db)
-    draw(gain, REFERENCE, time_s, history.gain_true_db)
+    draw(gain, REFERENCE, reference.time_s, reference.gain_true_db)
     draw(error, ESTIMATE, time_s, history.gain_est_db - history.gain_true_db)
     gain.set_ylabel("gain (dB)")
     error.set_ylabel("error (dB)")
