@@ -24,15 +24,9 @@ if TYPE_CHECKING:
 SHOWN_S = 20
 FIRST_RANGE = AxisRange(-25.0, 5.0, 5.0)
 
-CURVE_FIELDS = (
-    ("gain_est_db", ESTIMATE),
-    ("least_squares_db", LEAST_SQUARES),
-    ("gain_opt_db", CLOSED_FORM),
-    ("gain_true_db", REFERENCE),
-)
-"""What is drawn, from the lowest up: dots and dashes over the solid line, so all show where they agree."""
-
-ESTIMATED_FIELDS = ("gain_est_db", "least_squares_db", "gain_opt_db")
+ESTIMATED = {"gain_est_db": ESTIMATE, "least_squares_db": LEAST_SQUARES, "gain_opt_db": CLOSED_FORM}
+"""What is drawn under the reference, from the lowest up: dots and dashes over the solid line, so all show where
+they agree."""
 
 RIVALS = (FIRST_RIVAL, SECOND_RIVAL)
 
@@ -91,7 +85,8 @@ class GainPlot(PlotCard):
         )
         self.bands = {"std_db": self._add_band(), "bound_db": self._add_band()}
         self.rivals = [self.add_line(curve) for curve in RIVALS]
-        self.curves = {field: self.add_line(curve) for field, curve in CURVE_FIELDS}
+        self.estimated = {field: self.add_line(curve) for field, curve in ESTIMATED.items()}
+        self.reference = self.add_line(REFERENCE)
         self._name_rivals(())
         self.show_theme(LIGHT)
 
@@ -106,19 +101,21 @@ class GainPlot(PlotCard):
         """Draw `history`, and those of `rivals`, as they look at `now_s` (seconds of the session's time).
 
         The reference goes on to `gain_now_db`, now: who turns the gain need not wait for the windows that hear it.
+        Where estimates were left out, it alone goes on.
         """
         if self.frozen:
             return
         self.keep_sharp()
-        ago_s = history.time_s - now_s
-        for field in ESTIMATED_FIELDS:
-            self._draw(self.curves[field], history.time_s, now_s, getattr(history, field))
         reference_db = np.append(history.gain_true_db, gain_now_db)
-        self._draw(self.curves["gain_true_db"], np.append(history.time_s, now_s), now_s, reference_db)
+        self._draw(self.reference, np.append(history.time_s, now_s), now_s, reference_db)
+        history = history.parted()
+        for field, line in self.estimated.items():
+            self._draw(line, history.time_s, now_s, getattr(history, field))
         self._name_rivals([rival.name for rival in rivals])
         for index, line in enumerate(self.rivals):
-            trace = rivals[index].history if index < len(rivals) else None
+            trace = rivals[index].history.parted() if index < len(rivals) else None
             self._draw(line, *((trace.time_s, now_s, trace.gain_est_db) if trace else (_NONE, now_s, _NONE)))
+        ago_s = history.time_s - now_s
         for name, band in self.bands.items():
             spread_db = getattr(history, name)
             outline = band_outline(ago_s, history.gain_est_db - spread_db, history.gain_est_db + spread_db)

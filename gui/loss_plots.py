@@ -101,6 +101,7 @@ class LossOverTimePlot(PlotCard):
             return
         self.keep_sharp()
         self.legend.rename(0, loss)
+        history = history.parted()
         self.loss.show_points(history.time_s - now_s, np.log10(np.maximum(history.loss, LOWEST_LOSS)))
 
 

@@ -74,10 +74,15 @@ def name_curves(figure: "Figure", axes: "Axes") -> None:
 
 
 def gain_figure(history: History, summary: Summary) -> "Figure":
-    """Estimate and closed form over time, 1600 × 1000 pixels, and where it is known the reference, with the error."""
+    """Estimate and closed form over time, 1600 × 1000 pixels, and where it is known the reference, with the error.
+
+    Where estimates were left out, the reference alone goes on.
+    """
     figure = paper(1600, 1000)
     known = np.isfinite(history.gain_true_db).any()
     gain, error = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1)) if known else (figure.subplots(), None)
+    reference = history
+    history = history.parted()
     time_s = history.time_s
     band = history.std_db.clip(max=20.0)
     gain.fill_between(
@@ -87,7 +92,7 @@ def gain_figure(history: History, summary: Summary) -> "Figure":
     draw(gain, ESTIMATE, time_s, history.gain_est_db)
     draw(gain, CLOSED_FORM, time_s, history.gain_opt_db)
     if error is not None:
-        draw(gain, REFERENCE, time_s, history.gain_true_db)
+        draw(gain, REFERENCE, reference.time_s, reference.gain_true_db)
         draw(error, ESTIMATE, time_s, history.gain_est_db - history.gain_true_db)
         error.set_ylabel("error (dB)")
     gain.set_ylabel("gain (dB)")

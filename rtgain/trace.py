@@ -31,6 +31,9 @@ SETTLED_DB = 0.1
 HISTORY_S = 20.0
 """What the window plots, back from now."""
 
+GAP_S = 0.5
+"""Estimates further apart than their neighbours by more than this have a gap between them: some were left out."""
+
 KEPT = 30_000
 """Estimates that are kept for an export: ten minutes of them at the usual hop."""
 
@@ -47,6 +50,21 @@ class History:
     loss: NDArray[np.float64]
     least_squares_db: NDArray[np.float64]
     bound_db: NDArray[np.float64]
+
+    def parted(self) -> Self:
+        """The same with one more estimate in the middle of each gap, all NaN, for a line to break there.
+
+        A gap is longer by more than `GAP_S` than what is before it or after it, whichever is shorter: the hop may
+        be seconds, and change.
+        """
+        step_s = np.diff(self.time_s)
+        if len(step_s) < 2 or step_s.max() <= GAP_S:
+            return self
+        aside_s = np.concatenate([[math.inf], step_s, [math.inf]])
+        gaps = np.flatnonzero(step_s > np.minimum(aside_s[:-2], aside_s[2:]) + GAP_S)
+        columns = np.insert(np.stack(list(vars(self).values())), gaps + 1, math.nan, axis=1)
+        columns[0, gaps + 1 + np.arange(len(gaps))] = self.time_s[gaps] + step_s[gaps] / 2
+        return type(self)(*columns)
 
 
 @dataclass(frozen=True)

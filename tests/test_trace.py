@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from rtgain.errors import InputError
 from rtgain.estimation.estimate import Estimate, State
-from rtgain.trace import CSV_COLUMNS, HISTORY_S, KEPT, CsvWriter, Summary, Trace, csv_row, write_whole
+from rtgain.trace import CSV_COLUMNS, GAP_S, HISTORY_S, KEPT, CsvWriter, History, Summary, Trace, csv_row, write_whole
 
 RATE = 48_000
 HOP = 1024
@@ -106,6 +106,41 @@ def test_what_is_kept_takes_constant_memory_unless_all_is_wanted() -> None:
 
 def test_history_of_nothing_is_eight_empty_columns() -> None:
     assert [column.shape for column in vars(Trace(RATE).history()).values()] == [(0,)] * 8
+
+
+# --- gaps -----------------------------------------------------------------------------------------
+
+
+def history_at(*time_s: float) -> History:
+    """Estimates at these times, each number of them the time itself."""
+    return History(*[np.array(time_s)] * 8)
+
+
+@pytest.mark.parametrize(
+    ("time_s", "breaks_s"),
+    [
+        ((0.0, 0.1, 0.2, 1.2, 1.3), [0.7]),
+        ((0.0, 0.1, 0.1 + GAP_S, 0.2 + GAP_S), []),
+        ((0.0, 2.0, 4.0, 6.0), []),  # the hop may be 2 s
+        ((0.0, 2.0, 6.0, 8.0, 12.0, 14.0), [4.0, 10.0]),
+        ((0.0, 0.1, 0.2, 2.2, 4.2, 6.2), [1.2]),  # a hop that was changed
+        ((0.0, 3.0, 3.1), [1.5]),
+        ((0.0, 0.1, 3.1), [1.6]),
+        ((0.0, 3.0), []),
+        ((0.0,), []),
+        ((), []),
+    ],
+)
+def test_a_gap_is_longer_than_the_shorter_of_its_neighbors(time_s: tuple[float, ...], breaks_s: list[float]) -> None:
+    history = history_at(*time_s)
+    parted = history.parted()
+    added = np.isin(parted.time_s, time_s, invert=True)
+    assert parted.time_s[added] == pytest.approx(breaks_s)
+    assert np.all(np.diff(parted.time_s) > 0)
+    for name, column in vars(parted).items():
+        np.testing.assert_array_equal(column[~added], time_s)
+        if name != "time_s":
+            assert np.all(np.isnan(column[added])), name
 
 
 # --- the CSV --------------------------------------------------------------------------------------

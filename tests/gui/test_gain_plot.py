@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QLabel
 
 from gui.gain_plot import GainPlot, band_outline, extent
 from gui.theme import DARK, LIGHT, Theme
+from rtgain.snapshot import Rival
 from rtgain.style import CLOSED_FORM, ESTIMATE, REFERENCE
 from rtgain.trace import History
 
@@ -43,7 +44,7 @@ def test_the_reference_goes_on_to_what_it_is_now_and_the_axis_with_it(qtbot: Any
     plot = GainPlot()
     qtbot.addWidget(plot)
     plot.show_history(history(gain_true_db=-16.0, gain_est_db=-16.0), 20.0, gain_now_db=9.0)
-    path = plot.curves["gain_true_db"].path()
+    path = plot.reference.path()
     assert (path.currentPosition().x(), path.currentPosition().y()) == (0.0, 9.0)
     assert plot.range.current.holds(-16.0, 9.0)
     before = path.elementAt(path.elementCount() - 2)
@@ -122,6 +123,24 @@ def test_a_gap_in_the_estimate_stays_a_gap(plot: GainPlot) -> None:
     plot.show_history(history(gain_est_db=estimate), now_s=20.0)
     assert rows_of(plot, ESTIMATE.light, seconds_ago=10.5) == []
     assert rows_of(plot, ESTIMATE.light, seconds_ago=14.3) != []
+
+
+def without_middle(whole: History) -> History:
+    """`whole` without the estimates from 12 s to 8 s ago."""
+    kept = np.r_[0:400, 600:1000]
+    return History(**{name: column[kept] for name, column in vars(whole).items()})
+
+
+def test_no_line_is_drawn_where_estimates_were_left_out_but_the_reference(plot: GainPlot) -> None:
+    levels = {"gain_est_db": -6.0, "gain_opt_db": -9.0, "least_squares_db": -12.0, "gain_true_db": -3.0, "std_db": 0.5}
+    parted = without_middle(history(**levels))
+    rival = Rival("waveform/SGD", "waveform", "SGD", without_middle(history(gain_est_db=-15.0)), -15.0, "tracking")
+    plot.show_history(parted, 20.0, [rival, rival], gain_now_db=-3.0)
+    lines = [*plot.estimated.values(), *plot.rivals, plot.reference]
+    crossing = [line.path().intersects(QRectF(-11.0, -20.0, 2.0, 20.0)) for line in lines]
+    assert crossing == [False] * 5 + [True]
+    assert all(line.path().intersects(QRectF(-14.0, -20.0, 1.0, 20.0)) for line in lines)
+    assert not plot.bands["std_db"].path().intersects(QRectF(-11.0, -20.0, 2.0, 20.0))
 
 
 def test_the_time_axis_never_moves(plot: GainPlot) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QRectF
 from PySide6.QtWidgets import QLabel
 
 from gui.loss_plots import LossCurvePlot, LossOverTimePlot
@@ -13,6 +14,7 @@ from gui.scope_plots import SpectrumPlot, WaveformPlot, first_rise
 from rtgain.config import SessionConfig
 from rtgain.snapshot import Snapshot
 from rtgain.style import ESTIMATE
+from rtgain.trace import History
 from tests.gui.fake_session import FakeSession
 
 
@@ -84,6 +86,18 @@ def test_loss_over_time_is_logarithmic_and_ends_at_single_precision(qtbot: Any) 
     shown = points(plot.loss)[:, 1]
     np.testing.assert_allclose(shown, np.log10(np.maximum(snapshot.history.loss, 1e-7)))
     assert y_range(plot) == pytest.approx([-7.0, 0.5])
+
+
+def test_loss_over_time_is_parted_where_estimates_were_left_out(qtbot: Any) -> None:
+    plot = LossOverTimePlot()
+    qtbot.addWidget(plot)
+    snapshot = snapshot_after(5.0)
+    kept = (snapshot.history.time_s < 2.0) | (snapshot.history.time_s > 3.0)
+    history = History(**{name: column[kept] for name, column in vars(snapshot.history).items()})
+    plot.show_history(history, 5.0, "spectral")
+    assert [plot.loss.path().intersects(QRectF(ago_s, -7.0, 0.8, 7.5)) for ago_s in (-3.9, -2.9, -1.9)] == [
+        True, False, True,
+    ]  # fmt: skip
 
 
 def test_spectra_are_drawn_over_log_frequency_up_to_nyquist(qtbot: Any) -> None:
