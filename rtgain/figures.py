@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 DOTS_PER_INCH = 160
 
+LEGEND: dict[str, Any] = {"frameon": False, "handlelength": 3.0}
+"""How curves are named: without a frame, beside lines that are long enough for two of the reference's dashes."""
+
 
 def paper(width: int, height: int) -> "Figure":
     """An empty figure of so many pixels."""
@@ -70,7 +73,7 @@ def draw(axes: "Axes", curve: Curve, x: Any, y: Any, *, label: str | None = None
 def name_curves(figure: "Figure", axes: "Axes") -> None:
     """Name the curves of `axes` above all of `figure`, where none can run behind a name."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), frameon=False)
+    figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), **LEGEND)
 
 
 def gain_figure(history: History, summary: Summary) -> "Figure":

@@ -18,6 +18,9 @@ from typing import Any
 
 WIDTHS = {"wide": 1200, "narrow": 390}
 
+READABLE_WIDTH = 500
+"""In pixels: the letters of a figure, 22 of 1200 pixels high, are 9 high then."""
+
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -36,14 +39,16 @@ PLAYS = """
     await video.play();
     const from = video.currentTime;
     await new Promise(done => setTimeout(done, 700));
-    found.videos.push({seconds: video.duration, moved: video.currentTime !== from, width: video.videoWidth});
+    found.videos.push({seconds: video.duration, moved: video.currentTime !== from, width: video.clientWidth});
   }
   for (const sound of document.querySelectorAll('audio')) {
     sound.load();
     await loaded(sound);
     found.sounds.push(sound.duration);
   }
-  found.images = [...document.images].map(image => ({shown: image.naturalWidth > 0, alt: image.alt}));
+  found.images = [...document.images].map(image => ({
+    shown: image.naturalWidth > 0, alt: image.alt, width: image.clientWidth,
+  }));
   found.overflow = document.documentElement.scrollWidth - document.documentElement.clientWidth;
   found.links = [...document.links].map(link => link.getAttribute('href'));
   return JSON.stringify(found);
@@ -138,6 +143,8 @@ def problems_of(found: dict[str, Any], asked: list[str], path: Path) -> list[str
     problems += ["a film stands still" for video in found["videos"] if not (video["moved"] and video["seconds"] > 1)]
     problems += ["a sound is empty" for seconds in found["sounds"] if not seconds > 0.1]
     problems += ["an image is missing, or says nothing" for i in found["images"] if not (i["shown"] and i["alt"])]
+    pictures = found["images"] + found["videos"]
+    problems += [f"a picture is {p['width']} pixels wide" for p in pictures if p["width"] < READABLE_WIDTH]
     problems += [f"is {found['overflow']} pixels too wide"] if found["overflow"] > 0 else []
     problems += [f"leads to {link}, which is not there" for link in found["links"] if not (path.parent / link).exists()]
     return problems

@@ -31,7 +31,7 @@ LESSON = Lesson(
             ),
             why=(
                 "The *loss* is the mean distance between the guess and the target, sample by sample: mean |g · dry "
-                "− target|, called L1. It is {loss_start:.3f} at g = 1 and nearly nothing at 0.15. Its *gradient* "
+                "− target|, called L1. It is {loss_start:.3f} at g = 1 and nothing at 0.15. Its *gradient* "
                 "says how "
                 "fast it grows with g. Descent takes a step against it: g ← g − rate · gradient. That is all.\n\n"
                 "Here the gradient is the mean of |dry|, which for a sine is 2/π = {slope:.3f}. The rate is 0.01, "
@@ -51,7 +51,7 @@ LESSON = Lesson(
                 ),
                 (
                     "gain"
-                ): "The gain, step by step. All steps are of one length, because the slope is the same everywhere.",
+                ): "The gain, step by step. All steps are of one length, because it is equally steep everywhere.",
             },
             sounds={
                 "dry": "The dry sine.",

@@ -12,7 +12,7 @@ LESSON = Lesson(
     number=3,
     title="Listen to the spectrum",
     about="Compare how much there is of each frequency, not when it swings: the right gain is back.",
-    animation="The target turned by 90° again, with the spectral loss: the gain comes to 0.15.",
+    animation="The target turned by 90° again, with the spectral loss: the gain comes to 0.15, and swings.",
     steps=(
         Step(
             title="90°, heard as an ear does",

@@ -10,7 +10,7 @@ LESSON = Lesson(
     number=2,
     title="The loss that cannot hear",
     about="Turn the phase of the target: no ear can tell, and the waveform loss is led astray.",
-    animation="The target turned by 90°: every step makes the waveforms differ less, and ends in silence.",
+    animation="The target turned by 90°: every step makes the waveforms differ less, and the last is near silence.",
     steps=(
         Step(
             title="45°: a little turned",
@@ -43,8 +43,8 @@ LESSON = Lesson(
         Step(
             title="90°: to silence",
             text=(
-                "Turned by 90°. Wherever the target swings, the estimate passes through zero: any gain only adds to "
-                "the difference. So the best gain is none, and SGD walks towards it."
+                "Turned by 90°. Where the target swings farthest, the estimate passes through zero: any gain only "
+                "adds to the difference. So the best gain is none, and SGD walks towards it."
             ),
             watch=(
                 "the estimate sink and sink; the state, “incoherent”: the target is no scaled copy. The lowest point "

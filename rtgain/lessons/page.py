@@ -32,8 +32,17 @@ dt {{ font-weight: 600; }}
 dd {{ margin: 0; }}
 table {{ border-collapse: collapse; width: 100%; font-size: 15px; font-variant-numeric: tabular-nums; }}
 th, td {{ text-align: left; padding: 5px 12px 5px 0; border-top: 1px solid #d8dde3; vertical-align: top; }}
-td:last-child {{ white-space: nowrap; }}
+td:first-child {{ width: 44%; }}
+td:last-child {{ white-space: nowrap; width: 1px; }}
+@media (max-width: 600px) {{
+  section {{ padding: 16px 14px; }}
+  .wide {{ overflow-x: auto; }}
+  .wide > * {{ width: 560px; }}
+  dl {{ display: block; }}
+  dd {{ margin: 0 0 8px; }}
+}}
 """
+"""On a narrow screen, pictures stay as wide as their words can be read, and are moved sideways."""
 
 
 def lesson_page(
@@ -92,7 +101,8 @@ def _step(step: Step, numbers: Mapping[str, float], results: Sequence[Result], m
     for name, caption in step.figures.items():
         said = _text(fill(caption, numbers))
         image = data_uri("x.png", media[f"{name}.png"])
-        parts.append(f'<figure><img src="{image}" alt="{said}"><figcaption>{said}</figcaption></figure>')
+        picture = f'<div class="wide"><img src="{image}" alt="{said}"></div>'
+        parts.append(f"<figure>{picture}<figcaption>{said}</figcaption></figure>")
     for name, caption in step.sounds.items():
         sound = data_uri("x.wav", media[f"{name}.wav"])
         said = _text(fill(caption, numbers))
@@ -108,10 +118,8 @@ def _step(step: Step, numbers: Mapping[str, float], results: Sequence[Result], m
 def _film(caption: str, media: Mapping[str, bytes]) -> str:
     film = data_uri("x.mp4", media["animation.mp4"])
     said = _text(caption)
-    return (
-        f'<figure><video src="{film}" aria-label="{said}" autoplay loop muted playsinline controls></video>'
-        f"<figcaption>{said}</figcaption></figure>"
-    )
+    video = f'<video src="{film}" aria-label="{said}" autoplay loop muted playsinline controls></video>'
+    return f'<figure><div class="wide">{video}</div><figcaption>{said}</figcaption></figure>'
 
 
 def _document(title: str, body: Sequence[str]) -> bytes:

@@ -12,7 +12,7 @@ LESSON = Lesson(
     about="Music pauses, and rooms are noisy. What a loss believes then, and how to make it believe the right things.",
     animation=(
         "White noise comes up to 10 dB below the target: the minimum of the plain spectral loss moves off the true "
-        "gain."
+        "gain. It is the half second of music in which it moves farthest."
     ),
     steps=(
         Step(
@@ -46,7 +46,7 @@ LESSON = Lesson(
             ),
             why=(
                 "A silent target under a source that plays would be worse: the loss is finite, its gradient is "
-                "fine, and it says: gain 0. And at silence itself √0, 0^0.5 and log 0 have no finite gradient. "
+                "fine, and it says: gain 0. And at silence itself √0 and log 0 have no finite gradient. "
                 "rtgain looks at both levels first."
             ),
             figures={"silence": "The estimate over one turn of the demo, and the silent beat."},
@@ -55,7 +55,7 @@ LESSON = Lesson(
         Step(
             title="Noise",
             text=(
-                "White noise, 10 dB below the target. It only ever adds to a magnitude, so the plain spectral loss "
+                "White noise, 10 dB below the target. On average it adds to a magnitude, so the plain spectral loss "
                 "is drawn up, by {plain_10_db:.1f} dB on average. rtgain counts each bin by how far it stands out "
                 "of the noise, and errs by {ours_10_db:.3f} dB."
             ),
@@ -73,13 +73,14 @@ LESSON = Lesson(
                 ),
             ),
             why=(
-                "The figure sets three beside each other: rtgain; the plain spectral loss, all bins alike; and the "
-                "multi-resolution loss of auraloss (Steinmetz and Reiss, 2020), a fine loss for training, which "
-                "counts all bins alike too. The plain one is searched for its least value on half seconds of music, "
-                "auraloss's on one of them, and rtgain's is the error over ten seconds.\n\nHow far the plain loss is "
-                "drawn up can be said beforehand, from the distribution of a magnitude in noise (Rice's)."
+                "The figure sets beside each other: rtgain; the plain spectral loss, all bins alike; and, where "
+                "auraloss is installed (Steinmetz and Reiss, 2020), its multi-resolution loss, a fine loss for "
+                "training, which counts all bins alike too. Of the plain one it is where it is least, the mean over "
+                "half seconds of music; of auraloss's, on one of them; and of rtgain, the error over ten seconds."
+                "\n\nHow far the plain loss is drawn up can be said beforehand, from the distribution of a "
+                "magnitude in noise (Rice's)."
             ),
-            figures={"noise": "Error against how far the noise is below the target. To the right it is louder."},
+            figures={"noise": "Error with noise 30, 20 and 10 dB below the target. To the right it is louder."},
             sounds={
                 ("noisy"): "The target in noise 10 dB below it.",
                 "babble": "The babble, dry: syllables and pauses, no words.",

@@ -122,8 +122,9 @@ LESSON = Lesson(
             title="The rate against the level",
             text=(
                 "The target is 40 dB lower, and at ×1 the slope a hundred times steeper. At 0.3, which served a moment "
-                "ago, SGD's first step leads to {fallen_db:.0f} dB, where no slope is left to come back on; at 0.01 it "
-                "arrives. No fixed rate serves a live signal. Rprop looks at no slope's size."
+                "ago, SGD's first step leads to the lowest gain that rtgain knows ({fallen_db:.0f} dB), where no slope "
+                "is left to come back on; at 0.01 it arrives. No fixed rate serves a live signal. Rprop looks at no "
+                "slope's size."
             ),
             watch="“spectral/SGD@0.01” beside the estimate, and “spectral/SGD@0.3” fallen out of the plot.",
             listen="Target (2) is hardly there; the estimate does not mind.",
@@ -154,8 +155,8 @@ LESSON = Lesson(
             ),
             figures={
                 ("levels"): (
-                    "SGD at 0.01 on the plain loss at full level and 40 dB below; and on the normalized one, where "
-                    "both traces are one."
+                    "On the gain itself: SGD at 0.01 on the plain loss, at full level and 40 dB below; and at 0.001 "
+                    "on the normalized one, where both traces are one."
                 )
             },
             duration_s=2.0,

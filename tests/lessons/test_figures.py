@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from rtgain.figures import LEGEND
 from rtgain.lessons import LESSONS
 from rtgain.lessons.lesson import Lesson
 from rtgain.style import CURVES, REFERENCE
@@ -52,3 +54,21 @@ def test_no_two_lines_of_one_panel_that_mean_different_things_look_alike(lesson:
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_no_legend_lies_over_a_curve(lesson: Lesson) -> None:
     assert [name for name, figure in figures(lesson).items() if hides_a_curve(figure)] == []
+
+
+def test_a_legend_shows_the_dashes_of_every_curve() -> None:
+    """More than one round of them, at 10 points a letter and lines 1.2 points wide."""
+    for curve in CURVES:
+        assert 1.2 * (sum(curve.dash) + 0.5 * sum(curve.dash[:1])) <= 10 * LEGEND["handlelength"], curve.label
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_no_curve_runs_out_of_its_figure_above_or_below(lesson: Lesson) -> None:
+    for name, draw in experiment(lesson.name).figures.items():
+        for axes in draw().axes:
+            (left, right), (bottom, top) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
+            for line in axes.lines:
+                if line.get_transform() == axes.transData:
+                    x, y = line.get_data()
+                    shown = np.asarray(y)[(np.asarray(x) >= left) & (np.asarray(x) <= right)]
+                    assert bottom <= shown.min() <= shown.max() <= top, (name, line.get_label())

@@ -51,12 +51,12 @@ WRITTEN: dict[str, dict[str, float]] = {
     "why-it-never-lands": {
         **SHOWN, "75": drawing.FILM_FRAMES, "100": cycle.LAST, "60": cycle.RPROP_STEPS,
         "0.02": dict(cycle.RUNS)["Adam"], "0.05": RPROP_SWING.high,
-        "0.01": dict(cycle.RUNS)["SGD"], "0.3": cycle.NEPERS, "40": -20 * math.log10(cycle.QUIET),
-        "1,024": 1024, "65,536": 65536, "7": LESSONS[6].number,
+        "0.01": dict(cycle.RUNS)["SGD"], "0.001": cycle.NORMALIZED_LR, "0.3": cycle.NEPERS,
+        "40": -20 * math.log10(cycle.QUIET), "1,024": 1024, "65,536": 65536, "7": LESSONS[6].number,
     },
     "sound-is-not-a-sine": {
         "10": min(sound_is_not_a_sine.NOISE_DB), "20": 20, "30": max(sound_is_not_a_sine.NOISE_DB), "0.002": 0.002,
-        "0.5": 0.5, "2020": 2020, "85": 85, "341": 1e3 * 16384 / 48_000, "21": 1e3 * 1024 / sound_is_not_a_sine.RATE,
+        "2020": 2020, "85": 85, "341": 1e3 * 16384 / 48_000, "21": 1e3 * 1024 / sound_is_not_a_sine.RATE,
     },
     "live": {"256": 256, "48": 48, "21": 21.3, "341": 1e3 * 16384 / 48_000, "171": 1e3 * 8192 / 48_000},
     "beyond-one-gain": {

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.figures import draw, name_curves, paper
+from rtgain.figures import LEGEND, draw, name_curves, paper
 from rtgain.lessons.film import Film
 from rtgain.style import CLOSED_FORM, DRY, ESTIMATE, REFERENCE, TARGET
 
@@ -34,7 +34,7 @@ def draw_waveforms(axes: "Axes", dry: Wave, target: Wave, estimate: Wave) -> Non
     peak = float(np.abs(dry).max())
     axes.set_ylim(-1.1 * peak, 1.45 * peak)
     axes.set_xlabel("sample")
-    axes.legend(frameon=False, ncols=3, loc="upper right")
+    axes.legend(**LEGEND, ncols=3, loc="upper right")
 
 
 def draw_loss(axes: "Axes", gains: Wave, losses: Wave, *, reference: float) -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rtgain.figures import LEGEND
 from rtgain.lessons.exhibits import Exhibits, Sound, drawing
 from rtgain.lessons.exhibits.sine import (
     DRY,
@@ -44,14 +45,14 @@ def measure(seed: int) -> Exhibits:
         figure, (axes,) = drawing.figure_of(1)
         drawing.draw_loss(axes, gains, losses, reference=GAIN)
         drawing.mark(axes, gain[-1], trace.loss[-1], "after the last step")
-        axes.legend(frameon=False)
+        axes.legend(**LEGEND)
         return figure
 
     def steps() -> "Figure":
         figure, (axes,) = drawing.figure_of(1)
         drawing.draw_steps(axes, gain, reference=GAIN)
         axes.set_ylabel("gain")
-        axes.legend(frameon=False)
+        axes.legend(**LEGEND)
         return figure
 
     return Exhibits(

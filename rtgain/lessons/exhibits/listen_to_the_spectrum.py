@@ -8,7 +8,7 @@ import torch
 from rtgain.dsp.fit import fit
 from rtgain.dsp.gain import LogGain
 from rtgain.dsp.losses import SpectralLoss
-from rtgain.figures import draw
+from rtgain.figures import LEGEND, draw
 from rtgain.lessons.exhibits import Exhibits, drawing
 from rtgain.lessons.exhibits.live_runs import arrival_s, played_through
 from rtgain.lessons.exhibits.sine import (
@@ -52,7 +52,7 @@ def measure(seed: int) -> Exhibits:
     slopes = [_slope_at_one(power) for power in (1.0, 2.0)]
 
     def both_losses() -> "Figure":
-        figure, panels = drawing.figure_of(1, 2)
+        figure, panels = drawing.figure_of(1, 2, sharey=True)
         for axes, (title, loss) in zip(
             panels, (("waveform", PLAIN_WAVEFORM), ("spectral", PLAIN_SPECTRAL)), strict=True
         ):
@@ -61,35 +61,37 @@ def measure(seed: int) -> Exhibits:
             best = optimum(target, loss)
             drawing.mark_optimum(axes, best, float(np.interp(best, gains, values / values.max())))
             axes.set_title(title, loc="left")
-        panels[0].legend(frameon=False)
+            axes.label_outer()
+        panels[0].legend(**LEGEND)
         return figure
 
     def steps() -> "Figure":
         figure, (axes,) = drawing.figure_of(1)
         drawing.draw_steps(axes, gain, reference=GAIN)
         axes.set_ylabel("gain")
-        axes.legend(frameon=False)
+        axes.legend(**LEGEND)
         return figure
 
     def spectra() -> "Figure":
         figure, (axes,) = drawing.figure_of(1)
-        for curve, samples in ((DRY_CURVE, DRY), (TARGET, target), (ESTIMATE, gain[-1] * DRY)):
+        for curve, samples in ((DRY_CURVE, DRY), (ESTIMATE, gain[-1] * DRY), (TARGET, target)):
             hertz, magnitude = _magnitudes(samples)
             draw(axes, curve, hertz, magnitude)
         axes.set_yscale("log")
         axes.set_xlabel("frequency (Hz)")
         axes.set_ylabel("magnitude")
-        axes.legend(frameon=False)
+        axes.legend(**LEGEND)
         return figure
 
     def powers() -> "Figure":
-        figure, panels = drawing.figure_of(1, 2)
+        figure, panels = drawing.figure_of(1, 2, sharey=True)
         both = np.linspace(-1.0, 2.0, 151)
         for axes, (power, loss) in zip(panels, ((1, PLAIN_SPECTRAL), (2, SQUARED)), strict=True):
             values = losses_at(both, target, loss)
             drawing.draw_loss(axes, both, values / values.max(), reference=GAIN)
             axes.set_title(f"power {power}", loc="left")
-        panels[0].legend(frameon=False, loc="lower right")
+            axes.label_outer()
+        panels[0].legend(**LEGEND, loc="lower right")
         return figure
 
     return Exhibits(

@@ -6,7 +6,7 @@ import numpy as np
 
 from rtgain.audio.demo import DemoSource
 from rtgain.audio.engine import Engine
-from rtgain.figures import draw, paper
+from rtgain.figures import LEGEND, draw, paper
 from rtgain.lessons.exhibits import Exhibits, Sound, drawing
 from rtgain.lessons.exhibits.live_runs import played_through
 from rtgain.lessons.exhibits.sine import GAIN_DB, Wave
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 RATE = 48_000
 WINDOWS_MS = (10.7, 21.3, 42.7, 85.3, 170.7, 341.3)
+ERRORS_DB = (0.05, 0.1, 0.2, 0.3)
 NOISE_DBFS = -46.5
 XRUN_S = 1.5
 
@@ -34,9 +35,12 @@ def measure(seed: int) -> Exhibits:
         draw(axes, CLOSED_FORM, WINDOWS_MS, spread_db, label="RMS error of single windows")
         axes.set_xscale("log")
         axes.set_yscale("log")
+        axes.set_xticks(WINDOWS_MS, [f"{window_ms:.0f}" for window_ms in WINDOWS_MS])
+        axes.set_yticks(ERRORS_DB, [f"{error_db:g}" for error_db in ERRORS_DB])
+        axes.minorticks_off()
         axes.set_xlabel("window (ms): the estimate speaks of its center, so half of it is latency")
         axes.set_ylabel("error (dB)")
-        axes.legend(frameon=False)
+        axes.legend(**LEGEND)
         return figure
 
     def xrun() -> "Figure":
@@ -46,7 +50,7 @@ def measure(seed: int) -> Exhibits:
         draw(axes, DRY, time_ms, clean[shown], label="the music")
         draw(axes, ESTIMATE, time_ms, broken[shown], label="heard")
         axes.set_xlabel("time (ms)")
-        axes.legend(frameon=False)
+        axes.legend(**LEGEND)
         return figure
 
     return Exhibits(
@@ -102,7 +106,7 @@ def _film() -> Film:
     window = axes.lines[-1]
     draw(axes, REFERENCE, [0, 0], [-0.55, 0.55], label="the moment that its estimate speaks of")
     center = axes.lines[-1]
-    axes.legend(frameon=False, loc="upper right", ncols=3)
+    axes.legend(**LEGEND, loc="upper right", ncols=3)
     hop_ms, window_ms = 1e3 * 1024 / RATE, 1e3 * 4096 / RATE
 
     def show(frame: int) -> None:

@@ -12,7 +12,7 @@ from rtgain.audio.demo import DemoSource
 from rtgain.bench.accuracy import Take, render, trace
 from rtgain.bench.signals import babble
 from rtgain.dsp.losses import FeatureLoss, SpectralLoss, loss_named
-from rtgain.figures import draw, paper
+from rtgain.figures import LEGEND, draw, paper
 from rtgain.lessons.exhibits import Exhibits, Sound, drawing
 from rtgain.lessons.exhibits.sine import GAIN, GAIN_DB, Wave
 from rtgain.lessons.film import Film
@@ -30,7 +30,7 @@ NOISE_DB = (30.0, 20.0, 10.0)
 """How far below the target's RMS the noise is."""
 
 EXCERPTS = [slice(start, start + RATE // 2) for start in range(RATE, 9 * RATE, RATE // 2)]
-"""Half seconds of music on which losses without weights are searched; before and behind them there is silence."""
+"""Half seconds of music on which losses have no weights; before and behind them there is silence."""
 
 TRIED_DB = np.arange(-3.0, 9.0, 0.05)
 TRIED = GAIN * 10.0 ** (TRIED_DB / 20.0)
@@ -71,7 +71,7 @@ def measure(seed: int) -> Exhibits:
         axes.set_xlabel("noise below the target (dB)")
         axes.set_ylabel("error (dB)")
         axes.set_ylim(3e-4, 50.0)  # the legend is above the curves
-        axes.legend(frameon=False, loc="upper left")
+        axes.legend(**LEGEND, loc="upper left")
         return figure
 
     def silence() -> "Figure":
@@ -81,25 +81,25 @@ def measure(seed: int) -> Exhibits:
         draw(gain, REFERENCE, time_s, [e.gain_true_db for e in turn])
         gain.set_ylim(GAIN_DB - 1, GAIN_DB + 1)
         gain.set_ylabel("gain (dB)")
-        gain.legend(frameon=False)
+        gain.legend(**LEGEND)
         peaks = np.abs(music[: len(music) // 480 * 480]).reshape(-1, 480).max(axis=1)
         draw(sound, ESTIMATE, np.arange(len(peaks)) / 100, GAIN * peaks, label="matched")
         sound.axvspan(time_s[turn.index(silent[0])], time_s[turn.index(silent[-1])], color="#d8dde3", label="silent")
         sound.set_xlabel("time (s)")
         sound.set_ylabel("peak")
         sound.set_ylim(0.0, 1.4 * GAIN * float(peaks.max()))
-        sound.legend(frameon=False, ncols=2, loc="upper left")
+        sound.legend(**LEGEND, ncols=2, loc="upper left")
         return figure
 
     def windows() -> "Figure":
         figure, panels = drawing.figure_of(2, sharex=True, height=380)
         for axes, frames in zip(panels, (1024, 16384), strict=True):
-            piece = music[RATE : RATE + frames] * np.hanning(frames)
+            piece = music[RATE - frames // 2 : RATE + frames // 2] * np.hanning(frames)
             level_db = 20 * np.log10(np.maximum(np.abs(np.fft.rfft(piece)) / frames, 1e-9))
             draw(axes, ESTIMATE, np.fft.rfftfreq(frames, 1 / RATE), GAIN_DB + level_db, label="matched")
             axes.set_title(f"window of {1000 * frames / RATE:.0f} ms", loc="left")
             axes.set_xlim(0, 2000)
-            axes.set_ylim(-120, -20)
+            axes.set_ylim(-130, -20)
             axes.set_ylabel("level (dB)")
         panels[1].set_xlabel("frequency (Hz)")
         return figure
@@ -162,7 +162,9 @@ def _film(music: NDArray[np.float32], noisy: NDArray[np.float32], excerpt: slice
     """The plain loss as noise comes up: its minimum moves off the true gain."""
     clean = GAIN * music
     shares = np.concatenate([np.linspace(0.0, 1.0, 40), np.ones(5)])
-    curves = [_plain_losses(music, clean + share * (noisy - clean), excerpt) for share in shares]
+    targets = [clean + share * (noisy - clean) for share in shares]
+    curves = [_plain_losses(music, target, excerpt) for target in targets]
+    least_db = [_least_db(PLAIN, music, target, excerpt) for target in targets]
     figure = paper(*drawing.FILM_SIZE)
     axes = figure.subplots()
     drawing.draw_loss(axes, TRIED_DB, curves[0], reference=0.0)
@@ -171,11 +173,10 @@ def _film(music: NDArray[np.float32], noisy: NDArray[np.float32], excerpt: slice
     point = axes.lines[-1]
     axes.set_xlabel("gain, off the true one (dB)")
     axes.set_ylim(0.0, 1.1 * max(float(curve.max()) for curve in curves))
-    axes.legend(frameon=False, loc="upper center")
+    axes.legend(**LEGEND, loc="upper center")
 
     def show(frame: int) -> None:
-        least = int(curves[frame].argmin())
         line.set_ydata(curves[frame])
-        point.set_data([TRIED_DB[least]], [curves[frame][least]])
+        point.set_data([least_db[frame]], [np.interp(least_db[frame], TRIED_DB, curves[frame])])
 
     return Film(figure, (line, point), show, len(curves))

@@ -6,6 +6,7 @@ import numpy as np
 
 from rtgain.dsp.gain import DB_PER_NEPER
 from rtgain.dsp.losses import SpectralLoss
+from rtgain.figures import LEGEND
 from rtgain.lessons.exhibits import Exhibits, drawing
 from rtgain.lessons.exhibits.live_runs import arrival_s, played_through
 from rtgain.lessons.exhibits.sine import (
@@ -71,7 +72,7 @@ def measure(seed: int) -> Exhibits:
             below.set_xlabel(f"last {LAST} steps")
         panels[0].set_ylabel("gain")
         panels[3].set_ylabel("error (dB)")
-        panels[0].legend(frameon=False)
+        panels[0].legend(**LEGEND)
         return figure
 
     def levels() -> "Figure":
@@ -82,9 +83,9 @@ def measure(seed: int) -> Exhibits:
         for axes, title, path in zip(panels, titles, shown, strict=True):
             drawing.draw_steps(axes, path, reference=GAIN)
             axes.set_title(title, loc="left")
+            axes.set_ylabel("gain")
             axes.label_outer()
-        panels[0].set_ylabel("gain")
-        panels[0].legend(frameon=False)
+        panels[0].legend(**LEGEND)
         return figure
 
     return Exhibits(
