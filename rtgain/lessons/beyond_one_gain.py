@@ -27,8 +27,8 @@ LESSON = Lesson(
     number=7,
     title="Beyond one gain",
     about=(
-        "The same loop learns any processor that can be differentiated: three gains, a filter. And where the way "
-        "down is not always down."
+        "The same loop learns any processor that can be differentiated: three gains, a filter. And where the loss is "
+        "no bowl any more."
     ),
     animation="The frequency response of three bands, on its way to the target's, over 40 steps of Rprop.",
     steps=(
@@ -85,8 +85,8 @@ LESSON = Lesson(
             text=(
                 "A shelf of {true_shelf_db:.0f} dB below {true_shelf_hz:.0f} Hz. One gain does not notice: most bins "
                 "lie above, and it says {one_shelf_db:.2f} dB, with a difference louder than the target. The shelf has "
-                "two parameters of different kinds, decibels and octaves. From −3 dB at 2 kHz Rprop comes to "
-                "{shelf_db:.2f} dB at {shelf_hz:.1f} Hz, for it looks at no slope's size, only its sign."
+                "two parameters of different kinds, decibels and octaves, with slopes of different sizes. Rprop looks "
+                "at their signs only: from −3 dB at 2 kHz it comes to {shelf_db:.2f} dB at {shelf_hz:.1f} Hz."
             ),
             watch="the spectrum below 500 Hz. In the experiment, both parameters, step by step.",
             listen="Dry (1), then Target (2), whose bass is softer; Difference (4): the bass that is gone.",
@@ -143,7 +143,7 @@ LESSON = Lesson(
                 "minima (lesson 3). From here on where one begins matters, and so do optimizers that do not trust "
                 "the size of a slope."
             ),
-            figures={"valley": "The loss against the corner, from 31 Hz to 8 kHz, the gain being right."},
+            figures={"valley": "The loss against the corner, from 31 Hz to 4 kHz, the gain being right."},
             sounds={"shelf_matched": "Pink noise through the shelf that was learned."},
             duration_s=3.0,
         ),

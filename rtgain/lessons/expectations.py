@@ -199,7 +199,7 @@ class Finding:
     """What came, with the number as a placeholder."""
 
     def __str__(self) -> str:
-        return f"{_number(self.low)} to {_number(self.high)}"
+        return f"{_bound(self.low)} to {_bound(self.high)}"
 
     def expected(self, numbers: Mapping[str, float]) -> str:
         """What was to come, in the words of what came: the range in the number's place."""
@@ -255,3 +255,8 @@ def together(watches: Sequence[Watch]) -> Outcome:
 
 def _number(value: float) -> str:
     return UNKNOWN if math.isnan(value) else f"{round(value, 3) + 0.0:g}".replace("-", MINUS)
+
+
+def _bound(value: float) -> str:
+    """As a number is written, but no bound is rounded to nothing."""
+    return f"{value:.0e}".replace("-", MINUS) if 0.0 < abs(value) < 0.001 else _number(value)

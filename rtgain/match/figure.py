@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.figures import draw, paper
+from rtgain.figures import LEGEND, draw, paper
 from rtgain.match.pair import Matching
 from rtgain.match.render import beginning_of, frames_at, matched_pieces
 from rtgain.style import CLOSED_FORM, DRY, ESTIMATE, TARGET
@@ -59,7 +59,7 @@ def match_figure(matching: Matching, dry: Path, target: Path) -> "Figure":
     difference.set_xlabel("time in the target (s)")
     difference.set_ylabel("amplitude")
     for axes in figure.axes:  # above each, where no curve can run behind a name
-        axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
+        axes.legend(**LEGEND, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
     figure.suptitle(_title(matching), x=0.01, ha="left", fontsize=11)
     return figure
 

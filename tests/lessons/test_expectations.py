@@ -78,3 +78,10 @@ def test_what_was_to_be_found_is_said_as_what_was_found_is() -> None:
     numbers = {"steps": 300.0, "low_db": -0.717}
     assert finding.expected(numbers) == "In 300 steps it goes down to −0.73 to −0.71 dB."
     assert fill(finding.text, numbers) == "In 300 steps it goes down to −0.717 dB."
+
+
+def test_no_bound_is_rounded_to_nothing_and_nothing_has_no_sign() -> None:
+    assert str(Finding("gap", -1e-6, 0.0, "{gap}.")) == "\N{MINUS SIGN}1e\N{MINUS SIGN}06 to 0"
+    watch = Watch(Within("gain_db", -0.01, 0.01))
+    watch.take(replace(moment(0.0), gain_db=-7e-6))
+    assert watch.came == "gain 0 dB"

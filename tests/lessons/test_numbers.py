@@ -61,8 +61,8 @@ WRITTEN: dict[str, dict[str, float]] = {
     "live": {"256": 256, "48": 48, "21": 21.3, "341": 1e3 * 16384 / 48_000, "171": 1e3 * 8192 / 48_000},
     "beyond-one-gain": {
         "40": 40, "16000": beyond_one_gain.RATE, "0.5": 0.5, "3": -beyond_one_gain.SHELF_START["gain_db"],
-        "250": ThreeBandGain.CROSSOVERS_HZ[0], "2500": ThreeBandGain.CROSSOVERS_HZ[1], "4": LESSONS[3].number,
-        "31": 1e3 * 2 ** beyond_one_gain.OCTAVES[0], "8": 2 ** beyond_one_gain.OCTAVES[-1], "500": 500,
+        "250": ThreeBandGain.CROSSOVERS_HZ[0], "2500": ThreeBandGain.CROSSOVERS_HZ[1],
+        "31": 1e3 * 2 ** beyond_one_gain.OCTAVES[0], "4": 2 ** beyond_one_gain.OCTAVES[-1], "500": 500,
     },
 }  # fmt: skip
 

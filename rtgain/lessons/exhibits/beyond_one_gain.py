@@ -13,7 +13,7 @@ from rtgain.dsp.fit import FitTrace, fit
 from rtgain.dsp.losses import SpectralLoss
 from rtgain.estimation.estimator import Estimator, Windows
 from rtgain.estimation.settings import EstimatorSettings
-from rtgain.figures import draw, paper
+from rtgain.figures import LEGEND, draw, paper
 from rtgain.lessons.beyond_one_gain import LOW_SHELF, THREE_BANDS
 from rtgain.lessons.exhibits import Exhibits, Sound, drawing
 from rtgain.lessons.exhibits.sine import Wave
@@ -25,19 +25,23 @@ if TYPE_CHECKING:
 
 RATE = 16_000
 SECONDS = 4
+FADE_S = 0.01
+"""At either end, so that what is played over and over does not click."""
+
 BANDS_DB = {"low_db": -9.0, "mid_db": 4.0, "high_db": -15.0}
 SHELF = {"gain_db": -12.0, "corner_octaves": -1.0}
 SHELF_START = {"gain_db": -3.0, "corner_octaves": 1.0}
 STEPS = 80
 FITTED_WITH: dict[str, Any] = {"optimizer": "Rprop", "lr": 0.5}
 LOSS = SpectralLoss()
-OCTAVES = np.linspace(-5.0, 3.0, 81)
+OCTAVES = np.linspace(-5.0, 2.0, 71)
 HERTZ = np.geomspace(30.0, 7900.0, 200)
 
 
 def measure(seed: int) -> Exhibits:
     """`seed` draws the pink noise that is filtered."""
-    dry = PinkSource(RATE, seed=seed).read(SECONDS * RATE)[0].astype(np.float64)
+    fade = np.clip(np.arange(SECONDS * RATE) / (FADE_S * RATE), 0.0, 1.0)
+    dry = fade * fade[::-1] * PinkSource(RATE, seed=seed).read(SECONDS * RATE)[0]
     banded, shelved = _filtered(_at(ThreeBandGain, BANDS_DB), dry), _filtered(_at(LowShelf, SHELF), dry)
     bands = _descend(ThreeBandGain, dict.fromkeys(BANDS_DB, 0.0), dry, banded)
     shelf = _descend(LowShelf, SHELF_START, dry, shelved)
@@ -55,7 +59,7 @@ def measure(seed: int) -> Exhibits:
             drawing.draw_steps(axes, bands.parameters[name], reference=value)
             axes.set_title(name.removesuffix("_db"), loc="left")
         panels[0].set_ylabel("gain (dB)")
-        panels[0].legend(frameon=False)
+        panels[0].legend(**LEGEND)
         return figure
 
     def low_shelf() -> "Figure":
@@ -65,7 +69,7 @@ def measure(seed: int) -> Exhibits:
         ):
             drawing.draw_steps(axes, shelf.parameters[name], reference=SHELF[name])
             axes.set_ylabel(label)
-        panels[0].legend(frameon=False)
+        panels[0].legend(**LEGEND)
         return figure
 
     def valley() -> "Figure":
@@ -73,7 +77,7 @@ def measure(seed: int) -> Exhibits:
         drawing.draw_loss(axes, OCTAVES, losses, reference=SHELF["corner_octaves"])
         axes.set_xlabel("corner (octaves re 1 kHz), the gain being right")
         axes.lines[0].set_label("true corner")
-        axes.legend(frameon=False)
+        axes.legend(**LEGEND)
         return figure
 
     return Exhibits(
@@ -167,7 +171,7 @@ def _film(bands: FitTrace) -> Film:
     axes.set_ylim(-24, 12)
     axes.set_xlabel("frequency (Hz)")
     axes.set_ylabel("gain (dB)")
-    axes.legend(frameon=False, loc="lower left")
+    axes.legend(**LEGEND, loc="lower left")
     title = axes.set_title("step", loc="left")
     shown = min(STEPS, 40) + 1
 
