@@ -1,4 +1,4 @@
-"""Levels of dry, target and matched signal: a bar with peak hold, and the numbers beside it."""
+"""Levels of dry, target, matched signal and difference: a bar with peak hold, and the numbers beside it."""
 
 import math
 from typing import TYPE_CHECKING
@@ -10,12 +10,12 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
 from gui import wording
 from gui.legend import LegendKey
 from gui.theme import LIGHT, Theme, set_look, tabular, text_width
-from rtgain.style import DRY, ESTIMATE, TARGET, Curve
+from rtgain.style import DIFFERENCE, DRY, ESTIMATE, TARGET, Curve
 
 if TYPE_CHECKING:
     from rtgain.snapshot import Snapshot
 
-SIGNALS: dict[str, Curve] = {"dry": DRY, "target": TARGET, "matched": ESTIMATE}
+SIGNALS: dict[str, Curve] = {"dry": DRY, "target": TARGET, "matched": ESTIMATE, "difference": DIFFERENCE}
 COLUMNS = {"peak_dbfs": "Peak", "rms_dbfs": "RMS", "lufs": "LUFS"}
 MEANINGS = {
     "peak_dbfs": "The highest sample, held a moment; dB re full scale",
@@ -93,19 +93,19 @@ class MeterBar(QWidget):
 
 
 class LevelMeters(QFrame):
-    """A line for each of the three signals: name, bar, peak, RMS and momentary loudness."""
+    """A line for each of the four signals: name, bar, peak, RMS and momentary loudness."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setProperty("look", "card")
-        self.setAccessibleName("Levels of dry, target and matched signal")
+        self.setAccessibleName("Levels of dry, target, matched signal and difference")
         self.bars = {name: MeterBar(curve) for name, curve in SIGNALS.items()}
         self.numbers = {name: {field: self._number(field) for field in COLUMNS} for name in SIGNALS}
         self._holds = {name: PeakHold() for name in SIGNALS}
         grid = QGridLayout(self)
-        grid.setContentsMargins(14, 7, 14, 7)
+        grid.setContentsMargins(14, 3, 14, 3)
         grid.setHorizontalSpacing(10)
-        grid.setVerticalSpacing(2)
+        grid.setVerticalSpacing(0)
         for column, (field, title) in enumerate(COLUMNS.items(), start=3):
             label = QLabel(title)
             label.setProperty("look", "muted")

@@ -4,14 +4,15 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtgain.audio.memory import DRY, LOUDNESS, MATCHED, TARGET, EngineMemory
 from rtgain.audio.ring import Overtaken
 
 RMS_S = 0.3
 
-METERED = {"dry": DRY, "target": TARGET, "matched": MATCHED}
-"""What is metered, and its row in the audio ring."""
+METERED = ("dry", "target", "matched", "difference")
+"""What is metered, in the order of `metered`; the difference is target − matched."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Level:
     lufs: float = math.nan
 
 
+def metered(sound: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The signals of `METERED`, ``(4, frames)``, out of rows of the audio ring, ``(4, frames)``."""
+    return np.stack([sound[DRY], sound[TARGET], sound[MATCHED], sound[TARGET] - sound[MATCHED]]).astype(np.float64)
+
+
 class LevelMeters:
     """Meters on the audio ring of a session. Loudness is the estimator's process's work; it is only read here."""
 
@@ -39,7 +45,7 @@ class LevelMeters:
         self._read = 0
 
     def levels(self) -> dict[str, Level]:
-        """The levels by name, ``dry``, ``target`` and ``matched``; what they were where no frame has come since."""
+        """The levels by name (`METERED`); what they were where no frame has come since."""
         ring, control = self._memory.audio, self._memory.control
         written = ring.written
         new = written - self._read
@@ -47,7 +53,7 @@ class LevelMeters:
         if not new:
             return self._levels
         try:
-            samples = ring.read(start, written - start)[list(METERED.values())].astype(np.float64)
+            samples = metered(ring.read(start, written - start))
         except Overtaken:  # a writer this fast (the fast clock) leaves no moment to meter
             return self._levels
         self._read = written

@@ -38,7 +38,7 @@ LATE_S = 0.5
 class Snapshot:
     """What a session looks like at one moment. Times in seconds, levels in dB; NaN where a number is not known.
 
-    `levels` are those of ``dry``, ``target`` and ``matched``. `position_s` is where in a file (or what a duration
+    `levels` are by signal, as in `rtgain.levels.METERED`. `position_s` is where in a file (or what a duration
     leaves of it) the sound is, and `length_s` how long that is; the length of what has no end is None, and its
     position the time played. `gain_now_db` is the reference gain of the newest frame. `curves` are None until a
     window has told something, `scope` unless it was asked for.

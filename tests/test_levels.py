@@ -43,6 +43,18 @@ def test_a_sine_has_its_peak_and_3_db_less_in_rms_and_silence_nothing(memory: En
     assert (levels["matched"].peak_dbfs, levels["matched"].rms_dbfs) == (-math.inf, -math.inf)
 
 
+@pytest.mark.parametrize(("estimate", "left_dbfs"), [(0.4, -20.0), (0.6, -20.0), (0.5, -math.inf), (-0.5, 0.0)])
+def test_the_difference_is_what_matching_leaves_of_the_target(
+    memory: EngineMemory, estimate: float, left_dbfs: float
+) -> None:
+    meters = LevelMeters(memory)
+    dry = np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE)
+    memory.audio.write(np.stack([dry, 0.5 * dry, estimate * dry, np.full(RATE, 0.5)]).astype(np.float32))
+    level = meters.levels()["difference"]
+    assert level.peak_dbfs == pytest.approx(left_dbfs, abs=0.01)
+    assert level.rms_dbfs == pytest.approx(left_dbfs - 3.01, abs=0.01)
+
+
 def test_a_peak_is_shown_once_and_rms_forgets_after_300_ms(memory: EngineMemory) -> None:
     meters = LevelMeters(memory)
     play(memory, np.array([0.8]))
@@ -68,10 +80,10 @@ def test_levels_stand_while_nothing_comes_and_survive_a_ring_that_overflowed(mem
 
 def test_loudness_is_read_off_the_shared_record(memory: EngineMemory) -> None:
     meters = LevelMeters(memory)
-    for field, lufs in zip(LOUDNESS, (-20.0, -26.0, -math.inf), strict=True):
+    for field, lufs in zip(LOUDNESS, (-20.0, -26.0, -math.inf, -40.0), strict=True):
         memory.control[field] = lufs
     play(memory, np.ones(10))
-    assert [level.lufs for level in meters.levels().values()] == [-20.0, -26.0, -math.inf]
+    assert [level.lufs for level in meters.levels().values()] == [-20.0, -26.0, -math.inf, -40.0]
 
 
 @pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])

@@ -63,11 +63,12 @@ CONTROL = np.dtype(
         ("dry_lufs", "f8"),  # momentary loudness, NaN where not known
         ("target_lufs", "f8"),
         ("matched_lufs", "f8"),
+        ("difference_lufs", "f8"),
     ]
 )
 
-LOUDNESS = ("dry_lufs", "target_lufs", "matched_lufs")
-"""Fields of the control record that hold the loudness of the ring's first three rows."""
+LOUDNESS = ("dry_lufs", "target_lufs", "matched_lufs", "difference_lufs")
+"""Fields of the control record that hold the loudness of what is metered (`metered`)."""
 
 
 class Control:

@@ -3,8 +3,9 @@
 import threading
 from typing import TYPE_CHECKING
 
-from rtgain.audio.memory import DRY, LOUDNESS, MATCHED, TARGET, EngineMemory
+from rtgain.audio.memory import LOUDNESS, EngineMemory
 from rtgain.audio.ring import Overtaken
+from rtgain.levels import metered
 
 if TYPE_CHECKING:
     from rtgain.loudness import MomentaryLoudness
@@ -13,7 +14,7 @@ WAIT_S = 0.05
 
 
 class LoudnessThread:
-    """Writes the momentary loudness of dry, target and matched signal to the control record, ten times a second.
+    """Writes the momentary loudness of what is metered to the control record, ten times a second.
 
     In the estimator's process, since the library takes two seconds to import: neither the window nor the audio may
     wait for that, and the estimator does not mind.
@@ -51,6 +52,6 @@ class LoudnessThread:
             rows = self._memory.audio.read(start, meter.step_frames)
         except Overtaken:
             return self._memory.audio.written
-        for field, lufs in zip(LOUDNESS, meter.add(rows[[DRY, TARGET, MATCHED]]).tolist(), strict=True):
+        for field, lufs in zip(LOUDNESS, meter.add(metered(rows)).tolist(), strict=True):
             self._memory.control[field] = lufs
         return start + meter.step_frames

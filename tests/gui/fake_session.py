@@ -124,7 +124,8 @@ class FakeSession:
             "curves": self._curves() if self._rows else None,
             "scope": self._scope(now) if scope and now * RATE >= WINDOW else None,
             "levels": {"dry": level_of(0.4), "target": level_of(0.4 * self._gain),
-                       "matched": level_of(0.4 * 10 ** (self._estimate_db / 20))},
+                       "matched": level_of(0.4 * 10 ** (self._estimate_db / 20)),
+                       "difference": level_of(0.4 * abs(self._gain - 10 ** (self._estimate_db / 20)))},
             "clipped_frames": 0, "xruns": 0, "dropped_frames": 0, "estimator_restarts": 0, "load": 0.003,
             "notices": tuple(self.notices), "frames_per_second": 48000.0, "estimates_per_second": 46.9,
             "estimate_age_s": 0.012, "hop_s": HOP_S,
@@ -186,5 +187,5 @@ def rival(entry: str, rows: np.ndarray) -> Rival:
 
 def level_of(peak: float) -> Level:
     """That of a tone."""
-    peak_dbfs = 20 * math.log10(peak)
+    peak_dbfs = 20 * math.log10(peak) if peak else -math.inf
     return Level(peak_dbfs, peak_dbfs - 3.01, peak_dbfs - 3.7)

@@ -44,9 +44,11 @@ def test_every_meter_has_its_numbers(qtbot: Any) -> None:
     qtbot.addWidget(meters)
     snapshot = snapshot_after(1.0)
     snapshot.levels.update(dry=Level(-8.04, -11.05, -11.7), target=Level(-math.inf, -math.inf, -math.inf))
+    snapshot.levels["difference"] = Level(-70.04, -75.0, -158.21)
     meters.show_numbers(snapshot)
     assert [label.text() for label in meters.numbers["dry"].values()] == ["−8.0", "−11.1", "−11.7"]
     assert [label.text() for label in meters.numbers["target"].values()] == ["−∞", "−∞", "−∞"]
+    assert [label.text() for label in meters.numbers["difference"].values()] == ["−70.0", "−75.0", "−158.2"]
 
 
 def test_clipping_is_a_word_and_not_only_a_color(qtbot: Any) -> None:
