@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMenu,
+    QSizePolicy,
     QStyleOptionGraphicsItem,
     QToolButton,
     QVBoxLayout,
@@ -208,7 +209,9 @@ class PlotCard(QFrame):
 
     def _set_up_plot(self) -> None:
         self.plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.plot.setMinimumSize(160, 70)
+        self.plot.setMinimumSize(160, 56)
+        # What it would like to have is no reason to push others out of the window.
+        self.plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.plot.viewport().installEventFilter(self)
         # It fills itself: else Qt draws the card and the window behind it each time, a third of all work for a frame.
         self.plot.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)

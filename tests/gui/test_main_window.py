@@ -481,9 +481,15 @@ def test_notices_take_their_room_from_the_plots_and_leave_a_lesson_whole(qtbot: 
     for subject in ("session", "device", "export"):
         window.notices.show_notice(subject, "There is something to say.")
     qtbot.waitUntil(lambda: all(label.isVisible() for label in window.notices.findChildren(QLabel)))
+    window.position.show()  # as a file's is
     qtbot.waitUntil(lambda: window.plots[0].height() < before)
     assert window.height() == 800
     assert window.learn.height() >= HEIGHT
+
+    def bottom(part: QWidget) -> int:
+        return part.mapTo(window, part.rect().bottomLeft()).y()
+
+    qtbot.waitUntil(lambda: bottom(window.learn) < bottom(window.health) - window.health.height())
 
 
 def test_the_way_from_step_to_step_stands_still(qtbot: Any, open_window: OpenWindow) -> None:
