@@ -124,7 +124,7 @@ def render(taken: Take) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     polarity = -1 if options.pop("polarity", "normal") == "invert" else 1
     block = taken.sample_rate
     pieces = []
-    with Engine(taken.sample_rate) as engine:
+    with Engine(taken.sample_rate, seed=options.pop("seed", 0)) as engine:
         engine.set_reference(polarity=polarity, **options)
         for start in range(0, len(taken.samples), block):
             samples = taken.samples[start : start + block]

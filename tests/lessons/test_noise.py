@@ -8,6 +8,7 @@ from scipy.stats import ncx2
 
 from rtgain.audio.demo import DemoSource
 from rtgain.lessons import LESSONS
+from rtgain.lessons.exhibits import exhibits_of
 from rtgain.lessons.exhibits.sound_is_not_a_sine import EXCERPTS, RATE, TURN_S
 from tests.lessons.conftest import experiment
 
@@ -49,3 +50,12 @@ def test_noise_draws_the_plain_loss_up_as_far_as_rice_has_it(below_db: int) -> N
         assert finding.low == pytest.approx(expected_db - 3 * deviation_db, abs=0.005)
         assert finding.high == pytest.approx(expected_db + 3 * deviation_db, abs=0.005)
         assert finding.low > 0, "it is the bias that is seen, and not the draw of the noise"
+
+
+def test_the_seed_draws_the_noise_that_is_heard_and_that_all_losses_hear() -> None:
+    drawn, another = experiment(LESSON.name), exhibits_of(LESSON.name, 1)
+    assert not np.array_equal(drawn.sounds["noisy"].samples, another.sounds["noisy"].samples)
+    np.testing.assert_array_equal(drawn.sounds["target"].samples, another.sounds["target"].samples)
+    for number in ("ours_10_db", "plain_10_db", "speech_20_db"):
+        assert drawn.numbers[number] != another.numbers[number]
+    assert [f for step in LESSON.steps for f in step.finds if not f.holds(another.numbers)] == []

@@ -2,7 +2,7 @@
 
 import math
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -40,13 +40,13 @@ PLAIN = SpectralLoss()
 
 
 def measure(seed: int) -> Exhibits:
-    """`seed` draws the noise that rtgain hears."""
+    """`seed` draws the noise."""
     music = DemoSource(RATE).read(TURN_S * RATE)[0].copy()
     speech = babble(SPEECH_RATE, 6 * SPEECH_RATE)
     turn = trace(Take(music, RATE, {"gain_db": GAIN_DB}))
-    noisy = {db: _in_noise(music, db) for db in NOISE_DB}
-    ours = {db: _rms_db(trace(Take(music, RATE, {**options, "seed": seed}))) for db, options in noisy.items()}
-    targets = {db: render(Take(music, RATE, options))[1] for db, options in noisy.items()}
+    noisy = {db: Take(music, RATE, _in_noise(music, db, seed)) for db in NOISE_DB}
+    ours = {db: _rms_db(trace(taken)) for db, taken in noisy.items()}
+    targets = {db: render(taken)[1] for db, taken in noisy.items()}
     plain = {db: [_least_db(PLAIN, music, targets[db], excerpt) for excerpt in EXCERPTS] for db in NOISE_DB}
     plain_mean = {db: float(np.mean(errors)) for db, errors in plain.items()}
     farthest = EXCERPTS[int(np.argmax(plain[10.0]))]
@@ -54,7 +54,7 @@ def measure(seed: int) -> Exhibits:
     if find_spec("auraloss") is not None:
         loss = loss_named("auraloss-multi-resolution")
         theirs = {db: _least_db(loss, music, targets[db], EXCERPTS[0]) for db in NOISE_DB}
-    spoken = _rms_db(trace(Take(speech, SPEECH_RATE, {**_in_noise(speech, 20.0), "seed": seed})))
+    spoken = _rms_db(trace(Take(speech, SPEECH_RATE, _in_noise(speech, 20.0, seed))))
     silent = [e for e in turn if e.state.label == "silent"]
 
     def noise() -> "Figure":
@@ -125,9 +125,9 @@ def measure(seed: int) -> Exhibits:
     )
 
 
-def _in_noise(samples: NDArray[np.float32], below_db: float) -> dict[str, float]:
+def _in_noise(samples: NDArray[np.float32], below_db: float, seed: int) -> dict[str, Any]:
     level_dbfs = 10.0 * np.log10(np.mean(np.square(samples, dtype=np.float64))) + GAIN_DB
-    return {"gain_db": GAIN_DB, "noise_dbfs": float(level_dbfs - below_db)}
+    return {"gain_db": GAIN_DB, "noise_dbfs": float(level_dbfs - below_db), "seed": seed}
 
 
 def _rms_db(estimates: "list[Estimate]") -> float:
