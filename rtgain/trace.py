@@ -32,7 +32,7 @@ HISTORY_S = 20.0
 """What the window plots, back from now."""
 
 GAP_S = 0.5
-"""Estimates further apart than their neighbours by more than this have a gap between them: some were left out."""
+"""Estimates further apart than their neighbors by more than this have a gap between them: some were left out."""
 
 KEPT = 30_000
 """Estimates that are kept for an export: ten minutes of them at the usual hop."""
