@@ -115,8 +115,8 @@ class ExhibitWindow(QWidget):
         for finding in step.finds:
             mark = MARKS["seen" if finding.holds(numbers) else "not so"]
             parts.append(_text(f"{mark} {fill(finding.text, numbers).rstrip(' ,.:…')} (expected {finding})."))
-        if step is lesson.steps[0]:
-            said = fill(lesson.animation, numbers)
+        if step.animation:
+            said = fill(step.animation, numbers)
             parts += [_film(stage.folder / ANIMATION, said), _caption(said)]
         for name, caption in step.figures.items():
             parts += [_picture(stage.folder / f"{name}.png", fill(caption, numbers)), _caption(fill(caption, numbers))]

@@ -25,7 +25,7 @@ NUMBERS_S = 0.25
 
 SOUNDLESS = "\N{WHITE CIRCLE} Start the sound (Space), and it is checked here as it happens."
 TAKEN_OVER = "\N{BLACK SQUARE} You have the controls. Try what you like; “Set the controls again” brings the step back."
-EXHIBIT_PLAYS = "\N{BLACK SQUARE} A sound of the experiment plays in the step's place. Its “Stop” brings the step back."
+EXHIBIT_PLAYS = "\N{BLACK SQUARE} A sound of the experiment plays here. “Stop” in its window brings the step back."
 
 
 HEIGHT = 150
@@ -246,7 +246,7 @@ class LearnPanel(QFrame):
         bar.setSpacing(8)
         bar.addWidget(self.menu)
         bar.addStretch(1)
-        for widget in (self.xrun, self.again, self.experiment, self.previous, self.place, self.next):
+        for widget in (self.xrun, self.experiment, self.again, self.previous, self.place, self.next):
             bar.addWidget(widget)
         grid = QGridLayout(self)
         grid.setContentsMargins(14, 7, 14, 7)

@@ -68,8 +68,8 @@ class LossCurvePlot(PlotCard):
 
     def show_theme(self, theme: Theme) -> None:
         super().show_theme(theme)
-        for curve, point in self.points.items():
-            point.setBrush(QBrush(QColor(curve.color(dark=theme.dark))))
+        for point in self.points.values():
+            point.setBrush(QBrush(QColor(ESTIMATE.color(dark=theme.dark))))
             point.setPen(cosmetic_pen(theme.card, 2))
 
     def _add_point(self) -> "pg.ScatterPlotItem":

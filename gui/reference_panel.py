@@ -10,8 +10,8 @@ from gui.ends_panel import EndsPanel
 from gui.parameter_row import NAME_WIDTH, ParameterRow
 from gui.theme import tabular
 from rtgain.config import SessionConfig
+from rtgain.lessons.controls import TARGETS
 
-TARGETS = {"reference": "Reference path", "channel": "Another channel", "return": "Return (microphone)"}
 NOISE_OFF_DBFS = -120.0
 """The noise row's lowest position, which means none at all."""
 
@@ -31,7 +31,7 @@ class ReferencePanel(QFrame):
         self.gain = ParameterRow("Gain", -60, 12, unit="dB", digits=2, step=0.1)
         self.phase = ParameterRow("Phase", -180, 180, unit="°", digits=0, step=1)
         self.delay = ParameterRow("Delay", 0, 200, unit="ms", digits=2, step=0.1)
-        self.noise = ParameterRow("Noise", NOISE_OFF_DBFS, 0, unit="dBFS", digits=0, step=1)
+        self.noise = ParameterRow("Noise", NOISE_OFF_DBFS, 0, unit="dBFS", digits=1, step=1)
         self.noise.box.setSpecialValueText("none")
         self.invert = CheckBox("Invert polarity")
         self.invert.setFocusPolicy(Qt.FocusPolicy.TabFocus)

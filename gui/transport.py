@@ -13,11 +13,11 @@ from gui.device_list import Device
 from gui.monitor import HEAR
 from gui.session_host import HostState
 from rtgain.config import Hear, SessionConfig
+from rtgain.lessons.controls import SOURCES
 
 OPEN_FILE = "\0open"
 """What the source menu's last entry stands for; no path holds a NUL."""
 
-SOURCES = (("demo", "Demo"), ("sine", "Sine"), ("pink", "Pink noise"))
 MICROPHONE = "mic"
 NAME_WIDTH = 108
 
@@ -89,7 +89,7 @@ class SourceMenu(DeviceMenu):
         source, device = self._shown
         with QSignalBlocker(self):
             self.clear()
-            for name, label in SOURCES:
+            for name, label in SOURCES.items():
                 self.addItem(label, (name, None))
             self.insertSeparator(self.count())
             self.addItem("Microphone", (MICROPHONE, None))
@@ -111,7 +111,7 @@ class SourceMenu(DeviceMenu):
 
     def _plays_file(self) -> bool:
         source = self._shown[0]
-        return bool(source) and source != MICROPHONE and source not in dict(SOURCES)
+        return bool(source) and source != MICROPHONE and source not in SOURCES
 
     def _index_of(self, source: Source) -> int:
         return next(index for index in range(self.count()) if self._source_at(index) == source)

@@ -12,7 +12,7 @@ STATES = {
     "waiting": ("\N{WHITE CIRCLE}", "for the first estimate"),
     "silent": ("\N{WHITE CIRCLE}", "holding the last gain"),
     "converging": ("\N{CIRCLE WITH LEFT HALF BLACK}", "descending to the optimum"),
-    "tracking": ("\N{BLACK CIRCLE}", "on the optimum, following it"),
+    "tracking": ("\N{BLACK CIRCLE}", "where its loss is least"),
     "clipped": ("\N{BLACK UP-POINTING TRIANGLE}", "the input is at full scale"),
     "incoherent": ("\N{BLACK UP-POINTING TRIANGLE}", "the target is no scaled copy"),
     "late": ("\N{BLACK UP-POINTING TRIANGLE}", "no new estimate comes; this is the last"),

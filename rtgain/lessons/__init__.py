@@ -29,4 +29,4 @@ def lesson_named(name: str) -> Lesson:
     for lesson in LESSONS:
         if name in (lesson.name, str(lesson.number)):
             return lesson
-    raise InputError(f"lesson: {name!r} is none of {', '.join(lesson.name for lesson in LESSONS)}")
+    raise InputError(f"lesson: {name!r} is none of 1 to {len(LESSONS)}, {', '.join(lesson.name for lesson in LESSONS)}")

@@ -30,7 +30,6 @@ LESSON = Lesson(
         "The same loop learns any processor that can be differentiated: three gains, a filter. And where the loss is "
         "no bowl any more."
     ),
-    animation="The frequency response of three bands, on its way to the target's, over 40 steps of Rprop.",
     steps=(
         Step(
             title="One gain is not enough",
@@ -38,16 +37,19 @@ LESSON = Lesson(
                 "The target is pink noise through three bands: {true_low_db:.0f} dB below 250 Hz, {true_high_db:.0f} "
                 "above 2500, {true_mid_db:+.0f} between. One gain must answer for all, and comes to "
                 "{one_bands_db:.0f} dB: the high band's, where most bins lie. It is quite sure. What is left of the "
-                "target then, the difference, is only {fallen_bands_db:.1f} dB softer than all of it."
+                "target then, the difference, has an RMS only {fallen_bands_db:.1f} dB below it."
             ),
-            watch="the spectrum: target and matched agree to the right of 2500 Hz, and nowhere else.",
+            watch="the spectrum: target and estimate agree at its right end, and nowhere else; the RMS of the meters.",
             listen="Target (2); Matched (3), far too soft; Difference (4), nearly as loud as the target.",
             controls=_played(THREE_BANDS, DRY),
             expects=(Within("gain_db", -15.2, -14.7),),
             finds=(
                 Finding("one_bands_db", -15.2, -14.7, "One gain comes to {one_bands_db:.2f} dB."),
                 Finding(
-                    "fallen_bands_db", 0.0, 1.0, "The difference is {fallen_bands_db:.2f} dB softer than the target."
+                    "fallen_bands_db",
+                    0.0,
+                    1.0,
+                    "The difference is {fallen_bands_db:.2f} dB below the target (RMS).",
                 ),
             ),
             sounds={"dry": "Pink noise.", "bands": "Through the three bands: the target."},
@@ -79,22 +81,24 @@ LESSON = Lesson(
             figures={"bands": "The three gains, step by step."},
             sounds={"bands_matched": "Pink noise through the three bands that were learned."},
             duration_s=3.0,
+            animation="The frequency response of three bands, on its way to the target's, over 40 steps of Rprop.",
         ),
         Step(
             title="A low shelf",
             text=(
                 "A shelf of {true_shelf_db:.0f} dB below {true_shelf_hz:.0f} Hz. One gain does not notice: most bins "
-                "lie above, and it says {one_shelf_db:.2f} dB, with a difference louder than the target. The shelf has "
-                "two parameters of different kinds, decibels and octaves, with slopes of different sizes. Rprop looks "
-                "at their signs only: from −3 dB at 2 kHz it comes to {shelf_db:.2f} dB at {shelf_hz:.1f} Hz."
+                "lie above. It says {one_shelf_db:.2f} dB, and leaves a difference of more RMS than the target. The "
+                "shelf has two parameters of different kinds, decibels and octaves, with slopes of different sizes. "
+                "Rprop looks at their signs only: from −3 dB at 2 kHz it comes to {shelf_db:.2f} dB at "
+                "{shelf_hz:.1f} Hz."
             ),
-            watch="the spectrum below 500 Hz. In the experiment, both parameters, step by step.",
+            watch="the spectrum, its left half. In the experiment, both parameters, step by step.",
             listen="Dry (1), then Target (2), whose bass is softer; Difference (4): the bass that is gone.",
             controls=_played(LOW_SHELF, DRY),
             expects=(NOTHING_LEFT,),
             finds=(
                 Finding("one_shelf_db", -0.01, 0.01, "One gain comes to {one_shelf_db:.3f} dB."),
-                Finding("over_shelf_db", 0.0, 3.0, "The difference is {over_shelf_db:.1f} dB louder than the target."),
+                Finding("over_shelf_db", 0.0, 3.0, "The difference is {over_shelf_db:.1f} dB above the target (RMS)."),
                 Finding("shelf_db", -12.05, -11.95, "The shelf's gain comes to {shelf_db:.3f} dB."),
                 Finding("shelf_hz", 495.0, 505.0, "The shelf's corner comes to {shelf_hz:.1f} Hz."),
             ),

@@ -1,6 +1,7 @@
 """``rtgain lesson``: list them, run one or all, export what they show."""
 
 import signal
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from rtgain.lessons.expectations import MARKS
 from rtgain.lessons.lesson import Lesson
 
 WIDTH = 160
-"""Columns of a table, whatever the terminal's."""
+"""Columns of a table where it does not go to a terminal."""
 
 
 def run_lessons(name: str | None, export: str | None, seed: int) -> int:
@@ -57,4 +58,4 @@ def _run(lesson: Lesson, folder: Path | None, seed: int, *, alone: bool) -> None
         table.add_column(column)
     for result in results:
         table.add_row(result.step.title, result.expected, result.came, MARKS[result.outcome])
-    Console(width=WIDTH).print(table)
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)

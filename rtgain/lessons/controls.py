@@ -4,7 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rtgain.config import SYNTHETIC_INPUTS, SessionConfig
+from rtgain.config import SessionConfig
+
+SOURCES = {"demo": "Demo", "sine": "Sine", "pink": "Pink noise"}
+TARGETS = {"reference": "Reference path", "channel": "Another channel", "return": "Return (microphone)"}
+"""What the window calls the choices of `input` and `target`."""
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -17,12 +21,8 @@ def _or_auto(value: Any) -> str:
     return "auto" if value is None else f"{value:g}"
 
 
-def _source(value: str) -> str:
-    return value.capitalize() if value in SYNTHETIC_INPUTS else Path(value).name
-
-
 IN_WORDS: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "input": ("Source", _source),
+    "input": ("Source", lambda source: SOURCES.get(source) or Path(source).name),
     "loop": ("Loop", lambda on: "on" if on else "off"),
     "gain_db": ("Gain", _with_unit(" dB")),
     "automation": ("Automation", str),
@@ -30,7 +30,7 @@ IN_WORDS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "phase_deg": ("Phase", _with_unit("°")),
     "delay_ms": ("Delay", _with_unit(" ms")),
     "noise_dbfs": ("Noise", _with_unit(" dBFS")),
-    "target": ("Target", str),
+    "target": ("Target", TARGETS.__getitem__),
     "dry_channel": ("Dry channel", _or_auto),
     "target_channel": ("Target channel", _or_auto),
     "output_channel": ("Output channel", _or_auto),

@@ -31,7 +31,7 @@ UNITS = {"gain_db": " dB", "swing_db": " dB", "std_db": " dB", "delay_ms": " ms"
 POLARITIES = {1.0: "normal", -1.0: "inverted"}
 NAMES = {
     "gain_db": "gain", "swing_db": "swing", "std_db": "±", "delay_ms": "delay", "polarity": "polarity",
-    "xruns": "xruns",
+    "xruns": "xruns in this step",
 }  # fmt: skip
 
 
@@ -179,7 +179,7 @@ class NoXrun:
 
     def came(self, moment: Moment) -> str:
         """What there is, in words."""
-        return f"xruns {moment.xruns} so far"
+        return f"xruns in this step {moment.xruns}"
 
     def __str__(self) -> str:
         return f"no xrun for {_number(self.for_s)} s"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from rtgain.errors import InputError
 from rtgain.figures import png, svg
 from rtgain.lessons import LESSONS
 from rtgain.lessons.exhibits import Exhibits, Sound
@@ -19,6 +20,8 @@ from rtgain.trace import not_written, require_room_beside, write_whole
 
 def make_folder(folder: Path) -> None:
     """Make the folder for the files. Raises `InputError` where that, or a file in it, cannot be made."""
+    if folder.is_file():
+        raise InputError(f"{folder}: is a file; choose a folder to export to")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         require_room_beside(folder / "index.html")

@@ -10,7 +10,6 @@ LESSON = Lesson(
     number=1,
     title="A gain that learns",
     about="A number is found by walking downhill: the gain between a sine and the same sine turned down.",
-    animation="300 small steps downhill: the point walks down, and the estimate sinks onto the target.",
     steps=(
         Step(
             title="The question",
@@ -36,10 +35,11 @@ LESSON = Lesson(
                 "fast it grows with g. Descent takes a step against it: g ← g − rate · gradient. That is all.\n\n"
                 "Here the gradient is the mean of |dry|, which for a sine is 2/π = {slope:.3f}. The rate is 0.01, "
                 "so each step moves g by {step:.4f}, and the way from 1 to 0.15 takes {reached:.0f} steps.\n\nThat "
-                "is this experiment, as textbooks have it. What plays beside it walks on the logarithm of the gain, "
-                "with a loss that is divided by the target: a step means the same at every level. The walk is "
-                "shorter there, and the loss is 1 at a gain of 0.\n\nThe "
-                "sine has 300 cycles in half a second: that is 600 Hz."
+                "is this experiment, as textbooks have it: its last step still leads past 0.15, to {gain:.3f} "
+                "(lesson 4). What plays beside it walks on the logarithm of the gain, with a loss that is divided by "
+                "the target: the level does not matter to it. It falls fast at first, for the slope there is the gain "
+                "over the target's, and the loss is 1 at a gain of 0.\n\nSGD is short for stochastic gradient descent. "
+                "The sine has 300 cycles in half a second: that is 600 Hz."
             ),
             figures={
                 (
@@ -58,6 +58,7 @@ LESSON = Lesson(
                 "target": "The target: {target_db:.2f} dB.",
                 "descent": "What descent sounds like: the dry sine at the gain of each step, 100 steps a second.",
             },
+            animation="300 small steps downhill: the point walks down, and the estimate sinks onto the target.",
         ),
         Step(
             title="Move the goal",

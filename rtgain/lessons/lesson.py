@@ -21,6 +21,7 @@ class Step:
         finds: what the lesson's experiment is to measure.
         why: the explanation; paragraphs are parted by an empty line, and ``*word*`` is emphasis.
         figures, sounds: captions by the names that `rtgain.lessons.exhibits` makes them under.
+        animation: the caption of the lesson's animation, where it belongs to this step.
         act: what a button of the step does besides; ``xrun`` makes one.
         gains_db: the lowest and the highest gain that are worth seeing, where all that there are would hide a swing.
         duration_s: how long the headless run plays.
@@ -36,6 +37,7 @@ class Step:
     why: str = ""
     figures: Mapping[str, str] = field(default_factory=dict)
     sounds: Mapping[str, str] = field(default_factory=dict)
+    animation: str = ""
     act: Literal["xrun"] | None = None
     gains_db: tuple[float, float] | None = None
     duration_s: float = 4.0
@@ -43,7 +45,7 @@ class Step:
     @property
     def has_exhibits(self) -> bool:
         """Whether the lesson's experiment has something to show or to find for this step."""
-        return bool(self.finds or self.figures or self.sounds)
+        return bool(self.finds or self.figures or self.sounds or self.animation)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -53,14 +55,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Lesson:
-    """Steps in their order. `animation` is the caption of the lesson's animation."""
+    """Steps in their order; one of them has the lesson's animation."""
 
     name: str
     number: int
     title: str
     about: str
     steps: tuple[Step, ...]
-    animation: str = ""
 
 
 def emphasized(text: str) -> str:

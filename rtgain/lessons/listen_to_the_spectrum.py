@@ -12,7 +12,6 @@ LESSON = Lesson(
     number=3,
     title="Listen to the spectrum",
     about="Compare how much there is of each frequency, not when it swings: the right gain is back.",
-    animation="The target turned by 90° again, with the spectral loss: the gain comes to 0.15, and swings.",
     steps=(
         Step(
             title="90°, heard as an ear does",
@@ -54,6 +53,7 @@ LESSON = Lesson(
                 "target_90": "The target, turned by 90°.",
                 "matched_90": "Matched on the spectral loss ({matched_90_db:+.1f} dB against the target).",
             },
+            animation="The target turned by 90° again, with the spectral loss: the gain comes to 0.15, and swings.",
         ),
         Step(
             title="What it cannot tell: polarity",
@@ -61,7 +61,7 @@ LESSON = Lesson(
                 "Now the target is inverted. A magnitude has no sign: +0.15 and −0.15 have the same loss. "
                 "rtgain reads the sign elsewhere, from the phase between the two spectra."
             ),
-            watch="the same gain; and the minus before ×0.150, which the loss did not find.",
+            watch="the same gain; and the minus in ×−0.150, which the loss did not find.",
             listen="Difference (4): silent, because the polarity was found too.",
             controls={**SINE, "polarity": "invert"},
             expects=(Within("gain_db", -16.58, -16.38), Within("polarity", -1, -1)),
@@ -132,7 +132,7 @@ LESSON = Lesson(
                 "pieces of music: the spectral loss is only roughly right. The estimate, an average over time, is "
                 "off by about {late_db:.1f} dB; single windows at times by more than 1 dB."
             ),
-            watch="the dotted closed form of single windows stray around the reference, and the estimate beside it.",
+            watch="closed form and least squares of single windows stray about the reference; the estimate near it.",
             listen="Difference (4): far from silent, though the gain is nearly right.",
             controls={**MUSIC, "delay_ms": 5.0},
             expects=(Within("gain_db", -17.5, -15.5),),

@@ -10,12 +10,12 @@ LESSON = Lesson(
     number=2,
     title="The loss that cannot hear",
     about="Turn the phase of the target: no ear can tell, and the waveform loss is led astray.",
-    animation="The target turned by 90°: every step makes the waveforms differ less, and the last is near silence.",
     steps=(
         Step(
             title="45°: a little turned",
             text=(
-                "The target's phase is turned by 45°, an eighth of a cycle. It sounds as before, and its gain is "
+                "The target's phase, its place in the cycle, is turned by 45°, an eighth. It sounds as before, and its "
+                "gain is "
                 "still 0.15. The waveform loss, which compares sample by sample, now finds ×{live_45:.2f}: about "
                 "{live_error_45_db:.0f} dB too little, and quite sure of it."
             ),
@@ -72,15 +72,16 @@ LESSON = Lesson(
                     "matched_90"
                 ): "What the waveform loss makes of it: next to nothing ({matched_90_db:.0f} dB against the target).",
             },
+            animation="Every step makes the waveforms differ less, and the last is near silence.",
         ),
         Step(
             title="180°: upside down",
             text=(
-                "Turned by 180° every sample changes its sign: the polarity is inverted. That is a gain: "
-                "{gain_180:.2f}. "
-                "SGD on a linear gain passes through zero and finds it."
+                "Turned by 180° every sample changes its sign: the polarity is inverted. That is a gain, −0.15. In the "
+                "experiment SGD steps on the gain itself, passes through zero, and comes to {gain_180:.2f}. What plays "
+                "finds 0.15, and reads the minus beside it."
             ),
-            watch="the readout: the level of the reference, and a minus before ×0.150. The lowest point is at −0.15.",
+            watch="the readout: the level of the reference, and the minus in ×−0.150. The lowest point is at −0.15.",
             listen="Target (2) and Matched (3): alike again.",
             controls={**SINE, "phase_deg": 180.0},
             expects=(Within("gain_db", -16.58, -16.38), Within("polarity", -1, -1)),

@@ -62,7 +62,6 @@ def lesson_page(
         f"<nav>{' · '.join(ways)}</nav>" if previous or following else "",
         f"<h1>{lesson.number} · {_text(lesson.title)}</h1>",
         f'<p class="lead">{_text(fill(lesson.about, numbers))}</p>',
-        _film(fill(lesson.animation, numbers), media),
     ]
     for step in lesson.steps:
         body.append(_step(step, numbers, [result for result in results if result.step is step], media))
@@ -98,6 +97,8 @@ def _step(step: Step, numbers: Mapping[str, float], results: Sequence[Result], m
     )
     parts.append("<dl>" + "".join(f"<dt>{name}</dt><dd>{_text(hint)}</dd>" for name, hint in hints) + "</dl>")
     parts += [f"<p>{emphasized(fill(why, numbers))}</p>" for why in step.why.split("\n\n") if why]
+    if step.animation:
+        parts.append(_film(fill(step.animation, numbers), media))
     for name, caption in step.figures.items():
         said = _text(fill(caption, numbers))
         image = data_uri("x.png", media[f"{name}.png"])

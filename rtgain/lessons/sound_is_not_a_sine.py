@@ -10,10 +10,6 @@ LESSON = Lesson(
     number=5,
     title="Sound is not a sine",
     about="Music pauses, and rooms are noisy. What a loss believes then, and how to make it believe the right things.",
-    animation=(
-        "White noise comes up to 10 dB below the target: the minimum of the plain spectral loss moves off the true "
-        "gain. It is the half second of music in which it moves farthest."
-    ),
     steps=(
         Step(
             title="Music",
@@ -86,6 +82,10 @@ LESSON = Lesson(
                 "babble": "The babble, dry: syllables and pauses, no words.",
             },
             duration_s=4.0,
+            animation=(
+                "White noise comes up to 10 dB below the target: the minimum of the plain spectral loss moves off the "
+                "true gain. It is the half second of music in which it moves farthest."
+            ),
         ),
         Step(
             title="Windows",
@@ -93,7 +93,7 @@ LESSON = Lesson(
                 "A window of 341 ms in place of 85 ms. It parts tones that a short one melts together and averages "
                 "more noise; what changes inside it is blurred, and every estimate is later."
             ),
-            watch="the estimate calmer, and slower to follow when you move the reference gain.",
+            watch="the estimate when you type another reference gain: it comes later than with 85 ms.",
             listen="Matched (3), while you move the gain.",
             controls={**MUSIC, "noise_dbfs": -44.5, "window_ms": 341.0},
             expects=(Within("gain_db", -16.6, -16.36, by_s=8.0),),

@@ -15,19 +15,18 @@ LESSON = Lesson(
     number=4,
     title="Why it never lands",
     about="Steps of one length cannot stop where they should. What other optimizers do about it.",
-    animation="SGD with a fixed rate, its last 75 steps, and the loss near the optimum: to and fro for ever.",
     steps=(
         Step(
-            title="SGD: a walk in equal steps",
+            title="SGD: it cannot stand still",
             text=(
                 "The estimate is SGD with a small rate, one step a hop: {arrive_s:.1f} seconds to arrive. Beside it "
                 "races SGD at a rate that stays at 0.3. It is there at once and never comes to rest: it swings "
-                "between {sgd_low_db:.2f} and {sgd_high_db:.2f} dB for ever. (rtgain lets its own rate fall, and so "
-                "it lands.)"
+                "between {sgd_low_db:.2f} and {sgd_high_db:.2f} dB for ever. (rtgain lets no step of its own be longer "
+                "than the loss says the way is, and so it lands.)"
             ),
             watch=(
                 "the slope of the estimate; and the line “spectral/SGD@0.3”, which swings about the reference. "
-                "Press R, and both begin anew."
+                "Press R to see it again."
             ),
             listen="Matched (3): the estimate, sinking slowly.",
             controls={**SINE, "optimizer": "SGD", "lr": 0.01, "steps": 1, "race": (SGD,)},
@@ -63,6 +62,7 @@ LESSON = Lesson(
                 "target": "The target.",
                 "cycle_low": "Matched at the lowest point of the cycle: {cycle_low_db:+.2f} dB against the target.",
             },
+            animation="SGD with a fixed rate, its last 75 steps, and the loss near the optimum: to and fro for ever.",
         ),
         Step(
             title="Adam: steps by habit",
@@ -121,10 +121,10 @@ LESSON = Lesson(
         Step(
             title="The rate against the level",
             text=(
-                "The target is 40 dB lower, and at ×1 the slope a hundred times steeper. At 0.3, which served a moment "
-                "ago, SGD's first step leads to the lowest gain that rtgain knows ({fallen_db:.0f} dB), where no slope "
-                "is left to come back on; at 0.01 it arrives. No fixed rate serves a live signal. Rprop looks at no "
-                "slope's size."
+                "The target is 40 dB lower, and at ×1 the slope a hundred times steeper. At 0.3, which stayed near "
+                "a moment ago, SGD's first step leads to the lowest gain that rtgain knows ({fallen_db:.0f} dB), where "
+                "no slope is left to come back on; at 0.01 it arrives. No fixed rate serves a live signal. Rprop looks "
+                "at no slope's size."
             ),
             watch="“spectral/SGD@0.01” beside the estimate, and “spectral/SGD@0.3” fallen out of the plot.",
             listen="Target (2) is hardly there; the estimate does not mind.",

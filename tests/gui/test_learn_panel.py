@@ -153,7 +153,7 @@ def test_an_xrun_made_while_the_windows_still_fill_counts(
     panel.watch_anew()  # the window's timer: no window holds the step before any more
     panel.show_snapshot(at(10.2, xruns=5, gain_db=-16.48))
     panel.show_snapshot(at(10.8, xruns=5, gain_db=-16.48))
-    assert panel.outcome_line.text() == "● seen ✓ now xruns 1, gain −16.48 dB"
+    assert panel.outcome_line.text() == "● seen ✓ now xruns in this step 1, gain −16.48 dB"
 
 
 def test_the_student_may_take_the_controls_and_come_back(

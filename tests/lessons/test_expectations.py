@@ -31,7 +31,7 @@ def test_a_machine_that_was_late_once_may_still_show_that_it_is_not_any_more() -
         watch.take(moment(time_s, xruns=xruns))
         assert watch.outcome != "seen"
     watch.take(moment(3.1, xruns=3))
-    assert (watch.outcome, watch.came) == ("seen", "xruns 3 so far")
+    assert (watch.outcome, watch.came) == ("seen", "xruns in this step 3")
 
 
 def test_a_machine_that_is_always_late_never_shows_it() -> None:

@@ -78,6 +78,14 @@ def test_a_folder_that_cannot_be_made_is_refused_in_one_line_before_anything_run
     assert ran.stderr == line
 
 
+def test_a_file_in_the_folders_place_is_refused_in_one_line_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept", encoding="utf-8")
+    ran = rtgain("lesson", FIRST, "--export", tmp_path / "file")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == f"rtgain: {tmp_path}/file: is a file; choose a folder to export to\n"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "kept"
+
+
 def test_a_folder_that_cannot_be_written_is_refused_in_one_line_before_anything_runs(tmp_path: Path) -> None:
     folder = Path("/proc")  # read-only even for root
     if not folder.is_dir():

@@ -20,9 +20,9 @@ def measured(request: pytest.FixtureRequest) -> tuple[Lesson, Exhibits]:
 
 def texts(lesson: Lesson) -> list[str]:
     """Every text of a lesson, for the window and for the page."""
-    found = [lesson.about, lesson.animation]
+    found = [lesson.about]
     for step in lesson.steps:
-        found += [step.title, step.text, step.watch, step.listen, step.why]
+        found += [step.title, step.text, step.watch, step.listen, step.why, step.animation]
         found += [*step.figures.values(), *step.sounds.values(), *(finding.text for finding in step.finds)]
     return found
 
@@ -48,6 +48,7 @@ def test_what_the_steps_show_is_what_is_made(measured: tuple[Lesson, Exhibits]) 
     lesson, exhibits = measured
     assert {name for step in lesson.steps for name in step.figures} == set(exhibits.figures)
     assert {name for step in lesson.steps for name in step.sounds} == set(exhibits.sounds)
+    assert sum(bool(step.animation) for step in lesson.steps) == 1
 
 
 def test_no_sound_is_beyond_full_scale(measured: tuple[Lesson, Exhibits]) -> None:

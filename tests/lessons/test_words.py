@@ -45,10 +45,16 @@ EXPLAINED = {
 def in_order() -> Iterator[tuple[str, str]]:
     """Every step as it is met: what the Learn panel shows of it, then what its window or the page adds."""
     for lesson in LESSONS:
-        yield f"{lesson.number}", f"{lesson.title} {lesson.about} {lesson.animation}"
+        yield f"{lesson.number}", f"{lesson.title} {lesson.about}"
         for step in lesson.steps:
             yield f"{lesson.number}, {step.title}", panel_of(step)
-            more = [step.why, *step.figures.values(), *step.sounds.values(), *(found.text for found in step.finds)]
+            more = [
+                step.why,
+                step.animation,
+                *step.figures.values(),
+                *step.sounds.values(),
+                *(found.text for found in step.finds),
+            ]
             yield f"{lesson.number}, {step.title}, why", "\n".join(more)
 
 
