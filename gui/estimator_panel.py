@@ -33,7 +33,7 @@ class EstimatorPanel(QFrame):
         known = LOSSES + (AURALOSSES if find_spec("auraloss") else ())
         self.loss = _menu("Loss", [(name, name) for name in known])
         self.optimizer = _menu("Optimizer", [(name, name) for name in OPTIMIZERS])
-        self.rate = _box("Learning rate", digits=3, step=0.01, high=1000.0)
+        self.rate = _box("Learning rate", digits=4, step=0.01, high=1000.0)
         self.steps = _box("Most steps in a hop (from one estimate to the next)", digits=0, step=1, high=10_000)
         self.window_ms = _menu("Analysis window", [(f"{ms:.0f} ms", ms) for ms in WINDOWS_MS])
         self.window_ms.setToolTip(

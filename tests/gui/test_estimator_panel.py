@@ -55,6 +55,14 @@ def test_rate_and_steps_are_typed_and_nothing_stands_for_what_was_measured(qtbot
     assert told == [{"lr": 0.05}, {"steps": 3}, {"steps": None}]
 
 
+def test_what_a_lesson_sets_is_shown_to_its_last_digit(panel: EstimatorPanel) -> None:
+    for lesson in LESSONS:
+        for step in lesson.steps:
+            panel.show_config(SessionConfig(**step.controls))
+            assert panel.rate.value() == (step.settings["lr"] or 0), step.title
+            assert panel.steps.value() == (step.settings["steps"] or 0), step.title
+
+
 def test_the_delay_is_looked_for_or_not(qtbot: Any, panel: EstimatorPanel) -> None:
     with qtbot.waitSignal(panel.changed) as signal:
         qtbot.keyClick(panel.align, Qt.Key.Key_Space)
