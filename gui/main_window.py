@@ -201,7 +201,8 @@ class MainWindow(QMainWindow):
             self._show_end(snapshot)
 
     def _show_readout(self, snapshot: "Snapshot") -> None:
-        self.readout.show_snapshot(snapshot, frozen=self.estimator.freeze.isChecked())
+        aligns = self.host.config.align == "on"
+        self.readout.show_snapshot(snapshot, frozen=self.estimator.freeze.isChecked(), aligns=aligns)
 
     def _show_place(self, snapshot: "Snapshot") -> None:
         self.position.show_snapshot(snapshot)

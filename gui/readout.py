@@ -22,6 +22,10 @@ class Readout(QFrame):
         self.gain_db = _figure(24, "−88.88", bold=True)
         self.linear = _figure(11, "×−0.0088")
         self.spread = _figure(11, "± 8.888 dB")
+        self.spread.setToolTip(
+            "How sure the estimate is: one standard deviation, by noise and motion. "
+            "It does not count what the loss cannot hear."
+        )
         self.delay = _figure(9, "delay −888.88 ms")
         self.delay.setProperty("look", "muted")
         self.state = _figure(11, "▲ incoherent", bold=True)
@@ -48,14 +52,15 @@ class Readout(QFrame):
         row.addLayout(_stacked(self.state, self.meaning, self.delay), 1)
         self.show_starting()
 
-    def show_snapshot(self, snapshot: "Snapshot", *, frozen: bool = False) -> None:
-        """Show the newest estimate, or the one that is `frozen`."""
+    def show_snapshot(self, snapshot: "Snapshot", *, frozen: bool = False, aligns: bool = True) -> None:
+        """Show the newest estimate, or the one that is `frozen`; a delay only where it `aligns`, that is, finds it."""
         state = "late" if snapshot.estimate_late else snapshot.state
         if frozen and state != "waiting":
             state = "frozen"
         self._show(snapshot.gain_db, snapshot.gain_linear, snapshot.std_db, snapshot.polarity, state)
         delay = wording.number(snapshot.delay_ms, 2)
-        self.delay.setText(f"delay {delay} ms" if delay != wording.UNKNOWN else "delay –")
+        known = f"delay {delay} ms" if delay != wording.UNKNOWN else "delay –"
+        self.delay.setText(known if aligns else "delay not looked for")
 
     def show_starting(self) -> None:
         """Show that there is nothing yet."""

@@ -78,6 +78,13 @@ def test_the_number_is_the_estimate_in_decibels(qtbot: Any, open_window: OpenWin
     assert window.readout.state.text() == "● tracking"
 
 
+def test_a_delay_that_nobody_looks_for_is_no_delay_of_0(qtbot: Any, open_window: OpenWindow) -> None:
+    window = open_window(align="off")
+    qtbot.waitUntil(lambda: window.readout.delay.text() == "delay not looked for")
+    window.actions_.set_up({"align": "on"})
+    qtbot.waitUntil(lambda: window.readout.delay.text().endswith(" ms"))
+
+
 def test_an_estimate_that_no_other_follows_is_not_said_to_be_tracking(
     qtbot: Any, open_window: OpenWindow, sessions: Sessions
 ) -> None:
