@@ -34,7 +34,7 @@ def draw_waveforms(axes: "Axes", dry: Wave, target: Wave, estimate: Wave) -> Non
     peak = float(np.abs(dry).max())
     axes.set_ylim(-1.1 * peak, 1.45 * peak)
     axes.set_xlabel("sample")
-    axes.legend(**LEGEND, ncols=3, loc="upper right")
+    axes.legend(**LEGEND, ncols=3, columnspacing=1.0, loc="upper right")
 
 
 def draw_loss(axes: "Axes", gains: Wave, losses: Wave, *, reference: float) -> None:
