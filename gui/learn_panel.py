@@ -79,6 +79,18 @@ class LearnPanel(QFrame):
             return "happening" if self._stage.doing else "waiting"
         return "seen" if all(finding.holds(self._stage.numbers) for finding in self.step.finds) else "not so"
 
+    @property
+    def step_index(self) -> int:
+        """Where in its lesson the present step is, from 0."""
+        return self.lesson.steps.index(self.step)
+
+    def open_at(self, name: str, step_index: int) -> None:
+        """Show a step of the lesson of that name, and ask for nothing; where there is none such, all stays."""
+        for lesson in LESSONS:
+            if lesson.name == name and 0 <= step_index < len(lesson.steps):
+                self.lesson, self.step = lesson, lesson.steps[step_index]
+                self._show_step()
+
     def begin(self) -> None:
         """Ask for the present step's controls, and watch for what comes of them."""
         self.judge_anew()
@@ -159,7 +171,7 @@ class LearnPanel(QFrame):
 
     def go(self, by: int) -> None:
         """One step on (1) or back (−1), into the next or the last lesson where this one is over."""
-        place, lesson = self.lesson.steps.index(self.step) + by, LESSONS.index(self.lesson)
+        place, lesson = self.step_index + by, LESSONS.index(self.lesson)
         if 0 <= place < len(self.lesson.steps):
             self._go_to(self.lesson, place)
         elif 0 <= lesson + by < len(LESSONS):
@@ -176,7 +188,7 @@ class LearnPanel(QFrame):
         step, numbers = self.step, measured_numbers(self.lesson.name)
         self._watches = []
         self._stage = NOT_RUN
-        place, count = self.lesson.steps.index(step), len(self.lesson.steps)
+        place, count = self.step_index, len(self.lesson.steps)
         with QSignalBlocker(self.menu):
             self.menu.setCurrentIndex(LESSONS.index(self.lesson))
         self.text.setText(f"<b>{step.title}</b>&nbsp; {fill(step.text, numbers)}")
@@ -191,7 +203,7 @@ class LearnPanel(QFrame):
 
     def _moved(self) -> str:
         """The controls that the present step has moved, against the step before, or against all that may be there."""
-        place, lesson = self.lesson.steps.index(self.step), LESSONS.index(self.lesson)
+        place, lesson = self.step_index, LESSONS.index(self.lesson)
         befores = [self.lesson.steps[place - 1].settings] if place else [settings_with()]
         if lesson and not place:  # from the last lesson, or by the menu
             befores.append(LESSONS[lesson - 1].steps[-1].settings)

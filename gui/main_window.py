@@ -95,6 +95,7 @@ class MainWindow(QMainWindow):
         self.readout = Readout()
         self.levels = LevelMeters()
         self.learn = LearnPanel()
+        self.learn.open_at(settings.lesson, settings.step)
         self.learn.hide()
         self.exhibits = ExhibitWindow(self)
         self.learn_button = QPushButton("Learn")
@@ -168,7 +169,7 @@ class MainWindow(QMainWindow):
             self._timer.stop()
             geometry = bytes(self.saveGeometry().toBase64().data()).decode()
             self.settings = self.settings.with_session(self.actions_.remembered_config()).model_copy(
-                update={"geometry": geometry}
+                update={"geometry": geometry, "lesson": self.learn.lesson.name, "step": self.learn.step_index}
             )
             self.hide()
             self.host.close()

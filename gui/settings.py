@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Settings(BaseModel):
-    """Window, theme, files and the session as it was left."""
+    """Window, theme, files, the session and the lesson's step as they were left; `step` counts from 0."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -33,6 +33,8 @@ class Settings(BaseModel):
     geometry: str = ""
     recent_files: tuple[str, ...] = ()
     session: dict[str, Any] = {}
+    lesson: str = ""
+    step: int = 0
 
     def with_recent(self, path: str) -> Self:
         """`path` first among the recent files."""

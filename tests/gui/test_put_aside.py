@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QPushButton
 from gui.experiment import Stage
 from gui.learn_panel import EXHIBIT_PLAYS, TAKEN_OVER
 from gui.main_window import MainWindow
+from gui.theme import LIGHT
 from rtgain.config import SessionConfig, preset_text
 from rtgain.lessons import LESSONS
 from rtgain.lessons.exhibits import Sound
@@ -78,6 +79,21 @@ def test_a_window_closed_in_a_lesson_remembers_the_session_before(open_window: O
     window.learn_button.click()
     window.close()
     assert window.settings.session_for(SessionConfig()) == SessionConfig(**OPTIONS)
+
+
+def test_the_next_window_opens_the_lessons_where_this_one_was_closed(open_window: OpenWindow) -> None:
+    window = open_window(**OPTIONS)
+    window.learn_button.click()
+    window.learn.choose_lesson(2)
+    window.learn.go(1)
+    window.close()
+    nobody = MainWindow(SessionConfig(), lambda *_: pytest.fail("nothing is to start"), LIGHT, window.settings)
+    assert nobody.learn.step is LESSONS[2].steps[1]
+    assert nobody.learn.menu.currentIndex() == 2
+    for lesson, step in (("violin", 0), (LESSONS[2].name, 99), (LESSONS[2].name, -1), ("", 0)):
+        nobody.learn.open_at(lesson, step)
+        assert nobody.learn.step is LESSONS[2].steps[1], "as it was"
+    nobody.deleteLater()
 
 
 @pytest.mark.parametrize("ends", ["stop", "close", "next"])
