@@ -89,7 +89,10 @@ LESSON = Lesson(
                 "SGD at a rate of 0.1 leads to {fallen_db:.1f} dB, where hardly any slope is left, and there it stays. "
                 "(A swing is a gain's highest value of the last second less its lowest.)"
             ),
-            watch="“spectral/SGD@0.1”, which swings about the reference; the other has fallen out of the plot.",
+            watch=(
+                "“spectral/SGD@0.1”, which swings about the reference; the other has fallen out of the plot (its gain "
+                "is in the last line)."
+            ),
             listen="Matched (3), as before.",
             controls={
                 **SINE,

@@ -94,8 +94,8 @@ LESSON = Lesson(
                 "less than 0.05 dB. It is rtgain's default."
             ),
             watch=(
-                "“spectral/Rprop@0.3” and the estimate on the closed form (dotted), all on the reference; and SGD's "
-                "swing beside them."
+                "“spectral/Rprop@0.3”, the estimate and the closed form (dotted), one upon the other on the reference; "
+                "and SGD's swing about them."
             ),
             listen="Difference (4): silence.",
             controls={**SINE, "optimizer": "Rprop", "race": (SGD, RPROP)},
@@ -126,7 +126,10 @@ LESSON = Lesson(
                 "no slope is left to come back on; at 0.01 it arrives. No fixed rate serves a live signal. Rprop looks "
                 "at no slope's size."
             ),
-            watch="“spectral/SGD@0.01” beside the estimate, and “spectral/SGD@0.3” fallen out of the plot.",
+            watch=(
+                "“spectral/SGD@0.01” on the estimate, and “spectral/SGD@0.3” fallen out of the plot (its gain is in "
+                "the last line)."
+            ),
             listen="Target (2) is hardly there; the estimate does not mind.",
             controls={**SINE, "optimizer": "Rprop", "gain_db": -56.478175, "race": (SLOW_SGD, SGD)},
             expects=(
