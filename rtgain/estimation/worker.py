@@ -237,12 +237,12 @@ class _Process:
         self._slow_batches = self._slow_batches + 1 if estimates and slow else 0
         if self._slow_batches >= SLOW_BATCHES and self._follower.late_s > LATE_S:
             self._follower.skip_to_newest()
+        if estimates:
+            publish_match(self._memory, estimates[-1])  # first: an estimate that is shown is heard already
         for estimate in estimates:
             self._memory.estimates.write(estimate.to_row().reshape(-1, 1))
-        if estimates:
-            publish_match(self._memory, estimates[-1])
-            if self._painter is not None:
-                self._painter.paint(self._follower.estimator)
+        if estimates and self._painter is not None:
+            self._painter.paint(self._follower.estimator)
         for entry, estimate in self._follower.take_rivals():
             self._memory.rivals.write(np.append(name_key(entry), estimate.to_row()).reshape(-1, 1))
         if self._follower.dropped_frames != self._reported_dropped:
