@@ -119,7 +119,7 @@ class LearnPanel(QFrame):
     def show_snapshot(self, snapshot: "Snapshot") -> None:
         """Judge what the session has come to."""
         self.xrun.setEnabled(snapshot.running)
-        if not (self.judges and snapshot.running and self._watches):
+        if not (self.judges and snapshot.running):
             return
         if self._xruns_before is None or snapshot.xruns < self._xruns_before:  # begun, or in a session begun anew
             self._xruns_before = snapshot.xruns
