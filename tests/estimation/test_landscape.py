@@ -155,6 +155,14 @@ def test_the_loss_that_is_drawn_is_the_registry_s_own() -> None:
         assert curves.waveform[index] == pytest.approx(float(expected), rel=1e-4)
 
 
+def test_settings_may_change_while_it_draws() -> None:
+    estimator = told(noise(), GAIN * noise())
+    landscape = Landscape()
+    landscape.draw(estimator)
+    estimator.settings = replace(estimator.settings, loss="waveform")
+    assert landscape.draw(estimator) is not None
+
+
 def test_a_loss_that_is_changed_in_silence_does_not_name_the_curves_of_the_one_before() -> None:
     estimator = told(noise(), GAIN * noise())
     estimator.settings = replace(estimator.settings, loss="waveform")
