@@ -2,7 +2,7 @@
 
 import sys
 
-from rtgain.cli import main
+from rtgain.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,1 +1,1 @@
-"""The desktop app: a window over `rtgain.session.Session`. Its process never imports torch."""
+"""The desktop app: a window over `rtgain.session.session.Session`. Its process never imports torch."""

@@ -11,20 +11,22 @@ from PySide6.QtCore import QObject, Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QDialog, QFileDialog, QInputDialog
 
-from gui import wording
-from gui.about import AboutBox
-from gui.monitor import HEAR
-from gui.put_aside import PutAside
-from gui.session_host import ESTIMATOR_OPTIONS, REFERENCE_OPTIONS
+from gui import state_texts
+from gui.control.feedback_guard import HEAR
+from gui.control.session_backup import PutAside
+from gui.control.session_controller import ESTIMATOR_OPTIONS, REFERENCE_OPTIONS
+from gui.dialogs.about import AboutBox
+from gui.dialogs.shortcuts import KEYS, ShortcutSheet
 from gui.settings import save_preset
-from gui.shortcuts import KEYS, ShortcutSheet
-from rtgain.config import CHANNELS, Hear, SessionConfig, Target, load_preset, session_config, with_changes
+from rtgain.config.names import CHANNELS, Hear, Target
+from rtgain.config.presets import load_preset
+from rtgain.config.session_config import SessionConfig, session_config, with_changes
 from rtgain.errors import InputError
-from rtgain.lessons.controls import settings_with
+from rtgain.lessons.lesson import settings_with
 
 if TYPE_CHECKING:
     from gui.main_window import MainWindow
-    from gui.transport import Source
+    from gui.widgets.device_combo_box import Source
 
 FILE_FILTER = "Sound files (*.wav *.flac *.ogg *.mp3 *.aiff *.aif);;All files (*)"
 
@@ -344,7 +346,7 @@ class Actions(QObject):
     def say(self, line: str) -> None:
         """Show one line of an error as a notice."""
         log.warning("%s", line)
-        self._notices.show_notice("session", wording.sentence(line))
+        self._notices.show_notice("session", state_texts.sentence(line))
 
     def ask_about_feedback(self) -> None:
         """Ask whether a live input may be played, where that is wanted and was not confirmed yet."""

@@ -9,13 +9,13 @@ import shiboken6
 from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
+from gui.control.session_controller import SessionFactory, real_session
 from gui.icon import icon
 from gui.log_file import close_log, open_log
 from gui.main_window import MainWindow
-from gui.session_host import SessionFactory, real_session
 from gui.settings import load_settings, save_settings
 from gui.theme import apply_theme, chosen_theme
-from rtgain.config import SessionConfig
+from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
 
 DISPLAY_VARIABLES = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")

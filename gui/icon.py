@@ -3,7 +3,7 @@
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 
-from rtgain.style import CLOSED_FORM, DARK_BACKGROUND, ESTIMATE
+from rtgain.output.curve_styles import CLOSED_FORM, DARK_BACKGROUND, ESTIMATE
 
 SIZES = (16, 24, 32, 48, 64, 128, 256)
 

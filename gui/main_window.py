@@ -9,34 +9,34 @@ from PySide6.QtCore import QByteArray, QElapsedTimer, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QMainWindow, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from gui import wording
+from gui import state_texts
 from gui.actions import Actions
-from gui.device_list import Device, DeviceList
-from gui.estimator_panel import EstimatorPanel
-from gui.exhibit_window import ExhibitWindow
-from gui.experiment import Experiment
-from gui.export import Exporter
-from gui.gain_plot import GainPlot
-from gui.health import HealthStrip
-from gui.learn_panel import LearnPanel
-from gui.level_meters import LevelMeters
-from gui.loss_plots import LossCurvePlot, LossOverTimePlot
-from gui.menu_bar import MenuBar
-from gui.monitor import FeedbackGuard
-from gui.notices import NoticeStack
-from gui.position_bar import PositionBar
-from gui.readout import Readout
-from gui.reference_panel import ReferencePanel
-from gui.scope_plots import SpectrumPlot, WaveformPlot
-from gui.session_host import SessionFactory, SessionHost
+from gui.background.device_list import Device, DeviceList
+from gui.background.experiment_runner import Experiment
+from gui.background.exporter import Exporter
+from gui.control.feedback_guard import FeedbackGuard
+from gui.control.session_controller import SessionFactory, SessionHost
+from gui.dialogs.experiment_window import ExhibitWindow
+from gui.panels.estimator_panel import EstimatorPanel
+from gui.panels.lesson_panel import LearnPanel
+from gui.panels.level_meters import LevelMeters
+from gui.panels.menu_bar import MenuBar
+from gui.panels.notices import NoticeStack
+from gui.panels.position_bar import PositionBar
+from gui.panels.readout import Readout
+from gui.panels.reference_panel import ReferencePanel
+from gui.panels.status_strip import HealthStrip
+from gui.panels.transport import Transport
+from gui.plots.gain_plot import GainPlot
+from gui.plots.loss_plots import LossCurvePlot, LossOverTimePlot
+from gui.plots.scope_plots import SpectrumPlot, WaveformPlot
 from gui.settings import Settings
 from gui.theme import Theme
-from gui.transport import Transport
-from rtgain.config import SessionConfig
+from rtgain.config.session_config import SessionConfig
 
 if TYPE_CHECKING:
-    from gui.plot_card import PlotCard
-    from rtgain.snapshot import Snapshot
+    from gui.plots.plot_card import PlotCard
+    from rtgain.records.snapshot import Snapshot
 
 FRAME_MS = 32
 """A little more than 30 a second: a busy machine loses one now and then."""
@@ -250,7 +250,7 @@ class MainWindow(QMainWindow):
         self.actions_.ask_about_feedback()
         self.actions_.play_what_may_be_heard()
         self.notices.show_notice(
-            "device", f"{wording.what_is_wrong(reason)} {WITHOUT_DEVICE_TEXT}", "Try again", self.start
+            "device", f"{state_texts.what_is_wrong(reason)} {WITHOUT_DEVICE_TEXT}", "Try again", self.start
         )
 
     def _show_loss(self, devices: list[str]) -> None:
@@ -267,7 +267,7 @@ class MainWindow(QMainWindow):
 
     def _show_failure(self, reason: str) -> None:
         log.error("%s", reason)
-        self.notices.show_notice("session", wording.sentence(reason), "Start again", self.start)
+        self.notices.show_notice("session", state_texts.sentence(reason), "Start again", self.start)
 
     def _lay_out(self) -> None:
         panel = QWidget()

@@ -8,9 +8,11 @@ from typing import Any, Literal, Self
 import platformdirs
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rtgain.config import CHANNELS, SessionConfig, preset_text
+from rtgain.config.names import CHANNELS
+from rtgain.config.presets import preset_text
+from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
-from rtgain.trace import write_whole
+from rtgain.system.atomic_write import write_whole
 
 ThemeChoice = Literal["system", "light", "dark"]
 

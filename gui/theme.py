@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 
-from rtgain.style import DARK_BACKGROUND, ESTIMATE, LIGHT_BACKGROUND
+from rtgain.output.curve_styles import DARK_BACKGROUND, ESTIMATE, LIGHT_BACKGROUND
 
 
 @dataclass(frozen=True)

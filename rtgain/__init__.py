@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rtgain.dsp.filters import LowShelf, ThreeBandGain
     from rtgain.dsp.fit import FitTrace, fit
-    from rtgain.dsp.gain import DecibelGain, LinearGain
     from rtgain.dsp.losses import SpectralLoss, StftLoss, WaveformLoss
+    from rtgain.dsp.processors import DecibelGain, LinearGain
 
 __all__ = [
     "DecibelGain",
@@ -28,9 +28,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DecibelGain": "gain",
+    "DecibelGain": "processors",
     "FitTrace": "fit",
-    "LinearGain": "gain",
+    "LinearGain": "processors",
     "LowShelf": "filters",
     "SpectralLoss": "losses",
     "StftLoss": "losses",

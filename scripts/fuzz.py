@@ -32,7 +32,7 @@ import soundfile
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from rtgain.config import SessionConfig
+from rtgain.config.session_config import SessionConfig
 
 HANG_S = 30.0
 MEMORY_MB = 500
@@ -232,11 +232,11 @@ KINDS: dict[str, st.SearchStrategy[Example]] = {
 
 def warm_up() -> None:
     """Load in this process, once, what the examples need: each begins as a copy of it."""
-    import rtgain.match.manifest
-    from rtgain.cli import main
+    import rtgain.match.batch
+    from rtgain.cli.main import main
 
     # Many processes would hide what one of them does.
-    rtgain.match.manifest._pool = ThreadPoolExecutor  # type: ignore[assignment]
+    rtgain.match.batch._pool = ThreadPoolExecutor  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(StringIO()):
         Path("ok.wav").write_bytes(GOOD)
         for words in (["run", "--headless", "--duration", "0.3", *OUTPUTS], ["match", "ok.wav", "ok.wav"]):
@@ -274,7 +274,7 @@ def _be_the_command(words: list[str], folder: Path, said: Path) -> None:
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        from rtgain.cli import main
+        from rtgain.cli.main import main
 
         code = main(words)
     except SystemExit as leaving:  # argparse, after --help

@@ -37,7 +37,7 @@ def main(folder: str = "docs") -> int:
 
     from gui.app import run
     from gui.main_window import MainWindow
-    from rtgain.config import SessionConfig
+    from rtgain.config.session_config import SessionConfig
 
     display = XDisplay()
     home = tempfile.TemporaryDirectory()  # with nobody's settings in it

@@ -14,17 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtgain.audio.compiled import store_counter
-from rtgain.audio.ring import WRITTEN
+from rtgain.audio.engine.ring_buffer import WRITTEN
+from rtgain.audio.jit import store_counter
+from rtgain.bench.gui_process import RACE
 from rtgain.bench.servers import XDisplay
-from rtgain.bench.window_run import RACE
-from rtgain.config import Clock, SessionConfig
-from rtgain.estimation.estimate import Estimate
-from rtgain.session import Session
+from rtgain.config.names import Clock
+from rtgain.config.session_config import SessionConfig
+from rtgain.records.estimate import Estimate
+from rtgain.session.session import Session
 from tests.processes import descendants
 
 if TYPE_CHECKING:
-    from rtgain.snapshot import Snapshot
+    from rtgain.records.snapshot import Snapshot
 
 GAIN_DB = -12.0
 DELAY_MS = 5.0

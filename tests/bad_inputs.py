@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from rtgain.cli import main
+from rtgain.cli.main import main
 from tests.bad_files import make_bad_files
 
 
@@ -24,7 +24,7 @@ class BadInput:
 
     @property
     def words(self) -> list[str]:
-        """What `rtgain.cli.main` is given."""
+        """What `rtgain.cli.main.main` is given."""
         return shlex.split(self.command)
 
 

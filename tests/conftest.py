@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from rtgain.bench.servers import JackServer, XDisplay
-from tests.tape import JackTape
+from tests.jack_client import JackTape
 
 # Without these, a test that wants no server would start one, or find the developer's own.
 os.environ["JACK_NO_START_SERVER"] = "1"

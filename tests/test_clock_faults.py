@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from rtgain.bench.servers import JackServer
-from rtgain.meters import DEVICE_ADVICE, SpeedWatch
+from rtgain.metering.rates import DEVICE_ADVICE, SpeedWatch
 from tests.commands import ROOT, rows, start_rtgain
-from tests.waiting import until
+from tests.polling import until
 
 pytestmark = pytest.mark.alone
 

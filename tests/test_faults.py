@@ -13,8 +13,8 @@ import pytest
 import soundfile
 
 from rtgain.bench.servers import JackServer
-from rtgain.interruption import SIGNALS, Interruption
-from rtgain.trace import CSV_COLUMNS
+from rtgain.output.csv_writer import CSV_COLUMNS
+from rtgain.system.shutdown_signals import SIGNALS, Interruption
 from tests.commands import rows, start_rtgain
 from tests.processes import descendants
 

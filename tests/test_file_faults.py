@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtgain.audio.demo import DemoSource
-from rtgain.audio.sources import FileSource
-from rtgain.config import SessionConfig, preset_text
+from rtgain.audio.sources.demo import DemoSource
+from rtgain.audio.sources.file_source import FileSource
+from rtgain.config.presets import preset_text
+from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
-from rtgain.session import Session
-from rtgain.trace import CSV_COLUMNS, write_whole
+from rtgain.output.csv_writer import CSV_COLUMNS
+from rtgain.session.session import Session
+from rtgain.system.atomic_write import write_whole
 from tests.commands import command, rows, start_rtgain
-from tests.waiting import until
+from tests.polling import until
 
 RATE = 48_000
 LIVE = ("run", "--headless", "--clock", "realtime", "--gain-db", "-12")
@@ -101,7 +103,7 @@ class SlowDisk(FileSource):
 def test_a_disk_that_does_not_answer_is_heard_as_silence_counted_and_nothing_is_left_out(
     song: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rtgain.opening.FileSource", SlowDisk)
+    monkeypatch.setattr("rtgain.session.io_setup.FileSource", SlowDisk)
     config = SessionConfig(input=str(song), gain_db=-12.0, hear="dry")
     with Session(config, clock="realtime", record=True) as session:
         session.start(wait=True)

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from rtgain.audio.demo import DemoSource
+from rtgain.audio.sources.demo import DemoSource
 from tests.commands import rows, start_rtgain
-from tests.tape import first_lag
+from tests.jack_client import first_lag
 
 pytestmark = pytest.mark.alone
 

@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtgain.audio.memory import DRY, MATCHED, EngineMemory
-from rtgain.config import SessionConfig
+from rtgain.audio.engine.shared_memory import DRY, MATCHED, EngineMemory
+from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
 from rtgain.estimation.supervisor import Supervisor
-from rtgain.exclusive import claim
-from rtgain.outputs import OutputPaths, Outputs
-from rtgain.session import Session
-from rtgain.trace import csv_row
+from rtgain.output.csv_writer import csv_row
+from rtgain.output.output_files import OutputPaths, Outputs
+from rtgain.session.session import Session
+from rtgain.system.file_lock import claim
 from tests.commands import rtgain, start_rtgain
-from tests.waiting import until
+from tests.polling import until
 
 RATE = 48_000
 LIVE = ("run", "--headless", "--clock", "realtime", "--gain-db", "-12", "--duration")

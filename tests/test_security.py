@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from rtgain.audio.compiled import cache_directory
+from rtgain.audio.jit import cache_directory
 from rtgain.bench.servers import JackServer
 from tests.commands import ROOT, start_rtgain
-from tests.waiting import until
+from tests.polling import until
 
 ROOMS = ("rtgain", "gui", "main.py")
 ACCEPTS = 0x10000

@@ -8,7 +8,7 @@ import pytest
 from PySide6 import QtGui, QtWidgets
 
 from rtgain.bench.servers import JackServer
-from tests.tape import JackTape
+from tests.jack_client import JackTape
 
 
 def noise(frames: int, channels: int = 1) -> np.ndarray:

@@ -11,14 +11,14 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from rtgain.audio.engine import Engine
-from rtgain.audio.memory import DRY, TARGET
+from rtgain.audio.engine.engine import Engine
+from rtgain.audio.engine.shared_memory import DRY, TARGET
 from rtgain.bench.baselines import auraloss_errors_db, lesson_errors_db, lufs_error_db, rms_ratio_errors_db
-from rtgain.bench.report import Row
 from rtgain.bench.signals import Signal
-from rtgain.config import session_config
-from rtgain.estimation.estimate import Estimate, State
-from rtgain.session import Session
+from rtgain.bench.tables import Row
+from rtgain.config.session_config import session_config
+from rtgain.records.estimate import Estimate, State
+from rtgain.session.session import Session
 
 GAIN_DB = -9.5
 

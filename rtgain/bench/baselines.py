@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rtgain.dsp.losses import SpectralLoss
-from rtgain.loudness import samples_lufs
+from rtgain.metering.loudness import samples_lufs
 
 LESSON_LR = 0.01
 LESSON_STEPS = 300

@@ -1,6 +1,6 @@
 """Does the sound hold? Xruns and callback time beside the full window and the optimizer, on a real JACK server.
 
-The same session, window and kernel run under three callbacks (see `rtgain.bench.callback_run`), on servers
+The same session, window and kernel run under three callbacks (see `rtgain.bench.callback_process`), on servers
 that do not wait for anybody, at three block lengths, and at the shortest one under loads.
 """
 
@@ -8,8 +8,8 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from rtgain.bench.report import Row
-from rtgain.bench.stage import measure, require, stage
+from rtgain.bench.environment import measure, require, stage
+from rtgain.bench.tables import Row
 from rtgain.errors import InputError
 
 CALLBACKS = ("python-thread", "python-process", "compiled")
@@ -38,7 +38,7 @@ def rows(duration_s: float) -> Iterator[Row]:
 
 def _row(callback: str, block: int, load: str, duration_s: float) -> Row:
     with stage(block) as environment, _stress(STRESSORS.get(load, []), environment["HOME"]):
-        found = measure(environment, "rtgain.bench.callback_run", [callback, str(block), load], duration_s)
+        found = measure(environment, "rtgain.bench.callback_process", [callback, str(block), load], duration_s)
     return {"callback": callback, "block": block, "load": load, **found}
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from rtgain.bench.accuracy import GAIN_DB, Take, sweep, trace
-from rtgain.bench.report import Row
 from rtgain.bench.signals import Signal
-from rtgain.config import SessionConfig
-from rtgain.estimation.estimate import Estimate
-from rtgain.figures import draw, name_curves, paper, png
-from rtgain.style import CLOSED_FORM, ESTIMATE, REFERENCE
+from rtgain.bench.tables import Row
+from rtgain.config.session_config import SessionConfig
+from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE, REFERENCE
+from rtgain.output.figures import draw, name_curves, paper, png
+from rtgain.records.estimate import Estimate
 
 STEP_DB = 20.0
 STEP_S = 5.37

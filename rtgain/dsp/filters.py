@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from rtgain.dsp.gain import DB_PER_NEPER, ParameterInfo, Processor
+from rtgain.dsp.processors import DB_PER_NEPER, ParameterInfo, Processor
 
 SETTLE_S = 0.25
 """Silence behind the signal, into which what rings on goes: longer than the ringing of corners from 20 Hz up."""

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from rtgain.config import OPTIMIZERS
-from rtgain.dsp.gain import Processor
-from rtgain.dsp.losses import LOSSES, loss_named
+from rtgain.config.names import OPTIMIZERS
+from rtgain.dsp.loss_registry import LOSSES, loss_named
 from rtgain.dsp.optimizers import forget_gradients, optimizer_named, take_step
+from rtgain.dsp.processors import Processor
 from rtgain.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class FitTrace:
 
     def plot(self) -> "Figure":
         """A figure of the loss and of each parameter over the steps; a notebook shows it."""
-        from rtgain.figures import descent_figure
+        from rtgain.output.figures import descent_figure
 
         return descent_figure(self.loss, self.parameters)
 

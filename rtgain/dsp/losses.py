@@ -5,16 +5,15 @@ they become at another gain, so that the dry signal need not be transformed anew
 every step; and `optimum`, the gain at which that is least, in closed form.
 """
 
-import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from rtgain.dsp.gain import LogGain
-from rtgain.dsp.optimum import least_squares, weighted_median
+from rtgain.dsp.closed_form import least_squares, weighted_median
+from rtgain.dsp.processors import LogGain
 
 Bias = Literal["up", "none"]
 
@@ -231,25 +230,3 @@ def magnitude_power(magnitude: Tensor, power: float) -> Tensor:
         return magnitude
     positive = magnitude > 0
     return torch.where(positive, torch.where(positive, magnitude, 1.0) ** power, 0.0)
-
-
-LOSSES: dict[str, Callable[[], FeatureLoss]] = {
-    "waveform": WaveformLoss,
-    "spectral": SpectralLoss,
-    "spectral-power": lambda: SpectralLoss(2.0),
-    "stft": StftLoss,
-    "multi-resolution": lambda: StftLoss((256, 1024, 4096)),
-    "log-stft": LogStftLoss,
-}
-"""Our losses by name."""
-
-
-@functools.cache
-def loss_named(name: str) -> FeatureLoss:
-    """The loss that ``--loss`` names: one of ours, or of auraloss's where that is installed. Raises `KeyError`.
-
-    The same object each time: losses keep nothing from call to call.
-    """
-    from rtgain.dsp.auralosses import AURALOSSES
-
-    return (LOSSES | AURALOSSES)[name]()

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rtgain.dsp.evidence import Evidence
-from rtgain.dsp.gain import MAX_LOG_GAIN, MIN_LOG_GAIN, LogGain
+from rtgain.config.estimator_settings import Rate
 from rtgain.dsp.losses import FeatureLoss
+from rtgain.dsp.noise_estimation import Evidence
 from rtgain.dsp.optimizers import forget_gradients, optimizer_named, take_step
-from rtgain.estimation.settings import Rate
+from rtgain.dsp.processors import MAX_LOG_GAIN, MIN_LOG_GAIN, LogGain
 
 TOLERANCE_LOG = 2e-5
 """Steps shorter than this (0.0002 dB) end the descent."""

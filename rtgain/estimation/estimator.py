@@ -13,17 +13,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rtgain.dsp.alignment import CrossSpectrum
-from rtgain.dsp.analysis import SpectraPair, delayed, moments_of, rms_of_power, spectra_of
-from rtgain.dsp.evidence import POLARITY_COSINE, Evidence, unbiased, weigh
-from rtgain.dsp.gain import DB_PER_NEPER, LogGain
-from rtgain.dsp.losses import FeatureLoss, SpectralLoss, loss_named
-from rtgain.dsp.optimum import cramer_rao_std_db
-from rtgain.estimation.aligner import ALIGNED, Alignment
+from rtgain.config.estimator_settings import EstimatorSettings
+from rtgain.dsp.closed_form import cramer_rao_std_db
+from rtgain.dsp.delay_estimation import CrossSpectrum
+from rtgain.dsp.loss_registry import loss_named
+from rtgain.dsp.losses import FeatureLoss, SpectralLoss
+from rtgain.dsp.noise_estimation import POLARITY_COSINE, Evidence, unbiased, weigh
+from rtgain.dsp.processors import DB_PER_NEPER, LogGain
+from rtgain.dsp.spectra import SpectraPair, delayed, moments_of, rms_of_power, spectra_of
+from rtgain.estimation.delay_tracker import ALIGNED, Alignment
 from rtgain.estimation.descent import Descent, descend, descend_plainly
-from rtgain.estimation.estimate import Estimate, State
-from rtgain.estimation.settings import EstimatorSettings
-from rtgain.estimation.tracker import FLOOR_STD_DB, SHIFTED_FLOOR_STD_DB, Reading, Tracker
+from rtgain.estimation.gain_tracker import FLOOR_STD_DB, SHIFTED_FLOOR_STD_DB, Reading, Tracker
+from rtgain.records.estimate import Estimate, State
 
 SILENCE_RMS = 1e-8
 """A window below this RMS (−160 dBFS) on either side says nothing about the gain."""

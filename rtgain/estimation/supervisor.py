@@ -2,17 +2,14 @@
 
 import time
 from collections.abc import Callable
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rtgain.audio.memory import EngineMemory
-from rtgain.audio.ring import Overtaken, Ring
-from rtgain.estimation.curves import LossCurves
-from rtgain.estimation.estimate import Estimate
-from rtgain.estimation.settings import EstimatorSettings, name_key
-from rtgain.estimation.worker import Failed, Freeze, Progress, Ready, Reset, Watch, Worker, publish_match
+from rtgain.audio.engine.shared_memory import EngineMemory
+from rtgain.config.estimator_settings import EstimatorSettings, name_key
+from rtgain.estimation.process.messages import Failed, Freeze, Progress, Ready, Reset, Watch
+from rtgain.estimation.process.worker import Worker
+from rtgain.estimation.runner import _new_rows
+from rtgain.records.estimate import Estimate
+from rtgain.records.loss_curves import LossCurves
 
 HUNG_S = 5.0
 """A process that is this far behind the audio, and as long without an estimate, is taken for hung."""
@@ -25,54 +22,6 @@ FINISH_S = 10.0
 
 READY_S = 60.0
 """How long loading torch may take on a slow machine."""
-
-
-class Estimation(Protocol):
-    """What a session needs of either: estimates in order, and a few commands. Used by one thread."""
-
-    @property
-    def restarts(self) -> int:
-        """How often the process was started again."""
-
-    @property
-    def dropped_frames(self) -> int:
-        """Frames that were overwritten before they could be analysed."""
-
-    def start(self) -> None:
-        """Begin. Returns at once; estimates come when they come."""
-
-    def wait_until_ready(self, cancelled: Callable[[], bool] = lambda: False) -> None:
-        """Return when estimates will follow the audio without delay, or when it is `cancelled`."""
-
-    def poll(self) -> list[Estimate]:
-        """The estimates made since the last call."""
-
-    def poll_rivals(self) -> list[tuple[str, Estimate]]:
-        """The estimates of those in the race since the last call, each with its entry."""
-
-    def watch(self) -> None:
-        """Have loss against gain drawn, and loudness measured, from now on. Idempotent."""
-
-    def curves(self) -> LossCurves | None:
-        """The newest loss against gain; None before there is any, or when nobody watches."""
-
-    def notices(self) -> list[str]:
-        """What the user should know, said once."""
-
-    def configure(self, settings: EstimatorSettings) -> None:
-        """Go on with other settings."""
-
-    def reset(self, gain_db: float) -> None:
-        """Forget everything and start again from `gain_db`."""
-
-    def freeze(self, on: bool) -> None:
-        """Hold the estimate, or let it go."""
-
-    def finish(self, limit_frame: int) -> list[Estimate]:
-        """The estimates left up to frame `limit_frame`. Nothing comes after that."""
-
-    def stop(self) -> None:
-        """End it, and free what it holds. Idempotent."""
 
 
 class Supervisor:
@@ -226,78 +175,3 @@ class Supervisor:
         if answered:
             self._alive_at_s = now_s
         return bool(min(behind_s, now_s - self._alive_at_s) > HUNG_S)
-
-
-def _new_rows(ring: Ring, taken: int) -> tuple[NDArray[np.float64], int]:
-    """What was written behind the first `taken` rows and is still there, ``(n, rows)``, and how many are taken then."""
-    while True:
-        written = ring.written
-        try:
-            return ring.read(taken, written - taken).astype(np.float64).T, written
-        except Overtaken as overtaken:
-            taken = overtaken.oldest
-
-
-class InProcess:
-    """Runs the estimator in the calling process, in step with the audio: lossless and repeatable."""
-
-    restarts = 0
-
-    def __init__(self, memory: EngineMemory, settings: EstimatorSettings) -> None:
-        from rtgain.estimation.estimator import Estimator
-        from rtgain.estimation.follower import Follower, RingSound
-        from rtgain.estimation.landscape import Landscape
-
-        self._memory = memory
-        self._landscape = Landscape()
-        self._sound = RingSound(memory)
-        self._follower = Follower(self._sound, Estimator(settings))
-
-    @property
-    def dropped_frames(self) -> int:
-        return self._follower.dropped_frames
-
-    def start(self) -> None:
-        import torch
-
-        torch.set_num_threads(1)
-        self._follower.estimator.warm_up()
-
-    def wait_until_ready(self, cancelled: Callable[[], bool] = lambda: False) -> None:
-        return
-
-    def poll(self) -> list[Estimate]:
-        estimates: list[Estimate] = []
-        while batch := self._follower.advance():
-            estimates += batch
-        if estimates:
-            publish_match(self._memory, estimates[-1])
-        return estimates
-
-    def poll_rivals(self) -> list[tuple[str, Estimate]]:
-        return self._follower.take_rivals()
-
-    def watch(self) -> None:
-        """Curves are drawn when they are asked for; loudness is not measured on a clock that nobody listens to."""
-
-    def curves(self) -> LossCurves | None:
-        return self._landscape.draw(self._follower.estimator)
-
-    def notices(self) -> list[str]:
-        return []
-
-    def configure(self, settings: EstimatorSettings) -> None:
-        self._follower.configure(settings)
-
-    def reset(self, gain_db: float) -> None:
-        self._follower.reset(gain_db)
-
-    def freeze(self, on: bool) -> None:
-        self._follower.freeze(on)
-
-    def finish(self, limit_frame: int) -> list[Estimate]:
-        self._sound.limit_frame = limit_frame
-        return self.poll()
-
-    def stop(self) -> None:
-        return

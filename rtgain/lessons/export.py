@@ -8,14 +8,14 @@ import numpy as np
 import soundfile
 
 from rtgain.errors import InputError
-from rtgain.figures import png, svg
-from rtgain.lessons import LESSONS
-from rtgain.lessons.exhibits import Exhibits, Sound
-from rtgain.lessons.film import gif, mp4, pictures
+from rtgain.lessons.catalogue import LESSONS
+from rtgain.lessons.experiments.experiment import Exhibits, Sound
+from rtgain.lessons.html_page import index_page, lesson_page
 from rtgain.lessons.lesson import Lesson
-from rtgain.lessons.page import index_page, lesson_page
-from rtgain.lessons.rehearsal import Result
-from rtgain.trace import not_written, require_room_beside, write_whole
+from rtgain.lessons.lesson_check import Result
+from rtgain.output.animation import gif, mp4, pictures
+from rtgain.output.figures import png, svg
+from rtgain.system.atomic_write import not_written, require_room_beside, write_whole
 
 
 def make_folder(folder: Path) -> None:

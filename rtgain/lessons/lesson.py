@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rtgain.lessons.controls import settings_with
-from rtgain.lessons.expectations import Expectation, Finding
+from rtgain.config.labels import IN_WORDS
+from rtgain.config.session_config import SessionConfig
+from rtgain.lessons.checks import Expectation, Finding
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Step:
         expects: what the estimate is to do then; at least one thing.
         finds: what the lesson's experiment is to measure.
         why: the explanation; paragraphs are parted by an empty line, and ``*word*`` is emphasis.
-        figures, sounds: captions by the names that `rtgain.lessons.exhibits` makes them under.
+        figures, sounds: captions by the names that `rtgain.lessons.experiments.experiment` makes them under.
         animation: the caption of the lesson's animation, where it belongs to this step.
         act: what a button of the step does besides; ``xrun`` makes one.
         gains_db: the lowest and the highest gain that are worth seeing, where all that there are would hide a swing.
@@ -68,3 +69,9 @@ def emphasized(text: str) -> str:
     """`text` as HTML, in which ``*word*`` is emphasis."""
     parts = html.escape(text).split("*")
     return "".join(f"<em>{part}</em>" if index % 2 else part for index, part in enumerate(parts))
+
+
+def settings_with(**controls: Any) -> dict[str, Any]:
+    """Every option that lessons control: `controls`, and the rest as it is where nothing is set."""
+    config = SessionConfig(**controls)
+    return {name: getattr(config, name) for name in IN_WORDS}

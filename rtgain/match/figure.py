@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.figures import LEGEND, draw, paper
 from rtgain.match.pair import Matching
 from rtgain.match.render import beginning_of, frames_at, matched_pieces
-from rtgain.style import CLOSED_FORM, DRY, ESTIMATE, TARGET
+from rtgain.output.curve_styles import CLOSED_FORM, DRY, ESTIMATE, TARGET
+from rtgain.output.figures import LEGEND, draw, paper
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

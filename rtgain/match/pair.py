@@ -9,21 +9,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rtgain.audio.memory import DRY, TARGET
-from rtgain.audio.sources import FileSource
-from rtgain.config import SessionConfig
-from rtgain.dsp.optimum import weighted_median
+from rtgain.audio.engine.shared_memory import DRY, TARGET
+from rtgain.audio.sources.file_source import FileSource
+from rtgain.config.estimator_settings import EstimatorSettings
+from rtgain.config.session_config import SessionConfig
+from rtgain.dsp.closed_form import weighted_median
 from rtgain.errors import InputError
-from rtgain.estimation.estimate import Estimate, State
 from rtgain.estimation.estimator import Estimator
-from rtgain.estimation.follower import Follower
-from rtgain.estimation.settings import EstimatorSettings
-from rtgain.estimation.tracker import CHANGE_SIGMAS, FLOOR_STD_DB, OVERLAP
-from rtgain.loudness import integrated_lufs
-from rtgain.match.offset import Offset, find_offset, power_of_two_within
+from rtgain.estimation.gain_tracker import CHANGE_SIGMAS, FLOOR_STD_DB, OVERLAP
+from rtgain.estimation.streaming import Follower
+from rtgain.match.coarse_delay import Offset, find_offset, power_of_two_within
 from rtgain.match.render import frames_at, rate_of, residual_db, write_matched
 from rtgain.match.result import Match
-from rtgain.trace import known
+from rtgain.metering.loudness import integrated_lufs
+from rtgain.number_format import known
+from rtgain.records.estimate import Estimate, State
 
 CHUNK_FRAMES = 65536
 

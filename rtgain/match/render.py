@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.recorder import Recorder
-from rtgain.audio.soundfiles import open_sound
-from rtgain.audio.sources import FileSource
+from rtgain.audio.io.recorder import Recorder
+from rtgain.audio.io.sound_file import open_sound
+from rtgain.audio.sources.file_source import FileSource
 from rtgain.errors import InputError
 
 CHUNK_FRAMES = 65536

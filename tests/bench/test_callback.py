@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from rtgain.bench import callback as bench
-from rtgain.bench.callback_run import _C_CALLBACK, Stopwatch
-from rtgain.cli import main
+from rtgain.bench.callback_process import _C_CALLBACK, Stopwatch
+from rtgain.cli.main import main
 from rtgain.errors import InputError
 
 pytestmark = pytest.mark.alone

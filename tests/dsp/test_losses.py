@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rtgain.config import LOSSES as CONFIG_LOSSES
-from rtgain.dsp.gain import LogGain
-from rtgain.dsp.losses import LOSSES, FeatureLoss, SpectralLoss, WaveformLoss, magnitude_power
+from rtgain.config.names import LOSSES as CONFIG_LOSSES
+from rtgain.dsp.loss_registry import LOSSES
+from rtgain.dsp.losses import FeatureLoss, SpectralLoss, WaveformLoss, magnitude_power
+from rtgain.dsp.processors import LogGain
 
 POWERS = (0.5, 1.0, 2.0)
 BOTH = pytest.mark.parametrize("make", [WaveformLoss, SpectralLoss])

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from rtgain.config import OPTIMIZERS
+from rtgain.config.names import OPTIMIZERS
 from rtgain.dsp.optimizers import forget_gradients, optimizer_named, take_step
 
 

@@ -8,11 +8,11 @@ import pytest
 import soundfile
 
 from rtgain.bench.accuracy import CASES, GAIN_DB, Case, Take, measure, pooled, trace
-from rtgain.bench.report import Row
 from rtgain.bench.signals import Signal, built_in
-from rtgain.config import SessionConfig, session_config
-from rtgain.estimation.estimate import Estimate, State
-from rtgain.session import Session
+from rtgain.bench.tables import Row
+from rtgain.config.session_config import SessionConfig, session_config
+from rtgain.records.estimate import Estimate, State
+from rtgain.session.session import Session
 
 SIGNALS = ("demo", "pink")
 

@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from rtgain.config import OPTIMIZERS
-from rtgain.dsp.evidence import Evidence
-from rtgain.dsp.gain import DB_PER_NEPER, MAX_LOG_GAIN
-from rtgain.dsp.losses import LOSSES, FeatureLoss
+from rtgain.config.estimator_settings import RATES, Rate
+from rtgain.config.names import OPTIMIZERS
+from rtgain.dsp.loss_registry import LOSSES
+from rtgain.dsp.losses import FeatureLoss
+from rtgain.dsp.noise_estimation import Evidence
+from rtgain.dsp.processors import DB_PER_NEPER, MAX_LOG_GAIN
 from rtgain.estimation.descent import (
     MAX_STEP_LOG,
     SETTLED_LOG,
@@ -20,7 +22,6 @@ from rtgain.estimation.descent import (
     descend,
     polyak_reach,
 )
-from rtgain.estimation.settings import RATES, Rate
 
 WINDOWS, BINS = 4, 1025
 SETTLED_DB = SETTLED_LOG * DB_PER_NEPER

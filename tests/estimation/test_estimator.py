@@ -9,12 +9,12 @@ import pytest
 import scipy.signal
 from numpy.typing import NDArray
 
-from rtgain.config import LOSSES
-from rtgain.dsp.alignment import CrossSpectrum
-from rtgain.dsp.gain import DB_PER_NEPER
-from rtgain.estimation.aligner import Alignment
+from rtgain.config.estimator_settings import RATES, EstimatorSettings
+from rtgain.config.names import LOSSES
+from rtgain.dsp.delay_estimation import CrossSpectrum
+from rtgain.dsp.processors import DB_PER_NEPER
+from rtgain.estimation.delay_tracker import Alignment
 from rtgain.estimation.descent import SETTLED_LOG
-from rtgain.estimation.estimate import ESTIMATE_FIELDS, Estimate, State
 from rtgain.estimation.estimator import (
     CLIPPED_SAMPLES,
     FULL_SCALE,
@@ -24,8 +24,8 @@ from rtgain.estimation.estimator import (
     Estimator,
     Windows,
 )
-from rtgain.estimation.settings import RATES, EstimatorSettings
-from rtgain.estimation.tracker import SHIFTED_FLOOR_STD_DB
+from rtgain.estimation.gain_tracker import SHIFTED_FLOOR_STD_DB
+from rtgain.records.estimate import ESTIMATE_FIELDS, Estimate, State
 
 RATE, WINDOW, HOP = 16_000, 1024, 256
 GAIN = 0.15

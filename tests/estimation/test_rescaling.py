@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtgain.bench.signals import babble
-from rtgain.estimation.estimate import Estimate, State
+from rtgain.audio.sources.synthetic_speech import babble
+from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.estimation.estimator import Estimator, Windows
-from rtgain.estimation.settings import EstimatorSettings
+from rtgain.records.estimate import Estimate, State
 
 RATE, WINDOW, HOP = 16_000, 1024, 256
 

@@ -10,14 +10,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rtgain.audio.memory import EngineMemory
+from rtgain.audio.engine.shared_memory import EngineMemory
+from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.estimation import supervisor as supervisor_module
-from rtgain.estimation.estimate import Estimate, State
-from rtgain.estimation.settings import EstimatorSettings
-from rtgain.estimation.supervisor import FAILURES_IN_A_ROW, InProcess, Supervisor
-from rtgain.estimation.worker import Failed, Ready
+from rtgain.estimation.process.messages import Failed, Ready
+from rtgain.estimation.runner import InProcess
+from rtgain.estimation.supervisor import FAILURES_IN_A_ROW, Supervisor
+from rtgain.records.estimate import Estimate, State
+from tests.polling import until
 from tests.processes import is_running
-from tests.waiting import until
 
 RATE, WINDOW, HOP = 8_000, 512, 128
 GAIN = 0.15

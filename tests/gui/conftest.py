@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QApplication
 
 from gui.main_window import MainWindow
 from gui.theme import LIGHT, apply_theme
-from rtgain.config import SessionConfig
+from rtgain.config.session_config import SessionConfig
 from tests.gui.fake_session import FakeSession
 
 

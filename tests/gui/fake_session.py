@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from rtgain import __version__
-from rtgain.config import SessionConfig
-from rtgain.estimation.curves import LossCurves, gains_up_to
-from rtgain.estimation.estimate import Estimate, State
-from rtgain.estimation.settings import name_key
-from rtgain.levels import Level
-from rtgain.report import Report
-from rtgain.scope import Scope
-from rtgain.snapshot import Channels, Rival, Snapshot
-from rtgain.trace import History, Summary, Trace
+from rtgain.config.estimator_settings import name_key
+from rtgain.config.session_config import SessionConfig
+from rtgain.output.session_export import Report
+from rtgain.records.estimate import Estimate, State
+from rtgain.records.history import History, Summary
+from rtgain.records.levels import Level
+from rtgain.records.loss_curves import LossCurves, gains_up_to
+from rtgain.records.scope import Scope
+from rtgain.records.snapshot import Channels, Rival, Snapshot
+from rtgain.session.estimate_history import Trace
 
 RATE = 48000
 WINDOW = 4096
@@ -28,7 +29,7 @@ LENGTH_S = 200.0
 
 @dataclass
 class FakeSession:
-    """Has the methods of `rtgain.session.Session`; its clock is `clock()`, so that a test may hold time."""
+    """Has the methods of `rtgain.session.session.Session`; its clock is `clock()`, so that a test may hold time."""
 
     config: SessionConfig
     start_error: Exception | None = None

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
+from gui.control.session_controller import real_session
 from gui.main_window import MainWindow
-from gui.session_host import real_session
 from gui.theme import LIGHT
 from rtgain.bench.servers import JackServer
-from rtgain.config import SessionConfig
-from tests.waiting import until
+from rtgain.config.session_config import SessionConfig
+from tests.polling import until
 
 pytestmark = pytest.mark.alone
 

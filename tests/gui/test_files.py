@@ -9,8 +9,9 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 
 from gui.main_window import MainWindow
 from gui.settings import Settings, load_settings, save_settings
-from rtgain.config import SessionConfig, preset_text
-from tests.gui.test_ends_panel import OpenWindow, Sessions, choose, offered
+from rtgain.config.presets import preset_text
+from rtgain.config.session_config import SessionConfig
+from tests.gui.panels.test_routing_panel import OpenWindow, Sessions, choose, offered
 
 
 def drag_over(window: MainWindow, *urls: QUrl) -> bool:

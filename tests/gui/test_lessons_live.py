@@ -7,11 +7,11 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QPushButton
 
+from gui.control.session_controller import real_session
 from gui.main_window import MainWindow
-from gui.session_host import real_session
 from gui.theme import LIGHT, apply_theme
-from rtgain.config import SessionConfig
-from rtgain.lessons import LESSONS
+from rtgain.config.session_config import SessionConfig
+from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.lesson import Lesson
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(900)]  # up to five steps at real speed, and their experiments

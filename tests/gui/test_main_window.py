@@ -19,11 +19,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gui.device_list import Device
-from gui.learn_panel import HEIGHT
+from gui.background.device_list import Device
+from gui.control.feedback_guard import HEAR
+from gui.dialogs.shortcuts import KEYS
 from gui.main_window import MainWindow
-from gui.monitor import HEAR
-from gui.shortcuts import KEYS
+from gui.panels.lesson_panel import HEIGHT
 from gui.theme import text_width
 from rtgain.errors import DeviceError, DeviceLostError
 from tests.gui.conftest import Sessions
@@ -58,7 +58,7 @@ def test_it_opens_running_with_nothing_to_set_up(open_window: OpenWindow, sessio
 
 def test_the_session_starts_only_after_the_first_paint(qtbot: Any, sessions: Sessions) -> None:
     from gui.theme import LIGHT
-    from rtgain.config import SessionConfig
+    from rtgain.config.session_config import SessionConfig
 
     window = MainWindow(SessionConfig(), sessions, LIGHT)
     window.painted.connect(window.start)

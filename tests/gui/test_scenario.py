@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gui.control.session_controller import real_session
 from gui.main_window import MainWindow
-from gui.session_host import real_session
 from gui.theme import LIGHT
-from rtgain.audio.demo import LOOP_S, DemoSource
-from rtgain.audio.ramp import GAIN_RAMP_S
-from rtgain.config import Hear, SessionConfig
-from tests.gui.hands import Hands
-from tests.tape import JackTape, first_lag
+from rtgain.audio.constants import GAIN_RAMP_S
+from rtgain.audio.sources.demo import LOOP_S, DemoSource
+from rtgain.config.names import Hear
+from rtgain.config.session_config import SessionConfig
+from tests.gui.user_input import Hands
+from tests.jack_client import JackTape, first_lag
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 

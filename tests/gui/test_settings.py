@@ -7,7 +7,8 @@ import pytest
 
 from gui import settings
 from gui.settings import Settings, load_settings, presets, save_preset, save_settings
-from rtgain.config import SessionConfig, load_preset
+from rtgain.config.presets import load_preset
+from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
 
 

@@ -8,7 +8,7 @@ from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QApplication
 
 from gui.theme import DARK, LIGHT, Theme, chosen_theme, tabular
-from tests.test_style import contrast
+from tests.output.test_curve_styles import contrast
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])

@@ -2,7 +2,7 @@
 
 import functools
 
-from rtgain.lessons.exhibits import Exhibits, exhibits_of
+from rtgain.lessons.experiments.experiment import Exhibits, exhibits_of
 
 
 @functools.cache

@@ -13,9 +13,9 @@ import pytest
 import soundfile
 from PIL import Image
 
-from rtgain.lessons import LESSONS
+from rtgain.lessons.catalogue import LESSONS
 from tests.commands import rtgain, start_rtgain
-from tests.waiting import until
+from tests.polling import until
 
 FIRST, SECOND, LAST = LESSONS[0].name, LESSONS[1].name, LESSONS[-1].name
 
@@ -101,8 +101,8 @@ def test_a_disk_that_is_full_is_told_in_one_line_and_no_half_file_is_left(tmp_pa
 
     No step is played: the shared memory of its session would be limited too.
     """
-    unplayed = "import sys, rtgain.cli, rtgain.lessons.rehearsal as r; r.rehearse = lambda *_: []; "
-    unplayed += "sys.exit(rtgain.cli.main())"
+    unplayed = "import sys, rtgain.cli.main, rtgain.lessons.lesson_check as r; r.rehearse = lambda *_: []; "
+    unplayed += "sys.exit(rtgain.cli.main.main())"
     ran = subprocess.run(
         [sys.executable, "-c", unplayed, "lesson", LAST, "--export", tmp_path],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Every curve of every figure and animation is drawn as its signal is drawn everywhere (`rtgain.style`)."""
+"""Every curve of every figure and animation is drawn as its signal is drawn everywhere (`rtgain.output.curve_styles`)."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from rtgain.figures import LEGEND
-from rtgain.lessons import LESSONS
+from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.lesson import Lesson
-from rtgain.style import CURVES, REFERENCE
-from tests.legends import hides_a_curve
+from rtgain.output.curve_styles import CURVES, REFERENCE
+from rtgain.output.figures import LEGEND
+from tests.figure_checks import hides_a_curve
 from tests.lessons.conftest import experiment
 
 CALLED = {curve.label: curve for curve in CURVES} | {"true gain": REFERENCE, "true corner": REFERENCE}

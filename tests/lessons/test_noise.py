@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import ncx2
 
-from rtgain.audio.demo import DemoSource
-from rtgain.lessons import LESSONS
-from rtgain.lessons.exhibits import exhibits_of
-from rtgain.lessons.exhibits.sound_is_not_a_sine import EXCERPTS, RATE, TURN_S
+from rtgain.audio.sources.demo import DemoSource
+from rtgain.lessons.catalogue import LESSONS
+from rtgain.lessons.experiments.experiment import exhibits_of
+from rtgain.lessons.experiments.real_signals import EXCERPTS, RATE, TURN_S
 from tests.lessons.conftest import experiment
 
 GAIN = 0.15

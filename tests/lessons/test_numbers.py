@@ -6,16 +6,16 @@ import re
 import numpy as np
 import pytest
 
-from rtgain.audio.demo import DemoSource
+from rtgain.audio.sources.demo import DemoSource
+from rtgain.config.labels import in_words
 from rtgain.dsp.filters import ThreeBandGain
-from rtgain.lessons import LESSONS
-from rtgain.lessons.controls import in_words
-from rtgain.lessons.exhibits import beyond_one_gain, drawing, gain_that_learns, sine, sound_is_not_a_sine
-from rtgain.lessons.exhibits import why_it_never_lands as cycle
-from rtgain.lessons.exhibits.live_runs import played_through
-from rtgain.lessons.expectations import Within
+from rtgain.lessons.catalogue import LESSONS
+from rtgain.lessons.checks import Within
+from rtgain.lessons.content.optimizers import RPROP
+from rtgain.lessons.experiments import filters, gradient_descent, plots, real_signals, sine
+from rtgain.lessons.experiments import optimizers as cycle
 from rtgain.lessons.lesson import Lesson, Step
-from rtgain.lessons.why_it_never_lands import RPROP
+from rtgain.session.offline import played_through
 from tests.lessons.conftest import experiment
 
 NUMBER = re.compile(r"(?<![\w@/.{])\d+(?:,\d{3})*(?:\.\d+)?(?![\w}])")
@@ -31,7 +31,7 @@ def least_at(degrees: float) -> float:
     return float(gains[sine.losses_at(gains, sine.turned(degrees), sine.PLAIN_WAVEFORM).argmin()])
 
 
-SHOWN = {"200": drawing.SHOWN_FRAMES, "300": sine.STEPS, "0.15": sine.GAIN, "0.150": sine.GAIN}
+SHOWN = {"200": plots.SHOWN_FRAMES, "300": sine.STEPS, "0.15": sine.GAIN, "0.150": sine.GAIN}
 COMMON = {"0": 0, "1": 1, "2": 2}
 """Ends of axes, the start at a gain of one, powers and polarities: shown by what is drawn, not measured."""
 
@@ -41,7 +41,7 @@ COMMON = {"0": 0, "1": 1, "2": 2}
 
 WRITTEN: dict[str, dict[str, float]] = {
     "gain-that-learns": {
-        **SHOWN, "0.01": sine.LR, "100": gain_that_learns.STEPS_PER_SECOND,
+        **SHOWN, "0.01": sine.LR, "100": gradient_descent.STEPS_PER_SECOND,
         "600": sine.RATE * 300 / (sine.RATE // 2), "4": LESSONS[3].number,
     },
     "loss-that-cannot-hear": {**SHOWN, "45": 45, "90": 90, "180": 180},
@@ -49,20 +49,20 @@ WRITTEN: dict[str, dict[str, float]] = {
         **SHOWN, "90": 90, "100": 100, "600": 600, "0.01": sine.LR, "0.1": 0.1, "5": 5, "4": LESSONS[3].number,
     },
     "why-it-never-lands": {
-        **SHOWN, "75": drawing.FILM_FRAMES, "100": cycle.LAST, "60": cycle.RPROP_STEPS,
+        **SHOWN, "75": plots.FILM_FRAMES, "100": cycle.LAST, "60": cycle.RPROP_STEPS,
         "0.02": dict(cycle.RUNS)["Adam"], "0.05": RPROP_SWING.high,
         "0.01": dict(cycle.RUNS)["SGD"], "0.001": cycle.NORMALIZED_LR, "0.3": cycle.NEPERS,
         "40": -20 * math.log10(cycle.QUIET), "1,024": 1024, "65,536": 65536, "7": LESSONS[6].number,
     },
     "sound-is-not-a-sine": {
-        "10": min(sound_is_not_a_sine.NOISE_DB), "20": 20, "30": max(sound_is_not_a_sine.NOISE_DB), "0.002": 0.002,
-        "2020": 2020, "85": 85, "341": 1e3 * 16384 / 48_000, "21": 1e3 * 1024 / sound_is_not_a_sine.RATE,
+        "10": min(real_signals.NOISE_DB), "20": 20, "30": max(real_signals.NOISE_DB), "0.002": 0.002,
+        "2020": 2020, "85": 85, "341": 1e3 * 16384 / 48_000, "21": 1e3 * 1024 / real_signals.RATE,
     },
     "live": {"256": 256, "48": 48, "21": 21.3, "341": 1e3 * 16384 / 48_000, "171": 1e3 * 8192 / 48_000},
     "beyond-one-gain": {
-        "40": 40, "16000": beyond_one_gain.RATE, "0.5": 0.5, "3": -beyond_one_gain.SHELF_START["gain_db"],
+        "40": 40, "16000": filters.RATE, "0.5": 0.5, "3": -filters.SHELF_START["gain_db"],
         "250": ThreeBandGain.CROSSOVERS_HZ[0], "2500": ThreeBandGain.CROSSOVERS_HZ[1],
-        "31": 1e3 * 2 ** beyond_one_gain.OCTAVES[0], "4": 2 ** beyond_one_gain.OCTAVES[-1], "500": 500,
+        "31": 1e3 * 2 ** filters.OCTAVES[0], "4": 2 ** filters.OCTAVES[-1], "500": 500,
     },
 }  # fmt: skip
 
@@ -162,7 +162,7 @@ def test_lesson_5_noise_is_as_far_below_as_it_says_and_one_beat_in_ten_seconds_i
 
 
 def test_lesson_7_starts_where_it_says_and_fits_as_it_says() -> None:
-    start = beyond_one_gain.SHELF_START
+    start = filters.SHELF_START
     assert (start["gain_db"], 1000 * 2 ** start["corner_octaves"]) == (-3.0, 2000.0)
-    assert beyond_one_gain.FITTED_WITH == {"optimizer": "Rprop", "lr": 0.5}
+    assert filters.FITTED_WITH == {"optimizer": "Rprop", "lr": 0.5}
     assert experiment("beyond-one-gain").film().frames == 41

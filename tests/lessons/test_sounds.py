@@ -9,8 +9,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from rtgain.lessons import LESSONS
-from rtgain.lessons.beyond_one_gain import LOW_SHELF, THREE_BANDS
+from rtgain.lessons.catalogue import LESSONS
+from rtgain.lessons.content.filters import LOW_SHELF, THREE_BANDS
 from rtgain.lessons.export import wav
 from tests.lessons.conftest import experiment
 

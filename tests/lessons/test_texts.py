@@ -5,11 +5,11 @@ import string
 
 import pytest
 
-from rtgain.lessons import LESSONS
-from rtgain.lessons.exhibits import Exhibits
+from rtgain.lessons.catalogue import LESSONS
+from rtgain.lessons.experiments.experiment import Exhibits
 from rtgain.lessons.lesson import Lesson
-from rtgain.lessons.measured import measured_numbers
-from rtgain.lessons.wording import fill
+from rtgain.lessons.stored_results import measured_numbers
+from rtgain.lessons.text_templates import fill
 from tests.lessons.conftest import experiment
 
 

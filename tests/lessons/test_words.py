@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rtgain.lessons import LESSONS
-from rtgain.lessons.controls import in_words
+from rtgain.config.labels import in_words
+from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.lesson import Step
 
 EXPLAINED = {

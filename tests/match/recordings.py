@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from rtgain.audio.demo import DemoSource
+from rtgain.audio.sources.demo import DemoSource
 
 RATE = 44100
 

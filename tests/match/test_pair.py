@@ -16,7 +16,7 @@ from rtgain.match.pair import match_pair
 from rtgain.match.render import fractional_delay
 from rtgain.match.result import Match
 from tests.commands import rtgain
-from tests.legends import hides_a_curve
+from tests.figure_checks import hides_a_curve
 from tests.match.recordings import RATE, demo, write
 
 KEYS = (

@@ -1,0 +1,53 @@
+"""Writes a session's report into a folder of its own, away from the window's thread."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from rtgain.errors import RtgainError
+
+if TYPE_CHECKING:
+    from rtgain.output.session_export import Report
+
+
+class Exporter(QObject):
+    """One export at a time; matplotlib, which draws the figure, takes seconds to load."""
+
+    done = Signal(str)
+    """Everything is in this folder."""
+
+    ended = Signal(str)
+    """Nothing was written: the reason in one line, empty where it was cancelled."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._thread = ThreadPoolExecutor(1, "export")
+        self._cancelled = threading.Event()
+
+    def export(self, report: "Report", parent_folder: Path) -> None:
+        """Write `report` into a new folder in `parent_folder`."""
+        self._cancelled.clear()
+        self._thread.submit(self._export, report, parent_folder)
+
+    def cancel(self) -> None:
+        """Write no more, and leave nothing behind."""
+        self._cancelled.set()
+
+    def close(self) -> None:
+        """Cancel, and wait for the thread."""
+        self.cancel()
+        self._thread.shutdown(wait=True)
+
+    def _export(self, report: "Report", parent_folder: Path) -> None:
+        try:
+            folder = report.write(parent_folder, self._cancelled.is_set)
+        except RtgainError as error:
+            self.ended.emit(str(error))
+        else:
+            if folder is None:
+                self.ended.emit("")
+            else:
+                self.done.emit(str(folder))

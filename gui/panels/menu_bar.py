@@ -1,0 +1,69 @@
+"""The menus: what is not worth a button."""
+
+from collections.abc import Callable
+from typing import get_args
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QAction, QActionGroup
+from PySide6.QtWidgets import QMenu, QMenuBar
+
+from gui.settings import ThemeChoice, presets
+
+Deed = Callable[[], object]
+
+
+class MenuBar(QMenuBar):
+    """File, View and Help; deeds are called by the names that `gui.dialogs.shortcuts.KEYS` uses too."""
+
+    preset_chosen = Signal(str)
+    """The user wants the preset in this file."""
+
+    theme_chosen = Signal(str)
+    """The user wants this `ThemeChoice`."""
+
+    def __init__(self, deeds: dict[str, Deed]) -> None:
+        super().__init__()
+        file = self.addMenu("&File")
+        self._add(file, "Open file…", deeds["open_file"], "Ctrl+O")
+        file.addSeparator()
+        self.presets = file.addMenu("Presets")
+        self.presets.aboutToShow.connect(self._list_presets)
+        self._add(file, "Open preset file…", deeds["open_preset"])
+        self._add(file, "Save preset…", deeds["save_preset"], "Ctrl+S")
+        file.addSeparator()
+        self._add(file, "Export…", deeds["export"], "Ctrl+E")
+        file.addSeparator()
+        self._add(file, "Quit", deeds["quit"], "Ctrl+Q")
+        view = self.addMenu("&View")
+        self._add(view, "Lessons", deeds["learn"], "L")
+        self._add(view, "Let all plots follow", deeds["follow"])
+        view.addSeparator()
+        self.themes: dict[ThemeChoice, QAction] = {}
+        group = QActionGroup(self)
+        for name in get_args(ThemeChoice):
+            action = QAction({"system": "Colors of the system"}.get(name, name.capitalize()), self, checkable=True)
+            action.triggered.connect(lambda _=False, name=name: self.theme_chosen.emit(name))
+            group.addAction(action)
+            view.addAction(action)
+            self.themes[name] = action
+        help_ = self.addMenu("&Help")
+        self._add(help_, "Keys", deeds["show_keys"], "F1")
+        self._add(help_, "Open the folder of the log", deeds["open_log_folder"])
+        self._add(help_, "About rtgain", deeds["show_about"])
+
+    def show_theme_choice(self, choice: ThemeChoice) -> None:
+        """Mark the colors that are chosen; nothing is emitted."""
+        self.themes[choice].setChecked(True)
+
+    def _list_presets(self) -> None:
+        self.presets.clear()
+        for name, path in presets().items():
+            action = self.presets.addAction(name)
+            action.triggered.connect(lambda _=False, path=path: self.preset_chosen.emit(str(path)))
+        if self.presets.isEmpty():
+            self.presets.addAction("None saved yet").setEnabled(False)
+
+    def _add(self, menu: QMenu, text: str, deed: Deed, key: str = "") -> None:
+        """Add an entry. The key is only named: `gui.dialogs.shortcuts` owns the keys."""
+        action = menu.addAction(f"{text}\t{key}" if key else text)
+        action.triggered.connect(lambda _=False: deed())

@@ -1,0 +1,67 @@
+"""Where a file is: a slider that can be dragged, and the time."""
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QWidget
+
+from gui.theme import tabular, text_width
+
+if TYPE_CHECKING:
+    from rtgain.records.snapshot import Snapshot
+
+STEPS_PER_SECOND = 10
+
+SHORT_S = 10
+"""What is shorter, as the sounds of experiments are, shows tenths of a second."""
+
+
+def clock_time(seconds: float) -> str:
+    """``1:05``, from an hour up ``1:00:05``."""
+    whole = int(seconds)
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def place_in(position_s: float, length_s: float) -> str:
+    """Where in a sound, and how long that is: ``1:05 / 3:20``, of a short one ``0.4 / 0.5 s``."""
+    if length_s < SHORT_S:
+        return f"{position_s:.1f} / {length_s:.1f} s"
+    return f"{clock_time(position_s)} / {clock_time(length_s)}"
+
+
+class PositionBar(QWidget):
+    """Shown while a file plays."""
+
+    seek_wanted = Signal(float)
+    """The user wants to go on at this time in seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setAccessibleName("Position in the file")
+        self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.slider.setTracking(False)
+        self.slider.valueChanged.connect(lambda step: self.seek_wanted.emit(step / STEPS_PER_SECOND))
+        self.time = QLabel()
+        self.time.setFont(tabular(self.time.font()))
+        self.time.setMinimumWidth(text_width(self.time.font(), "88:88 / 88:88"))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(10)
+        row.addWidget(self.slider, 1)
+        row.addWidget(self.time)
+        self.hide()
+
+    def show_snapshot(self, snapshot: "Snapshot") -> None:
+        """Bring slider and time up to date; nothing is emitted."""
+        self.setVisible(snapshot.length_s is not None)
+        if snapshot.length_s is None:
+            return
+        self.time.setText(place_in(snapshot.position_s, snapshot.length_s))
+        if not self.slider.isSliderDown():
+            with QSignalBlocker(self.slider):
+                self.slider.setRange(0, int(snapshot.length_s * STEPS_PER_SECOND))
+                self.slider.setPageStep(10 * STEPS_PER_SECOND)
+                self.slider.setValue(int(snapshot.position_s * STEPS_PER_SECOND))

@@ -1,0 +1,96 @@
+"""Where the target comes from; for the reference path, what is done to the dry signal to make it."""
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout
+
+from gui.panels.routing_panel import EndsPanel
+from gui.theme import tabular
+from gui.widgets.check_box import CheckBox
+from gui.widgets.combo_box import named_menu
+from gui.widgets.parameter_row import NAME_WIDTH, ParameterRow
+from rtgain.config.labels import TARGETS
+from rtgain.config.session_config import SessionConfig
+
+NOISE_OFF_DBFS = -120.0
+"""The noise row's lowest position, which means none at all."""
+
+
+class ReferencePanel(QFrame):
+    """Gain, polarity, phase, delay and noise; says what the user changed, under the config's own names."""
+
+    changed = Signal(dict)
+    """What the user changed: a value by its name in `SessionConfig`."""
+
+    target_chosen = Signal(str)
+    """Where the user wants the target to come from."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("look", "card")
+        self.gain = ParameterRow("Gain", -60, 12, unit="dB", digits=2, step=0.1)
+        self.phase = ParameterRow("Phase", -180, 180, unit="°", digits=0, step=1)
+        self.delay = ParameterRow("Delay", 0, 200, unit="ms", digits=2, step=0.1)
+        self.noise = ParameterRow("Noise", NOISE_OFF_DBFS, 0, unit="dBFS", digits=1, step=1)
+        self.noise.box.setSpecialValueText("none")
+        self.invert = CheckBox("Invert polarity")
+        self.invert.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.ends = EndsPanel()
+        self._why_not = QLabel()
+        self._why_not.setProperty("look", "muted")
+        self._why_not.setWordWrap(True)
+
+        self.target = named_menu("Where the target comes from", [(label, name) for name, label in TARGETS.items()])
+        title = QLabel("Target")
+        title.setFont(tabular(title.font(), bold=True))
+        title.setFixedWidth(NAME_WIDTH)
+        head = QHBoxLayout()
+        head.setSpacing(8)
+        head.addWidget(title)
+        head.addWidget(self.target, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(14, 10, 14, 10)
+        column.setSpacing(7)
+        column.addLayout(head)
+        for widget in (self.ends, self._why_not, self.gain, self.phase, self.delay, self.noise, self.invert):
+            column.addWidget(widget)
+
+        self.target.activated.connect(lambda _: self.target_chosen.emit(self.target.currentData()))
+        self.gain.edited.connect(lambda value: self.changed.emit({"gain_db": value}))
+        self.invert.toggled.connect(self._polarity_toggled)
+        self.phase.edited.connect(lambda value: self.changed.emit({"phase_deg": value}))
+        self.delay.edited.connect(lambda value: self.changed.emit({"delay_ms": value}))
+        self.noise.edited.connect(
+            lambda value: self.changed.emit({"noise_dbfs": None if value <= NOISE_OFF_DBFS else value})
+        )
+
+    def show_config(self, config: SessionConfig) -> None:
+        """Show what `config` sets, and whether it can be set here; nothing is emitted."""
+        self.target.setCurrentIndex(self.target.findData(config.target))
+        self.ends.show_config(config)
+        self.gain.show_value(config.gain_db)
+        self.phase.show_value(config.phase_deg)
+        self.delay.show_value(config.delay_ms)
+        self.noise.show_value(NOISE_OFF_DBFS if config.noise_dbfs is None else config.noise_dbfs)
+        self.invert.blockSignals(True)
+        self.invert.setChecked(config.polarity == "invert")
+        self.invert.blockSignals(False)
+        own_path = config.target == "reference"
+        for row in (self.gain, self.phase, self.delay, self.noise, self.invert):
+            row.setEnabled(own_path)
+        self._say_why_not(config)
+
+    def _say_why_not(self, config: SessionConfig) -> None:
+        reasons = {
+            "reference": ""
+            if config.automation is None
+            else f"The gain follows {Path(config.automation).name} until it is moved.",
+            "channel": "The target is a channel of its own; there is no reference path.",
+            "return": "The target is what the input hears; there is no reference path.",
+        }
+        self._why_not.setText(reasons[config.target])
+        self._why_not.setVisible(bool(reasons[config.target]))
+
+    def _polarity_toggled(self, inverted: bool) -> None:
+        self.changed.emit({"polarity": "invert" if inverted else "normal"})

@@ -1,0 +1,94 @@
+"""The bar on top: start and stop, what comes in, where it goes, what is heard."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QWidget
+
+from gui.background.device_list import Device
+from gui.control.feedback_guard import HEAR
+from gui.control.session_controller import HostState
+from gui.widgets.device_combo_box import EndMenu, SourceMenu
+from rtgain.config.names import Hear
+
+START_LABELS: dict[HostState, str] = {
+    "stopped": "\N{BLACK RIGHT-POINTING TRIANGLE}\N{VARIATION SELECTOR-15}  Start",
+    "starting": "Starting…",
+    "running": "\N{BLACK SQUARE}  Stop",
+    "waiting": "Waiting…",
+}
+
+
+class HearSwitch(QWidget):
+    """What is heard: five buttons in a row, one of them down."""
+
+    chosen = Signal(str)
+    """The user wants to hear this."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._group = QButtonGroup(self)
+        self.buttons: dict[Hear, QPushButton] = {}
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        for index, hear in enumerate(HEAR):
+            button = QPushButton(hear.capitalize())
+            button.setCheckable(True)
+            button.setProperty("look", "segment")
+            button.setProperty("place", {0: "first", len(HEAR) - 1: "last"}.get(index, "middle"))
+            button.setAccessibleName(f"Hear {hear}" if hear != "mute" else "Mute")
+            button.setToolTip(f"Key {index + 1}")
+            button.clicked.connect(lambda _=False, hear=hear: self.chosen.emit(hear))
+            self._group.addButton(button)
+            self.buttons[hear] = button
+            row.addWidget(button)
+
+    def show_heard(self, hear: Hear) -> None:
+        """Show what is played; nothing is emitted. Tab leads to it, and the arrow keys on from there."""
+        for name, button in self.buttons.items():
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus if name == hear else Qt.FocusPolicy.NoFocus)
+        self.buttons[hear].setChecked(True)
+
+
+class Transport(QWidget):
+    """Start and stop, the source, the output and the hear switch, on one line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.start_button = QPushButton()
+        self.start_button.setProperty("look", "primary")
+        self.start_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.start_button.setToolTip("Space")
+        self.start_button.setFixedWidth(112)
+        self.source = SourceMenu()
+        self.output = EndMenu("Output", "outputs")
+        self.output.setFixedWidth(140)
+        self.hear = HearSwitch()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self.start_button)
+        for name, widget in (("Source", self.source), ("Output", self.output), ("Hear", self.hear)):
+            row.addSpacing(8)
+            row.addWidget(_caption(name, widget))
+            row.addWidget(widget)
+        row.addStretch(1)
+        self.show_state("stopped")
+
+    def show_state(self, state: HostState) -> None:
+        """Let the start button say what it will do in `state`."""
+        self.start_button.setText(START_LABELS[state])
+        self.start_button.setAccessibleName("Start" if state == "stopped" else "Stop")
+
+    def show_devices(self, devices: Sequence[Device]) -> None:
+        """Offer these devices."""
+        self.source.show_devices(devices)
+        self.output.show_devices(devices)
+
+
+def _caption(text: str, buddy: QWidget) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("look", "muted")
+    label.setBuddy(buddy)
+    return label

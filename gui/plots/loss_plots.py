@@ -1,0 +1,114 @@
+"""Two plots of the loss: over the gain, with the estimate as a point that moves on it, and over time."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtGui import QBrush, QColor
+
+from gui.plots.axis_range import SteppedPeak
+from gui.plots.gain_plot import time_axis
+from gui.plots.legend import Legend, cosmetic_pen
+from gui.plots.plot_card import Axis, PlotCard
+from gui.theme import LIGHT, Theme
+from rtgain.number_format import number
+from rtgain.output.curve_styles import ESTIMATE, FIRST_RIVAL, Curve
+
+if TYPE_CHECKING:
+    from rtgain.records.history import History
+    from rtgain.records.snapshot import Snapshot
+
+WAVEFORM = Curve("waveform L1", FIRST_RIVAL.light, FIRST_RIVAL.dark, FIRST_RIVAL.dash)
+"""Drawn as a rival, which it is; the estimate's color is the loss in use."""
+
+LOWEST_LOSS = 1e-7
+"""What single precision leaves of a loss."""
+
+_NONE = np.empty(0)
+
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class LossCurvePlot(PlotCard):
+    """Loss against gain on the newest window, for the loss in use and for waveform L1; each is 1 at a gain of 0."""
+
+    def __init__(self) -> None:
+        self._top = SteppedPeak(2.0, lowest=2.0)
+        super().__init__(
+            "Loss against gain",
+            "Loss against gain: the loss in use and waveform L1, with the estimate as a point on each",
+            Legend([(ESTIMATE, "loss in use"), (WAVEFORM, WAVEFORM.label)]),
+            x=_gain_axis(0.5),
+            y=_loss_axis(2.0),
+        )
+        self.waveform = self.add_line(WAVEFORM)
+        self.loss = self.add_line(ESTIMATE)
+        self.points = {WAVEFORM: self._add_point(), ESTIMATE: self._add_point()}
+        self.show_theme(LIGHT)
+
+    def show_snapshot(self, snapshot: "Snapshot", loss: str) -> None:
+        """Draw the curves that the estimator has computed last, where they are of `loss`, the one in use."""
+        curves = snapshot.curves
+        if self.frozen:
+            return
+        self.legend.rename(0, loss)
+        if curves is None or not curves.is_of(loss):  # what is drawn is of the loss, or of the session, before
+            for line in (self.loss, self.waveform):
+                line.show_points(_NONE, _NONE)
+            for point in self.points.values():
+                point.setData([], [])
+            return
+        self.keep_sharp()
+        self.loss.show_points(curves.gain, curves.loss)
+        self.waveform.show_points(curves.gain, curves.waveform)
+        self.points[ESTIMATE].setData([curves.gain_est], [curves.loss_est])
+        self.points[WAVEFORM].setData([curves.gain_est], [curves.waveform_est])
+        top = self._top.follow(float(np.quantile(curves.loss, 0.9)), snapshot.time_s)
+        self.set_axes(_gain_axis(float(curves.gain[-1])), _loss_axis(top))
+
+    def show_theme(self, theme: Theme) -> None:
+        super().show_theme(theme)
+        for point in self.points.values():
+            point.setBrush(QBrush(QColor(ESTIMATE.color(dark=theme.dark))))
+            point.setPen(cosmetic_pen(theme.card, 2))
+
+    def _add_point(self) -> "pg.ScatterPlotItem":
+        point = pg.ScatterPlotItem(size=11, pxMode=True)
+        self._item.addItem(point, ignoreBounds=True)
+        return point
+
+
+class LossOverTimePlot(PlotCard):
+    """What the descent left of the loss, window by window, on a logarithmic axis that never moves."""
+
+    def __init__(self) -> None:
+        ticks = [
+            (float(power), f"10{str(power).translate(SUPERSCRIPTS)}" if power else "1") for power in (-6, -4, -2, 0)
+        ]
+        super().__init__(
+            "Loss over time",
+            "Loss over time, logarithmic, as a share of the target",
+            Legend([(ESTIMATE, "loss in use")]),
+            x=time_axis(),
+            y=Axis(np.log10(LOWEST_LOSS), 0.5, ticks),
+        )
+        self.loss = self.add_line(ESTIMATE)
+        self.show_theme(LIGHT)
+
+    def show_history(self, history: "History", now_s: float, loss: str) -> None:
+        """Draw the loss of `history` as it looks at `now_s`."""
+        if self.frozen:
+            return
+        self.keep_sharp()
+        self.legend.rename(0, loss)
+        history = history.parted()
+        self.loss.show_points(history.time_s - now_s, np.log10(np.maximum(history.loss, LOWEST_LOSS)))
+
+
+def _gain_axis(end: float) -> Axis:
+    digits = max(0, 2 - int(np.floor(np.log10(end))) - 1)
+    return Axis(-end, end, [(share * end, number(share * end, digits)) for share in (-1.0, -0.5, 0.0, 0.5, 1.0)])
+
+
+def _loss_axis(top: float) -> Axis:
+    return Axis(0.0, top, [(share * top, f"{share * top:g}") for share in (0.0, 0.5, 1.0)])

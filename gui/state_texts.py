@@ -1,0 +1,37 @@
+"""State names and marks in the GUI."""
+
+from rtgain.lessons.checks import Outcome
+
+STATES = {
+    "waiting": ("\N{WHITE CIRCLE}", "for the first estimate"),
+    "silent": ("\N{WHITE CIRCLE}", "holding the last gain"),
+    "converging": ("\N{CIRCLE WITH LEFT HALF BLACK}", "descending to the optimum"),
+    "tracking": ("\N{BLACK CIRCLE}", "where its loss is least"),
+    "clipped": ("\N{BLACK UP-POINTING TRIANGLE}", "the input is at full scale"),
+    "incoherent": ("\N{BLACK UP-POINTING TRIANGLE}", "the target is no scaled copy"),
+    "late": ("\N{BLACK UP-POINTING TRIANGLE}", "no new estimate comes; this is the last"),
+    "frozen": ("\N{BLACK SQUARE}", "held as it was, by you"),
+    "starting": ("\N{WHITE CIRCLE}", "opening sound and estimator"),
+    "stopped": ("\N{BLACK SQUARE}", "this is the last estimate"),
+}
+"""For each state of the estimate, and of the window: a mark that needs no color, and what it means."""
+
+MARKS: dict[Outcome, str] = {
+    "waiting": "\N{WHITE CIRCLE}",
+    "happening": "\N{CIRCLE WITH LEFT HALF BLACK}",
+    "seen": "\N{BLACK CIRCLE}",
+    "not so": "\N{BLACK UP-POINTING TRIANGLE}",
+}
+"""The same marks for what a lesson expects."""
+
+
+def sentence(line: str) -> str:
+    """The line of an `rtgain.errors.RtgainError` as a sentence; a name that it begins with stays as it is."""
+    first = line.split(" ", 1)[0]
+    begun = line[:1].upper() + line[1:] if first.isalpha() else line
+    return begun.rstrip(".") + "."
+
+
+def what_is_wrong(line: str) -> str:
+    """The first half of such a line as a sentence, without the advice, which speaks of command line options."""
+    return sentence(line.split("; ", 1)[0])

@@ -1,0 +1,34 @@
+"""White Gaussian noise as a function of seed and frame: the same whatever the block size or the clock."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtgain.audio.jit import compiled
+
+
+@compiled
+def splitmix64(value: np.uint64) -> np.uint64:
+    """A 64-bit hash (Steele, Lea and Flood 2014; Vigna's splitmix64.c) of the uint64 `value`."""
+    z = value + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@compiled
+def gaussian(seed: np.uint64, frame: int) -> float:
+    """A normally distributed number, mean 0, variance 1, by Box and Muller's transform of one hash."""
+    bits = splitmix64(splitmix64(seed) + np.uint64(frame))
+    radius_uniform = (np.float64(bits >> np.uint64(32)) + 1.0) * 2.0**-32
+    angle_uniform = np.float64(bits & np.uint64(0xFFFFFFFF)) * 2.0**-32
+    return math.sqrt(-2.0 * math.log(radius_uniform)) * math.cos(2.0 * math.pi * angle_uniform)
+
+
+@compiled
+def add_noise(seed: np.uint64, frame: int, level_rms: NDArray[np.float64], y: NDArray[np.float64], frames: int) -> None:
+    """Add noise of level_rms[:frames] to y[:frames], which starts at `frame`."""
+    for i in range(frames):
+        if level_rms[i] > 0.0:
+            y[i] += level_rms[i] * gaussian(seed, frame + i)

@@ -1,0 +1,96 @@
+"""Two all-pass filters whose outputs are 90 degrees apart, from 20 Hz up to 20 Hz below Nyquist.
+
+`lag` and `lead` have the magnitude of the input exactly, and `lead` is `lag` turned by +90 degrees:
+cos(φ)·lag + sin(φ)·lead is therefore `lag` turned by φ, at every frequency. An FIR Hilbert filter
+would need some ten thousand taps to do this at 20 Hz; here it takes sixteen multiplications.
+
+Each filter is a cascade of eight sections (a − z⁻²) / (1 − a·z⁻²), and `lag` has one more z⁻¹. The
+sixteen `a` are those of an elliptic half-band filter (its poles turned by a quarter of the circle),
+in the closed form of Valenzuela and Constantinides, "Digital signal processing schemes for efficient
+interpolation and decimation", IEE Proc. G 130 (1983), as de Soras' hiir library has it, but with
+the nome q from the arithmetic-geometric mean: the usual power series is off at 192 kHz.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtgain.audio.constants import SILENCE
+from rtgain.audio.jit import Record, compiled
+
+LOWEST_HZ = 20.0
+
+SECTIONS = 8
+"""In each filter. They err by 0.003 degrees at 48 kHz and 0.02 at 192 kHz; six would, by 0.05 and 0.19."""
+
+QUADRATURE = np.dtype(
+    [
+        ("coefficients", "f8", (SECTIONS, 2)),  # [:, 0] for lead, [:, 1] for lag
+        ("past", "f8", (SECTIONS + 1, 2, 2)),  # [section, frame parity, filter]: signals two frames ago
+        ("input", "f8"),  # the frame before, which `lag` takes in now
+        ("parity", "i8"),
+    ]
+)
+
+
+def quadrature_coefficients(sample_rate: float) -> NDArray[np.float64]:
+    """The coefficients `a`, shape (SECTIONS, 2), between 0 and 1: column 0 for `lead`, column 1 for `lag`."""
+    transition = 2 * LOWEST_HZ / sample_rate
+    k = math.tan((1 - 2 * transition) * math.pi / 4) ** 2
+    q = math.exp(-math.pi * _agm(1.0, math.sqrt(1 - k * k)) / _agm(1.0, k))
+    count = 2 * SECTIONS
+    angle = np.arange(1, count + 1)[:, None] * math.pi / (2 * count + 1)
+    i = np.arange(40)  # q < 0.6, so the terms end at 0.6^1600
+    sign = (-1.0) ** i
+    theta1 = q**0.25 * np.sum(sign * q ** (i * (i + 1)) * np.sin((2 * i + 1) * angle), axis=1)
+    theta4 = 0.5 + np.sum((sign * q ** (i * i) * np.cos(2 * i * angle))[:, 1:], axis=1)
+    w = (theta1 / theta4) ** 2
+    x = np.sqrt((1 - w * k) * (1 - w / k)) / (1 + w)
+    coefficients: NDArray[np.float64] = (1 - x) / (1 + x)
+    return coefficients.reshape(SECTIONS, 2)
+
+
+def _agm(a: float, b: float) -> float:
+    """Arithmetic-geometric mean, with which the elliptic integral is K(k) = π / (2 agm(1, √(1−k²)))."""
+    while abs(a - b) > 1e-15 * a:
+        a, b = (a + b) / 2, math.sqrt(a * b)
+    return a
+
+
+@compiled
+def forget_quadrature(state: Record) -> None:
+    """Empty the filters."""
+    state.input = 0.0
+    state.parity = 0
+    past = state.past
+    for section in range(SECTIONS + 1):
+        for parity in range(2):
+            past[section, parity, 0] = 0.0
+            past[section, parity, 1] = 0.0
+
+
+@compiled
+def quadrature(
+    state: Record, x: NDArray[np.float64], lag: NDArray[np.float64], lead: NDArray[np.float64], frames: int
+) -> None:
+    """Filter x[:frames] into `lag` and `lead`."""
+    a = state.coefficients
+    past = state.past
+    for i in range(frames):
+        parity = state.parity
+        lead_value, lag_value = x[i], state.input
+        for section in range(SECTIONS):
+            # y[n] = a (x[n] + y[n−2]) − x[n−2]; this section's output is the next one's input.
+            lead_next = a[section, 0] * (lead_value + past[section + 1, parity, 0]) - past[section, parity, 0]
+            lag_next = a[section, 1] * (lag_value + past[section + 1, parity, 1]) - past[section, parity, 1]
+            past[section, parity, 0] = lead_value
+            past[section, parity, 1] = lag_value
+            lead_value = lead_next if abs(lead_next) > SILENCE else 0.0
+            lag_value = lag_next if abs(lag_next) > SILENCE else 0.0
+        past[SECTIONS, parity, 0] = lead_value
+        past[SECTIONS, parity, 1] = lag_value
+        lead[i] = lead_value
+        lag[i] = lag_value
+        state.input = x[i]
+        state.parity = 1 - parity

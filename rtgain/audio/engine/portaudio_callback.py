@@ -1,0 +1,52 @@
+"""The PortAudio callback, compiled: it runs in PortAudio's thread, without Python, and never waits.
+
+`sounddevice._StreamBase` takes its address for a C callback, and the address of an engine's `STATE` as
+the user data. Streams are float32, interleaved.
+"""
+
+import numpy as np
+from numba import cfunc, types
+
+from rtgain.audio.engine.kernel import STATE, process_block, process_source
+from rtgain.audio.engine.shared_memory import CONTROL
+from rtgain.audio.jit import CACHED, array_at
+
+PA_CONTINUE = 0
+
+XRUN = 0x1 | 0x2 | 0x4 | 0x8
+"""paInputUnderflow, paInputOverflow, paOutputUnderflow, paOutputOverflow."""
+
+CURRENT_TIME = 1
+"""PaStreamCallbackTimeInfo is three seconds as doubles: of the input's first sample, of this call, of the output's."""
+
+PA_STREAM_CALLBACK = types.int32(
+    # Pointers are declared as integers, which every 64-bit platform passes in the same way.
+    types.int64,  # input
+    types.int64,  # output
+    types.ulong,  # frames
+    types.int64,  # time info
+    types.ulong,  # status flags
+    types.int64,  # user data
+)
+
+
+@cfunc(PA_STREAM_CALLBACK, cache=CACHED, error_model="numpy")
+def callback(
+    input_address: int, output_address: int, frame_count: int, times_address: int, status: int, userdata: int
+) -> int:
+    """Process a block. It goes on for good: that the source has ended is for the session to see."""
+    state = array_at(userdata, 1, STATE)[0]
+    if status & XRUN:
+        # Of a period that PortAudio cuts into several blocks, each block brings the complaint, and the same time.
+        now_s = array_at(times_address, 3, np.float64)[CURRENT_TIME]
+        if now_s != state.xrun_at_s:
+            state.xrun_at_s = now_s
+            array_at(state.control, 1, CONTROL)[0].xruns += 1
+    frames: int = np.int64(frame_count)  # type: ignore[assignment]
+    inputs = array_at(input_address, (frames, state.in_channels), np.float32)
+    out = array_at(output_address, (frames, state.out_channels), np.float32)
+    if state.dry_from_source != 0:
+        process_source(userdata, inputs[: min(frames, frames * state.in_channels), state.target_input], out)
+    else:
+        process_block(userdata, inputs[:, state.dry_input], inputs[:, state.target_input], out)
+    return PA_CONTINUE

@@ -1,0 +1,84 @@
+"""Synthetic sources: sine and pink noise."""
+
+import math
+from abc import abstractmethod
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtgain.audio.sources.source import Block, _BlockwiseSource
+
+
+class SyntheticSource(_BlockwiseSource):
+    """An endless mono source whose blocks of `block_frames` frames are each computed from their number."""
+
+    def __init__(self, sample_rate: int, block_frames: int) -> None:
+        super().__init__(sample_rate, channels=1, frames=None)
+        self._block_frames = block_frames
+        self._block = 0
+
+    @abstractmethod
+    def _render(self, block: int) -> Block:
+        """Samples of block number `block`, shape (block_frames,)."""
+
+    def _next(self) -> Block:
+        self._block += 1
+        return self._render(self._block - 1)[np.newaxis]
+
+    def _go_to(self, frame: int) -> int:
+        self._block, surplus = divmod(frame, self._block_frames)
+        return surplus
+
+
+class SineSource(SyntheticSource):
+    """A sine of `hz` Hz and peak `amplitude`; its phase comes from the frame number, never from a sum."""
+
+    def __init__(self, sample_rate: int, *, hz: float = 600.0, amplitude: float = 0.5) -> None:
+        super().__init__(sample_rate, block_frames=4096)
+        self._cycles_per_frame = Fraction(hz) / sample_rate
+        self._amplitude = amplitude
+        self._cycles = np.arange(self._block_frames) * float(self._cycles_per_frame)
+
+    def _render(self, block: int) -> Block:
+        start = float(block * self._block_frames * self._cycles_per_frame % 1)
+        samples: NDArray[np.float64] = self._amplitude * np.sin(2 * np.pi * (start + self._cycles))
+        return samples.astype(np.float32)
+
+
+class PinkSource(SyntheticSource):
+    """Gaussian pink noise, −3 dB an octave from 10 Hz to half the sample rate, RMS `rms`.
+
+    White noise that is drawn anew for every block goes through a linear-phase FIR filter of more
+    than a second (overlap-save), so that any block can be computed from its number and `seed`.
+    """
+
+    CORNER_HZ = 10.0
+    """Below, the spectrum is flat: power that grew without end would hold nothing but rumble."""
+
+    LONGEST_FILTER = 2**18
+    """Frames of the filter: a second up to 262 kHz, and a third of one at the highest rate."""
+
+    def __init__(self, sample_rate: int, *, seed: int = 0, rms: float = 0.1) -> None:
+        super().__init__(sample_rate, block_frames=min(2 ** math.ceil(math.log2(sample_rate)), self.LONGEST_FILTER))
+        self._seed = seed
+        frames = 2 * self._block_frames
+        hz = np.fft.rfftfreq(frames, 1 / sample_rate)
+        amplitude = 1 / np.sqrt(np.maximum(hz, self.CORNER_HZ))
+        amplitude[0] = 0.0
+        taps = np.roll(np.fft.irfft(amplitude), self._block_frames // 2)[: self._block_frames]
+        taps *= np.hanning(self._block_frames)
+        taps *= rms / np.linalg.norm(taps)
+        self._response = np.fft.rfft(taps, frames)
+        self._last: tuple[int, NDArray[np.float64]] | None = None
+
+    def _render(self, block: int) -> Block:
+        before = self._last[1] if self._last and self._last[0] == block - 1 else self._white(block - 1)
+        now = self._white(block)
+        self._last = block, now
+        filtered = np.fft.irfft(np.fft.rfft(np.concatenate([before, now])) * self._response)
+        return filtered[self._block_frames :].astype(np.float32)
+
+    def _white(self, block: int) -> NDArray[np.float64]:
+        stream = np.random.SeedSequence(self._seed, spawn_key=(block + 1,))
+        return np.random.Generator(np.random.PCG64(stream)).standard_normal(self._block_frames)

@@ -1,0 +1,108 @@
+"""A session without a window: from start to end, its files written, its progress on a terminal."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from rtgain.config.session_config import SessionConfig
+from rtgain.errors import InputError, RtgainError
+from rtgain.output.output_files import OutputPaths, Outputs
+from rtgain.records.estimate import Estimate
+from rtgain.records.history import Summary
+from rtgain.session.session import Session
+from rtgain.system.shutdown_signals import INTERRUPTED, Interruption
+
+
+def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interruption) -> int:
+    """Run the session to its end, its duration or an interruption; write what was asked for; the exit code.
+
+    Raises `InputError` with no file left behind when the session could not begin, or on the fast clock, where
+    nothing is lost. When a live one fails on its way, `DeviceError` or `InputError` comes with every output whole
+    up to there. It also ends when who reads the CSV from a pipe has gone.
+    """
+    paths.check([name for name in (config.input if config.is_file else None, config.automation) if name])
+    with Session(
+        config,
+        clock=config.resolved_clock(window=False),
+        keep_whole_trace=paths.plot is not None,
+        record=paths.record is not None,
+    ) as session:
+        session.check()
+        outputs = Outputs(paths, session.sample_rate)  # before torch is loaded: what is wrong is told at once
+        try:
+            session.start(wait=True, cancelled=lambda: interruption.requested)
+        except BaseException:
+            outputs.discard()
+            raise
+        faults: list[RtgainError] = []
+        steps: list[Callable[[], None]] = [
+            lambda: play(session, outputs, interruption),
+            lambda: write(session, session.finish(), outputs),
+        ]
+        for step in steps:
+            try:
+                step()
+            except RtgainError as fault:
+                if session.clock == "fast":  # it can be repeated; on the other clocks a take is a take
+                    outputs.discard()
+                    raise
+                faults.append(fault)
+        summary = session.summary()
+        try:
+            outputs.finish(summary, session.trace.history())
+        except InputError as fault:
+            faults.append(fault)
+        if faults:
+            raise faults[0]
+        if sys.stderr.isatty():
+            print(verdict(summary), file=sys.stderr)
+        return INTERRUPTED if interruption.requested else 0
+
+
+def play(session: Session, outputs: Outputs, interruption: Interruption) -> None:
+    """Let the session run, and write what comes of it. Raises `InputError` and `DeviceError`."""
+    with progress(session) as show:
+        while not (session.ended or interruption.requested or outputs.unread):
+            write(session, session.advance(), outputs)
+            show()
+
+
+def write(session: Session, estimates: list[Estimate], outputs: Outputs) -> None:
+    """Write what has come of the session's last step, the sound first: it does not come again."""
+    for matched in session.take_matched():
+        outputs.record(matched)
+    for estimate in estimates:
+        outputs.add(estimate)
+    for notice in session.take_notices():
+        print(f"rtgain: {notice}", file=sys.stderr)
+
+
+def verdict(summary: Summary) -> str:
+    """The result in one line, for a person."""
+    if summary.gain_db is None or summary.gain_linear is None:
+        return "no estimate: the session was too short or had nothing to hear"
+    deviation = "" if summary.std_db is None else f" ± {summary.std_db:.4f}"
+    state = "held: silent at the end" if summary.state == "silent" else summary.state
+    return f"{summary.gain_db:.4f} dB  ×{summary.gain_linear:.5f}{deviation}  {state}".replace("-", "\u2212")
+
+
+@contextmanager
+def progress(session: Session) -> Iterator[Callable[[], None]]:
+    """A progress line on standard error when that is a terminal, nothing otherwise; call what it gives to update it."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=session.total_frames)
+
+        def show() -> None:
+            last = session.trace.last
+            text = f"{last.gain_est_db:+8.3f} dB {last.state.label:<10}" if last else "waiting"
+            bar.update(task, description=text, completed=session.frames)
+
+        yield show

@@ -1,0 +1,219 @@
+"""What a lesson expects to happen, and whether it has: the same on snapshots of the window and on a headless trace."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Self
+
+import numpy as np
+
+from rtgain.config.labels import MINUS
+from rtgain.lessons.text_templates import fill
+
+if TYPE_CHECKING:
+    from rtgain.records.estimate import Estimate
+    from rtgain.records.snapshot import Rival, Snapshot
+
+UNKNOWN = "\N{EN DASH}"
+"""A number that nobody knows yet, as the window's readout has it."""
+
+Outcome = Literal["waiting", "happening", "seen", "not so"]
+
+MARKS: dict[Outcome, str] = {
+    "seen": "seen ✓",
+    "not so": "not so ✗",
+    "happening": "too short ✗",
+    "waiting": "did not come ✗",
+}
+"""Outcomes in the end, in words; a mark needs no color."""
+
+UNITS = {"gain_db": " dB", "swing_db": " dB", "std_db": " dB", "delay_ms": " ms", "polarity": "", "xruns": ""}
+POLARITIES = {1.0: "normal", -1.0: "inverted"}
+NAMES = {
+    "gain_db": "gain", "swing_db": "swing", "std_db": "±", "delay_ms": "delay", "polarity": "polarity",
+    "xruns": "xruns in this step",
+}  # fmt: skip
+
+
+SWING_S = 1.0
+"""How far back a swing looks: many of the turns that an optimizer at a fixed rate makes, hop by hop."""
+
+
+@dataclass(frozen=True)
+class RivalMoment:
+    """The gain of one that races, and how far it has swung, lowest to highest, over the last `SWING_S`; NaN before."""
+
+    gain_db: float = math.nan
+    swing_db: float = math.nan
+
+    @classmethod
+    def of(cls, rival: "Rival", time_s: float = math.inf) -> Self:
+        """`rival` as it was at `time_s` of its history."""
+        known = rival.history.time_s <= time_s
+        times_s, gain_db = rival.history.time_s[known], rival.history.gain_est_db[known]
+        if not len(gain_db):
+            return cls()
+        return cls(float(gain_db[-1]), float(np.ptp(gain_db[times_s >= times_s[-1] - SWING_S])))
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What is known at `time_s` seconds after a step's controls were set; `xruns` are those since then.
+
+    `rivals` are those that race beside the estimate, by their entries in the race.
+    """
+
+    time_s: float
+    state: str
+    gain_db: float
+    std_db: float
+    delay_ms: float
+    polarity: int
+    xruns: int
+    rivals: Mapping[str, RivalMoment] = field(default_factory=dict)
+
+    def value(self, name: str, of: str) -> float:
+        """The number of that name: the estimate's, or that of the rival `of`; NaN where it is not known."""
+        value: float = getattr(self.rivals.get(of, RivalMoment()) if of else self, name)
+        return value
+
+    @classmethod
+    def of_snapshot(cls, snapshot: "Snapshot", start_s: float, start_xruns: int) -> "Moment":
+        """A snapshot as seen from where the controls were set: at `start_s`, after `start_xruns`."""
+        return cls(
+            snapshot.time_s - start_s,
+            snapshot.state,
+            snapshot.gain_db,
+            snapshot.std_db,
+            snapshot.delay_ms,
+            snapshot.polarity,
+            snapshot.xruns - start_xruns,
+            {rival.name: RivalMoment.of(rival) for rival in snapshot.rivals},
+        )
+
+    @classmethod
+    def of_estimate(
+        cls, estimate: "Estimate", sample_rate: int, xruns: int, rivals: "Sequence[Rival]" = ()
+    ) -> "Moment":
+        """An estimate of a session that began with the step's controls, at the time from which it is known.
+
+        `rivals` may have gone on since.
+        """
+        center_s = estimate.center_frame / sample_rate
+        return cls(
+            estimate.available_frame / sample_rate,
+            estimate.state.label,
+            estimate.gain_est_db,
+            estimate.std_db,
+            1e3 * estimate.delay_frames / sample_rate,
+            estimate.polarity,
+            xruns,
+            {rival.name: RivalMoment.of(rival, center_s) for rival in rivals},
+        )
+
+
+@dataclass(frozen=True)
+class Within:
+    """A number of the moment lies from `low` to `high`, for `for_s` seconds on end, beginning by `by_s`.
+
+    The number is the estimate's, or `of` one that races against it (its gain and swing).
+    """
+
+    field: Literal["gain_db", "swing_db", "std_db", "delay_ms", "polarity", "xruns"]
+    low: float
+    high: float
+    for_s: float = 0.5
+    by_s: float = 6.0
+    of: str = ""
+
+    def holds(self, moment: Moment, before: Moment | None) -> bool:
+        """Whether it is so at this moment; never where the number is not known."""
+        return self.low <= moment.value(self.field, self.of) <= self.high
+
+    def came(self, moment: Moment) -> str:
+        """What there is, in words."""
+        return f"{self._name} {self._written(moment.value(self.field, self.of))}{UNITS[self.field]}"
+
+    def __str__(self) -> str:
+        low, high = self._written(self.low), self._written(self.high)
+        return f"{self._name} {low if low == high else f'{low} to {high}'}{UNITS[self.field]}"
+
+    def _written(self, value: float) -> str:
+        return POLARITIES.get(value, UNKNOWN) if self.field == "polarity" else _number(value)
+
+    @property
+    def _name(self) -> str:
+        return f"{self.of} {NAMES[self.field]}".lstrip()
+
+
+@dataclass(frozen=True)
+class Becomes:
+    """The estimate is in `state`, for `for_s` seconds on end, beginning by `by_s`."""
+
+    state: str
+    for_s: float = 0.1
+    by_s: float = 6.0
+
+    def holds(self, moment: Moment, before: Moment | None) -> bool:
+        """Whether it is so at this moment."""
+        return moment.state == self.state
+
+    def came(self, moment: Moment) -> str:
+        """What there is, in words."""
+        return f"state {moment.state}"
+
+    def __str__(self) -> str:
+        return f"state {self.state}"
+
+
+@dataclass(frozen=True)
+class NoXrun:
+    """Nothing is late for `for_s` seconds on end, beginning by `by_s`; a busy machine has its moments."""
+
+    for_s: float = 1.0
+    by_s: float = 20.0
+
+    def holds(self, moment: Moment, before: Moment | None) -> bool:
+        """Whether none has come since the moment before."""
+        return before is None or moment.xruns == before.xruns
+
+    def came(self, moment: Moment) -> str:
+        """What there is, in words."""
+        return f"xruns in this step {moment.xruns}"
+
+    def __str__(self) -> str:
+        return f"no xrun for {_number(self.for_s)} s"
+
+
+Expectation = Within | Becomes | NoXrun
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A number that a lesson's experiment measures, and the range that it is to lie in."""
+
+    number: str
+    low: float
+    high: float
+    text: str
+    """What came, with the number as a placeholder."""
+
+    def __str__(self) -> str:
+        return f"{_bound(self.low)} to {_bound(self.high)}"
+
+    def expected(self, numbers: Mapping[str, float]) -> str:
+        """What was to come, in the words of what came: the range in the number's place."""
+        return fill(self.text, numbers, **{self.number: str(self)})
+
+    def holds(self, numbers: Mapping[str, float]) -> bool:
+        """Whether the measured number lies there."""
+        return self.low <= numbers[self.number] <= self.high
+
+
+def _number(value: float) -> str:
+    return UNKNOWN if math.isnan(value) else f"{round(value, 3) + 0.0:g}".replace("-", MINUS)
+
+
+def _bound(value: float) -> str:
+    """As a number is written, but no bound is rounded to nothing."""
+    return f"{value:.0e}".replace("-", MINUS) if 0.0 < abs(value) < 0.001 else _number(value)

@@ -1,0 +1,46 @@
+"""What the lessons measure and show: experiments in torch, their numbers, figures, sounds and animations."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtgain.output.animation import Film
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Something to listen to: `samples` ``(frames,)``, full scale at 1, at `sample_rate` Hz."""
+
+    samples: NDArray[np.floating]
+    sample_rate: int
+
+
+@dataclass(frozen=True)
+class Exhibits:
+    """What an experiment came to. Figures and film are drawn when they are called for.
+
+    `recordings` are files that steps play live, kept with the lessons: the sounds in their channels, by name.
+    """
+
+    numbers: Mapping[str, float]
+    figures: Mapping[str, Callable[[], "Figure"]]
+    sounds: Mapping[str, Sound]
+    film: Callable[[], Film]
+    recordings: Mapping[Path, Sequence[str]] = field(default_factory=dict)
+
+
+def exhibits_of(name: str, seed: int) -> Exhibits:
+    """Run the experiment of the lesson of that name; `seed` makes what is random in it repeatable."""
+    import torch
+
+    torch.set_num_threads(1)  # at these sizes more are slower
+    exhibits: Exhibits = import_module(f"rtgain.lessons.experiments.experiment.{name.replace('-', '_')}").measure(seed)
+    return exhibits

@@ -1,0 +1,183 @@
+"""Lesson 7: three gains and a shelf, by the same loop."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+
+from rtgain.audio.sources.synthetic import PinkSource
+from rtgain.config.estimator_settings import EstimatorSettings
+from rtgain.config.session_config import SessionConfig
+from rtgain.dsp.filters import Filter, LowShelf, ThreeBandGain
+from rtgain.dsp.fit import FitTrace, fit
+from rtgain.dsp.losses import SpectralLoss
+from rtgain.estimation.estimator import Estimator, Windows
+from rtgain.lessons.content.filters import LOW_SHELF, THREE_BANDS
+from rtgain.lessons.experiments import plots
+from rtgain.lessons.experiments.experiment import Exhibits, Sound
+from rtgain.lessons.experiments.sine import Wave
+from rtgain.output.animation import Film
+from rtgain.output.curve_styles import ESTIMATE, TARGET
+from rtgain.output.figures import LEGEND, draw, paper
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RATE = 16_000
+SECONDS = 4
+FADE_S = 0.01
+"""At either end, so that what is played over and over does not click."""
+
+BANDS_DB = {"low_db": -9.0, "mid_db": 4.0, "high_db": -15.0}
+SHELF = {"gain_db": -12.0, "corner_octaves": -1.0}
+SHELF_START = {"gain_db": -3.0, "corner_octaves": 1.0}
+STEPS = 80
+FITTED_WITH: dict[str, Any] = {"optimizer": "Rprop", "lr": 0.5}
+LOSS = SpectralLoss()
+OCTAVES = np.linspace(-5.0, 2.0, 71)
+HERTZ = np.geomspace(30.0, 7900.0, 200)
+
+
+def measure(seed: int) -> Exhibits:
+    """`seed` draws the pink noise that is filtered."""
+    fade = np.clip(np.arange(SECONDS * RATE) / (FADE_S * RATE), 0.0, 1.0)
+    dry = fade * fade[::-1] * PinkSource(RATE, seed=seed).read(SECONDS * RATE)[0]
+    banded, shelved = _filtered(_at(ThreeBandGain, BANDS_DB), dry), _filtered(_at(LowShelf, SHELF), dry)
+    bands = _descend(ThreeBandGain, dict.fromkeys(BANDS_DB, 0.0), dry, banded)
+    shelf = _descend(LowShelf, SHELF_START, dry, shelved)
+    bands_matched = _filtered(_at(ThreeBandGain, bands.end), dry)
+    shelf_matched = _filtered(_at(LowShelf, shelf.end), dry)
+    one_bands_db, one_shelf_db = _one_gain_db(dry, banded), _one_gain_db(dry, shelved)
+    losses = np.array([_loss_at({**SHELF, "corner_octaves": octaves}, dry, shelved) for octaves in OCTAVES])
+    slopes = np.abs(np.gradient(losses, OCTAVES))
+    bulge = np.interp(-3.0, OCTAVES, losses) - 0.5 * (losses[0] + np.interp(-1.0, OCTAVES, losses))
+    flat = [_loss_at({"gain_db": 0.0, "corner_octaves": octaves}, dry, shelved) for octaves in (-4.0, -1.0, 2.0)]
+
+    def three_bands() -> "Figure":
+        figure, panels = plots.figure_of(1, 3, sharey=True)
+        for axes, (name, value) in zip(panels, BANDS_DB.items(), strict=True):
+            plots.draw_steps(axes, bands.parameters[name], reference=value)
+            axes.set_title(name.removesuffix("_db"), loc="left")
+        panels[0].set_ylabel("gain (dB)")
+        panels[0].legend(**LEGEND)
+        return figure
+
+    def low_shelf() -> "Figure":
+        figure, panels = plots.figure_of(1, 2)
+        for axes, (name, label) in zip(
+            panels, (("gain_db", "gain (dB)"), ("corner_octaves", "corner (octaves re 1 kHz)")), strict=True
+        ):
+            plots.draw_steps(axes, shelf.parameters[name], reference=SHELF[name])
+            axes.set_ylabel(label)
+        panels[0].legend(**LEGEND)
+        return figure
+
+    def valley() -> "Figure":
+        figure, (axes,) = plots.figure_of(1)
+        plots.draw_loss(axes, OCTAVES, losses, reference=SHELF["corner_octaves"])
+        axes.set_xlabel("corner (octaves re 1 kHz), the gain being right")
+        axes.lines[0].set_label("true corner")
+        axes.legend(**LEGEND)
+        return figure
+
+    return Exhibits(
+        numbers={
+            **{f"true_{name}": value for name, value in BANDS_DB.items()},
+            **bands.end,
+            "bands_error_db": max(abs(bands.end[name] - value) for name, value in BANDS_DB.items()),
+            "one_bands_db": one_bands_db,
+            "fallen_bands_db": -_left_db(dry, banded, one_bands_db),
+            "one_shelf_db": one_shelf_db,
+            "over_shelf_db": _left_db(dry, shelved, one_shelf_db),
+            "steps": STEPS,
+            "true_shelf_db": SHELF["gain_db"],
+            "shelf_db": shelf.end["gain_db"],
+            "shelf_hz": 1000.0 * 2.0 ** shelf.end["corner_octaves"],
+            "true_shelf_hz": 1000.0 * 2.0 ** SHELF["corner_octaves"],
+            "bulge_percent": 100.0 * float(bulge / losses.max()),
+            "flat": max(flat) - min(flat),
+            "slope_ratio": float(slopes[OCTAVES < -1.0].max() / slopes[0]),
+        },
+        figures={"bands": three_bands, "shelf": low_shelf, "valley": valley},
+        sounds={
+            "dry": Sound(dry, RATE),
+            "bands": Sound(banded, RATE),
+            "bands_matched": Sound(bands_matched, RATE),
+            "shelf": Sound(shelved, RATE),
+            "shelf_matched": Sound(shelf_matched, RATE),
+        },
+        recordings={
+            THREE_BANDS: ("dry", "bands", "bands_matched"),
+            LOW_SHELF: ("dry", "shelf", "shelf_matched"),
+        },
+        film=lambda: _film(bands),
+    )
+
+
+def _at(kind: type[Filter], values: dict[str, float]) -> Filter:
+    return kind(RATE, **{name: torch.tensor([value], dtype=torch.float64) for name, value in values.items()})
+
+
+def _filtered(processor: Filter, dry: Wave) -> Wave:
+    with torch.no_grad():
+        filtered: Wave = processor(torch.from_numpy(dry).unsqueeze(0))[0].numpy()
+    return filtered
+
+
+def _descend(kind: type[Filter], start: dict[str, float], dry: Wave, target: Wave) -> FitTrace:
+    return fit(_at(kind, start), dry, target, loss=LOSS, steps=STEPS, **FITTED_WITH)
+
+
+def _loss_at(values: dict[str, float], dry: Wave, target: Wave) -> float:
+    guess = torch.from_numpy(_filtered(_at(LowShelf, values), dry)).unsqueeze(0)
+    return float(LOSS(guess, torch.from_numpy(target).unsqueeze(0)))
+
+
+def _one_gain_db(dry: Wave, target: Wave) -> float:
+    """Where rtgain's own estimator, which knows one gain, comes to."""
+    defaults = SessionConfig()
+    settings = EstimatorSettings(RATE, defaults.window_frames(RATE), defaults.hop_frames(RATE))
+    dry_windows, target_windows = (
+        sliding_window_view(signal.astype(np.float32), settings.window_frames)[:: settings.hop_frames].copy()
+        for signal in (dry, target)
+    )
+    unknown = np.full(len(dry_windows), np.nan)
+    windows = Windows(dry_windows, target_windows, unknown, unknown, unknown)
+    return Estimator(settings).estimate(windows)[-1].gain_est_db
+
+
+def _left_db(dry: Wave, target: Wave, gain_db: float) -> float:
+    """The level of what is left of the target without the dry signal at a gain, against the target's."""
+    left = target - 10.0 ** (gain_db / 20.0) * dry
+    return float(10.0 * np.log10(np.mean(left**2) / np.mean(target**2)))
+
+
+def _response_db(values: dict[str, float]) -> Wave:
+    omega = torch.from_numpy(2.0 * np.pi * HERTZ / RATE)
+    with torch.no_grad():
+        magnitude = _at(ThreeBandGain, values).response(omega).abs()[0]
+    level_db: Wave = 20.0 * np.log10(magnitude.numpy())
+    return level_db
+
+
+def _film(bands: FitTrace) -> Film:
+    """The estimate's frequency response, coming to the target's."""
+    figure = paper(*plots.FILM_SIZE)
+    axes = figure.subplots()
+    draw(axes, ESTIMATE, HERTZ, np.zeros(len(HERTZ)))
+    draw(axes, TARGET, HERTZ, _response_db(BANDS_DB))
+    estimate, target = axes.lines
+    axes.set_xscale("log")
+    axes.set_ylim(-24, 12)
+    axes.set_xlabel("frequency (Hz)")
+    axes.set_ylabel("gain (dB)")
+    axes.legend(**LEGEND, loc="lower left")
+    title = axes.set_title("step", loc="left")
+    shown = min(STEPS, 40) + 1
+
+    def show(frame: int) -> None:
+        estimate.set_ydata(_response_db({name: float(path[frame]) for name, path in bands.parameters.items()}))
+        title.set_text(f"step {frame}")
+
+    return Film(figure, (estimate, target, title), show, shown)

@@ -1,0 +1,79 @@
+"""Lesson 1: SGD on the waveform loss of a sine."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rtgain.lessons.experiments import plots
+from rtgain.lessons.experiments.experiment import Exhibits, Sound
+from rtgain.lessons.experiments.sine import (  # fmt: skip
+    DRY,
+    GAIN,
+    GAIN_DB,
+    LR,
+    PLAIN_WAVEFORM,
+    RATE,
+    STEPS,
+    Wave,
+    descend,
+    losses_at,
+    played,
+    turned,
+)
+from rtgain.output.figures import LEGEND
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STEPS_PER_SECOND = 100
+
+
+def measure(seed: int) -> Exhibits:
+    """Nothing in it is random."""
+    target = turned(0.0)
+    trace = descend(target, PLAIN_WAVEFORM)
+    gain = trace.parameters["gain"]
+    slope = float(np.mean(np.abs(DRY)))
+    gains = np.linspace(0.0, 2.0, 100)
+    losses = losses_at(gains, target, PLAIN_WAVEFORM)
+
+    def waveforms() -> "Figure":
+        figure, (axes,) = plots.figure_of(1)
+        plots.draw_waveforms(axes, DRY, target, gain[-1] * DRY)
+        return figure
+
+    def loss() -> "Figure":
+        figure, (axes,) = plots.figure_of(1)
+        plots.draw_loss(axes, gains, losses, reference=GAIN)
+        plots.mark(axes, gain[-1], trace.loss[-1], "after the last step")
+        axes.legend(**LEGEND)
+        return figure
+
+    def steps() -> "Figure":
+        figure, (axes,) = plots.figure_of(1)
+        plots.draw_steps(axes, gain, reference=GAIN)
+        axes.set_ylabel("gain")
+        axes.legend(**LEGEND)
+        return figure
+
+    return Exhibits(
+        numbers={
+            "target_db": GAIN_DB,
+            "gain": gain[-1],
+            "steps": STEPS,
+            "reached": float(np.argmax(np.abs(gain - GAIN) <= LR * slope)),
+            "loss_start": trace.loss[0],
+            "slope": slope,
+            "step": LR * slope,
+            "half": 10 ** (-6 / 20),
+        },
+        figures={"waveforms": waveforms, "loss": loss, "gain": steps},
+        sounds={"dry": played(DRY), "target": played(target), "descent": _heard_descent(gain)},
+        film=lambda: plots.descent_film(gains, losses, gain, DRY, target, reference=GAIN),
+    )
+
+
+def _heard_descent(gain: Wave) -> Sound:
+    frames = np.arange(len(gain) * RATE // STEPS_PER_SECOND)
+    gliding = np.interp(frames * STEPS_PER_SECOND / RATE, np.arange(len(gain)), gain)
+    return played(gliding * np.sin(2.0 * np.pi * 600.0 * frames / RATE))

@@ -1,0 +1,133 @@
+"""Lesson 4: SGD, Adam and Rprop on the spectral loss, and what level and length do to them."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rtgain.dsp.losses import SpectralLoss
+from rtgain.dsp.processors import DB_PER_NEPER
+from rtgain.lessons.content.optimizers import ADAM, LESSON, SGD
+from rtgain.lessons.experiments import plots
+from rtgain.lessons.experiments.experiment import Exhibits
+from rtgain.lessons.experiments.sine import (  # fmt: skip
+    DRY,
+    GAIN,
+    PLAIN_SPECTRAL,
+    STEPS,
+    Wave,
+    descend,
+    losses_at,
+    off_db,
+    optimum,
+    played,
+    turned,
+)
+from rtgain.output.figures import LEGEND
+from rtgain.session.offline import arrival_s, played_through
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from rtgain.records.snapshot import Rival
+
+QUIET = 10.0 ** (-40.0 / 20.0)
+NORMALIZED = SpectralLoss(window=False)
+NORMALIZED_LR = 0.001
+
+NEPERS = 0.3
+"""The steps of those that race, near the goal, on the logarithm of the gain: their rate."""
+
+LIVE_S = 3.0
+"""A second more than the slowest of the lesson's estimates takes to arrive."""
+
+LAST = 100
+"""Steps at the end, over which an optimizer is judged."""
+
+RPROP_STEPS = 60
+RUNS = (("SGD", 0.01), ("Adam", 0.02), ("Rprop", 0.1))
+
+
+def measure(seed: int) -> Exhibits:
+    """`seed` draws the white noise."""
+    target = turned(90.0)
+    paths = {name: descend(target, PLAIN_SPECTRAL, name, lr).parameters["gain"] for name, lr in RUNS}
+    left_db = {name: off_db(path[-LAST:]) for name, path in paths.items()}
+    best = optimum(target, PLAIN_SPECTRAL)
+    quiet = descend(QUIET * target, PLAIN_SPECTRAL, dry=QUIET * DRY).parameters["gain"]
+    normalized, normalized_quiet = (
+        descend(level * target, NORMALIZED, lr=NORMALIZED_LR, dry=level * DRY).parameters["gain"]
+        for level in (1.0, QUIET)
+    )
+    noise = np.random.default_rng(seed).standard_normal(65536)
+    gains = np.linspace(0.1, 0.2, 101)
+    live = [played_through(LIVE_S, **step.controls) for step in LESSON.steps]
+    sgd_db = _last_second_db(live[0][1][SGD])
+    slow = live[0][0]
+
+    def optimizers() -> "Figure":
+        figure, panels = plots.figure_of(2, 3, sharey="row")
+        for above, below, name in zip(panels[:3], panels[3:], paths, strict=True):
+            plots.draw_steps(above, paths[name], reference=GAIN)
+            above.set_title(name, loc="left")
+            plots.draw_steps(below, left_db[name], reference=0.0)
+            below.set_xlabel(f"last {LAST} steps")
+        panels[0].set_ylabel("gain")
+        panels[3].set_ylabel("error (dB)")
+        panels[0].legend(**LEGEND)
+        return figure
+
+    def levels() -> "Figure":
+        figure, panels = plots.figure_of(2, 2, height=400, sharex=True, sharey=True)
+        plain = paths["SGD"]
+        titles = ("plain loss", "plain loss, 40 dB quieter", "normalized loss", "normalized loss, 40 dB quieter")
+        shown = (plain, quiet, normalized, normalized_quiet)
+        for axes, title, path in zip(panels, titles, shown, strict=True):
+            plots.draw_steps(axes, path, reference=GAIN)
+            axes.set_title(title, loc="left")
+            axes.set_ylabel("gain")
+            axes.label_outer()
+        panels[0].legend(**LEGEND)
+        return figure
+
+    return Exhibits(
+        numbers={
+            "steps": STEPS,
+            "cycle_low_db": float(left_db["SGD"].min()),
+            "cycle_high_db": float(left_db["SGD"].max()),
+            "arrive_s": arrival_s(slow),
+            "sgd_low_db": float(sgd_db.min()),
+            "sgd_high_db": float(sgd_db.max()),
+            "sgd_swing_db": float(np.ptp(sgd_db)),
+            "adam_swing_db": float(np.ptp(_last_second_db(live[1][1][ADAM]))),
+            "fallen_db": live[3][1][SGD].gain_db,
+            "step_db": NEPERS * DB_PER_NEPER,
+            "adam_db": float(np.abs(left_db["Adam"]).max()),
+            "rprop_db": float(np.abs(20.0 * np.log10(paths["Rprop"][RPROP_STEPS] / best))),
+            "closed_db": float(off_db(np.array(best))),
+            "quiet_gain": quiet[-1],
+            "slope_1024": _mean_magnitude(noise[:1024]),
+            "slope_65536": _mean_magnitude(noise),
+            "normalized_gap": float(np.abs(normalized - normalized_quiet).max()),
+        },
+        figures={"optimizers": optimizers, "levels": levels},
+        sounds={"target": played(target), "cycle_low": played(paths["SGD"][-LAST:].min() * DRY)},
+        film=lambda: plots.descent_film(
+            gains,
+            losses_at(gains, target, PLAIN_SPECTRAL),
+            paths["SGD"][-plots.FILM_FRAMES :],
+            DRY,
+            target,
+            reference=GAIN,
+            first_step=STEPS + 1 - plots.FILM_FRAMES,
+        ),
+    )
+
+
+def _last_second_db(rival: "Rival") -> Wave:
+    history = rival.history
+    newest: Wave = history.gain_est_db[history.time_s > history.time_s[-1] - 1.0]
+    return newest
+
+
+def _mean_magnitude(noise: Wave) -> float:
+    return float(np.abs(np.fft.rfft(noise)).mean())

@@ -1,0 +1,184 @@
+"""Lesson 5: music and babble, in noise and in silence."""
+
+import math
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rtgain.audio.sources.demo import DemoSource
+from rtgain.audio.sources.synthetic_speech import babble
+from rtgain.bench.accuracy import Take, render, trace
+from rtgain.dsp.loss_registry import loss_named
+from rtgain.dsp.losses import FeatureLoss, SpectralLoss
+from rtgain.lessons.experiments import plots
+from rtgain.lessons.experiments.experiment import Exhibits, Sound
+from rtgain.lessons.experiments.sine import GAIN, GAIN_DB, Wave
+from rtgain.output.animation import Film
+from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE, FIRST_RIVAL, REFERENCE
+from rtgain.output.figures import LEGEND, draw, paper
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from rtgain.records.estimate import Estimate
+
+RATE = 48_000
+SPEECH_RATE = 16_000
+TURN_S = 10
+NOISE_DB = (30.0, 20.0, 10.0)
+"""How far below the target's RMS the noise is."""
+
+EXCERPTS = [slice(start, start + RATE // 2) for start in range(RATE, 9 * RATE, RATE // 2)]
+"""Half seconds of music on which losses have no weights; before and behind them there is silence."""
+
+TRIED_DB = np.arange(-3.0, 9.0, 0.05)
+TRIED = GAIN * 10.0 ** (TRIED_DB / 20.0)
+"""Gains at which losses are searched that have no closed form, as decibels off the true one and linear."""
+
+PLAIN = SpectralLoss()
+
+
+def measure(seed: int) -> Exhibits:
+    """`seed` draws the noise."""
+    music = DemoSource(RATE).read(TURN_S * RATE)[0].copy()
+    speech = babble(SPEECH_RATE, 6 * SPEECH_RATE)
+    turn = trace(Take(music, RATE, {"gain_db": GAIN_DB}))
+    noisy = {db: Take(music, RATE, _in_noise(music, db, seed)) for db in NOISE_DB}
+    ours = {db: _rms_db(trace(taken)) for db, taken in noisy.items()}
+    targets = {db: render(taken)[1] for db, taken in noisy.items()}
+    plain = {db: [_least_db(PLAIN, music, targets[db], excerpt) for excerpt in EXCERPTS] for db in NOISE_DB}
+    plain_mean = {db: float(np.mean(errors)) for db, errors in plain.items()}
+    farthest = EXCERPTS[int(np.argmax(plain[10.0]))]
+    theirs = {}
+    if find_spec("auraloss") is not None:
+        loss = loss_named("auraloss-multi-resolution")
+        theirs = {db: _least_db(loss, music, targets[db], EXCERPTS[0]) for db in NOISE_DB}
+    spoken = _rms_db(trace(Take(speech, SPEECH_RATE, _in_noise(speech, 20.0, seed))))
+    silent = [e for e in turn if e.state.label == "silent"]
+
+    def noise() -> "Figure":
+        figure, (axes,) = plots.figure_of(1)
+        for curve, values, label in (
+            (ESTIMATE, ours, "rtgain: masked, weighted, over time"),
+            (CLOSED_FORM, plain_mean, "plain spectral loss, mean of half seconds"),
+            (FIRST_RIVAL, theirs, "auraloss, multi-resolution, half a second"),
+        ):
+            if values:
+                draw(axes, curve, list(values), np.abs(list(values.values())), label=label)
+        axes.set_yscale("log")
+        axes.invert_xaxis()
+        axes.set_xlabel("noise below the target (dB)")
+        axes.set_ylabel("error (dB)")
+        axes.set_ylim(3e-4, 50.0)  # the legend is above the curves
+        axes.legend(**LEGEND, loc="upper left")
+        return figure
+
+    def silence() -> "Figure":
+        figure, (gain, sound) = plots.figure_of(2, height=360, sharex=True)
+        time_s = [e.center_frame / RATE for e in turn]
+        draw(gain, ESTIMATE, time_s, [e.gain_est_db for e in turn])
+        draw(gain, REFERENCE, time_s, [e.gain_true_db for e in turn])
+        gain.set_ylim(GAIN_DB - 1, GAIN_DB + 1)
+        gain.set_ylabel("gain (dB)")
+        gain.legend(**LEGEND)
+        peaks = np.abs(music[: len(music) // 480 * 480]).reshape(-1, 480).max(axis=1)
+        draw(sound, ESTIMATE, np.arange(len(peaks)) / 100, GAIN * peaks, label="matched")
+        sound.axvspan(time_s[turn.index(silent[0])], time_s[turn.index(silent[-1])], color="#d8dde3", label="silent")
+        sound.set_xlabel("time (s)")
+        sound.set_ylabel("peak")
+        sound.set_ylim(0.0, 1.4 * GAIN * float(peaks.max()))
+        sound.legend(**LEGEND, ncols=2, loc="upper left")
+        return figure
+
+    def windows() -> "Figure":
+        figure, panels = plots.figure_of(2, sharex=True, height=380)
+        for axes, frames in zip(panels, (1024, 16384), strict=True):
+            piece = music[RATE - frames // 2 : RATE + frames // 2] * np.hanning(frames)
+            level_db = 20 * np.log10(np.maximum(np.abs(np.fft.rfft(piece)) / frames, 1e-9))
+            draw(axes, ESTIMATE, np.fft.rfftfreq(frames, 1 / RATE), GAIN_DB + level_db, label="matched")
+            axes.set_title(f"window of {1000 * frames / RATE:.0f} ms", loc="left")
+            axes.set_xlim(0, 2000)
+            axes.set_ylim(-130, -20)
+            axes.set_ylabel("level (dB)")
+        panels[1].set_xlabel("frequency (Hz)")
+        return figure
+
+    return Exhibits(
+        numbers={
+            "clean_db": _rms_db(turn),
+            "silent_s": len(silent) * 1024 / RATE,
+            "held_db": float(np.ptp([e.gain_est_db for e in silent])),
+            **{f"ours_{db:.0f}_db": error for db, error in ours.items()},
+            **{f"plain_{db:.0f}_db": error for db, error in plain_mean.items()},
+            **{f"auraloss_{db:.0f}_db": error for db, error in theirs.items()},
+            "speech_20_db": spoken,
+        },
+        figures={"noise": noise, "silence": silence, "windows": windows},
+        sounds={
+            "dry": Sound(music[: 4 * RATE], RATE),
+            "target": Sound(GAIN * music[: 4 * RATE], RATE),
+            "noisy": Sound(targets[10.0][: 4 * RATE], RATE),
+            "babble": Sound(speech[: 4 * SPEECH_RATE], SPEECH_RATE),
+        },
+        film=lambda: _film(music, targets[10.0], farthest),
+    )
+
+
+def _in_noise(samples: NDArray[np.float32], below_db: float, seed: int) -> dict[str, Any]:
+    level_dbfs = 10.0 * np.log10(np.mean(np.square(samples, dtype=np.float64))) + GAIN_DB
+    return {"gain_db": GAIN_DB, "noise_dbfs": float(level_dbfs - below_db), "seed": seed}
+
+
+def _rms_db(estimates: "list[Estimate]") -> float:
+    errors = [e.gain_est_db - e.gain_true_db for e in estimates if e.state.label == "tracking"]
+    return float(np.sqrt(np.mean(np.square(errors))))
+
+
+def _pair(dry: NDArray[np.floating], target: NDArray[np.floating], excerpt: slice) -> tuple[torch.Tensor, torch.Tensor]:
+    x, y = (torch.from_numpy(signal[excerpt].astype(np.float64)).unsqueeze(0) for signal in (dry, target))
+    return x, y
+
+
+def _least_db(loss: FeatureLoss, dry: NDArray[np.floating], target: NDArray[np.floating], excerpt: slice) -> float:
+    """Where the loss on the excerpt is least, off the true gain: closed form, else among `TRIED_DB`."""
+    x, y = _pair(dry, target, excerpt)
+    wanted = loss.features(y)
+    best = float(loss.optimum(loss.features(x), wanted))
+    if not np.isnan(best):
+        return 20.0 * math.log10(best / GAIN)
+    losses = [float(loss.distance(loss.features(gain * x), wanted)) for gain in TRIED]
+    return float(TRIED_DB[np.argmin(losses)])
+
+
+def _plain_losses(dry: NDArray[np.floating], target: NDArray[np.floating], excerpt: slice) -> Wave:
+    """The plain loss on the excerpt at each of `TRIED`: its features are as many times as large as the sound."""
+    x, wanted = (PLAIN.features(signal) for signal in _pair(dry, target, excerpt))
+    losses: Wave = PLAIN.distance(torch.from_numpy(TRIED[:, np.newaxis]) * x, wanted).numpy()
+    return losses
+
+
+def _film(music: NDArray[np.float32], noisy: NDArray[np.float32], excerpt: slice) -> Film:
+    """The plain loss as noise comes up: its minimum moves off the true gain."""
+    clean = GAIN * music
+    shares = np.concatenate([np.linspace(0.0, 1.0, 40), np.ones(5)])
+    targets = [clean + share * (noisy - clean) for share in shares]
+    curves = [_plain_losses(music, target, excerpt) for target in targets]
+    least_db = [_least_db(PLAIN, music, target, excerpt) for target in targets]
+    figure = paper(*plots.FILM_SIZE)
+    axes = figure.subplots()
+    plots.draw_loss(axes, TRIED_DB, curves[0], reference=0.0)
+    line = axes.lines[-1]
+    plots.mark_optimum(axes, 0.0, 0.0)
+    point = axes.lines[-1]
+    axes.set_xlabel("gain, off the true one (dB)")
+    axes.set_ylim(0.0, 1.1 * max(float(curve.max()) for curve in curves))
+    axes.legend(**LEGEND, loc="upper center")
+
+    def show(frame: int) -> None:
+        line.set_ydata(curves[frame])
+        point.set_data([least_db[frame]], [np.interp(least_db[frame], TRIED_DB, curves[frame])])
+
+    return Film(figure, (line, point), show, len(curves))

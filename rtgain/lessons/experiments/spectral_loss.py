@@ -1,0 +1,131 @@
+"""Lesson 3: the spectral loss of the same sine."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from rtgain.dsp.fit import fit
+from rtgain.dsp.losses import SpectralLoss
+from rtgain.dsp.processors import LogGain
+from rtgain.lessons.content.spectral_loss import LESSON, POWER_2
+from rtgain.lessons.experiments import plots
+from rtgain.lessons.experiments.experiment import Exhibits
+from rtgain.lessons.experiments.sine import (  # fmt: skip
+    DRY,
+    GAIN,
+    GAIN_DB,
+    PLAIN_SPECTRAL,
+    PLAIN_WAVEFORM,
+    RATE,
+    Wave,
+    descend,
+    losses_at,
+    off_db,
+    optimum,
+    played,
+    turned,
+)
+from rtgain.output.curve_styles import DRY as DRY_CURVE
+from rtgain.output.curve_styles import ESTIMATE, TARGET
+from rtgain.output.figures import LEGEND, draw
+from rtgain.session.offline import arrival_s, played_through
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SQUARED = SpectralLoss(2.0, window=False, normalize=False)
+
+SHOWN_HZ = (560.0, 640.0)
+
+
+def measure(seed: int) -> Exhibits:
+    """Nothing in it is random."""
+    target = turned(90.0)
+    trace = descend(target, PLAIN_SPECTRAL)
+    gain = trace.parameters["gain"]
+    gains = np.linspace(0.0, 2.0, 100)
+    losses = losses_at(gains, target, PLAIN_SPECTRAL)
+    plus, minus = losses_at(np.array([GAIN, -GAIN]), target, PLAIN_SPECTRAL)
+    squared = descend(target, SQUARED, steps=1).parameters["gain"]
+    fallen = played_through(1.0, **LESSON.steps[2].controls)[1][POWER_2]
+    late, found = (played_through(6.0, **step.controls)[0] for step in LESSON.steps[3:])
+    slopes = [_slope_at_one(power) for power in (1.0, 2.0)]
+
+    def both_losses() -> "Figure":
+        figure, panels = plots.figure_of(1, 2, sharey=True)
+        for axes, (title, loss) in zip(
+            panels, (("waveform", PLAIN_WAVEFORM), ("spectral", PLAIN_SPECTRAL)), strict=True
+        ):
+            values = losses_at(gains, target, loss)
+            plots.draw_loss(axes, gains, values / values.max(), reference=GAIN)
+            best = optimum(target, loss)
+            plots.mark_optimum(axes, best, float(np.interp(best, gains, values / values.max())))
+            axes.set_title(title, loc="left")
+            axes.label_outer()
+        panels[0].legend(**LEGEND)
+        return figure
+
+    def steps() -> "Figure":
+        figure, (axes,) = plots.figure_of(1)
+        plots.draw_steps(axes, gain, reference=GAIN)
+        axes.set_ylabel("gain")
+        axes.legend(**LEGEND)
+        return figure
+
+    def spectra() -> "Figure":
+        figure, (axes,) = plots.figure_of(1)
+        for curve, samples in ((DRY_CURVE, DRY), (ESTIMATE, gain[-1] * DRY), (TARGET, target)):
+            hertz, magnitude = _magnitudes(samples)
+            draw(axes, curve, hertz, magnitude)
+        axes.set_yscale("log")
+        axes.set_xlabel("frequency (Hz)")
+        axes.set_ylabel("magnitude")
+        axes.legend(**LEGEND)
+        return figure
+
+    def powers() -> "Figure":
+        figure, panels = plots.figure_of(1, 2, sharey=True)
+        both = np.linspace(-1.0, 2.0, 151)
+        for axes, (power, loss) in zip(panels, ((1, PLAIN_SPECTRAL), (2, SQUARED)), strict=True):
+            values = losses_at(both, target, loss)
+            plots.draw_loss(axes, both, values / values.max(), reference=GAIN)
+            axes.set_title(f"power {power}", loc="left")
+            axes.label_outer()
+        panels[0].legend(**LEGEND, loc="lower right")
+        return figure
+
+    return Exhibits(
+        numbers={
+            "gain_90": gain[-1],
+            "minimum": optimum(target, PLAIN_SPECTRAL),
+            "matched_90_db": float(off_db(gain[-1])),
+            "sign_gap": plus - minus,
+            "power_2_minimum": optimum(target, SQUARED),
+            "power_2_first": squared[1],
+            "power_2_slope": (1.0 - squared[1]) / 0.01,
+            "slope_1": slopes[0],
+            "slope_2": slopes[1],
+            "slope_ratio": slopes[1] / slopes[0],
+            "late_db": float(np.sqrt(np.mean(np.square(late.gain_est_db - GAIN_DB)))),
+            "found_s": arrival_s(found),
+            "fallen_db": fallen.gain_db,
+        },
+        figures={"loss": both_losses, "gain": steps, "spectra": spectra, "powers": powers},
+        sounds={"target_90": played(target), "matched_90": played(gain[-1] * DRY)},
+        film=lambda: plots.descent_film(gains, losses, gain, DRY, target, reference=GAIN),
+    )
+
+
+def _slope_at_one(power: float) -> float:
+    """The slope of the normalized loss over the logarithm of the gain, at a gain of one."""
+    start, lr = LogGain(log_gain=torch.zeros(1, dtype=torch.float64)), 1e-6
+    path = fit(start, DRY, GAIN * DRY, loss=SpectralLoss(power), lr=lr, steps=1).parameters["log_gain"]
+    return float(path[0] - path[1]) / lr
+
+
+def _magnitudes(samples: Wave) -> tuple[Wave, Wave]:
+    hertz = np.fft.rfftfreq(len(samples), 1 / RATE).astype(np.float64)
+    magnitude: Wave = np.abs(np.fft.rfft(samples))
+    shown = (hertz >= SHOWN_HZ[0]) & (hertz <= SHOWN_HZ[1])
+    return hertz[shown], magnitude[shown]

@@ -1,0 +1,56 @@
+"""A lesson without a window: every step's session on the fast clock, and its experiment, held to what is expected."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rtgain.config.session_config import SessionConfig
+from rtgain.lessons.check_state import Watch
+from rtgain.lessons.checks import Moment, Outcome
+from rtgain.lessons.lesson import Lesson, Step
+from rtgain.lessons.text_templates import fill
+from rtgain.records.estimate import Estimate
+from rtgain.session.session import Session
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one thing that a step expected: what it was, what there was instead or indeed, and whether."""
+
+    step: Step
+    expected: str
+    came: str
+    outcome: Outcome
+
+
+def rehearse(lesson: Lesson, numbers: Mapping[str, float], seed: int) -> list[Result]:
+    """The results of all steps in order; `numbers` are what the experiment measured."""
+    results: list[Result] = []
+    for step in lesson.steps:
+        results += [Result(step, str(w.expectation), w.came, w.outcome) for w in play(step, seed)]
+        for finding in step.finds:
+            seen: Outcome = "seen" if finding.holds(numbers) else "not so"
+            results.append(Result(step, finding.expected(numbers), fill(finding.text, numbers), seen))
+    return results
+
+
+def play(step: Step, seed: int) -> list[Watch]:
+    """Play a step's session on the fast clock, and give its expectations as they were judged."""
+    watches = [Watch(expectation) for expectation in step.expects]
+    config = SessionConfig(**step.controls, duration=step.duration_s, seed=seed)
+    with Session(config, clock="fast") as session:
+        session.start()
+        if step.act == "xrun":
+            session.make_xrun()
+        while not session.ended:
+            estimates = session.advance()
+            _take(watches, session, estimates)
+        _take(watches, session, session.finish())
+    return watches
+
+
+def _take(watches: list[Watch], session: Session, estimates: Sequence[Estimate]) -> None:
+    rivals = session.rivals
+    for estimate in estimates:
+        moment = Moment.of_estimate(estimate, session.sample_rate, session.xruns, rivals)
+        for watch in watches:
+            watch.take(moment)

@@ -1,0 +1,28 @@
+"""Numbers as the lessons' texts write them."""
+
+from collections.abc import Mapping
+
+from rtgain.config.labels import MINUS
+
+
+class Measured(float):
+    """A number that is written with a real minus sign."""
+
+    def __format__(self, form: str) -> str:
+        text = super().__format__(form)
+        if text.startswith("-") and float(text) == 0.0:
+            text = text[1:]
+        return text.replace("-", MINUS)
+
+
+class Words(str):
+    """What stands in a number's place, whatever the number's format."""
+
+    def __format__(self, form: str) -> str:
+        return str(self)
+
+
+def fill(text: str, numbers: Mapping[str, float], **words: str) -> str:
+    """`text` with its placeholders filled, some by `words`. Raises `KeyError` for a number that nobody measured."""
+    values: dict[str, Measured | Words] = {name: Measured(value) for name, value in numbers.items()}
+    return text.format_map(values | {name: Words(said) for name, said in words.items()})

@@ -1,0 +1,26 @@
+"""Sessions that lessons run on the fast clock: what the window does live, with the same estimators."""
+
+from typing import Any
+
+import numpy as np
+
+from rtgain.config.session_config import SessionConfig
+from rtgain.records.history import History
+from rtgain.records.snapshot import Rival
+from rtgain.session.session import Session
+
+
+def played_through(duration_s: float, **options: Any) -> tuple[History, dict[str, Rival]]:
+    """What a session with these options has estimated after so many seconds, and who raced, by entries."""
+    config = SessionConfig(**options, duration=duration_s)
+    with Session(config, clock="fast", keep_whole_trace=True) as session:
+        session.start()
+        while not session.ended:
+            session.advance()
+        session.finish()
+        return session.trace.history(), {rival.name: rival for rival in session.rivals}
+
+
+def arrival_s(history: History) -> float:
+    """When the estimate was last a tenth of a decibel or more off the true gain."""
+    return float(history.time_s[np.abs(history.gain_est_db - history.gain_true_db) >= 0.1].max())

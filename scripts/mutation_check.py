@@ -1,0 +1,441 @@
+"""What the tests are worth: each protection is taken out of a copy of rtgain, and what checks it has to fail.
+
+``python -m scripts.mutation_check`` prints a table, a row a protection; ``--only WORD`` takes those with that word in
+their names. It exits with 1 when a check passed without what it checks, or failed with it. Let no other rtgain run
+meanwhile: without its protection, one takes the memory of another.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+COPIED = ("rtgain", "gui", "tests", "scripts", "main.py", "pyproject.toml", "README.md", "docs")
+TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True)
+class Protection:
+    """`code` in `file` protects from what `name` says; with `without` in its place `check` has to fail.
+
+    `check` is a test, or the words after ``python -m`` of a script.
+    """
+
+    name: str
+    file: str
+    code: str
+    without: str
+    check: str
+
+    @property
+    def command(self) -> list[str]:
+        """What runs the check, in a copy of the project."""
+        words = (
+            ["pytest", "-q", "-x", "-p", "no:cacheprovider", self.check] if "::" in self.check else self.check.split()
+        )
+        return [sys.executable, "-m", *words]
+
+    def remove(self, copy: Path) -> None:
+        """Take it out of a copy of the project. Raises `ValueError` unless its code is there once."""
+        text = (copy / self.file).read_text(encoding="utf-8")
+        if text.count(self.code) != 1:
+            raise ValueError(f"{self.name}: {self.file} holds {self.code!r} {text.count(self.code)} times, not once")
+        (copy / self.file).write_text(text.replace(self.code, self.without), encoding="utf-8")
+
+
+SAFETY = "tests/audio/engine/test_realtime_safety.py::"
+FILES = "tests/test_file_faults.py::"
+PROCESSES = "tests/test_process_faults.py::"
+CLOCKS = "tests/test_clock_faults.py::"
+FAULTS = "tests/test_faults.py::"
+SUPERVISOR = "tests/estimation/test_supervisor.py::"
+LEFTOVERS = "tests/audio/engine/test_shm_cleanup.py::"
+SECURITY = "tests/test_security.py::"
+BAD = "tests/cli/test_bad_input.py::test_a_bad_input_gets_its_line_and_leaves_nothing"
+
+PROTECTIONS = (
+    Protection(
+        "the callback allocates nothing",
+        "rtgain/audio/engine/kernel.py",
+        "    for start in range(0, len(out), CHUNK):\n",
+        "    state.dry[0] = np.zeros(len(out) + 1)[0]\n    for start in range(0, len(out), CHUNK):\n",
+        SAFETY + "test_blocks_of_changing_size_allocate_nothing_either",
+    ),
+    Protection(
+        "noise is counted by frames, not by blocks",
+        "rtgain/audio/engine/kernel.py",
+        "path_block(state.path, start, ",
+        "path_block(state.path, 0, ",
+        SAFETY + "test_blocks_of_changing_size_are_right_to_the_bit",
+    ),
+    Protection(
+        "an audio server that died is noticed",
+        "rtgain/audio/io/portaudio_driver.py",
+        "return not stream.active or now_s - self._seen_s > LOST_S",
+        "return False",
+        FAULTS + "test_device_that_dies_is_named_and_everything_is_written_up_to_there",
+    ),
+    Protection(
+        "an audio server that is back can be used",
+        "rtgain/audio/io/portaudio_driver.py",
+        "if not renew(sounddevice):",
+        "if True:",
+        "tests/audio/io/test_drivers.py::test_device_that_died_and_is_back_plays_again_in_the_same_process",
+    ),
+    Protection(
+        "each of JACK's clients has a name of its own",
+        "rtgain/audio/io/portaudio_reload.py",
+        "        set_client_name(name)\n",
+        "        pass\n",
+        "tests/gui/test_app.py::test_a_device_that_is_lost_is_waited_for_and_used_again",
+    ),
+    Protection(
+        "a device at the wrong speed is named",
+        "rtgain/metering/rates.py",
+        "SPEED_TOLERANCE = 0.02",
+        "SPEED_TOLERANCE = 0.2",
+        CLOCKS + "test_a_device_at_nine_tenths_of_its_rate_is_said_to_be_slow",
+    ),
+    Protection(
+        "an estimator that was killed is started again",
+        "rtgain/estimation/supervisor.py",
+        "            if not worker.alive:\n                self._revive()\n            elif",
+        "            if",
+        "tests/session/test_session.py::test_sound_outlives_an_estimator_that_is_killed_and_one_that_hangs",
+    ),
+    Protection(
+        "it goes on from its last estimate",
+        "rtgain/estimation/supervisor.py",
+        "self.worker_type(self._memory.name, self._settings, self._last)",
+        "self.worker_type(self._memory.name, self._settings)",
+        SUPERVISOR + "test_a_process_that_is_killed_is_started_again_from_where_it_was",
+    ),
+    Protection(
+        "an estimator that hangs is replaced",
+        "rtgain/estimation/supervisor.py",
+        "elif self._ready and self._is_hung(bool(estimates)):",
+        "elif self._ready and False:",
+        SUPERVISOR + "test_a_process_that_does_not_answer_is_replaced",
+    ),
+    Protection(
+        "an estimator that raises says what",
+        "rtgain/estimation/process/worker_process.py",
+        'commands.send(Failed(f"{type(error).__name__}: {error}"))',
+        "pass",
+        SUPERVISOR + "test_a_process_that_fails_every_time_is_given_up",
+    ),
+    Protection(
+        "NaN from an estimator is not heard",
+        "rtgain/audio/effects/matched_path.py",
+        "if abs(gain) <= GAIN_MAX:",
+        "if True:",
+        PROCESSES + "test_an_estimator_that_returns_nan_is_heard_by_nobody_and_shown_as_unknown",
+    ),
+    Protection(
+        "a source that is late is silence, and counted",
+        "rtgain/audio/engine/kernel.py",
+        "control.starved_frames += len(out) - taken",
+        "pass",
+        FILES + "test_a_disk_that_does_not_answer_is_heard_as_silence_counted_and_nothing_is_left_out",
+    ),
+    Protection(
+        "a source that was late goes on where it stopped",
+        "rtgain/audio/engine/kernel.py",
+        "taken_by_now = state.source_taken + taken",
+        "taken_by_now = state.source_taken + len(out)",
+        FILES + "test_a_disk_that_does_not_answer_is_heard_as_silence_counted_and_nothing_is_left_out",
+    ),
+    Protection(
+        "a file that plays is held open",
+        "rtgain/audio/sources/file_source.py",
+        "        try:\n            samples: Block = self._sound.read(",
+        "        open_sound(self.path)\n        try:\n            samples: Block = self._sound.read(",
+        FILES + "test_a_file_that_is_deleted_while_it_plays_is_played_to_its_end",
+    ),
+    Protection(
+        "a file that was cut while it plays is named",
+        "rtgain/audio/sources/file_source.py",
+        "        if len(samples) < wanted:\n            end =",
+        "        if False:\n            end =",
+        FILES + "test_a_file_that_is_cut_while_it_plays_is_named_and_what_was_made_stays",
+    ),
+    Protection(
+        "a disk that is full ends a take in order",
+        "rtgain/audio/io/recorder.py",
+        "            soundfile.LibsndfileError,\n            AssertionError,\n",
+        "",
+        FILES + "test_a_disk_that_becomes_full_ends_a_take_with_one_line_and_leaves_it_whole",
+    ),
+    Protection(
+        "a recording can be played after a crash",
+        "rtgain/audio/io/recorder.py",
+        "            self._command(_SFC_UPDATE_HEADER_NOW, 0)\n            self._frames_at_update",
+        "            self._frames_at_update",
+        FAULTS + "test_killed_run_leaves_whole_rows_and_a_recording_and_nothing_that_runs",
+    ),
+    Protection(
+        "a table that no longer fits ends with a whole row",
+        "rtgain/session/estimate_history.py",
+        "                _cut_to_whole_rows(Path(self._name))\n",
+        "",
+        FILES + "test_a_table_that_no_longer_fits_is_cut_to_whole_rows_and_the_rest_is_finished",
+    ),
+    Protection(
+        "each row is in the file at once",
+        "rtgain/session/estimate_history.py",
+        "            self._file.flush()\n",
+        "",
+        "tests/output/test_trace.py::test_every_row_is_in_the_file_as_soon_as_it_is_added",
+    ),
+    Protection(
+        "a JSON, figure or preset is replaced as a whole",
+        "rtgain/session/estimate_history.py",
+        '            with part.open("xb") as file:\n'
+        "                file.write(content)\n            part.replace(place)\n",
+        "            place.write_bytes(content)\n",
+        FILES + "test_a_full_disk_keeps_what_was_saved_before",
+    ),
+    Protection(
+        "a directory without permission is told at the start",
+        "rtgain/output/output_files.py",
+        'if option in ("--json", "--plot"):',
+        "if False:",
+        FILES + "test_a_place_that_may_not_be_written_to_is_told_before_anything_is_played",
+    ),
+    Protection(
+        "one file has one writer",
+        "rtgain/system/file_lock.py",
+        "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "pass",
+        PROCESSES + "test_a_file_that_another_one_writes_to_is_not_taken_from_it",
+    ),
+    Protection(
+        "a system clock that is set back stops nothing",
+        "rtgain/audio/io/portaudio_driver.py",
+        "import time\n",
+        "import time\n\ntime.monotonic = time.time\n",
+        CLOCKS + "test_a_system_clock_that_is_set_back_an_hour_changes_nothing",
+    ),
+    Protection(
+        "after a suspension the clock does not make up for it",
+        "rtgain/audio/io/portaudio_driver.py",
+        "if ahead_s < -STOPPED_S:",
+        "if False:",
+        CLOCKS + "test_a_program_that_is_stopped_with_all_its_processes_goes_on",
+    ),
+    Protection(
+        "after a suspension no device is taken for lost",
+        "rtgain/audio/io/portaudio_driver.py",
+        " or now_s - self._asked_s > LOST_S:",
+        ":",
+        "tests/audio/io/test_drivers.py::test_device_that_nobody_asked_about_is_not_lost",
+    ),
+    Protection(
+        "what a terminal sends to all ends the session, not its estimator",
+        "rtgain/estimation/process/fork_server.py",
+        "signal.SIG_BLOCK, SIGNALS",
+        "signal.SIG_BLOCK, set()",
+        FAULTS + "test_interrupted_run_has_written_everything_up_to_there",
+    ),
+    Protection(
+        "SIGHUP ends the session in order",
+        "rtgain/system/shutdown_signals.py",
+        "signal.SIGTERM} | HANGUP",
+        "signal.SIGTERM}",
+        FAULTS + "test_interrupted_run_has_written_everything_up_to_there",
+    ),
+    Protection(
+        "Ctrl-C is not lost while a run is loading",
+        "rtgain/cli/main.py",
+        "        interruption = Interruption()  # before imports, where an exception of Ctrl-C can be lost\n"
+        "        config, paths = session_of(options)\n",
+        "        config, paths = session_of(options)\n        interruption = Interruption()\n",
+        "tests/cli/test_run.py::test_ctrl_c_while_it_is_still_loading_is_a_request_too",
+    ),
+    Protection(
+        "shared memory that a crash left is removed",
+        "rtgain/audio/engine/shared_memory.py",
+        "        remove_leftovers()\n",
+        "",
+        LEFTOVERS + "test_a_block_that_nobody_holds_is_removed_when_the_next_one_is_made",
+    ),
+    Protection(
+        "shared memory in use stays",
+        "rtgain/audio/engine/shm_cleanup.py",
+        "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "",
+        LEFTOVERS + "test_a_block_in_use_stays_whoever_looks",
+    ),
+    Protection(
+        "shared memory of somebody else stays",
+        "rtgain/audio/engine/shm_cleanup.py",
+        "status.st_uid == os.geteuid() and ",
+        "",
+        LEFTOVERS + "test_what_belongs_to_another_user_stays_though_we_could_remove_it",
+    ),
+    Protection(
+        "a link in the place of shared memory is not followed",
+        "rtgain/audio/engine/shm_cleanup.py",
+        " | os.O_NOFOLLOW",
+        "",
+        LEFTOVERS + "test_a_link_in_the_place_of_a_block_is_not_followed_and_a_directory_stays",
+    ),
+    Protection(
+        "a preset nested without end is refused",
+        "rtgain/config/session_config.py",
+        "except RecursionError:",
+        "except ZeroDivisionError:",
+        BAD,
+    ),
+    Protection(
+        "a preset that is no JSON is refused",
+        "rtgain/config/session_config.py",
+        '    except ValueError as error:\n        raise InputError(f"{path}: not JSON',
+        '    except ZeroDivisionError as error:\n        raise InputError(f"{path}: not JSON',
+        "scripts.fuzz --minutes 0.5 --kind presets",
+    ),
+    Protection(
+        "NaN in a file is found before it plays",
+        "rtgain/session/session.py",
+        "            self._file.check_finite()\n",
+        "            pass\n",
+        BAD,
+    ),
+    Protection(
+        "an output never takes an input's place",
+        "rtgain/output/output_files.py",
+        "            if place in taken:",
+        "            if False:",
+        BAD,
+    ),
+    Protection(
+        "frame counters have 64 bits",
+        "rtgain/audio/engine/ring_buffer.py",
+        "return load_counter(self.address + WRITTEN)",
+        "return load_counter(self.address + WRITTEN) & (2**31 - 1)",
+        "scripts.soak fast 0.3 31",
+    ),
+    Protection(
+        "what a session remembers has a limit",
+        "rtgain/session/estimate_history.py",
+        "        self._rows = np.full((2 * KEPT, len(ESTIMATE_FIELDS)), np.nan)\n",
+        "        self._rows = np.full((2, len(ESTIMATE_FIELDS)), np.nan)\n        self._whole = True\n",
+        "scripts.soak fast 0.3 31",
+    ),
+    Protection(
+        "nothing listens",
+        "rtgain/session/session.py",
+        "        self._estimation = estimation = self._make_estimation()\n",
+        '        self._door = __import__("socket").create_server(("127.0.0.1", 0))\n'
+        "        self._estimation = estimation = self._make_estimation()\n",
+        SECURITY + "test_a_headless_session_listens_nowhere_and_calls_nobody",
+    ),
+    Protection(
+        "nothing could call anybody",
+        "rtgain/config/session_config.py",
+        "import json\n",
+        "import json\nimport urllib.request\n",
+        SECURITY + "test_nothing_that_could_call_anybody_is_imported",
+    ),
+    Protection(
+        "nothing is unpickled",
+        "rtgain/config/session_config.py",
+        "import json\n",
+        "import json\nimport pickle\n",
+        SECURITY + "test_nothing_is_unpickled_and_no_text_is_run",
+    ),
+    Protection(
+        "names of shared memory cannot be guessed",
+        "rtgain/audio/engine/shm_cleanup.py",
+        'f"rtgain-{secrets.token_hex(_RANDOM_BYTES)}"',
+        'f"rtgain-{os.getpid():020x}"',
+        "tests/audio/engine/test_shared_memory.py::test_nobody_else_can_guess_or_open_a_block",
+    ),
+    Protection(
+        "names of temporary files cannot be guessed",
+        "rtgain/session/estimate_history.py",
+        'f".rtgain-{secrets.token_hex(8)}.part"',
+        '".rtgain.part"',
+        "tests/output/test_trace.py::test_what_is_half_written_has_a_name_that_cannot_be_guessed_and_is_no_link",
+    ),
+    Protection(
+        "dependencies are bounded",
+        "pyproject.toml",
+        '"numpy>=2.0,<3"',
+        '"numpy>=2.0"',
+        SECURITY + "test_every_requirement_of_the_product_is_bounded_both_ways_and_says_why",
+    ),
+)  # fmt: skip
+
+
+def copy_to(folder: Path) -> None:
+    """Copy what the checks need of the project, compiled code included."""
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name)
+        else:
+            shutil.copy2(source, folder / name)
+
+
+def run(protection: Protection, copy: Path) -> subprocess.CompletedProcess[str]:
+    """Run its check in a copy of the project, with the copy's code in all processes that it starts."""
+    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    try:
+        return subprocess.run(
+            protection.command,
+            cwd=copy,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(protection.command, 1, f"E  no end within {TIMEOUT_S:.0f} s", "")
+
+
+def why(ran: subprocess.CompletedProcess[str]) -> str:
+    """How a check that failed says it, in a line."""
+    said = re.findall(r"^E +(.+)$", ran.stdout, re.MULTILINE)
+    line = said[0] if said else (ran.stdout + ran.stderr).strip().splitlines()[-1]
+    return line.replace("|", " ").replace("`", "'")[:110]
+
+
+def main() -> int:
+    """Print the table of the protections that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", default="", metavar="WORD", help="protections with that word in their names")
+    only = parser.parse_args().only
+    failed = 0
+    passed: dict[str, bool] = {}
+    print("| what is protected | what checks it | with it | without it |\n|---|---|---|---|", flush=True)
+    for protection in PROTECTIONS:
+        if only not in protection.name:
+            continue
+        with tempfile.TemporaryDirectory(prefix="rtgain-") as folder:
+            copy = Path(folder)
+            copy_to(copy)
+            if protection.check not in passed:
+                passed[protection.check] = run(protection, copy).returncode == 0
+            protection.remove(copy)
+            without = run(protection, copy)
+        holds = passed[protection.check] and without.returncode == 1
+        failed += not holds
+        print(
+            f"| {protection.name} | `{protection.check.rpartition('::')[2]}` "
+            f"| {'passes' if passed[protection.check] else '**fails**'} "
+            f"| {'**passes**' if without.returncode == 0 else f'fails: `{why(without)}`'} |",
+            flush=True,
+        )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""The ring against what it promises: any window, whole or not at all."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from rtgain.audio.engine.ring_buffer import HEADER_BYTES, Overtaken, Ring, publish, reserve, store_row
+from rtgain.audio.jit import compiled, load_acquire
+
+
+def make_ring(rows: int = 1, capacity: int = 8, dtype: type = np.float32, written: int = 0) -> Ring:
+    memory = bytearray(Ring.nbytes(rows, capacity, dtype))
+    np.frombuffer(memory, np.int64)[:2] = written
+    return Ring(memoryview(memory), rows, capacity, dtype)
+
+
+def numbered(start: int, frames: int, rows: int = 1) -> NDArray[np.float64]:
+    """Frames that hold their own number, plus 0.25 for each row."""
+    return np.arange(start, start + frames) + 0.25 * np.arange(rows)[:, None]
+
+
+@settings(deadline=None)  # the first example may wait for the compiler
+@given(st.lists(st.integers(0, 8), max_size=20), st.data())
+def test_every_window_left_in_the_ring_reads_as_it_was_written(blocks: list[int], data: st.DataObject) -> None:
+    ring = make_ring(rows=2, dtype=np.float64)
+    for frames in blocks:
+        ring.write(numbered(ring.written, frames, rows=2))
+    assert ring.written == sum(blocks)
+    assert ring.oldest == max(0, ring.written - 8)
+    start = data.draw(st.integers(ring.oldest, ring.written))
+    frames = data.draw(st.integers(0, ring.written - start))
+    np.testing.assert_array_equal(ring.read(start, frames), numbered(start, frames, rows=2))
+
+
+def test_a_reader_that_was_overtaken_is_told_what_is_left() -> None:
+    ring = make_ring()
+    for start in range(0, 12, 4):
+        ring.write(numbered(start, 4))
+    with pytest.raises(Overtaken) as overtaken:
+        ring.read(3, 2)
+    assert overtaken.value.oldest == 4
+    np.testing.assert_array_equal(ring.read(4, 8), numbered(4, 8))
+
+
+def test_frames_that_are_being_overwritten_cannot_be_read() -> None:
+    ring = make_ring()
+    ring.write(numbered(0, 8))
+    reserve(ring.address, 3)
+    assert ring.written == 8
+    with pytest.raises(Overtaken) as overtaken:
+        ring.read(2, 4)
+    assert overtaken.value.oldest == 3
+    np.testing.assert_array_equal(ring.read(3, 5), numbered(3, 5))
+
+
+@pytest.mark.parametrize(("start", "frames"), [(0, 5), (4, 1), (-1, 1), (0, -1), (100, 0)])
+def test_frames_that_nobody_wrote_cannot_be_read(start: int, frames: int) -> None:
+    ring = make_ring()
+    ring.write(numbered(0, 4))
+    with pytest.raises(ValueError, match="not among the 4 written"):
+        ring.read(start, frames)
+
+
+def test_a_window_longer_than_the_ring_was_overtaken_before_it_was_complete() -> None:
+    ring = make_ring()
+    ring.write(numbered(0, 8))
+    ring.write(numbered(8, 8))
+    with pytest.raises(Overtaken):
+        ring.read(4, 9)
+
+
+def test_frame_numbers_go_on_past_32_and_53_bits() -> None:
+    for first in (2**32 - 3, 2**53 + 1):
+        ring = make_ring(written=first)
+        ring.write(np.arange(6.0)[None])
+        assert ring.written == first + 6
+        np.testing.assert_array_equal(ring.read(first + 1, 5), [[1, 2, 3, 4, 5]])
+
+
+def test_two_rings_over_one_memory_are_one_ring() -> None:
+    memory = memoryview(bytearray(Ring.nbytes(1, 8, np.float32)))
+    writer, reader = Ring(memory, 1, 8, np.float32), Ring(memory, 1, 8, np.float32)
+    writer.write(numbered(0, 5))
+    np.testing.assert_array_equal(reader.read(1, 4), numbered(1, 4))
+
+
+def test_a_block_that_does_not_fit_is_refused() -> None:
+    ring = make_ring()
+    with pytest.raises(ValueError, match="does not fit"):
+        ring.write(np.zeros((1, 9)))
+    with pytest.raises(ValueError, match="does not fit"):
+        ring.write(np.zeros((2, 1)))
+    assert ring.written == 0
+
+
+def test_a_ring_needs_a_power_of_two_and_enough_memory() -> None:
+    with pytest.raises(ValueError, match="power of two"):
+        Ring(memoryview(bytearray(1000)), 1, 12, np.float32)
+    with pytest.raises(ValueError, match="cannot hold"):
+        Ring(memoryview(bytearray(HEADER_BYTES + 63)), 1, 8, np.float32)
+
+
+@compiled
+def write_until_told(
+    address: int, row: NDArray[np.float64], capacity: int, scratch: NDArray[np.float64], stop_address: int
+) -> None:
+    block = 0
+    while load_acquire(stop_address) == 0:
+        block += 1
+        frames = 1 + block % len(scratch)
+        start = reserve(address, frames)
+        for i in range(frames):
+            scratch[i] = start + i
+        store_row(row, capacity, start, scratch, frames)
+        publish(address, start + frames)
+
+
+def test_what_is_read_during_writing_is_whole_or_overtaken_but_never_torn() -> None:
+    """A compiled writer without the GIL goes round the ring every hundred microseconds or so."""
+    capacity, window_frames = 2**16, 512
+    memory = memoryview(bytearray(Ring.nbytes(1, capacity, np.float64)))
+    ring = Ring(memory, 1, capacity, np.float64)
+    row = np.frombuffer(memory, np.float64, offset=HEADER_BYTES)
+    ring.write(numbered(0, capacity))
+    stop = np.zeros(1, np.int64)
+    writer = threading.Thread(
+        target=write_until_told, args=(ring.address, row, capacity, np.empty(64), stop.ctypes.data)
+    )
+    writer.start()
+    whole, overtaken = 0, 0
+    try:
+        while whole < 500 or overtaken < 50:
+            newest = ring.written - window_frames
+            for start in (newest, newest - capacity + 2 * window_frames):
+                try:
+                    window = ring.read(start, window_frames)
+                except Overtaken:
+                    overtaken += 1
+                else:
+                    whole += 1
+                    np.testing.assert_array_equal(window, numbered(start, window_frames))
+    finally:
+        stop[0] = 1
+        writer.join()

@@ -1,0 +1,146 @@
+"""The shared block between processes: seen by all, removed by its creator alone, and silently."""
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtgain.audio.engine.shared_memory import CONTROL, DRY, ESTIMATE_ROWS, TARGET, EngineMemory
+from rtgain.errors import RtgainError
+
+
+def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a Python of its own, which shares nothing with this one but the machine."""
+    command = [sys.executable, "-W", "always", "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+
+
+def test_every_control_field_is_eight_aligned_bytes() -> None:
+    assert CONTROL.fields is not None
+    assert all(field[0].itemsize == 8 and field[1] % 8 == 0 for field in CONTROL.fields.values())
+
+
+@pytest.mark.parametrize(
+    ("sample_rate", "capacity"), [(8000, 2**17), (44100, 2**19), (48000, 2**19), (96000, 2**20), (192000, 2**20)]
+)
+def test_the_audio_ring_holds_ten_seconds_or_32_mebibytes(sample_rate: int, capacity: int) -> None:
+    with EngineMemory.create(sample_rate) as memory:
+        assert memory.audio.capacity == capacity
+        assert memory.control["sample_rate"] == sample_rate
+
+
+def test_a_new_block_is_empty_and_matches_nothing_yet() -> None:
+    with EngineMemory.create(48000) as memory:
+        assert memory.audio.written == 0
+        assert memory.estimates.written == 0
+        assert memory.control["frames"] == 0
+        assert memory.control["match_gain"] == 1.0
+        assert memory.control["match_delay_frames"] == 0.0
+
+
+def test_two_views_of_one_block_see_each_other() -> None:
+    with EngineMemory.create(48000) as creator, EngineMemory.attach(creator.name) as other:
+        creator.audio.write(np.full((4, 3), 0.5, np.float32))
+        other.estimates.write(np.arange(float(ESTIMATE_ROWS))[:, None])
+        other.control["match_gain"] = -0.25
+        assert other.audio.read(0, 3)[[DRY, TARGET]].tolist() == [[0.5] * 3] * 2
+        assert creator.estimates.read(0, 1)[:, 0].tolist() == list(range(ESTIMATE_ROWS))
+        assert creator.control["match_gain"] == -0.25
+
+
+ATTACH_AND_WRITE = """
+import sys
+from rtgain.audio.memory import EngineMemory
+memory = EngineMemory.attach(sys.argv[1])
+memory.control["match_gain"] = 0.5
+if sys.argv[2] == "close":
+    memory.close()
+"""
+
+
+@pytest.mark.parametrize("ending", ["close", "forget"])
+def test_a_process_that_attached_leaves_the_block_alone_when_it_ends(ending: str) -> None:
+    with EngineMemory.create(48000) as memory:
+        result = run_python(ATTACH_AND_WRITE, memory.name, ending)
+        assert result.stderr == ""
+        assert memory.control["match_gain"] == 0.5
+        with EngineMemory.attach(memory.name) as again:
+            assert again.control["match_gain"] == 0.5
+
+
+SPAWN_AND_CLOSE = """
+import multiprocessing
+from rtgain.audio.memory import EngineMemory
+
+def work(name):
+    with EngineMemory.attach(name) as memory:
+        memory.control["match_gain"] = 0.5
+
+if __name__ == "__main__":
+    with EngineMemory.create(48000) as memory:
+        process = multiprocessing.get_context("spawn").Process(target=work, args=(memory.name,))
+        process.start()
+        process.join()
+        assert process.exitcode == 0 and memory.control["match_gain"] == 0.5
+"""
+
+
+def test_a_spawned_worker_and_its_parent_end_without_a_word(tmp_path: Path) -> None:
+    script = tmp_path / "spawn.py"
+    script.write_text(SPAWN_AND_CLOSE)
+    result = run_python("import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')", str(script))
+    assert result.stderr == ""
+
+
+def test_a_block_is_gone_when_its_creator_closed_it() -> None:
+    memory = EngineMemory.create(48000)
+    memory.close()
+    memory.close()
+    with pytest.raises(FileNotFoundError):
+        EngineMemory.attach(memory.name)
+
+
+def test_a_block_that_somebody_has_removed_works_on_and_is_let_go_without_a_word() -> None:
+    program = (
+        "from pathlib import Path\n"
+        "from rtgain.audio.engine.shared_memory import EngineMemory\n"
+        "with EngineMemory.create(8000) as memory:\n"
+        "    (Path('/dev/shm') / memory.name).unlink()\n"
+        "    assert memory.control['sample_rate'] == 8000\n"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_nobody_else_can_guess_or_open_a_block() -> None:
+    with EngineMemory.create(48000) as one, EngineMemory.create(48000) as two:
+        random_bits = 4 * len(one.name.rpartition("-")[2])
+        assert one.name != two.name
+        assert random_bits >= 64
+        assert one._shared is not None
+        mode = os.fstat(one._shared._fd).st_mode  # type: ignore[attr-defined]
+        assert stat.S_IMODE(mode) == 0o600
+
+
+def test_too_little_shared_memory_is_one_line_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = []
+
+    def no_space(descriptor: int, offset: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def note_name(shared: SharedMemory) -> None:
+        names.append(shared.name)
+        unlink(shared)
+
+    unlink = SharedMemory.unlink
+    monkeypatch.setattr(SharedMemory, "unlink", note_name)
+    monkeypatch.setattr(os, "posix_fallocate", no_space)
+    with pytest.raises(RtgainError, match=r"no shared memory left for \d+ MiB \(No space left on device\)"):
+        EngineMemory.create(48000)
+    assert len(names) == 1

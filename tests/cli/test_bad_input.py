@@ -1,0 +1,176 @@
+"""What is wrong in a command, or in a file that it names, is one line that says so; and nothing is left behind."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from rtgain.cli.main import main
+from rtgain.system.shutdown_signals import SIGNALS
+from tests.bad_files import make_bad_files, noise
+from tests.bad_inputs import BAD_INPUTS, BadInput, answer
+from tests.commands import ROOT, command, rtgain
+
+RATE = 48_000
+OUTPUTS = ("--csv", "t.csv", "--json", "s.json", "--record", "m.wav", "--plot", "p.png")
+
+AS_ANY_USER = () if os.geteuid() else ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+"""Takes from root the right to read and write whatever it likes."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where commands run, with a sound file `ok.wav` of half a second."""
+    soundfile.write(tmp_path / "ok.wav", noise(RATE // 2), RATE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    """`main` takes the signals of the process that it runs in, here the tests' own."""
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def the_line(code: int, out: str, errors: str, expected_code: int = 2) -> str:
+    """What is said to the user, without the program's name."""
+    assert code == expected_code, errors
+    assert out == ""
+    assert errors.startswith("rtgain: ")
+    assert errors.endswith("\n")
+    assert errors.count("\n") == 1
+    return errors.removeprefix("rtgain: ").removesuffix("\n")
+
+
+def refusal(folder: Path, *words: str | Path, expected_code: int = 2, **settings: object) -> str:
+    """What the real command says, run in `folder` with every output asked for, of which none may be left."""
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    ran = rtgain("run", "--headless", *OUTPUTS, *words, cwd=folder, **settings)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    return the_line(ran.returncode, ran.stdout, ran.stderr, expected_code)
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bad_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bad")
+    make_bad_files(folder)
+    return folder
+
+
+def state(folder: Path) -> dict[Path, int]:
+    """What is in a folder, and when it was changed."""
+    return {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("bad", BAD_INPUTS, ids=lambda bad: bad.name)
+def test_a_bad_input_gets_its_line_and_leaves_nothing(
+    bad: BadInput, bad_files: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(bad_files)
+    before = state(bad_files)
+    code, errors = answer(bad)
+    out, past_python = capfd.readouterr()  # what libraries say past Python's own streams, too
+    assert the_line(code, out, errors).startswith(bad.line)
+    assert past_python == ""
+    assert state(bad_files) == before
+
+
+@pytest.mark.parametrize("name", ["MP3 cut short", "zeros", "preset nested without end", "pickle for a preset"])
+def test_a_bad_input_gets_its_line_from_the_real_command(name: str, bad_files: Path) -> None:
+    (bad,) = [bad for bad in BAD_INPUTS if bad.name == name]
+    before = state(bad_files)
+    ran = rtgain(*bad.words, cwd=bad_files)
+    assert the_line(ran.returncode, ran.stdout, ran.stderr).startswith(bad.line)
+    assert state(bad_files) == before
+
+
+def test_there_are_a_hundred_bad_inputs_and_each_has_a_name_and_a_command_of_its_own() -> None:
+    assert len(BAD_INPUTS) >= 100
+    assert len({bad.name for bad in BAD_INPUTS}) == len({bad.command for bad in BAD_INPUTS}) == len(BAD_INPUTS)
+
+
+def test_the_documentation_has_the_table() -> None:
+    """As `python -m tests.bad_inputs` prints it, as far as that does not depend on what is installed."""
+    table = (ROOT / "docs" / "robustness.md").read_text(encoding="utf-8")
+    for bad in BAD_INPUTS:
+        assert f"| {bad.name} | `{bad.line.replace('|', ' ')[:100]}" in table
+
+
+# --- files that are read --------------------------------------------------------------------------
+
+
+def test_a_sound_that_may_not_be_read_is_named(folder: Path) -> None:
+    Path("ok.wav").chmod(0)
+    run = [*AS_ANY_USER, *command("run", "--headless", *OUTPUTS, "--input", "ok.wav")]
+    ran = subprocess.run(run, capture_output=True, text=True)
+    line = the_line(ran.returncode, ran.stdout, ran.stderr)
+    assert line == "ok.wav: no permission to read it; allow it with chmod +r"
+    assert list(folder.iterdir()) == [folder / "ok.wav"]
+
+
+def test_eight_channels_at_192_khz_are_no_mistake(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    soundfile.write("eight.wav", noise(96_000, 8), 192_000)
+    assert main(["run", "--headless", "--input", "eight.wav", "--gain-db", "-12", "--json", "-"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["sample_rate"], result["frames"]) == (192_000, 96_000)
+    assert result["gain_db"] == pytest.approx(-12, abs=0.01)
+
+
+# --- files that are written -----------------------------------------------------------------------
+
+
+def test_a_full_disk_is_named_and_a_device_is_not_removed(folder: Path) -> None:
+    """/dev/full is always full. The CSV takes the recording along that was begun; the JSON comes when all is done."""
+    Path("full.csv").symlink_to("/dev/full")
+    for words in ("--csv full.csv", "--json full.csv"):
+        ran = rtgain("run", "--headless", "--input", "ok.wav", "--record", "m.wav", *words.split(), cwd=folder)
+        line = the_line(ran.returncode, ran.stdout, ran.stderr)
+        assert line.startswith("full.csv: cannot be written (No space left on device); choose another place or make")
+        assert Path("/dev/full").is_char_device()
+        assert Path("m.wav").exists() == words.startswith("--json")
+    assert sorted(path.name for path in folder.iterdir()) == ["full.csv", "m.wav", "ok.wav"]
+    assert soundfile.info("m.wav").frames == RATE // 2
+
+
+# --- devices --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_portaudio(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands run as where libportaudio2 is not installed."""
+    folder = tmp_path_factory.mktemp("site")
+    hide = "import ctypes.util\nctypes.util.find_library = lambda name: None\n"
+    (folder / "sitecustomize.py").write_text(hide)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
+def test_without_any_device_the_line_says_how_to_go_on(folder: Path) -> None:
+    line = refusal(folder, "--clock", "device", "--input", "ok.wav", expected_code=3)
+    assert line == "no audio output device was found; connect one, or run without one: --clock realtime"
+    line = refusal(folder, "--input", "mic", expected_code=3)
+    assert line == "no audio input device was found; connect one, or choose a file with --input"
+
+
+def test_without_portaudio_the_line_says_what_to_install(folder: Path, without_portaudio: None) -> None:
+    line = "PortAudio is not installed; get it with: sudo apt-get install libportaudio2 "
+    assert refusal(folder, "--input", "mic", expected_code=3).startswith(line)
+    ran = rtgain("devices")
+    assert the_line(ran.returncode, ran.stdout, ran.stderr, expected_code=3).startswith(line)
+
+
+def test_a_device_that_cannot_be_had_is_named(folder: Path, jack_server: object) -> None:
+    line = refusal(folder, "--clock", "device", "--sample-rate", "44100", expected_code=3)
+    assert line.startswith("system (JACK Audio Connection Kit): cannot run at 44100 Hz: ")
+    line = refusal(folder, "--clock", "device", "--output-device", "USB", expected_code=3)
+    assert line.startswith("no output device matches 'USB'; choose --output-device by index or more of the name: 0: ")

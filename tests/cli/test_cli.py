@@ -1,0 +1,303 @@
+"""The command as a program among programs: its files letter for letter, its streams, its terminal, its exit codes."""
+
+import json
+import math
+import os
+import pty
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.colors
+import matplotlib.image
+import numpy as np
+import pytest
+import soundfile
+
+from rtgain import __version__
+from rtgain.audio.sources.demo import DemoSource
+from rtgain.bench.servers import JackServer
+from rtgain.cli.main import main
+from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE
+from tests.commands import command, rows, rtgain, start_rtgain
+
+RATE = 48_000
+SECONDS = 4
+
+HEADER = "time_s,gain_true_db,gain_est_db,gain_opt_db,std_db,loss,state,steps,delay_ms,polarity"
+
+KEYS = [
+    "version", "input", "sample_rate", "duration_s", "loss", "optimizer", "gain_db", "gain_linear", "std_db",
+    "delay_ms", "polarity", "state", "rmse_db", "settle_s", "estimates", "frames", "dropped_frames", "xruns",
+    "realtime_factor", "steps_per_second",
+]  # fmt: skip
+
+MEASURED = ("realtime_factor", "steps_per_second")
+"""What differs between two runs of the same command, for it is read off the clock on the wall."""
+
+# As a user has it: in these tests' own environment Python may be told not to buffer.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that has ended, and the folder with what it wrote."""
+
+    ended: tuple[int, str, str]
+    """Its exit code, standard output and standard error."""
+    folder: Path
+    summary: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built-in demo, rendered to a FLAC file of four seconds."""
+    path = tmp_path_factory.mktemp("song") / "song.flac"
+    soundfile.write(path, DemoSource(RATE).read(SECONDS * RATE)[0], RATE, subtype="PCM_24")
+    return path
+
+
+@pytest.fixture(scope="module")
+def twice(song: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Finished]:
+    """The contract's command on `song`, with noise and with every output, run two times, beside each other."""
+    folders = [tmp_path_factory.mktemp("run") for _ in range(2)]
+    words = ("run", "--headless", "--input", song, "--gain-db", "-12", "--noise-dbfs", "-90")
+    outputs = ("--csv", "t.csv", "--json", "s.json", "--record", "m.wav", "--plot", "p.png")
+    processes = [start_rtgain(*words, *outputs, cwd=folder, env=ENVIRONMENT) for folder in folders]
+    runs = []
+    for process, folder in zip(processes, folders, strict=True):
+        said = process.communicate(timeout=120)
+        runs.append(Finished((process.returncode, *said), folder, json.loads((folder / "s.json").read_text())))
+    return runs
+
+
+@pytest.fixture
+def finished(twice: list[Finished]) -> Finished:
+    return twice[0]
+
+
+# --- what it writes -------------------------------------------------------------------------------
+
+
+def test_the_gain_of_a_file_is_found_within_a_hundredth_of_a_decibel(finished: Finished) -> None:
+    assert finished.summary["gain_db"] == pytest.approx(-12.0, abs=0.01)
+    assert finished.summary["gain_linear"] == pytest.approx(10 ** (finished.summary["gain_db"] / 20))
+    assert finished.summary["rmse_db"] < 0.01
+    assert finished.summary["settle_s"] < 0.5
+    assert (finished.summary["state"], finished.summary["polarity"]) == ("tracking", 1)
+
+
+def test_into_a_pipe_nothing_is_said_but_what_was_asked_for(finished: Finished) -> None:
+    assert finished.ended == (0, "", "")
+
+
+def test_the_csv_has_the_contracts_columns_and_a_row_an_estimate(finished: Finished) -> None:
+    text = (finished.folder / "t.csv").read_text()
+    assert text.split("\n")[0] == HEADER
+    assert text.endswith("\n")
+    table = rows(finished.folder / "t.csv")
+    assert len(table) == finished.summary["estimates"] == (SECONDS * RATE - 4096) // 1024 + 1
+    np.testing.assert_allclose(
+        [float(row["time_s"]) for row in table], (2048 + 1024 * np.arange(len(table))) / RATE, atol=0.51e-6
+    )
+    assert {row["gain_true_db"] for row in table} == {"-12.000000"}
+    assert {row["state"] for row in table} == {"converging", "tracking"}
+    assert {row["polarity"] for row in table} <= {"0", "1"}
+    for row in table:
+        for name in ("gain_est_db", "gain_opt_db", "std_db"):
+            assert re.fullmatch(r"-?\d+\.\d{6}", row[name])
+        assert float(row["loss"]) >= 0
+        assert int(row["steps"]) >= 1
+        assert re.fullmatch(r"(-?\d+\.\d{6})?", row["delay_ms"])
+
+
+def test_the_json_has_the_contracts_keys_in_their_order(finished: Finished, song: Path) -> None:
+    summary = finished.summary
+    assert list(summary) == KEYS
+    assert (summary["version"], summary["input"]) == (__version__, str(song))
+    assert (summary["sample_rate"], summary["frames"], summary["duration_s"]) == (RATE, SECONDS * RATE, SECONDS)
+    assert (summary["loss"], summary["optimizer"]) == ("spectral", "Rprop")
+    assert (summary["dropped_frames"], summary["xruns"]) == (0, 0)
+    assert summary["steps_per_second"] * summary["duration_s"] / summary["realtime_factor"] == pytest.approx(
+        sum(int(row["steps"]) for row in rows(finished.folder / "t.csv"))
+    )
+
+
+def test_the_json_is_the_last_row_and_the_error_over_those_that_track(finished: Finished) -> None:
+    table = rows(finished.folder / "t.csv")
+    last = {name: float(table[-1][name]) for name in ("gain_est_db", "std_db", "delay_ms")}
+    assert finished.summary["gain_db"] == pytest.approx(last["gain_est_db"], abs=1e-6)
+    assert finished.summary["std_db"] == pytest.approx(last["std_db"], abs=1e-6)
+    assert finished.summary["delay_ms"] == pytest.approx(last["delay_ms"], abs=1e-6)
+    errors_db = [float(row["gain_est_db"]) + 12.0 for row in table if row["state"] == "tracking"]
+    rmse_db = math.sqrt(sum(error**2 for error in errors_db) / len(errors_db))
+    assert finished.summary["rmse_db"] == pytest.approx(rmse_db, abs=1e-6)
+
+
+def test_two_runs_give_the_same_bytes(twice: list[Finished]) -> None:
+    for name in ("t.csv", "m.wav", "p.png"):
+        one, other = ((run.folder / name).read_bytes() for run in twice)
+        assert one == other, name
+    first, second = ({**run.summary, **dict.fromkeys(MEASURED)} for run in twice)
+    assert first == second
+
+
+def test_the_figure_is_a_png_that_shows_the_curves(finished: Finished) -> None:
+    pixels = matplotlib.image.imread(finished.folder / "p.png")
+    assert pixels.shape == (1000, 1600, 4)
+    for curve in (ESTIMATE, CLOSED_FORM):
+        color = np.array(matplotlib.colors.to_rgb(curve.light))
+        drawn = np.abs(pixels[..., :3] - color).max(axis=-1) < 0.02
+        assert np.ptp(np.flatnonzero(drawn.any(axis=0))) > 500, curve.label
+
+
+# --- its streams ----------------------------------------------------------------------------------
+
+
+def test_standard_output_takes_the_table_or_the_result_and_nothing_else(
+    finished: Finished, song: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "--headless", "--input", str(song), "--gain-db", "-12", "--noise-dbfs", "-90"]
+    assert main([*words, "--csv", "-", "--json", str(tmp_path / "s.json")]) == 0
+    assert capfd.readouterr() == ((finished.folder / "t.csv").read_text(), "")
+    assert main([*words, "--json", "-"]) == 0
+    out, errors = capfd.readouterr()
+    assert list(json.loads(out)) == KEYS
+    assert errors == ""
+
+
+def test_on_a_terminal_progress_and_verdict_are_shown_beside_the_output() -> None:
+    master, terminal = pty.openpty()
+    run = command("run", "--headless", "--gain-db", "-12", "--duration", "2", "--json", "-")
+    environment = {**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "100"}
+    process = subprocess.Popen(run, stdout=subprocess.PIPE, stderr=terminal, text=True, env=environment)
+    os.close(terminal)
+    shown = bytearray()
+    try:
+        while piece := os.read(master, 4096):
+            shown += piece
+    except OSError:  # how Linux says that nobody has the terminal open any more
+        pass
+    os.close(master)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert list(json.loads(out)) == KEYS
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert re.search(r"-1[12]\.\d{3} dB (converging|tracking)", text)  # the line that is drawn over and over
+    assert re.search(r"−1[12]\.\d{4} dB  ×0\.25\d{3} ± \d\.\d{4}  tracking\r\n$", text)
+    assert text.count("\n") < 10
+
+
+def test_an_output_that_nobody_reads_any_more_ends_the_run_quietly(tmp_path: Path) -> None:
+    """As ``rtgain run … --csv - | head -1`` does; what goes elsewhere is written up to there."""
+    process = start_rtgain(
+        *("run", "--headless", "--clock", "realtime", "--duration", "60", "--csv", "-"),
+        *("--json", tmp_path / "s.json", "--record", tmp_path / "m.wav"),
+        env=ENVIRONMENT,
+    )
+    assert process.stdout
+    assert process.stderr
+    assert process.stdout.readline() == HEADER + "\n"
+    process.stdout.close()
+    assert process.wait(30) == 0
+    assert process.stderr.read() == ""
+    summary = json.loads((tmp_path / "s.json").read_text())
+    assert 0 <= summary["duration_s"] < 30
+    assert soundfile.info(tmp_path / "m.wav").frames == summary["frames"]
+
+
+@pytest.mark.parametrize("words", ["--help", "run --help", "--version", "devices", "devices --json"])
+def test_an_answer_that_nobody_reads_or_that_no_disk_can_hold_is_no_traceback(words: str) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    unread = subprocess.run(
+        command(*words.split()), stdout=write_end, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
+    os.close(write_end)
+    assert (unread.returncode, unread.stderr) == (0, "")
+    with Path("/dev/full").open("w") as full:
+        unwritten = subprocess.run(
+            command(*words.split()), stdout=full, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+        )
+    assert unwritten.returncode == 2
+    assert unwritten.stderr == (
+        "rtgain: standard output: cannot be written (No space left on device); choose another place or make room\n"
+    )
+
+
+def test_a_result_that_no_disk_can_hold_is_one_line(
+    song: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        assert main(["run", "--headless", "--input", str(song), "--duration", "0.5", "--json", "-"]) == 2
+    errors = capfd.readouterr().err
+    assert errors.startswith("rtgain: standard output: cannot be written (No space left on device); ")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(("words", "code"), [("devices", 0), ("run --headless --loss l1", 2)])
+def test_closed_streams_do_not_stop_it(words: str, code: int) -> None:
+    """As with ``<&- >&- 2>&-``, or where a service was given none."""
+    run = ["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *command(*words.split())]
+    assert subprocess.run(run, env=ENVIRONMENT).returncode == code
+
+
+def test_a_language_without_utf8_and_a_home_that_cannot_be_written_do_not_stop_it(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "größe.wav", DemoSource(RATE).read(RATE)[0], RATE)
+    environment = {name: value for name, value in ENVIRONMENT.items() if name not in ("LANG", "LC_CTYPE")}
+    environment |= {"LC_ALL": "C", "HOME": "/proc", "XDG_CACHE_HOME": "/proc", "XDG_CONFIG_HOME": "/proc"}
+    run = command("run", "--headless", "--input", "größe.wav", "--csv", "maß.csv", "--json", "-")
+    ran = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert json.loads(ran.stdout)["input"] == "größe.wav"
+    assert len(rows(tmp_path / "maß.csv")) == json.loads(ran.stdout)["estimates"]
+
+
+# --- devices --------------------------------------------------------------------------------------
+
+
+def test_devices_are_listed_for_people_and_for_programs(jack_server: JackServer) -> None:
+    shown, told = rtgain("devices"), rtgain("devices", "--json")
+    assert (shown.returncode, shown.stderr, told.returncode, told.stderr) == (0, "", 0, "")
+    assert shown.stdout.splitlines() == [
+        "index   in  out    rate  host API              name",
+        "    0    2    2   48000  JACK Audio Connection Kit  system",
+    ]
+    assert json.loads(told.stdout) == [
+        {
+            "index": 0,
+            "name": "system",
+            "host_api": "JACK Audio Connection Kit",
+            "input_channels": 2,
+            "output_channels": 2,
+            "default_sample_rate": RATE,
+            "default_latency_s": pytest.approx(jack_server.period / RATE),
+        }
+    ]
+
+
+def test_a_machine_without_devices_has_an_empty_list_and_says_so() -> None:
+    shown, told = rtgain("devices"), rtgain("devices", "--json")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.splitlines() == [
+        "index   in  out    rate  host API              name",
+        "none; files and synthetic sources play without one",
+    ]
+    assert (told.returncode, json.loads(told.stdout), told.stderr) == (0, [], "")
+
+
+def test_help_names_every_option_of_the_contract() -> None:
+    told = rtgain("run", "--help")
+    assert told.returncode == 0
+    assert told.stdout.isascii()
+    for option in (
+        *("--headless", "--input", "--input-device", "--output-device", "--clock", "--block", "--sample-rate"),
+        *("--duration", "--loop", "--gain-db", "--gain", "--automation", "--polarity", "--phase-deg", "--delay-ms"),
+        *("--noise-dbfs", "--target", "--loss", "--optimizer", "--lr", "--steps", "--window-ms", "--hop-ms"),
+        *("--align", "--csv", "--json", "--plot", "--record", "--seed", "--preset"),
+    ):
+        assert re.search(rf"^  {option}\b", told.stdout, re.MULTILINE), option
+    assert rtgain("--version").stdout == f"rtgain {__version__}\n"

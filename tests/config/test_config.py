@@ -1,0 +1,197 @@
+"""A session's description: defaults that depend on the rest, combinations that cannot be, presets."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtgain.config.names import LOSSES, OPTIMIZERS
+from rtgain.config.presets import load_preset, preset_text
+from rtgain.config.session_config import SessionConfig, nearest_power_of_two, session_config
+from rtgain.errors import InputError
+
+
+@given(st.floats(64, 1e6))
+def test_nearest_power_of_two_is_within_half_an_octave(frames: float) -> None:
+    power = nearest_power_of_two(frames, minimum=64)
+    assert power & (power - 1) == 0
+    assert abs(math.log2(power / frames)) <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("frames", "minimum", "power"),
+    [(4096, 64, 4096), (5792, 64, 4096), (5793, 64, 8192), (63, 64, 64), (0.0, 16, 16), (1e-9, 1, 1)],
+)
+def test_nearest_is_meant_by_ratio_and_never_below_the_minimum(frames: float, minimum: int, power: int) -> None:
+    assert nearest_power_of_two(frames, minimum=minimum) == power
+
+
+@pytest.mark.parametrize(
+    ("sample_rate", "window", "hop"),
+    [(4_000, 256, 64), (44_100, 4096, 1024), (48_000, 4096, 1024), (192_000, 16384, 4096)],
+)
+def test_default_window_and_hop_last_as_long_at_every_rate(sample_rate: int, window: int, hop: int) -> None:
+    config = SessionConfig()
+    assert (config.window_frames(sample_rate), config.hop_frames(sample_rate)) == (window, hop)
+    assert abs(math.log2(window / sample_rate / 85e-3)) <= 0.5
+    assert abs(math.log2(hop / sample_rate / 21e-3)) <= 0.5
+
+
+@given(
+    window_ms=st.floats(0.01, 2_000),
+    share=st.floats(0.01, 1.0),
+    sample_rate=st.sampled_from([4_000, 44_100, 768_000]),
+)
+def test_hop_is_never_longer_than_the_window(window_ms: float, share: float, sample_rate: int) -> None:
+    config = SessionConfig(window_ms=window_ms, hop_ms=window_ms * share)
+    assert 16 <= config.hop_frames(sample_rate) <= config.window_frames(sample_rate)
+    assert config.window_frames(sample_rate) % config.hop_frames(sample_rate) == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "window", "headless"),
+    [
+        ({}, "device", "fast"),
+        ({"input": "song.wav"}, "device", "fast"),
+        ({"input": "mic"}, "device", "device"),
+        ({"target": "return"}, "device", "device"),
+        ({"clock": "realtime"}, "realtime", "realtime"),
+    ],
+)
+def test_clock_is_a_device_for_the_window_and_fast_without_one(
+    values: dict[str, Any], window: str, headless: str
+) -> None:
+    config = SessionConfig(**values)
+    assert (config.resolved_clock(window=True), config.resolved_clock(window=False)) == (window, headless)
+
+
+def test_the_target_is_heard_unless_dry_is_to_return_or_the_user_chose() -> None:
+    assert SessionConfig().resolved_hear() == "target"
+    assert SessionConfig(target="return").resolved_hear() == "dry"
+    assert SessionConfig(target="return", hear="mute").resolved_hear() == "mute"
+
+
+def test_only_names_that_mean_nothing_else_are_files() -> None:
+    assert [SessionConfig(input=name).is_file for name in ("mic", "demo", "sine", "pink")] == [False] * 4
+    assert [SessionConfig(input=name).is_file for name in ("./demo", "demo.wav", "Mic")] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"loss": "l1"}, "--loss: 'l1' is not one of waveform, spectral"),
+        ({"optimizer": "LBFGS"}, "--optimizer: 'LBFGS' is not one of Adadelta, "),
+        ({"window_ms": 20.0}, "--hop-ms: the hop is longer than the window; use a hop of at most window_ms"),
+        ({"input": "mic", "clock": "fast"}, "--clock: a microphone runs on the device's clock, not on 'fast'"),
+        ({"input": "mic", "target": "return"}, "--target: 'return' plays a file or a synthetic source; "),
+        ({"target": "return", "clock": "realtime"}, "--target: 'return' needs a device's input and output; "),
+        ({"target": "channel", "input": "pink"}, "--target: 'channel' needs a two-channel file or mic; "),
+        ({"target": "channel", "input": "a.wav", "automation": "b.csv"}, "--automation: drives the reference gain"),
+        ({"gain_db": 60.1}, "--gain-db: should be less than or equal to 60, not 60.1"),
+        ({"gain_db": math.nan}, "--gain-db: should be a finite number, not nan"),
+        ({"noise_dbfs": -math.inf}, "--noise-dbfs: should be "),
+        ({"duration": 1e308}, "--duration: should be less than or equal to 10000000, not 1e+308"),
+        ({"seed": 2**63}, "--seed: should be less than 9223372036854775808, not 9223372036854775808"),
+        ({"clock": "slow"}, "--clock: should be 'device', 'realtime' or 'fast', not 'slow'"),
+        ({"input": "a\0b"}, "--input: 'a\\x00b' holds a NUL"),
+        ({"input": "\udcff.wav"}, r"--input: '\udcff.wav' is not written in UTF-8; rename the file"),
+        ({"race": ["waveform"]}, "race: 'waveform' is no loss/optimizer; write it like waveform/SGD"),
+        ({"race": ["waveform/SGD@fast"]}, "race: 'waveform/SGD@fast' is no loss/optimizer; "),
+        ({"race": ["waveform/SGD@0"]}, "race: 'waveform/SGD@0' is no loss/optimizer; "),
+        ({"race": ["l1/SGD"]}, "race: 'l1' is not one of waveform, spectral"),
+        ({"race": ["waveform/LBFGS"]}, "race: 'LBFGS' is not one of Adadelta, "),
+        ({"race": ["stft/SGD", "stft/SGD"]}, "race: 'stft/SGD' is in it twice"),
+        ({"race": ["stft/SGD", "stft/Adam", "waveform/SGD"]}, "race: tuple should have at most 2 items "),
+        ({"race": "waveform/SGD"}, "race: should be a valid tuple, not 'waveform/SGD'"),
+        ({"volume": 3}, "'volume' is no session option; remove it"),
+        ({"input": ["a"] * 100_000}, "--input: should be a valid string, not ['a', "),
+    ],
+)
+def test_what_cannot_be_is_one_short_line_that_names_the_option(values: dict[str, Any], line: str) -> None:
+    with pytest.raises(InputError) as caught:
+        session_config(**values)
+    assert str(caught.value).startswith(line)
+    assert len(str(caught.value)) < 200
+
+
+# --- presets --------------------------------------------------------------------------------------
+
+SESSIONS = st.builds(
+    dict,
+    input=st.sampled_from(["demo", "sine", "a b/ü.wav"]),
+    clock=st.sampled_from([None, "device", "realtime", "fast"]),
+    duration=st.none() | st.floats(0.1, 1e6),
+    gain_db=st.floats(-120, 60),
+    polarity=st.sampled_from(["normal", "invert"]),
+    noise_dbfs=st.none() | st.floats(-200, 0),
+    loss=st.sampled_from(LOSSES),
+    optimizer=st.sampled_from(OPTIMIZERS),
+    steps=st.none() | st.integers(1, 10_000),
+    seed=st.integers(0, 2**63 - 1),
+    race=st.sampled_from([(), ("waveform/SGD",), ("stft/Adam", "waveform/SGD@0.01")]),
+)
+
+
+@given(SESSIONS)
+def test_preset_opens_the_session_that_was_saved(
+    tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]
+) -> None:
+    config = session_config(**values)
+    path = tmp_path_factory.mktemp("preset") / "a.json"
+    path.write_text(preset_text(config), encoding="utf-8")
+    assert session_config(**load_preset(path)) == config
+
+
+def test_preset_says_its_version_and_only_what_was_set() -> None:
+    assert json.loads(preset_text(SessionConfig(gain_db=-3.0, loop=True))) == {
+        "version": 1,
+        "session": {"gain_db": -3.0, "loop": True},
+    }
+
+
+def test_preset_file_leaves_what_it_does_not_name_to_the_options_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"version": 1, "session": {"gain_db": -16.478174818886377, "seed": 0}}', encoding="utf-8")
+    assert load_preset(path) == {"gain_db": -16.478174818886377, "seed": 0}  # named, though they are the defaults
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "not JSON ("),
+        ("gain_db: -3", "not JSON ("),
+        ("[" * 100_000, "nested too deeply for a preset"),
+        ('{"version": 1, "session": {"seed": ' + "9" * 5_000 + "}}", "not JSON ("),
+        ("[]", "no preset: an object with 'version' and 'session' is expected"),
+        ('{"version": 1}', "no preset: "),
+        ('{"version": 1, "session": []}', "no preset: "),
+        ('{"session": {}}', "preset version None; this rtgain reads 1"),
+        ('{"version": 2, "session": {}}', "preset version 2; this rtgain reads 1"),
+        ('{"version": "1", "session": {}}', "preset version '1'; this rtgain reads 1"),
+        ('{"version": 1, "session": {"volume": 3}}', "'volume' is no session option; remove it"),
+        ('{"version": 1, "session": {"self": 3}}', "'self' is no session option; remove it"),
+        ('{"version": 1, "session": {"gain_db": NaN}}', "--gain-db: should be a finite number, not nan"),
+        ('{"version": 1, "session": {"gain_db": "loud"}}', "--gain-db: should be a valid number"),
+        ('{"version": 1, "session": {"loss": "l1"}}', "--loss: 'l1' is not one of "),
+        ('{"version": 1, "session": {"input": "a\\u0000b"}}', "--input: 'a\\x00b' holds a NUL"),
+        ('{"version": 1, "session": {"input": ' + "[" * 900 + "]" * 900 + "}}", "--input: should be a valid string"),
+    ],
+)
+def test_a_file_that_is_no_preset_is_refused_in_one_short_line(tmp_path: Path, text: str, line: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_preset(path)
+    assert str(caught.value).startswith(f"{path}: {line}")
+    assert len(str(caught.value)) < len(str(path)) + 300
+
+
+def test_a_preset_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "latin.json").write_bytes(b'{"input": "\xfc"}')
+    for path in (tmp_path / "none.json", tmp_path, tmp_path / "latin.json"):
+        with pytest.raises(InputError, match=r"; --preset wants a file that rtgain saved$"):
+            load_preset(path)

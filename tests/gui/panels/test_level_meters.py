@@ -1,0 +1,73 @@
+"""Meters: bars, held peaks, and a number beside each."""
+
+import math
+from typing import Any
+
+import pytest
+
+from gui.panels.level_meters import FALL_DB_S, HOLD_S, LOWEST_DBFS, LevelMeters, MeterBar, PeakHold
+from rtgain.output.curve_styles import DRY
+from rtgain.records.levels import Level
+from tests.gui.plots.test_loss_and_scope_plots import snapshot_after
+
+
+def test_a_peak_stands_and_then_falls() -> None:
+    hold = PeakHold()
+    assert hold.update(-6.0, 0.0) == -6.0
+    assert hold.update(-40.0, HOLD_S) == -6.0
+    assert hold.update(-40.0, HOLD_S + 0.5) == pytest.approx(-6.0 - 0.5 * FALL_DB_S)
+    assert hold.update(-40.0, HOLD_S + 10.0) == -40.0
+
+
+def test_a_peak_that_has_fallen_off_the_bar_is_held_no_more() -> None:
+    hold = PeakHold()
+    hold.update(-6.0, 0.0)
+    falls_s = HOLD_S + (-6.0 - LOWEST_DBFS) / FALL_DB_S
+    assert hold.update(-math.inf, falls_s - 0.1) == pytest.approx(LOWEST_DBFS + 0.1 * FALL_DB_S)
+    assert hold.update(-math.inf, falls_s + 0.1) == -math.inf
+
+
+def test_a_higher_peak_counts_at_once() -> None:
+    hold = PeakHold()
+    hold.update(-20.0, 0.0)
+    assert hold.update(-3.0, 0.1) == -3.0
+
+
+def test_a_session_that_begins_anew_begins_with_its_own_peak() -> None:
+    hold = PeakHold()
+    hold.update(-1.0, 100.0)
+    assert hold.update(-30.0, 0.0) == -30.0
+
+
+def test_every_meter_has_its_numbers(qtbot: Any) -> None:
+    meters = LevelMeters()
+    qtbot.addWidget(meters)
+    snapshot = snapshot_after(1.0)
+    snapshot.levels.update(dry=Level(-8.04, -11.05, -11.7), target=Level(-math.inf, -math.inf, -math.inf))
+    snapshot.levels["difference"] = Level(-70.04, -75.0, -158.21)
+    meters.show_numbers(snapshot)
+    assert [label.text() for label in meters.numbers["dry"].values()] == ["−8.0", "−11.1", "−11.7"]
+    assert [label.text() for label in meters.numbers["target"].values()] == ["−∞", "−∞", "−∞"]
+    assert [label.text() for label in meters.numbers["difference"].values()] == ["−70.0", "−75.0", "−158.2"]
+
+
+def test_clipping_is_a_word_and_not_only_a_color(qtbot: Any) -> None:
+    meters = LevelMeters()
+    qtbot.addWidget(meters)
+    snapshot = snapshot_after(1.0)
+    snapshot.levels["dry"] = Level(0.0, -3.0, math.nan)
+    meters.show_numbers(snapshot)
+    assert meters.numbers["dry"]["peak_dbfs"].text() == "clips"
+    assert meters.numbers["dry"]["lufs"].text() == "–"
+
+
+def test_the_bar_is_as_long_as_the_level(qtbot: Any) -> None:
+    """−30 dBFS is half of a scale from −60 to 0."""
+    bar = MeterBar(DRY)
+    qtbot.addWidget(bar)
+    bar.resize(200, 10)
+    bar.show_levels(-30.0, -60.0)
+    image = bar.grab().toImage()
+    empty = image.pixelColor(195, 5)
+    filled = [x for x in range(200) if image.pixelColor(x, 5) != empty]
+    assert max(filled) == pytest.approx(100, abs=2)

@@ -1,0 +1,62 @@
+"""The decibel axis that moves in steps."""
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gui.plots.axis_range import HIGHEST_DB, LOWEST_DB, PATIENCE_S, AxisRange, SteppedRange, smallest_range
+
+levels = st.floats(-100, 40)
+
+
+@given(levels, levels)
+def test_smallest_range_holds_what_it_is_for_between_two_ticks(one: float, other: float) -> None:
+    low, high = min(one, other), max(one, other)
+    found = smallest_range(low, high)
+    assert found.low <= low
+    assert high <= found.high
+    assert found.low % found.tick == 0
+    assert found.ticks()[-1] == found.high
+
+
+@given(levels)
+def test_a_constant_gain_is_shown_on_six_decibels(level: float) -> None:
+    found = smallest_range(level, level)
+    assert found.high - found.low == 6
+    assert abs(0.5 * (found.low + found.high) - level) <= 0.5
+
+
+def test_what_lies_beyond_all_hearing_does_not_stretch_the_axis() -> None:
+    assert smallest_range(-900, 500) == AxisRange(LOWEST_DB, HIGHEST_DB, 20)
+
+
+def test_axis_widens_at_once() -> None:
+    axis = SteppedRange(smallest_range(-16.5, -16.5))
+    assert axis.follow(-16.5, 0.0, now_s=0.0)
+    assert axis.current == AxisRange(-25, 5, 5)
+
+
+def test_axis_narrows_only_when_the_smaller_range_has_lasted() -> None:
+    axis = SteppedRange(AxisRange(-25, 5, 5))
+    assert not axis.follow(-16.5, -16.5, now_s=10.0)
+    assert not axis.follow(-16.5, -16.5, now_s=10.0 + 0.9 * PATIENCE_S)
+    assert axis.follow(-16.5, -16.5, now_s=10.0 + PATIENCE_S)
+    assert axis.current == AxisRange(-20, -14, 1)
+
+
+def test_a_wobble_starts_the_wait_anew() -> None:
+    axis = SteppedRange(AxisRange(-25, 5, 5))
+    axis.follow(-16.5, -16.5, now_s=0.0)
+    axis.follow(-16.5, 0.0, now_s=1.0)
+    assert not axis.follow(-16.5, -16.5, now_s=PATIENCE_S + 0.1)
+
+
+def test_curves_that_move_within_the_range_do_not_move_it() -> None:
+    axis = SteppedRange(AxisRange(-20, -14, 1))
+    assert not any(axis.follow(level, level, now_s=level) for level in (-19.0, -18.2, -15.0, -14.5))
+
+
+def test_an_axis_with_nothing_to_show_stays() -> None:
+    axis = SteppedRange(AxisRange(-25, 5, 5))
+    assert not axis.follow(math.nan, math.nan, now_s=0.0)

@@ -1,0 +1,80 @@
+"""A parameter's slider and box."""
+
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QShortcut
+
+from gui.widgets.parameter_row import ParameterRow
+
+
+@pytest.fixture
+def row(qtbot: Any) -> ParameterRow:
+    row = ParameterRow("Gain", -60, 12, unit="dB", digits=2, step=0.1)
+    qtbot.addWidget(row)
+    row.show()
+    qtbot.waitExposed(row)
+    return row
+
+
+@pytest.mark.parametrize("typed", ["-12.5", "−12.5"])
+def test_either_minus_can_be_typed_and_the_real_one_is_shown(qtbot: Any, row: ParameterRow, typed: str) -> None:
+    row.box.selectAll()
+    with qtbot.waitSignal(row.edited) as edited:
+        row.box.lineEdit().setText(typed)
+        qtbot.keyClick(row.box, Qt.Key.Key_Return)
+    assert edited.args == [-12.5]
+    assert row.box.text() == "−12.50 dB"
+    assert row.slider.value() == -125
+
+
+def test_the_slider_moves_the_box(qtbot: Any, row: ParameterRow) -> None:
+    with qtbot.waitSignal(row.edited) as edited:
+        row.slider.setValue(-65)
+    assert edited.args == [-6.5]
+    assert row.box.text() == "−6.50 dB"
+
+
+def test_one_edit_is_told_once(qtbot: Any, row: ParameterRow) -> None:
+    told: list[float] = []
+    row.edited.connect(told.append)
+    row.slider.setValue(-100)
+    row.box.setValue(-3.21)
+    assert told == [-10.0, -3.21]
+
+
+def test_showing_a_value_tells_nobody(qtbot: Any, row: ParameterRow) -> None:
+    with qtbot.assertNotEmitted(row.edited):
+        row.show_value(-16.478)
+    assert row.box.text() == "−16.48 dB"
+
+
+def test_the_range_opens_for_a_value_from_the_command_line(row: ParameterRow) -> None:
+    row.show_value(-80.0)
+    assert row.box.value() == -80
+    assert row.slider.value() == row.slider.minimum() == -800
+    row.show_value(0.0)
+    assert row.slider.minimum() == -800
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Space, Qt.Key.Key_R, Qt.Key.Key_F])
+def test_letters_and_space_stay_shortcuts_while_a_number_is_edited(qtbot: Any, row: ParameterRow, key: Qt.Key) -> None:
+    shortcut = QShortcut(key, row)
+    row.activateWindow()
+    row.box.setFocus()
+    qtbot.waitUntil(row.box.hasFocus)
+    with qtbot.waitSignal(shortcut.activated):
+        qtbot.keyClick(row.box, key)
+
+
+def test_digits_go_into_the_number_though_they_are_shortcuts(qtbot: Any, row: ParameterRow) -> None:
+    shortcut = QShortcut(Qt.Key.Key_5, row)
+    row.activateWindow()
+    row.box.setFocus()
+    qtbot.waitUntil(row.box.hasFocus)
+    row.box.selectAll()
+    with qtbot.assertNotEmitted(shortcut.activated):
+        qtbot.keyClick(row.box, Qt.Key.Key_5)
+        qtbot.keyClick(row.box, Qt.Key.Key_Return)
+    assert row.box.value() == 5

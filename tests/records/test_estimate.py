@@ -1,0 +1,73 @@
+"""Estimates as they travel and as they are used."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtgain.audio.engine.shared_memory import ESTIMATE_ROWS
+from rtgain.records.estimate import ESTIMATE_FIELDS, Estimate, State
+
+ESTIMATE = Estimate(
+    center_frame=2048.0,
+    available_frame=4336.0,
+    gain_true_db=-16.5,
+    gain_est_db=-16.4,
+    gain_opt_db=-16.45,
+    opt_std_db=0.05,
+    least_squares_db=-16.43,
+    bound_db=0.004,
+    std_db=0.01,
+    loss=0.03,
+    state=State.TRACKING,
+    steps=2,
+    delay_frames=240.25,
+    polarity=-1,
+)
+NUMBER = st.floats(allow_infinity=True, allow_nan=True)
+
+
+def test_a_row_has_as_many_numbers_as_the_shared_ring() -> None:
+    assert len(ESTIMATE_FIELDS) == ESTIMATE_ROWS == len(ESTIMATE.to_row())
+
+
+@given(
+    numbers=st.tuples(*[NUMBER] * 11),
+    state=st.sampled_from(State),
+    steps=st.integers(0, 10_000),
+    polarity=st.sampled_from([-1, 0, 1]),
+)
+def test_a_row_comes_back_as_the_estimate_that_it_was(
+    numbers: tuple[float, ...], state: State, steps: int, polarity: int
+) -> None:
+    *levels, loss, delay = numbers
+    estimate = Estimate(*levels, loss, state, steps, delay, polarity)
+    again = Estimate.from_row(estimate.to_row())
+    np.testing.assert_array_equal(again.to_row(), estimate.to_row())
+    assert (again.state, again.steps, again.polarity) == (state, steps, polarity)
+    assert isinstance(again.state, State)
+    assert isinstance(again.steps, int)
+    assert isinstance(again.polarity, int)
+
+
+def test_states_are_written_as_the_readme_lists_them() -> None:
+    labels = [state.label for state in State]
+    assert labels == ["waiting", "silent", "converging", "tracking", "clipped", "incoherent"]
+
+
+@pytest.mark.parametrize(("polarity", "sign"), [(1, 1.0), (0, 1.0), (-1, -1.0)])
+def test_the_matching_gain_is_linear_and_has_the_polarity(polarity: int, sign: float) -> None:
+    estimate = replace(ESTIMATE, gain_est_db=-20.0, polarity=polarity)
+    assert estimate.match_gain == pytest.approx(sign * 0.1, rel=1e-12)
+
+
+def test_nothing_is_changed_while_the_gain_is_unknown() -> None:
+    assert replace(ESTIMATE, gain_est_db=math.nan).match_gain == 1.0
+
+
+@pytest.mark.parametrize(("delay", "matched"), [(240.25, 240.25), (0.0, 0.0), (-5.0, 0.0), (math.nan, 0.0)])
+def test_the_matched_signal_is_delayed_where_a_delay_is_known_and_can_be_reached(delay: float, matched: float) -> None:
+    assert replace(ESTIMATE, delay_frames=delay).match_delay_frames == matched

@@ -1,0 +1,146 @@
+"""Which channels are dry and target, of files and of devices, from the command to the estimate."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from rtgain.audio.sources.demo import LOOP_S, DemoSource
+from rtgain.bench.servers import JackServer
+from rtgain.cli.main import main
+from rtgain.config.presets import load_preset, preset_text
+from rtgain.config.session_config import session_config
+from tests.commands import start_rtgain
+from tests.jack_client import JackTape, first_lag
+from tests.polling import until
+
+RATE = 48_000
+GAINS = (0.9, 0.2, 0.6, 0.3)
+"""The level of each channel; whichever two are chosen, the gain between them is their ratio."""
+
+
+def decibels(ratio: float) -> float:
+    return float(20 * np.log10(ratio))
+
+
+@pytest.fixture(scope="module")
+def channels() -> np.ndarray:
+    """A second of silence, for streams to start in, and nine of music on four channels, (4, frames)."""
+    music = np.concatenate([np.zeros(RATE, np.float32), DemoSource(RATE).read(9 * RATE)[0]])
+    return np.array(GAINS, np.float32)[:, np.newaxis] * music
+
+
+def result_of(*words: object) -> dict[str, float]:
+    """What ``rtgain run --headless`` writes as JSON."""
+    path = Path(str(words[-1]))
+    assert main(["run", "--headless", *map(str, words[:-1]), "--json", str(path)]) == 0
+    return json.loads(path.read_text())
+
+
+@pytest.mark.parametrize(("dry", "target"), [(4, 2), (1, 3)])
+def test_any_two_channels_of_a_file_are_dry_and_target(
+    tmp_path: Path, channels: np.ndarray, dry: int, target: int
+) -> None:
+    soundfile.write(tmp_path / "four.wav", channels.T, RATE, subtype="FLOAT")
+    found = result_of(
+        *("--input", tmp_path / "four.wav", "--target", "channel"),
+        *("--dry-channel", dry, "--target-channel", target, tmp_path / "s.json"),
+    )
+    assert found["gain_db"] == pytest.approx(decibels(GAINS[target - 1] / GAINS[dry - 1]), abs=0.01)
+
+
+def test_one_channel_of_a_file_can_be_the_dry_one(tmp_path: Path, channels: np.ndarray) -> None:
+    soundfile.write(tmp_path / "four.wav", channels.T, RATE, subtype="FLOAT")
+    result_of(
+        *("--input", tmp_path / "four.wav", "--dry-channel", 2, "--gain-db", -6),
+        *("--record", tmp_path / "m.wav", tmp_path / "s.json"),
+    )
+    matched = soundfile.read(tmp_path / "m.wav")[0][3 * RATE :]
+    np.testing.assert_allclose(matched, 10 ** (-6 / 20) * channels[1, 3 * RATE :][: len(matched)], atol=1e-3)
+
+
+def test_a_preset_carries_the_channels(tmp_path: Path) -> None:
+    config = session_config(input="a.wav", target="channel", dry_channel=3, target_channel=1)
+    (tmp_path / "p.json").write_text(preset_text(config), encoding="utf-8")
+    assert session_config(**load_preset(tmp_path / "p.json")) == config
+
+
+@pytest.mark.alone
+def test_any_two_inputs_of_a_device_are_dry_and_target(
+    jack_server: JackServer, tmp_path: Path, channels: np.ndarray
+) -> None:
+    with JackTape(jack_server, name="four", channels=4) as tape:
+        process = start_rtgain(
+            *("run", "--headless", "--input", "mic", "--input-device", "four", "--output-device", "system"),
+            *("--target", "channel", "--dry-channel", "4", "--target-channel", "2", "--hear", "mute"),
+            *("--duration", "13", "--json", tmp_path / "s.json"),
+        )
+        tape.play_and_record(channels, into="rtgain-.*:in_.*")
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert json.loads((tmp_path / "s.json").read_text())["gain_db"] == pytest.approx(decibels(0.2 / 0.3), abs=0.01)
+
+
+@pytest.mark.alone
+def test_what_returns_is_heard_on_the_input_that_was_chosen(jack_server: JackServer, tmp_path: Path) -> None:
+    """The third output, which alone plays, is wired into the fourth input."""
+    with JackTape(jack_server, name="many", channels=4, outputs=3) as tape:
+        process = start_rtgain(
+            *("run", "--headless", "--input", "demo", "--input-device", "many", "--output-device", "many"),
+            *("--target", "return", "--target-channel", "4", "--output-channel", "3"),
+            *("--duration", "13", "--json", tmp_path / "s.json"),
+        )
+        [hears] = tape.wait_for_port("rtgain-.*:in_3", is_input=True)  # PortAudio counts from 0
+        plays = hears.replace(":in_3", ":out_2")
+        until(lambda: subprocess.run(["jack_connect", plays, hears], capture_output=True, check=False).returncode == 0)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert json.loads((tmp_path / "s.json").read_text())["gain_db"] == pytest.approx(0.0, abs=0.01)
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("hear", ["dry", "matched"])
+def test_what_is_heard_is_played_on_the_output_that_was_chosen_and_on_no_other(
+    jack_server: JackServer, tmp_path: Path, hear: str
+) -> None:
+    """Nothing returns, so the matched sound keeps the gain of one that it begins with."""
+    with JackTape(jack_server, name="many", outputs=3) as tape:
+        process = start_rtgain(
+            *("run", "--headless", "--input", "demo", "--input-device", "many", "--output-device", "many"),
+            *("--target", "return", "--output-channel", "3", "--hear", hear, "--duration", "60"),
+            *("--json", tmp_path / "s.json"),
+        )
+
+        def taped(seconds: float) -> np.ndarray:
+            tape.start(np.zeros(1), seconds=seconds)
+            return tape.recorded()
+
+        tape.connect(out_of="rtgain-.*:out_.*")
+        until(lambda: taped(0.1).any())
+        first, second, third = taped(2.0)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    demo = DemoSource(RATE).read(2 * LOOP_S * RATE)[0]
+    begin = first_lag(demo, third)
+    np.testing.assert_allclose(third, demo[begin : begin + len(third)], atol=1e-6)
+    assert not first.any()
+    assert not second.any()
+
+
+@pytest.mark.alone
+def test_a_channel_that_a_device_has_not_ends_the_run_with_one_line(jack_server: JackServer, tmp_path: Path) -> None:
+    with JackTape(jack_server, name="four", channels=4):
+        process = start_rtgain(
+            *("run", "--headless", "--input", "mic", "--input-device", "four", "--dry-channel", "5"),
+            *("--json", tmp_path / "s.json"),
+        )
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert errors.startswith("rtgain: four (JACK Audio Connection Kit): has 4 input channels, and channel 5 is wanted;")
+    assert errors.count("\n") == 1
+    assert not (tmp_path / "s.json").exists()
