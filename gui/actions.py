@@ -12,17 +12,17 @@ from PySide6.QtGui import QDesktopServices, QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QDialog, QFileDialog, QInputDialog
 
 from gui import state_texts
-from gui.control.feedback_guard import HEAR
-from gui.control.session_backup import PutAside
+from gui.control.feedback_guard import MONITOR_LABELS
+from gui.control.session_backup import SessionBackup
 from gui.control.session_controller import ESTIMATOR_OPTIONS, REFERENCE_OPTIONS
 from gui.dialogs.about import AboutBox
 from gui.dialogs.shortcuts import KEYS, ShortcutSheet
 from gui.settings import save_preset
-from rtgain.config.names import CHANNELS, Hear, Target
+from rtgain.config.names import CHANNELS, Monitor, Target
 from rtgain.config.presets import load_preset
-from rtgain.config.session_config import SessionConfig, session_config, with_changes
+from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
-from rtgain.lessons.lesson import settings_with
+from rtgain.lessons.lesson import controls_with_defaults
 
 if TYPE_CHECKING:
     from gui.main_window import MainWindow
@@ -51,16 +51,16 @@ class Actions(QObject):
         self._guard = window.guard
         self._notices = window.notices
         self.keys = ShortcutSheet(window)
-        self._before_lessons: PutAside | None = None
-        self._before_exhibit: PutAside | None = None
+        self._before_lessons: SessionBackup | None = None
+        self._before_exhibit: SessionBackup | None = None
         self._judged_before_exhibit = False
         self._exhibit = ""
         # A step of a lesson begins where no window holds the step before any more: an optimizer at a fixed rate
         # would be led along by what is in between, and an average stay as sure as that was.
         self._begin_anew = QTimer(self, singleShot=True)
         self._begin_anew.timeout.connect(self._host.reset_estimate)
-        self._begin_anew.timeout.connect(window.learn.watch_anew)
-        deeds: dict[str, Callable[[], object]] = {
+        self._begin_anew.timeout.connect(window.learn.reset_watchers)
+        handlers: dict[str, Callable[[], object]] = {
             "start_or_stop": self.start_or_stop,
             "reset": self._host.reset_estimate,
             "freeze": lambda: window.estimator.freeze.toggle(),
@@ -69,13 +69,13 @@ class Actions(QObject):
             "save_preset": self.ask_for_preset_name,
             "export": self.ask_where_to_export,
             "follow": self.follow,
-            "learn": window.learn_button.toggle,
+            "learn": window.lessons_button.toggle,
             "show_keys": self.show_keys,
             "show_about": self.show_about,
             "open_log_folder": self.open_log_folder,
             "quit": window.close,
         }
-        self.by_name = deeds | {hear: partial(self.choose_hear, hear) for hear in HEAR}
+        self.by_name = handlers | {monitor: partial(self.choose_hear, monitor) for monitor in MONITOR_LABELS}
 
     def listen_to_keys(self) -> None:
         """Let every key of the sheet do what it says."""
@@ -89,7 +89,7 @@ class Actions(QObject):
         """Start a session on the present config, or start it anew."""
         self._notices.clear()
         self._window.estimator.freeze.setChecked(False)
-        self.ask_about_feedback()
+        self.request_monitor_confirmation()
         self._host.start(self._guard.heard(self._host.config))
 
     def start_or_stop(self) -> None:
@@ -131,18 +131,18 @@ class Actions(QObject):
     def open_config(self, config: SessionConfig) -> None:
         """Go on with another session altogether; lessons that are left leave it."""
         self._before_lessons = None
-        self._guard.wanted = config.resolved_hear()
+        self._guard.wanted = config.resolved_monitor()
         self._restart_with(lambda: self._host.set_config(config))
 
     def open_file(self) -> None:
         """Ask for a file and play it."""
         self._ask_for_file("Open a sound file", FILE_FILTER, lambda path: self.choose_source((path, None)))
 
-    def choose_hear(self, hear: Hear) -> None:
+    def choose_hear(self, monitor: Monitor) -> None:
         """Hear something else; a live input only after the user has agreed to it."""
-        self._guard.wanted = hear
-        self.ask_about_feedback()
-        self.play_what_may_be_heard()
+        self._guard.wanted = monitor
+        self.request_monitor_confirmation()
+        self.apply_monitor()
 
     def change_reference(self, changes: dict[str, Any]) -> None:
         """Change the reference path."""
@@ -165,22 +165,22 @@ class Actions(QObject):
         """Set all `controls`, of a step or of what is brought back, without a gap in the sound where that can be."""
         changed = {name for name, value in controls.items() if getattr(self._host.config, name) != value}
         interrupted = self._interrupted
-        self._guard.wanted = controls.get("hear") or (
-            interrupted.options["hear"] if interrupted else self._guard.wanted
+        self._guard.wanted = controls.get("monitor") or (
+            interrupted.options["monitor"] if interrupted else self._guard.wanted
         )
-        if self._host.state == "running" and changed <= {*REFERENCE_OPTIONS, *ESTIMATOR_OPTIONS, "hear"}:
+        if self._host.state == "running" and changed <= {*REFERENCE_OPTIONS, *ESTIMATOR_OPTIONS, "monitor"}:
             self._host.set_reference(**{name: controls[name] for name in REFERENCE_OPTIONS if name in changed})
             # All of them: a rate that stays goes with an optimizer that is new.
             self._host.set_estimator(**{name: controls[name] for name in ESTIMATOR_OPTIONS if name in controls})
             self._begin_anew.start(round(self._host.config.window_ms) + SETTLE_MS)
-            self.play_what_may_be_heard()
+            self.apply_monitor()
             self._window.show_config()
         else:
             self._restart_with(lambda: self._host.set_options(**controls))
 
     def enter_lessons(self) -> None:
         """Put the session aside and begin the lessons' present step."""
-        self._before_lessons = PutAside.of(self._host, self._guard)
+        self._before_lessons = SessionBackup.of(self._host, self._guard)
         self._window.learn.begin()
 
     def leave_lessons(self) -> None:
@@ -200,12 +200,12 @@ class Actions(QObject):
         """Play a sound of a lesson's experiment, as it is, over and over, until it is stopped or something else set."""
         learn = self._window.learn
         if self._interrupted is None:
-            self._before_exhibit = PutAside.of(self._host, self._guard)
+            self._before_exhibit = SessionBackup.of(self._host, self._guard)
             self._judged_before_exhibit = learn.judges
         self._exhibit = path
         learn.controls_changed_by_user()
         self._guard.wanted = "target"
-        settings = settings_with(input=path, gain_db=0.0, loop=True)
+        settings = controls_with_defaults(input=path, gain_db=0.0, loop=True)
         self._restart_with(lambda: self._host.set_options(**settings))
 
     def stop_exhibit(self) -> None:
@@ -214,7 +214,7 @@ class Actions(QObject):
         if interrupted is not None:
             self._bring_back(interrupted)
             if self._judged_before_exhibit:
-                self._window.learn.judge_anew()
+                self._window.learn.restart_checks()
 
     @property
     def plays_exhibit(self) -> bool:
@@ -222,27 +222,27 @@ class Actions(QObject):
         return self._host.config.input == self._exhibit
 
     @property
-    def _interrupted(self) -> PutAside | None:
+    def _interrupted(self) -> SessionBackup | None:
         """What an experiment's sound has put aside; None where nothing of it plays, or no more."""
         return self._before_exhibit if self.plays_exhibit else None
 
-    def _bring_back(self, before: PutAside) -> None:
+    def _bring_back(self, before: SessionBackup) -> None:
         options = dict(before.options)
         if before.ran and self._host.state != "stopped":
             self.set_up(options)
         else:
-            self._guard.wanted = options["hear"]
+            self._guard.wanted = options["monitor"]
             self._host.set_options(**options)
             self._host.stop()
             self._window.show_config()
 
-    def show_exhibits(self) -> None:
+    def show_experiment_window(self) -> None:
         """Show what the present step has to show, and run the lesson's experiment where that is missing."""
         learn = self._window.learn
         self._window.exhibits.show()
         self._window.exhibits.raise_()
         self._window.exhibits.activateWindow()
-        if learn.step.has_exhibits:
+        if learn.step.has_results:
             self._window.experiment.run(learn.lesson.name)
         self.show_experiment()
 
@@ -263,7 +263,7 @@ class Actions(QObject):
     def open_preset(self, path: str) -> None:
         """Go on with the session that a preset describes."""
         try:
-            config = session_config(**load_preset(Path(path)))
+            config = make_session_config(**load_preset(Path(path)))
         except InputError as error:
             self.say(str(error))
         else:
@@ -273,10 +273,10 @@ class Actions(QObject):
         """Ask what to call the present session, and keep it."""
         dialog = QInputDialog(self._window)
         dialog.setLabelText("Keep this session as the preset")
-        dialog.textValueSelected.connect(self.keep_preset)
+        dialog.textValueSelected.connect(self.save_preset_as)
         self._show_once("Save preset", dialog)
 
-    def keep_preset(self, name: str) -> None:
+    def save_preset_as(self, name: str) -> None:
         """Keep the present session as the preset `name`."""
         try:
             path = save_preset(name, self._as_heard(self._host.config))
@@ -305,7 +305,7 @@ class Actions(QObject):
     def _as_heard(self, config: SessionConfig) -> SessionConfig:
         """`config` with what the user hears, where that is not what it would play by itself."""
         wanted = self._guard.wanted
-        return config if wanted == config.resolved_hear() else with_changes(config, hear=wanted)
+        return config if wanted == config.resolved_monitor() else with_changes(config, monitor=wanted)
 
     def exported(self, folder: str) -> None:
         """Say where it is."""
@@ -348,23 +348,23 @@ class Actions(QObject):
         log.warning("%s", line)
         self._notices.show_notice("session", state_texts.sentence(line))
 
-    def ask_about_feedback(self) -> None:
+    def request_monitor_confirmation(self) -> None:
         """Ask whether a live input may be played, where that is wanted and was not confirmed yet."""
         if self._guard.asks(self._host.config):
             self._notices.show_notice("feedback", FEEDBACK_TEXT, "Send it to the loudspeakers", self._confirm_feedback)
         else:
             self._notices.dismiss("feedback")
 
-    def play_what_may_be_heard(self) -> None:
+    def apply_monitor(self) -> None:
         """Play what is wanted, unless that waits for the user's word."""
         heard = self._guard.heard(self._host.config)
-        self._window.transport.hear.show_heard(heard)
-        self._host.set_hear(heard)
+        self._window.transport.monitor.show_heard(heard)
+        self._host.set_monitor(heard)
 
     def _confirm_feedback(self) -> None:
         self._guard.confirm()
         self._notices.dismiss("feedback")
-        self.play_what_may_be_heard()
+        self.apply_monitor()
 
     def _restart_with(self, change: Callable[[], None]) -> None:
         try:

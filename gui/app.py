@@ -9,7 +9,7 @@ import shiboken6
 from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
-from gui.control.session_controller import SessionFactory, real_session
+from gui.control.session_controller import SessionFactory, create_session
 from gui.icon import icon
 from gui.log_file import close_log, open_log
 from gui.main_window import MainWindow
@@ -22,7 +22,7 @@ DISPLAY_VARIABLES = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def run(config: SessionConfig, session_factory: SessionFactory = real_session) -> int:
+def run(config: SessionConfig, session_factory: SessionFactory = create_session) -> int:
     """Show the window on `config` until it is closed; the exit code: 0, or 128 + n when signal n ended it.
 
     Raises `InputError` where there is no display.

@@ -12,20 +12,20 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QMainWindow, QPushButton
 from gui import state_texts
 from gui.actions import Actions
 from gui.background.device_list import Device, DeviceList
-from gui.background.experiment_runner import Experiment
+from gui.background.experiment_runner import ExperimentRunner
 from gui.background.exporter import Exporter
 from gui.control.feedback_guard import FeedbackGuard
-from gui.control.session_controller import SessionFactory, SessionHost
-from gui.dialogs.experiment_window import ExhibitWindow
+from gui.control.session_controller import SessionController, SessionFactory
+from gui.dialogs.experiment_window import ExperimentWindow
 from gui.panels.estimator_panel import EstimatorPanel
-from gui.panels.lesson_panel import LearnPanel
+from gui.panels.lesson_panel import LessonPanel
 from gui.panels.level_meters import LevelMeters
 from gui.panels.menu_bar import MenuBar
 from gui.panels.notices import NoticeStack
 from gui.panels.position_bar import PositionBar
 from gui.panels.readout import Readout
 from gui.panels.reference_panel import ReferencePanel
-from gui.panels.status_strip import HealthStrip
+from gui.panels.status_strip import StatusStrip
 from gui.panels.transport import Transport
 from gui.plots.gain_plot import GainPlot
 from gui.plots.loss_plots import LossCurvePlot, LossOverTimePlot
@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 
 
 class MainWindow(QMainWindow):
-    """The whole window over one `SessionHost`."""
+    """The whole window over one `SessionController`."""
 
     painted = Signal()
     """Once, when the window has been painted for the first time."""
@@ -76,11 +76,11 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.settings = settings
         self.log_file = log_file
-        self.host = SessionHost(config, factory, self)
-        self.guard = FeedbackGuard(config.resolved_hear())
+        self.host = SessionController(config, factory, self)
+        self.guard = FeedbackGuard(config.resolved_monitor())
         self.devices = DeviceList(self)
         self.exporter = Exporter(self)
-        self.experiment = Experiment(self)
+        self.experiment = ExperimentRunner(self)
         self.transport = Transport()
         self.position = PositionBar()
         self.notices = NoticeStack()
@@ -94,19 +94,19 @@ class MainWindow(QMainWindow):
         )  # fmt: skip
         self.readout = Readout()
         self.levels = LevelMeters()
-        self.learn = LearnPanel()
+        self.learn = LessonPanel()
         self.learn.open_at(settings.lesson, settings.step)
         self.learn.hide()
-        self.exhibits = ExhibitWindow(self)
-        self.learn_button = QPushButton("Learn")
-        self.learn_button.setCheckable(True)
-        self.learn_button.setToolTip("Lessons on what you see and hear (L)")
-        self.learn_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.health = HealthStrip()
+        self.exhibits = ExperimentWindow(self)
+        self.lessons_button = QPushButton("Learn")
+        self.lessons_button.setCheckable(True)
+        self.lessons_button.setToolTip("Lessons on what you see and hear (L)")
+        self.lessons_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.health = StatusStrip()
         self.actions_ = Actions(self)
         self.menus = MenuBar(self.actions_.by_name)
         self._lost: list[str] = []
-        self._look_for_lost = QTimer(self, interval=LOOK_FOR_DEVICES_MS)
+        self._reconnect_timer = QTimer(self, interval=LOOK_FOR_DEVICES_MS)
         self._was_painted = False
         # One after the other, so that no frame draws them all.
         self._numbers = deque(
@@ -138,7 +138,7 @@ class MainWindow(QMainWindow):
         config = self.host.config
         self.transport.source.show_source(config, self.settings.recent_files)
         self.transport.output.show_device(config.output_device)
-        self.transport.hear.show_heard(self.guard.heard(config))
+        self.transport.monitor.show_heard(self.guard.heard(config))
         self.reference.show_config(config)
         self.estimator.show_config(config)
         self.exhibits.show_played(config.input)
@@ -212,7 +212,7 @@ class MainWindow(QMainWindow):
     def _show_plots(self, snapshot: "Snapshot") -> None:
         loss = self.host.config.loss
         self.gain_plot.show_history(
-            snapshot.history, snapshot.time_s, snapshot.rivals, gain_now_db=snapshot.gain_now_db
+            snapshot.history, snapshot.time_s, snapshot.comparisons, reference_gain_db=snapshot.reference_gain_db
         )
         self.loss_over_time.show_history(snapshot.history, snapshot.time_s, loss)
         self.loss_curve.show_snapshot(snapshot, loss)
@@ -233,24 +233,24 @@ class MainWindow(QMainWindow):
         log.info("%s: %s", state, self.host.config.model_dump_json(exclude_defaults=True))
         self.transport.show_state(self.host.state)
         self.estimator.set_running(state == "running")
-        self._look_for_lost.stop()
+        self._reconnect_timer.stop()
         if state == "starting":
             self.readout.show_starting()
         elif state == "stopped":
             self.readout.show_stopped()
         elif state == "waiting":
             self.readout.show_stopped()
-            self._look_for_lost.start()
+            self._reconnect_timer.start()
         else:
             self.devices.refresh()
 
     def _show_fall_back(self, reason: str) -> None:
         log.warning("%s", reason)
         self.show_config()
-        self.actions_.ask_about_feedback()
-        self.actions_.play_what_may_be_heard()
+        self.actions_.request_monitor_confirmation()
+        self.actions_.apply_monitor()
         self.notices.show_notice(
-            "device", f"{state_texts.what_is_wrong(reason)} {WITHOUT_DEVICE_TEXT}", "Try again", self.start
+            "device", f"{state_texts.problem_only(reason)} {WITHOUT_DEVICE_TEXT}", "Try again", self.start
         )
 
     def _show_loss(self, devices: list[str]) -> None:
@@ -277,7 +277,7 @@ class MainWindow(QMainWindow):
         panels.setSpacing(8)
         panels.addWidget(self.reference)
         panels.addWidget(self.estimator)
-        panels.addWidget(self.learn_button)
+        panels.addWidget(self.lessons_button)
         panels.addStretch(1)
         side = QScrollArea()
         side.setWidget(panel)
@@ -321,11 +321,11 @@ class MainWindow(QMainWindow):
         self.transport.source.chosen.connect(does.choose_source)
         self.transport.source.open_wanted.connect(does.open_file)
         self.transport.output.chosen.connect(does.choose_output)
-        self.transport.hear.chosen.connect(does.choose_hear)
+        self.transport.monitor.chosen.connect(does.choose_hear)
         for menu in (self.transport.source, self.transport.output, self.reference.ends.input):
             menu.opened.connect(self.devices.refresh)
         self.devices.listed.connect(self._show_devices)
-        self._look_for_lost.timeout.connect(self.devices.refresh)
+        self._reconnect_timer.timeout.connect(self.devices.refresh)
         self.position.seek_wanted.connect(self.host.seek)
         self.reference.changed.connect(does.change_reference)
         self.reference.target_chosen.connect(does.choose_target)
@@ -333,11 +333,11 @@ class MainWindow(QMainWindow):
         self.estimator.changed.connect(does.change_estimator)
         self.estimator.freeze_wanted.connect(self.host.freeze)
         self.estimator.reset_wanted.connect(self.host.reset_estimate)
-        self.learn_button.toggled.connect(self._show_learn)
+        self.lessons_button.toggled.connect(self._show_learn)
         self.learn.controls_wanted.connect(does.set_up)
         self.learn.focus_wanted.connect(self.gain_plot.focus_on)
-        self.learn.xrun_wanted.connect(self.host.make_xrun)
-        self.learn.experiment_wanted.connect(does.show_exhibits)
+        self.learn.xrun_wanted.connect(self.host.simulate_xrun)
+        self.learn.experiment_wanted.connect(does.show_experiment_window)
         self.learn.step_changed.connect(does.show_experiment)
         self.experiment.changed.connect(does.show_experiment)
         self.exhibits.cancel_wanted.connect(self.experiment.cancel)

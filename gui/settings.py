@@ -12,14 +12,14 @@ from rtgain.config.names import CHANNELS
 from rtgain.config.presets import preset_text
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
-from rtgain.system.atomic_write import write_whole
+from rtgain.system.atomic_write import write_atomic
 
 ThemeChoice = Literal["system", "light", "dark"]
 
 VERSION = 1
 RECENT_FILES = 8
 
-FORGOTTEN = {"clock", "block", "sample_rate", "duration", "automation", "seed"}
+NOT_PERSISTED = {"clock", "block", "sample_rate", "duration", "automation", "seed"}
 """Options that are about one run, not about how somebody works."""
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Settings(BaseModel):
     def with_session(self, config: SessionConfig) -> Self:
         """The options of `config` that are worth remembering."""
         return self.model_copy(
-            update={"session": config.model_dump(mode="json", exclude_defaults=True, exclude=FORGOTTEN)}
+            update={"session": config.model_dump(mode="json", exclude_defaults=True, exclude=NOT_PERSISTED)}
         )
 
     def session_for(self, asked: SessionConfig) -> SessionConfig:
@@ -100,7 +100,7 @@ def save_settings(settings: Settings) -> None:
         return
     try:
         folder().mkdir(parents=True, exist_ok=True)
-        write_whole(folder() / "settings.json", settings.model_dump_json(indent=2).encode())
+        write_atomic(folder() / "settings.json", settings.model_dump_json(indent=2).encode())
     except (OSError, InputError) as error:
         log.warning("the settings are not remembered: %s", error)
 
@@ -119,5 +119,5 @@ def save_preset(name: str, config: SessionConfig) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{path.parent}: cannot be made ({error.strerror})") from None
-    write_whole(path, preset_text(config).encode())
+    write_atomic(path, preset_text(config).encode())
     return path

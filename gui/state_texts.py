@@ -32,6 +32,6 @@ def sentence(line: str) -> str:
     return begun.rstrip(".") + "."
 
 
-def what_is_wrong(line: str) -> str:
+def problem_only(line: str) -> str:
     """The first half of such a line as a sentence, without the advice, which speaks of command line options."""
     return sentence(line.split("; ", 1)[0])

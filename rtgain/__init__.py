@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rtgain.dsp.filters import LowShelf, ThreeBandGain
-    from rtgain.dsp.fit import FitTrace, fit
+    from rtgain.dsp.fit import FitHistory, fit
     from rtgain.dsp.losses import SpectralLoss, StftLoss, WaveformLoss
     from rtgain.dsp.processors import DecibelGain, LinearGain
 
 __all__ = [
     "DecibelGain",
-    "FitTrace",
+    "FitHistory",
     "LinearGain",
     "LowShelf",
     "SpectralLoss",
@@ -29,7 +29,7 @@ __all__ = [
 
 _HOMES = {
     "DecibelGain": "processors",
-    "FitTrace": "fit",
+    "FitHistory": "fit",
     "LinearGain": "processors",
     "LowShelf": "filters",
     "SpectralLoss": "losses",

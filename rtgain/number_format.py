@@ -46,3 +46,8 @@ def duration(seconds: float) -> str:
 def percent(share: float, digits: int) -> str:
     """A share of one in percent: 0.003 is ``0.3 %``."""
     return f"{number(100 * share, digits)} %"
+
+
+def none_if_nan(value: float) -> float | None:
+    """`value`, or None where it is not finite: JSON has no NaN."""
+    return value if math.isfinite(value) else None

@@ -1,6 +1,6 @@
 """Open exported lessons in headless Chromium: does all play, does nothing leave the page, how does it look?
 
-Run it as ``.venv/bin/python -m scripts.check_lesson_pages FOLDER PICTURES``, after ``rtgain lesson --export FOLDER``. It
+Run ``.venv/bin/python -m scripts.check_lesson_pages FOLDER PICTURES`` after ``rtgain lesson --export FOLDER``. It
 prints what it found, writes a picture of every page, wide and narrow, and exits with 1 where something is wrong. It
 needs ``chromium`` on the path, which neither rtgain nor its tests do.
 """

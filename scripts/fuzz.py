@@ -161,7 +161,7 @@ def presets(draw: st.DrawFn) -> Example:
     text = json.dumps({"version": draw(st.sampled_from([1, 1, 1, 2, "1", None])), "session": session})
     content = draw(st.just(text.encode()) | damaged([text.encode()]))
     words = ["run", "--headless", *OUTPUTS, "--input", "ok.wav", "--duration", "0.2", "--preset", "p.json"]
-    return Example([*words, "--clock", "fast"], {"p.json": content})
+    return Example([*words, "--clock", "offline"], {"p.json": content})
 
 
 CELL = st.one_of(st.floats().map(str), st.integers(-200, 200).map(str), TEXT)
@@ -195,12 +195,12 @@ def manifests(draw: st.DrawFn) -> Example:
 
 OPTIONS = [
     "--input", "--input-device", "--output-device", "--clock", "--block", "--sample-rate", "--duration", "--loop",
-    "--target", "--hear", "--seed", "--preset", "--gain-db", "--gain", "--automation", "--polarity", "--phase-deg",
+    "--target", "--monitor", "--seed", "--preset", "--gain-db", "--gain", "--automation", "--polarity", "--phase-deg",
     "--delay-ms", "--noise-dbfs", "--loss", "--optimizer", "--lr", "--steps", "--window-ms", "--hop-ms", "--align",
     "--csv", "--json", "--plot", "--record", "--manifest", "--jobs", "--help", "--version", "--headless",
 ]  # fmt: skip
 WORDS = [
-    "ok.wav", "demo", "sine", "pink", "mic", "fast", "reference", "channel", "dry", "normal", "invert", "on", "off",
+    "ok.wav", "demo", "sine", "pink", "mic", "offline", "reference", "channel", "dry", "normal", "invert", "on", "off",
     "waveform", "spectral", "Adam", "SGD", "t.csv", "s.json", "p.png", "m.wav", "-", "--", "", ".", "..", "0", "1",
     "-1", "0.5", "-12", "1e-9", "1e9", "nan", "inf", "99999999999999999999", "0x10", "1_000", "٣",
 ]  # fmt: skip
@@ -214,7 +214,7 @@ def command_lines(draw: st.DrawFn) -> Example:
     if draw(st.booleans()):
         words = [one for pair in zip(words[::2], words[1::2], strict=False) for one in pair]
     start = draw(st.sampled_from([["run", "--headless"], ["match"], ["match", "ok.wav", "ok.wav"], ["devices"]]))
-    end = ["--duration", "0.3", "--clock", "fast"] if start[0] == "run" else []
+    end = ["--duration", "0.3", "--clock", "offline"] if start[0] == "run" else []
     return Example([*start, *words, *end], {})
 
 

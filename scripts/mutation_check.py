@@ -70,8 +70,8 @@ PROTECTIONS = (
     Protection(
         "noise is counted by frames, not by blocks",
         "rtgain/audio/engine/kernel.py",
-        "path_block(state.path, start, ",
-        "path_block(state.path, 0, ",
+        "process_reference_block(state.path, start, ",
+        "process_reference_block(state.path, 0, ",
         SAFETY + "test_blocks_of_changing_size_are_right_to_the_bit",
     ),
     Protection(
@@ -105,7 +105,7 @@ PROTECTIONS = (
     Protection(
         "an estimator that was killed is started again",
         "rtgain/estimation/supervisor.py",
-        "            if not worker.alive:\n                self._revive()\n            elif",
+        "            if not worker.alive:\n                self._restart()\n            elif",
         "            if",
         "tests/session/test_session.py::test_sound_outlives_an_estimator_that_is_killed_and_one_that_hangs",
     ),
@@ -140,15 +140,15 @@ PROTECTIONS = (
     Protection(
         "a source that is late is silence, and counted",
         "rtgain/audio/engine/kernel.py",
-        "control.starved_frames += len(out) - taken",
+        "control.underrun_frames += len(out) - taken",
         "pass",
         FILES + "test_a_disk_that_does_not_answer_is_heard_as_silence_counted_and_nothing_is_left_out",
     ),
     Protection(
         "a source that was late goes on where it stopped",
         "rtgain/audio/engine/kernel.py",
-        "taken_by_now = state.source_taken + taken",
-        "taken_by_now = state.source_taken + len(out)",
+        "taken_by_now = state.source_read_frame + taken",
+        "taken_by_now = state.source_read_frame + len(out)",
         FILES + "test_a_disk_that_does_not_answer_is_heard_as_silence_counted_and_nothing_is_left_out",
     ),
     Protection(
@@ -254,14 +254,14 @@ PROTECTIONS = (
         "Ctrl-C is not lost while a run is loading",
         "rtgain/cli/main.py",
         "        interruption = Interruption()  # before imports, where an exception of Ctrl-C can be lost\n"
-        "        config, paths = session_of(options)\n",
-        "        config, paths = session_of(options)\n        interruption = Interruption()\n",
+        "        config, paths = parse_session(options)\n",
+        "        config, paths = parse_session(options)\n        interruption = Interruption()\n",
         "tests/cli/test_run.py::test_ctrl_c_while_it_is_still_loading_is_a_request_too",
     ),
     Protection(
         "shared memory that a crash left is removed",
         "rtgain/audio/engine/shared_memory.py",
-        "        remove_leftovers()\n",
+        "        remove_stale_blocks()\n",
         "",
         LEFTOVERS + "test_a_block_that_nobody_holds_is_removed_when_the_next_one_is_made",
     ),
@@ -288,14 +288,14 @@ PROTECTIONS = (
     ),
     Protection(
         "a preset nested without end is refused",
-        "rtgain/config/session_config.py",
+        "rtgain/config/make_session_config.py",
         "except RecursionError:",
         "except ZeroDivisionError:",
         BAD,
     ),
     Protection(
         "a preset that is no JSON is refused",
-        "rtgain/config/session_config.py",
+        "rtgain/config/make_session_config.py",
         '    except ValueError as error:\n        raise InputError(f"{path}: not JSON',
         '    except ZeroDivisionError as error:\n        raise InputError(f"{path}: not JSON',
         "scripts.fuzz --minutes 0.5 --kind presets",
@@ -338,14 +338,14 @@ PROTECTIONS = (
     ),
     Protection(
         "nothing could call anybody",
-        "rtgain/config/session_config.py",
+        "rtgain/config/make_session_config.py",
         "import json\n",
         "import json\nimport urllib.request\n",
         SECURITY + "test_nothing_that_could_call_anybody_is_imported",
     ),
     Protection(
         "nothing is unpickled",
-        "rtgain/config/session_config.py",
+        "rtgain/config/make_session_config.py",
         "import json\n",
         "import json\nimport pickle\n",
         SECURITY + "test_nothing_is_unpickled_and_no_text_is_run",

@@ -65,7 +65,7 @@ def main(folder: str = "docs") -> int:
     timer.timeout.connect(step)
     timer.start(round(1000 * STEP_S))
     since_start.start()
-    return run(SessionConfig(clock="realtime"))
+    return run(SessionConfig(clock="timer"))
 
 
 def frame_of(window: "QWidget") -> Image.Image:

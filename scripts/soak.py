@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtgain.audio.engine.ring_buffer import WRITTEN
 from rtgain.audio.jit import store_counter
-from rtgain.bench.gui_process import RACE
+from rtgain.bench.gui_process import COMPARED
 from rtgain.bench.servers import XDisplay
 from rtgain.config.names import Clock
 from rtgain.config.session_config import SessionConfig
@@ -40,7 +40,7 @@ DRIFT_LIMIT_FRAMES = 0.1
 
 
 @dataclass(frozen=True)
-class Reading:
+class GainMeasurement:
     """How the run stands after `time_s` of its audio."""
 
     time_s: float
@@ -65,7 +65,7 @@ class Record:
     """The readings of a run of `length_s` of audio, frames counted from `start_frame`; each is printed when due."""
 
     def __init__(self, length_s: float, start_frame: int = 0) -> None:
-        self.readings: list[Reading] = []
+        self.readings: list[GainMeasurement] = []
         self._every_s = (length_s - WARM_UP_S) / (ROWS - 1)
         self._start_frame = start_frame
         self._lost_before: int | None = None
@@ -91,13 +91,13 @@ class Record:
         if not self.complete and time_s >= WARM_UP_S + len(self.readings) * self._every_s:
             dropped_frames = session.dropped_frames - self._lost_before
             self.readings.append(
-                Reading(time_s, memory_mb(), session.trace.estimates, self._worst_db, self._drift_frames,
+                GainMeasurement(time_s, memory_mb(), session.trace.estimates, self._worst_db, self._drift_frames,
                         dropped_frames, session.xruns)
             )  # fmt: skip
             print(self.readings[-1], flush=True)
 
 
-def soak(clock: Clock, length_s: float, start_frame: int = 0) -> list[Reading]:
+def soak(clock: Clock, length_s: float, start_frame: int = 0) -> list[GainMeasurement]:
     """Run a session for `length_s` of audio, frames counted from `start_frame`; print the readings and return them."""
     record = Record(length_s, start_frame)
     with Session(soak_config(length_s), clock=clock) as session:
@@ -108,7 +108,7 @@ def soak(clock: Clock, length_s: float, start_frame: int = 0) -> list[Reading]:
     return record.readings
 
 
-def soak_window(length_s: float) -> list[Reading]:
+def soak_window(length_s: float) -> list[GainMeasurement]:
     """Run the window for `length_s`, as a user would who leaves it alone; print the readings and return them.
 
     They are complete unless somebody closed it. Raises RuntimeError where there is no Xvfb.
@@ -137,7 +137,7 @@ def soak_window(length_s: float) -> list[Reading]:
     display = XDisplay()
     os.environ |= {"DISPLAY": display.name, "QT_QPA_PLATFORM": "xcb"}
     os.environ |= dict.fromkeys(("XDG_CONFIG_HOME", "XDG_STATE_HOME"), home.name)
-    run(soak_config(length_s, race=RACE), lambda config: WatchedSession(config, clock="realtime"))
+    run(soak_config(length_s, compare=COMPARED), lambda config: WatchedSession(config, clock="timer"))
     return record.readings
 
 
@@ -146,7 +146,7 @@ def soak_config(length_s: float, **options: Any) -> SessionConfig:
     return SessionConfig(gain_db=GAIN_DB, delay_ms=DELAY_MS, duration=length_s + 60.0, **options)
 
 
-def faults(readings: list[Reading], hops_per_second: float) -> list[str]:
+def faults(readings: list[GainMeasurement], hops_per_second: float) -> list[str]:
     """What did not hold, in words."""
     first, last = readings[0], readings[-1]
     growth_mb = last.memory_mb - first.memory_mb
@@ -180,12 +180,12 @@ def memory_mb() -> float:
 def main(form: str, length: str = "", power: str = "31") -> int:
     """Run one soak; the exit code."""
     config = SessionConfig()
-    if form == "realtime":
-        readings = soak("realtime", 60.0 * float(length or 60))
+    if form == "timer":
+        readings = soak("timer", 60.0 * float(length or 60))
     elif form == "window":
         readings = soak_window(60.0 * float(length or 60))
     else:
-        readings = soak("fast", 3600.0 * float(length or 8), 2 ** int(power) - 600 * 48_000)
+        readings = soak("offline", 3600.0 * float(length or 8), 2 ** int(power) - 600 * 48_000)
     found = faults(readings, 48_000 / config.hop_frames(48_000))
     print("\n".join(found) or "held: memory flat, every estimate right, no drift, no drop")
     return 1 if found else 0

@@ -85,7 +85,7 @@ OPTIONS = _runs(
     ("sample rate too low", "--sample-rate 3999", "--sample-rate: should be greater than or equal to 4000, not 3999"),
     ("seed below zero", "--seed -1", "--seed: should be greater than or equal to 0, not -1"),
     ("loop that never ends", "--input ok.wav --loop", "--loop on the fast clock never ends; give a --duration"),
-    ("microphone too fast", "--input mic --clock fast", "--clock: a microphone runs on the device's clock, not on "),
+    ("microphone too fast", "--input mic --clock offline", "--clock: a microphone runs on the device's clock, not on "),
     ("second channel of one", "--target channel", "--target: 'channel' needs a two-channel file or mic; "),
     (
         "gain moved where there is none",

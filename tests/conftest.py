@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from rtgain.bench.servers import JackServer, XDisplay
-from tests.jack_client import JackTape
+from tests.jack_client import JackTestClient
 
 # Without these, a test that wants no server would start one, or find the developer's own.
 os.environ["JACK_NO_START_SERVER"] = "1"
@@ -41,9 +41,9 @@ def own_jack_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
 
 
 @pytest.fixture
-def tape(jack_server: JackServer) -> Iterator[JackTape]:
+def tape(jack_server: JackServer) -> Iterator[JackTestClient]:
     """A tape recorder on the shared JACK server; a device called "tape" to PortAudio."""
-    with JackTape(jack_server) as tape:
+    with JackTestClient(jack_server) as tape:
         yield tape
 
 

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 
-def hides_a_curve(figure: Figure) -> bool:
+def legend_overlaps_curve(figure: Figure) -> bool:
     """Whether a curve, or a line that marks a place, runs behind a legend of `figure`."""
     figure.canvas.draw()
     legends = [axes.get_legend() for axes in figure.axes if axes.get_legend()] + figure.legends

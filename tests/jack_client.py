@@ -14,7 +14,7 @@ import numpy as np
 from rtgain.bench.servers import JackServer
 
 
-class JackTape:
+class JackTestClient:
     """A tape recorder on a JACK server, independent of the code under test (libjack, no PortAudio).
 
     PortAudio lists it as a device called `name` with `channels` inputs and `outputs` outputs, when it is there
@@ -137,7 +137,7 @@ def _serve(connection: Connection, server_name: str, name: str, channels: int, o
 
 
 class _Client:
-    """What `JackTape` asks for, done by libjack."""
+    """What `JackTestClient` asks for, done by libjack."""
 
     def __init__(self, server_name: str, name: str, channels: int, outputs: int) -> None:
         self.jack = jack.Client(name, no_start_server=True, servername=server_name)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rtgain.bench.servers import JackServer
-from rtgain.metering.rates import DEVICE_ADVICE, SpeedWatch
+from rtgain.metering.rates import DEVICE_ADVICE, ClockRateMonitor
 from tests.commands import ROOT, rows, start_rtgain
 from tests.polling import until
 
@@ -69,7 +69,13 @@ def test_a_device_at_nine_tenths_of_its_rate_is_said_to_be_slow(slow_jack_server
 
 
 def told(
-    watch: SpeedWatch, clock: pytest.MonkeyPatch, speed: float, seconds: float, *, at_s: float = 0.0, block: int = 64
+    watch: ClockRateMonitor,
+    clock: pytest.MonkeyPatch,
+    speed: float,
+    seconds: float,
+    *,
+    at_s: float = 0.0,
+    block: int = 64,
 ) -> list[str]:
     """What a watch says of a device that plays blocks of `block` frames at `speed` times its rate."""
     said = []
@@ -87,7 +93,7 @@ def told(
     [(0.5, "50 % of 48000 Hz, too slow"), (0.97, "97 % of 48000 Hz, too slow"), (1.1, "110 % of 48000 Hz, too fast")],
 )
 def test_a_wrong_speed_is_said_once(monkeypatch: pytest.MonkeyPatch, speed: float, words: str) -> None:
-    (said,) = told(SpeedWatch(RATE, DEVICE_ADVICE), monkeypatch, speed, 60.0)
+    (said,) = told(ClockRateMonitor(RATE, DEVICE_ADVICE), monkeypatch, speed, 60.0)
     assert words in said
 
 
@@ -95,11 +101,11 @@ def test_a_wrong_speed_is_said_once(monkeypatch: pytest.MonkeyPatch, speed: floa
 def test_a_right_speed_is_nothing_to_speak_of_though_blocks_are_long(
     monkeypatch: pytest.MonkeyPatch, speed: float
 ) -> None:
-    assert told(SpeedWatch(RATE, DEVICE_ADVICE), monkeypatch, speed, 60.0, block=4096) == []
+    assert told(ClockRateMonitor(RATE, DEVICE_ADVICE), monkeypatch, speed, 60.0, block=4096) == []
 
 
 def test_a_speed_that_goes_wrong_again_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    watch = SpeedWatch(RATE, DEVICE_ADVICE)
+    watch = ClockRateMonitor(RATE, DEVICE_ADVICE)
     said = [told(watch, monkeypatch, speed, 20.0, at_s=20.0 * part) for part, speed in enumerate((0.5, 1.0, 0.5))]
     assert [len(notices) >= 1 for notices in said] == [True, False, True]
 
@@ -107,17 +113,17 @@ def test_a_speed_that_goes_wrong_again_is_said_again(monkeypatch: pytest.MonkeyP
 # --- a program that is stopped, and goes on -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("clock", ["fast", "realtime", "device"])
+@pytest.mark.parametrize("clock", ["offline", "timer", "device"])
 def test_a_program_that_is_stopped_with_all_its_processes_goes_on(
     tmp_path: Path, jack_server: JackServer, clock: str
 ) -> None:
     """Ctrl-Z and `fg`, a debugger, a virtual machine that is paused: nobody has hung, and no device was lost."""
-    seconds = "3000" if clock == "fast" else "5"
+    seconds = "3000" if clock == "offline" else "5"
     process = started(tmp_path, "--clock", clock, "--gain-db", "-12", "--duration", seconds)
     os.killpg(process.pid, signal.SIGSTOP)
-    threading.Event().wait(7.0 if clock == "realtime" else 2.0)  # longer than what is taken for hung, or for lost
+    threading.Event().wait(7.0 if clock == "timer" else 2.0)  # longer than what is taken for hung, or for lost
     os.killpg(process.pid, signal.SIGCONT)
-    if clock == "fast":
+    if clock == "offline":
         before = (tmp_path / "t.csv").stat().st_size
         until(lambda: (tmp_path / "t.csv").stat().st_size > before + 10_000)
         process.send_signal(signal.SIGINT)
@@ -171,7 +177,7 @@ def test_a_system_clock_that_is_set_back_an_hour_changes_nothing(tmp_path: Path)
     build = ["gcc", "-shared", "-fPIC", "-o", library, "-x", "c", "-"]
     subprocess.run(build, input=SHIFTED_CLOCK, text=True, check=True)
     environment = {**os.environ, "LD_PRELOAD": str(library), "SET_BACK": str(set_back)}
-    words = ("--clock", "realtime", "--gain-db", "-12", "--duration", "6")
+    words = ("--clock", "timer", "--gain-db", "-12", "--duration", "6")
     process = started(tmp_path, *words, env=environment)
     set_back.touch()
     start_s = time.monotonic()

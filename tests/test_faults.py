@@ -14,7 +14,7 @@ import soundfile
 
 from rtgain.bench.servers import JackServer
 from rtgain.output.csv_writer import CSV_COLUMNS
-from rtgain.system.shutdown_signals import SIGNALS, Interruption
+from rtgain.system.shutdown_signals import SIGNALS, InterruptHandler
 from tests.commands import rows, start_rtgain
 from tests.processes import descendants
 
@@ -65,7 +65,7 @@ ENDS = ("Ctrl-C", "SIGTERM", "SIGTERM to all", "SIGHUP", "SIGKILL")
 @pytest.fixture(scope="module")
 def all_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Running]]:
     """A session for every end, started beside each other because loading torch takes the longest."""
-    words = ("--clock", "realtime", "--gain-db", "-12")
+    words = ("--clock", "timer", "--gain-db", "-12")
     hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup they would inherit that it is ignored
     sessions = {end: Running(tmp_path_factory.mktemp("running"), *words) for end in ENDS}
     signal.signal(signal.SIGHUP, hangup)
@@ -141,7 +141,7 @@ def _signals_as_before() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_signals_as_before")
 def test_first_interruption_is_a_request_and_the_second_ctrl_c_an_order() -> None:
-    interruption = Interruption()
+    interruption = InterruptHandler()
     assert not interruption.requested
     signal.raise_signal(signal.SIGTERM)
     assert interruption.requested

@@ -20,12 +20,12 @@ from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
 from rtgain.output.csv_writer import CSV_COLUMNS
 from rtgain.session.session import Session
-from rtgain.system.atomic_write import write_whole
+from rtgain.system.atomic_write import write_atomic
 from tests.commands import command, rows, start_rtgain
 from tests.polling import until
 
 RATE = 48_000
-LIVE = ("run", "--headless", "--clock", "realtime", "--gain-db", "-12")
+LIVE = ("run", "--headless", "--clock", "timer", "--gain-db", "-12")
 OUTPUTS = ("--csv", "t.csv", "--record", "m.wav", "--json", "s.json")
 
 
@@ -104,8 +104,8 @@ def test_a_disk_that_does_not_answer_is_heard_as_silence_counted_and_nothing_is_
     song: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rtgain.session.io_setup.FileSource", SlowDisk)
-    config = SessionConfig(input=str(song), gain_db=-12.0, hear="dry")
-    with Session(config, clock="realtime", record=True) as session:
+    config = SessionConfig(input=str(song), gain_db=-12.0, monitor="dry")
+    with Session(config, clock="timer", record=True) as session:
         session.start(wait=True)
         until(lambda: session.advance() is not None and session.dropped_frames > RATE)
         assert session.frames > 3 * RATE, "the sound goes on, if only as silence"
@@ -114,7 +114,7 @@ def test_a_disk_that_does_not_answer_is_heard_as_silence_counted_and_nothing_is_
         starved = session.dropped_frames
         assert session.frames == 8 * RATE + starved
         assert session.snapshot().gain_db == pytest.approx(-12.0, abs=0.01)
-        heard = np.concatenate(session.take_matched())
+        heard = np.concatenate(session.read_matched())
     silent = np.flatnonzero(heard[RATE:] == 0.0)
     assert len(silent) >= starved > RATE
 
@@ -175,12 +175,12 @@ def test_a_table_that_no_longer_fits_is_cut_to_whole_rows_and_the_rest_is_finish
 def test_a_full_disk_keeps_what_was_saved_before(small_disk: SmallDisk, content: bytes) -> None:
     """What is written as a whole: JSON, figure, preset."""
     saved = small_disk.folder / "saved"
-    write_whole(saved, content)
+    write_atomic(saved, content)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (DISK_BYTES, limits[1]))
     try:
         with pytest.raises(InputError, match=r"saved: cannot be written \(.+\); choose another place or make room"):
-            write_whole(saved, bytes(DISK_BYTES + 1))
+            write_atomic(saved, bytes(DISK_BYTES + 1))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert saved.read_bytes() == content

@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtgain.audio.engine.shared_memory import DRY, MATCHED, EngineMemory
+from rtgain.audio.engine.shared_memory import DRY, MATCHED, EngineSharedMemory
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
 from rtgain.estimation.supervisor import Supervisor
 from rtgain.output.csv_writer import csv_row
-from rtgain.output.output_files import OutputPaths, Outputs
+from rtgain.output.output_files import OutputFiles, OutputPaths
 from rtgain.session.session import Session
 from rtgain.system.file_lock import claim
 from tests.commands import rtgain, start_rtgain
 from tests.polling import until
 
 RATE = 48_000
-LIVE = ("run", "--headless", "--clock", "realtime", "--gain-db", "-12", "--duration")
+LIVE = ("run", "--headless", "--clock", "timer", "--gain-db", "-12", "--duration")
 
 
 # --- beside each other ------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def test_what_somebody_had_is_not_removed_when_another_output_fails(tmp_path: Pa
     table.write_text("mine")
     recording.write_text("mine too")
     with pytest.raises(InputError, match=r"old\.mp3: cannot be recorded to"):
-        Outputs(OutputPaths(csv=str(table), record=str(recording)), RATE)
+        OutputFiles(OutputPaths(csv=str(table), record=str(recording)), RATE)
     assert (table.read_text(), recording.read_text()) == ("mine", "mine too")
 
 
@@ -134,8 +134,8 @@ def test_what_somebody_had_is_not_removed_when_another_output_fails(tmp_path: Pa
 
 
 def test_an_estimator_that_returns_nan_is_heard_by_nobody_and_shown_as_unknown() -> None:
-    config = SessionConfig(gain_db=-12.0, hear="matched")
-    with Session(config, clock="realtime") as session:
+    config = SessionConfig(gain_db=-12.0, monitor="matched")
+    with Session(config, clock="timer") as session:
         session.start(wait=True)
         until(lambda: bool(session.advance()) and session.snapshot().state == "tracking")
         supervisor = session._estimation
@@ -149,7 +149,7 @@ def test_an_estimator_that_returns_nan_is_heard_by_nobody_and_shown_as_unknown()
             last, gain_true_db=math.nan, gain_est_db=math.nan, gain_opt_db=math.nan, opt_std_db=math.nan,
             std_db=math.nan, loss=math.nan, delay_frames=math.nan,
         )  # fmt: skip
-        with EngineMemory.attach(session._engine.memory.name) as memory:
+        with EngineSharedMemory.attach(session._engine.memory.name) as memory:
             memory.control["match_gain"] = memory.control["match_delay_frames"] = math.nan
             for _ in range(3):
                 memory.estimates.write(nonsense.to_row().reshape(-1, 1))

@@ -115,14 +115,14 @@ def estimating(process: subprocess.Popen[str]) -> list[int]:
 
 
 def test_a_headless_session_listens_nowhere_and_calls_nobody(started: list[subprocess.Popen[str]]) -> None:
-    started.append(start_rtgain("run", "--headless", "--clock", "realtime", start_new_session=True))
+    started.append(start_rtgain("run", "--headless", "--clock", "timer", start_new_session=True))
     members = estimating(started[0])
     assert len(members) >= 2  # the session, and its estimator
     assert sockets_of(members) == Sockets([], [])
 
 
 def test_the_window_listens_nowhere_and_calls_nobody(started: list[subprocess.Popen[str]], x_display: str) -> None:
-    started.append(start_rtgain("--clock", "realtime", start_new_session=True))
+    started.append(start_rtgain("--clock", "timer", start_new_session=True))
     members = estimating(started[0])
     assert sockets_of(members) == Sockets([], [])
 

@@ -8,7 +8,7 @@ import pytest
 from PySide6 import QtGui, QtWidgets
 
 from rtgain.bench.servers import JackServer
-from tests.jack_client import JackTape
+from tests.jack_client import JackTestClient
 
 
 def noise(frames: int, channels: int = 1) -> np.ndarray:
@@ -35,7 +35,10 @@ def test_a_looping_tape_plays_its_samples_again_without_a_gap(tape):
 
 def test_two_channels_go_to_two_ports_in_order(jack_server):
     samples = noise(4800, channels=2)
-    with JackTape(jack_server, name="stereo", channels=2) as stereo, JackTape(jack_server, name="ear") as ear:
+    with (
+        JackTestClient(jack_server, name="stereo", channels=2) as stereo,
+        JackTestClient(jack_server, name="ear") as ear,
+    ):
         ear.connect(out_of="stereo:play_2")
         ear.start(np.zeros(0), seconds=1.0)
         stereo.start(samples)
@@ -68,7 +71,7 @@ def test_portaudio_sees_no_jack_when_no_fixture_asked_for_one():
 
 
 def test_a_killed_server_is_gone_and_the_tape_can_still_be_closed(own_jack_server):
-    tape = JackTape(own_jack_server)
+    tape = JackTestClient(own_jack_server)
     own_jack_server.kill()
     assert own_jack_server.process.returncode == -9
     tape.close()
@@ -76,7 +79,7 @@ def test_a_killed_server_is_gone_and_the_tape_can_still_be_closed(own_jack_serve
 
 def test_two_servers_run_beside_each_other(jack_server, own_jack_server):
     assert jack_server.name != own_jack_server.name
-    with JackTape(jack_server) as one, JackTape(own_jack_server) as other:
+    with JackTestClient(jack_server) as one, JackTestClient(own_jack_server) as other:
         assert one.name == other.name == "tape"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal
 
-from gui.background.python_process import OwnProcess
+from gui.background.python_process import PythonModuleProcess
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class DeviceList(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._process = OwnProcess(self)
+        self._process = PythonModuleProcess(self)
         self._process.finished.connect(self._take)
 
     def refresh(self) -> None:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from PySide6.QtCore import QObject, Signal
 
-from gui.background.python_process import OwnProcess
+from gui.background.python_process import PythonModuleProcess
 from rtgain.lessons.experiment_process import NUMBERS
 
 MODULE = "rtgain.lessons.experiment_process"
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Stage:
+class ExperimentStatus:
     """How far a lesson's experiment is.
 
     Attributes:
@@ -34,10 +34,10 @@ class Stage:
     folder: Path | None = None
 
 
-NOT_RUN = Stage()
+NOT_RUN = ExperimentStatus()
 
 
-class Experiment(QObject):
+class ExperimentRunner(QObject):
     """One experiment at a time, by the names of lessons. What it leaves is kept until the window is closed."""
 
     changed = Signal(str)
@@ -45,15 +45,15 @@ class Experiment(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._stages: dict[str, Stage] = {}
+        self._stages: dict[str, ExperimentStatus] = {}
         self._running = ""
         self._place = TemporaryDirectory(prefix="rtgain-lessons-", ignore_cleanup_errors=True)
-        self._process = OwnProcess(self)
+        self._process = PythonModuleProcess(self)
         self._process.readyReadStandardOutput.connect(self._tell)
         self._process.finished.connect(self._take)
         self._process.errorOccurred.connect(lambda _: None if self._process.runs else self._take(-1))
 
-    def stage(self, lesson: str) -> Stage:
+    def stage(self, lesson: str) -> ExperimentStatus:
         """How far it is."""
         return self._stages.get(lesson, NOT_RUN)
 
@@ -65,7 +65,7 @@ class Experiment(QObject):
         folder = self._folder(lesson)
         folder.mkdir(exist_ok=True)
         self._running = lesson
-        self._enter(Stage(doing="Starting the experiment…"))
+        self._enter(ExperimentStatus(doing="Starting the experiment…"))
         self._process.run_module(MODULE, [lesson, str(folder)])
 
     def cancel(self) -> None:
@@ -85,7 +85,7 @@ class Experiment(QObject):
     def _folder(self, lesson: str) -> Path:
         return Path(self._place.name) / lesson
 
-    def _enter(self, stage: Stage) -> None:
+    def _enter(self, stage: ExperimentStatus) -> None:
         self._stages[self._running] = stage
         self.changed.emit(self._running)
 
@@ -94,7 +94,7 @@ class Experiment(QObject):
         while self._process.canReadLine():
             line = bytes(self._process.readLine().data()).decode().strip()
             if self._running:
-                self._enter(Stage(doing=line))
+                self._enter(ExperimentStatus(doing=line))
 
     def _take(self, code: int) -> None:
         if not self._running:  # it was cancelled
@@ -102,10 +102,10 @@ class Experiment(QObject):
         folder = self._folder(self._running)
         if code == 0:
             numbers = json.loads((folder / NUMBERS).read_text(encoding="utf-8"))
-            self._enter(Stage(numbers=numbers, folder=folder))
+            self._enter(ExperimentStatus(numbers=numbers, folder=folder))
         else:
             said = bytes(self._process.readAllStandardError().data()).decode(errors="replace").strip()
             log.error("The experiment of %s failed: %s", self._running, said)
             reason = said.splitlines()[-1] if said else self._process.errorString()
-            self._enter(Stage(problem=f"The experiment failed: {reason}"))
+            self._enter(ExperimentStatus(problem=f"The experiment failed: {reason}"))
         self._running = ""

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from rtgain.errors import RtgainError
 
 if TYPE_CHECKING:
-    from rtgain.output.session_export import Report
+    from rtgain.output.session_export import SessionExport
 
 
 class Exporter(QObject):
@@ -27,7 +27,7 @@ class Exporter(QObject):
         self._thread = ThreadPoolExecutor(1, "export")
         self._cancelled = threading.Event()
 
-    def export(self, report: "Report", parent_folder: Path) -> None:
+    def export(self, report: "SessionExport", parent_folder: Path) -> None:
         """Write `report` into a new folder in `parent_folder`."""
         self._cancelled.clear()
         self._thread.submit(self._export, report, parent_folder)
@@ -41,7 +41,7 @@ class Exporter(QObject):
         self.cancel()
         self._thread.shutdown(wait=True)
 
-    def _export(self, report: "Report", parent_folder: Path) -> None:
+    def _export(self, report: "SessionExport", parent_folder: Path) -> None:
         try:
             folder = report.write(parent_folder, self._cancelled.is_set)
         except RtgainError as error:

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, QProcess, QProcessEnvironment
 import rtgain
 
 
-class OwnProcess(QProcess):
+class PythonModuleProcess(QProcess):
     """Runs modules of this rtgain, however it was started, with this Python."""
 
     def __init__(self, parent: QObject) -> None:

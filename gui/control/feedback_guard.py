@@ -1,24 +1,24 @@
 """What may be sent to the loudspeakers: a live input only after the user has agreed to it once."""
 
-from rtgain.config.names import Hear, Target
+from rtgain.config.names import Monitor, Target
 from rtgain.config.session_config import SessionConfig
 
-HEAR: tuple[Hear, ...] = ("dry", "target", "matched", "difference", "mute")
+MONITOR_LABELS: tuple[Monitor, ...] = ("dry", "target", "matched", "difference", "mute")
 """What can be heard, in the order of the keys 1 to 5."""
 
 
-def is_live(source: str, target: Target, hear: Hear) -> bool:
-    """Whether `hear` would send a microphone's own sound to the loudspeakers."""
-    if hear == "mute":
+def is_live(source: str, target: Target, monitor: Monitor) -> bool:
+    """Whether `monitor` would send a microphone's own sound to the loudspeakers."""
+    if monitor == "mute":
         return False
-    return source == "mic" or (target == "return" and hear in ("target", "difference"))
+    return source == "mic" or (target == "return" and monitor in ("target", "difference"))
 
 
 class FeedbackGuard:
     """Keeps what is wanted apart from what may be heard until the user has confirmed, once a run."""
 
-    def __init__(self, wanted: Hear) -> None:
-        self.wanted: Hear = wanted
+    def __init__(self, wanted: Monitor) -> None:
+        self.wanted: Monitor = wanted
         self._confirmed = False
 
     def confirm(self) -> None:
@@ -29,6 +29,6 @@ class FeedbackGuard:
         """Whether what is wanted has to wait for the user's word."""
         return not self._confirmed and is_live(config.input, config.target, self.wanted)
 
-    def heard(self, config: SessionConfig) -> Hear:
+    def heard(self, config: SessionConfig) -> Monitor:
         """What the session may play now."""
         return "mute" if self.asks(config) else self.wanted

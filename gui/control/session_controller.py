@@ -9,33 +9,33 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from PySide6.QtCore import QObject, Signal
 
-from rtgain.config.names import CHANNELS, Hear
+from rtgain.config.names import CHANNELS, Monitor
 from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import DeviceError, DeviceLostError, InputError, RtgainError
 
 if TYPE_CHECKING:
-    from rtgain.output.session_export import Report
+    from rtgain.output.session_export import SessionExport
     from rtgain.records.snapshot import Snapshot
     from rtgain.session.session import Session
 
 SessionFactory = Callable[[SessionConfig], "Session"]
 """Makes a session, not yet started, on the clock that the config names or implies."""
 
-HostState = Literal["stopped", "starting", "running", "waiting"]
+ControllerState = Literal["stopped", "starting", "running", "waiting"]
 """While it is waiting, a device that was lost is to come back; a start ends it, and a stop."""
 
 REFERENCE_OPTIONS = ("gain_db", "polarity", "phase_deg", "delay_ms", "noise_dbfs")
-ESTIMATOR_OPTIONS = ("loss", "optimizer", "lr", "steps", "window_ms", "hop_ms", "align", "race")
+ESTIMATOR_OPTIONS = ("loss", "optimizer", "lr", "steps", "window_ms", "hop_ms", "align", "compare")
 """Options of a `SessionConfig` that can be changed while it runs."""
 
 log = logging.getLogger(__name__)
 
 
-def real_session(config: SessionConfig) -> "Session":
+def create_session(config: SessionConfig) -> "Session":
     """The session of the product; imported here, on the host's thread, because numba takes its time."""
     clock = config.resolved_clock(window=True)
-    if clock == "fast":
-        raise InputError("--clock fast: the window runs at real speed; use device or realtime, or --headless")
+    if clock == "offline":
+        raise InputError("--clock offline: the window runs at real speed; use device or realtime, or --headless")
     from rtgain.session.session import Session
 
     return Session(config, clock=clock)
@@ -53,7 +53,7 @@ def with_input(config: SessionConfig, source: str, input_device: str | None = No
 def without_device(config: SessionConfig) -> SessionConfig:
     """What runs in place of `config` where no device does: real time, and the demo for a live input."""
     live = config.input == "mic" or config.target == "return"
-    changes: dict[str, Any] = {"clock": "realtime"}
+    changes: dict[str, Any] = {"clock": "timer"}
     if live:
         changes |= {"target": "reference"} | dict.fromkeys(CHANNELS)
     if config.input == "mic":
@@ -72,7 +72,7 @@ def reference_arguments(**options: Any) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class _Arrival:
+class _StartResult:
     """What a start came to, on its way from the host's thread to the window's."""
 
     wish: int
@@ -81,14 +81,14 @@ class _Arrival:
     problem: str | None
 
 
-class SessionHost(QObject):
+class SessionController(QObject):
     """Holds at most one session, and the config that the user wants it to have.
 
     Every method is for the window's thread and returns at once, but `close`, which waits for the end.
     """
 
     state_changed = Signal(str)
-    """The new `HostState`."""
+    """The new `ControllerState`."""
 
     fell_back = Signal(str)
     """A device failed and the session runs without one: the reason."""
@@ -97,30 +97,30 @@ class SessionHost(QObject):
     """Nothing runs: the reason, in one line."""
 
     lost = Signal(list)
-    """The session has lost its devices and waits for them: what to look for, as `gui.background.device_list.Device.spec`."""
+    """The session has lost its devices: specs to wait for, as in `Device.spec` of `gui.background.device_list`."""
 
     _arrived = Signal(object)
 
     def __init__(self, config: SessionConfig, factory: SessionFactory, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.config = config
-        self.state: HostState = "stopped"
+        self.state: ControllerState = "stopped"
         self._factory = factory
         self._session: Session | None = None
         self._on_thread: Session | None = None
-        self._last_report: Report | None = None
+        self._last_report: SessionExport | None = None
         self._kept_gain_db = math.nan
         self._wish = 0
         self._closed = False
         self._thread = ThreadPoolExecutor(1, "session-host")
-        self._arrived.connect(self._take_over)
+        self._arrived.connect(self._adopt_session)
 
-    def start(self, hear: Hear) -> None:
-        """Start a session on the present config, playing `hear`, in place of one that may run.
+    def start(self, monitor: Monitor) -> None:
+        """Start a session on the present config, playing `monitor`, in place of one that may run.
 
         After a device was lost, it goes on from the last estimate.
         """
-        self._wishes("starting", with_changes(self.config, hear=hear))
+        self._wishes("starting", with_changes(self.config, monitor=monitor))
 
     def stop(self) -> None:
         """Stop; nothing happens when nothing runs."""
@@ -151,7 +151,7 @@ class SessionHost(QObject):
             self.failed.emit(str(error))
             return None
 
-    def report(self) -> "Report | None":
+    def report(self) -> "SessionExport | None":
         """What the session that runs, or ran last, has found; None where there was none."""
         return self._session.report(self.config) if self._session is not None else self._last_report
 
@@ -191,27 +191,27 @@ class SessionHost(QObject):
         if self._session is not None:
             self._session.set_reference(**reference_arguments(**changes))
 
-    def set_hear(self, hear: Hear) -> None:
+    def set_monitor(self, monitor: Monitor) -> None:
         """Change what is played, at once where a session runs."""
         if self._session is not None:
-            self._session.set_hear(hear)
+            self._session.set_monitor(monitor)
 
     def freeze(self, frozen: bool) -> None:
         """Hold the estimate, or let it go on."""
         if self._session is not None:
             self._session.freeze(frozen)
 
-    def make_xrun(self) -> None:
+    def simulate_xrun(self) -> None:
         """Let an xrun be heard."""
         if self._session is not None:
-            self._session.make_xrun()
+            self._session.simulate_xrun()
 
     def reset_estimate(self) -> None:
         """Begin the estimate anew, from a gain of one."""
         if self._session is not None:
             self._session.reset_estimate()
 
-    def _wishes(self, state: HostState, config: SessionConfig | None) -> None:
+    def _wishes(self, state: ControllerState, config: SessionConfig | None) -> None:
         if self._closed:  # a window that was closed before it was painted is painted, and starts, once more
             return
         self._wish += 1
@@ -220,7 +220,7 @@ class SessionHost(QObject):
         self._thread.submit(self._replace, self._wish, config)
         self._enter(state)
 
-    def _enter(self, state: HostState) -> None:
+    def _enter(self, state: ControllerState) -> None:
         self.state = state
         self.state_changed.emit(state)
 
@@ -243,7 +243,7 @@ class SessionHost(QObject):
         except Exception as error:
             log.exception("The session did not start")
             problem = f"The session did not start: {type(error).__name__}: {error}"
-        self._arrived.emit(_Arrival(wish, self._on_thread, config, problem))
+        self._arrived.emit(_StartResult(wish, self._on_thread, config, problem))
 
     def _open(self, config: SessionConfig) -> "Session":
         session = self._factory(config)
@@ -254,7 +254,7 @@ class SessionHost(QObject):
             raise
         return session
 
-    def _take_over(self, arrival: _Arrival) -> None:
+    def _adopt_session(self, arrival: _StartResult) -> None:
         if arrival.wish != self._wish:
             return
         if arrival.session is None:
@@ -265,14 +265,14 @@ class SessionHost(QObject):
         if math.isfinite(self._kept_gain_db):
             self._session.reset_estimate(self._kept_gain_db)
             self._kept_gain_db = math.nan
-        self._follow_what_changed_meanwhile(arrival.config)
+        self._apply_pending_changes(arrival.config)
         if arrival.problem is not None:
             runs = arrival.config.model_dump(include={"input", "target", *CHANNELS})
             self.config = with_changes(self.config, **runs)
             self.fell_back.emit(arrival.problem)
         self._enter("running")
 
-    def _follow_what_changed_meanwhile(self, started: SessionConfig) -> None:
+    def _apply_pending_changes(self, started: SessionConfig) -> None:
         assert self._session is not None
         reference, estimator = (
             {name: getattr(self.config, name) for name in names if getattr(self.config, name) != getattr(started, name)}

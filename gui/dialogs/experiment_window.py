@@ -6,12 +6,12 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QMovie, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from gui.background.experiment_runner import Stage
+from gui.background.experiment_runner import ExperimentStatus
 from gui.state_texts import MARKS
 from gui.theme import set_look, tabular
 from rtgain.lessons.experiment_process import ANIMATION
 from rtgain.lessons.lesson import Lesson, Step, emphasized
-from rtgain.lessons.stored_results import measured_numbers
+from rtgain.lessons.stored_results import stored_numbers
 from rtgain.lessons.text_templates import fill
 
 WIDTH = 720
@@ -26,7 +26,7 @@ PLAY_WIDTH = 64
 NOTHING_MORE = "There is no more to this step than is seen and heard live."
 
 
-class ExhibitWindow(QWidget):
+class ExperimentWindow(QWidget):
     """A window beside the main one. It is told which step to show, and how far its experiment is."""
 
     play_wanted = Signal(str)
@@ -65,7 +65,7 @@ class ExhibitWindow(QWidget):
         column.addLayout(top)
         column.addWidget(self.pane, 1)
 
-    def show_step(self, lesson: Lesson, step: Step, stage: Stage) -> None:
+    def show_step(self, lesson: Lesson, step: Step, stage: ExperimentStatus) -> None:
         """Show what there is of `step` by now; the text is there before the experiment was run."""
         self.setWindowTitle(f"{lesson.number} · {step.title}")
         self.status.setText(f"{stage.doing} {DURATION}" if stage.doing else stage.problem)
@@ -105,10 +105,10 @@ class ExhibitWindow(QWidget):
         self.stop_wanted.emit()
         super().closeEvent(event)
 
-    def _parts(self, lesson: Lesson, step: Step, stage: Stage) -> list[QWidget]:
-        numbers = stage.numbers or measured_numbers(lesson.name)
+    def _parts(self, lesson: Lesson, step: Step, stage: ExperimentStatus) -> list[QWidget]:
+        numbers = stage.numbers or stored_numbers(lesson.name)
         parts: list[QWidget] = [_text(fill(why, numbers)) for why in step.why.split("\n\n") if why]
-        if not (parts or step.has_exhibits):
+        if not (parts or step.has_results):
             return [_caption(NOTHING_MORE)]
         if stage.folder is None:
             return parts
@@ -117,7 +117,7 @@ class ExhibitWindow(QWidget):
             parts.append(_text(f"{mark} {fill(finding.text, numbers).rstrip(' ,.:…')} (expected {finding})."))
         if step.animation:
             said = fill(step.animation, numbers)
-            parts += [_film(stage.folder / ANIMATION, said), _caption(said)]
+            parts += [_animation(stage.folder / ANIMATION, said), _caption(said)]
         for name, caption in step.figures.items():
             parts += [_picture(stage.folder / f"{name}.png", fill(caption, numbers)), _caption(fill(caption, numbers))]
         parts += [self._sound(stage.folder / f"{n}.wav", fill(said, numbers)) for n, said in step.sounds.items()]
@@ -170,7 +170,7 @@ def _picture(path: Path, said: str) -> QLabel:
     return picture
 
 
-def _film(path: Path, said: str) -> QLabel:
+def _animation(path: Path, said: str) -> QLabel:
     label = QLabel()
     movie = QMovie(str(path), parent=label)
     label.setMovie(movie)

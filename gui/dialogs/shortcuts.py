@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QDialog, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from gui.control.feedback_guard import HEAR
+from gui.control.feedback_guard import MONITOR_LABELS
 from gui.theme import tabular
 
 
@@ -19,12 +19,13 @@ class Key:
     line: str
 
 
-HEAR_KEYS = tuple(
-    Key(str(index + 1), hear, "Silence" if hear == "mute" else f"Hear {hear}") for index, hear in enumerate(HEAR)
+MONITOR_KEYS = tuple(
+    Key(str(index + 1), monitor, "Silence" if monitor == "mute" else f"Hear {monitor}")
+    for index, monitor in enumerate(MONITOR_LABELS)
 )
 KEYS = (
     Key("Space", "start_or_stop", "Start or stop"),
-    *HEAR_KEYS,
+    *MONITOR_KEYS,
     Key("R", "reset", "Reset the estimate"),
     Key("F", "freeze", "Freeze the estimate, or let it go on"),
     Key("L", "learn", "Show the lessons, or hide them"),

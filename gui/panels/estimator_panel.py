@@ -9,14 +9,14 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushBut
 
 from gui.theme import tabular
 from gui.widgets.check_box import CheckBox
-from gui.widgets.combo_box import Menu, fill, named_menu, show_choice
+from gui.widgets.combo_box import ComboBox, fill, labelled_combo_box, select_data
 from gui.widgets.parameter_row import NAME_WIDTH, NumberBox
 from rtgain.config.names import AURALOSSES, LOSSES, OPTIMIZERS
 from rtgain.config.session_config import SessionConfig
 
 WINDOWS_MS = (21.0, 43.0, 85.0, 171.0, 341.0)
-NOBODY = "nobody"
-RIVALS = ("waveform/SGD@0.01", "waveform/Rprop", "spectral/SGD@0.01", "spectral/Adam", "log-stft/Rprop")
+NO_COMPARISON = "nobody"
+COMPARISONS = ("waveform/SGD@0.01", "waveform/Rprop", "spectral/SGD@0.01", "spectral/Adam", "log-stft/Rprop")
 """The races that the menus offer; others come from a preset and are offered then."""
 
 
@@ -44,33 +44,33 @@ class EstimatorPanel(QFrame):
         self.align = CheckBox("Find the delay")
         self.align.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.align.setToolTip("Find the delay between dry and target, and take it out first")
-        self.rivals = tuple(_menu(f"Race against ({place})", []) for place in ("first", "second"))
+        self.comparisons = tuple(_menu(f"Race against ({place})", []) for place in ("first", "second"))
         self._lay_out()
         for name, menu in (("loss", self.loss), ("optimizer", self.optimizer), ("window_ms", self.window_ms)):
             menu.activated.connect(lambda _, name=name, menu=menu: self.changed.emit({name: menu.currentData()}))
         self.rate.valueChanged.connect(lambda rate: self.changed.emit({"lr": rate or None}))
         self.steps.valueChanged.connect(lambda steps: self.changed.emit({"steps": round(steps) or None}))
         self.align.toggled.connect(lambda on: self.changed.emit({"align": "on" if on else "off"}))
-        for menu in self.rivals:
+        for menu in self.comparisons:
             menu.activated.connect(self._race_chosen)
 
     def show_config(self, config: SessionConfig) -> None:
         """Show what `config` sets; nothing is emitted."""
-        show_choice(self.loss, config.loss, config.loss)
+        select_data(self.loss, config.loss, config.loss)
         self.loss.setToolTip(f"{self.loss.accessibleName()}: {config.loss}")
-        show_choice(self.optimizer, config.optimizer, config.optimizer)
-        show_choice(self.window_ms, config.window_ms, f"{config.window_ms:g} ms")
+        select_data(self.optimizer, config.optimizer, config.optimizer)
+        select_data(self.window_ms, config.window_ms, f"{config.window_ms:g} ms")
         for box, value in ((self.rate, config.lr), (self.steps, config.steps)):
             with QSignalBlocker(box):
                 box.setValue(value or 0)
         with QSignalBlocker(self.align):
             self.align.setChecked(config.align == "on")
-        for index, menu in enumerate(self.rivals):
-            rival = config.race[index] if index < len(config.race) else NOBODY
-            fill(menu, [(name, name) for name in (NOBODY, *RIVALS)])
-            show_choice(menu, rival, rival)
-            menu.setToolTip(f"{menu.accessibleName()}: {rival}")
-        self.rivals[1].setEnabled(bool(config.race))
+        for index, menu in enumerate(self.comparisons):
+            comparison = config.compare[index] if index < len(config.compare) else NO_COMPARISON
+            fill(menu, [(name, name) for name in (NO_COMPARISON, *COMPARISONS)])
+            select_data(menu, comparison, comparison)
+            menu.setToolTip(f"{menu.accessibleName()}: {comparison}")
+        self.comparisons[1].setEnabled(bool(config.compare))
 
     def set_running(self, running: bool) -> None:
         """Offer to hold and to begin anew while a session runs."""
@@ -78,8 +78,8 @@ class EstimatorPanel(QFrame):
         self.reset.setEnabled(running)
 
     def _race_chosen(self) -> None:
-        chosen = [menu.currentData() for menu in self.rivals if menu.currentData() != NOBODY]
-        self.changed.emit({"race": tuple(dict.fromkeys(chosen))})
+        chosen = [menu.currentData() for menu in self.comparisons if menu.currentData() != NO_COMPARISON]
+        self.changed.emit({"compare": tuple(dict.fromkeys(chosen))})
 
     def _lay_out(self) -> None:
         title = QLabel("Estimator")
@@ -102,10 +102,13 @@ class EstimatorPanel(QFrame):
                 line.addWidget(widget, 0 if isinstance(widget, QLabel) else 1)
             grid.addWidget(label, row, 0)
             grid.addLayout(line, row, 1)
-        race = QVBoxLayout()
-        race.setSpacing(6)
-        for widget in (_named("Race against", self.rivals[0]), *self.rivals):  # as wide as their longest names need
-            race.addWidget(widget)
+        compare = QVBoxLayout()
+        compare.setSpacing(6)
+        for widget in (
+            _named("Race against", self.comparisons[0]),
+            *self.comparisons,
+        ):  # as wide as their longest names need
+            compare.addWidget(widget)
         self.freeze = QPushButton("Freeze")
         self.freeze.setCheckable(True)
         self.freeze.setToolTip("Hold the estimate as it is (F)")
@@ -125,15 +128,15 @@ class EstimatorPanel(QFrame):
         column.setSpacing(8)
         column.addWidget(title)
         column.addLayout(grid)
-        column.addLayout(race)
+        column.addLayout(compare)
         column.addWidget(self.align)
         column.addLayout(buttons)
 
 
-def _menu(name: str, entries: Sequence[tuple[str, Any]]) -> Menu:
-    menu = named_menu(name, entries)
+def _menu(name: str, entries: Sequence[tuple[str, Any]]) -> ComboBox:
+    menu = labelled_combo_box(name, entries)
     menu.setMinimumContentsLength(8)
-    menu.setSizeAdjustPolicy(Menu.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    menu.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     return menu
 
 

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton
 
-from gui.background.experiment_runner import NOT_RUN, Stage
+from gui.background.experiment_runner import NOT_RUN, ExperimentStatus
 from gui.state_texts import MARKS
 from gui.theme import tabular, text_width
-from gui.widgets.combo_box import Menu
-from rtgain.config.labels import in_words
+from gui.widgets.combo_box import ComboBox
+from rtgain.config.labels import describe_controls
 from rtgain.lessons.catalogue import LESSONS
-from rtgain.lessons.check_state import Watch, together
-from rtgain.lessons.checks import Moment, Outcome
-from rtgain.lessons.lesson import Lesson, Step, settings_with
-from rtgain.lessons.stored_results import measured_numbers
+from rtgain.lessons.check_state import ExpectationTracker, together
+from rtgain.lessons.checks import Observation, Outcome
+from rtgain.lessons.lesson import Lesson, Step, controls_with_defaults
+from rtgain.lessons.stored_results import stored_numbers
 from rtgain.lessons.text_templates import fill
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ NUMBERS_S = 0.25
 
 SOUNDLESS = "\N{WHITE CIRCLE} Start the sound (Space), and it is checked here as it happens."
 TAKEN_OVER = "\N{BLACK SQUARE} You have the controls. Try what you like; “Set the controls again” brings the step back."
-EXHIBIT_PLAYS = "\N{BLACK SQUARE} A sound of the experiment plays here. “Stop” in its window brings the step back."
+EXPERIMENT_PLAYS = "\N{BLACK SQUARE} A sound of the experiment plays here. “Stop” in its window brings the step back."
 
 
 HEIGHT = 150
 """In pixels: every step fits into it in a window of 1280 by 800. Where notices need room, plots give it."""
 
 
-class LearnPanel(QFrame):
+class LessonPanel(QFrame):
     """Steps through the lessons. It knows no session: it asks for controls, and is shown snapshots."""
 
     controls_wanted = Signal(dict)
@@ -57,7 +57,7 @@ class LearnPanel(QFrame):
         self.setMinimumHeight(HEIGHT)
         self.lesson: Lesson = LESSONS[0]
         self.step: Step = self.lesson.steps[0]
-        self._watches: list[Watch] = []
+        self._watches: list[ExpectationTracker] = []
         self.judges = False
         """Whether the controls are as the step has set them."""
         self._stage = NOT_RUN
@@ -94,7 +94,7 @@ class LearnPanel(QFrame):
 
     def begin(self) -> None:
         """Ask for the present step's controls, and watch for what comes of them."""
-        self.judge_anew()
+        self.restart_checks()
         self.controls_wanted.emit(self.step.settings)
 
     def leave(self) -> None:
@@ -102,19 +102,19 @@ class LearnPanel(QFrame):
         self.judges = False
         self.focus_wanted.emit(None)
 
-    def judge_anew(self) -> None:
+    def restart_checks(self) -> None:
         """Watch for what comes of the controls, which are as the present step has set them."""
         self.judges = True
         self.focus_wanted.emit(self.step.gains_db)
         self._xruns_before = None
         self.xrun.setEnabled(False)  # until there is a count from which it can be told
-        self.watch_anew()
+        self.reset_watchers()
         self.again.setEnabled(False)
         self.outcome_line.setText(SOUNDLESS)
 
-    def watch_anew(self) -> None:
+    def reset_watchers(self) -> None:
         """Forget what has been seen: the estimate begins now. Xruns are still those since the controls were set."""
-        self._watches = [Watch(expectation) for expectation in self.step.expects]
+        self._watches = [ExpectationTracker(expectation) for expectation in self.step.expects]
         self._start_s = None
 
     def show_snapshot(self, snapshot: "Snapshot") -> None:
@@ -130,17 +130,17 @@ class LearnPanel(QFrame):
         if math.isnan(snapshot.gain_db):  # an estimator that is still being loaded is not late yet
             self._start_s = snapshot.time_s
         before = self.outcome
-        moment = Moment.of_snapshot(snapshot, self._start_s, self._xruns_before)
+        moment = Observation.of_snapshot(snapshot, self._start_s, self._xruns_before)
         for watch in self._watches:
             watch.take(moment)
         if self.outcome != before or moment.time_s - self._written_s >= NUMBERS_S:
             self._written_s = moment.time_s
             self._write_outcome()
 
-    def show_experiment(self, stage: Stage) -> None:
+    def show_experiment(self, stage: ExperimentStatus) -> None:
         """Say how far the experiment of the present lesson is, and what it has found for the present step."""
         self._stage = stage
-        if not self.step.has_exhibits:
+        if not self.step.has_results:
             text, tip = "Why?", "Why it is so, in a window of its own"
         elif stage.folder is None:
             text = stage.doing or "Run the experiment"
@@ -152,7 +152,7 @@ class LearnPanel(QFrame):
             tip = "Figures, sounds, what was found and why, in a window of its own"
         self.experiment.setText(text)
         self.experiment.setToolTip(tip)
-        self.experiment.setVisible(self.step.has_exhibits or bool(self.step.why))
+        self.experiment.setVisible(self.step.has_results or bool(self.step.why))
 
     def controls_changed_by_user(self) -> None:
         """The student has moved something: nothing is judged until the controls are set again."""
@@ -164,7 +164,7 @@ class LearnPanel(QFrame):
     def show_exhibit(self, *, plays: bool) -> None:
         """Say whether a sound of the experiment plays, where nothing is judged."""
         if not self.judges:
-            self.outcome_line.setText(EXHIBIT_PLAYS if plays else TAKEN_OVER)
+            self.outcome_line.setText(EXPERIMENT_PLAYS if plays else TAKEN_OVER)
 
     def choose_lesson(self, index: int) -> None:
         """Begin the lesson at that place of `LESSONS`."""
@@ -186,7 +186,7 @@ class LearnPanel(QFrame):
         self.step_changed.emit()
 
     def _show_step(self) -> None:
-        step, numbers = self.step, measured_numbers(self.lesson.name)
+        step, numbers = self.step, stored_numbers(self.lesson.name)
         self._watches = []
         self._stage = NOT_RUN
         place, count = self.step_index, len(self.lesson.steps)
@@ -205,7 +205,7 @@ class LearnPanel(QFrame):
     def _moved(self) -> str:
         """The controls that the present step has moved, against the step before, or against all that may be there."""
         place, lesson = self.step_index, LESSONS.index(self.lesson)
-        befores = [self.lesson.steps[place - 1].settings] if place else [settings_with()]
+        befores = [self.lesson.steps[place - 1].settings] if place else [controls_with_defaults()]
         if lesson and not place:  # from the last lesson, or by the menu
             befores.append(LESSONS[lesson - 1].steps[-1].settings)
         moved = {
@@ -213,7 +213,7 @@ class LearnPanel(QFrame):
             for name, value in self.step.settings.items()
             if any(value != before[name] for before in befores)
         }
-        return in_words(moved)
+        return describe_controls(moved)
 
     def _write_outcome(self) -> None:
         """What there is, once all has been seen; before, the first that is still open."""
@@ -230,7 +230,7 @@ class LearnPanel(QFrame):
         self.outcome_line.setText(f"{MARKS[outcome]} {line}")
 
     def _make_parts(self) -> None:
-        self.menu = Menu()
+        self.menu = ComboBox()
         self.menu.setAccessibleName("Lesson")
         self.menu.addItems([f"{lesson.number} · {lesson.title}" for lesson in LESSONS])
         self.menu.activated.connect(self.choose_lesson)

@@ -10,12 +10,12 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
 from gui.plots.legend import LegendKey
 from gui.theme import LIGHT, Theme, set_look, tabular, text_width
 from rtgain import number_format
-from rtgain.output.curve_styles import DIFFERENCE, DRY, ESTIMATE, TARGET, Curve
+from rtgain.output.curve_styles import DIFFERENCE, DRY, ESTIMATE, TARGET, CurveStyle
 
 if TYPE_CHECKING:
     from rtgain.records.snapshot import Snapshot
 
-SIGNALS: dict[str, Curve] = {"dry": DRY, "target": TARGET, "matched": ESTIMATE, "difference": DIFFERENCE}
+SIGNALS: dict[str, CurveStyle] = {"dry": DRY, "target": TARGET, "matched": ESTIMATE, "difference": DIFFERENCE}
 COLUMNS = {"peak_dbfs": "Peak", "rms_dbfs": "RMS", "lufs": "LUFS"}
 MEANINGS = {
     "peak_dbfs": "The highest sample, held a moment; dB re full scale",
@@ -48,7 +48,7 @@ class PeakHold:
 class MeterBar(QWidget):
     """RMS as a bar, the held peak as a stroke, from −60 dBFS to full scale."""
 
-    def __init__(self, curve: Curve) -> None:
+    def __init__(self, curve: CurveStyle) -> None:
         super().__init__()
         self._curve = curve
         self._theme = LIGHT

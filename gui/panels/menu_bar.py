@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QMenu, QMenuBar
 
 from gui.settings import ThemeChoice, presets
 
-Deed = Callable[[], object]
+Callback = Callable[[], object]
 
 
 class MenuBar(QMenuBar):
@@ -21,22 +21,22 @@ class MenuBar(QMenuBar):
     theme_chosen = Signal(str)
     """The user wants this `ThemeChoice`."""
 
-    def __init__(self, deeds: dict[str, Deed]) -> None:
+    def __init__(self, handlers: dict[str, Callback]) -> None:
         super().__init__()
         file = self.addMenu("&File")
-        self._add(file, "Open file…", deeds["open_file"], "Ctrl+O")
+        self._add(file, "Open file…", handlers["open_file"], "Ctrl+O")
         file.addSeparator()
         self.presets = file.addMenu("Presets")
         self.presets.aboutToShow.connect(self._list_presets)
-        self._add(file, "Open preset file…", deeds["open_preset"])
-        self._add(file, "Save preset…", deeds["save_preset"], "Ctrl+S")
+        self._add(file, "Open preset file…", handlers["open_preset"])
+        self._add(file, "Save preset…", handlers["save_preset"], "Ctrl+S")
         file.addSeparator()
-        self._add(file, "Export…", deeds["export"], "Ctrl+E")
+        self._add(file, "Export…", handlers["export"], "Ctrl+E")
         file.addSeparator()
-        self._add(file, "Quit", deeds["quit"], "Ctrl+Q")
+        self._add(file, "Quit", handlers["quit"], "Ctrl+Q")
         view = self.addMenu("&View")
-        self._add(view, "Lessons", deeds["learn"], "L")
-        self._add(view, "Let all plots follow", deeds["follow"])
+        self._add(view, "Lessons", handlers["learn"], "L")
+        self._add(view, "Let all plots follow", handlers["follow"])
         view.addSeparator()
         self.themes: dict[ThemeChoice, QAction] = {}
         group = QActionGroup(self)
@@ -47,9 +47,9 @@ class MenuBar(QMenuBar):
             view.addAction(action)
             self.themes[name] = action
         help_ = self.addMenu("&Help")
-        self._add(help_, "Keys", deeds["show_keys"], "F1")
-        self._add(help_, "Open the folder of the log", deeds["open_log_folder"])
-        self._add(help_, "About rtgain", deeds["show_about"])
+        self._add(help_, "Keys", handlers["show_keys"], "F1")
+        self._add(help_, "Open the folder of the log", handlers["open_log_folder"])
+        self._add(help_, "About rtgain", handlers["show_about"])
 
     def show_theme_choice(self, choice: ThemeChoice) -> None:
         """Mark the colors that are chosen; nothing is emitted."""
@@ -63,7 +63,7 @@ class MenuBar(QMenuBar):
         if self.presets.isEmpty():
             self.presets.addAction("None saved yet").setEnabled(False)
 
-    def _add(self, menu: QMenu, text: str, deed: Deed, key: str = "") -> None:
+    def _add(self, menu: QMenu, text: str, deed: Callback, key: str = "") -> None:
         """Add an entry. The key is only named: `gui.dialogs.shortcuts` owns the keys."""
         action = menu.addAction(f"{text}\t{key}" if key else text)
         action.triggered.connect(lambda _=False: deed())

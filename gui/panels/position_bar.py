@@ -24,7 +24,7 @@ def clock_time(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-def place_in(position_s: float, length_s: float) -> str:
+def format_position(position_s: float, length_s: float) -> str:
     """Where in a sound, and how long that is: ``1:05 / 3:20``, of a short one ``0.4 / 0.5 s``."""
     if length_s < SHORT_S:
         return f"{position_s:.1f} / {length_s:.1f} s"
@@ -59,7 +59,7 @@ class PositionBar(QWidget):
         self.setVisible(snapshot.length_s is not None)
         if snapshot.length_s is None:
             return
-        self.time.setText(place_in(snapshot.position_s, snapshot.length_s))
+        self.time.setText(format_position(snapshot.position_s, snapshot.length_s))
         if not self.slider.isSliderDown():
             with QSignalBlocker(self.slider):
                 self.slider.setRange(0, int(snapshot.length_s * STEPS_PER_SECOND))

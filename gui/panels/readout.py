@@ -55,7 +55,7 @@ class Readout(QFrame):
 
     def show_snapshot(self, snapshot: "Snapshot", *, frozen: bool = False, aligns: bool = True) -> None:
         """Show the newest estimate, or the one that is `frozen`; a delay only where it `aligns`, that is, finds it."""
-        state = "late" if snapshot.estimate_late else snapshot.state
+        state = "late" if snapshot.estimate_is_stale else snapshot.state
         if frozen and state != "waiting":
             state = "frozen"
         self._show(snapshot.gain_db, snapshot.gain_linear, snapshot.std_db, snapshot.polarity, state)

@@ -5,10 +5,10 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout
 
-from gui.panels.routing_panel import EndsPanel
+from gui.panels.routing_panel import RoutingPanel
 from gui.theme import tabular
 from gui.widgets.check_box import CheckBox
-from gui.widgets.combo_box import named_menu
+from gui.widgets.combo_box import labelled_combo_box
 from gui.widgets.parameter_row import NAME_WIDTH, ParameterRow
 from rtgain.config.labels import TARGETS
 from rtgain.config.session_config import SessionConfig
@@ -36,12 +36,14 @@ class ReferencePanel(QFrame):
         self.noise.box.setSpecialValueText("none")
         self.invert = CheckBox("Invert polarity")
         self.invert.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.ends = EndsPanel()
+        self.ends = RoutingPanel()
         self._why_not = QLabel()
         self._why_not.setProperty("look", "muted")
         self._why_not.setWordWrap(True)
 
-        self.target = named_menu("Where the target comes from", [(label, name) for name, label in TARGETS.items()])
+        self.target = labelled_combo_box(
+            "Where the target comes from", [(label, name) for name, label in TARGETS.items()]
+        )
         title = QLabel("Target")
         title.setFont(tabular(title.font(), bold=True))
         title.setFixedWidth(NAME_WIDTH)
@@ -79,9 +81,9 @@ class ReferencePanel(QFrame):
         own_path = config.target == "reference"
         for row in (self.gain, self.phase, self.delay, self.noise, self.invert):
             row.setEnabled(own_path)
-        self._say_why_not(config)
+        self._show_disabled_reason(config)
 
-    def _say_why_not(self, config: SessionConfig) -> None:
+    def _show_disabled_reason(self, config: SessionConfig) -> None:
         reasons = {
             "reference": ""
             if config.automation is None

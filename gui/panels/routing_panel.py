@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from gui.widgets.combo_box import Menu, fill, named_menu, show_choice
-from gui.widgets.device_combo_box import EndMenu
+from gui.widgets.combo_box import ComboBox, fill, labelled_combo_box, select_data
+from gui.widgets.device_combo_box import DeviceComboBox
 from gui.widgets.parameter_row import NAME_WIDTH
 from rtgain.config.names import SYNTHETIC_INPUTS
 from rtgain.config.session_config import SessionConfig
 
 if TYPE_CHECKING:
-    from rtgain.records.snapshot import Channels
+    from rtgain.records.snapshot import ChannelCounts
 
 Entry = tuple[str, int | None]
 """A menu's text, and the channel that it stands for; None is the default."""
 
 
-class EndsPanel(QWidget):
+class RoutingPanel(QWidget):
     """A row for each choice that there is; nothing is shown where there is none."""
 
     chosen = Signal(dict)
@@ -27,13 +27,13 @@ class EndsPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.input = EndMenu("Input that hears the target", "inputs")
+        self.input = DeviceComboBox("Input that hears the target", "inputs")
         self.dry, self.target_, self.output = (
-            named_menu(name) for name in ("Dry channel", "Target channel", "Output channel")
+            labelled_combo_box(name) for name in ("Dry channel", "Target channel", "Output channel")
         )
-        self._rows: list[tuple[QLabel, Menu]] = []
+        self._rows: list[tuple[QLabel, ComboBox]] = []
         self._config = SessionConfig()
-        self._channels: Channels | None = None
+        self._channels: ChannelCounts | None = None
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(8)
@@ -57,7 +57,7 @@ class EndsPanel(QWidget):
         self._config = config
         self._fill()
 
-    def show_channels(self, channels: "Channels") -> None:
+    def show_channels(self, channels: "ChannelCounts") -> None:
         """Offer the channels that the session has; nothing is emitted."""
         if channels != self._channels:
             self._channels = channels
@@ -88,7 +88,7 @@ class EndsPanel(QWidget):
             menu.setVisible(is_choice)
         self.setVisible(any(choices))
 
-    def _choose(self, name: str, menu: Menu, other: str) -> None:
+    def _choose(self, name: str, menu: ComboBox, other: str) -> None:
         """Two signals of one place change places where one takes the other's channel."""
         config, channel = self._config, menu.currentData()
         now = {"dry_channel": config.resolved_dry_channel, "target_channel": config.resolved_target_channel}
@@ -98,11 +98,11 @@ class EndsPanel(QWidget):
         self.chosen.emit(changes)
 
 
-def _offer(menu: Menu, entries: Sequence[Entry], channel: int | None) -> None:
+def _offer(menu: ComboBox, entries: Sequence[Entry], channel: int | None) -> None:
     """Offer `entries`, and stand at `channel`, which is offered although it is not there; None is the first, if any."""
     fill(menu, entries)
     if channel is not None:
-        show_choice(menu, channel, str(channel))
+        select_data(menu, channel, str(channel))
 
 
 def _numbers(count: int) -> list[Entry]:

@@ -17,14 +17,14 @@ LOAD_LIMIT = 0.8
 
 
 @dataclass(frozen=True)
-class Reading:
+class StatusItem:
     """One entry of the strip: its text, and whether it tells of a fault."""
 
     text: str
     fault: bool = False
 
 
-def readings(snapshot: "Snapshot") -> dict[str, Reading]:
+def status_items(snapshot: "Snapshot") -> dict[str, StatusItem]:
     """The strip's entries for `snapshot`, by the names of `ROOM`."""
     speed = snapshot.frames_per_second / snapshot.sample_rate
     wrong_speed = math.isfinite(speed) and abs(speed - 1) > SPEED_TOLERANCE and snapshot.running
@@ -34,15 +34,15 @@ def readings(snapshot: "Snapshot") -> dict[str, Reading]:
     rate = number_format.sample_rate(snapshot.sample_rate)
     estimates = number_format.number(snapshot.estimates_per_second, 0)
     return {
-        "format": Reading(f"{rate} · {snapshot.block} frames · {1000 * block_s:.1f} ms"),
-        "xruns": Reading(f"xruns {snapshot.xruns}", snapshot.xruns > 0),
-        "load": Reading(f"callback {number_format.percent(snapshot.load, 1)}", snapshot.load > LOAD_LIMIT),
-        "estimator": Reading(f"estimator {estimates}/s, {age} old", snapshot.estimate_late),
-        "speed": Reading(
+        "format": StatusItem(f"{rate} · {snapshot.block} frames · {1000 * block_s:.1f} ms"),
+        "xruns": StatusItem(f"xruns {snapshot.xruns}", snapshot.xruns > 0),
+        "load": StatusItem(f"callback {number_format.percent(snapshot.load, 1)}", snapshot.load > LOAD_LIMIT),
+        "estimator": StatusItem(f"estimator {estimates}/s, {age} old", snapshot.estimate_is_stale),
+        "speed": StatusItem(
             f"{what} at {number_format.percent(speed, 0)}{_slow_or_fast(speed) if wrong_speed else ''}", wrong_speed
         ),
-        "dropped": Reading(f"dropped {snapshot.dropped_frames} frames", snapshot.dropped_frames > 0),
-        "restarts": Reading(f"restarts {snapshot.estimator_restarts}", snapshot.estimator_restarts > 0),
+        "dropped": StatusItem(f"dropped {snapshot.dropped_frames} frames", snapshot.dropped_frames > 0),
+        "restarts": StatusItem(f"restarts {snapshot.estimator_restarts}", snapshot.estimator_restarts > 0),
     }
 
 
@@ -72,8 +72,8 @@ MEANINGS = {
 }
 
 
-class HealthStrip(QFrame):
-    """Shows `readings`; what is not known yet stands as a dash."""
+class StatusStrip(QFrame):
+    """Shows `status_items`; what is not known yet stands as a dash."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class HealthStrip(QFrame):
     def show_snapshot(self, snapshot: "Snapshot") -> None:
         """Bring every entry up to date."""
         self.labels["format"].setToolTip(f"{MEANINGS['format']}\n{snapshot.description}")
-        for name, reading in readings(snapshot).items():
+        for name, reading in status_items(snapshot).items():
             label = self.labels[name]
             set_look(label, "fault" if reading.fault else "muted")
             label.setText(reading.text)

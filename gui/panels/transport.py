@@ -6,12 +6,12 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from gui.background.device_list import Device
-from gui.control.feedback_guard import HEAR
-from gui.control.session_controller import HostState
-from gui.widgets.device_combo_box import EndMenu, SourceMenu
-from rtgain.config.names import Hear
+from gui.control.feedback_guard import MONITOR_LABELS
+from gui.control.session_controller import ControllerState
+from gui.widgets.device_combo_box import DeviceComboBox, SourceComboBox
+from rtgain.config.names import Monitor
 
-START_LABELS: dict[HostState, str] = {
+START_LABELS: dict[ControllerState, str] = {
     "stopped": "\N{BLACK RIGHT-POINTING TRIANGLE}\N{VARIATION SELECTOR-15}  Start",
     "starting": "Starting…",
     "running": "\N{BLACK SQUARE}  Stop",
@@ -19,7 +19,7 @@ START_LABELS: dict[HostState, str] = {
 }
 
 
-class HearSwitch(QWidget):
+class MonitorSelector(QWidget):
     """What is heard: five buttons in a row, one of them down."""
 
     chosen = Signal(str)
@@ -28,27 +28,27 @@ class HearSwitch(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._group = QButtonGroup(self)
-        self.buttons: dict[Hear, QPushButton] = {}
+        self.buttons: dict[Monitor, QPushButton] = {}
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
-        for index, hear in enumerate(HEAR):
-            button = QPushButton(hear.capitalize())
+        for index, monitor in enumerate(MONITOR_LABELS):
+            button = QPushButton(monitor.capitalize())
             button.setCheckable(True)
             button.setProperty("look", "segment")
-            button.setProperty("place", {0: "first", len(HEAR) - 1: "last"}.get(index, "middle"))
-            button.setAccessibleName(f"Hear {hear}" if hear != "mute" else "Mute")
+            button.setProperty("place", {0: "first", len(MONITOR_LABELS) - 1: "last"}.get(index, "middle"))
+            button.setAccessibleName(f"Hear {monitor}" if monitor != "mute" else "Mute")
             button.setToolTip(f"Key {index + 1}")
-            button.clicked.connect(lambda _=False, hear=hear: self.chosen.emit(hear))
+            button.clicked.connect(lambda _=False, monitor=monitor: self.chosen.emit(monitor))
             self._group.addButton(button)
-            self.buttons[hear] = button
+            self.buttons[monitor] = button
             row.addWidget(button)
 
-    def show_heard(self, hear: Hear) -> None:
+    def show_heard(self, monitor: Monitor) -> None:
         """Show what is played; nothing is emitted. Tab leads to it, and the arrow keys on from there."""
         for name, button in self.buttons.items():
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus if name == hear else Qt.FocusPolicy.NoFocus)
-        self.buttons[hear].setChecked(True)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus if name == monitor else Qt.FocusPolicy.NoFocus)
+        self.buttons[monitor].setChecked(True)
 
 
 class Transport(QWidget):
@@ -61,22 +61,22 @@ class Transport(QWidget):
         self.start_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.start_button.setToolTip("Space")
         self.start_button.setFixedWidth(112)
-        self.source = SourceMenu()
-        self.output = EndMenu("Output", "outputs")
+        self.source = SourceComboBox()
+        self.output = DeviceComboBox("Output", "outputs")
         self.output.setFixedWidth(140)
-        self.hear = HearSwitch()
+        self.monitor = MonitorSelector()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
         row.addWidget(self.start_button)
-        for name, widget in (("Source", self.source), ("Output", self.output), ("Hear", self.hear)):
+        for name, widget in (("Source", self.source), ("Output", self.output), ("Hear", self.monitor)):
             row.addSpacing(8)
             row.addWidget(_caption(name, widget))
             row.addWidget(widget)
         row.addStretch(1)
         self.show_state("stopped")
 
-    def show_state(self, state: HostState) -> None:
+    def show_state(self, state: ControllerState) -> None:
         """Let the start button say what it will do in `state`."""
         self.start_button.setText(START_LABELS[state])
         self.start_button.setAccessibleName("Start" if state == "stopped" else "Stop")

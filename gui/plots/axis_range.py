@@ -10,7 +10,7 @@ LOWEST_DB, HIGHEST_DB = -120.0, 60.0
 MARGIN = 0.06
 """Share of the span that stays free above and below the curves."""
 
-PATIENCE_S = 1.5
+SHRINK_DELAY_S = 1.5
 """How long a smaller range must have been enough before the axis takes it."""
 
 
@@ -63,7 +63,7 @@ class SteppedRange:
         if narrower and self.current.holds(low, high):
             if self._too_wide_since_s is None:
                 self._too_wide_since_s = now_s
-            if now_s - self._too_wide_since_s < PATIENCE_S:
+            if now_s - self._too_wide_since_s < SHRINK_DELAY_S:
                 return False
         self._too_wide_since_s = None
         changed = wanted != self.current
@@ -96,7 +96,7 @@ class SteppedPeak:
             self.current = wanted
         elif self._too_wide_since_s is None:
             self._too_wide_since_s = now_s
-        elif now_s - self._too_wide_since_s >= PATIENCE_S:
+        elif now_s - self._too_wide_since_s >= SHRINK_DELAY_S:
             self._too_wide_since_s = None
             self.current = wanted
         return self.current

@@ -15,11 +15,11 @@ from gui.plots.legend import Legend, band_color
 from gui.plots.plot_card import Axis, Line, PlotCard
 from gui.theme import LIGHT, Theme
 from rtgain.number_format import number
-from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE, FIRST_RIVAL, LEAST_SQUARES, REFERENCE, SECOND_RIVAL
+from rtgain.output.curve_styles import CLOSED_FORM, COMPARISON_1, COMPARISON_2, ESTIMATE, LEAST_SQUARES, REFERENCE
 
 if TYPE_CHECKING:
     from rtgain.records.history import History
-    from rtgain.records.snapshot import Rival
+    from rtgain.records.snapshot import Comparison
 
 SHOWN_S = 20
 FIRST_RANGE = AxisRange(-25.0, 5.0, 5.0)
@@ -28,7 +28,7 @@ ESTIMATED = {"gain_est_db": ESTIMATE, "least_squares_db": LEAST_SQUARES, "gain_o
 """What is drawn under the reference, from the lowest up: dots and dashes over the solid line, so all show where
 they agree."""
 
-RIVALS = (FIRST_RIVAL, SECOND_RIVAL)
+COMPARISONS = (COMPARISON_1, COMPARISON_2)
 
 Trace = NDArray[np.float64]
 
@@ -62,7 +62,7 @@ def extent(*traces: Trace) -> tuple[float, float]:
     return (float(known.min()), float(known.max())) if known.size else (np.nan, np.nan)
 
 
-def without_outliers(trace: Trace) -> Trace:
+def central_90_percent(trace: Trace) -> Trace:
     """The middle nine tenths of the known values of `trace`: the closed form of near silence may be anything."""
     known = trace[np.isfinite(trace)]
     return np.quantile(known, (0.05, 0.95)) if known.size else known
@@ -74,7 +74,7 @@ class GainPlot(PlotCard):
     def __init__(self) -> None:
         self.range = SteppedRange(FIRST_RANGE)
         self.focus: AxisRange | None = None
-        lines = [(curve, curve.label) for curve in (REFERENCE, ESTIMATE, CLOSED_FORM, LEAST_SQUARES, *RIVALS)]
+        lines = [(curve, curve.label) for curve in (REFERENCE, ESTIMATE, CLOSED_FORM, LEAST_SQUARES, *COMPARISONS)]
         bands = [(ESTIMATE, "± one std"), (CLOSED_FORM, "± bound")]
         super().__init__(
             "Gain over time, dB",
@@ -84,7 +84,7 @@ class GainPlot(PlotCard):
             y=_level_axis(FIRST_RANGE),
         )
         self.bands = {"std_db": self._add_band(), "bound_db": self._add_band()}
-        self.rivals = [self.add_line(curve) for curve in RIVALS]
+        self.comparisons = [self.add_line(curve) for curve in COMPARISONS]
         self.estimated = {field: self.add_line(curve) for field, curve in ESTIMATED.items()}
         self.reference = self.add_line(REFERENCE)
         self._name_rivals(())
@@ -96,24 +96,29 @@ class GainPlot(PlotCard):
         self._show_level_axis()
 
     def show_history(
-        self, history: "History", now_s: float, rivals: Sequence["Rival"] = (), *, gain_now_db: float = np.nan
+        self,
+        history: "History",
+        now_s: float,
+        comparisons: Sequence["Comparison"] = (),
+        *,
+        reference_gain_db: float = np.nan,
     ) -> None:
-        """Draw `history`, and those of `rivals`, as they look at `now_s` (seconds of the session's time).
+        """Draw `history`, and those of `comparisons`, as they look at `now_s` (seconds of the session's time).
 
-        The reference goes on to `gain_now_db`, now: who turns the gain need not wait for the windows that hear it.
+        The reference curve extends to `reference_gain_db`, the gain now: a change shows before its first window.
         Where estimates were left out, it alone goes on.
         """
         if self.frozen:
             return
-        self.keep_sharp()
-        reference_db = np.append(history.gain_true_db, gain_now_db)
+        self.update_pen_widths()
+        reference_db = np.append(history.gain_true_db, reference_gain_db)
         self._draw(self.reference, np.append(history.time_s, now_s), now_s, reference_db)
-        history = history.parted()
+        history = history.with_gap_markers()
         for field, line in self.estimated.items():
             self._draw(line, history.time_s, now_s, getattr(history, field))
-        self._name_rivals([rival.name for rival in rivals])
-        for index, line in enumerate(self.rivals):
-            trace = rivals[index].history.parted() if index < len(rivals) else None
+        self._name_rivals([comparison.name for comparison in comparisons])
+        for index, line in enumerate(self.comparisons):
+            trace = comparisons[index].history.with_gap_markers() if index < len(comparisons) else None
             self._draw(line, *((trace.time_s, now_s, trace.gain_est_db) if trace else (_NONE, now_s, _NONE)))
         ago_s = history.time_s - now_s
         for name, band in self.bands.items():
@@ -121,9 +126,9 @@ class GainPlot(PlotCard):
             outline = band_outline(ago_s, history.gain_est_db - spread_db, history.gain_est_db + spread_db)
             band.setPath(pg.arrayToQPath(*outline, connect="finite", finiteCheck=False))
         shown = ago_s >= -SHOWN_S
-        closed_form = without_outliers(history.gain_opt_db[shown])
-        raced = [without_outliers(rival.history.gain_est_db) for rival in rivals]
-        known_db = history.gain_est_db[shown], history.gain_true_db[shown], np.array([gain_now_db])
+        closed_form = central_90_percent(history.gain_opt_db[shown])
+        raced = [central_90_percent(comparison.history.gain_est_db) for comparison in comparisons]
+        known_db = history.gain_est_db[shown], history.gain_true_db[shown], np.array([reference_gain_db])
         ends = extent(*known_db, closed_form, *raced)
         if self.range.follow(*ends, now_s):
             self._show_level_axis()
@@ -149,7 +154,7 @@ class GainPlot(PlotCard):
         return pen
 
     def _name_rivals(self, names: Sequence[str]) -> None:
-        for index in range(len(RIVALS)):
+        for index in range(len(COMPARISONS)):
             self.legend.show_entry(4 + index, index < len(names))
             if index < len(names):
                 self.legend.rename(4 + index, names[index])

@@ -8,15 +8,15 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from gui.theme import LIGHT, Theme
 from gui.widgets.flow_layout import FlowLayout
-from rtgain.output.curve_styles import Curve
+from rtgain.output.curve_styles import CurveStyle
 
-Entry = tuple[Curve, str]
+Entry = tuple[CurveStyle, str]
 """A curve, and what a legend calls it."""
 
 BAND_OPACITY = 0.22
 
 
-def curve_pen(curve: Curve, theme: Theme, width: int = 1) -> QPen:
+def curve_pen(curve: CurveStyle, theme: Theme, width: int = 1) -> QPen:
     """The pen of `curve`, `width` pixels of the screen wide."""
     pen = cosmetic_pen(curve.color(dark=theme.dark), width)
     if curve.dash:
@@ -33,7 +33,7 @@ def cosmetic_pen(color: str, width: int = 1) -> QPen:
     return pen
 
 
-def band_color(curve: Curve, theme: Theme) -> QColor:
+def band_color(curve: CurveStyle, theme: Theme) -> QColor:
     """The fill of a band around `curve`."""
     color = QColor(curve.color(dark=theme.dark))
     color.setAlphaF(BAND_OPACITY)
@@ -80,7 +80,7 @@ class Legend(QWidget):
 class LegendKey(QWidget):
     """A short sample of a curve's line, or of a band around it."""
 
-    def __init__(self, curve: Curve, *, band: bool = False) -> None:
+    def __init__(self, curve: CurveStyle, *, band: bool = False) -> None:
         super().__init__()
         self._curve = curve
         self._band = band

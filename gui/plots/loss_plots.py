@@ -12,13 +12,13 @@ from gui.plots.legend import Legend, cosmetic_pen
 from gui.plots.plot_card import Axis, PlotCard
 from gui.theme import LIGHT, Theme
 from rtgain.number_format import number
-from rtgain.output.curve_styles import ESTIMATE, FIRST_RIVAL, Curve
+from rtgain.output.curve_styles import COMPARISON_1, ESTIMATE, CurveStyle
 
 if TYPE_CHECKING:
     from rtgain.records.history import History
     from rtgain.records.snapshot import Snapshot
 
-WAVEFORM = Curve("waveform L1", FIRST_RIVAL.light, FIRST_RIVAL.dark, FIRST_RIVAL.dash)
+WAVEFORM = CurveStyle("waveform L1", COMPARISON_1.light, COMPARISON_1.dark, COMPARISON_1.dash)
 """Drawn as a rival, which it is; the estimate's color is the loss in use."""
 
 LOWEST_LOSS = 1e-7
@@ -58,7 +58,7 @@ class LossCurvePlot(PlotCard):
             for point in self.points.values():
                 point.setData([], [])
             return
-        self.keep_sharp()
+        self.update_pen_widths()
         self.loss.show_points(curves.gain, curves.loss)
         self.waveform.show_points(curves.gain, curves.waveform)
         self.points[ESTIMATE].setData([curves.gain_est], [curves.loss_est])
@@ -99,9 +99,9 @@ class LossOverTimePlot(PlotCard):
         """Draw the loss of `history` as it looks at `now_s`."""
         if self.frozen:
             return
-        self.keep_sharp()
+        self.update_pen_widths()
         self.legend.rename(0, loss)
-        history = history.parted()
+        history = history.with_gap_markers()
         self.loss.show_points(history.time_s - now_s, np.log10(np.maximum(history.loss, LOWEST_LOSS)))
 
 

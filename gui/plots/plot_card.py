@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from gui.plots.legend import Legend, cosmetic_pen, curve_pen
 from gui.theme import LIGHT, Theme, tabular
-from rtgain.output.curve_styles import Curve
+from rtgain.output.curve_styles import CurveStyle
 
 Trace = NDArray[np.float64] | NDArray[np.float32]
 
@@ -44,7 +44,7 @@ class Axis:
 class Line(QGraphicsPathItem):
     """One curve. pyqtgraph's own item finds bounds, downsamples and checks: 0.45 ms a curve and frame, this 0.15."""
 
-    def __init__(self, curve: Curve) -> None:
+    def __init__(self, curve: CurveStyle) -> None:
         super().__init__()
         self.curve = curve
         self.smooth = True
@@ -92,7 +92,7 @@ class PlotCard(QFrame):
         column.addWidget(self.plot, 1)
         self._show_axes()
 
-    def add_line(self, curve: Curve) -> Line:
+    def add_line(self, curve: CurveStyle) -> Line:
         """A new line in the style of `curve`, over those that are there."""
         line = Line(curve)
         self._item.getViewBox().addItem(line, ignoreBounds=True)
@@ -114,7 +114,7 @@ class PlotCard(QFrame):
         self._item.showGrid(x=False, y=False)
         self._grid.show()
         self._show_axes()
-        self._say_mode()
+        self._show_mode()
 
     def save(self, path: str) -> None:
         """Write the card as it looks to a PNG (or whatever the ending says); `not_saved` tells where that fails."""
@@ -131,12 +131,12 @@ class PlotCard(QFrame):
         self.legend.show_theme(theme)
         self._choose_pens()
 
-    def keep_sharp(self) -> None:
+    def update_pen_widths(self) -> None:
         """Choose the pens anew where the window has moved to a screen of another resolution."""
         if self._ratio != self.devicePixelRatioF():
             self._choose_pens()
 
-    def pen(self, curve: Curve) -> QPen:
+    def pen(self, curve: CurveStyle) -> QPen:
         """The pen for `curve`, as wide as one pixel of an ordinary screen, on any screen."""
         return curve_pen(curve, self._theme, max(1, round(self._ratio)))
 
@@ -177,13 +177,13 @@ class PlotCard(QFrame):
         for name in ("left", "bottom"):
             self._item.getAxis(name).setTicks(None)
         self._item.showGrid(x=True, y=True, alpha=0.15)
-        self._say_mode()
+        self._show_mode()
 
     def _set_frozen(self, frozen: bool) -> None:
         self.frozen = frozen
-        self._say_mode()
+        self._show_mode()
 
-    def _say_mode(self) -> None:
+    def _show_mode(self) -> None:
         modes = [name for name, on in (("zoomed", self.zoomed), ("frozen", self.frozen)) if on]
         self._mode.setText(f"{' and '.join(modes)}: double click to follow" if modes else "")
 

@@ -39,7 +39,7 @@ class SpectrumPlot(PlotCard):
         scope = snapshot.scope
         if self.frozen or scope is None:
             return
-        self.keep_sharp()
+        self.update_pen_widths()
         decades = np.log10(scope.frequency_hz)
         for field, item in self.curves.items():
             item.show_points(decades, np.maximum(getattr(scope, field), LOWEST_DBFS))
@@ -66,7 +66,7 @@ class WaveformPlot(PlotCard):
         scope = snapshot.scope
         if self.frozen or scope is None:
             return
-        self.keep_sharp()
+        self.update_pen_widths()
         frames = min(round(SHOWN_MS * 1e-3 * snapshot.sample_rate), len(scope.target))
         start = first_rise(scope.target[: len(scope.target) - frames])
         time_ms = 1e3 * np.arange(frames) / snapshot.sample_rate

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox
 from gui.widgets.check_box import _draw_stroke
 
 
-class Menu(QComboBox):
+class ComboBox(QComboBox):
     """A combo box with an arrow; a text that is too long for it is cut in its middle."""
 
     def initStyleOption(self, option: QStyleOptionComboBox) -> None:
@@ -28,9 +28,9 @@ class Menu(QComboBox):
         _draw_stroke(self, color, [QPointF(x - 4, y - 2), QPointF(x, y + 2), QPointF(x + 4, y - 2)])
 
 
-def named_menu(name: str, entries: Sequence[tuple[str, Any]] = ()) -> Menu:
+def labelled_combo_box(name: str, entries: Sequence[tuple[str, Any]] = ()) -> ComboBox:
     """A menu of texts and the values that they stand for, which Tab reaches and a click does not keep."""
-    menu = Menu()
+    menu = ComboBox()
     menu.setAccessibleName(name)
     menu.setToolTip(name)
     menu.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -38,7 +38,7 @@ def named_menu(name: str, entries: Sequence[tuple[str, Any]] = ()) -> Menu:
     return menu
 
 
-def fill(menu: Menu, entries: Sequence[tuple[str, Any]]) -> None:
+def fill(menu: ComboBox, entries: Sequence[tuple[str, Any]]) -> None:
     """Offer `entries` alone; `menu` stands at the first, and nothing is emitted."""
     with QSignalBlocker(menu):
         menu.clear()
@@ -46,7 +46,7 @@ def fill(menu: Menu, entries: Sequence[tuple[str, Any]]) -> None:
             menu.addItem(label, value)
 
 
-def show_choice(menu: Menu, value: Any, label: str) -> None:
+def select_data(menu: ComboBox, value: Any, label: str) -> None:
     """Let `menu` stand at `value`, which is added where it is not offered yet; nothing is emitted."""
     with QSignalBlocker(menu):
         if menu.findData(value) < 0:

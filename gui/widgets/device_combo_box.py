@@ -8,7 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QFontMetrics
 
 from gui.background.device_list import Device
-from gui.widgets.combo_box import Menu
+from gui.widgets.combo_box import ComboBox
 from rtgain.config.labels import SOURCES
 from rtgain.config.session_config import SessionConfig
 
@@ -22,7 +22,7 @@ Source = tuple[str, str | None]
 """An `input` of a `SessionConfig` and, for the microphone, its `input_device`."""
 
 
-class DeviceMenu(Menu):
+class RefreshingComboBox(ComboBox):
     """A menu that may grow while the program runs; it asks for what is new when it is opened."""
 
     opened = Signal()
@@ -44,7 +44,7 @@ class DeviceMenu(Menu):
         self.setItemData(self.count() - 1, label, Qt.ItemDataRole.ToolTipRole)
 
 
-class SourceMenu(DeviceMenu):
+class SourceComboBox(RefreshingComboBox):
     """Which source plays: the built-in ones, the inputs there are, files, and a way to open another."""
 
     chosen = Signal(object)
@@ -121,7 +121,7 @@ class SourceMenu(DeviceMenu):
             self.chosen.emit(source)
 
 
-class EndMenu(DeviceMenu):
+class DeviceComboBox(RefreshingComboBox):
     """Which device is one end of the session: where its sound goes, or what hears it come back."""
 
     chosen = Signal(object)

@@ -46,7 +46,7 @@ def cache_directory() -> Path:
     return parent / f"numba-{digest.hexdigest()[:16]}"
 
 
-def is_cached() -> bool:
+def enable_jit_cache() -> bool:
     """Make numba keep compiled code, in `cache_directory` unless NUMBA_CACHE_DIR says where; whether it can."""
     if numba_config.CACHE_DIR:  # type: ignore[attr-defined]
         return True
@@ -58,19 +58,19 @@ def is_cached() -> bool:
     return True
 
 
-CACHED = is_cached()
+JIT_CACHE_ENABLED = enable_jit_cache()
 
 
-def compiled(function: F) -> F:
+def realtime_jit(function: F) -> F:
     """Compile `function` with numba at its first call: no GIL, no Python object, cached on disk."""
-    return cast(F, numba.njit(nogil=True, cache=CACHED, error_model="numpy")(function))
+    return cast(F, numba.njit(nogil=True, cache=JIT_CACHE_ENABLED, error_model="numpy")(function))
 
 
-def compiled_as(signature: Any) -> Callable[[F], F]:
+def realtime_jit_eager(signature: Any) -> Callable[[F], F]:
     """Compile for `signature` alone and at once, so that no later call can start the compiler."""
 
     def compile_now(function: F) -> F:
-        return cast(F, numba.njit([signature], nogil=True, cache=CACHED, error_model="numpy")(function))
+        return cast(F, numba.njit([signature], nogil=True, cache=JIT_CACHE_ENABLED, error_model="numpy")(function))
 
     return compile_now
 
@@ -123,19 +123,19 @@ fence = cast(Callable[[], None], intrinsic(_fence))
 """Keeps loads and stores on the side of it that they were written on."""
 
 
-@compiled
+@realtime_jit
 def array_at(address: int, shape: int | tuple[int, int], dtype: Any) -> Any:
     """The array of `dtype` that lies at an address. A record is the one element of such an array."""
     return carray(pointer(address), shape, dtype)
 
 
-@compiled
+@realtime_jit
 def load_counter(address: int) -> int:
     """`load_acquire`, for Python."""
     return load_acquire(address)
 
 
-@compiled
+@realtime_jit
 def store_counter(address: int, value: int) -> None:
     """`store_release`, for Python."""
     store_release(address, value)

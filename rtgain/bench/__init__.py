@@ -1,4 +1,4 @@
 """The project's benchmarks: each makes a table that anybody can make again."""
 
-BENCHES = ("accuracy", "tracking", "headless", "callback", "window")
+BENCHMARKS = ("accuracy", "tracking", "speed", "callback", "gui")
 """What ``rtgain bench`` knows by name."""

@@ -16,7 +16,7 @@ from rtgain.audio.engine.shared_memory import DRY, TARGET
 from rtgain.bench.baselines import auraloss_errors_db, lesson_errors_db, lufs_error_db, rms_ratio_errors_db
 from rtgain.bench.signals import Signal
 from rtgain.bench.tables import Row
-from rtgain.config.session_config import session_config
+from rtgain.config.session_config import make_session_config
 from rtgain.records.estimate import Estimate, State
 from rtgain.session.session import Session
 
@@ -25,7 +25,7 @@ GAIN_DB = -9.5
 LEAST_WITHIN, MOST_WITHIN = 0.90, 0.99
 """How many errors are to lie within two deviations: of a normal distribution's, 95.4 % do."""
 
-PIECES = 2
+EXCERPTS_PER_SIGNAL = 2
 """Half seconds of each case that the slow loops of others are run on."""
 
 
@@ -40,15 +40,15 @@ class Case:
     snr_db: float | None = None
     silence_s: tuple[float, float] | None = None
     sweeps: bool = False
-    pauses_db: float | None = None
+    goal_with_pauses_db: float | None = None
 
     @property
     def limit_with_pauses_db(self) -> float:
         """The error to reach on speech: noise fills its pauses."""
-        return self.limit_db if self.pauses_db is None else self.pauses_db
+        return self.limit_db if self.goal_with_pauses_db is None else self.goal_with_pauses_db
 
     @property
-    def errs_by_chance(self) -> bool:
+    def has_random_error(self) -> bool:
         """Whether noise or motion is what its error comes from; elsewhere only rounding is, and filters' ripple."""
         return self.snr_db is not None or self.sweeps
 
@@ -68,8 +68,8 @@ CASES = (
     Case("delay 5 ms", 0.02, {"delay_ms": 5.0}),
     Case("delay 100 ms", 0.05, {"delay_ms": 100.0}),
     Case("delay 7.56 ms", 0.02, {"delay_ms": 7.5599}),
-    Case("noise −30 dB", 0.012, snr_db=30.0, pauses_db=0.1),
-    Case("noise −20 dB", 0.04, snr_db=20.0, pauses_db=0.3),
+    Case("noise −30 dB", 0.012, snr_db=30.0, goal_with_pauses_db=0.1),
+    Case("noise −20 dB", 0.04, snr_db=20.0, goal_with_pauses_db=0.3),
     Case("noise −10 dB", 0.12, snr_db=10.0),
     Case("60 dB quieter", 0.002, dry_db=-60.0),
     Case("silence of 2 s", 0.01, silence_s=(4.0, 6.0)),
@@ -111,7 +111,7 @@ def trace(taken: Take, automation: str | None = None) -> list[Estimate]:
             table.write_text(automation)
             options["automation"] = str(table)
         estimates: list[Estimate] = []
-        with Session(session_config(input=str(path), **options), clock="fast") as session:
+        with Session(make_session_config(input=str(path), **options), clock="offline") as session:
             session.start()
             while not session.ended:
                 estimates += session.advance()
@@ -169,13 +169,13 @@ def compare(signal: Signal, case: Case, pieces: int) -> Row:
     }
 
 
-def rows(signals: Iterable[Signal], *, pieces: int = PIECES) -> Iterator[Row]:
+def rows(signals: Iterable[Signal], *, pieces: int = EXCERPTS_PER_SIGNAL) -> Iterator[Row]:
     """Every case on every signal, and last how many errors lie within two deviations over all that chance makes."""
     by_chance: list[Row] = []
     for signal in signals:
         for case in CASES:
             row = {**measure(signal, case), **compare(signal, case, pieces)}
-            by_chance += [row] * case.errs_by_chance
+            by_chance += [row] * case.has_random_error
             yield row
     yield pooled(by_chance)
 

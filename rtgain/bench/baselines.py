@@ -28,7 +28,7 @@ def lesson_loss(estimate: Tensor, target: Tensor) -> Tensor:
     return value
 
 
-def descend_as_in_the_lesson(dry: Tensor, target: Tensor, loss: Loss) -> Tensor:
+def sgd_baseline(dry: Tensor, target: Tensor, loss: Loss) -> Tensor:
     """The lesson's loop: SGD with a rate of 0.01 on a linear gain from 1, 300 steps. The gain, in dB."""
     gain = torch.nn.Parameter(torch.ones(()))
     optimizer = torch.optim.SGD([gain], lr=LESSON_LR)
@@ -82,5 +82,5 @@ def _errors_db(loss: Loss, dry: Samples, target: Samples, sample_rate: int, gain
     errors = []
     for at in starts:
         piece, wanted = (torch.from_numpy(x[at : at + frames]) for x in (dry, target))
-        errors.append(float(descend_as_in_the_lesson(piece, wanted, loss)) - gain_db)
+        errors.append(float(sgd_baseline(piece, wanted, loss)) - gain_db)
     return errors

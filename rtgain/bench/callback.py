@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from rtgain.bench.environment import measure, require, stage
+from rtgain.bench.environment import isolated_environment, measure, require
 from rtgain.bench.tables import Row
 from rtgain.errors import InputError
 
@@ -37,7 +37,7 @@ def rows(duration_s: float) -> Iterator[Row]:
 
 
 def _row(callback: str, block: int, load: str, duration_s: float) -> Row:
-    with stage(block) as environment, _stress(STRESSORS.get(load, []), environment["HOME"]):
+    with isolated_environment(block) as environment, _stress(STRESSORS.get(load, []), environment["HOME"]):
         found = measure(environment, "rtgain.bench.callback_process", [callback, str(block), load], duration_s)
     return {"callback": callback, "block": block, "load": load, **found}
 
@@ -47,9 +47,9 @@ def _stress(options: Sequence[str], folder: str) -> Iterator[None]:
     if not options:
         yield
         return
-    from rtgain.bench.servers import ENDS_WITH_US  # of Linux
+    from rtgain.bench.servers import DIE_WITH_PARENT  # of Linux
 
-    command = [*ENDS_WITH_US, "stress-ng", "--quiet", "--temp-path", folder, *options]
+    command = [*DIE_WITH_PARENT, "stress-ng", "--quiet", "--temp-path", folder, *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as hog:
         try:
             yield

@@ -1,6 +1,6 @@
 """One run of `rtgain bench callback`, in a process of its own: the app on a JACK server, its callback timed.
 
-`compiled` is the product as it is. `python-process` puts a Python function between PortAudio and the same compiled
+`realtime_jit` is the product as it is. `python-process` puts a Python function between PortAudio and the same compiled
 kernel, as `sounddevice.Stream` does for a callback in Python; it does nothing else, and keeps the interpreter's lock
 meanwhile, so no work and no second wait for that lock is held against it. `python-thread` has in addition the
 estimator in a thread of the process, not in its own.
@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.portaudio_callback import PA_STREAM_CALLBACK, callback
 from rtgain.audio.jit import array_at
-from rtgain.bench.gui_process import RACE, SETTLE_S
+from rtgain.bench.gui_process import COMPARED, SETTLE_S
 from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
-from rtgain.estimation.process.messages import Begin, Finish
+from rtgain.estimation.process.messages import FinishMessage, StartMessage
 from rtgain.estimation.process.worker import Worker
-from rtgain.estimation.process.worker_process import _main
-from rtgain.estimation.runner import Estimation
+from rtgain.estimation.process.worker_process import worker_main
+from rtgain.estimation.runner import EstimatorRunner
 from rtgain.estimation.supervisor import Supervisor
 from rtgain.records.estimate import Estimate
 from rtgain.session.session import Session
@@ -91,13 +91,13 @@ def in_python() -> tuple[Any, int]:
     """A PortAudio callback in Python that calls the compiled one, to be kept as long as it is called; its address."""
     import sounddevice  # which looks for devices as soon as it is imported
 
-    compiled = ctypes.PYFUNCTYPE(*_C_CALLBACK)(COMPILED)
+    realtime_jit = ctypes.PYFUNCTYPE(*_C_CALLBACK)(COMPILED)
     ffi = sounddevice._ffi
 
     @ffi.callback("PaStreamCallback")  # type: ignore[untyped-decorator]
     def python(inputs: Any, output: Any, frames: int, times: Any, status: int, userdata: Any) -> int:
         addresses = [int(ffi.cast("intptr_t", address)) for address in (inputs, output, times, userdata)]
-        return int(compiled(addresses[0], addresses[1], frames, addresses[2], status, addresses[3]))
+        return int(realtime_jit(addresses[0], addresses[1], frames, addresses[2], status, addresses[3]))
 
     return python, int(ffi.cast("intptr_t", python))
 
@@ -117,16 +117,16 @@ class ThreadWorker(Worker):
 
     def __init__(self, memory_name: str, settings: EstimatorSettings, last: Estimate | None = None) -> None:
         self._connection, theirs = multiprocessing.Pipe()
-        self._thread = threading.Thread(target=_main, args=[theirs], name="estimator", daemon=True)
+        self._thread = threading.Thread(target=worker_main, args=[theirs], name="estimator", daemon=True)
         self._thread.start()
-        self.send(Begin(memory_name, settings, last))
+        self.send(StartMessage(memory_name, settings, last))
 
     @property
     def alive(self) -> bool:
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        self.send(Finish(0))
+        self.send(FinishMessage(0))
         self._thread.join()
         self._connection.close()
 
@@ -154,7 +154,7 @@ class BenchSession(Session):
         control = self._engine.memory.control
         return np.array([TimedEngine.stopwatch.calls, self.xruns, control["frames"], self.trace.steps], np.float64)
 
-    def _make_estimation(self) -> Estimation:
+    def _make_estimation(self) -> EstimatorRunner:
         if self._name == "python-thread":
             return ThreadSupervisor(self._engine.memory, self._settings)
         return super()._make_estimation()
@@ -239,7 +239,7 @@ def main(name: str, block: str, load: str, duration: str) -> int:
     timer.start(POLL_MS)
     if load == "gc":
         threading.Thread(target=collect_garbage, args=[stop], daemon=True).start()
-    code = run(SessionConfig(input="demo", clock="device", block=block_frames, race=RACE), bench_session)
+    code = run(SessionConfig(input="demo", clock="device", block=block_frames, compare=COMPARED), bench_session)
     stop.set()
     if not found:
         print("no estimate came", file=sys.stderr)

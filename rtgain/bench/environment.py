@@ -24,7 +24,7 @@ def require(programs: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def stage(period_frames: int) -> Iterator[dict[str, str]]:
+def isolated_environment(period_frames: int) -> Iterator[dict[str, str]]:
     """The environment of a process on a JACK server that waits for nobody, with a display and nobody's settings.
 
     Raises `InputError` where a server does not start.

@@ -1,4 +1,4 @@
-"""One run of `rtgain bench window`, in a process of its own: the command ``rtgain``, watched, or its session alone.
+"""One run of `rtgain bench gui`, in a process of its own: the command ``rtgain``, watched, or its session alone.
 
 What it measures it prints as JSON. Times from the command on are from this process's start, as the system has it.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rtgain.records.snapshot import Snapshot
 
-RACE = ("waveform/SGD@0.01", "log-stft/Adam")
+COMPARED = ("waveform/SGD@0.01", "log-stft/Adam")
 """Beside the estimator in use: the most that the window lets run."""
 
 SETTLE_S = 5.0
@@ -41,7 +41,7 @@ def preset(folder: Path) -> str:
     from rtgain.config.session_config import SessionConfig
 
     path = folder / "bench.json"
-    path.write_text(preset_text(SessionConfig(clock="device", race=RACE)), encoding="utf-8")
+    path.write_text(preset_text(SessionConfig(clock="device", compare=COMPARED)), encoding="utf-8")
     return str(path)
 
 
@@ -110,7 +110,7 @@ def with_window(duration_s: float) -> dict[str, float]:
                 found["estimate_s"] = since_start_s()
                 self._begin_s = time.monotonic() + SETTLE_S
             if math.isfinite(self._turned_s) and not self._is_seen:
-                self._is_seen = abs(snapshot.gain_now_db - self._before_db) > SEEN_DB
+                self._is_seen = abs(snapshot.reference_gain_db - self._before_db) > SEEN_DB
                 if self._is_seen:
                     QTimer.singleShot(0, self._note_seen)  # after what waits to be painted
 
@@ -132,7 +132,7 @@ def without_window(duration_s: float) -> dict[str, float]:
     from rtgain.config.session_config import SessionConfig
     from rtgain.session.session import Session
 
-    with Session(SessionConfig(clock="device", race=RACE), clock="device") as session:
+    with Session(SessionConfig(clock="device", compare=COMPARED), clock="device") as session:
         session.start(wait=True)
         while not session.trace.estimates:
             session.advance()

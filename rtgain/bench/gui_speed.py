@@ -5,7 +5,7 @@ The command ``rtgain`` with all plots and a race of three, on a JACK server and 
 
 from collections.abc import Iterator
 
-from rtgain.bench.environment import measure, require, stage
+from rtgain.bench.environment import isolated_environment, measure, require
 from rtgain.bench.tables import Row
 
 BLOCK_FRAMES = 256
@@ -19,7 +19,7 @@ RUN = "rtgain.bench.gui_process"
 def rows(duration_s: float = MEASURED_S) -> Iterator[Row]:
     """Seven rows, of one run with a window and one without, `duration_s` each. Raises `InputError`."""
     require({"jackd": "jackd2", "Xvfb": "xvfb"})
-    with stage(BLOCK_FRAMES) as environment:
+    with isolated_environment(BLOCK_FRAMES) as environment:
         window = measure(environment, RUN, ["window"], duration_s)
         headless = measure(environment, RUN, ["headless"], duration_s)
     yield _row("command to first painted window", window["painted_s"], "s", at_most=2.0)

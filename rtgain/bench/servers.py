@@ -18,7 +18,7 @@ from typing import IO
 START_S = 20.0
 """How long a server may take to start; far beyond what it takes (0.1 s), for a loaded machine."""
 
-ENDS_WITH_US = ("setpriv", "--pdeathsig", "TERM")
+DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM")
 
 SHARED = Path("/dev/shm")
 """Where JACK keeps its sockets, semaphores and memory."""
@@ -53,7 +53,7 @@ class JackServer:
         Raises RuntimeError with what jackd said.
         """
         # Not --verbose, though it would say when it is ready: each client's libjack then talks on its stdout.
-        command = [*ENDS_WITH_US, "jackd", "--name", self.name, "--timeout", "5000"]
+        command = [*DIE_WITH_PARENT, "jackd", "--name", self.name, "--timeout", "5000"]
         command += ["--sync"] if self.synchronous else []
         command += ["--port-max", "32"]  # of shared memory that each client locks, 39 MB and not 107
         command += ["--realtime" if _realtime_is_allowed() else "--no-realtime"]
@@ -112,7 +112,7 @@ class XDisplay:
         read_end, write_end = os.pipe()
         screen = ["-screen", "0", f"{width}x{height}x24"]
         self.process = subprocess.Popen(
-            [*ENDS_WITH_US, "Xvfb", "-displayfd", str(write_end), *screen, "-nolisten", "tcp", "-noreset"],
+            [*DIE_WITH_PARENT, "Xvfb", "-displayfd", str(write_end), *screen, "-nolisten", "tcp", "-noreset"],
             pass_fds=[write_end],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

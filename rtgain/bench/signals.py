@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rtgain.audio.sources.demo import DemoSource
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.synthetic import PinkSource
-from rtgain.audio.sources.synthetic_speech import babble
+from rtgain.audio.sources.synthetic_speech import synthetic_speech
 
 SYNTHETIC_S = 20
 SYNTHETIC_RATE = 48000
@@ -37,7 +37,7 @@ def built_in() -> list[Signal]:
     rate, frames = SYNTHETIC_RATE, SYNTHETIC_S * SYNTHETIC_RATE
     return [
         Signal("demo", DemoSource(rate).read(frames)[0].copy(), rate),
-        Signal("babble", babble(16000, SYNTHETIC_S * 16000), 16000),
+        Signal("babble", synthetic_speech(16000, SYNTHETIC_S * 16000), 16000),
         Signal("pink", PinkSource(rate, seed=1).read(frames)[0].copy(), rate),
     ]
 

@@ -11,15 +11,15 @@ import soxr
 import torch
 
 from rtgain.audio.engine.engine import Engine
-from rtgain.audio.io.offline_driver import FastDriver
+from rtgain.audio.io.offline_driver import OfflineDriver
 from rtgain.audio.sources.demo import DemoSource
-from rtgain.bench.baselines import LESSON_S, descend_as_in_the_lesson, lesson_loss
+from rtgain.bench.baselines import LESSON_S, lesson_loss, sgd_baseline
 from rtgain.bench.tables import Row
 from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.config.session_config import SessionConfig
 from rtgain.estimation.estimator import Estimator
-from rtgain.estimation.signal_reader import RingSound
-from rtgain.estimation.streaming import Follower
+from rtgain.estimation.signal_reader import RingSignalReader
+from rtgain.estimation.streaming import StreamingEstimator
 from rtgain.session.session import Session
 
 FILE_RATE = 44100
@@ -53,7 +53,7 @@ def fast_clock_s(samples: np.ndarray) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "dry.wav"
         soundfile.write(path, samples, FILE_RATE)
-        with Session(SessionConfig(input=str(path), gain_db=GAIN_DB), clock="fast") as session:
+        with Session(SessionConfig(input=str(path), gain_db=GAIN_DB), clock="offline") as session:
             session.start()
             begin_s = time.perf_counter()
             while not session.ended:
@@ -67,10 +67,10 @@ def lesson_s_per_s(samples: np.ndarray) -> float:
     frames = round(LESSON_S * FILE_RATE)
     pieces = torch.from_numpy(samples[: LESSON_PIECES * frames]).reshape(LESSON_PIECES, frames)
 
-    descend_as_in_the_lesson(pieces[0], pieces[0], lesson_loss)
+    sgd_baseline(pieces[0], pieces[0], lesson_loss)
     begin_s = time.perf_counter()
     for piece in pieces:
-        descend_as_in_the_lesson(piece, 0.25 * piece, lesson_loss)
+        sgd_baseline(piece, 0.25 * piece, lesson_loss)
     return (time.perf_counter() - begin_s) / (LESSON_PIECES * LESSON_S)
 
 
@@ -81,8 +81,8 @@ def live_share_of_a_core() -> float:
     taken_s = 0.0
     with Engine(LIVE_RATE) as engine:
         engine.set_reference(gain_db=GAIN_DB)
-        driver = FastDriver(engine, DemoSource(LIVE_RATE))
-        follower = Follower(RingSound(engine.memory), Estimator(settings))
+        driver = OfflineDriver(engine, DemoSource(LIVE_RATE))
+        follower = StreamingEstimator(RingSignalReader(engine.memory), Estimator(settings))
         follower.estimator.warm_up()
         for _ in range(LIVE_S * LIVE_RATE // settings.hop_frames):
             driver.advance(settings.hop_frames)

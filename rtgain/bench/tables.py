@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from rtgain.system.atomic_write import write_whole
+from rtgain.system.atomic_write import write_atomic
 
 Row = dict[str, Any]
 
@@ -50,7 +50,7 @@ def write_json(path: Path, name: str, rows: list[Row]) -> None:
     """Write the table as the contract says. Raises `InputError`."""
     known = [{key: _known(value) for key, value in row.items()} for row in rows]
     text = json.dumps({"name": name, "machine": machine(), "rows": known}, indent=2, ensure_ascii=False)
-    write_whole(path, (text + "\n").encode())
+    write_atomic(path, (text + "\n").encode())
 
 
 def _known(value: object) -> object:

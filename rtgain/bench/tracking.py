@@ -9,7 +9,7 @@ from rtgain.bench.signals import Signal
 from rtgain.bench.tables import Row
 from rtgain.config.session_config import SessionConfig
 from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE, REFERENCE
-from rtgain.output.figures import draw, name_curves, paper, png
+from rtgain.output.figures import add_figure_legend, draw, paper, png
 from rtgain.records.estimate import Estimate
 
 STEP_DB = 20.0
@@ -84,6 +84,6 @@ def figure(signal: Signal, found: Traces) -> bytes:
             draw(axes, curve, time_s, np.array(values))
         axes.set_title(f"{signal.name}: {name}", loc="left")
         axes.set_ylabel("gain (dB)")
-    name_curves(drawn, drawn.axes[0])
+    add_figure_legend(drawn, drawn.axes[0])
     drawn.axes[-1].set_xlabel("time at the window's centre (s)")
     return png(drawn)

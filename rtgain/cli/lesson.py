@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from rtgain.lessons.catalogue import LESSONS, lesson_named
+from rtgain.lessons.catalogue import LESSONS, get_lesson
 from rtgain.lessons.checks import MARKS
 from rtgain.lessons.lesson import Lesson
 from rtgain.system.shutdown_signals import on_signals
@@ -28,7 +28,7 @@ def run_lessons(name: str | None, export: str | None, seed: int) -> int:
         for lesson in LESSONS:
             print(f"{lesson.number}  {lesson.name:<24} {lesson.about}")
         return 0
-    lessons = LESSONS if name is None else (lesson_named(name),)
+    lessons = LESSONS if name is None else (get_lesson(name),)
     folder = None if export is None else Path(export)
     if folder is not None:
         from rtgain.lessons.export import make_folder, write_index
@@ -44,11 +44,11 @@ def run_lessons(name: str | None, export: str | None, seed: int) -> int:
 def _run(lesson: Lesson, folder: Path | None, seed: int, *, alone: bool) -> None:
     console = Console(stderr=True)
     with console.status(f"{lesson.number}  {lesson.title}") if console.is_terminal else nullcontext():
-        from rtgain.lessons.experiments.experiment import exhibits_of
-        from rtgain.lessons.lesson_check import rehearse
+        from rtgain.lessons.experiments.experiment import run_experiment
+        from rtgain.lessons.lesson_check import check_lesson
 
-        exhibits = exhibits_of(lesson.name, seed)
-        results = rehearse(lesson, exhibits.numbers, seed)
+        exhibits = run_experiment(lesson.name, seed)
+        results = check_lesson(lesson, exhibits.numbers, seed)
         if folder is not None:
             from rtgain.lessons.export import write_lesson
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from rtgain import __version__
 from rtgain.errors import InputError, RtgainError
-from rtgain.system.shutdown_signals import INTERRUPTED, Interruption
+from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
 
 COMMANDS = ("run", "match", "lesson", "devices", "bench")
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"rtgain: {_one_line(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         return 0  # whoever read our output has gone, and wants no more of it
 
@@ -54,9 +54,9 @@ def _standard_output() -> Iterator[None]:
         except OSError as error:
             # What could not be written is still there, and Python would complain once more at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            from rtgain.system.atomic_write import not_written
+            from rtgain.system.atomic_write import write_error
 
-            raise not_written("standard output", error) from None
+            raise write_error("standard output", error) from None
 
 
 def _run(words: list[str]) -> int:
@@ -76,12 +76,12 @@ def _run(words: list[str]) -> int:
 
         return run_benches(options.names, options.input, options.duration, options.json, options.plot)
     if options.headless:
-        interruption = Interruption()  # before imports, where an exception of Ctrl-C can be lost
-        config, paths = session_of(options)
+        interruption = InterruptHandler()  # before imports, where an exception of Ctrl-C can be lost
+        config, paths = parse_session(options)
         from rtgain.cli.run import run_headless
 
         return run_headless(config, paths, interruption)
-    config, paths = session_of(options)
+    config, paths = parse_session(options)
     if any((paths.csv, paths.json, paths.plot, paths.record)):
         raise InputError("--csv, --json, --plot and --record are for a run without a window; add --headless")
     from gui.app import run
@@ -117,9 +117,9 @@ def build_parser() -> argparse.ArgumentParser:
     lesson.add_argument("--seed", type=_integer, default=0, metavar="N", help="makes everything random repeatable")
     devices = commands.add_parser("devices", help="list the audio devices")
     devices.add_argument("--json", action="store_true", help="as JSON")
-    bench = commands.add_parser("bench", help="measure accuracy, tracking, headless, callback, window")
+    bench = commands.add_parser("bench", help="measure accuracy, tracking, speed, callback, gui")
     bench.add_argument(
-        "names", nargs="*", metavar="NAME", help="accuracy, tracking, headless, callback, window (default: all)"
+        "names", nargs="*", metavar="NAME", help="accuracy, tracking, speed, callback, gui (default: all)"
     )
     bench.add_argument("--json", metavar="FILE", help="write the table of one benchmark")
     bench.add_argument("--duration", type=_number, metavar="S", help="of each row of 'callback' (default: 60)")
@@ -137,7 +137,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     option("--input", metavar="NAME|FILE", help="mic, demo, sine, pink, or a sound file (default: demo)")
     option("--input-device", metavar="DEVICE", help="index, or part of a name (default: the system's)")
     option("--output-device", metavar="DEVICE", help="index, or part of a name (default: the system's)")
-    option("--clock", choices=("device", "realtime", "fast"), help="what drives the session")
+    option("--clock", choices=("device", "timer", "offline"), help="what drives the session")
     option("--block", type=_integer, metavar="FRAMES", help="frames a callback (default: the device's choice)")
     option("--sample-rate", type=_integer, metavar="HZ", help="default: the file's own, or the device's")
     option("--duration", type=_number, metavar="S", help="stop after this many seconds")
@@ -146,7 +146,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     option("--dry-channel", type=_integer, metavar="N", help="of a file or mic (default: 1; a file's mean of all)")
     option("--target-channel", type=_integer, metavar="N", help="for --target channel or return (default: 2, or 1)")
     option("--output-channel", type=_integer, metavar="N", help="that plays, for --target return (default: 1 and 2)")
-    option("--hear", choices=("dry", "target", "matched", "difference", "mute"), help="what is played")
+    option("--monitor", choices=("dry", "target", "matched", "difference", "mute"), help="what is played")
     option("--seed", type=_integer, metavar="N", help="makes everything random repeatable (default: 0)")
     option("--preset", metavar="FILE", help="a saved session; options given beside it win")
     option = parser.add_argument_group("reference path").add_argument
@@ -184,7 +184,7 @@ def _add_match(parser: argparse.ArgumentParser) -> None:
 
 
 def _match(options: argparse.Namespace) -> int:
-    interruption = Interruption()
+    interruption = InterruptHandler()
     from rtgain.cli.match import MatchOptions, run_match
     from rtgain.output.output_files import OutputPaths
 
@@ -193,16 +193,16 @@ def _match(options: argparse.Namespace) -> int:
     return run_match(pair, interruption)
 
 
-def session_of(options: argparse.Namespace) -> tuple[Any, Any]:
+def parse_session(options: argparse.Namespace) -> tuple[Any, Any]:
     """The session and the outputs that the options of ``rtgain run`` describe. Raises `InputError`."""
     from rtgain.config.presets import load_preset
-    from rtgain.config.session_config import SessionConfig, session_config
+    from rtgain.config.session_config import SessionConfig, make_session_config
     from rtgain.output.output_files import OutputPaths
 
     given = {name: value for name, value in vars(options).items() if value is not None}
     values: dict[str, Any] = {}
     if options.preset is not None:  # it sets all options: nothing that the window remembers mixes in
-        values = session_config(**load_preset(Path(options.preset))).model_dump()
+        values = make_session_config(**load_preset(Path(options.preset))).model_dump()
     values |= {name: given[name] for name in SessionConfig.model_fields if name in given}
     if options.gain is not None:
         if options.gain_db is not None:
@@ -211,7 +211,7 @@ def session_of(options: argparse.Namespace) -> tuple[Any, Any]:
     if "optimizer" in values:
         values["optimizer"] = _optimizer_name(values["optimizer"])
     paths = OutputPaths(csv=options.csv, json=options.json, plot=options.plot, record=options.record)
-    return session_config(**values), paths
+    return make_session_config(**values), paths
 
 
 def _linear_gain(gain: float, polarity: str) -> dict[str, Any]:

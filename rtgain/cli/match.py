@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rtgain.errors import InputError
 from rtgain.output.output_files import STANDARD_OUTPUT, OutputPaths
-from rtgain.system.atomic_write import write_whole
-from rtgain.system.shutdown_signals import Interruption
+from rtgain.system.atomic_write import write_atomic
+from rtgain.system.shutdown_signals import InterruptHandler
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class MatchOptions:
     paths: OutputPaths
 
 
-def run_match(options: MatchOptions, interruption: Interruption) -> int:
+def run_match(options: MatchOptions, interruption: InterruptHandler) -> int:
     """Match one pair or a manifest; the exit code. Raises `InputError`."""
     paths = options.paths
     if options.manifest is not None:
@@ -53,10 +53,10 @@ def _match_one(dry: Path, target: Path, paths: OutputPaths) -> int:
         from rtgain.match.figure import match_figure
         from rtgain.output.figures import png
 
-        write_whole(Path(paths.plot), png(match_figure(matching, dry, target)))
+        write_atomic(Path(paths.plot), png(match_figure(matching, dry, target)))
     text = matching.match.to_json()
     if paths.json is not None and paths.json != STANDARD_OUTPUT:
-        write_whole(Path(paths.json), text.encode())
+        write_atomic(Path(paths.json), text.encode())
     sys.stdout.write(text)
     sys.stdout.flush()
     return 0

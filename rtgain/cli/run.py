@@ -9,14 +9,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError, RtgainError
-from rtgain.output.output_files import OutputPaths, Outputs
+from rtgain.output.output_files import OutputFiles, OutputPaths
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import Summary
 from rtgain.session.session import Session
-from rtgain.system.shutdown_signals import INTERRUPTED, Interruption
+from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
 
 
-def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interruption) -> int:
+def run_headless(config: SessionConfig, paths: OutputPaths, interruption: InterruptHandler) -> int:
     """Run the session to its end, its duration or an interruption; write what was asked for; the exit code.
 
     Raises `InputError` with no file left behind when the session could not begin, or on the fast clock, where
@@ -31,7 +31,7 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
         record=paths.record is not None,
     ) as session:
         session.check()
-        outputs = Outputs(paths, session.sample_rate)  # before torch is loaded: what is wrong is told at once
+        outputs = OutputFiles(paths, session.sample_rate)  # before torch is loaded: what is wrong is told at once
         try:
             session.start(wait=True, cancelled=lambda: interruption.requested)
         except BaseException:
@@ -46,7 +46,7 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
             try:
                 step()
             except RtgainError as fault:
-                if session.clock == "fast":  # it can be repeated; on the other clocks a take is a take
+                if session.clock == "offline":  # it can be repeated; on the other clocks a take is a take
                     outputs.discard()
                     raise
                 faults.append(fault)
@@ -58,29 +58,29 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
         if faults:
             raise faults[0]
         if sys.stderr.isatty():
-            print(verdict(summary), file=sys.stderr)
-        return INTERRUPTED if interruption.requested else 0
+            print(format_result(summary), file=sys.stderr)
+        return EXIT_INTERRUPTED if interruption.requested else 0
 
 
-def play(session: Session, outputs: Outputs, interruption: Interruption) -> None:
+def play(session: Session, outputs: OutputFiles, interruption: InterruptHandler) -> None:
     """Let the session run, and write what comes of it. Raises `InputError` and `DeviceError`."""
     with progress(session) as show:
-        while not (session.ended or interruption.requested or outputs.unread):
+        while not (session.ended or interruption.requested or outputs.reader_gone):
             write(session, session.advance(), outputs)
             show()
 
 
-def write(session: Session, estimates: list[Estimate], outputs: Outputs) -> None:
+def write(session: Session, estimates: list[Estimate], outputs: OutputFiles) -> None:
     """Write what has come of the session's last step, the sound first: it does not come again."""
-    for matched in session.take_matched():
+    for matched in session.read_matched():
         outputs.record(matched)
     for estimate in estimates:
         outputs.add(estimate)
-    for notice in session.take_notices():
+    for notice in session.pop_notices():
         print(f"rtgain: {notice}", file=sys.stderr)
 
 
-def verdict(summary: Summary) -> str:
+def format_result(summary: Summary) -> str:
     """The result in one line, for a person."""
     if summary.gain_db is None or summary.gain_linear is None:
         return "no estimate: the session was too short or had nothing to hear"

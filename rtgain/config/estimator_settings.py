@@ -6,30 +6,30 @@ from typing import NamedTuple
 
 
 @dataclass(frozen=True)
-class Rate:
+class StepSchedule:
     """An optimizer's learning rate on log gain, and the most steps it takes a hop."""
 
     lr: float
     steps: int
 
 
-RATES = {
-    "Rprop": Rate(0.3, 32),
-    "Adam": Rate(0.1, 24),
-    "AdamW": Rate(0.1, 24),
-    "NAdam": Rate(0.1, 24),
-    "RAdam": Rate(0.3, 24),
-    "Adamax": Rate(0.1, 24),
-    "Adagrad": Rate(0.3, 24),
-    "Adadelta": Rate(10.0, 24),
-    "RMSprop": Rate(0.03, 24),
-    "SGD": Rate(0.1, 24),
-    "ASGD": Rate(0.1, 24),
+DEFAULT_SCHEDULES = {
+    "Rprop": StepSchedule(0.3, 32),
+    "Adam": StepSchedule(0.1, 24),
+    "AdamW": StepSchedule(0.1, 24),
+    "NAdam": StepSchedule(0.1, 24),
+    "RAdam": StepSchedule(0.3, 24),
+    "Adamax": StepSchedule(0.1, 24),
+    "Adagrad": StepSchedule(0.3, 24),
+    "Adadelta": StepSchedule(10.0, 24),
+    "RMSprop": StepSchedule(0.03, 24),
+    "SGD": StepSchedule(0.1, 24),
+    "ASGD": StepSchedule(0.1, 24),
 }
 """Defaults on the normalized losses, whose gradients lie in ±1."""
 
 
-LEAST_GAIN = 1e-6
+MIN_REFERENCE_GAIN = 1e-6
 """A gain that passes through zero, where its polarity turns over, counts as −120 dB."""
 
 MAX_DELAY_S = 1.0
@@ -40,7 +40,7 @@ WINDOW_FRAMES_MAX = 1 << 17
 each takes memory."""
 
 
-class Racer(NamedTuple):
+class ComparisonSpec(NamedTuple):
     """An entry of the race: ``loss/optimizer``, or ``loss/optimizer@rate`` for the optimizer as torch has it.
 
     That one descends at its fixed rate, without a bound on its steps, an early stop or an average over time.
@@ -51,7 +51,7 @@ class Racer(NamedTuple):
     lr: float | None
 
     @classmethod
-    def of(cls, entry: str) -> "Racer":
+    def of(cls, entry: str) -> "ComparisonSpec":
         """Read an entry. Raises `ValueError` for what is none."""
         loss, slash, rest = entry.partition("/")
         optimizer, at, rate = rest.partition("@")
@@ -65,10 +65,10 @@ class Racer(NamedTuple):
 class EstimatorSettings:
     """Names out of the registries, rates and lengths.
 
-    With `clip_gate` a window that is cut off at full scale tells nothing; a target made from the dry signal is exempt.
-    With `plain` the optimizer runs as torch has it, for better or worse. `race` names other estimators on the same
-    windows, each an entry that `Racer` reads.
-    `lr` and `steps` of None mean the optimizer's measured defaults (`RATES`).
+    With `reject_clipped` a window clipped at full scale is not used; a target made from the dry signal is exempt.
+    With `plain` the optimizer runs as torch has it, for better or worse. `compare` names other estimators on the same
+    windows, each an entry that `ComparisonSpec` reads.
+    `lr` and `steps` of None mean the optimizer's measured defaults (`DEFAULT_SCHEDULES`).
     """
 
     sample_rate: int
@@ -79,27 +79,27 @@ class EstimatorSettings:
     lr: float | None = None
     steps: int | None = None
     align: bool = True
-    clip_gate: bool = False
+    reject_clipped: bool = False
     plain: bool = False
-    race: tuple[str, ...] = ()
+    compare: tuple[str, ...] = ()
 
     @property
-    def rivals(self) -> dict[str, "EstimatorSettings"]:
+    def comparisons(self) -> dict[str, "EstimatorSettings"]:
         """What those in the race are told to do, by their entries: the same, but for loss and optimizer."""
-        racers = {entry: Racer.of(entry) for entry in self.race}
+        racers = {entry: ComparisonSpec.of(entry) for entry in self.compare}
         return {
-            entry: replace(self, loss=racer.loss, optimizer=racer.optimizer, lr=racer.lr, steps=None,
-                           plain=racer.lr is not None, race=())
-            for entry, racer in racers.items()
+            entry: replace(self, loss=spec.loss, optimizer=spec.optimizer, lr=spec.lr, steps=None,
+                           plain=spec.lr is not None, compare=())
+            for entry, spec in racers.items()
         }  # fmt: skip
 
     @property
-    def rate(self) -> Rate:
+    def rate(self) -> StepSchedule:
         """The rate and the steps in force."""
-        default = RATES[self.optimizer]
-        return Rate(self.lr or default.lr, self.steps or default.steps)
+        default = DEFAULT_SCHEDULES[self.optimizer]
+        return StepSchedule(self.lr or default.lr, self.steps or default.steps)
 
 
-def name_key(name: str) -> int:
+def name_crc(name: str) -> int:
     """The number by which a loss, or an entry of the race, is known in a ring."""
     return zlib.crc32(name.encode())

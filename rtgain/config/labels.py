@@ -19,7 +19,7 @@ def _or_auto(value: Any) -> str:
     return "auto" if value is None else f"{value:g}"
 
 
-IN_WORDS: dict[str, tuple[str, Callable[[Any], str]]] = {
+CONTROL_LABELS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "input": ("Source", lambda source: SOURCES.get(source) or Path(source).name),
     "loop": ("Loop", lambda on: "on" if on else "off"),
     "gain_db": ("Gain", _with_unit(" dB")),
@@ -39,12 +39,12 @@ IN_WORDS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "window_ms": ("Window", _with_unit(" ms")),
     "hop_ms": ("hop", _with_unit(" ms")),
     "align": ("Find the delay", str),
-    "race": ("Race", lambda entries: " and ".join(entries) or "nobody"),
+    "compare": ("Race", lambda entries: " and ".join(entries) or "nobody"),
 }
 """What a lesson sets of a session, all but the devices, the clock and what is heard: names and values in words."""
 
 
-def in_words(controls: Mapping[str, Any]) -> str:
+def describe_controls(controls: Mapping[str, Any]) -> str:
     """The controls by their names in the window, with what they are set to."""
-    words = ((IN_WORDS[name], value) for name, value in controls.items())
+    words = ((CONTROL_LABELS[name], value) for name, value in controls.items())
     return ", ".join(f"{word} {written(value)}" for (word, written), value in words)

@@ -20,8 +20,8 @@ OPTIMIZERS = (
 )  # fmt: skip
 """Names of the `torch.optim` classes that step on a gradient alone."""
 
-Clock = Literal["device", "realtime", "fast"]
-Hear = Literal["dry", "target", "matched", "difference", "mute"]
+Clock = Literal["device", "timer", "offline"]
+Monitor = Literal["dry", "target", "matched", "difference", "mute"]
 Polarity = Literal["normal", "invert"]
 Target = Literal["reference", "channel", "return"]
 
@@ -35,5 +35,5 @@ DEFAULT_SYNTHETIC_S = 10.0
 CHANNELS = ("dry_channel", "target_channel", "output_channel")
 """Options that mean something for the source, target and devices that they were chosen with, and for no others."""
 
-PRESET_ONLY = ("race",)
+PRESET_ONLY = ("compare",)
 """What the window and presets set; the command line has no options for it."""

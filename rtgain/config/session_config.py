@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from rtgain.config.estimator_settings import Racer
+from rtgain.config.estimator_settings import ComparisonSpec
 from rtgain.config.names import (
     AURALOSSES,
     DEFAULT_GAIN_DB,
@@ -18,7 +18,7 @@ from rtgain.config.names import (
     Channel,
     Clock,
     FileName,
-    Hear,
+    Monitor,
     Polarity,
     Target,
 )
@@ -31,7 +31,7 @@ class SessionConfig(BaseModel):
     Times end in `_ms` or `_s`, levels in `_db` (re unity) or `_dbfs` (re full scale). A value of
     None stands for "the default that depends on the rest", which the properties below resolve.
 
-    Raises `pydantic.ValidationError`; `session_config` turns that into one line for the user.
+    Raises `pydantic.ValidationError`; `make_session_config` turns that into one line for the user.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -54,7 +54,7 @@ class SessionConfig(BaseModel):
     dry_channel: Channel | None = None
     target_channel: Channel | None = None
     output_channel: Channel | None = None
-    hear: Hear | None = None
+    monitor: Monitor | None = None
     loss: str = "spectral"
     optimizer: str = "Rprop"
     lr: Annotated[float, Field(gt=0, le=1000)] | None = None
@@ -62,27 +62,27 @@ class SessionConfig(BaseModel):
     window_ms: Annotated[float, Field(gt=0, le=2000)] = 85.0
     hop_ms: Annotated[float, Field(gt=0, le=2000)] = 21.0
     align: Literal["on", "off"] = "on"
-    race: Annotated[tuple[str, ...], Field(max_length=2)] = ()
+    compare: Annotated[tuple[str, ...], Field(max_length=2)] = ()
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
         _check_names("loss", self.loss, "optimizer", self.optimizer)
-        for entry in self.race:
+        for entry in self.compare:
             try:
-                racer = Racer.of(entry)
+                spec = ComparisonSpec.of(entry)
             except ValueError:
                 raise ValueError(f"race: {entry!r} is no loss/optimizer; write it like waveform/SGD") from None
-            _check_names("race", racer.loss, "race", racer.optimizer)
-        if len(set(self.race)) < len(self.race):
-            raise ValueError(f"race: {self.race[0]!r} is in it twice; it would run beside itself")
+            _check_names("compare", spec.loss, "compare", spec.optimizer)
+        if len(set(self.compare)) < len(self.compare):
+            raise ValueError(f"race: {self.compare[0]!r} is in it twice; it would run beside itself")
         if self.hop_ms > self.window_ms:
             raise ValueError("hop_ms: the hop is longer than the window; use a hop of at most window_ms")
-        if self.input == "mic" and self.clock in ("realtime", "fast"):
+        if self.input == "mic" and self.clock in ("timer", "offline"):
             raise ValueError(f"clock: a microphone runs on the device's clock, not on {self.clock!r}")
         if self.target == "return" and self.input == "mic":
             raise ValueError("target: 'return' plays a file or a synthetic source; choose an input other than mic")
-        if self.target == "return" and self.clock in ("realtime", "fast"):
+        if self.target == "return" and self.clock in ("timer", "offline"):
             raise ValueError("target: 'return' needs a device's input and output; use clock 'device'")
         if self.target == "channel" and self.input in SYNTHETIC_INPUTS:
             raise ValueError("target: 'channel' needs a two-channel file or mic; synthetic sources have one channel")
@@ -121,11 +121,11 @@ class SessionConfig(BaseModel):
         """The clock that the session runs on; the window's default is the device's."""
         if self.clock is not None:
             return self.clock
-        return "device" if window or self.input == "mic" or self.target == "return" else "fast"
+        return "device" if window or self.input == "mic" or self.target == "return" else "offline"
 
-    def resolved_hear(self) -> Hear:
+    def resolved_monitor(self) -> Monitor:
         """What is played unless the user chose: the target, or the dry signal that is to return."""
-        return self.hear or ("dry" if self.target == "return" else "target")
+        return self.monitor or ("dry" if self.target == "return" else "target")
 
     def window_frames(self, sample_rate: int) -> int:
         """Analysis window: the power of two of frames nearest to `window_ms` (by ratio), at least 64."""
@@ -151,7 +151,7 @@ def nearest_power_of_two(frames: float, *, minimum: int) -> int:
     return max(minimum, 1 << round(math.log2(max(frames, 1.0))))
 
 
-def session_config(**values: Any) -> SessionConfig:
+def make_session_config(**values: Any) -> SessionConfig:
     """Build a `SessionConfig`, with the first problem as one line that names the option.
 
     Raises `InputError`.
@@ -169,16 +169,16 @@ def with_changes(config: SessionConfig, **changes: Any) -> SessionConfig:
     """
     if changes.get("optimizer", config.optimizer) != config.optimizer:
         changes = {"lr": None, "steps": None} | changes
-    return session_config(**(config.model_dump() | changes))
+    return make_session_config(**(config.model_dump() | changes))
 
 
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     if not problem["loc"]:
         option, _, message = str(problem["ctx"]["error"]).partition(": ")
-        return f"{_as_written(option)}: {message}"
+        return f"{_option_label(option)}: {message}"
     option = str(problem["loc"][0])
-    name = _as_written(option)
+    name = _option_label(option)
     if problem["type"] == "extra_forbidden":
         return f"'{option}' is no session option; remove it"
     if problem["type"] == "string_unicode":
@@ -191,5 +191,5 @@ def _first_problem(error: ValidationError) -> str:
     return f"{name}: {message[0].lower()}{message[1:]}, not {reprlib.repr(problem['input'])}"
 
 
-def _as_written(option: str) -> str:
+def _option_label(option: str) -> str:
     return option if option in PRESET_ONLY else f"--{option.replace('_', '-')}"

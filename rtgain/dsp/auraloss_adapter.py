@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from rtgain.dsp.losses import Bias, FeatureLoss
 
 
-class Auraloss(FeatureLoss):
+class AuralossAdapter(FeatureLoss):
     """One of auraloss's modules; the features are the samples themselves."""
 
     def __init__(self, make: Callable[[int], nn.Module], *, sees_phase: bool, noise_bias: Bias) -> None:
@@ -40,7 +40,7 @@ class Auraloss(FeatureLoss):
 def _stft() -> FeatureLoss:
     from auraloss.freq import STFTLoss
 
-    return Auraloss(lambda window: STFTLoss(*_sizes(1024, window)), sees_phase=False, noise_bias="up")
+    return AuralossAdapter(lambda window: STFTLoss(*_sizes(1024, window)), sees_phase=False, noise_bias="up")
 
 
 def _multi_resolution() -> FeatureLoss:
@@ -51,7 +51,7 @@ def _multi_resolution() -> FeatureLoss:
         module: nn.Module = MultiResolutionSTFTLoss(*(list(column) for column in zip(*sizes, strict=True)))
         return module
 
-    return Auraloss(make, sees_phase=False, noise_bias="up")
+    return AuralossAdapter(make, sees_phase=False, noise_bias="up")
 
 
 def _sizes(fft: int, window: int) -> tuple[int, int, int]:
@@ -63,13 +63,13 @@ def _sizes(fft: int, window: int) -> tuple[int, int, int]:
 def _error_to_signal() -> FeatureLoss:
     from auraloss.time import ESRLoss
 
-    return Auraloss(lambda _: ESRLoss(), sees_phase=True, noise_bias="none")
+    return AuralossAdapter(lambda _: ESRLoss(), sees_phase=True, noise_bias="none")
 
 
 def _log_cosh() -> FeatureLoss:
     from auraloss.time import LogCoshLoss
 
-    return Auraloss(lambda _: LogCoshLoss(), sees_phase=True, noise_bias="none")
+    return AuralossAdapter(lambda _: LogCoshLoss(), sees_phase=True, noise_bias="none")
 
 
 AURALOSSES: dict[str, Callable[[], FeatureLoss]] = {

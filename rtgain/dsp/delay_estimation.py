@@ -22,16 +22,16 @@ WHITENING = 0.75
 GLOBAL_CONFIDENCE = 8.0
 """A global peak this many times the envelope's RMS; noise alone reaches 4 to 5 among 10^5 lags."""
 
-STEADY_SHARE = 0.6
+FLAT_DELAY_BAND = 0.6
 """Up to this share of the Nyquist frequency fractional delays and converters' filters are as late as at 0 Hz …"""
 
-UNSTEADY_WEIGHT = 0.01
+UPPER_BAND_WEIGHT = 0.01
 """… and bins above it count this much, so that they decide only where there is nothing else."""
 
 DECIMALS = 6
 """Digits of a frame in a local reading: what rounding leaves of no delay at all is no delay (it was 5e-8 frames)."""
 
-DISTINCT = 4.0
+MIN_PEAK_TO_RMS = 4.0
 """A correlation must stand out of its RMS this much to tell one delay from others; chance among 4,096 lags reaches 3.
 Recordings and their copies reach 11 to 35, in a nearly silent opening 1.4 to 1.8; with noise 20 dB below, 2 to 10; a
 held note that locked 100 ms off, 1.1."""
@@ -41,7 +41,7 @@ LOCAL_CONFIDENCE = 0.5
 
 
 @dataclass(frozen=True)
-class DelayReading:
+class DelayEstimate:
     """How much later the target is than the dry signal, in frames (fractions count), and how sure that is.
 
     `confident` says whether the reading should be acted on at all.
@@ -76,7 +76,7 @@ class CrossSpectrum:
         self._squared_product = self._squared_product + product.square().sum(0)
 
     @property
-    def explained(self) -> float:
+    def coherent_fraction(self) -> float:
         """Share of the target's power that one fixed filter on the dry signal explains, 0 to 1, beyond chance."""
         coherence, chance = self._coherence()
         judged = float((self._target * (1.0 - chance)).sum())
@@ -85,14 +85,14 @@ class CrossSpectrum:
         return max(0.0, float((self._target * (coherence - chance)).sum()) / judged)
 
     @property
-    def distinct(self) -> bool:
+    def is_unambiguous(self) -> bool:
         """Whether the sound is broad enough to tell a delay: a sustained tone agrees with itself at any.
 
         With all bins in step the correlation peaks at the sum of their weights; its RMS over all lags is the root
         of the sum of their squares (Parseval).
         """
         weights = self._weights()
-        return float(weights.sum()) > DISTINCT * float(weights.square().sum().sqrt())
+        return float(weights.sum()) > MIN_PEAK_TO_RMS * float(weights.square().sum().sqrt())
 
     def _coherence(self) -> tuple[Tensor, Tensor]:
         """Magnitude-squared coherence of each bin, and what chance alone would make of it.
@@ -106,14 +106,14 @@ class CrossSpectrum:
         chance = 2.0 * self._squared_product / self._product.square().clamp_min(tiny)
         return coherence, chance.clamp_max(1.0)
 
-    def read(self) -> DelayReading:
+    def read(self) -> DelayEstimate:
         """The delay left between the windows, within half a window either way; not confident without two windows."""
         if self.windows < 2:
-            return DelayReading(0.0, 0.0, False)
+            return DelayEstimate(0.0, 0.0, False)
         weights = self._weights()
         total = float(weights.sum())
         if total <= 0.0:
-            return DelayReading(0.0, 0.0, False)
+            return DelayEstimate(0.0, 0.0, False)
         unit = torch.polar(weights, self._cross.angle())
         lags = 2 * (unit.shape[0] - 1)
         envelope = _analytic(unit, lags).abs()
@@ -121,7 +121,7 @@ class CrossSpectrum:
         confidence = float(envelope[lag]) / total
         coarse = float(lag if lag <= lags // 2 else lag - lags)
         delay_frames = round(_phase_slope(unit, weights, lags, coarse), DECIMALS)
-        return DelayReading(delay_frames, confidence, confidence > LOCAL_CONFIDENCE)
+        return DelayEstimate(delay_frames, confidence, confidence > LOCAL_CONFIDENCE)
 
     def _weights(self) -> Tensor:
         """Signal-to-noise ratio of each bin by its coherence (Hannan and Thomson, 1973), capped, or 0."""
@@ -130,26 +130,26 @@ class CrossSpectrum:
         audible = (self._dry > 1e-9 * self._dry.max()) & (self._target > 1e-9 * self._target.max())
         weights = torch.where(audible, coherence / (1.0 - coherence), 0.0)
         weights[0] = 0.0
-        weights[round(STEADY_SHARE * len(weights)) :] *= UNSTEADY_WEIGHT
+        weights[round(FLAT_DELAY_BAND * len(weights)) :] *= UPPER_BAND_WEIGHT
         return weights
 
 
-def global_delay(dry: Tensor, target: Tensor, max_delay_frames: int, stride_frames: int = 1) -> DelayReading:
+def gcc_phat_delay(dry: Tensor, target: Tensor, max_delay_frames: int, decimation: int = 1) -> DelayEstimate:
     """The delay of `target` against `dry` within ±`max_delay_frames`, to a frame, out of one stretch of both.
 
     Shape: dry and target ``(N,)``, the same stretch of time; N of at least twice the delays sought serves best.
     With a stride the correlation is made at every so many frames, of the lower part of the band.
     """
-    if stride_frames > 1:
-        dry, target = (_thinned(signal, stride_frames) for signal in (dry, target))
-    reach = max_delay_frames // stride_frames
+    if decimation > 1:
+        dry, target = (_decimate(signal, decimation) for signal in (dry, target))
+    reach = max_delay_frames // decimation
     size = 1 << (dry.shape[0] + reach - 1).bit_length()
     taper = _taper(dry.shape[0])
     cross = torch.fft.rfft(dry * taper, size).conj() * torch.fft.rfft(target * taper, size)
     magnitude = cross.abs()
     peak = float(magnitude.max())
     if not peak > 0.0:
-        return DelayReading(0.0, 0.0, False)
+        return DelayEstimate(0.0, 0.0, False)
     whitened = torch.where(magnitude > 1e-9 * peak, cross / magnitude.clamp_min(1e-9 * peak) ** WHITENING, 0.0)
     whitened[0] = 0.0
     envelope = _analytic(whitened, size).abs()
@@ -157,14 +157,14 @@ def global_delay(dry: Tensor, target: Tensor, max_delay_frames: int, stride_fram
     rms = float(around.square().mean().sqrt())
     best = int(around.argmax())
     confidence = float(around[best]) / max(rms, 1e-30)
-    lag = best - reach + _summit(around[max(0, best - 1) : best + 2])
-    return DelayReading(float(round(stride_frames * lag)), confidence, confidence > GLOBAL_CONFIDENCE)
+    lag = best - reach + _parabolic_peak_offset(around[max(0, best - 1) : best + 2])
+    return DelayEstimate(float(round(decimation * lag)), confidence, confidence > GLOBAL_CONFIDENCE)
 
 
-def _thinned(signal: Tensor, stride_frames: int) -> Tensor:
+def _decimate(signal: Tensor, decimation: int) -> Tensor:
     """Every so-manyth frame of ``(N,)``, each a Hann-weighted mean: that is 0 from half the rate that is left."""
-    hann = torch.hann_window(4 * stride_frames, dtype=signal.dtype)
-    return functional.conv1d(signal.view(1, 1, -1), hann.view(1, 1, -1) / hann.sum(), stride=stride_frames).flatten()
+    hann = torch.hann_window(4 * decimation, dtype=signal.dtype)
+    return functional.conv1d(signal.view(1, 1, -1), hann.view(1, 1, -1) / hann.sum(), stride=decimation).flatten()
 
 
 def _taper(frames: int) -> Tensor:
@@ -173,7 +173,7 @@ def _taper(frames: int) -> Tensor:
     return torch.cat([fade, torch.ones(frames - 2 * len(fade)), fade.flip(0)])
 
 
-def _summit(around: Tensor) -> float:
+def _parabolic_peak_offset(around: Tensor) -> float:
     """Where between its neighbours a peak, in the middle of three values, is highest: on the parabola through them."""
     if len(around) < 3:
         return 0.0

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from rtgain.config.names import OPTIMIZERS
-from rtgain.dsp.loss_registry import LOSSES, loss_named
-from rtgain.dsp.optimizers import forget_gradients, optimizer_named, take_step
+from rtgain.dsp.loss_registry import LOSSES, get_loss
+from rtgain.dsp.optimizers import make_optimizer, step_optimizer, zero_grad
 from rtgain.dsp.processors import Processor
 from rtgain.errors import InputError
 
@@ -24,7 +24,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class FitTrace:
+class FitHistory:
     """A descent, step by step: the value at index i is the one after i steps, so there is one more than steps.
 
     Attributes:
@@ -56,7 +56,7 @@ def fit(
     optimizer: str = "SGD",
     lr: float = 0.01,
     steps: int = 300,
-) -> FitTrace:
+) -> FitHistory:
     """Descend from where `processor` is to where it makes `target` out of `dry`, ``(N,)`` each, and leave it there.
 
     `loss` is a name of the registry, or a `Loss`. `optimizer` is one of torch's by name, with the fixed rate
@@ -73,11 +73,11 @@ def fit(
     measure = _loss(loss) if isinstance(loss, str) else loss
     if optimizer not in OPTIMIZERS:
         raise InputError(f"fit: optimizer {optimizer!r} is none of {', '.join(OPTIMIZERS)}")
-    stepper = optimizer_named(optimizer, processor.parameters(), lr=lr)
+    stepper = make_optimizer(optimizer, processor.parameters(), lr=lr)
     losses = np.empty(steps + 1)
     places = {name: np.empty(steps + 1) for name in processor.info}
     for step in range(steps + 1):
-        forget_gradients(stepper)
+        zero_grad(stepper)
         value = measure(processor(pair[0]), pair[1])
         losses[step] = value.item()
         for name, place in places.items():
@@ -88,9 +88,9 @@ def fit(
             )
         if step < steps:
             torch.autograd.backward(value)
-            take_step(stepper)
-            processor.keep_in_range()
-    return FitTrace(losses, places)
+            step_optimizer(stepper)
+            processor.clamp_parameters()
+    return FitHistory(losses, places)
 
 
 def _pair(processor: Processor, dry: ArrayLike | Tensor, target: ArrayLike | Tensor) -> tuple[Tensor, Tensor]:
@@ -104,6 +104,6 @@ def _pair(processor: Processor, dry: ArrayLike | Tensor, target: ArrayLike | Ten
 
 def _loss(name: str) -> Loss:
     try:
-        return loss_named(name)
+        return get_loss(name)
     except KeyError:
         raise InputError(f"fit: loss {name!r} is none of {', '.join(LOSSES)}") from None

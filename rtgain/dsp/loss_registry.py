@@ -17,7 +17,7 @@ LOSSES: dict[str, Callable[[], FeatureLoss]] = {
 
 
 @functools.cache
-def loss_named(name: str) -> FeatureLoss:
+def get_loss(name: str) -> FeatureLoss:
     """The loss that ``--loss`` names: one of ours, or of auraloss's where that is installed. Raises `KeyError`.
 
     The same object each time: losses keep nothing from call to call.

@@ -1,6 +1,6 @@
 """Losses between an estimate and its target, by name.
 
-Every loss is built from parts that the estimator uses apart: `features`, taken once from each signal; `gained`, what
+Every loss is built from parts that the estimator uses apart: `features`, taken once per signal; `apply_gain`, what
 they become at another gain, so that the dry signal need not be transformed anew at each step; `distance`, taken at
 every step; and `optimum`, the gain at which that is least, in closed form.
 """
@@ -52,7 +52,7 @@ class FeatureLoss(nn.Module):
         """What is compared, ``(B, K)``."""
         raise NotImplementedError
 
-    def gained(self, dry: Tensor, gain: LogGain) -> Tensor:
+    def apply_gain(self, dry: Tensor, gain: LogGain) -> Tensor:
         """The features of the dry signal at another gain."""
         louder: Tensor = gain(dry, self.power)
         return louder
@@ -193,7 +193,7 @@ class LogStftLoss(StftLoss):
         heard = magnitudes > floor.clamp_min(torch.finfo(magnitudes.dtype).tiny)
         return torch.where(heard, torch.where(heard, magnitudes, 1.0).log(), -torch.inf)
 
-    def gained(self, dry: Tensor, gain: LogGain) -> Tensor:
+    def apply_gain(self, dry: Tensor, gain: LogGain) -> Tensor:
         """The logarithms, moved by that of the gain."""
         return dry + gain.log_gain.unsqueeze(-1)
 

@@ -21,10 +21,10 @@ SIGNIFICANT = 25.0
 NOISE_FLOOR = 1e-7
 """Noise assumed in every bin, re the target's mean power: float32 cannot tell less."""
 
-TAIL = 1e-5
+RINGING_POWER = 1e-5
 """What rings on in a bin after a sound has stopped, re the power that it had (measured on the phase rotation)."""
 
-ORDINARY_DISAGREEMENT = 16.0
+TYPICAL_REDUCED_CHI2 = 16.0
 """The reduced χ² of the bands' gains that is found in one gain and white noise, on music and speech."""
 
 MEDIAN_VARIANCE = 4.5
@@ -38,40 +38,40 @@ POLARITY_COSINE = 0.3
 
 
 @dataclass(frozen=True)
-class Evidence:
+class NoiseEstimate:
     """What each of B windows says about its gain.
 
     Attributes:
         weights: ``(B, K)``, what a bin's error counts in a loss: magnitude over noise power, 0 where nothing is known.
         std_log: ``(B,)``, one standard deviation of a log gain in nepers; infinite where nothing can be told.
         explained: ``(B,)``, share of the target's power that the dry signal explains, 0 to 1.
-        in_phase: ``(B,)``, cosine of the phase between dry and target over all that is explained, −1 to 1.
+        phase_cosine: ``(B,)``, cosine of the phase between dry and target over all that is explained, −1 to 1.
         noise: ``(B, K)``, the noise power in each bin of the target.
-        expected_loss: ``(B,)``, the normalized spectral L1 that the noise alone leaves at the best gain.
+        noise_floor_loss: ``(B,)``, the normalized spectral L1 that the noise alone leaves at the best gain.
     """
 
     weights: Tensor
     std_log: Tensor
-    explained: Tensor
-    in_phase: Tensor
+    coherent_fraction: Tensor
+    phase_cosine: Tensor
     noise: Tensor
-    expected_loss: Tensor
+    noise_floor_loss: Tensor
 
     @property
-    def turned(self) -> Tensor:
+    def inverted(self) -> Tensor:
         """Whether the target's polarity is the other one, ``(B,)``."""
-        return self.in_phase < -POLARITY_COSINE
+        return self.phase_cosine < -POLARITY_COSINE
 
-    def at(self, index: int) -> "Evidence":
+    def at(self, index: int) -> "NoiseEstimate":
         """The evidence of one window, as a batch of its own."""
         one = slice(index, None if index == -1 else index + 1)
-        return Evidence(*(getattr(self, field.name)[one] for field in fields(self)))
+        return NoiseEstimate(*(getattr(self, field.name)[one] for field in fields(self)))
 
 
-def weigh(pair: SpectraPair, faded: Tensor) -> Evidence:
+def estimate_noise(pair: SpectraPair, decay_ratio: Tensor) -> NoiseEstimate:
     """Weigh the evidence in spectra of aligned windows, each ``(B, K)`` with K − 1 a multiple of 16.
 
-    `faded`, ``(B,)``, is the power that the dry signal had a moment ago over what it has now, not below 1: what
+    `decay_ratio`, ``(B,)``, is the power that the dry signal had a moment ago over what it has now, not below 1: what
     filters still ring with, after a sound has stopped, is as good as noise.
     """
     tiny = torch.finfo(torch.float32).tiny
@@ -79,7 +79,9 @@ def weigh(pair: SpectraPair, faded: Tensor) -> Evidence:
     fitted = cross.abs().square() / dry_power.clamp_min(tiny)
     left = (target_power - fitted).clamp_min(0.0) / (BAND_BINS - 1.5)
     power = target_power.sum(-1, keepdim=True)
-    floor = (NOISE_FLOOR + TAIL * (faded - 1.0)).unsqueeze(-1) * power / (BAND_BINS * target_power.shape[-1])
+    floor = (
+        (NOISE_FLOOR + RINGING_POWER * (decay_ratio - 1.0)).unsqueeze(-1) * power / (BAND_BINS * target_power.shape[-1])
+    )
     noise = left + floor
     signal = torch.where(fitted > SIGNIFICANT * noise, fitted - noise, 0.0)
     believed = torch.where(signal > 0, 1.0 / noise.clamp_min(tiny), 0.0)
@@ -88,17 +90,17 @@ def weigh(pair: SpectraPair, faded: Tensor) -> Evidence:
     weights = _per_bin(believed) * pair.dry.magnitude
     # The magnitude of a bin strays by its noise's radial part: mean |N(0, σ²/2)| = σ / √π.
     strayed = (believed * (left / torch.pi).sqrt() * _banded(pair.dry.magnitude)).sum(-1)
-    return Evidence(
+    return NoiseEstimate(
         weights=weights / weights.amax(-1, keepdim=True).clamp_min(tiny),
-        std_log=(0.5 * MEDIAN_VARIANCE / band_snr.sum(-1) * _disagreement(cross, dry_power, band_snr)).sqrt(),
-        explained=signal.sum(-1) / power.squeeze(-1).clamp_min(tiny),
-        in_phase=told.real.sum(-1) / told.abs().sum(-1).clamp_min(tiny),
+        std_log=(0.5 * MEDIAN_VARIANCE / band_snr.sum(-1) * _excess_chi2(cross, dry_power, band_snr)).sqrt(),
+        coherent_fraction=signal.sum(-1) / power.squeeze(-1).clamp_min(tiny),
+        phase_cosine=told.real.sum(-1) / told.abs().sum(-1).clamp_min(tiny),
         noise=_per_bin(left),
-        expected_loss=strayed / (believed * _banded(pair.product)).sum(-1).clamp_min(tiny),
+        noise_floor_loss=strayed / (believed * _banded(pair.product)).sum(-1).clamp_min(tiny),
     )
 
 
-def unbiased(magnitude: Tensor, noise: Tensor) -> Tensor:
+def subtract_rician_bias(magnitude: Tensor, noise: Tensor) -> Tensor:
     """`magnitude` lowered by what `noise` power adds to it in the mean, ``noise / (4 magnitude)``, not below 0.
 
     Mean and median of Rice's distribution, to first order in the noise (Rice, 1945, section 3.10).
@@ -106,7 +108,7 @@ def unbiased(magnitude: Tensor, noise: Tensor) -> Tensor:
     return (magnitude - 0.25 * noise / magnitude.clamp_min(torch.finfo(noise.dtype).tiny)).clamp_min(0.0)
 
 
-def _disagreement(cross: Tensor, dry_power: Tensor, band_snr: Tensor) -> Tensor:
+def _excess_chi2(cross: Tensor, dry_power: Tensor, band_snr: Tensor) -> Tensor:
     """By how much the bands' gains vary more than their noise allows: a reduced χ², ``(B,)``, not below 1.
 
     An equalized or smeared target has no one gain; a reading from it is only as sure as its bands agree.
@@ -116,7 +118,7 @@ def _disagreement(cross: Tensor, dry_power: Tensor, band_snr: Tensor) -> Tensor:
     mean = (band_snr * log_gain).sum(-1, keepdim=True) / band_snr.sum(-1, keepdim=True).clamp_min(1.0)
     chi_squared = (2.0 * band_snr * (log_gain - mean).square()).sum(-1)
     reduced = chi_squared / (told.sum(-1) - 1).clamp_min(1)
-    return (reduced / ORDINARY_DISAGREEMENT).clamp_min(1.0)
+    return (reduced / TYPICAL_REDUCED_CHI2).clamp_min(1.0)
 
 
 def _banded(bins: Tensor) -> Tensor:

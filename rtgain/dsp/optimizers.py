@@ -18,7 +18,7 @@ _CACHED = "__dynamo_disable"
 """Where the decoration of a function looks for what it would ask the tracer for."""
 
 
-def optimizer_named(name: str, parameters: Iterable[Tensor], **options: Any) -> Optimizer:
+def make_optimizer(name: str, parameters: Iterable[Tensor], **options: Any) -> Optimizer:
     """The optimizer `name` of `torch.optim` over `parameters`. Raises what its class raises for wrong options."""
     decorated = inspect.unwrap(Optimizer.add_param_group)
     is_ours = _CACHED not in vars(decorated)
@@ -32,13 +32,13 @@ def optimizer_named(name: str, parameters: Iterable[Tensor], **options: Any) -> 
     return optimizer
 
 
-def take_step(optimizer: Optimizer) -> None:
+def step_optimizer(optimizer: Optimizer) -> None:
     """``optimizer.step()``: moves its parameters by their gradients, to the same bits."""
     with torch.no_grad():
         inspect.unwrap(type(optimizer).step)(optimizer)
 
 
-def forget_gradients(optimizer: Optimizer) -> None:
+def zero_grad(optimizer: Optimizer) -> None:
     """``optimizer.zero_grad()``."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:

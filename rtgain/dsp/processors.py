@@ -52,7 +52,7 @@ class Processor(nn.Module):
         raise NotImplementedError
 
     @torch.no_grad()
-    def keep_in_range(self) -> None:
+    def clamp_parameters(self) -> None:
         """Move every parameter that has left its range to the end that it has passed."""
         for name, info in self.info.items():
             getattr(self, name).clamp_(info.minimum, info.maximum)

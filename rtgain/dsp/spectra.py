@@ -69,7 +69,7 @@ class SpectraPair:
         return self.dry.magnitude * self.target.magnitude
 
 
-def spectra_of(windows: Tensor) -> Spectra:
+def hann_spectra(windows: Tensor) -> Spectra:
     """Hann spectra of windows, ``(…, W)`` to ``(…, W // 2 + 1)``, free of what stands at 0 Hz and at half the rate."""
     bins = torch.fft.rfft(windows * _hann(windows.shape[-1]))
     bins[..., :EDGE_BINS] = 0.0
@@ -83,7 +83,7 @@ def rms_of_power(power: Tensor) -> Tensor:
     return torch.sqrt(power.sum(-1) * (2.0 / (HANN_MEAN_SQUARE * frames**2)))
 
 
-def moments_of(windows: Tensor, spectra: Spectra, weights: Tensor) -> tuple[Tensor, Tensor]:
+def temporal_moments(windows: Tensor, spectra: Spectra, weights: Tensor) -> tuple[Tensor, Tensor]:
     """When in each window its energy comes, in frames from the centre: mean and standard deviation, each ``(B,)``.
 
     Bins count by `weights` times magnitude, ``(B, K)``. The mean time of a bin's energy is its group delay: the

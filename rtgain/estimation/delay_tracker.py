@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rtgain.dsp.delay_estimation import CrossSpectrum, DelayReading
+from rtgain.dsp.delay_estimation import CrossSpectrum, DelayEstimate
 from rtgain.dsp.spectra import NEGLIGIBLE_FRAMES
 
 AGREEMENT_FRAMES = 2.0
@@ -14,19 +14,19 @@ AGREEMENT_FRAMES = 2.0
 AGREEING_READINGS = 3
 """So many must agree before the alignment moves; so many failures in a row end it."""
 
-EXPLAINED = 0.5
+MIN_COHERENCE_TO_REFINE = 0.5
 """A dry signal that explains this share of the target's power is aligned well enough to be refined."""
 
-WELL_EXPLAINED = 0.9
+MIN_COHERENCE_TO_LOCK = 0.9
 """With this share explained at the present alignment, one reading of a distinct delay is enough."""
 
-UNEXPLAINED = 0.15
+MAX_COHERENCE_UNRELATED = 0.15
 """With no more than this share explained (what chance explains), the alignment is in doubt."""
 
-HOPELESS_READINGS = 10
+MAX_FAILED_READINGS = 10
 """After so many readings in vain there may be nothing to align: some three seconds with the defaults."""
 
-SLACK_FRAMES = 0.75
+OFFSET_HYSTERESIS_FRAMES = 0.75
 """The whole-frame offset follows the delay only when it is this far off, so that it never flutters."""
 
 AVERAGED_READINGS = 16
@@ -50,13 +50,13 @@ class Alignment:
     """What is known about the delay from dry to target, in frames.
 
     Windows are taken `offset_frames` (a whole number) apart; what is left of `delay_frames` is a fraction. The
-    delay means nothing until it is `known`; when it is `hopeless` the two signals seem to have nothing in common.
+    delay means nothing until it is `known`; when it is `not_found` the two signals seem to have nothing in common.
     """
 
     delay_frames: float = 0.0
     offset_frames: int = 0
     known: bool = True
-    hopeless: bool = False
+    not_found: bool = False
 
     @property
     def fraction_frames(self) -> float:
@@ -73,12 +73,12 @@ ALIGNED = Alignment()
 """No delay at all, and that is known."""
 
 
-class Aligner:
+class DelayTracker:
     """Keeps the delay between dry and target, in frames, out of readings that come a few a second.
 
     `offset_frames` is the whole number of frames by which windows are to be shifted; `delay_frames` is the
     delay to a fraction, and means nothing until `aligned`. A delay out of the whole range is `confirmed` when the
-    windows taken at it agree. `vain_readings` counts readings without success.
+    windows taken at it agree. `failed_readings` counts readings without success.
     """
 
     def __init__(self, *, search: bool = True, delay_frames: float | None = None) -> None:
@@ -87,7 +87,7 @@ class Aligner:
         self.aligned = self.confirmed = not search or delay_frames is not None
         self.delay_frames = delay_frames or 0.0
         self.offset_frames = round(self.delay_frames)
-        self.vain_readings = 0
+        self.failed_readings = 0
         self._drift = 0.0
         self._now_frames = 0
         self._followed = deque([(0.0, self.delay_frames)], maxlen=AVERAGED_READINGS)
@@ -99,55 +99,55 @@ class Aligner:
         if not self.search:
             return True
         still = len(self._followed) >= STEADY_READINGS and abs(self._drift) < STEADY_DRIFT
-        return self.confirmed and still and not self._recent and not self.vain_readings
+        return self.confirmed and still and not self._recent and not self.failed_readings
 
     @property
     def alignment(self) -> Alignment:
         """What is known now."""
-        hopeless = not self.aligned and self.vain_readings >= HOPELESS_READINGS
-        return Alignment(self.delay_frames, self.offset_frames, self.confirmed, hopeless)
+        not_found = not self.aligned and self.failed_readings >= MAX_FAILED_READINGS
+        return Alignment(self.delay_frames, self.offset_frames, self.confirmed, not_found)
 
-    def wants_global(self, cross: CrossSpectrum) -> bool:
+    def needs_global_search(self, cross: CrossSpectrum) -> bool:
         """Whether the whole range must be searched: the windows are too little alike, or too tonal to settle it."""
-        on_probation = self.aligned and not self.confirmed
-        if not self.search or on_probation or cross.windows == 0:
+        unconfirmed = self.aligned and not self.confirmed
+        if not self.search or unconfirmed or cross.windows == 0:
             return False
         if self.aligned:
-            return cross.explained < EXPLAINED
-        return cross.explained < WELL_EXPLAINED or not cross.distinct
+            return cross.coherent_fraction < MIN_COHERENCE_TO_REFINE
+        return cross.coherent_fraction < MIN_COHERENCE_TO_LOCK or not cross.is_unambiguous
 
-    def take_local(self, cross: CrossSpectrum, span_frames: int = 0) -> None:
+    def update_local(self, cross: CrossSpectrum, span_frames: int = 0) -> None:
         """Refine the alignment by what is left between the windows of the last `span_frames` at the present one."""
         if not self.search or cross.windows == 0:
             return
         likely_frames = 1.0 if self.steady else max(1.0, MAX_DRIFT * span_frames)
         self._now_frames += span_frames
         if self.aligned and not self.confirmed:
-            self.aligned = self.confirmed = cross.explained > UNEXPLAINED
+            self.aligned = self.confirmed = cross.coherent_fraction > MAX_COHERENCE_UNRELATED
         reading = cross.read()
-        if cross.explained < EXPLAINED or not reading.confident:
-            self.vain_readings += 1
+        if cross.coherent_fraction < MIN_COHERENCE_TO_REFINE or not reading.confident:
+            self.failed_readings += 1
             return
         delay_frames = self.delay_frames + reading.delay_frames
         if abs(reading.delay_frames) > likely_frames:
             self._consider(delay_frames)
         elif self.aligned:
             self._follow(delay_frames, span_frames)
-        elif cross.explained > WELL_EXPLAINED and cross.distinct:
+        elif cross.coherent_fraction > MIN_COHERENCE_TO_LOCK and cross.is_unambiguous:
             self._lock(delay_frames, confirmed=True)
         else:
             self._consider(delay_frames)
 
-    def take_global(self, reading: DelayReading, explained: float, span_frames: int = 0) -> None:
-        """Consider a reading of the whole range; `explained` is the share at the present alignment."""
+    def update_global(self, reading: DelayEstimate, coherent_fraction: float, span_frames: int = 0) -> None:
+        """Consider a reading of the whole range; `coherent_fraction` is the share at the present alignment."""
         self._now_frames += span_frames
         if reading.confident and not (self.aligned and self._agrees(reading.delay_frames)):
             # Somewhere else is better than here: where we are is no longer the answer.
             self.aligned = self.confirmed = False
             self._consider(reading.delay_frames)
-        elif explained < UNEXPLAINED:
-            self.vain_readings += 1
-            if self.vain_readings >= AGREEING_READINGS:
+        elif coherent_fraction < MAX_COHERENCE_UNRELATED:
+            self.failed_readings += 1
+            if self.failed_readings >= AGREEING_READINGS:
                 self.aligned = self.confirmed = False
 
     def _agrees(self, delay_frames: float) -> bool:
@@ -158,7 +158,7 @@ class Aligner:
         if len(self._recent) == AGREEING_READINGS and self._have_agreed():
             self._lock(sorted(delay for _, delay in self._recent)[AGREEING_READINGS // 2], confirmed=False)
         else:
-            self.vain_readings += 1
+            self.failed_readings += 1
 
     def _have_agreed(self) -> bool:
         """Whether the recent readings lie on one place, or on a line that two clocks may draw."""
@@ -169,7 +169,7 @@ class Aligner:
     def _follow(self, delay_frames: float, span_frames: int) -> None:
         """Average the delay over its readings; where they drift, be where their line will be amid the next ones."""
         self._recent.clear()
-        self.vain_readings = 0
+        self.failed_readings = 0
         if abs(delay_frames - self.delay_frames) > 1.0:
             self._followed = deque(list(self._followed)[-1:], maxlen=AVERAGED_READINGS)
         self._followed.append((self._now_frames - span_frames / 2, delay_frames))
@@ -182,7 +182,7 @@ class Aligner:
             if abs(slope) * (times[-1] - times[0]) > max(SEEN_DRIFT_FRAMES, 4.0 * strayed):
                 self._drift = slope
                 self.delay_frames += slope * (self._now_frames + span_frames / 2 - float(times.mean()))
-        if abs(self.delay_frames - self.offset_frames) > SLACK_FRAMES:
+        if abs(self.delay_frames - self.offset_frames) > OFFSET_HYSTERESIS_FRAMES:
             self.offset_frames = round(self.delay_frames)
 
     def _lock(self, delay_frames: float, *, confirmed: bool) -> None:

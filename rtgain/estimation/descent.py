@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rtgain.config.estimator_settings import Rate
+from rtgain.config.estimator_settings import StepSchedule
 from rtgain.dsp.losses import FeatureLoss
-from rtgain.dsp.noise_estimation import Evidence
-from rtgain.dsp.optimizers import forget_gradients, optimizer_named, take_step
+from rtgain.dsp.noise_estimation import NoiseEstimate
+from rtgain.dsp.optimizers import make_optimizer, step_optimizer, zero_grad
 from rtgain.dsp.processors import MAX_LOG_GAIN, MIN_LOG_GAIN, LogGain
 
 TOLERANCE_LOG = 2e-5
@@ -21,7 +21,7 @@ MAX_STEP_LOG = 3.0
 TOLERANCE_SHARE = 0.01
 """So do steps shorter than this share of the loss that noise leaves: about a fifth of a reading's deviation."""
 
-LONGEST_TOLERANCE_LOG = 5e-4
+MAX_TOLERANCE_LOG = 5e-4
 """But never longer ones (0.004 dB): a result must not show where the descent began."""
 
 NOISE_MARGIN = 1.3
@@ -66,12 +66,12 @@ def descend(
     dry: Tensor,
     target: Tensor,
     weights: Tensor | None,
-    evidence: Evidence,
+    evidence: NoiseEstimate,
     start_log: Tensor,
     optimum_log: Tensor,
     *,
     optimizer: str,
-    rate: Rate,
+    rate: StepSchedule,
 ) -> Descent:
     """Move the log gain of each window from `start_log` to where `loss` is least; `optimum_log` is the closed form.
 
@@ -81,23 +81,23 @@ def descend(
     """
     processor = LogGain(log_gain=start_log)
     parameter = processor.log_gain
-    noise_step = TOLERANCE_SHARE * evidence.expected_loss
-    tolerance = noise_step.clamp(TOLERANCE_LOG, LONGEST_TOLERANCE_LOG)
+    noise_step = TOLERANCE_SHARE * evidence.noise_floor_loss
+    tolerance = noise_step.clamp(TOLERANCE_LOG, MAX_TOLERANCE_LOG)
     rprop = optimizer == "Rprop"
-    stepper = optimizer_named(optimizer, [parameter], lr=rate.lr, foreach=False, **OPTIONS.get(optimizer, {}))
+    stepper = make_optimizer(optimizer, [parameter], lr=rate.lr, foreach=False, **OPTIONS.get(optimizer, {}))
     values = torch.zeros_like(start_log)
     moved = torch.full_like(start_log, torch.inf)
     longest = torch.full_like(start_log, MAX_STEP_LOG)
     steps = torch.zeros_like(start_log, dtype=torch.int64)
     for taken in range(rate.steps):
         steps += moved > tolerance
-        forget_gradients(stepper)
-        values = loss.distance(loss.gained(dry, processor), target, weights)
+        zero_grad(stepper)
+        values = loss.distance(loss.apply_gain(dry, processor), target, weights)
         torch.autograd.backward(values.sum())
         gradient = parameter.grad
         assert gradient is not None
-        excess = (values.detach() - NOISE_MARGIN * evidence.expected_loss).clamp_min(0.0)
-        reach = polyak_reach(excess, gradient, loss.power)
+        excess = (values.detach() - NOISE_MARGIN * evidence.noise_floor_loss).clamp_min(0.0)
+        reach = polyak_step(excess, gradient, loss.power)
         limit = torch.maximum(reach, 3.0 * noise_step)
         before = parameter.detach().clone()
         if rprop:
@@ -107,7 +107,7 @@ def descend(
             stepper.state[parameter]["step_size"].clamp_(max=longest)
         else:
             stepper.param_groups[0]["lr"] = rate.lr * (1.0 - taken / rate.steps) ** 2
-        take_step(stepper)
+        step_optimizer(stepper)
         with torch.no_grad():
             farthest = MAX_STEP_LOG if rprop else limit
             parameter.clamp_(before - farthest, before + farthest).clamp_(MIN_LOG_GAIN, MAX_LOG_GAIN)
@@ -125,11 +125,11 @@ def descend(
     log_gain = parameter.detach()
     # Where no closed form is known, whoever came to rest has settled.
     optimum_log = torch.where(optimum_log.isnan() & (moved <= tolerance), log_gain, optimum_log)
-    near = (SETTLED_SHARE * evidence.expected_loss).clamp_min(SETTLED_LOG)
+    near = (SETTLED_SHARE * evidence.noise_floor_loss).clamp_min(SETTLED_LOG)
     return Descent(log_gain, values.detach(), (log_gain - optimum_log).abs() <= near, steps)
 
 
-def descend_plainly(
+def descend_stock(
     loss: FeatureLoss,
     dry: Tensor,
     target: Tensor,
@@ -138,18 +138,18 @@ def descend_plainly(
     optimum_log: Tensor,
     *,
     optimizer: str,
-    rate: Rate,
+    rate: StepSchedule,
 ) -> Descent:
     """`descend` with nothing of ours: all of the steps, at one rate, wherever they lead. To compare with."""
     processor = LogGain(log_gain=start_log)
     parameter = processor.log_gain
-    stepper = optimizer_named(optimizer, [parameter], lr=rate.lr, foreach=False)
+    stepper = make_optimizer(optimizer, [parameter], lr=rate.lr, foreach=False)
     values = torch.zeros_like(start_log)
     for _ in range(rate.steps):
-        forget_gradients(stepper)
-        values = loss.distance(loss.gained(dry, processor), target, weights)
+        zero_grad(stepper)
+        values = loss.distance(loss.apply_gain(dry, processor), target, weights)
         torch.autograd.backward(values.sum())
-        take_step(stepper)
+        step_optimizer(stepper)
         with torch.no_grad():
             parameter.clamp_(MIN_LOG_GAIN, MAX_LOG_GAIN)
     log_gain = parameter.detach()
@@ -157,7 +157,7 @@ def descend_plainly(
     return Descent(log_gain, values.detach(), settled, torch.full_like(start_log, rate.steps, dtype=torch.int64))
 
 
-def polyak_reach(excess: Tensor, gradient: Tensor, power: float) -> Tensor:
+def polyak_step(excess: Tensor, gradient: Tensor, power: float) -> Tensor:
     """How far, in nepers, the slope must be followed until the loss has fallen by `excess`; at most `MAX_STEP_LOG`.
 
     Polyak's step on the gain itself, where L1 losses are straight lines, carried over to its logarithm: without

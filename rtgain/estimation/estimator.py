@@ -16,14 +16,14 @@ from torch import Tensor
 from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.dsp.closed_form import cramer_rao_std_db
 from rtgain.dsp.delay_estimation import CrossSpectrum
-from rtgain.dsp.loss_registry import loss_named
+from rtgain.dsp.loss_registry import get_loss
 from rtgain.dsp.losses import FeatureLoss, SpectralLoss
-from rtgain.dsp.noise_estimation import POLARITY_COSINE, Evidence, unbiased, weigh
+from rtgain.dsp.noise_estimation import POLARITY_COSINE, NoiseEstimate, estimate_noise, subtract_rician_bias
 from rtgain.dsp.processors import DB_PER_NEPER, LogGain
-from rtgain.dsp.spectra import SpectraPair, delayed, moments_of, rms_of_power, spectra_of
+from rtgain.dsp.spectra import SpectraPair, delayed, hann_spectra, rms_of_power, temporal_moments
 from rtgain.estimation.delay_tracker import ALIGNED, Alignment
-from rtgain.estimation.descent import Descent, descend, descend_plainly
-from rtgain.estimation.gain_tracker import FLOOR_STD_DB, SHIFTED_FLOOR_STD_DB, Reading, Tracker
+from rtgain.estimation.descent import Descent, descend, descend_stock
+from rtgain.estimation.gain_tracker import FLOOR_STD_DB, SHIFTED_FLOOR_STD_DB, GainMeasurement, GainTracker
 from rtgain.records.estimate import Estimate, State
 
 SILENCE_RMS = 1e-8
@@ -32,10 +32,10 @@ SILENCE_RMS = 1e-8
 TRACKING_STD_DB = 0.25
 """An estimate less sure than this is still converging."""
 
-LOST_S = 0.5
+INCOHERENT_AFTER_S = 0.5
 """So long may windows tell nothing before the pair is called incoherent."""
 
-VAIN_LOSS = 0.9
+USELESS_LOSS = 0.9
 """A best gain that leaves this much of the target (waveform loss, phase turned by 90°) is none."""
 
 POLARITY_MEMORY = 0.9
@@ -43,7 +43,7 @@ POLARITY_MEMORY = 0.9
 
 TINY = torch.finfo(torch.float32).tiny
 
-LEAST_GAIN = 1e-6
+MIN_OPTIMUM_GAIN = 1e-6
 """A closed-form optimum of zero or below is shown as this (−120 dB) times the ratio of the levels."""
 
 FULL_SCALE = 0.9999
@@ -55,7 +55,7 @@ CLIPPED_SAMPLES = 3
 FORGETTING_DB_S = 30.0
 """How fast a loud past is forgotten: faster than rooms ring off, slower than filters do (20 Hz: 100 dB/s)."""
 
-PAUSE = 1e3
+PAUSE_POWER_RATIO = 1e3
 """A window that tells nothing, and has this much less power than its recent past, is a pause: silent."""
 
 
@@ -75,7 +75,7 @@ class Windows:
 
 
 @dataclass(frozen=True)
-class Ground:
+class LossCurveInput:
     """One window as a loss sees it. Shapes: features ``(1, K)``, `weights` the same or None, samples ``(1, W)``.
 
     `level` is the gain that a gain of one on the features stands for (negative where the target's features were
@@ -101,12 +101,12 @@ class Estimator:
     def __init__(self, settings: EstimatorSettings) -> None:
         self.settings = settings
         self.frozen = False
-        self.tracker = Tracker()
+        self.tracker = GainTracker()
         self._cosine = 0.0
-        self._untold_s = 0.0
+        self._uninformative_s = 0.0
         self._recent_db = -math.inf
         self._state = State.WAITING
-        self._newest: tuple[str, _Pairs, Tensor, Tensor, float] | None = None
+        self._newest: tuple[str, WindowFeatures, Tensor, Tensor, float] | None = None
 
     def warm_up(self) -> None:
         """Make torch load what it loads on first use (a second), before anything waits for an estimate."""
@@ -116,15 +116,15 @@ class Estimator:
 
     def reset(self, gain_db: float = 0.0) -> None:
         """Forget everything, and start the next descent from `gain_db`."""
-        self.tracker = Tracker(gain_db=gain_db)
+        self.tracker = GainTracker(gain_db=gain_db)
         self._cosine = 0.0
-        self._untold_s = 0.0
+        self._uninformative_s = 0.0
         self._state = State.WAITING
 
     def resume(self, last: Estimate) -> None:
         """Go on from an estimate that an earlier estimator made."""
         if math.isfinite(last.gain_est_db):
-            self.tracker = Tracker(gain_db=last.gain_est_db, std_db=last.std_db)
+            self.tracker = GainTracker(gain_db=last.gain_est_db, std_db=last.std_db)
         self._cosine = float(last.polarity)
         self._state = last.state
 
@@ -146,7 +146,7 @@ class Estimator:
         )
         bound_db = torch.where(told_nothing, math.nan, pairs.bound_db).tolist()
         std_db = (DB_PER_NEPER * pairs.evidence.std_log.double()).tolist()
-        in_phase, level_log = pairs.evidence.in_phase.tolist(), pairs.level_log.tolist()
+        phase_cosine, level_log = pairs.evidence.phase_cosine.tolist(), pairs.level_log.tolist()
         lag_hops, spread_hops = pairs.lag_hops.tolist(), pairs.spread_hops.tolist()
         floor_std_db = SHIFTED_FLOOR_STD_DB if alignment.shifts else FLOOR_STD_DB
         estimates = []
@@ -154,9 +154,9 @@ class Estimator:
             rest = descent.at(index) if together else self._descend(pairs.at(index))
             if not self.frozen:
                 gain_db = DB_PER_NEPER * (float(rest.log_gain) + level_log[index])
-                reading = Reading(gain_db, std_db[index], lag_hops[index], spread_hops[index], floor_std_db)
-                self._follow(reading, in_phase[index], alignment)
-                self._state = gate or self._judge(rest, alignment, pairs, index)
+                reading = GainMeasurement(gain_db, std_db[index], lag_hops[index], spread_hops[index], floor_std_db)
+                self._follow(reading, phase_cosine[index], alignment)
+                self._state = gate or self._classify_state(rest, alignment, pairs, index)
             estimates.append(
                 Estimate(
                     center_frame=float(windows.center_frames[index]),
@@ -190,15 +190,15 @@ class Estimator:
         return math.copysign(10.0 ** (self.tracker.gain_db / 20.0), self.polarity)
 
     @property
-    def ground(self) -> Ground | None:
+    def ground(self) -> LossCurveInput | None:
         """The newest window that is neither silent nor clipped, to draw loss against gain on; None before any."""
         if self._newest is None:
             return None
         loss_name, pairs, dry, target, center_frame = self._newest
         pair = pairs.at(-1)
         level = math.exp(float(pair.level_log))
-        turned = pair.loss.sees_phase and bool(pair.evidence.turned)
-        return Ground(
+        turned = pair.loss.sees_phase and bool(pair.evidence.inverted)
+        return LossCurveInput(
             loss_name,
             pair.loss,
             pair.dry,
@@ -214,40 +214,40 @@ class Estimator:
 
     def _prepare(
         self, windows: Windows, alignment: Alignment, cross: CrossSpectrum | None
-    ) -> tuple["_Pairs", list[State | None]]:
+    ) -> tuple["WindowFeatures", list[State | None]]:
         """Level, align, transform and weigh the windows; and the states of those that are not to be judged."""
         dry, target = torch.from_numpy(windows.dry), torch.from_numpy(windows.target)
         dry = delayed(dry, alignment.fraction_frames)
-        spectra = spectra_of(torch.stack([dry, target]))
+        spectra = hann_spectra(torch.stack([dry, target]))
         level = spectra.rms
         silent = (level < SILENCE_RMS).any(0)
         level = level.clamp_min(SILENCE_RMS)
         spectra = spectra.scaled(1.0 / level)
         pair, (dry_level, target_level) = SpectraPair(spectra[0], spectra[1]), level
-        faded = self._faded(dry_level)
-        evidence = weigh(pair, faded)
-        clipped = _clipped(dry) | _clipped(target) if self.settings.clip_gate else torch.zeros_like(silent)
+        decay_ratio = self._decay_ratio(dry_level)
+        evidence = estimate_noise(pair, decay_ratio)
+        clipped = _clipped(dry) | _clipped(target) if self.settings.reject_clipped else torch.zeros_like(silent)
         evidence = replace(evidence, std_log=torch.where(silent | clipped, torch.inf, evidence.std_log))
-        silent |= evidence.std_log.isinf() & ~clipped & (faded > PAUSE)
+        silent |= evidence.std_log.isinf() & ~clipped & (decay_ratio > PAUSE_POWER_RATIO)
         if cross is not None:  # loud windows count more, whatever the gain does meanwhile
             cross.add(pair, torch.where(silent, 0.0, dry_level))
-        loss = loss_named(self.settings.loss)
+        loss = get_loss(self.settings.loss)
         leveled = dry / dry_level.unsqueeze(-1)
         if isinstance(loss, SpectralLoss):
-            unnoised = unbiased(pair.target.magnitude, evidence.noise)
+            unnoised = subtract_rician_bias(pair.target.magnitude, evidence.noise)
             features = loss.of_magnitude(pair.dry.magnitude), loss.of_magnitude(unnoised)
             weights: Tensor | None = evidence.weights
         else:
-            target = torch.where(evidence.turned.unsqueeze(-1), -target, target)
+            target = torch.where(evidence.inverted.unsqueeze(-1), -target, target)
             features = loss.features(leveled), loss.features(target / target_level.unsqueeze(-1))
             weights = loss.weights(evidence.weights / pair.dry.magnitude.clamp_min(TINY), features[0])
-        lag, spread = moments_of(leveled, pair.dry, evidence.weights)
+        lag, spread = temporal_moments(leveled, pair.dry, evidence.weights)
         hop_frames = self.settings.hop_frames
         level_log = (target_level / dry_level).log()
-        optimum_log = loss.optimum(*features, weights).clamp_min(LEAST_GAIN).log()
-        least_squares_log = loss.least_squares(*features).clamp_min(LEAST_GAIN).log()
+        optimum_log = loss.optimum(*features, weights).clamp_min(MIN_OPTIMUM_GAIN).log()
+        least_squares_log = loss.least_squares(*features).clamp_min(MIN_OPTIMUM_GAIN).log()
         bound_db = cramer_rao_std_db(rms_of_power(evidence.noise), optimum_log.exp(), math.sqrt(windows.dry.shape[-1]))
-        pairs = _Pairs(
+        pairs = WindowFeatures(
             loss, *features, weights, evidence, optimum_log, least_squares_log, bound_db, level_log,
             lag / hop_frames, spread / hop_frames,
         )  # fmt: skip
@@ -258,41 +258,41 @@ class Estimator:
             self._newest = self.settings.loss, pairs, *samples, float(windows.center_frames[-1])
         return pairs, gates
 
-    def _faded(self, dry_level: Tensor) -> Tensor:
+    def _decay_ratio(self, dry_level: Tensor) -> Tensor:
         """The power of each window's recent past over its own: the loudest, less `FORGETTING_DB_S` since then."""
         forgotten_db = FORGETTING_DB_S * self.settings.hop_frames / self.settings.sample_rate
-        faded = []
+        decay_ratio = []
         for level in dry_level.tolist():
             level_db = 20.0 * math.log10(level)
             self._recent_db = max(level_db, self._recent_db - forgotten_db)
-            faded.append(10.0 ** ((self._recent_db - level_db) / 10.0))
-        return torch.tensor(faded)
+            decay_ratio.append(10.0 ** ((self._recent_db - level_db) / 10.0))
+        return torch.tensor(decay_ratio)
 
-    def _descend(self, pairs: "_Pairs") -> Descent:
+    def _descend(self, pairs: "WindowFeatures") -> Descent:
         start_log = self.tracker.gain_db / DB_PER_NEPER - pairs.level_log
         seen = pairs.loss, pairs.dry, pairs.target, pairs.weights
         optimizer, rate = self.settings.optimizer, self.settings.rate
         if self.settings.plain:
-            return descend_plainly(*seen, start_log, pairs.optimum_log, optimizer=optimizer, rate=rate)
+            return descend_stock(*seen, start_log, pairs.optimum_log, optimizer=optimizer, rate=rate)
         return descend(*seen, pairs.evidence, start_log, pairs.optimum_log, optimizer=optimizer, rate=rate)
 
-    def _follow(self, reading: Reading, in_phase: float, alignment: Alignment) -> None:
+    def _follow(self, reading: GainMeasurement, phase_cosine: float, alignment: Alignment) -> None:
         told = math.isfinite(reading.std_db)
         if not self.settings.plain:
             self.tracker.update(reading)
         elif told:
-            self.tracker = Tracker(reading.gain_db, reading.std_db)
+            self.tracker = GainTracker(reading.gain_db, reading.std_db)
         if not told:
-            self._untold_s += self.settings.hop_frames / self.settings.sample_rate
+            self._uninformative_s += self.settings.hop_frames / self.settings.sample_rate
             return
-        self._untold_s = 0.0
+        self._uninformative_s = 0.0
         if alignment.known:
             turn = 1.0 - POLARITY_MEMORY if self._cosine else 1.0
-            self._cosine += turn * (in_phase - self._cosine)
+            self._cosine += turn * (phase_cosine - self._cosine)
 
-    def _judge(self, rest: Descent, alignment: Alignment, pairs: "_Pairs", index: int) -> State:
-        vain = float(rest.loss) > VAIN_LOSS and float(pairs.at(index).least_loss) > VAIN_LOSS
-        if self._untold_s >= LOST_S or alignment.hopeless or vain:
+    def _classify_state(self, rest: Descent, alignment: Alignment, pairs: "WindowFeatures", index: int) -> State:
+        vain = float(rest.loss) > USELESS_LOSS and float(pairs.at(index).least_loss) > USELESS_LOSS
+        if self._uninformative_s >= INCOHERENT_AFTER_S or alignment.not_found or vain:
             return State.INCOHERENT
         in_doubt = self.tracker.outliers > 0 or self.tracker.std_db > TRACKING_STD_DB
         if in_doubt or not rest.settled or not alignment.known:
@@ -301,7 +301,7 @@ class Estimator:
 
 
 @dataclass(frozen=True)
-class _Pairs:
+class WindowFeatures:
     """Features of B pairs of windows, each brought to one level; `level_log` ``(B,)`` is what was divided out.
 
     `bound_db` ``(B,)`` is the Cramér–Rao bound for white noise as strong as what the dry signal does not explain.
@@ -312,7 +312,7 @@ class _Pairs:
     dry: Tensor
     target: Tensor
     weights: Tensor | None
-    evidence: Evidence
+    evidence: NoiseEstimate
     optimum_log: Tensor
     least_squares_log: Tensor
     bound_db: Tensor
@@ -323,13 +323,13 @@ class _Pairs:
     @property
     def least_loss(self) -> Tensor:
         """The loss at the closed form's gain, ``(B,)``: what no gain takes away."""
-        best = self.loss.gained(self.dry, LogGain(log_gain=self.optimum_log)).detach()
+        best = self.loss.apply_gain(self.dry, LogGain(log_gain=self.optimum_log)).detach()
         return self.loss.distance(best, self.target, self.weights)
 
-    def at(self, index: int) -> "_Pairs":
+    def at(self, index: int) -> "WindowFeatures":
         """One pair, as a batch of its own."""
         one = slice(index, None if index == -1 else index + 1)
-        return _Pairs(
+        return WindowFeatures(
             self.loss,
             self.dry[one],
             self.target[one],

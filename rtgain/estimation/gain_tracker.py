@@ -7,26 +7,26 @@ noise and quick after a step, and it says how sure the result is.
 import math
 from dataclasses import dataclass
 
-CHANGE_SIGMAS = 4.0
+OUTLIER_SIGMAS = 4.0
 """A reading this many standard deviations off is no noise."""
 
-DRIFT_SIGMAS = 1.5
+MEAN_SHIFT_SIGMAS = 1.5
 """Nor is a run of readings on one side with this (exponentially averaged) mean."""
 
-ALONE_SIGMAS = 8.0
+SINGLE_OUTLIER_SIGMAS = 8.0
 """One reading this far off, or surer than what it contradicts, declares a change alone; others must be three in a row.
 
 Where a word ends in digital silence, and the target's filter has shifted its sound into that, single readings were
 off by up to six of the deviations that they stated.
 """
 
-SURE_STD_DB = 0.5
+MAX_STD_FOR_CHANGE_DB = 0.5
 """Weaker readings declare no change alone, nor does a run of them on one side.
 
 What noise drowns reads high by one to three deviations, window after window: that is no drift.
 """
 
-OVERLAP = 2.0
+OVERLAP_VARIANCE_FACTOR = 2.0
 """Windows overlap by three quarters, so a further reading is worth only half a new one (measured)."""
 
 MEMORY_READINGS = 48
@@ -38,27 +38,27 @@ FLOOR_STD_DB = 2e-4
 SHIFTED_FLOOR_STD_DB = 6e-4
 """Nor is beyond this what windows say that were shifted by a fraction of a frame (measured on speech, 7.56 ms late)."""
 
-UNREST_MEMORY = 0.93
+MOTION_NOISE_DECAY = 0.93
 """What is left after each window of the unrest that changes brought."""
 
-MAX_UNREST_DB = 0.5
+MAX_MOTION_NOISE_DB = 0.5
 """The most by which a restless gain is thought to move from window to window."""
 
-REST_DB = 1e-3
+STATIONARY_DB = 1e-3
 """Below this unrest the gain stands still: it has no slope."""
 
-BEND = 0.1
+SLOPE_NOISE_RATIO = 0.1
 """How much of its unrest a moving gain's slope may change by from window to window (measured on ±6 dB at 0.5 Hz)."""
 
 CHANGE_UNCERTAINTY = 0.1
 """A gain that moved by d since the last reading is known only to this share of d (measured on a ±6 dB sweep)."""
 
-BLUR = 0.2
+MOTION_BLUR_RATIO = 0.2
 """A gain that moves by d over what is heard of a window is read with this share of d as error (measured likewise)."""
 
 
 @dataclass(frozen=True)
-class Reading:
+class GainMeasurement:
     """What one window says: the gain and its standard deviation (infinite: nothing), and when.
 
     The gain is heard where the window's sound is: `lag_hops` behind the window's centre on average, over
@@ -73,7 +73,7 @@ class Reading:
 
 
 @dataclass
-class Tracker:
+class GainTracker:
     """The gain in dB believed now, and its standard deviation. Infinite deviation: nothing known yet.
 
     `outliers` counts readings in a row that contradict it and are too weak to overthrow it: it is in doubt.
@@ -89,21 +89,21 @@ class Tracker:
     _slope_variance: float = 0.0
     _covariance: float = 0.0
     _drift: float = 0.0
-    _unrest_db: float = 0.0
+    _motion_noise_db: float = 0.0
     _last_change_db: float = 0.0
 
-    def update(self, reading: Reading) -> None:
+    def update(self, reading: GainMeasurement) -> None:
         """Go on by one window, and take what it says."""
         told = math.isfinite(reading.gain_db) and math.isfinite(reading.std_db)
         if not math.isfinite(self.std_db):
             if told:
                 self._begin(reading.gain_db, reading.std_db**2 + reading.floor_std_db**2, reading.lag_hops)
             return
-        self._go_on(told=told)
+        self._predict(told=told)
         if told:
             self._take(reading)
 
-    def _go_on(self, *, told: bool) -> None:
+    def _predict(self, *, told: bool) -> None:
         """One hop later, the gain has gone on along its slope; where nothing is told it is held, and so less sure."""
         if told:
             variance = self.std_db**2 + 2.0 * self._covariance + self._slope_variance
@@ -113,16 +113,18 @@ class Tracker:
         else:
             self.std_db += abs(self._slope_db)
             self._covariance = 0.0
-        self._slope_variance += (BEND * self._unrest_db) ** 2
+        self._slope_variance += (SLOPE_NOISE_RATIO * self._motion_noise_db) ** 2
         is_moving = abs(self._slope_db) > 3.0 * math.sqrt(self._slope_variance)
-        self._unrest_db = max(UNREST_MEMORY * self._unrest_db, min(abs(self._slope_db), MAX_UNREST_DB) * is_moving)
-        self._last_change_db *= UNREST_MEMORY
-        if self._unrest_db < REST_DB:
+        self._motion_noise_db = max(
+            MOTION_NOISE_DECAY * self._motion_noise_db, min(abs(self._slope_db), MAX_MOTION_NOISE_DB) * is_moving
+        )
+        self._last_change_db *= MOTION_NOISE_DECAY
+        if self._motion_noise_db < STATIONARY_DB:
             self._slope_db = self._slope_variance = self._covariance = 0.0
 
-    def _take(self, reading: Reading) -> None:
+    def _take(self, reading: GainMeasurement) -> None:
         lag = reading.lag_hops
-        blur_db = BLUR * abs(self._slope_db) * reading.spread_hops
+        blur_db = MOTION_BLUR_RATIO * abs(self._slope_db) * reading.spread_hops
         variance = reading.std_db**2 + reading.floor_std_db**2 + blur_db**2
         innovation = reading.gain_db - (self.gain_db + lag * self._slope_db)
         assumed = self.std_db**2 + self._fading
@@ -130,21 +132,21 @@ class Tracker:
         seen_slope = self._covariance + lag * self._slope_variance
         seen = seen_gain + lag * seen_slope
         deviation = innovation / math.sqrt(variance + seen)
-        outlying = abs(deviation) > CHANGE_SIGMAS
+        outlying = abs(deviation) > OUTLIER_SIGMAS
         self.outliers = self.outliers + 1 if outlying else 0
-        sure = reading.std_db < SURE_STD_DB
+        sure = reading.std_db < MAX_STD_FOR_CHANGE_DB
         if sure:
             self._drift = 0.8 * self._drift + 0.2 * min(max(deviation, -3.0), 3.0)
-        alone = reading.std_db < self.std_db or (sure and abs(deviation) > ALONE_SIGMAS)
-        if (outlying and (alone or self.outliers >= 3)) or abs(self._drift) > DRIFT_SIGMAS:
+        alone = reading.std_db < self.std_db or (sure and abs(deviation) > SINGLE_OUTLIER_SIGMAS)
+        if (outlying and (alone or self.outliers >= 3)) or abs(self._drift) > MEAN_SHIFT_SIGMAS:
             self._note_change(abs(innovation))
             self._begin(reading.gain_db - lag * self._slope_db, variance + (CHANGE_UNCERTAINTY * innovation) ** 2, lag)
         elif not outlying:
-            total = seen + OVERLAP * variance
+            total = seen + OVERLAP_VARIANCE_FACTOR * variance
             self.gain_db += seen_gain / total * innovation
             self._slope_db += seen_slope / total * innovation
             left = assumed - seen_gain**2 / total
-            remembered = max(left, min(assumed, OVERLAP * variance / MEMORY_READINGS))
+            remembered = max(left, min(assumed, OVERLAP_VARIANCE_FACTOR * variance / MEMORY_READINGS))
             self._fading = (1.0 - seen_gain / total) ** 2 * self._fading + remembered - left
             self.std_db = math.sqrt(max(remembered - self._fading, reading.floor_std_db**2))
             self._covariance -= seen_gain * seen_slope / total
@@ -152,12 +154,12 @@ class Tracker:
 
     def _note_change(self, change_db: float) -> None:
         """A gain that changed twice in short time will change again: until it rests, nothing is sure for long."""
-        self._unrest_db = max(self._unrest_db, min(change_db, self._last_change_db, MAX_UNREST_DB))
+        self._motion_noise_db = max(self._motion_noise_db, min(change_db, self._last_change_db, MAX_MOTION_NOISE_DB))
         self._last_change_db = max(self._last_change_db, change_db)
 
     def _begin(self, gain_db: float, variance: float, lag: float) -> None:
         """Know the gain from one reading alone, which a slope that is not known has moved by `lag` hops."""
-        self._slope_variance = max(self._slope_variance, self._unrest_db**2)
+        self._slope_variance = max(self._slope_variance, self._motion_noise_db**2)
         self._covariance = -lag * self._slope_variance
         self.gain_db = gain_db
         self.std_db = math.sqrt(variance + lag**2 * self._slope_variance)

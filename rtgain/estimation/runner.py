@@ -6,15 +6,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.engine.ring_buffer import Overtaken, Ring
-from rtgain.audio.engine.shared_memory import EngineMemory
+from rtgain.audio.engine.ring_buffer import OverrunError, RingBuffer
+from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.config.estimator_settings import EstimatorSettings
-from rtgain.estimation.process.worker_process import publish_match
+from rtgain.estimation.process.worker_process import publish_matched_gain
 from rtgain.records.estimate import Estimate
 from rtgain.records.loss_curves import LossCurves
 
 
-class Estimation(Protocol):
+class EstimatorRunner(Protocol):
     """What a session needs of either: estimates in order, and a few commands. Used by one thread."""
 
     @property
@@ -34,10 +34,10 @@ class Estimation(Protocol):
     def poll(self) -> list[Estimate]:
         """The estimates made since the last call."""
 
-    def poll_rivals(self) -> list[tuple[str, Estimate]]:
+    def poll_comparisons(self) -> list[tuple[str, Estimate]]:
         """The estimates of those in the race since the last call, each with its entry."""
 
-    def watch(self) -> None:
+    def enable_diagnostics(self) -> None:
         """Have loss against gain drawn, and loudness measured, from now on. Idempotent."""
 
     def curves(self) -> LossCurves | None:
@@ -62,31 +62,31 @@ class Estimation(Protocol):
         """End it, and free what it holds. Idempotent."""
 
 
-def _new_rows(ring: Ring, taken: int) -> tuple[NDArray[np.float64], int]:
+def _new_rows(ring: RingBuffer, taken: int) -> tuple[NDArray[np.float64], int]:
     """What was written behind the first `taken` rows and is still there, ``(n, rows)``, and how many are taken then."""
     while True:
-        written = ring.written
+        written = ring.frames_written
         try:
             return ring.read(taken, written - taken).astype(np.float64).T, written
-        except Overtaken as overtaken:
-            taken = overtaken.oldest
+        except OverrunError as overtaken:
+            taken = overtaken.oldest_frame
 
 
-class InProcess:
+class InProcessRunner:
     """Runs the estimator in the calling process, in step with the audio: lossless and repeatable."""
 
     restarts = 0
 
-    def __init__(self, memory: EngineMemory, settings: EstimatorSettings) -> None:
+    def __init__(self, memory: EngineSharedMemory, settings: EstimatorSettings) -> None:
         from rtgain.estimation.estimator import Estimator
-        from rtgain.estimation.loss_curve_sampler import Landscape
-        from rtgain.estimation.signal_reader import RingSound
-        from rtgain.estimation.streaming import Follower
+        from rtgain.estimation.loss_curve_sampler import LossCurveSampler
+        from rtgain.estimation.signal_reader import RingSignalReader
+        from rtgain.estimation.streaming import StreamingEstimator
 
         self._memory = memory
-        self._landscape = Landscape()
-        self._sound = RingSound(memory)
-        self._follower = Follower(self._sound, Estimator(settings))
+        self._landscape = LossCurveSampler()
+        self._sound = RingSignalReader(memory)
+        self._follower = StreamingEstimator(self._sound, Estimator(settings))
 
     @property
     def dropped_frames(self) -> int:
@@ -106,13 +106,13 @@ class InProcess:
         while batch := self._follower.advance():
             estimates += batch
         if estimates:
-            publish_match(self._memory, estimates[-1])
+            publish_matched_gain(self._memory, estimates[-1])
         return estimates
 
-    def poll_rivals(self) -> list[tuple[str, Estimate]]:
-        return self._follower.take_rivals()
+    def poll_comparisons(self) -> list[tuple[str, Estimate]]:
+        return self._follower.poll_comparisons()
 
-    def watch(self) -> None:
+    def enable_diagnostics(self) -> None:
         """Curves are drawn when they are asked for; loudness is not measured on a clock that nobody listens to."""
 
     def curves(self) -> LossCurves | None:

@@ -12,17 +12,17 @@ import torch
 from numpy.typing import NDArray
 
 from rtgain.audio.engine.shared_memory import DRY, GAIN, TARGET
-from rtgain.config.estimator_settings import LEAST_GAIN, MAX_DELAY_S, WINDOW_FRAMES_MAX, EstimatorSettings
-from rtgain.dsp.delay_estimation import CrossSpectrum, global_delay
-from rtgain.estimation.delay_tracker import WELL_EXPLAINED, Aligner, Alignment
+from rtgain.config.estimator_settings import MAX_DELAY_S, MIN_REFERENCE_GAIN, WINDOW_FRAMES_MAX, EstimatorSettings
+from rtgain.dsp.delay_estimation import CrossSpectrum, gcc_phat_delay
+from rtgain.estimation.delay_tracker import MIN_COHERENCE_TO_LOCK, Alignment, DelayTracker
 from rtgain.estimation.estimator import Estimator, Windows
-from rtgain.estimation.signal_reader import Sound
+from rtgain.estimation.signal_reader import SignalReader
 from rtgain.records.estimate import Estimate
 
-SEARCH_HOPS = 16
+DELAY_SEARCH_INTERVAL_HOPS = 16
 """Hops between readings of the delay while it is searched for, or in doubt."""
 
-FOLLOW_HOPS = 64
+DELAY_TRACK_INTERVAL_HOPS = 64
 """Hops between readings once it is known; also the most windows in a batch."""
 
 SEARCH_S = 2.0
@@ -37,22 +37,22 @@ SEARCH_RATE = 48_000
 LIVE_BATCH_HOPS = 16
 """The most windows in a batch live: even where a loss takes ten times as long as the sound, something comes."""
 
-LATE_HOPS = 1
+MAX_BACKLOG_HOPS = 1
 """With more windows than this to catch up with, a live follower is late."""
 
 
 Sample = TypeVar("Sample", np.float32, np.float64)
 
 
-class Follower:
+class StreamingEstimator:
     """Turns what a ring holds into estimates, one a hop. `dropped_frames` counts what it came too late for.
 
-    `rivals` estimate the same windows at the same alignment, by their entries in the race.
+    `comparisons` estimate the same windows at the same alignment, by their entries in the race.
     """
 
     def __init__(
         self,
-        sound: Sound,
+        sound: SignalReader,
         estimator: Estimator,
         *,
         last: Estimate | None = None,
@@ -64,11 +64,11 @@ class Follower:
         `live`, rivals leave windows out while the follower is late: the race must not hold up the estimate.
         """
         self.estimator = estimator
-        self.rivals = {entry: Estimator(settings) for entry, settings in estimator.settings.rivals.items()}
+        self.comparisons = {entry: Estimator(settings) for entry, settings in estimator.settings.comparisons.items()}
         self.dropped_frames = 0
         self._live = live
-        self._of_rivals: list[tuple[str, Estimate]] = []
-        self._for_rivals: tuple[Windows, Alignment] | None = None
+        self._comparison_estimates: list[tuple[str, Estimate]] = []
+        self._pending_windows: tuple[Windows, Alignment] | None = None
         self._sound = sound
         self._cross = CrossSpectrum()
         self._hop = 0
@@ -77,7 +77,7 @@ class Follower:
             settings = estimator.settings
             self._hop = 1 + round((last.center_frame - settings.window_frames / 2) / settings.hop_frames)
             delay_frames = None if math.isnan(last.delay_frames) else last.delay_frames
-        self.aligner = Aligner(search=estimator.settings.align, delay_frames=delay_frames)
+        self.aligner = DelayTracker(search=estimator.settings.align, delay_frames=delay_frames)
 
     def configure(self, settings: EstimatorSettings) -> None:
         """Go on with other settings; a window or hop of other length is taken up behind the last one."""
@@ -87,27 +87,27 @@ class Follower:
             self._hop = -(-self._hop * before.hop_frames // settings.hop_frames)
             self._cross = CrossSpectrum()
         if settings.align != before.align:
-            self.aligner = Aligner(search=settings.align)
-        rivals, self.rivals = self.rivals, {}
-        for entry, others in settings.rivals.items():
-            self.rivals[entry] = rivals.get(entry) or Estimator(others)
-            self.rivals[entry].settings = others
-            self.rivals[entry].frozen = self.estimator.frozen
+            self.aligner = DelayTracker(search=settings.align)
+        comparisons, self.comparisons = self.comparisons, {}
+        for entry, others in settings.comparisons.items():
+            self.comparisons[entry] = comparisons.get(entry) or Estimator(others)
+            self.comparisons[entry].settings = others
+            self.comparisons[entry].frozen = self.estimator.frozen
 
     def reset(self, gain_db: float) -> None:
         """Let all forget everything and start again from `gain_db`."""
-        for estimator in (self.estimator, *self.rivals.values()):
+        for estimator in (self.estimator, *self.comparisons.values()):
             estimator.reset(gain_db)
 
     def freeze(self, on: bool) -> None:
         """Let all hold their estimates, or let them go."""
-        for estimator in (self.estimator, *self.rivals.values()):
+        for estimator in (self.estimator, *self.comparisons.values()):
             estimator.frozen = on
 
-    def take_rivals(self) -> list[tuple[str, Estimate]]:
+    def poll_comparisons(self) -> list[tuple[str, Estimate]]:
         """What the rivals estimate of the windows since the last call, each with its entry in the race."""
-        self._let_rivals_estimate()
-        taken, self._of_rivals = self._of_rivals, []
+        self._run_comparisons()
+        taken, self._comparison_estimates = self._comparison_estimates, []
         return taken
 
     @property
@@ -117,14 +117,14 @@ class Follower:
         return self._hop * settings.hop_frames + settings.window_frames + max(0, self.aligner.offset_frames)
 
     @property
-    def late_s(self) -> float:
+    def backlog_s(self) -> float:
         """How long ago the next estimate could have been made."""
-        return (self._sound.written - self.next_frame) / self.estimator.settings.sample_rate
+        return (self._sound.frames_written - self.next_frame) / self.estimator.settings.sample_rate
 
     def skip_to_newest(self) -> None:
         """Go on with the newest window. What lies before it counts as dropped."""
         settings = self.estimator.settings
-        newest = self._sound.written - settings.window_frames - max(0, self.aligner.offset_frames)
+        newest = self._sound.frames_written - settings.window_frames - max(0, self.aligner.offset_frames)
         hop = max(self._hop, newest // settings.hop_frames)
         self.dropped_frames += (hop - self._hop) * settings.hop_frames
         self._hop = hop
@@ -132,16 +132,16 @@ class Follower:
     def advance(self) -> list[Estimate]:
         """The estimates of all windows that are complete by now, up to the next reading of the delay.
 
-        An empty list means that no window is complete. Raises `Overtaken` when the ring was overwritten
+        An empty list means that no window is complete. Raises `OverrunError` when the ring was overwritten
         while it was read; the next call then goes on with what is left. Rivals come later: nothing waits for them.
         """
-        self._let_rivals_estimate()
+        self._run_comparisons()
         settings = self.estimator.settings
         hop_frames, window_frames = settings.hop_frames, settings.window_frames
-        self._skip_lost()
+        self._skip_overrun()
         offset = self.aligner.offset_frames
-        ready = (self._sound.written - self.next_frame) // hop_frames + 1
-        reading_hops = FOLLOW_HOPS if self.aligner.steady else SEARCH_HOPS
+        ready = (self._sound.frames_written - self.next_frame) // hop_frames + 1
+        reading_hops = DELAY_TRACK_INTERVAL_HOPS if self.aligner.steady else DELAY_SEARCH_INTERVAL_HOPS
         hops = min(ready, reading_hops - self._hop % reading_hops, WINDOW_FRAMES_MAX // window_frames)
         if self._live:
             hops = min(hops, LIVE_BATCH_HOPS)
@@ -161,44 +161,46 @@ class Follower:
         )
         alignment = self.aligner.alignment
         estimates = self.estimator.estimate(windows, alignment, self._cross)
-        if not self._live or ready <= LATE_HOPS:
-            self._for_rivals = windows, alignment
+        if not self._live or ready <= MAX_BACKLOG_HOPS:
+            self._pending_windows = windows, alignment
         self._hop += hops
         if self._hop % reading_hops == 0:
             self._read_delay(reading_hops * hop_frames)
         return estimates
 
-    def _let_rivals_estimate(self) -> None:
-        waiting, self._for_rivals = self._for_rivals, None
+    def _run_comparisons(self) -> None:
+        waiting, self._pending_windows = self._pending_windows, None
         if waiting is not None:
-            for entry, rival in self.rivals.items():
-                self._of_rivals += [(entry, estimate) for estimate in rival.estimate(*waiting)]
+            for entry, comparison in self.comparisons.items():
+                self._comparison_estimates += [(entry, estimate) for estimate in comparison.estimate(*waiting)]
 
-    def _skip_lost(self) -> None:
+    def _skip_overrun(self) -> None:
         """Go on with the first window that has a target, and with the newest when the next one is overwritten."""
         settings = self.estimator.settings
         offset = self.aligner.offset_frames
         self._hop = max(self._hop, -(-max(0, -offset) // settings.hop_frames))
-        if self._hop * settings.hop_frames + min(0, offset) < self._sound.oldest:
+        if self._hop * settings.hop_frames + min(0, offset) < self._sound.oldest_frame:
             self.skip_to_newest()
 
     def _read_delay(self, span_frames: int) -> None:
         cross, self._cross = self._cross, CrossSpectrum()
-        if self.aligner.wants_global(cross):
+        if self.aligner.needs_global_search(cross):
             sample_rate = self.estimator.settings.sample_rate
             end = self.next_frame - self.estimator.settings.hop_frames
-            oldest = self._sound.oldest
+            oldest = self._sound.oldest_frame
             kept = oldest + sample_rate // 4 if oldest else 0  # what will not be overwritten meanwhile
             begin = max(kept, end - round(SEARCH_S * sample_rate))
             if end - begin >= SEARCH_MIN_S * sample_rate:
                 stretch = torch.from_numpy(self._sound.read(begin, end - begin))
-                stride_frames = max(1, sample_rate // SEARCH_RATE)
+                decimation = max(1, sample_rate // SEARCH_RATE)
                 longest_frames = round(MAX_DELAY_S * sample_rate)
-                reading = global_delay(stretch[DRY], stretch[TARGET], longest_frames, stride_frames)
-                if reading.confident or cross.explained < WELL_EXPLAINED:  # else the windows alone can tell
-                    self.aligner.take_global(reading, cross.explained, span_frames)
+                reading = gcc_phat_delay(stretch[DRY], stretch[TARGET], longest_frames, decimation)
+                if (
+                    reading.confident or cross.coherent_fraction < MIN_COHERENCE_TO_LOCK
+                ):  # else the windows alone can tell
+                    self.aligner.update_global(reading, cross.coherent_fraction, span_frames)
                     return
-        self.aligner.take_local(cross, span_frames)
+        self.aligner.update_local(cross, span_frames)
 
 
 def mean_gain_db(gain: NDArray[np.floating], window_frames: int, hop_frames: int) -> NDArray[np.float64]:
@@ -207,7 +209,7 @@ def mean_gain_db(gain: NDArray[np.floating], window_frames: int, hop_frames: int
         gain_db = 20.0 * np.log10(float(gain[0]))
         return np.full((len(gain) - window_frames) // hop_frames + 1, gain_db)
     hann = np.hanning(window_frames + 1)[:-1]
-    level_db = 20.0 * np.log10(np.maximum(gain.astype(np.float64), LEAST_GAIN))
+    level_db = 20.0 * np.log10(np.maximum(gain.astype(np.float64), MIN_REFERENCE_GAIN))
     means: NDArray[np.float64] = _windows(level_db, window_frames, hop_frames) @ (hann / hann.sum())
     return means
 

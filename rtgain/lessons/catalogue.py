@@ -24,7 +24,7 @@ LESSONS: tuple[Lesson, ...] = (
 """All lessons, in their order."""
 
 
-def lesson_named(name: str) -> Lesson:
+def get_lesson(name: str) -> Lesson:
     """The lesson of that name or number. Raises `InputError`."""
     for lesson in LESSONS:
         if name in (lesson.name, str(lesson.number)):

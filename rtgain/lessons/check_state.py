@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rtgain.lessons.checks import Expectation, Moment, Outcome, _number
+from rtgain.lessons.checks import Expectation, Observation, Outcome, _number
 
 if TYPE_CHECKING:
     pass
 
 
-class Watch:
+class ExpectationTracker:
     """Follows one expectation from moment to moment."""
 
     def __init__(self, expectation: Expectation) -> None:
@@ -20,9 +20,9 @@ class Watch:
         self.now = ""
         """What there is, seen or not."""
         self._since_s: float | None = None
-        self._before: Moment | None = None
+        self._before: Observation | None = None
 
-    def take(self, moment: Moment) -> None:
+    def take(self, moment: Observation) -> None:
         """Judge the next moment; what has been seen stays seen."""
         self.now = self.expectation.came(moment)
         if self.outcome == "seen":
@@ -31,18 +31,18 @@ class Watch:
         before, self._before = self._before, moment
         if not self.expectation.holds(moment, before):
             self._since_s = None
-            self.outcome = "not so" if moment.time_s > self.expectation.by_s else "waiting"
+            self.outcome = "not so" if moment.time_s > self.expectation.deadline_s else "waiting"
             return
         if self._since_s is None:
             self._since_s = moment.time_s
-        if self._since_s > self.expectation.by_s:
+        if self._since_s > self.expectation.deadline_s:
             self.outcome = "not so"
-            self.came += f" only after {_number(round(self._since_s, 1))} s, not {_number(self.expectation.by_s)}"
+            self.came += f" only after {_number(round(self._since_s, 1))} s, not {_number(self.expectation.deadline_s)}"
         else:
-            self.outcome = "seen" if moment.time_s - self._since_s >= self.expectation.for_s else "happening"
+            self.outcome = "seen" if moment.time_s - self._since_s >= self.expectation.hold_s else "happening"
 
 
-def together(watches: Sequence[Watch]) -> Outcome:
+def together(watches: Sequence[ExpectationTracker]) -> Outcome:
     """The outcome of a step: seen when all is, not so when one is not."""
     outcomes = {watch.outcome for watch in watches}
     if outcomes <= {"seen"}:

@@ -12,7 +12,7 @@ from rtgain.lessons.text_templates import fill
 
 if TYPE_CHECKING:
     from rtgain.records.estimate import Estimate
-    from rtgain.records.snapshot import Rival, Snapshot
+    from rtgain.records.snapshot import Comparison, Snapshot
 
 UNKNOWN = "\N{EN DASH}"
 """A number that nobody knows yet, as the window's readout has it."""
@@ -40,27 +40,27 @@ SWING_S = 1.0
 
 
 @dataclass(frozen=True)
-class RivalMoment:
+class ComparisonObservation:
     """The gain of one that races, and how far it has swung, lowest to highest, over the last `SWING_S`; NaN before."""
 
     gain_db: float = math.nan
     swing_db: float = math.nan
 
     @classmethod
-    def of(cls, rival: "Rival", time_s: float = math.inf) -> Self:
-        """`rival` as it was at `time_s` of its history."""
-        known = rival.history.time_s <= time_s
-        times_s, gain_db = rival.history.time_s[known], rival.history.gain_est_db[known]
+    def of(cls, comparison: "Comparison", time_s: float = math.inf) -> Self:
+        """`comparison` as it was at `time_s` of its history."""
+        known = comparison.history.time_s <= time_s
+        times_s, gain_db = comparison.history.time_s[known], comparison.history.gain_est_db[known]
         if not len(gain_db):
             return cls()
         return cls(float(gain_db[-1]), float(np.ptp(gain_db[times_s >= times_s[-1] - SWING_S])))
 
 
 @dataclass(frozen=True)
-class Moment:
+class Observation:
     """What is known at `time_s` seconds after a step's controls were set; `xruns` are those since then.
 
-    `rivals` are those that race beside the estimate, by their entries in the race.
+    `comparisons` are those that race beside the estimate, by their entries in the race.
     """
 
     time_s: float
@@ -70,15 +70,15 @@ class Moment:
     delay_ms: float
     polarity: int
     xruns: int
-    rivals: Mapping[str, RivalMoment] = field(default_factory=dict)
+    comparisons: Mapping[str, ComparisonObservation] = field(default_factory=dict)
 
     def value(self, name: str, of: str) -> float:
         """The number of that name: the estimate's, or that of the rival `of`; NaN where it is not known."""
-        value: float = getattr(self.rivals.get(of, RivalMoment()) if of else self, name)
+        value: float = getattr(self.comparisons.get(of, ComparisonObservation()) if of else self, name)
         return value
 
     @classmethod
-    def of_snapshot(cls, snapshot: "Snapshot", start_s: float, start_xruns: int) -> "Moment":
+    def of_snapshot(cls, snapshot: "Snapshot", start_s: float, start_xruns: int) -> "Observation":
         """A snapshot as seen from where the controls were set: at `start_s`, after `start_xruns`."""
         return cls(
             snapshot.time_s - start_s,
@@ -88,16 +88,16 @@ class Moment:
             snapshot.delay_ms,
             snapshot.polarity,
             snapshot.xruns - start_xruns,
-            {rival.name: RivalMoment.of(rival) for rival in snapshot.rivals},
+            {comparison.name: ComparisonObservation.of(comparison) for comparison in snapshot.comparisons},
         )
 
     @classmethod
     def of_estimate(
-        cls, estimate: "Estimate", sample_rate: int, xruns: int, rivals: "Sequence[Rival]" = ()
-    ) -> "Moment":
+        cls, estimate: "Estimate", sample_rate: int, xruns: int, comparisons: "Sequence[Comparison]" = ()
+    ) -> "Observation":
         """An estimate of a session that began with the step's controls, at the time from which it is known.
 
-        `rivals` may have gone on since.
+        `comparisons` may have gone on since.
         """
         center_s = estimate.center_frame / sample_rate
         return cls(
@@ -108,13 +108,13 @@ class Moment:
             1e3 * estimate.delay_frames / sample_rate,
             estimate.polarity,
             xruns,
-            {rival.name: RivalMoment.of(rival, center_s) for rival in rivals},
+            {comparison.name: ComparisonObservation.of(comparison, center_s) for comparison in comparisons},
         )
 
 
 @dataclass(frozen=True)
-class Within:
-    """A number of the moment lies from `low` to `high`, for `for_s` seconds on end, beginning by `by_s`.
+class InRange:
+    """A number of the moment lies from `low` to `high`, for `hold_s` seconds on end, beginning by `deadline_s`.
 
     The number is the estimate's, or `of` one that races against it (its gain and swing).
     """
@@ -122,15 +122,15 @@ class Within:
     field: Literal["gain_db", "swing_db", "std_db", "delay_ms", "polarity", "xruns"]
     low: float
     high: float
-    for_s: float = 0.5
-    by_s: float = 6.0
+    hold_s: float = 0.5
+    deadline_s: float = 6.0
     of: str = ""
 
-    def holds(self, moment: Moment, before: Moment | None) -> bool:
+    def holds(self, moment: Observation, before: Observation | None) -> bool:
         """Whether it is so at this moment; never where the number is not known."""
         return self.low <= moment.value(self.field, self.of) <= self.high
 
-    def came(self, moment: Moment) -> str:
+    def came(self, moment: Observation) -> str:
         """What there is, in words."""
         return f"{self._name} {self._written(moment.value(self.field, self.of))}{UNITS[self.field]}"
 
@@ -147,18 +147,18 @@ class Within:
 
 
 @dataclass(frozen=True)
-class Becomes:
-    """The estimate is in `state`, for `for_s` seconds on end, beginning by `by_s`."""
+class StateIs:
+    """The estimate is in `state`, for `hold_s` seconds on end, beginning by `deadline_s`."""
 
     state: str
-    for_s: float = 0.1
-    by_s: float = 6.0
+    hold_s: float = 0.1
+    deadline_s: float = 6.0
 
-    def holds(self, moment: Moment, before: Moment | None) -> bool:
+    def holds(self, moment: Observation, before: Observation | None) -> bool:
         """Whether it is so at this moment."""
         return moment.state == self.state
 
-    def came(self, moment: Moment) -> str:
+    def came(self, moment: Observation) -> str:
         """What there is, in words."""
         return f"state {moment.state}"
 
@@ -167,29 +167,29 @@ class Becomes:
 
 
 @dataclass(frozen=True)
-class NoXrun:
-    """Nothing is late for `for_s` seconds on end, beginning by `by_s`; a busy machine has its moments."""
+class NoXruns:
+    """Nothing is late for `hold_s` seconds on end, beginning by `deadline_s`; a busy machine has its moments."""
 
-    for_s: float = 1.0
-    by_s: float = 20.0
+    hold_s: float = 1.0
+    deadline_s: float = 20.0
 
-    def holds(self, moment: Moment, before: Moment | None) -> bool:
+    def holds(self, moment: Observation, before: Observation | None) -> bool:
         """Whether none has come since the moment before."""
         return before is None or moment.xruns == before.xruns
 
-    def came(self, moment: Moment) -> str:
+    def came(self, moment: Observation) -> str:
         """What there is, in words."""
         return f"xruns in this step {moment.xruns}"
 
     def __str__(self) -> str:
-        return f"no xrun for {_number(self.for_s)} s"
+        return f"no xrun for {_number(self.hold_s)} s"
 
 
-Expectation = Within | Becomes | NoXrun
+Expectation = InRange | StateIs | NoXruns
 
 
 @dataclass(frozen=True)
-class Finding:
+class NumericCheck:
     """A number that a lesson's experiment measures, and the range that it is to lie in."""
 
     number: str

@@ -1,7 +1,7 @@
 """A lesson's experiment in a process of its own: the window, which never imports torch, shows what it leaves.
 
-``python -m rtgain.lessons.experiment_process LESSON FOLDER`` writes every figure (PNG) and sound (WAV), the animation (GIF) and
-the numbers (`NUMBERS`) into the folder. Each line of its standard output says what it does next.
+``python -m rtgain.lessons.experiment_process LESSON FOLDER`` writes figures (PNG), sounds (WAV), the animation (GIF)
+and the numbers (`NUMBERS`) into the folder. Each line of its standard output says what it does next.
 """
 
 import json
@@ -17,13 +17,13 @@ SEED = 0
 def run(lesson: str, folder: Path) -> None:
     """Run the experiment of the lesson of that name."""
     # The window, which reads the names below, is not to load what these need.
-    from rtgain.lessons.experiments.experiment import exhibits_of
+    from rtgain.lessons.experiments.experiment import run_experiment
     from rtgain.lessons.export import wav
     from rtgain.output.animation import gif, pictures
     from rtgain.output.figures import png
 
     print("Measuring…", flush=True)
-    exhibits = exhibits_of(lesson, SEED)
+    exhibits = run_experiment(lesson, SEED)
     (folder / NUMBERS).write_text(json.dumps(dict(exhibits.numbers)), encoding="utf-8")
     for name, sound in exhibits.sounds.items():
         (folder / f"{name}.wav").write_bytes(wav(sound))

@@ -9,13 +9,13 @@ import soundfile
 
 from rtgain.errors import InputError
 from rtgain.lessons.catalogue import LESSONS
-from rtgain.lessons.experiments.experiment import Exhibits, Sound
+from rtgain.lessons.experiments.experiment import AudioClip, ExperimentResult
 from rtgain.lessons.html_page import index_page, lesson_page
 from rtgain.lessons.lesson import Lesson
 from rtgain.lessons.lesson_check import Result
 from rtgain.output.animation import gif, mp4, pictures
 from rtgain.output.figures import png, svg
-from rtgain.system.atomic_write import not_written, require_room_beside, write_whole
+from rtgain.system.atomic_write import check_directory_writable, write_atomic, write_error
 
 
 def make_folder(folder: Path) -> None:
@@ -24,12 +24,12 @@ def make_folder(folder: Path) -> None:
         raise InputError(f"{folder}: is a file; choose a folder to export to")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        require_room_beside(folder / "index.html")
+        check_directory_writable(folder / "index.html")
     except OSError as error:
-        raise not_written(str(folder), error) from None
+        raise write_error(str(folder), error) from None
 
 
-def media_of(exhibits: Exhibits) -> dict[str, bytes]:
+def media_of(exhibits: ExperimentResult) -> dict[str, bytes]:
     """Every figure (PNG and SVG), sound (WAV) and the animation (GIF and MP4), by file name."""
     media: dict[str, bytes] = {}
     for name, draw in exhibits.figures.items():
@@ -44,7 +44,7 @@ def media_of(exhibits: Exhibits) -> dict[str, bytes]:
     return media
 
 
-def wav(sound: Sound) -> bytes:
+def wav(sound: AudioClip) -> bytes:
     """16 bits, mono. Raises `ValueError` for a sound beyond full scale, which would be cut off."""
     peak = float(np.abs(sound.samples).max())
     if peak > 1.0:
@@ -54,7 +54,7 @@ def wav(sound: Sound) -> bytes:
     return buffer.getvalue()
 
 
-def flac(sounds: Sequence[Sound]) -> bytes:
+def flac(sounds: Sequence[AudioClip]) -> bytes:
     """Sounds of one length and rate, side by side as channels of 16 bits."""
     buffer = io.BytesIO()
     channels = np.stack([sound.samples for sound in sounds], axis=1)
@@ -62,7 +62,9 @@ def flac(sounds: Sequence[Sound]) -> bytes:
     return buffer.getvalue()
 
 
-def write_lesson(folder: Path, lesson: Lesson, exhibits: Exhibits, results: Sequence[Result], *, alone: bool) -> None:
+def write_lesson(
+    folder: Path, lesson: Lesson, exhibits: ExperimentResult, results: Sequence[Result], *, alone: bool
+) -> None:
     """Write ``NAME.html``, and what it shows into ``NAME/``. Not `alone`, the page leads to its neighbors.
 
     Raises `InputError`.
@@ -79,10 +81,10 @@ def write_lesson(folder: Path, lesson: Lesson, exhibits: Exhibits, results: Sequ
     )
     make_folder(folder / lesson.name)
     for name, content in media.items():
-        write_whole(folder / lesson.name / name, content)
-    write_whole(folder / f"{lesson.name}.html", page)
+        write_atomic(folder / lesson.name / name, content)
+    write_atomic(folder / f"{lesson.name}.html", page)
 
 
 def write_index(folder: Path) -> None:
     """Write ``index.html``, which leads to all pages. Raises `InputError`."""
-    write_whole(folder / "index.html", index_page(LESSONS))
+    write_atomic(folder / "index.html", index_page(LESSONS))

@@ -4,7 +4,7 @@ import base64
 import html
 from collections.abc import Mapping, Sequence
 
-from rtgain.config.labels import in_words
+from rtgain.config.labels import describe_controls
 from rtgain.lessons.checks import MARKS
 from rtgain.lessons.lesson import Lesson, Step, emphasized
 from rtgain.lessons.lesson_check import Result
@@ -91,14 +91,14 @@ def data_uri(name: str, content: bytes) -> str:
 def _step(step: Step, numbers: Mapping[str, float], results: Sequence[Result], media: Mapping[str, bytes]) -> str:
     parts = [f"<section><h2>{_text(step.title)}</h2>", f"<p>{_text(fill(step.text, numbers))}</p>"]
     hints = (
-        ("In the window", in_words(step.controls)),
+        ("In the window", describe_controls(step.controls)),
         ("Watch", fill(step.watch, numbers)),
         ("Listen", fill(step.listen, numbers)),
     )
     parts.append("<dl>" + "".join(f"<dt>{name}</dt><dd>{_text(hint)}</dd>" for name, hint in hints) + "</dl>")
     parts += [f"<p>{emphasized(fill(why, numbers))}</p>" for why in step.why.split("\n\n") if why]
     if step.animation:
-        parts.append(_film(fill(step.animation, numbers), media))
+        parts.append(_animation(fill(step.animation, numbers), media))
     for name, caption in step.figures.items():
         said = _text(fill(caption, numbers))
         image = data_uri("x.png", media[f"{name}.png"])
@@ -116,7 +116,7 @@ def _step(step: Step, numbers: Mapping[str, float], results: Sequence[Result], m
     return "\n".join([*parts, "</section>"])
 
 
-def _film(caption: str, media: Mapping[str, bytes]) -> str:
+def _animation(caption: str, media: Mapping[str, bytes]) -> str:
     film = data_uri("x.mp4", media["animation.mp4"])
     said = _text(caption)
     video = f'<video src="{film}" aria-label="{said}" autoplay loop muted playsinline controls></video>'

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rtgain.config.labels import IN_WORDS
+from rtgain.config.labels import CONTROL_LABELS
 from rtgain.config.session_config import SessionConfig
-from rtgain.lessons.checks import Expectation, Finding
+from rtgain.lessons.checks import Expectation, NumericCheck
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Step:
     listen: str
     controls: Mapping[str, Any]
     expects: tuple[Expectation, ...]
-    finds: tuple[Finding, ...] = ()
+    finds: tuple[NumericCheck, ...] = ()
     why: str = ""
     figures: Mapping[str, str] = field(default_factory=dict)
     sounds: Mapping[str, str] = field(default_factory=dict)
@@ -44,14 +44,14 @@ class Step:
     duration_s: float = 4.0
 
     @property
-    def has_exhibits(self) -> bool:
+    def has_results(self) -> bool:
         """Whether the lesson's experiment has something to show or to find for this step."""
         return bool(self.finds or self.figures or self.sounds or self.animation)
 
     @property
     def settings(self) -> dict[str, Any]:
         """Every option that lessons control, as this step has it: a step does not depend on the one before."""
-        return settings_with(**self.controls)
+        return controls_with_defaults(**self.controls)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def emphasized(text: str) -> str:
     return "".join(f"<em>{part}</em>" if index % 2 else part for index, part in enumerate(parts))
 
 
-def settings_with(**controls: Any) -> dict[str, Any]:
+def controls_with_defaults(**controls: Any) -> dict[str, Any]:
     """Every option that lessons control: `controls`, and the rest as it is where nothing is set."""
     config = SessionConfig(**controls)
-    return {name: getattr(config, name) for name in IN_WORDS}
+    return {name: getattr(config, name) for name in CONTROL_LABELS}

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rtgain.config.session_config import SessionConfig
-from rtgain.lessons.check_state import Watch
-from rtgain.lessons.checks import Moment, Outcome
+from rtgain.lessons.check_state import ExpectationTracker
+from rtgain.lessons.checks import Observation, Outcome
 from rtgain.lessons.lesson import Lesson, Step
 from rtgain.lessons.text_templates import fill
 from rtgain.records.estimate import Estimate
@@ -22,7 +22,7 @@ class Result:
     outcome: Outcome
 
 
-def rehearse(lesson: Lesson, numbers: Mapping[str, float], seed: int) -> list[Result]:
+def check_lesson(lesson: Lesson, numbers: Mapping[str, float], seed: int) -> list[Result]:
     """The results of all steps in order; `numbers` are what the experiment measured."""
     results: list[Result] = []
     for step in lesson.steps:
@@ -33,14 +33,14 @@ def rehearse(lesson: Lesson, numbers: Mapping[str, float], seed: int) -> list[Re
     return results
 
 
-def play(step: Step, seed: int) -> list[Watch]:
+def play(step: Step, seed: int) -> list[ExpectationTracker]:
     """Play a step's session on the fast clock, and give its expectations as they were judged."""
-    watches = [Watch(expectation) for expectation in step.expects]
+    watches = [ExpectationTracker(expectation) for expectation in step.expects]
     config = SessionConfig(**step.controls, duration=step.duration_s, seed=seed)
-    with Session(config, clock="fast") as session:
+    with Session(config, clock="offline") as session:
         session.start()
         if step.act == "xrun":
-            session.make_xrun()
+            session.simulate_xrun()
         while not session.ended:
             estimates = session.advance()
             _take(watches, session, estimates)
@@ -48,9 +48,9 @@ def play(step: Step, seed: int) -> list[Watch]:
     return watches
 
 
-def _take(watches: list[Watch], session: Session, estimates: Sequence[Estimate]) -> None:
-    rivals = session.rivals
+def _take(watches: list[ExpectationTracker], session: Session, estimates: Sequence[Estimate]) -> None:
+    comparisons = session.comparisons
     for estimate in estimates:
-        moment = Moment.of_estimate(estimate, session.sample_rate, session.xruns, rivals)
+        moment = Observation.of_estimate(estimate, session.sample_rate, session.xruns, comparisons)
         for watch in watches:
             watch.take(moment)

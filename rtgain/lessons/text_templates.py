@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from rtgain.config.labels import MINUS
 
 
-class Measured(float):
+class FormattedNumber(float):
     """A number that is written with a real minus sign."""
 
     def __format__(self, form: str) -> str:
@@ -15,7 +15,7 @@ class Measured(float):
         return text.replace("-", MINUS)
 
 
-class Words(str):
+class LiteralText(str):
     """What stands in a number's place, whatever the number's format."""
 
     def __format__(self, form: str) -> str:
@@ -24,5 +24,5 @@ class Words(str):
 
 def fill(text: str, numbers: Mapping[str, float], **words: str) -> str:
     """`text` with its placeholders filled, some by `words`. Raises `KeyError` for a number that nobody measured."""
-    values: dict[str, Measured | Words] = {name: Measured(value) for name, value in numbers.items()}
-    return text.format_map(values | {name: Words(said) for name, said in words.items()})
+    values: dict[str, FormattedNumber | LiteralText] = {name: FormattedNumber(value) for name, value in numbers.items()}
+    return text.format_map(values | {name: LiteralText(said) for name, said in words.items()})

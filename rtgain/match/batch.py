@@ -15,20 +15,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rtgain.errors import InputError, RtgainError
-from rtgain.match.result import Match
-from rtgain.system.atomic_write import not_written
+from rtgain.match.result import MatchResult
+from rtgain.system.atomic_write import write_error
 from rtgain.system.file_lock import claim
-from rtgain.system.shutdown_signals import INTERRUPTED, Interruption
+from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
 
 PAIR = ("dry", "target")
-RESULT = (*(field.name for field in fields(Match)), "error")
+RESULT = (*(field.name for field in fields(MatchResult)), "error")
 IN_FLIGHT = 4
 """Pairs handed out for each process, so that none waits for the one before it in the manifest."""
 
 Row = dict[str, str]
 
 
-def match_manifest(manifest: Path, results: Path, jobs: int | None, interruption: Interruption) -> int:
+def match_manifest(manifest: Path, results: Path, jobs: int | None, interruption: InterruptHandler) -> int:
     """Match every pair of `manifest` that has no row in `results` yet; append a row each, in order. The exit code.
 
     Raises `InputError` for a manifest or results that cannot be used, and, at the end, for pairs that failed.
@@ -44,9 +44,9 @@ def match_manifest(manifest: Path, results: Path, jobs: int | None, interruption
         with claim(results) or nullcontext():
             failed = _append_missing(rows, manifest.parent, results, header, jobs, interruption)
     except OSError as error:
-        raise not_written(str(results), error) from None
+        raise write_error(str(results), error) from None
     if interruption.requested:
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
     if failed:
         raise InputError(
             f"{failed} of {len(rows)} pairs failed; the column 'error' of {results} says why, and a row that is taken "
@@ -56,7 +56,7 @@ def match_manifest(manifest: Path, results: Path, jobs: int | None, interruption
 
 
 def _append_missing(
-    rows: list[Row], folder: Path, results: Path, header: list[str], jobs: int | None, interruption: Interruption
+    rows: list[Row], folder: Path, results: Path, header: list[str], jobs: int | None, interruption: InterruptHandler
 ) -> int:
     """Match what has no row in `results` yet; how many pairs have failed, before or now."""
     there: dict[tuple[str, str], list[Row]] = defaultdict(list)
@@ -119,12 +119,14 @@ def _done(results: Path, header: list[str]) -> list[Row]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise not_written(str(results), error) from None
+        raise write_error(str(results), error) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"--csv {results}: is no CSV of results ({error}); name another file") from None
 
 
-def _matched(rows: list[Row], folder: Path, jobs: int | None, interruption: Interruption) -> Iterator[tuple[Row, Row]]:
+def _matched(
+    rows: list[Row], folder: Path, jobs: int | None, interruption: InterruptHandler
+) -> Iterator[tuple[Row, Row]]:
     """Each row with its result, in order."""
     if not rows:
         return

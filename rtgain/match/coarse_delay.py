@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from rtgain.audio.sources.file_source import FileSource
-from rtgain.dsp.delay_estimation import CrossSpectrum, global_delay
-from rtgain.dsp.spectra import SpectraPair, spectra_of
-from rtgain.match.render import beginning_of
+from rtgain.dsp.delay_estimation import CrossSpectrum, gcc_phat_delay
+from rtgain.dsp.spectra import SpectraPair, hann_spectra
+from rtgain.match.render import read_first_seconds
 
 COARSE_RATE = 8000
 """The whole range of offsets is searched at this rate, in Hz: enough for any voice or beat."""
@@ -26,7 +26,7 @@ FEWEST_WINDOWS = 8
 
 SHORTEST_WINDOW = 64
 
-EXPLAINED = 0.3
+MIN_COHERENCE = 0.3
 """An offset at which the dry signal explains this share of the target is right."""
 
 
@@ -38,13 +38,13 @@ class Offset:
     known: bool
 
 
-def find_offset(dry: Path, target: Path, sample_rate: int, window_frames: int) -> Offset:
+def find_coarse_delay(dry: Path, target: Path, sample_rate: int, window_frames: int) -> Offset:
     """Search all offsets at a low rate, then refine the best at `sample_rate`. Raises `InputError`."""
-    low_dry, low_target = (beginning_of(path, COARSE_RATE, COARSE_S) for path in (dry, target))
+    low_dry, low_target = (read_first_seconds(path, COARSE_RATE, COARSE_S) for path in (dry, target))
     candidates = [0.0]
     longest = max(len(low_dry), len(low_target))
     equal = [torch.from_numpy(_padded(x, longest)) for x in (low_dry, low_target)]
-    reading = global_delay(equal[0], equal[1], longest - 1)
+    reading = gcc_phat_delay(equal[0], equal[1], longest - 1)
     if reading.confident:
         candidates.insert(0, reading.delay_frames)
     for coarse in candidates:
@@ -52,7 +52,7 @@ def find_offset(dry: Path, target: Path, sample_rate: int, window_frames: int) -
         cross = _compare(
             dry, target, sample_rate, window_frames, whole, _loud_moment_s(low_dry, low_target, round(coarse))
         )
-        if cross.explained > EXPLAINED:
+        if cross.coherent_fraction > MIN_COHERENCE:
             fine = cross.read()
             return Offset(whole + (fine.delay_frames if fine.confident else 0.0), True)
     return Offset(0.0, False)
@@ -76,7 +76,7 @@ def _compare(
     window = min(window_frames, power_of_two_within(frames // FEWEST_WINDOWS))
     cut = np.lib.stride_tricks.sliding_window_view
     windows = [cut(_padded(x[:frames], frames), window)[:: window // 4].copy() for x in pieces]
-    spectra = [spectra_of(torch.from_numpy(x)) for x in windows]
+    spectra = [hann_spectra(torch.from_numpy(x)) for x in windows]
     loudest = [float(x.rms.max()) for x in spectra]
     cross = CrossSpectrum()
     if min(loudest) > 0.0:

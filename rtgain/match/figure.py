@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.match.pair import Matching
-from rtgain.match.render import beginning_of, frames_at, matched_pieces
+from rtgain.match.pair import MatchDetails
+from rtgain.match.render import file_length_at, read_first_seconds, render_matched_chunks
 from rtgain.output.curve_styles import CLOSED_FORM, DRY, ESTIMATE, TARGET
 from rtgain.output.figures import LEGEND, draw, paper
 
@@ -22,7 +22,7 @@ SHOWN_S = 600
 """Sound that is drawn, at most."""
 
 
-def match_figure(matching: Matching, dry: Path, target: Path) -> "Figure":
+def match_figure(matching: MatchDetails, dry: Path, target: Path) -> "Figure":
     """The figure, 1600 × 1440 pixels. Raises `InputError`."""
     rate, match = matching.sample_rate, matching.match
     figure = paper(1600, 1440)
@@ -44,7 +44,7 @@ def match_figure(matching: Matching, dry: Path, target: Path) -> "Figure":
     linear = 0.0 if match.gain_linear is None else math.copysign(match.gain_linear, match.polarity or 1)
     wanted, matched = _wanted_and_matched(dry, target, rate, linear, match.delay_samples or 0.0)
     hertz = np.fft.rfftfreq(SPECTRUM_FRAMES, 1 / rate)[1:]
-    for curve, samples in ((DRY, beginning_of(dry, rate, SHOWN_S)), (ESTIMATE, matched), (TARGET, wanted)):
+    for curve, samples in ((DRY, read_first_seconds(dry, rate, SHOWN_S)), (ESTIMATE, matched), (TARGET, wanted)):
         draw(spectra, curve, hertz, _spectrum_db(samples)[1:], label="matched" if curve is ESTIMATE else None)
     spectra.set_xscale("log")
     spectra.set_xlim(20, rate / 2)
@@ -67,9 +67,9 @@ def match_figure(matching: Matching, dry: Path, target: Path) -> "Figure":
 def _wanted_and_matched(
     dry: Path, target: Path, rate: int, gain: float, delay_frames: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    frames = min(frames_at(target, rate), SHOWN_S * rate)
-    matched = np.concatenate([piece[0] for piece in matched_pieces(dry, rate, frames, gain, delay_frames)])
-    return beginning_of(target, rate, SHOWN_S).astype(np.float64), matched
+    frames = min(file_length_at(target, rate), SHOWN_S * rate)
+    matched = np.concatenate([piece[0] for piece in render_matched_chunks(dry, rate, frames, gain, delay_frames)])
+    return read_first_seconds(target, rate, SHOWN_S).astype(np.float64), matched
 
 
 def _spectrum_db(samples: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -83,7 +83,7 @@ def _spectrum_db(samples: NDArray[np.floating]) -> NDArray[np.float64]:
     return level_db
 
 
-def _title(matching: Matching) -> str:
+def _title(matching: MatchDetails) -> str:
     match = matching.match
     if match.gain_db is None:
         return f"no match: {match.state}"

@@ -20,7 +20,7 @@ SINC_HALF_FRAMES = 64
 KAISER_BETA = 8.0
 
 
-def matched_pieces(
+def render_matched_chunks(
     dry: Path, sample_rate: int, frames: int, gain: float, delay_frames: float, channels: int = 1
 ) -> Iterator[NDArray[np.float64]]:
     """`frames` frames of gain × dry, `delay_frames` later (or earlier), in pieces of shape (channels, frames)."""
@@ -68,14 +68,14 @@ def fractional_delay(fraction: float) -> NDArray[np.float64]:
 
 def residual_db(dry: Path, target: Path, sample_rate: int, gain: float, delay_frames: float) -> float:
     """Level of target minus matched dry, relative to the target, over what both recordings cover."""
-    dry_frames = frames_at(dry, sample_rate)
+    dry_frames = file_length_at(dry, sample_rate)
     source = FileSource(target, sample_rate=sample_rate)
     try:
         assert source.frames is not None
         begin = max(0, math.ceil(delay_frames))
         end = min(source.frames, math.floor(dry_frames + delay_frames))
         left, whole, position = 0.0, 0.0, 0
-        for matched in matched_pieces(dry, sample_rate, source.frames, gain, delay_frames):
+        for matched in render_matched_chunks(dry, sample_rate, source.frames, gain, delay_frames):
             wanted = source.read(matched.shape[1])[0].astype(np.float64)
             shared = slice(max(0, begin - position), max(0, end - position))
             difference = wanted[shared] - matched[0, : len(wanted)][shared]
@@ -97,7 +97,9 @@ def write_matched(dry: Path, target: Path, record: Path, sample_rate: int, gain:
     recorder = Recorder(record, sample_rate, channels)
     try:
         with recorder:
-            for piece in matched_pieces(dry, sample_rate, frames_at(target, sample_rate), gain, delay_frames, channels):
+            for piece in render_matched_chunks(
+                dry, sample_rate, file_length_at(target, sample_rate), gain, delay_frames, channels
+            ):
                 recorder.write(np.ascontiguousarray(piece.T, dtype=np.float32))
     except InputError:
         if record.is_file():  # no half of it is left; a device stays
@@ -105,7 +107,7 @@ def write_matched(dry: Path, target: Path, record: Path, sample_rate: int, gain:
         raise
 
 
-def frames_at(path: Path, sample_rate: int) -> int:
+def file_length_at(path: Path, sample_rate: int) -> int:
     """Length of a file in frames at `sample_rate`. Raises `InputError`."""
     source = FileSource(path, sample_rate=sample_rate)
     source.close()
@@ -113,7 +115,7 @@ def frames_at(path: Path, sample_rate: int) -> int:
     return source.frames
 
 
-def beginning_of(path: Path, sample_rate: int, seconds: float) -> NDArray[np.float32]:
+def read_first_seconds(path: Path, sample_rate: int, seconds: float) -> NDArray[np.float32]:
     """The first `seconds` of a file, its channels mixed to one, ``(frames,)``. Raises `InputError`."""
     source = FileSource(path, sample_rate=sample_rate)
     try:
@@ -123,7 +125,7 @@ def beginning_of(path: Path, sample_rate: int, seconds: float) -> NDArray[np.flo
         source.close()
 
 
-def rate_of(path: Path) -> int:
+def file_sample_rate(path: Path) -> int:
     """A file's own sample rate in Hz. Raises `InputError`."""
     source = FileSource(path)
     source.close()

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
-class Match:
+class MatchResult:
     """What ``rtgain match`` prints; None where a number is not known.
 
     `delay_samples` counts at the dry recording's rate; `residual_db` is the level of target minus matched dry,

@@ -21,7 +21,7 @@ RELATIVE_GATE_LU = 10.0
 OFFSET_LUFS = -0.691
 """Loudness of a weighted mean square of one: BS.1770-4, equation 2."""
 
-PIECE_S = 60
+CHUNK_S = 60
 """Sound weighed at a time, so that a long file takes constant memory …"""
 
 LEAD_IN_S = 2
@@ -90,9 +90,9 @@ def gated_lufs(block_lufs: NDArray[np.float64]) -> float:
 def _block_lufs(source: FileSource, sample_rate: int, frames: int) -> Iterator[NDArray[np.float64]]:
     lead_in = np.zeros((source.channels, 0), np.float32)
     overhang = round((BLOCK_S - 1 / STEPS_PER_S) * sample_rate)
-    piece = source.read(PIECE_S * sample_rate + overhang)
+    piece = source.read(CHUNK_S * sample_rate + overhang)
     while piece.shape[1]:
-        following = source.read(PIECE_S * sample_rate)
+        following = source.read(CHUNK_S * sample_rate)
         heard = np.concatenate([lead_in, piece], axis=1)
         skipped = lead_in.shape[1] // sample_rate * STEPS_PER_S
         yield _blocks(heard.T, sample_rate)[skipped:]

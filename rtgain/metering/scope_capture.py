@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.engine.ring_buffer import Overtaken, Ring
+from rtgain.audio.engine.ring_buffer import OverrunError, RingBuffer
 from rtgain.audio.engine.shared_memory import DRY, MATCHED, TARGET
 from rtgain.records.scope import Bins, Scope, Signal
 
@@ -18,14 +18,14 @@ FLOOR_DB = -200.0
 """Silence, and what float32 cannot tell from it."""
 
 
-def newest_scope(ring: Ring, window_frames: int, sample_rate: int) -> Scope | None:
+def capture_scope(ring: RingBuffer, window_frames: int, sample_rate: int) -> Scope | None:
     """The scope of the last `window_frames` frames of an audio ring; None before there are so many."""
-    start = ring.written - window_frames
+    start = ring.frames_written - window_frames
     if start < 0:
         return None
     try:
         rows = ring.read(start, window_frames)
-    except Overtaken:  # whoever reads this slowly sees the next one
+    except OverrunError:  # whoever reads this slowly sees the next one
         return None
     signals = rows[[DRY, TARGET, MATCHED]].astype(np.float32)
     first_bins, frequency_hz = _log_bins(window_frames, sample_rate)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.output.figures import make_plain
+from rtgain.output.figures import apply_axes_style
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -28,7 +28,7 @@ Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Film:
+class Animation:
     """`figure` with its `moving` artists as `show` leaves them for each of `frames` pictures.
 
     The figure's width and height in pixels are multiples of 16, as H.264 codes them.
@@ -40,10 +40,10 @@ class Film:
     frames: int
 
 
-def pictures(film: Film) -> Iterator[Picture]:
+def pictures(film: Animation) -> Iterator[Picture]:
     """The film's pictures, one by one. What does not move is drawn once."""
     canvas: Any = film.figure.canvas
-    make_plain(film.figure)
+    apply_axes_style(film.figure)
     film.show(film.frames - 1)
     for artist in film.moving:
         artist.set_animated(True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self, TextIO
 
 from rtgain.records.estimate import Estimate
-from rtgain.system.atomic_write import not_written
+from rtgain.system.atomic_write import write_error
 
 CSV_COLUMNS = (
     "time_s", "gain_true_db", "gain_est_db", "gain_opt_db", "std_db", "loss", "state", "steps", "delay_ms", "polarity",
@@ -39,7 +39,7 @@ class CsvWriter:
         try:
             return cls(path.open("w", encoding="utf-8", newline=""), str(path), sample_rate)
         except OSError as error:
-            raise not_written(str(path), error) from None
+            raise write_error(str(path), error) from None
 
     def add(self, estimate: Estimate) -> None:
         """Append one row."""
@@ -52,14 +52,14 @@ class CsvWriter:
                 self._file.close()
             except OSError as error:
                 _cut_to_whole_rows(Path(self._name))
-                raise not_written(self._name, error) from None
+                raise write_error(self._name, error) from None
 
     def _write(self, text: str) -> None:
         try:
             self._file.write(text)
             self._file.flush()
         except OSError as error:
-            raise not_written(self._name, error) from None
+            raise write_error(self._name, error) from None
 
 
 def _cut_to_whole_rows(path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Curve:
+class CurveStyle:
     """How one signal or trace is drawn: its label, its color on light and on dark, its dashes.
 
     `dash` is (on, off, on, off, …) in line widths, as matplotlib and Qt both take it; empty is a solid line.
@@ -29,14 +29,14 @@ LIGHT_BACKGROUND = "#ffffff"
 DARK_BACKGROUND = "#1b1f24"
 """What curves are drawn on."""
 
-DRY = Curve("dry", light="#009068", dark="#19b98b", dash=(8, 3, 2, 3))
-TARGET = Curve("target", light="#a4477f", dark="#d98fb9", dash=(3, 2))
-DIFFERENCE = Curve("difference", light="#fc3ce4", dark="#c0249c", dash=(6, 2, 2, 2, 2, 2))
-ESTIMATE = Curve("estimate", light="#0072b2", dark="#56b4e9")
-REFERENCE = Curve("reference", light="#3b434d", dark="#d5dae0", dash=(8, 10))
-CLOSED_FORM = Curve("closed form", light="#d55e00", dark="#e69f00", dash=(2, 6))
-LEAST_SQUARES = Curve("least squares", light="#3c0054", dark="#a8fc9c", dash=(5, 3, 1, 3))
-FIRST_RIVAL = Curve("first rival", light="#9938fa", dark="#9151fb", dash=(12, 3))
-SECOND_RIVAL = Curve("second rival", light="#7c0303", dark="#e23636", dash=(5, 2))
+DRY = CurveStyle("dry", light="#009068", dark="#19b98b", dash=(8, 3, 2, 3))
+TARGET = CurveStyle("target", light="#a4477f", dark="#d98fb9", dash=(3, 2))
+DIFFERENCE = CurveStyle("difference", light="#fc3ce4", dark="#c0249c", dash=(6, 2, 2, 2, 2, 2))
+ESTIMATE = CurveStyle("estimate", light="#0072b2", dark="#56b4e9")
+REFERENCE = CurveStyle("reference", light="#3b434d", dark="#d5dae0", dash=(8, 10))
+CLOSED_FORM = CurveStyle("closed form", light="#d55e00", dark="#e69f00", dash=(2, 6))
+LEAST_SQUARES = CurveStyle("least squares", light="#3c0054", dark="#a8fc9c", dash=(5, 3, 1, 3))
+COMPARISON_1 = CurveStyle("first rival", light="#9938fa", dark="#9151fb", dash=(12, 3))
+COMPARISON_2 = CurveStyle("second rival", light="#7c0303", dark="#e23636", dash=(5, 2))
 
-CURVES = (DRY, TARGET, DIFFERENCE, ESTIMATE, REFERENCE, CLOSED_FORM, LEAST_SQUARES, FIRST_RIVAL, SECOND_RIVAL)
+CURVE_STYLES = (DRY, TARGET, DIFFERENCE, ESTIMATE, REFERENCE, CLOSED_FORM, LEAST_SQUARES, COMPARISON_1, COMPARISON_2)

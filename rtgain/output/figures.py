@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE, LIGHT_BACKGROUND, REFERENCE, Curve
+from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE, LIGHT_BACKGROUND, REFERENCE, CurveStyle
 from rtgain.records.history import History, Summary
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def paper(width: int, height: int) -> "Figure":
 
 def png(figure: "Figure") -> bytes:
     """The figure, its axes made plain, as a PNG."""
-    make_plain(figure)
+    apply_axes_style(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
@@ -50,27 +50,27 @@ def svg(figure: "Figure") -> bytes:
     """The same as an SVG, which holds no date and no random names: one figure gives one file."""
     from matplotlib import rc_context
 
-    make_plain(figure)
+    apply_axes_style(figure)
     buffer = io.BytesIO()
     with rc_context({"svg.hashsalt": "rtgain"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 
-def make_plain(figure: "Figure") -> None:
+def apply_axes_style(figure: "Figure") -> None:
     """A fine grid, and no frame around the axes."""
     for axes in figure.axes:
         axes.grid(alpha=0.3, linewidth=0.5)
         axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw(axes: "Axes", curve: Curve, x: Any, y: Any, *, label: str | None = None) -> None:
+def draw(axes: "Axes", curve: CurveStyle, x: Any, y: Any, *, label: str | None = None) -> None:
     """Draw ``y`` over ``x`` as `curve` is drawn everywhere; `label` where it is called something else."""
     dash = (0, curve.dash) if curve.dash else "-"
     axes.plot(x, y, color=curve.light, linestyle=dash, linewidth=1.2, label=label or curve.label)
 
 
-def name_curves(figure: "Figure", axes: "Axes") -> None:
+def add_figure_legend(figure: "Figure", axes: "Axes") -> None:
     """Name the curves of `axes` above all of `figure`, where none can run behind a name."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), **LEGEND)
@@ -85,7 +85,7 @@ def gain_figure(history: History, summary: Summary) -> "Figure":
     known = np.isfinite(history.gain_true_db).any()
     gain, error = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1)) if known else (figure.subplots(), None)
     reference = history
-    history = history.parted()
+    history = history.with_gap_markers()
     time_s = history.time_s
     band = history.std_db.clip(max=20.0)
     gain.fill_between(
@@ -101,7 +101,7 @@ def gain_figure(history: History, summary: Summary) -> "Figure":
     gain.set_ylabel("gain (dB)")
     gain.ticklabel_format(axis="y", useOffset=False)
     figure.axes[-1].set_xlabel("time (s)")
-    name_curves(figure, gain)
+    add_figure_legend(figure, gain)
     gain.set_title(_title(summary), loc="left")
     return figure
 
@@ -114,7 +114,7 @@ def descent_figure(loss: NDArray[np.float64], parameters: dict[str, NDArray[np.f
         draw(axes, ESTIMATE, np.arange(len(values)), values)
         axes.set_ylabel(name)
     axes.set_xlabel("step")
-    make_plain(figure)
+    apply_axes_style(figure)
     return figure
 
 

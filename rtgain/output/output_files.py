@@ -17,7 +17,7 @@ from rtgain.output.csv_writer import CsvWriter
 from rtgain.output.figures import gain_figure, png
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import History, Summary
-from rtgain.system.atomic_write import not_written, require_room_beside, write_whole
+from rtgain.system.atomic_write import check_directory_writable, write_atomic, write_error
 from rtgain.system.file_lock import claim
 
 STANDARD_OUTPUT = "-"
@@ -50,15 +50,15 @@ class OutputPaths:
                 if not path.parent.is_dir():
                     raise InputError(f"{option} {name}: there is no directory {path.parent}; make it first")
                 if option in ("--json", "--plot"):  # which are written when all is done, maybe in an hour
-                    require_room_beside(Path(place))
+                    check_directory_writable(Path(place))
             except OSError as error:
-                raise not_written(f"{option} {name}", error) from None
+                raise write_error(f"{option} {name}", error) from None
             taken[place] = f"the file of {option}"
         if self.plot is not None and Path(self.plot).suffix.lower() != ".png":
             raise InputError(f"--plot {self.plot}: figures are PNG; end the name in .png")
 
 
-class Outputs:
+class OutputFiles:
     """Open outputs. `finish` completes them; `discard` removes what a failed run had begun.
 
     `unread` tells that the CSV goes into a pipe whose reader has gone, and wants no more.
@@ -70,30 +70,30 @@ class Outputs:
         self._recorder: Recorder | None = None
         self._claimed: list[IO[bytes]] = []
         self._begun: set[Path] = set()
-        self.unread = False
+        self.reader_gone = False
         try:
             if paths.record is not None:
-                with self._beginning(Path(paths.record)):
+                with self._open_locked(Path(paths.record)):
                     self._recorder = Recorder(Path(paths.record), sample_rate)
             if paths.csv == STANDARD_OUTPUT:
                 self._csv = CsvWriter(sys.stdout, "standard output", sample_rate)
             elif paths.csv is not None:
-                with self._beginning(Path(paths.csv)):
+                with self._open_locked(Path(paths.csv)):
                     self._csv = CsvWriter.create(Path(paths.csv), sample_rate)
         except InputError:
             self.discard()
             raise
         except BrokenPipeError:
-            self.unread = True
+            self.reader_gone = True
 
     def add(self, estimate: Estimate) -> None:
         """Write an estimate's row."""
-        if self._csv is None or self.unread:
+        if self._csv is None or self.reader_gone:
             return
         try:
             self._csv.add(estimate)
         except BrokenPipeError:
-            self.unread = True
+            self.reader_gone = True
 
     def record(self, matched: NDArray[np.float32]) -> None:
         """Append frames of the matched signal."""
@@ -126,13 +126,13 @@ class Outputs:
             place.unlink(missing_ok=True)
 
     @contextmanager
-    def _beginning(self, path: Path) -> Iterator[None]:
+    def _open_locked(self, path: Path) -> Iterator[None]:
         """Claim a file. What was empty, or is begun anew in here, is ours to remove; what somebody had in it is not."""
         place = Path(os.path.realpath(path))
         try:
             file = claim(path)
         except OSError as error:
-            raise not_written(str(path), error) from None
+            raise write_error(str(path), error) from None
         if file:
             self._claimed.append(file)
         if file and os.fstat(file.fileno()).st_size == 0:
@@ -159,10 +159,10 @@ class Outputs:
                 sys.stdout.write(summary.to_json())
                 sys.stdout.flush()
             except OSError as error:
-                raise not_written("standard output", error) from None
+                raise write_error("standard output", error) from None
         elif self._paths.json is not None:
-            write_whole(Path(self._paths.json), summary.to_json().encode())
+            write_atomic(Path(self._paths.json), summary.to_json().encode())
 
     def _write_plot(self, summary: Summary, history: History) -> None:
         if self._paths.plot is not None:
-            write_whole(Path(self._paths.plot), png(gain_figure(history, summary)))
+            write_atomic(Path(self._paths.plot), png(gain_figure(history, summary)))

@@ -14,12 +14,12 @@ from rtgain.config.session_config import SessionConfig
 from rtgain.errors import RtgainError
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import History, Summary
-from rtgain.system.atomic_write import not_written, write_whole
+from rtgain.system.atomic_write import write_atomic, write_error
 
 
 @dataclass(frozen=True)
-class Report:
-    """The newest estimates, as `rtgain.session.estimate_history.Trace.kept` gives them, and the summary of the whole session."""
+class SessionExport:
+    """The newest estimates, as rows of `Estimate.to_row`, and the summary of the whole session."""
 
     config: SessionConfig
     sample_rate: int
@@ -37,7 +37,7 @@ class Report:
         try:
             folder.mkdir()
         except OSError as error:
-            raise not_written(str(folder), error) from None
+            raise write_error(str(folder), error) from None
         try:
             self._write(folder, cancelled)
         except RtgainError:
@@ -50,13 +50,15 @@ class Report:
 
     def _write(self, folder: Path, cancelled: Callable[[], bool]) -> None:
         from rtgain.output.output_files import (  # matplotlib and the recorder: only where something is written
+            OutputFiles,
             OutputPaths,
-            Outputs,
         )
 
-        write_whole(folder / "preset.json", preset_text(self.config).encode())
+        write_atomic(folder / "preset.json", preset_text(self.config).encode())
         names = {"csv": "gain.csv", "json": "session.json", "plot": "gain.png"}
-        outputs = Outputs(OutputPaths(**{kind: str(folder / name) for kind, name in names.items()}), self.sample_rate)
+        outputs = OutputFiles(
+            OutputPaths(**{kind: str(folder / name) for kind, name in names.items()}), self.sample_rate
+        )
         for row in self.estimates:
             if cancelled():
                 outputs.discard()

@@ -25,7 +25,7 @@ class History:
     least_squares_db: NDArray[np.float64]
     bound_db: NDArray[np.float64]
 
-    def parted(self) -> Self:
+    def with_gap_markers(self) -> Self:
         """The same with one more estimate in the middle of each gap, all NaN, for a line to break there.
 
         A gap is longer by more than `GAP_S` than what is before it or after it, whichever is shorter: the hop may

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.config.estimator_settings import name_key
+from rtgain.config.estimator_settings import name_crc
 
 GAINS = 121
 """Points of a curve."""
@@ -24,7 +24,7 @@ class LossCurves:
         loss_est: the loss at the estimate, on the scale of `loss`.
         waveform_est: the same of `waveform`.
         center_frame: the window's center in the dry signal.
-        loss_key: the loss that was in use, by the number of its name (`name_key`).
+        loss_key: the loss that was in use, by the number of its name (`name_crc`).
     """
 
     gain: NDArray[np.float64]
@@ -38,7 +38,7 @@ class LossCurves:
 
     def is_of(self, loss: str) -> bool:
         """Whether `loss` is that of these curves: they outlast it where the sound is silent when it is changed."""
-        return self.loss_key == name_key(loss)
+        return self.loss_key == name_crc(loss)
 
     def to_row(self) -> NDArray[np.float64]:
         """The curves as one column of a ring, ``(2 · 121 + 6,)``."""
@@ -49,10 +49,10 @@ class LossCurves:
     def from_row(cls, row: NDArray[np.float64]) -> "LossCurves":
         """Undo `to_row`."""
         largest, gain_est, loss_est, waveform_est, center_frame, key = row[2 * GAINS :].tolist()
-        gain = gains_up_to(largest)
+        gain = gain_grid(largest)
         return cls(gain, row[:GAINS], row[GAINS : 2 * GAINS], gain_est, loss_est, waveform_est, center_frame, int(key))
 
 
-def gains_up_to(largest: float) -> NDArray[np.float64]:
+def gain_grid(largest: float) -> NDArray[np.float64]:
     """The gains of a curve, from −`largest` to `largest`, 0 among them."""
     return largest * np.arange(-(GAINS // 2), GAINS // 2 + 1) / (GAINS // 2)

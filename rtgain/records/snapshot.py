@@ -10,7 +10,7 @@ from rtgain.records.scope import Scope
 
 
 @dataclass(frozen=True)
-class Rival:
+class Comparison:
     """Another loss and optimizer on the same windows: `name` is the race's entry, ``loss/optimizer``."""
 
     name: str
@@ -22,7 +22,7 @@ class Rival:
 
 
 @dataclass(frozen=True)
-class Channels:
+class ChannelCounts:
     """How many channels there are to choose among: for the dry signal, for the target, and to play on; else 0."""
 
     dry: int
@@ -30,7 +30,7 @@ class Channels:
     output: int
 
 
-LATE_S = 0.5
+STALE_AFTER_S = 0.5
 """An estimate may be this much older than a hop."""
 
 
@@ -38,9 +38,9 @@ LATE_S = 0.5
 class Snapshot:
     """What a session looks like at one moment. Times in seconds, levels in dB; NaN where a number is not known.
 
-    `levels` are by signal, as in `rtgain.metering.level_meter.METERED`. `position_s` is where in a file (or what a duration
-    leaves of it) the sound is, and `length_s` how long that is; the length of what has no end is None, and its
-    position the time played. `gain_now_db` is the reference gain of the newest frame. `curves` are None until a
+    `levels` are by signal (`METERED_SIGNALS` of `rtgain.metering.level_meter`). `position_s` is the position in the
+    source, and `length_s` its length, limited by a duration; without an end the length is None and the position is the
+    time played. `reference_gain_db` is the reference gain of the newest frame. `curves` are None until a
     window has told something, `scope` unless it was asked for.
     """
 
@@ -48,7 +48,7 @@ class Snapshot:
     ended: bool
     clock: Clock
     description: str
-    channels: Channels
+    channels: ChannelCounts
     sample_rate: int
     block: int
     frames: int
@@ -61,9 +61,9 @@ class Snapshot:
     std_db: float
     delay_ms: float
     polarity: int
-    gain_now_db: float
+    reference_gain_db: float
     history: History
-    rivals: tuple[Rival, ...]
+    comparisons: tuple[Comparison, ...]
     curves: LossCurves | None
     scope: Scope | None
     levels: dict[str, Level]
@@ -79,6 +79,6 @@ class Snapshot:
     notices: tuple[str, ...]
 
     @property
-    def estimate_late(self) -> bool:
+    def estimate_is_stale(self) -> bool:
         """Whether the newest estimate is older than the next one's wait explains: who makes them is busy, or gone."""
-        return self.running and self.estimate_age_s > LATE_S + self.hop_s
+        return self.running and self.estimate_age_s > STALE_AFTER_S + self.hop_s

@@ -15,12 +15,12 @@ SETTLED_DB = 0.1
 HISTORY_S = 20.0
 """What the window plots, back from now."""
 
-KEPT = 30_000
+MAX_ESTIMATES = 30_000
 """Estimates that are kept for an export: ten minutes of them at the usual hop."""
 
 
-class Trace:
-    """Takes estimates one by one and keeps what is asked of them later: the newest `KEPT`, or all with `whole`.
+class EstimateHistory:
+    """History of estimates: the newest `MAX_ESTIMATES`, or all of them with `whole`.
 
     What is not `whole` takes constant memory, from the beginning.
     """
@@ -28,7 +28,7 @@ class Trace:
     def __init__(self, sample_rate: int, *, whole: bool = False) -> None:
         self._sample_rate = sample_rate
         self._whole = whole
-        self._rows = np.full((2 * KEPT, len(ESTIMATE_FIELDS)), np.nan)
+        self._rows = np.full((2 * MAX_ESTIMATES, len(ESTIMATE_FIELDS)), np.nan)
         self._end = 0
         self.last: Estimate | None = None
         self.estimates = 0
@@ -76,18 +76,18 @@ class Trace:
         columns["time_s"] = columns["center_frame"] / self._sample_rate
         return History(**{field.name: columns[field.name] for field in fields(History)})
 
-    def kept(self) -> NDArray[np.float64]:
+    def to_array(self) -> NDArray[np.float64]:
         """The estimates kept, oldest first, as rows of `Estimate.to_row`, ``(estimates, fields)``: a copy."""
         return self._newest.copy()
 
     @property
     def _newest(self) -> NDArray[np.float64]:
         """The rows kept, oldest first, always in one piece: a window shows the last of them thirty times a second."""
-        return self._rows[0 if self._whole else max(0, self._end - KEPT) : self._end]
+        return self._rows[0 if self._whole else max(0, self._end - MAX_ESTIMATES) : self._end]
 
     def _make_room(self) -> None:
         if self._whole:
             self._rows = np.concatenate([self._rows, np.full_like(self._rows, np.nan)])
         else:
-            self._rows[:KEPT] = self._rows[-KEPT:]
-            self._end = KEPT
+            self._rows[:MAX_ESTIMATES] = self._rows[-MAX_ESTIMATES:]
+            self._end = MAX_ESTIMATES

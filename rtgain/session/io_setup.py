@@ -1,6 +1,6 @@
 """Opens what a session plays, and where: the source and the devices that a config names."""
 
-from rtgain.audio.io.devices import DeviceSetup, choose_devices
+from rtgain.audio.io.devices import DeviceSetup, select_devices
 from rtgain.audio.sources.demo import DemoSource
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.source import Source
@@ -17,7 +17,7 @@ def device_setup(config: SessionConfig) -> DeviceSetup:
         file = FileSource(config.input)
         preferred_rate = file.sample_rate
         file.close()
-    return choose_devices(
+    return select_devices(
         mic=config.input == "mic",
         target=config.target,
         dry_channel=config.resolved_dry_channel or 1,

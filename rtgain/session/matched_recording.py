@@ -6,8 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.effects.matched_path import Matcher
-from rtgain.audio.engine.ring_buffer import Overtaken, Ring
+from rtgain.audio.effects.matched_path import MatchedPath
+from rtgain.audio.engine.ring_buffer import OverrunError, RingBuffer
 from rtgain.audio.engine.shared_memory import DRY, MATCHED
 from rtgain.records.estimate import Estimate
 
@@ -17,7 +17,7 @@ PIECE_FRAMES = 65536
 Piece = NDArray[np.float32]
 
 
-class Matched(Protocol):
+class MatchedSignalReader(Protocol):
     """Gives the matched signal in order."""
 
     def follow(self, estimate: Estimate) -> None:
@@ -27,10 +27,10 @@ class Matched(Protocol):
         """The signal since the last call, up to `until_frame`, in pieces of shape (frames,)."""
 
 
-class LiveMatched:
+class LiveMatchedReader:
     """What the audio side made while it played. Frames that were overwritten before are silence."""
 
-    def __init__(self, ring: Ring) -> None:
+    def __init__(self, ring: RingBuffer) -> None:
         self._ring = ring
         self._taken = 0
 
@@ -43,20 +43,20 @@ class LiveMatched:
             frames = min(PIECE_FRAMES, until_frame - self._taken)
             try:
                 pieces.append(self._ring.read(self._taken, frames)[MATCHED].astype(np.float32))
-            except Overtaken as overtaken:
-                frames = min(overtaken.oldest, until_frame) - self._taken
+            except OverrunError as overtaken:
+                frames = min(overtaken.oldest_frame, until_frame) - self._taken
                 pieces.append(np.zeros(frames, np.float32))
             self._taken += frames
         return pieces
 
 
-class OfflineMatched:
+class OfflineMatchedRenderer:
     """On the fast clock an estimate comes later than the frames that it holds for. They are matched afterwards,
     each with the newest estimate that could have been known when it was played, just as live."""
 
-    def __init__(self, ring: Ring, sample_rate: int) -> None:
+    def __init__(self, ring: RingBuffer, sample_rate: int) -> None:
         self._ring = ring
-        self._matcher = Matcher(sample_rate)
+        self._matcher = MatchedPath(sample_rate)
         self._taken = 0
         self._gain = 1.0
         self._delay_frames = 0.0

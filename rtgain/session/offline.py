@@ -6,19 +6,19 @@ import numpy as np
 
 from rtgain.config.session_config import SessionConfig
 from rtgain.records.history import History
-from rtgain.records.snapshot import Rival
+from rtgain.records.snapshot import Comparison
 from rtgain.session.session import Session
 
 
-def played_through(duration_s: float, **options: Any) -> tuple[History, dict[str, Rival]]:
+def run_offline(duration_s: float, **options: Any) -> tuple[History, dict[str, Comparison]]:
     """What a session with these options has estimated after so many seconds, and who raced, by entries."""
     config = SessionConfig(**options, duration=duration_s)
-    with Session(config, clock="fast", keep_whole_trace=True) as session:
+    with Session(config, clock="offline", keep_whole_trace=True) as session:
         session.start()
         while not session.ended:
             session.advance()
         session.finish()
-        return session.trace.history(), {rival.name: rival for rival in session.rivals}
+        return session.trace.history(), {comparison.name: comparison for comparison in session.comparisons}
 
 
 def arrival_s(history: History) -> float:

@@ -13,35 +13,41 @@ from numpy.typing import NDArray
 
 from rtgain import __version__
 from rtgain.audio.engine.engine import Engine
-from rtgain.audio.engine.ring_buffer import Overtaken
+from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.audio.engine.shared_memory import GAIN
 from rtgain.audio.io.driver import Driver
-from rtgain.audio.io.offline_driver import FastDriver
-from rtgain.audio.io.portaudio_driver import DeviceDriver
-from rtgain.audio.io.timer_driver import RealtimeDriver
+from rtgain.audio.io.offline_driver import OfflineDriver
+from rtgain.audio.io.portaudio_driver import PortAudioDriver
+from rtgain.audio.io.timer_driver import TimerDriver
 from rtgain.audio.sources.excerpt import Excerpt
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.config.automation import load_automation
-from rtgain.config.estimator_settings import LEAST_GAIN, MAX_DELAY_S, WINDOW_FRAMES_MAX, EstimatorSettings, Racer
-from rtgain.config.names import DEFAULT_SYNTHETIC_S, Clock, Hear
+from rtgain.config.estimator_settings import (
+    MAX_DELAY_S,
+    MIN_REFERENCE_GAIN,
+    WINDOW_FRAMES_MAX,
+    ComparisonSpec,
+    EstimatorSettings,
+)
+from rtgain.config.names import DEFAULT_SYNTHETIC_S, Clock, Monitor
 from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import DeviceLostError, InputError
-from rtgain.estimation.runner import Estimation, InProcess
+from rtgain.estimation.runner import EstimatorRunner, InProcessRunner
 from rtgain.estimation.supervisor import Supervisor
 from rtgain.metering.level_meter import LevelMeters
-from rtgain.metering.rates import CLOCK_ADVICE, DEVICE_ADVICE, Rate, SpeedWatch
-from rtgain.metering.scope_capture import newest_scope
-from rtgain.number_format import known
-from rtgain.output.session_export import Report
+from rtgain.metering.rates import CLOCK_ADVICE, DEVICE_ADVICE, ClockRateMonitor, RateCounter
+from rtgain.metering.scope_capture import capture_scope
+from rtgain.number_format import none_if_nan
+from rtgain.output.session_export import SessionExport
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import Summary
-from rtgain.records.snapshot import Channels, Rival
+from rtgain.records.snapshot import ChannelCounts, Comparison
 from rtgain.records.snapshot import Snapshot as Snapshot  # part of a session's face
-from rtgain.session.estimate_history import HISTORY_S, Trace
+from rtgain.session.estimate_history import HISTORY_S, EstimateHistory
 from rtgain.session.io_setup import device_setup, open_source
-from rtgain.session.matched_recording import LiveMatched, Matched, OfflineMatched
+from rtgain.session.matched_recording import LiveMatchedReader, MatchedSignalReader, OfflineMatchedRenderer
 
-BATCH_HOPS = 64
+OFFLINE_BATCH_HOPS = 64
 """Hops that the fast clock plays at a time: as many as the estimator takes at once. (Fewer where they are long: the
 ring must still hold the windows, at any delay.)"""
 
@@ -53,7 +59,7 @@ class Session:
     """Everything between `start` and `stop`. One thread uses it; live, audio and estimator run elsewhere.
 
     On the fast clock nothing runs by itself: `advance` plays and estimates. `keep_whole_trace` keeps every
-    estimate for a figure; else the trace takes constant memory. `record` keeps the matched signal for `take_matched`.
+    estimate for a figure; else the trace takes constant memory. `record` keeps the matched signal for `read_matched`.
 
     Raises `InputError` for a source or an automation that cannot be used, `DeviceError` for a device.
     """
@@ -67,7 +73,7 @@ class Session:
         self.config = config
         self.clock: Clock = clock
         self._limit_frame: int | None = None
-        self._estimation: Estimation | None = None
+        self._estimation: EstimatorRunner | None = None
         self._driver: Driver | None = None
         self._notices: deque[str] = deque(maxlen=20)
         self.device_setup = device_setup(config) if clock == "device" else None
@@ -84,17 +90,19 @@ class Session:
             if self._source is not None:
                 self._source.close()
             raise
-        self.trace = Trace(self.sample_rate, whole=keep_whole_trace)
-        self._rivals = {entry: Trace(self.sample_rate) for entry in config.race}
+        self.trace = EstimateHistory(self.sample_rate, whole=keep_whole_trace)
+        self._comparisons = {entry: EstimateHistory(self.sample_rate) for entry in config.compare}
         self._meters = LevelMeters(self._engine.memory)
-        self._matched: Matched | None = None
+        self._matched: MatchedSignalReader | None = None
         if record:
             ring = self._engine.memory.audio
-            self._matched = OfflineMatched(ring, self.sample_rate) if clock == "fast" else LiveMatched(ring)
+            self._matched = (
+                OfflineMatchedRenderer(ring, self.sample_rate) if clock == "offline" else LiveMatchedReader(ring)
+            )
         self._started_s = time.monotonic()
-        self._rate = Rate()
-        self._estimate_rate = Rate()
-        self._speed_watch = SpeedWatch(self.sample_rate, DEVICE_ADVICE if clock == "device" else CLOCK_ADVICE)
+        self._rate = RateCounter()
+        self._estimate_rate = RateCounter()
+        self._speed_watch = ClockRateMonitor(self.sample_rate, DEVICE_ADVICE if clock == "device" else CLOCK_ADVICE)
 
     # --- running --------------------------------------------------------------------------------
 
@@ -106,7 +114,7 @@ class Session:
                 f"{self.config.input}: lasts {self.total_frames} frames at {self.sample_rate} Hz, less than one "
                 f"analysis window of {needed}; give more sound, or a shorter --window-ms"
             )
-        if self._file is not None and self.clock == "fast":
+        if self._file is not None and self.clock == "offline":
             self._file.check_finite()
 
     def start(self, *, wait: bool = False, cancelled: Callable[[], bool] = lambda: False) -> None:
@@ -124,10 +132,10 @@ class Session:
 
         Raises `InputError` when the source cannot be read on, `DeviceLostError` when the device is gone.
         """
-        if isinstance(self._driver, FastDriver):
+        if isinstance(self._driver, OfflineDriver):
             settings, capacity = self._settings, self._engine.memory.audio.capacity
             kept_frames = settings.window_frames + round(MAX_DELAY_S * self.sample_rate)
-            self._driver.advance(min(BATCH_HOPS * settings.hop_frames, capacity - kept_frames))
+            self._driver.advance(min(OFFLINE_BATCH_HOPS * settings.hop_frames, capacity - kept_frames))
         else:
             time.sleep(POLL_S)
             self._raise_faults()
@@ -147,7 +155,7 @@ class Session:
         if self._estimation is None:
             return []
         estimates = self._add(self._estimation.finish(self.frames))
-        self._poll_rivals(self._estimation)
+        self._poll_comparisons(self._estimation)
         return estimates
 
     def stop(self) -> None:
@@ -158,7 +166,7 @@ class Session:
             self._estimation.stop()
         if self._source is not None:
             self._source.close()
-        if not (isinstance(self._driver, DeviceDriver) and self._driver.abandoned):
+        if not (isinstance(self._driver, PortAudioDriver) and self._driver.abandoned):
             self._engine.close()
 
     def __enter__(self) -> Self:
@@ -192,18 +200,18 @@ class Session:
     def dropped_frames(self) -> int:
         """Frames that did not reach the estimator: overwritten before, or silence because the source starved."""
         lost = self._estimation.dropped_frames if self._estimation else 0
-        return lost + int(self._engine.memory.control["starved_frames"])
+        return lost + int(self._engine.memory.control["underrun_frames"])
 
     @property
-    def rivals(self) -> tuple[Rival, ...]:
+    def comparisons(self) -> tuple[Comparison, ...]:
         """Those that race against the estimate, with what they have estimated so far."""
-        return tuple(_rival(entry, trace) for entry, trace in self._rivals.items())
+        return tuple(_comparison(entry, trace) for entry, trace in self._comparisons.items())
 
-    def take_matched(self) -> list[NDArray[np.float32]]:
+    def read_matched(self) -> list[NDArray[np.float32]]:
         """The matched signal since the last call, in pieces of shape (frames,); nothing unless it is recorded."""
         return self._matched.take(self.frames) if self._matched is not None else []
 
-    def take_notices(self) -> list[str]:
+    def pop_notices(self) -> list[str]:
         """What the user should know, said once."""
         if self._estimation is not None:
             self._notices.extend(self._estimation.notices())
@@ -221,7 +229,7 @@ class Session:
         memory, estimation, driver, last = self._engine.memory, self._estimation, self._driver, self.trace.last
         control = memory.control
         if estimation is not None:
-            estimation.watch()
+            estimation.enable_diagnostics()
         frames, length = int(control["frames"]), self._length_frames
         self._rate.update(frames)
         self._estimate_rate.update(self.trace.estimates)
@@ -243,11 +251,11 @@ class Session:
             std_db=last.std_db if last else math.nan,
             delay_ms=1e3 * last.delay_frames / self.sample_rate if last else math.nan,
             polarity=last.polarity if last else 0,
-            gain_now_db=self._gain_now_db(),
+            reference_gain_db=self._reference_gain_db(),
             history=self.trace.history(HISTORY_S),
-            rivals=self.rivals,
+            comparisons=self.comparisons,
             curves=estimation.curves() if estimation else None,
-            scope=newest_scope(memory.audio, self._settings.window_frames, self.sample_rate) if scope else None,
+            scope=capture_scope(memory.audio, self._settings.window_frames, self.sample_rate) if scope else None,
             levels=self._meters.levels(),
             clipped_frames=int(control["clipped_frames"]),
             xruns=self.xruns,
@@ -258,7 +266,7 @@ class Session:
             estimates_per_second=self._estimate_rate.per_second,
             estimate_age_s=(frames - last.available_frame) / self.sample_rate if last else math.nan,
             hop_s=self._settings.hop_frames / self.sample_rate,
-            notices=tuple(self.take_notices()),
+            notices=tuple(self.pop_notices()),
         )
 
     def summary(self) -> Summary:
@@ -273,10 +281,10 @@ class Session:
             duration_s=duration_s,
             loss=self._settings.loss,
             optimizer=self._settings.optimizer,
-            gain_db=known(last.gain_est_db) if last else None,
-            gain_linear=known(10.0 ** (last.gain_est_db / 20.0)) if last else None,
-            std_db=known(last.std_db) if last else None,
-            delay_ms=known(1e3 * last.delay_frames / self.sample_rate) if last else None,
+            gain_db=none_if_nan(last.gain_est_db) if last else None,
+            gain_linear=none_if_nan(10.0 ** (last.gain_est_db / 20.0)) if last else None,
+            std_db=none_if_nan(last.std_db) if last else None,
+            delay_ms=none_if_nan(1e3 * last.delay_frames / self.sample_rate) if last else None,
             polarity=last.polarity if last else 0,
             state=last.state.label if last else "waiting",
             rmse_db=trace.rmse_db,
@@ -289,9 +297,9 @@ class Session:
             steps_per_second=trace.steps / elapsed_s,
         )
 
-    def report(self, config: SessionConfig) -> Report:
+    def report(self, config: SessionConfig) -> SessionExport:
         """All that a session leaves behind, as of now; `config` is what it has become by what was changed live."""
-        return Report(config, self.sample_rate, self.trace.kept(), self.trace.history(), self.summary())
+        return SessionExport(config, self.sample_rate, self.trace.to_array(), self.trace.history(), self.summary())
 
     # --- switches, live -------------------------------------------------------------------------
 
@@ -314,13 +322,13 @@ class Session:
             gain_db=gain_db, polarity=polarity, phase_deg=phase_deg, delay_ms=delay_ms, noise_dbfs=noise_dbfs
         )
 
-    def set_hear(self, hear: Hear) -> None:
+    def set_monitor(self, monitor: Monitor) -> None:
         """Choose what is played."""
-        self._engine.set_hear(hear)
+        self._engine.set_monitor(monitor)
 
-    def make_xrun(self) -> None:
+    def simulate_xrun(self) -> None:
         """Play an xrun, to be heard and counted: 20 ms of silence. Nothing is late, and no estimate is disturbed."""
-        self._engine.make_xrun()
+        self._engine.simulate_xrun()
 
     def seek(self, time_s: float) -> None:
         """Go on at that time of the source, within its length; once it has ended there is nothing to go on with.
@@ -342,7 +350,9 @@ class Session:
         config = with_changes(self.config, **changes)
         self._settings = self._estimator_settings(config)
         self.config = config
-        self._rivals = {entry: self._rivals.get(entry) or Trace(self.sample_rate) for entry in config.race}
+        self._comparisons = {
+            entry: self._comparisons.get(entry) or EstimateHistory(self.sample_rate) for entry in config.compare
+        }
         if self._estimation is not None:
             self._estimation.configure(self._settings)
 
@@ -360,7 +370,7 @@ class Session:
 
     def _limit_duration(self) -> None:
         duration_s = self.config.duration
-        if duration_s is None and self.clock == "fast" and self._source is not None and self._source.frames is None:
+        if duration_s is None and self.clock == "offline" and self._source is not None and self._source.frames is None:
             if self.config.is_file:
                 raise InputError("--loop on the fast clock never ends; give a --duration")
             duration_s = DEFAULT_SYNTHETIC_S
@@ -373,26 +383,26 @@ class Session:
             self._source = Excerpt(self._source, frames)
 
     @property
-    def _channels(self) -> Channels:
+    def _channels(self) -> ChannelCounts:
         setup, config = self.device_setup, self.config
         inputs = setup.input.input_channels if setup and setup.input else 0
         dry = inputs if config.input == "mic" else self._file.file_channels if self._file else 0
         outputs = setup.output.output_channels if setup and setup.output and config.target == "return" else 0
-        return Channels(dry, {"reference": 0, "channel": dry, "return": inputs}[config.target], outputs)
+        return ChannelCounts(dry, {"reference": 0, "channel": dry, "return": inputs}[config.target], outputs)
 
     @property
     def _length_frames(self) -> int | None:
         """Of the source, or of one turn of a file that is repeated; None for what has no end."""
         endless_file = self._file is not None and self.total_frames is None
-        return self._file.turn_frames if self._file is not None and endless_file else self.total_frames
+        return self._file.loop_frames if self._file is not None and endless_file else self.total_frames
 
-    def _gain_now_db(self) -> float:
+    def _reference_gain_db(self) -> float:
         ring = self._engine.memory.audio
         try:
-            gain = float(ring.read(ring.written - 1, 1)[GAIN, 0]) if ring.written else math.nan
-        except Overtaken:
+            gain = float(ring.read(ring.frames_written - 1, 1)[GAIN, 0]) if ring.frames_written else math.nan
+        except OverrunError:
             return math.nan
-        return 20.0 * math.log10(max(gain, LEAST_GAIN)) if gain == gain else math.nan
+        return 20.0 * math.log10(max(gain, MIN_REFERENCE_GAIN)) if gain == gain else math.nan
 
     @property
     def _position_frame(self) -> int:
@@ -418,8 +428,8 @@ class Session:
             lr=config.lr,
             steps=config.steps,
             align=config.align == "on",
-            clip_gate=config.target != "reference",
-            race=config.race,
+            reject_clipped=config.target != "reference",
+            compare=config.compare,
         )
 
     def _make_engine(self) -> Engine:
@@ -444,18 +454,18 @@ class Session:
         )
         if automation is not None:
             engine.set_automation(*automation)
-        engine.set_hear(config.resolved_hear())
+        engine.set_monitor(config.resolved_monitor())
         return engine
 
-    def _make_estimation(self) -> Estimation:
+    def _make_estimation(self) -> EstimatorRunner:
         memory, settings = self._engine.memory, self._settings
-        return InProcess(memory, settings) if self.clock == "fast" else Supervisor(memory, settings)
+        return InProcessRunner(memory, settings) if self.clock == "offline" else Supervisor(memory, settings)
 
     def _make_driver(self) -> Driver:
         if self.device_setup is not None:
-            return DeviceDriver(self._engine, self.device_setup, self._source, block=self.config.block or 0)
+            return PortAudioDriver(self._engine, self.device_setup, self._source, block=self.config.block or 0)
         assert self._source is not None
-        driver = FastDriver if self.clock == "fast" else RealtimeDriver
+        driver = OfflineDriver if self.clock == "offline" else TimerDriver
         if self.config.block is None:
             return driver(self._engine, self._source)
         return driver(self._engine, self._source, self.config.block)
@@ -475,17 +485,17 @@ class Session:
             )
 
     def _poll(self) -> list[Estimate]:
-        if self.clock != "fast" and not self.ended and (notice := self._speed_watch.update(self.frames)):
+        if self.clock != "offline" and not self.ended and (notice := self._speed_watch.update(self.frames)):
             self._notices.append(notice)
         if self._estimation is None:
             return []
         estimates = self._add(self._estimation.poll())
-        self._poll_rivals(self._estimation)
+        self._poll_comparisons(self._estimation)
         return estimates
 
-    def _poll_rivals(self, estimation: Estimation) -> None:
-        for entry, estimate in estimation.poll_rivals():
-            self._rivals[entry].add(estimate)
+    def _poll_comparisons(self, estimation: EstimatorRunner) -> None:
+        for entry, estimate in estimation.poll_comparisons():
+            self._comparisons[entry].add(estimate)
 
     def _add(self, estimates: list[Estimate]) -> list[Estimate]:
         for estimate in estimates:
@@ -495,12 +505,12 @@ class Session:
         return estimates
 
 
-def _rival(entry: str, trace: Trace) -> Rival:
-    racer, last = Racer.of(entry), trace.last
-    return Rival(
+def _comparison(entry: str, trace: EstimateHistory) -> Comparison:
+    spec, last = ComparisonSpec.of(entry), trace.last
+    return Comparison(
         entry,
-        racer.loss,
-        racer.optimizer,
+        spec.loss,
+        spec.optimizer,
         trace.history(HISTORY_S),
         gain_db=last.gain_est_db if last else math.nan,
         state=last.state.label if last else "waiting",

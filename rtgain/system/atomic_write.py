@@ -9,7 +9,7 @@ from pathlib import Path
 from rtgain.errors import InputError
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all; a device or a pipe is just written to.
 
     What is half-written has a name beside it that nobody can have guessed, so it is no link that others laid there.
@@ -25,20 +25,20 @@ def write_whole(path: Path, content: bytes) -> None:
                 file.write(content)
             part.replace(place)
     except OSError as error:
-        raise not_written(str(path), error) from None
+        raise write_error(str(path), error) from None
     finally:
         with suppress(OSError):  # mostly that it is not there any more
             part.unlink()
 
 
-def require_room_beside(place: Path) -> None:
-    """Raise the `OSError` that `write_whole` would meet in the directory of `place`, as far as that is known now."""
+def check_directory_writable(place: Path) -> None:
+    """Raise the `OSError` that `write_atomic` would meet in the directory of `place`, as far as that is known now."""
     if place.is_file() or not place.exists():
         with tempfile.TemporaryFile(dir=place.parent):
             pass
 
 
-def not_written(name: str, error: OSError) -> InputError | BrokenPipeError:
+def write_error(name: str, error: OSError) -> InputError | BrokenPipeError:
     """What to raise for a file that could not be written; a pipe whose reader has gone is nobody's mistake."""
     if isinstance(error, BrokenPipeError):
         return error

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable
 from types import FrameType
 
-INTERRUPTED = 130
+EXIT_INTERRUPTED = 130
 """The exit code of a run that was interrupted."""
 
 
@@ -22,7 +22,7 @@ def on_signals(handler: Callable[[int, FrameType | None], object]) -> None:
             signal.signal(number, handler)
 
 
-class Interruption:
+class InterruptHandler:
     """Notes `SIGNALS`. The first asks the program to finish; a second SIGINT ends it at once."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""`rtgain bench window`: a real run of the command with its window, and one of its session alone."""
+"""`rtgain bench gui`: a real run of the command with its window, and one of its session alone."""
 
 import pytest
 

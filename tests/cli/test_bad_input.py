@@ -157,7 +157,7 @@ def without_portaudio(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
 
 def test_without_any_device_the_line_says_how_to_go_on(folder: Path) -> None:
     line = refusal(folder, "--clock", "device", "--input", "ok.wav", expected_code=3)
-    assert line == "no audio output device was found; connect one, or run without one: --clock realtime"
+    assert line == "no audio output device was found; connect one, or run without one: --clock timer"
     line = refusal(folder, "--input", "mic", expected_code=3)
     assert line == "no audio input device was found; connect one, or choose a file with --input"
 

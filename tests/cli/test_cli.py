@@ -193,7 +193,7 @@ def test_on_a_terminal_progress_and_verdict_are_shown_beside_the_output() -> Non
 def test_an_output_that_nobody_reads_any_more_ends_the_run_quietly(tmp_path: Path) -> None:
     """As ``rtgain run … --csv - | head -1`` does; what goes elsewhere is written up to there."""
     process = start_rtgain(
-        *("run", "--headless", "--clock", "realtime", "--duration", "60", "--csv", "-"),
+        *("run", "--headless", "--clock", "timer", "--duration", "60", "--csv", "-"),
         *("--json", tmp_path / "s.json", "--record", tmp_path / "m.wav"),
         env=ENVIRONMENT,
     )

@@ -15,7 +15,7 @@ import soundfile
 
 from rtgain.audio.sources.demo import DemoSource
 from rtgain.audio.sources.file_source import FileSource
-from rtgain.cli.main import main, session_of
+from rtgain.cli.main import main, parse_session
 from rtgain.config.session_config import SessionConfig
 from rtgain.output.output_files import OutputPaths
 from rtgain.system.shutdown_signals import SIGNALS
@@ -295,7 +295,7 @@ def test_a_seed_repeats_what_is_random_and_another_does_not(headless: Headless) 
     assert headless("--duration 1 --noise-dbfs -50").csv != headless("--duration 1 --noise-dbfs -50 --seed 1").csv
 
 
-@pytest.mark.parametrize("words", ["--block 1000", "--block 1", *(f"--hear {what}" for what in ("dry", "mute"))])
+@pytest.mark.parametrize("words", ["--block 1000", "--block 1", *(f"--monitor {what}" for what in ("dry", "mute"))])
 def test_neither_the_block_nor_what_is_heard_changes_a_bit(headless: Headless, words: str) -> None:
     assert headless(f"--duration 1 {words}").csv == headless("--duration 1").csv
 
@@ -335,9 +335,9 @@ def test_ctrl_c_while_it_is_still_loading_is_a_request_too(
 
     def interrupted(options: argparse.Namespace) -> tuple[SessionConfig, OutputPaths]:
         signal.raise_signal(signal.SIGINT)
-        return session_of(options)
+        return parse_session(options)
 
-    monkeypatch.setattr("rtgain.cli.main.session_of", interrupted)
+    monkeypatch.setattr("rtgain.cli.main.parse_session", interrupted)
     table = tmp_path / "begun.csv"
     assert main(["run", "--headless", "--duration", "3", "--csv", str(table)]) == 130
     assert rows(table) == []

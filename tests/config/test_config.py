@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rtgain.config.names import LOSSES, OPTIMIZERS
 from rtgain.config.presets import load_preset, preset_text
-from rtgain.config.session_config import SessionConfig, nearest_power_of_two, session_config
+from rtgain.config.session_config import SessionConfig, make_session_config, nearest_power_of_two
 from rtgain.errors import InputError
 
 
@@ -55,11 +55,11 @@ def test_hop_is_never_longer_than_the_window(window_ms: float, share: float, sam
 @pytest.mark.parametrize(
     ("values", "window", "headless"),
     [
-        ({}, "device", "fast"),
-        ({"input": "song.wav"}, "device", "fast"),
+        ({}, "device", "offline"),
+        ({"input": "song.wav"}, "device", "offline"),
         ({"input": "mic"}, "device", "device"),
         ({"target": "return"}, "device", "device"),
-        ({"clock": "realtime"}, "realtime", "realtime"),
+        ({"clock": "timer"}, "timer", "timer"),
     ],
 )
 def test_clock_is_a_device_for_the_window_and_fast_without_one(
@@ -70,9 +70,9 @@ def test_clock_is_a_device_for_the_window_and_fast_without_one(
 
 
 def test_the_target_is_heard_unless_dry_is_to_return_or_the_user_chose() -> None:
-    assert SessionConfig().resolved_hear() == "target"
-    assert SessionConfig(target="return").resolved_hear() == "dry"
-    assert SessionConfig(target="return", hear="mute").resolved_hear() == "mute"
+    assert SessionConfig().resolved_monitor() == "target"
+    assert SessionConfig(target="return").resolved_monitor() == "dry"
+    assert SessionConfig(target="return", monitor="mute").resolved_monitor() == "mute"
 
 
 def test_only_names_that_mean_nothing_else_are_files() -> None:
@@ -86,9 +86,9 @@ def test_only_names_that_mean_nothing_else_are_files() -> None:
         ({"loss": "l1"}, "--loss: 'l1' is not one of waveform, spectral"),
         ({"optimizer": "LBFGS"}, "--optimizer: 'LBFGS' is not one of Adadelta, "),
         ({"window_ms": 20.0}, "--hop-ms: the hop is longer than the window; use a hop of at most window_ms"),
-        ({"input": "mic", "clock": "fast"}, "--clock: a microphone runs on the device's clock, not on 'fast'"),
+        ({"input": "mic", "clock": "offline"}, "--clock: a microphone runs on the device's clock, not on 'fast'"),
         ({"input": "mic", "target": "return"}, "--target: 'return' plays a file or a synthetic source; "),
-        ({"target": "return", "clock": "realtime"}, "--target: 'return' needs a device's input and output; "),
+        ({"target": "return", "clock": "timer"}, "--target: 'return' needs a device's input and output; "),
         ({"target": "channel", "input": "pink"}, "--target: 'channel' needs a two-channel file or mic; "),
         ({"target": "channel", "input": "a.wav", "automation": "b.csv"}, "--automation: drives the reference gain"),
         ({"gain_db": 60.1}, "--gain-db: should be less than or equal to 60, not 60.1"),
@@ -99,21 +99,21 @@ def test_only_names_that_mean_nothing_else_are_files() -> None:
         ({"clock": "slow"}, "--clock: should be 'device', 'realtime' or 'fast', not 'slow'"),
         ({"input": "a\0b"}, "--input: 'a\\x00b' holds a NUL"),
         ({"input": "\udcff.wav"}, r"--input: '\udcff.wav' is not written in UTF-8; rename the file"),
-        ({"race": ["waveform"]}, "race: 'waveform' is no loss/optimizer; write it like waveform/SGD"),
-        ({"race": ["waveform/SGD@fast"]}, "race: 'waveform/SGD@fast' is no loss/optimizer; "),
-        ({"race": ["waveform/SGD@0"]}, "race: 'waveform/SGD@0' is no loss/optimizer; "),
-        ({"race": ["l1/SGD"]}, "race: 'l1' is not one of waveform, spectral"),
-        ({"race": ["waveform/LBFGS"]}, "race: 'LBFGS' is not one of Adadelta, "),
-        ({"race": ["stft/SGD", "stft/SGD"]}, "race: 'stft/SGD' is in it twice"),
-        ({"race": ["stft/SGD", "stft/Adam", "waveform/SGD"]}, "race: tuple should have at most 2 items "),
-        ({"race": "waveform/SGD"}, "race: should be a valid tuple, not 'waveform/SGD'"),
+        ({"compare": ["waveform"]}, "race: 'waveform' is no loss/optimizer; write it like waveform/SGD"),
+        ({"compare": ["waveform/SGD@fast"]}, "race: 'waveform/SGD@fast' is no loss/optimizer; "),
+        ({"compare": ["waveform/SGD@0"]}, "race: 'waveform/SGD@0' is no loss/optimizer; "),
+        ({"compare": ["l1/SGD"]}, "race: 'l1' is not one of waveform, spectral"),
+        ({"compare": ["waveform/LBFGS"]}, "race: 'LBFGS' is not one of Adadelta, "),
+        ({"compare": ["stft/SGD", "stft/SGD"]}, "race: 'stft/SGD' is in it twice"),
+        ({"compare": ["stft/SGD", "stft/Adam", "waveform/SGD"]}, "race: tuple should have at most 2 items "),
+        ({"compare": "waveform/SGD"}, "race: should be a valid tuple, not 'waveform/SGD'"),
         ({"volume": 3}, "'volume' is no session option; remove it"),
         ({"input": ["a"] * 100_000}, "--input: should be a valid string, not ['a', "),
     ],
 )
 def test_what_cannot_be_is_one_short_line_that_names_the_option(values: dict[str, Any], line: str) -> None:
     with pytest.raises(InputError) as caught:
-        session_config(**values)
+        make_session_config(**values)
     assert str(caught.value).startswith(line)
     assert len(str(caught.value)) < 200
 
@@ -123,7 +123,7 @@ def test_what_cannot_be_is_one_short_line_that_names_the_option(values: dict[str
 SESSIONS = st.builds(
     dict,
     input=st.sampled_from(["demo", "sine", "a b/ü.wav"]),
-    clock=st.sampled_from([None, "device", "realtime", "fast"]),
+    clock=st.sampled_from([None, "device", "timer", "offline"]),
     duration=st.none() | st.floats(0.1, 1e6),
     gain_db=st.floats(-120, 60),
     polarity=st.sampled_from(["normal", "invert"]),
@@ -132,7 +132,7 @@ SESSIONS = st.builds(
     optimizer=st.sampled_from(OPTIMIZERS),
     steps=st.none() | st.integers(1, 10_000),
     seed=st.integers(0, 2**63 - 1),
-    race=st.sampled_from([(), ("waveform/SGD",), ("stft/Adam", "waveform/SGD@0.01")]),
+    compare=st.sampled_from([(), ("waveform/SGD",), ("stft/Adam", "waveform/SGD@0.01")]),
 )
 
 
@@ -140,10 +140,10 @@ SESSIONS = st.builds(
 def test_preset_opens_the_session_that_was_saved(
     tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]
 ) -> None:
-    config = session_config(**values)
+    config = make_session_config(**values)
     path = tmp_path_factory.mktemp("preset") / "a.json"
     path.write_text(preset_text(config), encoding="utf-8")
-    assert session_config(**load_preset(path)) == config
+    assert make_session_config(**load_preset(path)) == config
 
 
 def test_preset_says_its_version_and_only_what_was_set() -> None:

@@ -101,5 +101,5 @@ def test_a_shelf_is_finite_and_between_its_gain_and_unity_everywhere(gain_db: fl
 
 def test_values_that_leave_their_range_are_moved_to_its_end() -> None:
     shelf = LowShelf(RATE, **double(gain_db=99.0, corner_octaves=-99.0))
-    shelf.keep_in_range()
+    shelf.clamp_parameters()
     assert (shelf.gain_db.item(), shelf.corner_octaves.item()) == (24.0, -5.0)

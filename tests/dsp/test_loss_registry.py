@@ -9,7 +9,7 @@ from torch import Tensor
 from rtgain.config.names import AURALOSSES as AURALOSS_NAMES
 from rtgain.config.names import LOSSES as NAMES
 from rtgain.dsp.auraloss_adapter import AURALOSSES
-from rtgain.dsp.loss_registry import LOSSES, loss_named
+from rtgain.dsp.loss_registry import LOSSES, get_loss
 from rtgain.dsp.losses import FeatureLoss, SpectralLoss
 from rtgain.dsp.processors import LogGain
 
@@ -46,7 +46,7 @@ def test_the_registries_have_the_names_that_the_command_line_knows() -> None:
 
 @EVERY
 def test_equal_signals_have_the_least_loss(name: str) -> None:
-    loss, x = loss_named(name), music()
+    loss, x = get_loss(name), music()
     assert value(loss, x, x) == pytest.approx(0.0, abs=1e-5)
     assert value(loss, 0.5 * x, x) > 0.01
     assert value(loss, 2.0 * x, x) > 0.01
@@ -54,7 +54,7 @@ def test_equal_signals_have_the_least_loss(name: str) -> None:
 
 @EVERY
 def test_it_is_level_invariant_exactly_where_it_says_so(name: str) -> None:
-    loss, x = loss_named(name), music()
+    loss, x = get_loss(name), music()
     whole, quiet = value(loss, 0.5 * x, x), value(loss, 5e-4 * x, 1e-3 * x)
     if loss.level_invariant:
         assert quiet == pytest.approx(whole, rel=1e-3)
@@ -64,7 +64,7 @@ def test_it_is_level_invariant_exactly_where_it_says_so(name: str) -> None:
 
 @EVERY
 def test_it_sees_phase_and_polarity_exactly_where_it_says_so(name: str) -> None:
-    loss, x = loss_named(name), music()
+    loss, x = get_loss(name), music()
     half = value(loss, 0.5 * x, x)
     for changed in (turned(x, 90.0), -x):
         if loss.sees_phase:
@@ -77,8 +77,8 @@ def test_it_sees_phase_and_polarity_exactly_where_it_says_so(name: str) -> None:
 def test_silence_has_a_finite_loss_and_gradient(name: str) -> None:
     silent, x = torch.zeros(1, WINDOW), music()
     for dry, target in ((silent, silent), (silent, x), (x, silent)):
-        loss, gain = loss_named(name), LogGain(log_gain=torch.zeros(1))
-        result = loss.distance(loss.gained(loss.features(dry), gain), loss.features(target)).sum()
+        loss, gain = get_loss(name), LogGain(log_gain=torch.zeros(1))
+        result = loss.distance(loss.apply_gain(loss.features(dry), gain), loss.features(target)).sum()
         torch.autograd.backward(result)
         assert math.isfinite(float(result.detach()))
         assert gain.log_gain.grad is not None
@@ -87,19 +87,21 @@ def test_silence_has_a_finite_loss_and_gradient(name: str) -> None:
 
 @OURS
 def test_features_at_another_gain_are_those_of_the_louder_signal(name: str) -> None:
-    loss, x = loss_named(name), music()
-    gained = loss.gained(loss.features(x), LogGain(log_gain=torch.tensor([math.log(0.3)]))).detach()
-    torch.testing.assert_close(gained, loss.features(0.3 * x), rtol=1e-4, atol=1e-5)
+    loss, x = get_loss(name), music()
+    apply_gain = loss.apply_gain(loss.features(x), LogGain(log_gain=torch.tensor([math.log(0.3)]))).detach()
+    torch.testing.assert_close(apply_gain, loss.features(0.3 * x), rtol=1e-4, atol=1e-5)
 
 
 @OURS
 def test_the_closed_form_is_where_the_loss_is_least(name: str) -> None:
-    loss, x = loss_named(name), music()
+    loss, x = get_loss(name), music()
     dry, target = loss.features(x), loss.features(0.4 * x + 0.05 * music(1))
     best = float(loss.optimum(dry, target))
 
     def at(gain: float) -> float:
-        return float(loss.distance(loss.gained(dry, LogGain(log_gain=torch.tensor([math.log(gain)]))), target).detach())
+        return float(
+            loss.distance(loss.apply_gain(dry, LogGain(log_gain=torch.tensor([math.log(gain)]))), target).detach()
+        )
 
     assert all(at(best) <= at(best * step) + 1e-6 for step in (0.5, 0.9, 0.99, 0.999, 1.001, 1.01, 1.1, 2.0))
 
@@ -107,7 +109,7 @@ def test_the_closed_form_is_where_the_loss_is_least(name: str) -> None:
 @OURS
 def test_noise_draws_the_optimum_the_way_it_says(name: str) -> None:
     """White noise on white noise: all bins feel it alike. Loud tones, which power 2 hears alone, hardly do."""
-    loss, generator = loss_named(name), torch.Generator().manual_seed(0)
+    loss, generator = get_loss(name), torch.Generator().manual_seed(0)
     errors = []
     for _ in range(30):
         x, noise = torch.randn(2, 1, WINDOW, generator=generator)
@@ -123,7 +125,7 @@ def test_noise_draws_the_optimum_the_way_it_says(name: str) -> None:
 @OURS
 def test_weights_leave_noisy_bins_out(name: str) -> None:
     """Half the band is buried in noise; told so, a loss finds the gain in the other half."""
-    loss, x = loss_named(name), music()
+    loss, x = get_loss(name), music()
     spectrum = torch.fft.rfft(torch.randn(1, WINDOW, generator=torch.Generator().manual_seed(3)))
     spectrum[:, : WINDOW // 4] = 0.0
     y = 0.5 * x + torch.fft.irfft(spectrum, WINDOW)
@@ -143,7 +145,7 @@ def test_masked_logarithms_survive_what_unmasked_ones_do_not() -> None:
     x = music()
     x[:, WINDOW // 4 :] = 0.0
     hiss = 1e-3 * torch.randn(1, WINDOW, generator=torch.Generator().manual_seed(1))
-    loss = loss_named("log-stft")
+    loss = get_loss("log-stft")
     masked = float(loss.optimum(loss.features(x), loss.features(0.1 * x + hiss)))
     assert 20 * math.log10(masked / 0.1) == pytest.approx(0.0, abs=0.5)
 
@@ -151,13 +153,13 @@ def test_masked_logarithms_survive_what_unmasked_ones_do_not() -> None:
 @pytest.mark.parametrize("name", AURALOSS_NAMES)
 def test_auralosses_have_no_closed_form(name: str) -> None:
     x = music()
-    assert math.isnan(float(loss_named(name).optimum(x, x)))
+    assert math.isnan(float(get_loss(name).optimum(x, x)))
 
 
 def test_the_power_of_the_spectrum_has_the_slope_of_a_square() -> None:
     """Of g·x against 0.15·x: power 1 has the slope g/0.15 on log gain, power 2 has twice its square."""
     x = music()
     for name, slope in (("spectral", 1 / 0.15), ("spectral-power", 2 / 0.15**2)):
-        loss, gain = loss_named(name), LogGain(log_gain=torch.zeros(1))
-        torch.autograd.backward(loss.distance(loss.gained(loss.features(x), gain), loss.features(0.15 * x)).sum())
+        loss, gain = get_loss(name), LogGain(log_gain=torch.zeros(1))
+        torch.autograd.backward(loss.distance(loss.apply_gain(loss.features(x), gain), loss.features(0.15 * x)).sum())
         assert float(gain.log_gain.grad) == pytest.approx(slope, rel=1e-4)

@@ -28,7 +28,7 @@ def noise(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 1) -> Ten
 def loss_and_slope(loss: FeatureLoss, dry: Tensor, target: Tensor, log_gain: float = 0.0) -> tuple[float, float]:
     """The loss at a log gain, and its derivative there."""
     processor = LogGain(log_gain=torch.full((1,), log_gain, dtype=dry.dtype))
-    value = loss.distance(loss.gained(loss.features(dry), processor), loss.features(target)).sum()
+    value = loss.distance(loss.apply_gain(loss.features(dry), processor), loss.features(target)).sum()
     torch.autograd.backward(value)
     assert processor.log_gain.grad is not None
     return value.item(), processor.log_gain.grad.item()

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from rtgain.audio.sources.synthetic import PinkSource
 from rtgain.dsp.losses import SpectralLoss
-from rtgain.dsp.noise_estimation import BAND_BINS, Evidence, unbiased, weigh
-from rtgain.dsp.spectra import Spectra, SpectraPair, spectra_of
+from rtgain.dsp.noise_estimation import BAND_BINS, NoiseEstimate, estimate_noise, subtract_rician_bias
+from rtgain.dsp.spectra import Spectra, SpectraPair, hann_spectra
 
 FRAMES = 4096
 GAIN = 0.15
@@ -29,24 +29,24 @@ def pink(windows: int) -> np.ndarray:
 
 def leveled(windows: np.ndarray) -> tuple[Tensor, Tensor]:
     """Spectra of windows at a level of one, as the estimator has them, and the levels."""
-    spectra = spectra_of(torch.from_numpy(windows.astype(np.float32)))
+    spectra = hann_spectra(torch.from_numpy(windows.astype(np.float32)))
     return spectra.scaled(1.0 / spectra.rms.clamp_min(1e-8)).bins, spectra.rms
 
 
-def weighed(dry: Tensor, target: Tensor, faded: Tensor) -> Evidence:
+def weighed(dry: Tensor, target: Tensor, decay_ratio: Tensor) -> NoiseEstimate:
     """The evidence in complex bins, ``(B, K)`` each."""
-    return weigh(SpectraPair(Spectra(dry), Spectra(target)), faded)
+    return estimate_noise(SpectraPair(Spectra(dry), Spectra(target)), decay_ratio)
 
 
 def steady(windows: int) -> Tensor:
     return torch.ones(windows)
 
 
-def read(dry: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, Evidence]:
+def read(dry: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, NoiseEstimate]:
     """Of each window: the error of its weighted median in nepers, the loss there, and the evidence."""
     (x, x_level), (y, y_level) = leveled(dry), leveled(target)
     evidence = weighed(x, y, steady(len(dry)))
-    magnitude = unbiased(y.abs(), evidence.noise)
+    magnitude = subtract_rician_bias(y.abs(), evidence.noise)
     optimum = LOSS.optimum(x.abs(), magnitude, evidence.weights)
     loss = LOSS.distance(optimum.unsqueeze(-1) * x.abs(), magnitude, evidence.weights)
     return (optimum * y_level / x_level / GAIN).log().numpy(), loss.numpy(), evidence
@@ -77,14 +77,14 @@ def test_what_noise_adds_to_a_magnitude_in_the_mean_is_taken_out(snr_db: float) 
     power = 10.0 ** (-snr_db / 10.0)
     rice = scipy.stats.rice(b=math.sqrt(2.0 / power), scale=math.sqrt(power / 2.0))
     for magnitude in (rice.mean(), rice.median()):
-        found = unbiased(torch.tensor([[magnitude]]), torch.tensor([[power]]))[0, 0]
+        found = subtract_rician_bias(torch.tensor([[magnitude]]), torch.tensor([[power]]))[0, 0]
         assert abs(found.item() - 1.0) < 0.6 * power**2 + 1e-6
         assert magnitude - 1.0 > 0.24 * power  # which it would be without
 
 
 def test_a_bin_that_is_all_noise_becomes_nothing_and_one_without_noise_stays() -> None:
     magnitude = torch.tensor([[0.1, 2.0, 0.0]])
-    assert unbiased(magnitude, torch.tensor([[1.0, 0.0, 1.0]])).tolist() == [[0.0, 2.0, 0.0]]
+    assert subtract_rician_bias(magnitude, torch.tensor([[1.0, 0.0, 1.0]])).tolist() == [[0.0, 2.0, 0.0]]
 
 
 @pytest.mark.parametrize("snr_db", [10.0, 20.0])
@@ -110,7 +110,7 @@ def test_explained_is_the_share_of_power_that_is_signal(snr_db: float) -> None:
     dry = white(50)
     _, _, evidence = read(dry, noisy(dry, snr_db))
     ratio = 10.0 ** (snr_db / 10.0)
-    assert evidence.explained.mean().item() == pytest.approx(ratio / (1.0 + ratio), abs=0.15 / ratio + 1e-6)
+    assert evidence.coherent_fraction.mean().item() == pytest.approx(ratio / (1.0 + ratio), abs=0.15 / ratio + 1e-6)
 
 
 @pytest.mark.parametrize("snr_db", [10, 20, 40])
@@ -118,22 +118,22 @@ def test_explained_is_the_share_of_power_that_is_signal(snr_db: float) -> None:
 def test_the_loss_that_noise_leaves_is_foretold(sound: str, snr_db: float) -> None:
     dry = SOUNDS[sound](50)
     _, loss, evidence = read(dry, noisy(dry, snr_db))
-    assert loss.mean() / evidence.expected_loss.mean().item() == pytest.approx(1.04, abs=0.05)
+    assert loss.mean() / evidence.noise_floor_loss.mean().item() == pytest.approx(1.04, abs=0.05)
 
 
 @pytest.mark.parametrize("phase_deg", [0.0, 37.0, 60.0, 90.0, 120.0, 180.0, -90.0])
 def test_in_phase_is_the_cosine_of_the_phase_and_nothing_else_depends_on_it(phase_deg: float) -> None:
     x, _ = leveled(white(4))
     straight, turned = (weighed(x, x * np.exp(1j * math.radians(angle)), steady(4)) for angle in (0.0, phase_deg))
-    np.testing.assert_allclose(turned.in_phase.numpy(), math.cos(math.radians(phase_deg)), atol=1e-6)
-    np.testing.assert_allclose(turned.explained.numpy(), 1.0, atol=1e-6)
+    np.testing.assert_allclose(turned.phase_cosine.numpy(), math.cos(math.radians(phase_deg)), atol=1e-6)
+    np.testing.assert_allclose(turned.coherent_fraction.numpy(), 1.0, atol=1e-6)
     np.testing.assert_allclose(turned.std_log.numpy(), straight.std_log.numpy(), rtol=0.1)
 
 
 def test_noise_does_not_turn_the_phase() -> None:
     dry = white(50)
     x, y = leveled(dry)[0], leveled(noisy(dry, 20.0))[0]
-    turned = weighed(x, y * np.exp(2j * np.pi / 3), steady(50)).in_phase
+    turned = weighed(x, y * np.exp(2j * np.pi / 3), steady(50)).phase_cosine
     assert turned.mean().item() == pytest.approx(-0.5, abs=0.01)
 
 
@@ -177,7 +177,7 @@ def test_silence_tells_nothing(dry_level: float, target_level: float) -> None:
         assert bool(evidence.std_log.isfinite().all())
         return
     assert bool(evidence.std_log.isposinf().all())
-    for field in ("weights", "explained", "in_phase", "expected_loss"):
+    for field in ("weights", "coherent_fraction", "phase_cosine", "noise_floor_loss"):
         assert getattr(evidence, field).abs().max().item() == 0.0
 
 
@@ -188,7 +188,7 @@ def test_unrelated_noise_passes_for_signal_in_one_band_of_4500() -> None:
         evidence = weighed(x, y, steady(400))
         per_band = (evidence.weights[:, 1:].reshape(400, -1, BAND_BINS) > 0).any(-1)
         told, bands = told + int(per_band.sum()), bands + per_band.numel()
-        assert evidence.explained.max().item() < 0.03
+        assert evidence.coherent_fraction.max().item() < 0.03
     # 114 of 512,000 are expected; three deviations of a Poisson count are 32.
     assert told == pytest.approx(bands / 4500, abs=32)
 
@@ -222,7 +222,7 @@ def test_one_window_of_evidence_is_its_row_of_all() -> None:
     dry = white(3)
     _, _, evidence = read(dry, noisy(dry, 20.0))
     for index in range(3):
-        for field in fields(Evidence):
+        for field in fields(NoiseEstimate):
             whole, one = getattr(evidence, field.name), getattr(evidence.at(index), field.name)
             assert torch.equal(one, whole[index : index + 1])
 

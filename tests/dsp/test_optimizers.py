@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rtgain.config.names import OPTIMIZERS
-from rtgain.dsp.optimizers import forget_gradients, optimizer_named, take_step
+from rtgain.dsp.optimizers import make_optimizer, step_optimizer, zero_grad
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -15,13 +15,13 @@ def test_each_takes_the_steps_that_torch_takes_to_the_last_bit(name: str) -> Non
     ends = []
     for ours in (True, False):
         parameter = torch.linspace(-1.0, 1.0, 7, requires_grad=True)
-        make = optimizer_named if ours else lambda name, *args, **options: getattr(torch.optim, name)(*args, **options)
+        make = make_optimizer if ours else lambda name, *args, **options: getattr(torch.optim, name)(*args, **options)
         optimizer = make(name, [parameter], lr=0.01, foreach=False)
         for _ in range(20):
-            forget_gradients(optimizer) if ours else optimizer.zero_grad()
+            zero_grad(optimizer) if ours else optimizer.zero_grad()
             assert parameter.grad is None
             (parameter**2 - 0.3 * parameter).sum().backward()
-            take_step(optimizer) if ours else optimizer.step()
+            step_optimizer(optimizer) if ours else optimizer.step()
         ends.append(parameter.detach())
     assert torch.equal(*ends)
     assert not torch.equal(ends[0], torch.linspace(-1.0, 1.0, 7))
@@ -29,12 +29,12 @@ def test_each_takes_the_steps_that_torch_takes_to_the_last_bit(name: str) -> Non
 
 LOADS = """
 import sys, torch
-from rtgain.dsp.optimizers import forget_gradients, optimizer_named, take_step
+from rtgain.dsp.optimizers import zero_grad, make_optimizer, step_optimizer
 parameter = torch.ones(3, requires_grad=True)
-optimizer = optimizer_named("Rprop", [parameter], lr=0.01)
-forget_gradients(optimizer)
+optimizer = make_optimizer("Rprop", [parameter], lr=0.01)
+zero_grad(optimizer)
 parameter.sum().backward()
-take_step(optimizer)
+step_optimizer(optimizer)
 assert "torch._dynamo" not in sys.modules, "before"
 torch.optim.SGD([parameter])
 assert "torch._dynamo" in sys.modules, "torch's own way is as it was"

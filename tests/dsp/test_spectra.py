@@ -8,7 +8,7 @@ import scipy.signal
 import torch
 from torch import Tensor
 
-from rtgain.dsp.spectra import HANN_MEAN_SQUARE, Spectra, SpectraPair, delayed, moments_of, spectra_of
+from rtgain.dsp.spectra import HANN_MEAN_SQUARE, Spectra, SpectraPair, delayed, hann_spectra, temporal_moments
 
 FRAMES = 1024
 HANN = scipy.signal.get_window("hann", FRAMES)
@@ -25,9 +25,9 @@ def band_noise(windows: int, seed: int = 1) -> Tensor:
 def test_spectrum_is_the_hann_windowed_transform_without_its_ends() -> None:
     x = band_noise(3)
     expected = np.fft.rfft(x.numpy() * HANN)
-    np.testing.assert_allclose(spectra_of(x).bins.numpy(), expected, atol=1e-6 * np.abs(expected).max())
+    np.testing.assert_allclose(hann_spectra(x).bins.numpy(), expected, atol=1e-6 * np.abs(expected).max())
     white = torch.randn(1, FRAMES, generator=torch.Generator().manual_seed(1))
-    spectrum = spectra_of(white).bins[0]
+    spectrum = hann_spectra(white).bins[0]
     assert spectrum[[0, 1, -2, -1]].tolist() == [0j] * 4
     assert bool((spectrum[2:-2].abs() > 0).all())
 
@@ -35,22 +35,22 @@ def test_spectrum_is_the_hann_windowed_transform_without_its_ends() -> None:
 def test_an_offset_and_what_stands_at_half_the_rate_are_not_heard() -> None:
     x = band_noise(1).float()
     standing = 0.5 + 0.25 * (-1.0) ** torch.arange(FRAMES)
-    level = float(spectra_of(x).magnitude.max())
-    assert float(spectra_of(standing[None]).magnitude.max()) < 1e-4  # against 384 and 192 in the bins left out
-    assert float((spectra_of(x + standing).bins - spectra_of(x).bins).abs().max()) < 1e-5 * level + 1e-4
-    assert float(spectra_of(standing[None]).rms[0]) < 1e-6
+    level = float(hann_spectra(x).magnitude.max())
+    assert float(hann_spectra(standing[None]).magnitude.max()) < 1e-4  # against 384 and 192 in the bins left out
+    assert float((hann_spectra(x + standing).bins - hann_spectra(x).bins).abs().max()) < 1e-5 * level + 1e-4
+    assert float(hann_spectra(standing[None]).rms[0]) < 1e-6
 
 
 def test_rms_is_that_of_the_windowed_sound() -> None:
     x = band_noise(4) * torch.tensor([[1.0], [1e-4], [30.0], [0.0]])
     expected = np.sqrt(np.mean((x.numpy() * HANN) ** 2, axis=-1) / np.mean(HANN**2))
-    np.testing.assert_allclose(spectra_of(x).rms.numpy(), expected, rtol=1e-6)
+    np.testing.assert_allclose(hann_spectra(x).rms.numpy(), expected, rtol=1e-6)
     assert np.mean(HANN**2) == pytest.approx(HANN_MEAN_SQUARE, rel=1e-12)
 
 
 def test_rms_of_a_sine_is_its_peak_over_the_root_of_two() -> None:
     sine = 0.5 * torch.sin(2.0 * torch.pi * 100.3 / FRAMES * torch.arange(FRAMES, dtype=torch.float64))[None]
-    assert spectra_of(sine).rms.item() == pytest.approx(0.5 / math.sqrt(2.0), rel=1e-5)
+    assert hann_spectra(sine).rms.item() == pytest.approx(0.5 / math.sqrt(2.0), rel=1e-5)
 
 
 def test_power_is_the_squared_magnitude() -> None:
@@ -61,7 +61,7 @@ def test_power_is_the_squared_magnitude() -> None:
 
 def test_scaled_spectra_are_those_of_scaled_windows() -> None:
     x, factor = band_noise(3), torch.tensor([0.5, 0.0, 30.0])
-    scaled, expected = spectra_of(x).scaled(factor), spectra_of(x * factor.unsqueeze(-1))
+    scaled, expected = hann_spectra(x).scaled(factor), hann_spectra(x * factor.unsqueeze(-1))
     for name in ("bins", "power", "magnitude", "rms"):
         torch.testing.assert_close(getattr(scaled, name), getattr(expected, name), rtol=1e-6, atol=1e-9)
 
@@ -73,8 +73,8 @@ def test_a_cross_spectrum_has_the_phase_of_the_target_against_the_dry_signal() -
 
 
 def moments(window: Tensor) -> tuple[float, float]:
-    spectra = spectra_of(window)
-    mean, deviation = moments_of(window, spectra, spectra.magnitude)
+    spectra = hann_spectra(window)
+    mean, deviation = temporal_moments(window, spectra, spectra.magnitude)
     return float(mean[0]), float(deviation[0])
 
 
@@ -105,8 +105,8 @@ def test_of_two_impulses_the_one_that_the_window_hears_better_counts_more() -> N
 
 def test_moments_are_those_of_the_windowed_sounds_energy() -> None:
     x = band_noise(4) * torch.linspace(0.0, 1.0, FRAMES) ** torch.tensor([[0.0], [1.0], [2.0], [4.0]])
-    spectra = spectra_of(x)
-    mean, deviation = moments_of(x, spectra, spectra.magnitude)
+    spectra = hann_spectra(x)
+    mean, deviation = temporal_moments(x, spectra, spectra.magnitude)
     energy = (x.numpy() * HANN) ** 2
     time_frames = np.arange(FRAMES) - FRAMES / 2
     expected = (energy * time_frames).sum(-1) / energy.sum(-1)
@@ -120,12 +120,12 @@ def test_only_believed_bins_say_when_the_sound_came() -> None:
     early = np.exp(-(((times + 200) / 40) ** 2)) * np.cos(2 * np.pi * 100 / FRAMES * times)
     late = np.exp(-(((times - 200) / 40) ** 2)) * np.cos(2 * np.pi * 400 / FRAMES * times)
     window = torch.from_numpy(early + late)[None]
-    spectra = spectra_of(window)
+    spectra = hann_spectra(window)
     low = spectra.magnitude * (torch.arange(FRAMES // 2 + 1) < 250)
-    mean, _ = moments_of(window, spectra, low)
+    mean, _ = temporal_moments(window, spectra, low)
     # The Hann window slopes over the burst, and so moves its middle: by the burst's variance times that slope.
     assert float(mean[0]) == pytest.approx(-200.0, abs=5.0)
-    mean, _ = moments_of(window, spectra, spectra.magnitude - low)
+    mean, _ = temporal_moments(window, spectra, spectra.magnitude - low)
     assert float(mean[0]) == pytest.approx(200.0, abs=5.0)
 
 

@@ -10,7 +10,7 @@ import soundfile
 from rtgain.bench.accuracy import CASES, GAIN_DB, Case, Take, measure, pooled, trace
 from rtgain.bench.signals import Signal, built_in
 from rtgain.bench.tables import Row
-from rtgain.config.session_config import SessionConfig, session_config
+from rtgain.config.session_config import SessionConfig, make_session_config
 from rtgain.records.estimate import Estimate, State
 from rtgain.session.session import Session
 
@@ -36,7 +36,7 @@ def test_every_case_reaches_its_error(name: str, case: Case) -> None:
 
 
 def test_in_noise_and_motion_errors_lie_within_two_deviations_as_often_as_promised() -> None:
-    by_chance = [case.name for case in CASES if case.errs_by_chance]
+    by_chance = [case.name for case in CASES if case.has_random_error]
     all_of_them = pooled([measured(name, case) for name in (*SIGNALS, "babble") for case in by_chance])
     assert all_of_them["tracking"] > 8000
     assert 0.90 <= all_of_them["within_2_std"] <= 0.99
@@ -114,7 +114,7 @@ def test_signals_that_have_nothing_in_common_are_never_tracked(
     dry, target = unrelated(name)
     soundfile.write(path, np.stack([dry, target], axis=1), signals()["demo"].sample_rate, subtype="FLOAT")
     estimates: list[Estimate] = []
-    with Session(session_config(input=str(path), target="channel"), clock="fast") as session:
+    with Session(make_session_config(input=str(path), target="channel"), clock="offline") as session:
         session.start()
         while not session.ended:
             estimates += session.advance()

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from rtgain.config.estimator_settings import RATES, Rate
+from rtgain.config.estimator_settings import DEFAULT_SCHEDULES, StepSchedule
 from rtgain.config.names import OPTIMIZERS
 from rtgain.dsp.loss_registry import LOSSES
 from rtgain.dsp.losses import FeatureLoss
-from rtgain.dsp.noise_estimation import Evidence
+from rtgain.dsp.noise_estimation import NoiseEstimate
 from rtgain.dsp.processors import DB_PER_NEPER, MAX_LOG_GAIN
 from rtgain.estimation.descent import (
     MAX_STEP_LOG,
@@ -20,14 +20,14 @@ from rtgain.estimation.descent import (
     TOLERANCE_SHARE,
     Descent,
     descend,
-    polyak_reach,
+    polyak_step,
 )
 
 WINDOWS, BINS = 4, 1025
 SETTLED_DB = SETTLED_LOG * DB_PER_NEPER
 FAR_DB = (-40.0, -20.0, -5.0, 0.0, 5.0, 20.0, 40.0)
 EVERY_LOSS = pytest.mark.parametrize("name", ["waveform", "spectral"])
-EVERY_OPTIMIZER = pytest.mark.parametrize("optimizer", RATES)
+EVERY_OPTIMIZER = pytest.mark.parametrize("optimizer", DEFAULT_SCHEDULES)
 
 
 class Problem:
@@ -44,17 +44,17 @@ class Problem:
         self.left = self.loss.distance(self.optimum.unsqueeze(-1) * self.dry, self.target)
         ones = torch.ones(WINDOWS)
         expected = self.left if foretold else torch.zeros(WINDOWS)
-        self.evidence = Evidence(torch.ones(WINDOWS, BINS), ones, ones, ones, torch.zeros(WINDOWS, BINS), expected)
+        self.evidence = NoiseEstimate(torch.ones(WINDOWS, BINS), ones, ones, ones, torch.zeros(WINDOWS, BINS), expected)
 
-    def descend(self, start_log: Tensor, optimizer: str = "Rprop", rate: Rate | None = None) -> Descent:
-        rate = rate or RATES[optimizer]
+    def descend(self, start_log: Tensor, optimizer: str = "Rprop", rate: StepSchedule | None = None) -> Descent:
+        rate = rate or DEFAULT_SCHEDULES[optimizer]
         return descend(
             *(self.loss, self.dry, self.target, None, self.evidence, start_log, self.optimum.log()),
             optimizer=optimizer,
             rate=rate,
         )
 
-    def descend_from(self, start_db: float, optimizer: str = "Rprop", rate: Rate | None = None) -> Descent:
+    def descend_from(self, start_db: float, optimizer: str = "Rprop", rate: StepSchedule | None = None) -> Descent:
         return self.descend(torch.full((WINDOWS,), start_db / DB_PER_NEPER), optimizer, rate)
 
     def error_db(self, descent: Descent) -> Tensor:
@@ -63,7 +63,7 @@ class Problem:
     @property
     def tolerance_db(self) -> Tensor:
         """How short a step ends a descent."""
-        return DB_PER_NEPER * (TOLERANCE_SHARE * self.evidence.expected_loss).clamp_min(TOLERANCE_LOG)
+        return DB_PER_NEPER * (TOLERANCE_SHARE * self.evidence.noise_floor_loss).clamp_min(TOLERANCE_LOG)
 
 
 @functools.cache
@@ -72,8 +72,8 @@ def problem(name: str, snr_db: float, *, foretold: bool = True, level: float = 1
 
 
 def test_every_optimizer_of_the_command_line_has_its_rate() -> None:
-    assert set(RATES) == set(OPTIMIZERS)
-    assert all(hasattr(torch.optim, optimizer) for optimizer in RATES)
+    assert set(DEFAULT_SCHEDULES) == set(OPTIMIZERS)
+    assert all(hasattr(torch.optim, optimizer) for optimizer in DEFAULT_SCHEDULES)
 
 
 # --- where it ends ----------------------------------------------------------------------------------
@@ -169,14 +169,14 @@ def test_a_start_on_the_optimum_takes_one_step_and_in_noise_a_few() -> None:
     assert bool(descent.settled.all())
     for snr_db in (20.0, 40.0):
         noisy = problem("spectral", snr_db)
-        near = noisy.optimum.log() + 0.2 * TOLERANCE_SHARE * noisy.evidence.expected_loss
+        near = noisy.optimum.log() + 0.2 * TOLERANCE_SHARE * noisy.evidence.noise_floor_loss
         assert int(noisy.descend(near).steps.max()) <= 8
 
 
 def test_without_noise_one_step_of_rprop_goes_all_the_way() -> None:
     exact = Problem("spectral", np.inf)
     for start_db in FAR_DB[:3]:
-        once = exact.descend_from(start_db, rate=Rate(0.3, 1))
+        once = exact.descend_from(start_db, rate=StepSchedule(0.3, 1))
         expected_db = max(0.0, abs(start_db) - MAX_STEP_LOG * DB_PER_NEPER)
         assert float(exact.error_db(once).max()) == pytest.approx(expected_db, abs=1e-3)
 
@@ -184,7 +184,9 @@ def test_without_noise_one_step_of_rprop_goes_all_the_way() -> None:
 @EVERY_OPTIMIZER
 @pytest.mark.parametrize("limit", [1, 3, 10])
 def test_no_more_steps_are_taken_than_allowed(optimizer: str, limit: int) -> None:
-    descent = problem("spectral", 20.0).descend_from(-40.0, optimizer, Rate(RATES[optimizer].lr, limit))
+    descent = problem("spectral", 20.0).descend_from(
+        -40.0, optimizer, StepSchedule(DEFAULT_SCHEDULES[optimizer].lr, limit)
+    )
     assert int(descent.steps.max()) <= limit
     if limit == 1:
         assert not bool(descent.settled.any())
@@ -194,7 +196,7 @@ def test_no_more_steps_are_taken_than_allowed(optimizer: str, limit: int) -> Non
 @pytest.mark.parametrize("lr_factor", [1.0, 1e4])
 def test_no_step_is_longer_than_26_db_and_no_gain_beyond_120(optimizer: str, lr_factor: float) -> None:
     task = problem("spectral", 20.0)
-    rate = Rate(lr_factor * RATES[optimizer].lr, 1)
+    rate = StepSchedule(lr_factor * DEFAULT_SCHEDULES[optimizer].lr, 1)
     for start_db in (-120.0, 0.0, 40.0, 120.0):
         descent = task.descend_from(start_db, optimizer, rate)
         assert float((descent.log_gain - start_db / DB_PER_NEPER).abs().max()) <= MAX_STEP_LOG + 1e-5
@@ -215,7 +217,7 @@ def test_the_level_of_the_sound_changes_nothing(name: str, level_db: float) -> N
 @EVERY_LOSS
 def test_a_power_of_two_in_level_changes_not_one_bit(name: str) -> None:
     usual, quiet = problem(name, 20.0), problem(name, 20.0, level=2.0**-12)
-    for optimizer in RATES:
+    for optimizer in DEFAULT_SCHEDULES:
         one, other = usual.descend_from(-16.5, optimizer), quiet.descend_from(-16.5, optimizer)
         assert torch.equal(one.log_gain, other.log_gain)
         assert torch.equal(one.loss, other.loss)
@@ -226,7 +228,7 @@ def test_loss_is_that_of_where_the_last_step_began() -> None:
     task = problem("spectral", 20.0)
     descent = task.descend_from(-5.0)
     torch.testing.assert_close(descent.loss, task.left, rtol=1e-3, atol=0.0)
-    first = task.descend_from(-5.0, rate=Rate(0.3, 1))
+    first = task.descend_from(-5.0, rate=StepSchedule(0.3, 1))
     start = task.loss.distance(10.0 ** (-5.0 / 20.0) * task.dry, task.target)
     torch.testing.assert_close(first.loss, start, rtol=1e-6, atol=0.0)
 
@@ -237,12 +239,12 @@ def test_weights_decide_where_bins_disagree() -> None:
     dry, target = torch.ones(1, 100), torch.full((1, 100), 0.5)
     target[:, 60:] = 0.25
     zero, one = torch.zeros(1), torch.ones(1)
-    evidence = Evidence(weights, one, one, one, torch.zeros(1, 100), zero)
+    evidence = NoiseEstimate(weights, one, one, one, torch.zeros(1, 100), zero)
     for counted, expected in ((weights, 0.25), (None, 0.5)):
         descent = descend(
             *(LOSSES["spectral"](), dry, target, counted, evidence, zero, zero),
             optimizer="Rprop",
-            rate=RATES["Rprop"],
+            rate=DEFAULT_SCHEDULES["Rprop"],
         )
         assert float(descent.log_gain.exp()) == pytest.approx(expected, rel=1e-4)
 
@@ -280,13 +282,13 @@ def test_reach_is_the_distance_to_a_scaled_copy(power: float, gain_db: float) ->
     ratio = 10.0 ** (power * gain_db / 20.0)
     excess = torch.tensor([abs(ratio - 1.0)], dtype=torch.float64)
     slope = torch.tensor([np.copysign(power * ratio, ratio - 1.0)], dtype=torch.float64)
-    reach = polyak_reach(excess, slope, power)
+    reach = polyak_step(excess, slope, power)
     assert DB_PER_NEPER * reach.item() == pytest.approx(min(abs(gain_db), MAX_STEP_LOG * DB_PER_NEPER), rel=1e-9)
 
 
 def test_reach_is_nothing_without_excess_and_limited_without_slope() -> None:
     none, some = torch.tensor([0.0]), torch.tensor([0.5])
-    assert polyak_reach(none, some, 1.0).item() == 0.0
-    assert polyak_reach(some, none, 1.0).item() == 0.0
-    assert polyak_reach(some, torch.tensor([-1e-9]), 1.0).item() == MAX_STEP_LOG
-    assert polyak_reach(some, torch.tensor([1e-9]), 1.0).item() == MAX_STEP_LOG
+    assert polyak_step(none, some, 1.0).item() == 0.0
+    assert polyak_step(some, none, 1.0).item() == 0.0
+    assert polyak_step(some, torch.tensor([-1e-9]), 1.0).item() == MAX_STEP_LOG
+    assert polyak_step(some, torch.tensor([1e-9]), 1.0).item() == MAX_STEP_LOG

@@ -9,7 +9,7 @@ import pytest
 import scipy.signal
 from numpy.typing import NDArray
 
-from rtgain.config.estimator_settings import RATES, EstimatorSettings
+from rtgain.config.estimator_settings import DEFAULT_SCHEDULES, EstimatorSettings
 from rtgain.config.names import LOSSES
 from rtgain.dsp.delay_estimation import CrossSpectrum
 from rtgain.dsp.processors import DB_PER_NEPER
@@ -18,7 +18,7 @@ from rtgain.estimation.descent import SETTLED_LOG
 from rtgain.estimation.estimator import (
     CLIPPED_SAMPLES,
     FULL_SCALE,
-    LOST_S,
+    INCOHERENT_AFTER_S,
     SILENCE_RMS,
     TRACKING_STD_DB,
     Estimator,
@@ -116,7 +116,7 @@ def test_sixty_decibels_less_give_the_same_trace() -> None:
     np.testing.assert_array_equal(quiet[:, 10], loud[:, 10])
 
 
-@pytest.mark.parametrize("optimizer", RATES)
+@pytest.mark.parametrize("optimizer", DEFAULT_SCHEDULES)
 @pytest.mark.parametrize("loss", ["spectral", "waveform"])
 def test_every_optimizer_and_loss_come_to_a_constant_gain(optimizer: str, loss: str) -> None:
     dry = noise(30)
@@ -263,7 +263,7 @@ def test_unrelated_sounds_converge_at_first_and_are_then_incoherent(seed: int) -
     estimates = estimate(noise(200, seed), noise(200, seed + 90))
     assert states(estimates) == {State.CONVERGING, State.INCOHERENT}
     first = next(index for index, one in enumerate(estimates) if one.state is State.INCOHERENT)
-    assert first >= LOST_S * RATE / HOP - 1
+    assert first >= INCOHERENT_AFTER_S * RATE / HOP - 1
 
 
 def test_a_slow_descent_is_converging_however_far_it_has_to_go_and_a_vain_one_incoherent() -> None:
@@ -304,7 +304,7 @@ def test_windows_at_full_scale_are_clipped_and_hold_the_gain(side: str) -> None:
     target = GAIN * dry
     clipping = dry if side == "dry" else target
     clipping[25 * HOP : 25 * HOP + CLIPPED_SAMPLES] = FULL_SCALE + 5e-5
-    estimates = estimate(dry, target, Estimator(settings(clip_gate=True)))
+    estimates = estimate(dry, target, Estimator(settings(reject_clipped=True)))
     hit = [index for index, one in enumerate(estimates) if one.state is State.CLIPPED]
     assert hit == [22, 23, 24, 25]  # the windows that hold those frames
     assert {estimates[index].gain_est_db for index in hit} == {estimates[21].gain_est_db}
@@ -314,9 +314,9 @@ def test_windows_at_full_scale_are_clipped_and_hold_the_gain(side: str) -> None:
 def test_a_chance_peak_or_a_gate_that_is_off_is_not_clipped() -> None:
     dry = noise(20)
     dry[10 * HOP : 10 * HOP + CLIPPED_SAMPLES - 1] = 1.0
-    assert State.CLIPPED not in states(estimate(dry, GAIN * dry, Estimator(settings(clip_gate=True))))
+    assert State.CLIPPED not in states(estimate(dry, GAIN * dry, Estimator(settings(reject_clipped=True))))
     dry[10 * HOP : 10 * HOP + 2 * CLIPPED_SAMPLES] = 1.0
-    assert State.CLIPPED not in states(estimate(dry, GAIN * dry, Estimator(settings(clip_gate=False))))
+    assert State.CLIPPED not in states(estimate(dry, GAIN * dry, Estimator(settings(reject_clipped=False))))
 
 
 # --- batches ----------------------------------------------------------------------------------------
@@ -370,7 +370,7 @@ def test_spectra_for_the_delay_are_collected_but_of_silence_none() -> None:
     cross = CrossSpectrum()
     Estimator(settings()).estimate(windows_of(dry, GAIN * dry), cross=cross)
     assert cross.windows == 11
-    assert cross.explained == pytest.approx(1.0, abs=1e-4)
+    assert cross.coherent_fraction == pytest.approx(1.0, abs=1e-4)
 
 
 # --- going on ---------------------------------------------------------------------------------------
@@ -447,7 +447,7 @@ def test_settings_may_be_replaced_between_windows() -> None:
 
 
 def test_defaults_of_rates_are_the_optimizers_own() -> None:
-    assert settings(optimizer="Adam").rate == RATES["Adam"]
+    assert settings(optimizer="Adam").rate == DEFAULT_SCHEDULES["Adam"]
     rate = settings(optimizer="Adam", lr=0.5, steps=7).rate
     assert (rate.lr, rate.steps) == (0.5, 7)
 

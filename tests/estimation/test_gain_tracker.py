@@ -5,16 +5,24 @@ import math
 import numpy as np
 import pytest
 
-from rtgain.estimation.gain_tracker import FLOOR_STD_DB, MEMORY_READINGS, OVERLAP, Reading, Tracker
+from rtgain.estimation.gain_tracker import (
+    FLOOR_STD_DB,
+    MEMORY_READINGS,
+    OVERLAP_VARIANCE_FACTOR,
+    GainMeasurement,
+    GainTracker,
+)
 
 SURE_DB = 0.01
 
 
-def readings(gains_db: "np.ndarray | list[float]", std_db: float = SURE_DB, lag_hops: float = 0.0) -> list[Reading]:
-    return [Reading(float(gain_db), std_db, lag_hops) for gain_db in gains_db]
+def readings(
+    gains_db: "np.ndarray | list[float]", std_db: float = SURE_DB, lag_hops: float = 0.0
+) -> list[GainMeasurement]:
+    return [GainMeasurement(float(gain_db), std_db, lag_hops) for gain_db in gains_db]
 
 
-def feed(tracker: Tracker, more: list[Reading]) -> tuple[np.ndarray, np.ndarray]:
+def feed(tracker: GainTracker, more: list[GainMeasurement]) -> tuple[np.ndarray, np.ndarray]:
     """Gains and deviations after each reading."""
     gains_db, stds_db = [], []
     for reading in more:
@@ -24,8 +32,8 @@ def feed(tracker: Tracker, more: list[Reading]) -> tuple[np.ndarray, np.ndarray]
     return np.array(gains_db), np.array(stds_db)
 
 
-def settled(gain_db: float = -9.5, std_db: float = SURE_DB) -> Tracker:
-    tracker = Tracker()
+def settled(gain_db: float = -9.5, std_db: float = SURE_DB) -> GainTracker:
+    tracker = GainTracker()
     feed(tracker, readings([gain_db] * 60, std_db))
     return tracker
 
@@ -34,37 +42,37 @@ def settled(gain_db: float = -9.5, std_db: float = SURE_DB) -> Tracker:
 
 
 def test_nothing_is_known_before_the_first_reading_and_that_is_taken_as_it_is() -> None:
-    tracker = Tracker()
+    tracker = GainTracker()
     assert tracker.std_db == math.inf
-    tracker.update(Reading(-9.5, 0.1))
+    tracker.update(GainMeasurement(-9.5, 0.1))
     assert tracker.gain_db == -9.5
     assert tracker.std_db == pytest.approx(math.hypot(0.1, FLOOR_STD_DB), rel=1e-12)
 
 
 def test_deviation_falls_as_of_readings_half_of_which_are_new_until_the_memory_is_full() -> None:
-    _, stds_db = feed(Tracker(), readings([-9.5] * 400, 0.1))
+    _, stds_db = feed(GainTracker(), readings([-9.5] * 400, 0.1))
     one = math.hypot(0.1, FLOOR_STD_DB)
     # 1/σ² grows by half of one reading's with each more, until the memory is full …
     count = np.arange(MEMORY_READINGS - 1)
-    np.testing.assert_allclose(stds_db[: len(count)], one / np.sqrt(1.0 + count / OVERLAP), rtol=1e-12)
+    np.testing.assert_allclose(stds_db[: len(count)], one / np.sqrt(1.0 + count / OVERLAP_VARIANCE_FACTOR), rtol=1e-12)
     # … and from then on readings fade, which leaves k / (2 − k) of their variance where each new one counts k.
     share = 1.0 / (1.0 + MEMORY_READINGS)
-    assert stds_db[-1] == pytest.approx(one * math.sqrt(OVERLAP * share / (2.0 - share)), rel=1e-6)
+    assert stds_db[-1] == pytest.approx(one * math.sqrt(OVERLAP_VARIANCE_FACTOR * share / (2.0 - share)), rel=1e-6)
 
 
 def test_nothing_is_believed_beyond_the_floor() -> None:
-    _, stds_db = feed(Tracker(), readings([-9.5] * 100, 0.0))
+    _, stds_db = feed(GainTracker(), readings([-9.5] * 100, 0.0))
     assert stds_db.min() == FLOOR_STD_DB
 
 
 def test_a_reading_with_a_floor_of_its_own_is_not_believed_beyond_that() -> None:
-    _, stds_db = feed(Tracker(), [Reading(-9.5, 0.001, floor_std_db=0.002)] * 100)
+    _, stds_db = feed(GainTracker(), [GainMeasurement(-9.5, 0.001, floor_std_db=0.002)] * 100)
     assert stds_db[0] == pytest.approx(math.hypot(0.001, 0.002), rel=1e-12)
     assert stds_db[-1] == 0.002
 
 
 def test_readings_that_agree_are_averaged() -> None:
-    gains_db, _ = feed(Tracker(), readings([0.0, 0.1, 0.1], 0.1))
+    gains_db, _ = feed(GainTracker(), readings([0.0, 0.1, 0.1], 0.1))
     # Each further reading has half the weight of the first.
     np.testing.assert_allclose(gains_db, [0.0, 0.1 / 3, 0.1 * 2 / 4], atol=1e-12)
 
@@ -76,7 +84,7 @@ def test_errors_are_as_large_as_stated_where_windows_overlap_by_three_quarters()
     errors, stds_db = np.empty((trials, hops)), np.empty((trials, hops))
     for trial in range(trials):
         noise_db = std_db * np.convolve(rng.standard_normal(hops + 3), energy, "valid")
-        errors[trial], stds_db[trial] = feed(Tracker(), readings(noise_db, std_db))
+        errors[trial], stds_db[trial] = feed(GainTracker(), readings(noise_db, std_db))
     ratio = np.sqrt(np.mean((errors / stds_db) ** 2, axis=0))
     assert ratio.min() > 0.85
     assert ratio.max() < 1.25
@@ -85,7 +93,7 @@ def test_errors_are_as_large_as_stated_where_windows_overlap_by_three_quarters()
 
 def test_errors_are_not_larger_than_stated_where_readings_are_independent() -> None:
     rng, std_db = np.random.default_rng(2), 0.1
-    runs = [feed(Tracker(), readings(std_db * rng.standard_normal(60), std_db)) for _ in range(300)]
+    runs = [feed(GainTracker(), readings(std_db * rng.standard_normal(60), std_db)) for _ in range(300)]
     ratio = np.sqrt(np.mean([(gains_db / stds_db) ** 2 for gains_db, stds_db in runs], axis=0))
     assert ratio[0] == pytest.approx(1.0, abs=0.1)
     assert ratio.max() < 1.1
@@ -99,7 +107,7 @@ def test_errors_are_not_larger_than_stated_where_readings_are_independent() -> N
 @pytest.mark.parametrize("step_db", [20.0, -20.0, 1.0])
 def test_a_step_is_taken_in_one_reading_that_is_sure(step_db: float) -> None:
     tracker = settled()
-    tracker.update(Reading(-9.5 + step_db, SURE_DB))
+    tracker.update(GainMeasurement(-9.5 + step_db, SURE_DB))
     assert tracker.gain_db == pytest.approx(-9.5 + step_db, abs=1e-9)
     # How far a window that saw the step can be off: a tenth of it.
     assert tracker.std_db == pytest.approx(math.hypot(0.1 * step_db, SURE_DB), rel=1e-3)
@@ -110,15 +118,15 @@ def test_after_a_step_one_more_reading_makes_it_sure_again() -> None:
     tracker = settled()
     feed(tracker, readings([10.5, 10.5]))
     assert tracker.gain_db == pytest.approx(10.5, abs=1e-3)
-    assert tracker.std_db == pytest.approx(SURE_DB * math.sqrt(OVERLAP), rel=0.01)
+    assert tracker.std_db == pytest.approx(SURE_DB * math.sqrt(OVERLAP_VARIANCE_FACTOR), rel=0.01)
 
 
 def test_an_unsure_outlier_puts_in_doubt_but_does_not_move() -> None:
     tracker = settled()
-    tracker.update(Reading(10.5, 0.6))
+    tracker.update(GainMeasurement(10.5, 0.6))
     assert tracker.gain_db == -9.5
     assert tracker.outliers == 1
-    tracker.update(Reading(-9.5, SURE_DB))
+    tracker.update(GainMeasurement(-9.5, SURE_DB))
     assert tracker.outliers == 0
     assert tracker.gain_db == -9.5
 
@@ -126,17 +134,17 @@ def test_an_unsure_outlier_puts_in_doubt_but_does_not_move() -> None:
 @pytest.mark.parametrize(("error_db", "std_db"), [(0.36, 0.078), (-0.61, 0.130), (-0.72, 0.158), (-1.09, 0.191)])
 def test_the_last_window_of_a_word_whose_phase_was_turned_moves_nothing(error_db: float, std_db: float) -> None:
     tracker = settled()  # the readings are those of speech that ends in digital silence, at 37° and 90°
-    tracker.update(Reading(-9.5 + error_db, std_db))
+    tracker.update(GainMeasurement(-9.5 + error_db, std_db))
     assert tracker.gain_db == -9.5
     assert tracker.outliers == 1
-    tracker.update(Reading(-9.5, std_db))
+    tracker.update(GainMeasurement(-9.5, std_db))
     assert tracker.outliers == 0
 
 
 def test_a_first_reading_that_was_wrong_is_given_up_for_one_that_is_surer() -> None:
-    tracker = Tracker()
-    tracker.update(Reading(-11.48, 0.114))  # as at the first sound of speech that sets in amid a window
-    tracker.update(Reading(-12.09, 0.086))
+    tracker = GainTracker()
+    tracker.update(GainMeasurement(-11.48, 0.114))  # as at the first sound of speech that sets in amid a window
+    tracker.update(GainMeasurement(-12.09, 0.086))
     assert tracker.gain_db == -12.09
     assert tracker.outliers == 0
 
@@ -149,7 +157,7 @@ def test_three_unsure_outliers_in_a_row_are_a_change() -> None:
 
 def test_a_reading_that_is_far_off_but_knows_it_hardly_moves() -> None:
     tracker = settled()
-    tracker.update(Reading(-7.5, 5.0))
+    tracker.update(GainMeasurement(-7.5, 5.0))
     assert abs(tracker.gain_db - -9.5) < 1e-5
     assert tracker.outliers == 0
 
@@ -165,7 +173,7 @@ def test_readings_all_on_one_side_are_a_change_though_each_could_be_noise() -> N
 def test_readings_that_read_high_because_noise_drowns_them_are_no_change() -> None:
     tracker = settled()
     drowned = [(-2.7, 2.63), (-8.2, 0.86), (-8.6, 1.11), (-5.4, 2.54), (-6.8, 1.22), (-1.1, 2.66)]  # none 4 off
-    gains_db, _ = feed(tracker, [Reading(gain_db, std_db) for gain_db, std_db in drowned])
+    gains_db, _ = feed(tracker, [GainMeasurement(gain_db, std_db) for gain_db, std_db in drowned])
     np.testing.assert_allclose(gains_db, -9.5, atol=SURE_DB)
 
 
@@ -199,21 +207,23 @@ def test_a_gain_that_jumps_about_is_not_sure_for_long_and_calms_down() -> None:
     tracker = settled()
     _, restless_db = feed(tracker, readings([-9.5, -4.5, -9.5, -4.5, -9.5, -4.5] * 2))
     _, calming_db = feed(tracker, readings([-4.5] * 350))
-    calm_db = SURE_DB * math.sqrt(OVERLAP / (2 * MEMORY_READINGS + 1))
+    calm_db = SURE_DB * math.sqrt(OVERLAP_VARIANCE_FACTOR / (2 * MEMORY_READINGS + 1))
     assert restless_db[-1] > 0.4
     assert calming_db[-1] == pytest.approx(calm_db, rel=0.01)
     # One step alone brings no unrest: it is as sure as a memory that began with it.
     tracker = settled()
     _, one_db = feed(tracker, readings([-4.5] * 11))
-    assert one_db[10] == pytest.approx(SURE_DB / math.sqrt(10 / OVERLAP), rel=0.1)
+    assert one_db[10] == pytest.approx(SURE_DB / math.sqrt(10 / OVERLAP_VARIANCE_FACTOR), rel=0.1)
     assert calming_db[10] > 1.2 * one_db[10]
 
 
 # --- nothing told -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("reading", [Reading(10.5, math.inf), Reading(math.nan, 0.01), Reading(math.inf, 0.01)])
-def test_a_window_that_tells_nothing_holds_the_gain(reading: Reading) -> None:
+@pytest.mark.parametrize(
+    "reading", [GainMeasurement(10.5, math.inf), GainMeasurement(math.nan, 0.01), GainMeasurement(math.inf, 0.01)]
+)
+def test_a_window_that_tells_nothing_holds_the_gain(reading: GainMeasurement) -> None:
     tracker = settled()
     before_db = tracker.std_db
     gains_db, stds_db = feed(tracker, [reading] * 100)
@@ -221,9 +231,9 @@ def test_a_window_that_tells_nothing_holds_the_gain(reading: Reading) -> None:
     assert set(stds_db) == {before_db}
 
 
-@pytest.mark.parametrize("reading", [Reading(10.5, math.inf), Reading(math.nan, 0.01)])
-def test_a_window_that_tells_nothing_begins_nothing(reading: Reading) -> None:
-    tracker = Tracker(gain_db=-3.0)
+@pytest.mark.parametrize("reading", [GainMeasurement(10.5, math.inf), GainMeasurement(math.nan, 0.01)])
+def test_a_window_that_tells_nothing_begins_nothing(reading: GainMeasurement) -> None:
+    tracker = GainTracker(gain_db=-3.0)
     tracker.update(reading)
     assert tracker.gain_db == -3.0
     assert tracker.std_db == math.inf

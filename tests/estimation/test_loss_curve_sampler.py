@@ -9,13 +9,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtgain.audio.engine.shared_memory import CURVES_ROWS, EngineMemory
+from rtgain.audio.engine.shared_memory import CURVES_ROWS, EngineSharedMemory
 from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.config.names import AURALOSSES, LOSSES
-from rtgain.dsp.loss_registry import loss_named
+from rtgain.dsp.loss_registry import get_loss
 from rtgain.estimation.estimator import Estimator, Windows
-from rtgain.estimation.loss_curve_sampler import Landscape, Painter, gain_range
-from rtgain.records.loss_curves import GAINS, LossCurves, gains_up_to
+from rtgain.estimation.loss_curve_sampler import LossCurvePublisher, LossCurveSampler, gain_range
+from rtgain.records.loss_curves import GAINS, LossCurves, gain_grid
 
 RATE, WINDOW, HOP = 8_000, 512, 128
 GAIN = 0.15
@@ -36,7 +36,7 @@ def noise(level: float = 0.1) -> np.ndarray:
 
 
 def drawn(estimator: Estimator) -> LossCurves:
-    curves = Landscape().draw(estimator)
+    curves = LossCurveSampler().draw(estimator)
     assert curves is not None
     return curves
 
@@ -49,7 +49,7 @@ def test_every_loss_is_1_at_gain_0_and_least_at_the_gain(loss: str, gain: float)
     assert curves.loss[GAINS // 2] == curves.waveform[GAINS // 2] == 1.0
     assert abs(curves.gain[np.argmin(curves.waveform)] - gain) <= step / 2 + 1e-9
     least = curves.gain[np.argmin(curves.loss)]
-    if loss_named(loss).sees_phase:
+    if get_loss(loss).sees_phase:
         assert abs(least - gain) <= step / 2 + 1e-9
     else:
         np.testing.assert_array_equal(curves.loss, curves.loss[::-1])
@@ -83,7 +83,7 @@ def test_a_hundred_times_softer_is_the_same_picture() -> None:
 
 
 def test_nothing_is_drawn_before_a_window_and_silence_leaves_the_last_one() -> None:
-    assert Landscape().draw(Estimator(EstimatorSettings(RATE, WINDOW, HOP))) is None
+    assert LossCurveSampler().draw(Estimator(EstimatorSettings(RATE, WINDOW, HOP))) is None
     estimator = told(noise(), GAIN * noise())
     zero = np.zeros((1, WINDOW), np.float32)
     estimator.estimate(Windows(zero, zero, np.full(1, 99.0), np.zeros(1), np.zeros(1)))
@@ -129,17 +129,17 @@ def test_curves_come_out_of_the_ring_as_they_went_in() -> None:
 
 def test_the_painter_draws_at_most_ten_times_a_second() -> None:
     estimator = told(noise(), GAIN * noise())
-    with EngineMemory.create(RATE) as memory:
-        painter = Painter(memory)
+    with EngineSharedMemory.create(RATE) as memory:
+        painter = LossCurvePublisher(memory)
         for _ in range(20):
             painter.paint(estimator)
-        assert memory.curves.written == 1
+        assert memory.curves.frames_written == 1
         row = memory.curves.read(0, 1)[:, 0].astype(np.float64)
         assert LossCurves.from_row(row).gain_est == pytest.approx(GAIN, rel=1e-3)
 
 
 def test_gains_are_symmetric_about_zero() -> None:
-    gains = gains_up_to(0.5)
+    gains = gain_grid(0.5)
     assert (len(gains), gains[0], gains[GAINS // 2], gains[-1]) == (GAINS, -0.5, 0.0, 0.5)
     np.testing.assert_array_equal(gains, -gains[::-1])
 
@@ -148,7 +148,7 @@ def test_the_loss_that_is_drawn_is_the_registry_s_own() -> None:
     """At one gain, by hand: samples times the gain, through the loss's forward, where no weights are involved."""
     dry, target = noise(), GAIN * noise() + 0.01 * np.random.default_rng(2).standard_normal(WINDOW)
     curves = drawn(told(dry, target))
-    loss = loss_named("waveform")
+    loss = get_loss("waveform")
     x, y = (torch.from_numpy(signal.astype(np.float32))[None] for signal in (dry, target))
     for index in (0, 40, 75, 120):
         expected = loss(float(curves.gain[index]) * x, y) / loss(0.0 * x, y)
@@ -157,7 +157,7 @@ def test_the_loss_that_is_drawn_is_the_registry_s_own() -> None:
 
 def test_settings_may_change_while_it_draws() -> None:
     estimator = told(noise(), GAIN * noise())
-    landscape = Landscape()
+    landscape = LossCurveSampler()
     landscape.draw(estimator)
     estimator.settings = replace(estimator.settings, loss="waveform")
     assert landscape.draw(estimator) is not None

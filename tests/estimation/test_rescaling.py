@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtgain.audio.sources.synthetic_speech import babble
+from rtgain.audio.sources.synthetic_speech import synthetic_speech
 from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.estimation.estimator import Estimator, Windows
 from rtgain.records.estimate import Estimate, State
@@ -15,7 +15,7 @@ RATE, WINDOW, HOP = 16_000, 1024, 256
 
 def estimates_at(level: float, loss: str) -> list[Estimate]:
     """Speech-like sound with pauses, a gain that steps and then moves, and a little noise, all at one level."""
-    dry = babble(RATE, 2 * RATE)
+    dry = synthetic_speech(RATE, 2 * RATE)
     time_s = np.arange(len(dry)) / RATE
     gain_db = np.where(time_s < 0.7, -12.0, -3.0 + 4.0 * np.sin(2 * np.pi * 0.5 * time_s))
     target = 10.0 ** (gain_db / 20.0) * dry + 1e-3 * np.random.default_rng(1).standard_normal(len(dry))

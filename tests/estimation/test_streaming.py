@@ -10,15 +10,22 @@ import soxr
 from numpy.typing import NDArray
 
 from rtgain.audio.engine.engine import Engine
-from rtgain.audio.engine.ring_buffer import Overtaken
-from rtgain.audio.engine.shared_memory import EngineMemory
-from rtgain.audio.io.offline_driver import FastDriver
+from rtgain.audio.engine.ring_buffer import OverrunError
+from rtgain.audio.engine.shared_memory import EngineSharedMemory
+from rtgain.audio.io.offline_driver import OfflineDriver
 from rtgain.audio.sources.synthetic import PinkSource
 from rtgain.config.estimator_settings import LEAST_GAIN, EstimatorSettings
 from rtgain.estimation.delay_tracker import STEADY_READINGS
 from rtgain.estimation.estimator import Estimator
-from rtgain.estimation.signal_reader import RingSound
-from rtgain.estimation.streaming import FOLLOW_HOPS, LATE_HOPS, LIVE_BATCH_HOPS, SEARCH_HOPS, Follower, mean_gain_db
+from rtgain.estimation.signal_reader import RingSignalReader
+from rtgain.estimation.streaming import (
+    DELAY_SEARCH_INTERVAL_HOPS,
+    DELAY_TRACK_INTERVAL_HOPS,
+    LIVE_BATCH_HOPS,
+    MAX_BACKLOG_HOPS,
+    StreamingEstimator,
+    mean_gain_db,
+)
 from rtgain.records.estimate import Estimate, State
 
 RATE, WINDOW, HOP = 8_000, 512, 128
@@ -33,8 +40,8 @@ def settings(**values: object) -> EstimatorSettings:
 
 
 @pytest.fixture
-def memory() -> Iterator[EngineMemory]:
-    with EngineMemory.create(RATE) as memory:
+def memory() -> Iterator[EngineSharedMemory]:
+    with EngineSharedMemory.create(RATE) as memory:
         yield memory
 
 
@@ -42,7 +49,7 @@ def noise(frames: int, seed: int = 1) -> Signal:
     return 0.1 * np.random.default_rng(seed).standard_normal(frames)
 
 
-def write(memory: EngineMemory, dry: Signal, target: Signal, gain: float = GAIN) -> None:
+def write(memory: EngineSharedMemory, dry: Signal, target: Signal, gain: float = GAIN) -> None:
     for start in range(0, len(dry), memory.audio.capacity):
         stop = min(start + memory.audio.capacity, len(dry))
         rows = np.zeros((4, stop - start), np.float32)
@@ -50,11 +57,11 @@ def write(memory: EngineMemory, dry: Signal, target: Signal, gain: float = GAIN)
         memory.audio.write(rows)
 
 
-def follow(memory: EngineMemory, *, last: Estimate | None = None, **values: object) -> Follower:
-    return Follower(RingSound(memory), Estimator(settings(**values)), last=last)
+def follow(memory: EngineSharedMemory, *, last: Estimate | None = None, **values: object) -> StreamingEstimator:
+    return StreamingEstimator(RingSignalReader(memory), Estimator(settings(**values)), last=last)
 
 
-def all_of(follower: Follower) -> list[Estimate]:
+def all_of(follower: StreamingEstimator) -> list[Estimate]:
     estimates: list[Estimate] = []
     while batch := follower.advance():
         estimates += batch
@@ -69,7 +76,7 @@ def later(dry: Signal, frames: int) -> Signal:
 # --- the grid ---------------------------------------------------------------------------------------
 
 
-def test_windows_lie_on_a_grid_of_hops_in_the_dry_signals_time(memory: EngineMemory) -> None:
+def test_windows_lie_on_a_grid_of_hops_in_the_dry_signals_time(memory: EngineSharedMemory) -> None:
     dry = noise(WINDOW + 20 * HOP + HOP - 1)
     write(memory, dry, GAIN * dry)
     estimates = all_of(follow(memory))
@@ -78,7 +85,7 @@ def test_windows_lie_on_a_grid_of_hops_in_the_dry_signals_time(memory: EngineMem
     assert all(abs(one.gain_est_db - GAIN_DB) < 0.001 for one in estimates)
 
 
-def test_a_window_is_taken_when_its_last_frame_is_there_and_not_before(memory: EngineMemory) -> None:
+def test_a_window_is_taken_when_its_last_frame_is_there_and_not_before(memory: EngineSharedMemory) -> None:
     dry = noise(WINDOW + HOP)
     follower = follow(memory)
     assert follower.next_frame == WINDOW
@@ -91,10 +98,10 @@ def test_a_window_is_taken_when_its_last_frame_is_there_and_not_before(memory: E
 
 
 @pytest.mark.parametrize("align", [True, False])
-def test_how_the_sound_comes_in_changes_no_estimate(memory: EngineMemory, align: bool) -> None:
+def test_how_the_sound_comes_in_changes_no_estimate(memory: EngineSharedMemory, align: bool) -> None:
     dry = noise(5 * RATE)
     target = GAIN * later(dry, 40) + 0.002 * noise(len(dry), seed=2)
-    with EngineMemory.create(RATE) as bitwise:
+    with EngineSharedMemory.create(RATE) as bitwise:
         whole, parts = follow(memory, align=align), follow(bitwise, align=align)
         write(memory, dry, target)
         at_once = all_of(whole)
@@ -115,21 +122,21 @@ def test_how_the_sound_comes_in_changes_no_estimate(memory: EngineMemory, align:
     assert whole.aligner.offset_frames == (40 if align else 0)
 
 
-def test_a_batch_ends_where_the_delay_is_read(memory: EngineMemory) -> None:
+def test_a_batch_ends_where_the_delay_is_read(memory: EngineSharedMemory) -> None:
     dry = noise(WINDOW + 300 * HOP)
     write(memory, dry, GAIN * dry)
     follower = follow(memory)
     for _ in range(STEADY_READINGS):
         assert not follower.aligner.steady
-        assert len(follower.advance()) == SEARCH_HOPS
+        assert len(follower.advance()) == DELAY_SEARCH_INTERVAL_HOPS
         assert follower.aligner.confirmed
     assert follower.aligner.steady
-    assert STEADY_READINGS * SEARCH_HOPS % FOLLOW_HOPS == 0
-    assert len(follower.advance()) == FOLLOW_HOPS
+    assert STEADY_READINGS * DELAY_SEARCH_INTERVAL_HOPS % DELAY_TRACK_INTERVAL_HOPS == 0
+    assert len(follower.advance()) == DELAY_TRACK_INTERVAL_HOPS
 
 
 @pytest.mark.parametrize("drift", [5e-5, -2e-4])
-def test_two_clocks_that_drift_apart_are_held_together(memory: EngineMemory, drift: float) -> None:
+def test_two_clocks_that_drift_apart_are_held_together(memory: EngineSharedMemory, drift: float) -> None:
     dry = noise(WINDOW + 600 * HOP)
     target = soxr.resample(dry, 1e6, 1e6 * (1.0 + drift), quality="VHQ")
     frames = min(len(dry), len(target))
@@ -145,7 +152,7 @@ def test_two_clocks_that_drift_apart_are_held_together(memory: EngineMemory, dri
 
 
 @pytest.mark.parametrize("frames", [0, 3, 40, 1600, -300, -1600])
-def test_a_delay_either_way_is_found_and_the_gain_with_it(memory: EngineMemory, frames: int) -> None:
+def test_a_delay_either_way_is_found_and_the_gain_with_it(memory: EngineSharedMemory, frames: int) -> None:
     dry = noise(8 * RATE)
     write(memory, dry, GAIN * later(dry, frames))
     estimates = all_of(follow(memory))
@@ -169,7 +176,7 @@ def held_note(hz: float, swell_db_s: float) -> Signal:
 
 
 @pytest.mark.parametrize("hz", [220.0, 440.0])
-def test_a_held_note_does_not_lock_where_it_only_agrees_with_itself(memory: EngineMemory, hz: float) -> None:
+def test_a_held_note_does_not_lock_where_it_only_agrees_with_itself(memory: EngineSharedMemory, hz: float) -> None:
     # 100 ms later the note, which swells by 20 dB a second, is 2 dB quieter, and else the same.
     dry = np.concatenate([held_note(hz, 20.0), noise(RATE, seed=3)])
     write(memory, dry, GAIN * np.concatenate([np.zeros(800), dry[:-800]]))
@@ -179,7 +186,7 @@ def test_a_held_note_does_not_lock_where_it_only_agrees_with_itself(memory: Engi
     assert all(abs(one.delay_frames - 800.0) < 0.1 for one in tracking)
 
 
-def test_a_steady_tone_is_tracked_though_the_whole_range_shows_no_delay(memory: EngineMemory) -> None:
+def test_a_steady_tone_is_tracked_though_the_whole_range_shows_no_delay(memory: EngineSharedMemory) -> None:
     dry = held_note(220.0, 0.0)
     write(memory, dry, GAIN * np.concatenate([np.zeros(800), dry[:-800]]))
     last = all_of(follow(memory))[-1]
@@ -187,7 +194,7 @@ def test_a_steady_tone_is_tracked_though_the_whole_range_shows_no_delay(memory: 
     assert last.gain_est_db == pytest.approx(GAIN_DB, abs=0.1)
 
 
-def test_hops_stay_on_their_grid_while_the_delay_is_found(memory: EngineMemory) -> None:
+def test_hops_stay_on_their_grid_while_the_delay_is_found(memory: EngineSharedMemory) -> None:
     dry = noise(8 * RATE)
     write(memory, dry, GAIN * later(dry, 1600))
     follower = follow(memory)
@@ -196,16 +203,16 @@ def test_hops_stay_on_their_grid_while_the_delay_is_found(memory: EngineMemory) 
     assert follower.dropped_frames == 0
 
 
-def test_a_target_ahead_of_the_dry_signal_begins_where_there_is_one(memory: EngineMemory) -> None:
+def test_a_target_ahead_of_the_dry_signal_begins_where_there_is_one(memory: EngineSharedMemory) -> None:
     dry = noise(2 * RATE)
     write(memory, dry, GAIN * later(dry, -300))
-    sound, estimator = RingSound(memory), Estimator(settings())
-    estimates = all_of(Follower(sound, estimator, delay_frames=-300.0))
+    sound, estimator = RingSignalReader(memory), Estimator(settings())
+    estimates = all_of(StreamingEstimator(sound, estimator, delay_frames=-300.0))
     assert estimates[0].center_frame == 3 * HOP + WINDOW / 2  # 2 × 128 < 300 ≤ 3 × 128
     assert estimates[0].gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
 
 
-def test_unrelated_sounds_are_never_tracked(memory: EngineMemory) -> None:
+def test_unrelated_sounds_are_never_tracked(memory: EngineSharedMemory) -> None:
     write(memory, noise(10 * RATE), noise(10 * RATE, seed=2))
     estimates = all_of(follow(memory))
     assert State.TRACKING not in {one.state for one in estimates}
@@ -215,7 +222,7 @@ def test_unrelated_sounds_are_never_tracked(memory: EngineMemory) -> None:
 # --- what is lost, and where it ends ----------------------------------------------------------------
 
 
-def test_what_was_overwritten_is_counted_and_the_newest_window_taken(memory: EngineMemory) -> None:
+def test_what_was_overwritten_is_counted_and_the_newest_window_taken(memory: EngineSharedMemory) -> None:
     capacity = memory.audio.capacity
     dry = noise(capacity + RATE)
     write(memory, dry, GAIN * dry)
@@ -230,10 +237,10 @@ def test_what_was_overwritten_is_counted_and_the_newest_window_taken(memory: Eng
     assert follower.dropped_frames == newest * HOP
 
 
-class RacingSound(RingSound):
+class RacingSound(RingSignalReader):
     """A ring whose writer overtakes the reader between its look at the ring and its first read."""
 
-    def __init__(self, memory: EngineMemory, more: Signal) -> None:
+    def __init__(self, memory: EngineSharedMemory, more: Signal) -> None:
         super().__init__(memory)
         self._ring = memory
         self._more: Signal | None = more
@@ -245,19 +252,19 @@ class RacingSound(RingSound):
         return super().read(start, frames)
 
 
-def test_a_reader_that_is_overtaken_while_it_reads_goes_on_with_what_is_left(memory: EngineMemory) -> None:
+def test_a_reader_that_is_overtaken_while_it_reads_goes_on_with_what_is_left(memory: EngineSharedMemory) -> None:
     dry = noise(memory.audio.capacity)
     write(memory, dry, GAIN * dry)
-    follower = Follower(RacingSound(memory, noise(RATE, seed=5)), Estimator(settings()))
-    with pytest.raises(Overtaken):
+    follower = StreamingEstimator(RacingSound(memory, noise(RATE, seed=5)), Estimator(settings()))
+    with pytest.raises(OverrunError):
         follower.advance()
     estimates = all_of(follower)
-    newest = (memory.audio.written - WINDOW) // HOP
+    newest = (memory.audio.frames_written - WINDOW) // HOP
     assert [one.center_frame for one in estimates] == [newest * HOP + WINDOW / 2]
     assert follower.dropped_frames == newest * HOP
 
 
-def test_silence_behind_the_sources_end_is_not_estimated(memory: EngineMemory) -> None:
+def test_silence_behind_the_sources_end_is_not_estimated(memory: EngineSharedMemory) -> None:
     dry = noise(3000)
     write(memory, dry, GAIN * dry)
     memory.control["end_frame"] = 3000
@@ -268,19 +275,19 @@ def test_silence_behind_the_sources_end_is_not_estimated(memory: EngineMemory) -
     assert State.SILENT not in {one.state for one in estimates}
 
 
-def test_nothing_is_estimated_behind_a_limit(memory: EngineMemory) -> None:
+def test_nothing_is_estimated_behind_a_limit(memory: EngineSharedMemory) -> None:
     dry = noise(3000)
     write(memory, dry, GAIN * dry)
-    sound = RingSound(memory)
+    sound = RingSignalReader(memory)
     sound.limit_frame = WINDOW + 2 * HOP
-    assert sound.written == WINDOW + 2 * HOP
-    assert len(all_of(Follower(sound, Estimator(settings())))) == 3
+    assert sound.frames_written == WINDOW + 2 * HOP
+    assert len(all_of(StreamingEstimator(sound, Estimator(settings())))) == 3
 
 
 # --- the reference gain -----------------------------------------------------------------------------
 
 
-def test_the_true_gain_is_the_mean_in_db_as_the_window_hears_it(memory: EngineMemory) -> None:
+def test_the_true_gain_is_the_mean_in_db_as_the_window_hears_it(memory: EngineSharedMemory) -> None:
     frames = WINDOW + 10 * HOP
     gain = 10.0 ** (np.linspace(-30.0, 0.0, frames) / 20.0)
     means = mean_gain_db(gain.astype(np.float32), WINDOW, HOP)
@@ -309,7 +316,7 @@ def test_a_constant_true_gain_is_exact_an_unknown_one_unknown_and_zero_is_bounde
     )
 
 
-def test_an_unknown_reference_leaves_the_true_gain_unknown(memory: EngineMemory) -> None:
+def test_an_unknown_reference_leaves_the_true_gain_unknown(memory: EngineSharedMemory) -> None:
     dry = noise(1000)
     write(memory, dry, GAIN * dry, gain=math.nan)
     assert all(math.isnan(one.gain_true_db) for one in all_of(follow(memory)))
@@ -318,7 +325,7 @@ def test_an_unknown_reference_leaves_the_true_gain_unknown(memory: EngineMemory)
 def test_what_the_engine_plays_is_what_the_follower_finds() -> None:
     with Engine(RATE) as engine:
         engine.set_reference(gain_db=-9.5, polarity=-1, delay_ms=5.0)
-        FastDriver(engine, PinkSource(RATE, seed=1)).advance(8 * RATE)
+        OfflineDriver(engine, PinkSource(RATE, seed=1)).advance(8 * RATE)
         last = all_of(follow(engine.memory))[-1]
     assert last.state is State.TRACKING
     assert last.polarity == -1
@@ -332,7 +339,7 @@ def test_what_the_engine_plays_is_what_the_follower_finds() -> None:
 
 @pytest.mark.parametrize(("window", "hop"), [(1024, 128), (256, 64), (512, 256), (512, 48)])
 def test_a_window_or_hop_of_other_length_is_taken_up_behind_the_last(
-    memory: EngineMemory, window: int, hop: int
+    memory: EngineSharedMemory, window: int, hop: int
 ) -> None:
     dry = noise(20_000)
     write(memory, dry[:6000], GAIN * dry[:6000])
@@ -351,7 +358,7 @@ def test_a_window_or_hop_of_other_length_is_taken_up_behind_the_last(
     assert follower.dropped_frames == 0
 
 
-def test_another_optimizer_changes_neither_grid_nor_delay(memory: EngineMemory) -> None:
+def test_another_optimizer_changes_neither_grid_nor_delay(memory: EngineSharedMemory) -> None:
     dry = noise(8 * RATE)
     target = GAIN * later(dry, 40)
     write(memory, dry[:50_000], target[:50_000])
@@ -365,7 +372,7 @@ def test_another_optimizer_changes_neither_grid_nor_delay(memory: EngineMemory) 
     assert after[-1].gain_est_db == pytest.approx(GAIN_DB, abs=0.01)
 
 
-def test_alignment_can_be_switched_off_and_on(memory: EngineMemory) -> None:
+def test_alignment_can_be_switched_off_and_on(memory: EngineSharedMemory) -> None:
     follower = follow(memory)
     assert not follower.aligner.alignment.known
     follower.configure(settings(align=False))
@@ -376,7 +383,7 @@ def test_alignment_can_be_switched_off_and_on(memory: EngineMemory) -> None:
 
 
 @pytest.mark.parametrize("frames", [0, 40, -300])
-def test_a_new_follower_goes_on_behind_the_last_estimate_of_another(memory: EngineMemory, frames: int) -> None:
+def test_a_new_follower_goes_on_behind_the_last_estimate_of_another(memory: EngineSharedMemory, frames: int) -> None:
     dry = noise(8 * RATE)
     target = -GAIN * later(dry, frames)
     write(memory, dry[: 6 * RATE], target[: 6 * RATE])
@@ -393,10 +400,10 @@ def test_a_new_follower_goes_on_behind_the_last_estimate_of_another(memory: Engi
     assert all(abs(one.delay_frames - frames) < 0.01 for one in estimates)
 
 
-def test_a_delay_that_is_told_is_taken_at_once(memory: EngineMemory) -> None:
+def test_a_delay_that_is_told_is_taken_at_once(memory: EngineSharedMemory) -> None:
     dry = noise(4 * WINDOW)
     write(memory, dry, GAIN * later(dry, 40))
-    follower = Follower(RingSound(memory), Estimator(settings()), delay_frames=40.0)
+    follower = StreamingEstimator(RingSignalReader(memory), Estimator(settings()), delay_frames=40.0)
     first = follower.advance()[0]
     assert first.delay_frames == 40.0
     assert first.available_frame == WINDOW + 40
@@ -406,64 +413,66 @@ def test_a_delay_that_is_told_is_taken_at_once(memory: EngineMemory) -> None:
 # --- the race ---------------------------------------------------------------------------------------
 
 
-def test_rivals_estimate_the_same_windows_at_the_same_delay(memory: EngineMemory) -> None:
+def test_rivals_estimate_the_same_windows_at_the_same_delay(memory: EngineSharedMemory) -> None:
     dry = noise(4 * RATE)
     write(memory, dry, GAIN * later(dry, 40))
-    follower = follow(memory, race=("waveform/SGD", "stft/Adam"))
+    follower = follow(memory, compare=("waveform/SGD", "stft/Adam"))
     ours = all_of(follower)
-    theirs = follower.take_rivals()
-    assert follower.take_rivals() == []
+    theirs = follower.poll_comparisons()
+    assert follower.poll_comparisons() == []
     for entry in ("waveform/SGD", "stft/Adam"):
-        rival = [one for name, one in theirs if name == entry]
-        assert [one.center_frame for one in rival] == [one.center_frame for one in ours]
-        np.testing.assert_array_equal([one.delay_frames for one in rival], [one.delay_frames for one in ours])
-        assert rival[-1].gain_est_db == pytest.approx(GAIN_DB, abs=0.2)
+        comparison = [one for name, one in theirs if name == entry]
+        assert [one.center_frame for one in comparison] == [one.center_frame for one in ours]
+        np.testing.assert_array_equal([one.delay_frames for one in comparison], [one.delay_frames for one in ours])
+        assert comparison[-1].gain_est_db == pytest.approx(GAIN_DB, abs=0.2)
 
 
-def test_a_rival_is_what_an_estimator_of_its_own_would_be(memory: EngineMemory) -> None:
+def test_a_rival_is_what_an_estimator_of_its_own_would_be(memory: EngineSharedMemory) -> None:
     dry = noise(2 * RATE)
     write(memory, dry, GAIN * dry)
-    follower = follow(memory, align=False, race=("waveform/Adagrad",))
+    follower = follow(memory, align=False, compare=("waveform/Adagrad",))
     all_of(follower)
-    rival = [one.to_row() for _, one in follower.take_rivals()]
+    comparison = [one.to_row() for _, one in follower.poll_comparisons()]
     alone = [one.to_row() for one in all_of(follow(memory, align=False, loss="waveform", optimizer="Adagrad"))]
-    np.testing.assert_array_equal(rival, alone)
+    np.testing.assert_array_equal(comparison, alone)
 
 
-def test_live_a_race_does_not_hold_up_a_follower_that_is_late(memory: EngineMemory) -> None:
+def test_live_a_race_does_not_hold_up_a_follower_that_is_late(memory: EngineSharedMemory) -> None:
     dry = noise(2 * RATE)
     write(memory, dry, GAIN * dry)
-    follower = Follower(RingSound(memory), Estimator(settings(align=False, race=("waveform/SGD",))), live=True)
+    follower = StreamingEstimator(
+        RingSignalReader(memory), Estimator(settings(align=False, compare=("waveform/SGD",))), live=True
+    )
     caught_up_with = all_of(follower)
     assert len(caught_up_with) > 50
-    assert len(follower.take_rivals()) <= LATE_HOPS
+    assert len(follower.poll_comparisons()) <= MAX_BACKLOG_HOPS
     write(memory, dry[:HOP], GAIN * dry[:HOP])
-    assert len(all_of(follower)) == len(follower.take_rivals()) == 1
+    assert len(all_of(follower)) == len(follower.poll_comparisons()) == 1
 
 
-def test_live_a_batch_is_short_and_what_is_late_can_be_left_out(memory: EngineMemory) -> None:
+def test_live_a_batch_is_short_and_what_is_late_can_be_left_out(memory: EngineSharedMemory) -> None:
     dry = noise(2 * RATE)
     write(memory, dry, GAIN * dry)
-    follower = Follower(RingSound(memory), Estimator(settings(align=False)), live=True)
+    follower = StreamingEstimator(RingSignalReader(memory), Estimator(settings(align=False)), live=True)
     assert len(follower.advance()) == LIVE_BATCH_HOPS
     left_out = (2 * RATE - WINDOW) // HOP - LIVE_BATCH_HOPS
-    assert follower.late_s == pytest.approx(left_out * HOP / RATE)
+    assert follower.backlog_s == pytest.approx(left_out * HOP / RATE)
     follower.skip_to_newest()
-    assert (follower.late_s, follower.dropped_frames) == (0.0, left_out * HOP)
+    assert (follower.backlog_s, follower.dropped_frames) == (0.0, left_out * HOP)
     assert [one.center_frame for one in all_of(follower)] == [2 * RATE - WINDOW / 2]
 
 
-def test_who_stays_in_the_race_goes_on_and_who_comes_begins(memory: EngineMemory) -> None:
-    follower = follow(memory, race=("waveform/SGD", "stft/Adam"))
-    stays = follower.rivals["stft/Adam"]
-    follower.configure(settings(race=("stft/Adam", "spectral/SGD"), align=False))
-    assert list(follower.rivals) == ["stft/Adam", "spectral/SGD"]
-    assert follower.rivals["stft/Adam"] is stays
+def test_who_stays_in_the_race_goes_on_and_who_comes_begins(memory: EngineSharedMemory) -> None:
+    follower = follow(memory, compare=("waveform/SGD", "stft/Adam"))
+    stays = follower.comparisons["stft/Adam"]
+    follower.configure(settings(compare=("stft/Adam", "spectral/SGD"), align=False))
+    assert list(follower.comparisons) == ["stft/Adam", "spectral/SGD"]
+    assert follower.comparisons["stft/Adam"] is stays
     assert stays.settings.align is False
     follower.freeze(True)
-    follower.configure(settings(race=("waveform/SGD@0.01",)))
-    (rival,) = follower.rivals.values()
-    assert rival.frozen
-    assert (rival.settings.plain, rival.settings.lr, rival.settings.race) == (True, 0.01, ())
+    follower.configure(settings(compare=("waveform/SGD@0.01",)))
+    (comparison,) = follower.comparisons.values()
+    assert comparison.frozen
+    assert (comparison.settings.plain, comparison.settings.lr, comparison.settings.compare) == (True, 0.01, ())
     follower.reset(-20.0)
-    assert rival.tracker.gain_db == -20.0
+    assert comparison.tracker.gain_db == -20.0

@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rtgain.audio.engine.shared_memory import EngineMemory
+from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.estimation import supervisor as supervisor_module
-from rtgain.estimation.process.messages import Failed, Ready
-from rtgain.estimation.runner import InProcess
-from rtgain.estimation.supervisor import FAILURES_IN_A_ROW, Supervisor
+from rtgain.estimation.process.messages import FailureMessage, ReadyMessage
+from rtgain.estimation.runner import InProcessRunner
+from rtgain.estimation.supervisor import MAX_CONSECUTIVE_FAILURES, Supervisor
 from rtgain.records.estimate import Estimate, State
 from tests.polling import until
 from tests.processes import is_running
@@ -26,10 +26,10 @@ GAIN_DB = 20.0 * math.log10(GAIN)
 SETTINGS = EstimatorSettings(RATE, WINDOW, HOP, align=False)
 
 
-class Sound:
+class SignalReader:
     """Noise into the ring, as the audio side writes it: one long take, of which the gain may change."""
 
-    def __init__(self, memory: EngineMemory) -> None:
+    def __init__(self, memory: EngineSharedMemory) -> None:
         self._memory = memory
         self._rng = np.random.default_rng(1)
 
@@ -39,23 +39,23 @@ class Sound:
         rows[0] = 0.1 * self._rng.standard_normal(hops * HOP)
         rows[1], rows[3] = gain * rows[0], abs(gain)
         self._memory.audio.write(rows)
-        self._memory.control["frames"] = self._memory.audio.written
-        return int(self._memory.audio.written)
+        self._memory.control["frames"] = self._memory.audio.frames_written
+        return int(self._memory.audio.frames_written)
 
 
 @pytest.fixture
-def memory() -> Iterator[EngineMemory]:
-    with EngineMemory.create(RATE) as memory:
+def memory() -> Iterator[EngineSharedMemory]:
+    with EngineSharedMemory.create(RATE) as memory:
         yield memory
 
 
 @pytest.fixture
-def sound(memory: EngineMemory) -> Sound:
-    return Sound(memory)
+def sound(memory: EngineSharedMemory) -> SignalReader:
+    return SignalReader(memory)
 
 
 @pytest.fixture
-def supervisor(memory: EngineMemory) -> Iterator[Supervisor]:
+def supervisor(memory: EngineSharedMemory) -> Iterator[Supervisor]:
     supervisor = Supervisor(memory, SETTINGS)
     yield supervisor
     supervisor.stop()
@@ -85,7 +85,9 @@ def centers(estimates: list[Estimate]) -> list[float]:
 # --- a process that is watched over -----------------------------------------------------------------
 
 
-def test_a_process_that_is_killed_is_started_again_from_where_it_was(supervisor: Supervisor, sound: Sound) -> None:
+def test_a_process_that_is_killed_is_started_again_from_where_it_was(
+    supervisor: Supervisor, sound: SignalReader
+) -> None:
     supervisor.start()
     supervisor.wait_until_ready()
     sound.play(20, -GAIN)
@@ -121,13 +123,13 @@ def test_a_process_that_is_killed_is_started_again_from_where_it_was(supervisor:
 
 
 def test_a_process_that_does_not_answer_is_replaced(
-    supervisor: Supervisor, sound: Sound, monkeypatch: pytest.MonkeyPatch
+    supervisor: Supervisor, sound: SignalReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     supervisor.start()
     supervisor.wait_until_ready()
     sound.play(20)
     poll_until(supervisor, 17)
-    monkeypatch.setattr(supervisor_module, "HUNG_S", 0.5)
+    monkeypatch.setattr(supervisor_module, "HANG_TIMEOUT_S", 0.5)
     hung = pid_of(supervisor)
     os.kill(hung, signal.SIGSTOP)
     sound.play(2 * RATE // HOP)  # now it is two seconds behind
@@ -139,19 +141,19 @@ def test_a_process_that_does_not_answer_is_replaced(
     until(replaced)
     until(lambda: not is_running(hung))
     assert supervisor.notices() == ["The estimator did not answer and was started again (1)."]
-    monkeypatch.setattr(supervisor_module, "HUNG_S", 60.0)
+    monkeypatch.setattr(supervisor_module, "HANG_TIMEOUT_S", 60.0)
     rest = poll_until(supervisor, 2 * RATE // HOP)
     assert centers(rest) == [WINDOW / 2 + HOP * hop for hop in range(17, 17 + len(rest))]
 
 
 def test_a_process_that_waits_for_sound_is_not_hung(
-    supervisor: Supervisor, sound: Sound, monkeypatch: pytest.MonkeyPatch
+    supervisor: Supervisor, sound: SignalReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     supervisor.start()
     supervisor.wait_until_ready()
     sound.play(20)
     poll_until(supervisor, 17)
-    monkeypatch.setattr(supervisor_module, "HUNG_S", 0.02)
+    monkeypatch.setattr(supervisor_module, "HANG_TIMEOUT_S", 0.02)
     pause = threading.Event()
     for _ in range(10):
         assert supervisor.poll() == []
@@ -159,11 +161,11 @@ def test_a_process_that_waits_for_sound_is_not_hung(
     assert supervisor.restarts == 0
 
 
-def test_a_process_that_fails_every_time_is_given_up(memory: EngineMemory, sound: Sound) -> None:
+def test_a_process_that_fails_every_time_is_given_up(memory: EngineSharedMemory, sound: SignalReader) -> None:
     supervisor = Supervisor(memory, replace(SETTINGS, loss="louder"))
     supervisor.start()
     supervisor.wait_until_ready()
-    assert supervisor.restarts == FAILURES_IN_A_ROW - 1
+    assert supervisor.restarts == MAX_CONSECUTIVE_FAILURES - 1
     assert supervisor.notices() == [
         "The estimator failed (KeyError: 'louder') and was started again (1).",
         "The estimator failed (KeyError: 'louder') and was started again (2).",
@@ -180,7 +182,9 @@ def test_a_process_that_fails_every_time_is_given_up(memory: EngineMemory, sound
     supervisor.stop()
 
 
-def test_a_setting_that_fails_while_it_runs_is_told_and_a_right_one_helps(supervisor: Supervisor, sound: Sound) -> None:
+def test_a_setting_that_fails_while_it_runs_is_told_and_a_right_one_helps(
+    supervisor: Supervisor, sound: SignalReader
+) -> None:
     supervisor.start()
     supervisor.wait_until_ready()
     sound.play(20)
@@ -202,7 +206,7 @@ def test_a_setting_that_fails_while_it_runs_is_told_and_a_right_one_helps(superv
 
 
 def test_commands_reach_the_process_and_stop_ends_it(
-    supervisor: Supervisor, memory: EngineMemory, sound: Sound
+    supervisor: Supervisor, memory: EngineSharedMemory, sound: SignalReader
 ) -> None:
     supervisor.start()
     pid = pid_of(supervisor)
@@ -250,14 +254,14 @@ class Script:
 
 
 @pytest.fixture
-def scripted(memory: EngineMemory, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
+def scripted(memory: EngineSharedMemory, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
     monkeypatch.setattr(Supervisor, "worker_type", Script)
     supervisor = Supervisor(memory, SETTINGS)
     supervisor.start()
     return supervisor
 
 
-def write_estimate(memory: EngineMemory) -> None:
+def write_estimate(memory: EngineSharedMemory) -> None:
     row = Estimate(0.0, 0.0, 0.0, -6.0, -6.0, 0.1, -6.0, 0.05, 0.1, 0.0, State.TRACKING, 1, 0.0, 1).to_row()
     memory.estimates.write(row.reshape(-1, 1))
 
@@ -266,23 +270,23 @@ def die(supervisor: Supervisor, reason: str | None = None) -> None:
     worker = supervisor._worker
     assert isinstance(worker, Script)
     worker.alive = False
-    worker.said = [Failed(reason)] if reason else []
+    worker.said = [FailureMessage(reason)] if reason else []
     supervisor.poll()
 
 
-def test_an_estimate_in_between_forgives_failures(scripted: Supervisor, memory: EngineMemory) -> None:
+def test_an_estimate_in_between_forgives_failures(scripted: Supervisor, memory: EngineSharedMemory) -> None:
     for count in range(1, 6):
         die(scripted)
         assert scripted.restarts == count
         write_estimate(memory)
         assert len(scripted.poll()) == 1
-    for _ in range(FAILURES_IN_A_ROW):
+    for _ in range(MAX_CONSECUTIVE_FAILURES):
         die(scripted, "OSError: no")
-    assert scripted.restarts == 5 + FAILURES_IN_A_ROW - 1
+    assert scripted.restarts == 5 + MAX_CONSECUTIVE_FAILURES - 1
     assert scripted.notices()[-1].startswith("The estimator cannot run (failed (OSError: no)).")
 
 
-def test_estimates_that_were_overwritten_are_passed_over(scripted: Supervisor, memory: EngineMemory) -> None:
+def test_estimates_that_were_overwritten_are_passed_over(scripted: Supervisor, memory: EngineSharedMemory) -> None:
     capacity = memory.estimates.capacity
     for _ in range(capacity + 10):
         write_estimate(memory)
@@ -290,10 +294,10 @@ def test_estimates_that_were_overwritten_are_passed_over(scripted: Supervisor, m
     assert scripted.poll() == []
 
 
-def test_a_process_that_does_not_finish_in_time_is_told_of(scripted: Supervisor, memory: EngineMemory) -> None:
+def test_a_process_that_does_not_finish_in_time_is_told_of(scripted: Supervisor, memory: EngineSharedMemory) -> None:
     worker = scripted._worker
     assert isinstance(worker, Script)
-    worker.said = [Ready()]
+    worker.said = [ReadyMessage()]
     write_estimate(memory)
     scripted.poll()
     write_estimate(memory)
@@ -304,8 +308,10 @@ def test_a_process_that_does_not_finish_in_time_is_told_of(scripted: Supervisor,
 # --- in the calling process -------------------------------------------------------------------------
 
 
-def test_in_process_every_window_is_estimated_in_step_with_the_sound(memory: EngineMemory, sound: Sound) -> None:
-    inner = InProcess(memory, SETTINGS)
+def test_in_process_every_window_is_estimated_in_step_with_the_sound(
+    memory: EngineSharedMemory, sound: SignalReader
+) -> None:
+    inner = InProcessRunner(memory, SETTINGS)
     inner.start()
     inner.wait_until_ready()
     assert inner.poll() == []

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from rtgain import __version__
-from rtgain.config.estimator_settings import name_key
+from rtgain.config.estimator_settings import name_crc
 from rtgain.config.session_config import SessionConfig
-from rtgain.output.session_export import Report
+from rtgain.output.session_export import SessionExport
 from rtgain.records.estimate import Estimate, State
 from rtgain.records.history import History, Summary
 from rtgain.records.levels import Level
-from rtgain.records.loss_curves import LossCurves, gains_up_to
+from rtgain.records.loss_curves import LossCurves, gain_grid
 from rtgain.records.scope import Scope
-from rtgain.records.snapshot import Channels, Rival, Snapshot
-from rtgain.session.estimate_history import Trace
+from rtgain.records.snapshot import ChannelCounts, Comparison, Snapshot
+from rtgain.session.estimate_history import EstimateHistory
 
 RATE = 48000
 WINDOW = 4096
@@ -50,7 +50,7 @@ class FakeSession:
         self._gain_db = self.config.gain_db
         self._random = np.random.default_rng(self.config.seed)
         self._frozen = False
-        self._race, self._loss = self.config.race, self.config.loss
+        self._race, self._loss = self.config.compare, self.config.loss
         self._sought_s = 0.0
 
     def start(self) -> None:
@@ -66,8 +66,8 @@ class FakeSession:
         self.calls.append(("set_reference", changes))
         self._gain_db = changes.get("gain_db", self._gain_db)
 
-    def set_hear(self, hear: str) -> None:
-        self.calls.append(("set_hear", hear))
+    def set_monitor(self, monitor: str) -> None:
+        self.calls.append(("set_monitor", monitor))
 
     def freeze(self, frozen: bool) -> None:
         self.calls.append(("freeze", frozen))
@@ -79,14 +79,14 @@ class FakeSession:
 
     def set_estimator(self, **changes: Any) -> None:
         self.calls.append(("set_estimator", changes))
-        self._race, self._loss = changes.get("race", self._race), changes.get("loss", self._loss)
+        self._race, self._loss = changes.get("compare", self._race), changes.get("loss", self._loss)
 
     def seek(self, time_s: float) -> None:
         self.calls.append(("seek", time_s))
         self._sought_s = time_s - (self.clock() - self._began)
 
-    def report(self, config: SessionConfig) -> Report:
-        trace = Trace(RATE)
+    def report(self, config: SessionConfig) -> SessionExport:
+        trace = EstimateHistory(RATE)
         for time_s, true_db, est_db, opt_db, std_db, loss, squares_db, bound_db in self._rows:
             frame = time_s * RATE
             trace.add(
@@ -99,7 +99,7 @@ class FakeSession:
             __version__, config.input, RATE, 1.0, config.loss, config.optimizer, self._estimate_db, 1.0, 0.01, 0.0, 1,
             "tracking", None, None, len(self._rows), RATE, 0, 0, 1.0, 80.0,
         )  # fmt: skip
-        return Report(config, RATE, trace.kept(), trace.history(), summary)
+        return SessionExport(config, RATE, trace.to_array(), trace.history(), summary)
 
     def snapshot(self, *, scope: bool = False) -> Snapshot:
         if self.snapshot_error is not None:
@@ -113,15 +113,15 @@ class FakeSession:
         state = "waiting" if not self._rows else "tracking" if settled else "converging"
         made = {
             "running": True, "ended": False, "clock": self.config.clock or "device", "description": "a fake",
-            "channels": Channels(0, 0, 0),
+            "channels": ChannelCounts(0, 0, 0),
             "sample_rate": RATE, "block": 256, "frames": int(now * RATE), "time_s": now, "state": state,
             "position_s": now + self._sought_s, "length_s": LENGTH_S if self.config.is_file else None,
             "gain_db": self._estimate_db if self._rows else math.nan,
             "gain_linear": 10 ** (self._estimate_db / 20) if self._rows else math.nan,
             "std_db": self._rows[-1][4] if self._rows else math.nan, "delay_ms": 0.0,
             "polarity": -1 if self.config.polarity == "invert" else 1,
-            "gain_now_db": self._gain_db,
-            "history": History(*rows.T), "rivals": tuple(rival(entry, rows) for entry in self._race),
+            "reference_gain_db": self._gain_db,
+            "history": History(*rows.T), "rivals": tuple(comparison(entry, rows) for entry in self._race),
             "curves": self._curves() if self._rows else None,
             "scope": self._scope(now) if scope and now * RATE >= WINDOW else None,
             "levels": {"dry": level_of(0.4), "target": level_of(0.4 * self._gain),
@@ -151,7 +151,7 @@ class FakeSession:
 
     def _curves(self) -> LossCurves:
         """Both losses are straight lines to the gain: the magnitudes' blind to polarity, the waveform's not."""
-        gain = gains_up_to(2.0 if self._gain > 0.6 else 1.0 if self._gain > 0.3 else 0.5)
+        gain = gain_grid(2.0 if self._gain > 0.6 else 1.0 if self._gain > 0.3 else 0.5)
         polarity = -1 if self.config.polarity == "invert" else 1
         here = polarity * 10 ** (self._estimate_db / 20)
 
@@ -163,7 +163,7 @@ class FakeSession:
 
         center = RATE * self._rows[-1][0]
         at_estimate = here, float(loss(here)), float(waveform(here))
-        return LossCurves(gain, loss(gain), waveform(gain), *at_estimate, center, name_key(self._loss))
+        return LossCurves(gain, loss(gain), waveform(gain), *at_estimate, center, name_crc(self._loss))
 
     def _scope(self, now: float) -> Scope:
         """A tone of 600 Hz over a falling spectrum."""
@@ -177,13 +177,13 @@ class FakeSession:
         )
 
 
-def rival(entry: str, rows: np.ndarray) -> Rival:
+def comparison(entry: str, rows: np.ndarray) -> Comparison:
     """One that circles a decibel beside the estimate."""
     loss, optimizer = entry.split("/")
     gains_db = rows[:, 2] + np.sin(2 * np.pi * rows[:, 0])
     history = History(rows[:, 0], rows[:, 1], gains_db, *rows.T[3:])
     gain_db = float(gains_db[-1]) if len(gains_db) else math.nan
-    return Rival(entry, loss, optimizer, history, gain_db, "converging" if len(rows) else "waiting")
+    return Comparison(entry, loss, optimizer, history, gain_db, "converging" if len(rows) else "waiting")
 
 
 def level_of(peak: float) -> Level:

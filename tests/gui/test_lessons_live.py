@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QPushButton
 
-from gui.control.session_controller import real_session
+from gui.control.session_controller import create_session
 from gui.main_window import MainWindow
 from gui.theme import LIGHT, apply_theme
 from rtgain.config.session_config import SessionConfig
@@ -16,7 +16,7 @@ from rtgain.lessons.lesson import Lesson
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(900)]  # up to five steps at real speed, and their experiments
 
-PATIENCE_MS = 180_000
+TIMEOUT_MS = 180_000
 """Far beyond what a start or an experiment takes; how long an outcome may take, the lesson says."""
 
 
@@ -27,10 +27,10 @@ def window(x_display: str) -> Iterator[MainWindow]:
     assert isinstance(app, QApplication)
     app.setStyle("Fusion")
     apply_theme(app, LIGHT)
-    window = MainWindow(SessionConfig(clock="realtime"), real_session, LIGHT)
+    window = MainWindow(SessionConfig(clock="timer"), create_session, LIGHT)
     window.painted.connect(window.start)
     window.show()
-    window.learn_button.click()
+    window.lessons_button.click()
     yield window
     window.close()
     window.deleteLater()
@@ -44,15 +44,15 @@ def test_every_outcome_comes_about_in_the_window(qtbot: Any, window: MainWindow,
         if step is not lesson.steps[0]:
             qtbot.mouseClick(learn.next, Qt.MouseButton.LeftButton)
         assert learn.step is step
-        qtbot.waitUntil(lambda: window.host.state == "running", timeout=PATIENCE_MS)
+        qtbot.waitUntil(lambda: window.host.state == "running", timeout=TIMEOUT_MS)
         if step.act == "xrun":
-            qtbot.waitUntil(learn.xrun.isEnabled, timeout=PATIENCE_MS)
+            qtbot.waitUntil(learn.xrun.isEnabled, timeout=TIMEOUT_MS)
             qtbot.mouseClick(learn.xrun, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(lambda: learn.outcome in ("seen", "not so"), timeout=PATIENCE_MS)
+        qtbot.waitUntil(lambda: learn.outcome in ("seen", "not so"), timeout=TIMEOUT_MS)
         assert learn.outcome == "seen", learn.outcome_line.text()
-        if step.has_exhibits:
+        if step.has_results:
             qtbot.mouseClick(learn.experiment, Qt.MouseButton.LeftButton)
-            qtbot.waitUntil(lambda: learn.finding_outcome in ("seen", "not so"), timeout=PATIENCE_MS)
+            qtbot.waitUntil(lambda: learn.finding_outcome in ("seen", "not so"), timeout=TIMEOUT_MS)
             assert learn.finding_outcome == "seen", learn.experiment.text()
     window.exhibits.close()
     assert window.host.state == "running"
@@ -64,7 +64,7 @@ def test_a_sound_of_the_experiment_plays_over_and_over_until_the_controls_are_se
     learn = window.learn
     learn.menu.activated.emit(0)
     qtbot.mouseClick(learn.experiment, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: learn.finding_outcome == "seen", timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: learn.finding_outcome == "seen", timeout=TIMEOUT_MS)
     play = next(b for b in window.exhibits.findChildren(QPushButton) if b.accessibleName() == "Play: The dry sine.")
     qtbot.mouseClick(play, Qt.MouseButton.LeftButton)
 
@@ -73,9 +73,9 @@ def test_a_sound_of_the_experiment_plays_over_and_over_until_the_controls_are_se
         snapshot = window.host.snapshot()
         return snapshot is not None and snapshot.time_s > seconds and abs(snapshot.gain_db) < 0.01
 
-    qtbot.waitUntil(lambda: plays_for(1.5), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: plays_for(1.5), timeout=TIMEOUT_MS)
     assert window.host.config.input.endswith("dry.wav")
     qtbot.mouseClick(learn.again, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: learn.outcome in ("seen", "not so"), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: learn.outcome in ("seen", "not so"), timeout=TIMEOUT_MS)
     assert learn.outcome == "seen", learn.outcome_line.text()
     window.exhibits.close()

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.background.device_list import Device
-from gui.control.feedback_guard import HEAR
+from gui.control.feedback_guard import MONITOR_LABELS
 from gui.dialogs.shortcuts import KEYS
 from gui.main_window import MainWindow
 from gui.panels.lesson_panel import HEIGHT
@@ -146,19 +146,19 @@ def test_space_works_the_control_that_tab_led_to(qtbot: Any, open_window: OpenWi
 
 def test_the_mouse_leaves_space_to_start_and_stop(qtbot: Any, open_window: OpenWindow) -> None:
     window = open_window()
-    qtbot.mouseClick(window.transport.hear.buttons["dry"], Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(window.transport.monitor.buttons["dry"], Qt.MouseButton.LeftButton)
     press(qtbot, window, Qt.Key.Key_Space)
     assert window.host.state == "stopped"
 
 
-@pytest.mark.parametrize(("key", "hear"), list(zip("12345", HEAR, strict=True)))
+@pytest.mark.parametrize(("key", "monitor"), list(zip("12345", MONITOR_LABELS, strict=True)))
 def test_digits_choose_what_is_heard(
-    qtbot: Any, open_window: OpenWindow, sessions: Sessions, key: str, hear: str
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions, key: str, monitor: str
 ) -> None:
-    window = open_window(hear="dry" if hear != "dry" else "mute")
+    window = open_window(monitor="dry" if monitor != "dry" else "mute")
     qtbot.keyClick(window, key)
-    assert sessions.last.calls[-1] == ("set_hear", hear)
-    assert window.transport.hear.buttons[hear].isChecked()
+    assert sessions.last.calls[-1] == ("set_monitor", monitor)
+    assert window.transport.monitor.buttons[monitor].isChecked()
 
 
 def test_r_resets_and_f_freezes_the_estimate(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
@@ -182,13 +182,13 @@ def test_tab_leads_to_what_is_heard_and_the_arrow_keys_change_it(
     qtbot: Any, open_window: OpenWindow, sessions: Sessions
 ) -> None:
     window = open_window()
-    buttons = window.transport.hear.buttons
+    buttons = window.transport.monitor.buttons
     window.transport.output.setFocus(Qt.FocusReason.TabFocusReason)
     qtbot.keyClick(window.transport.output, Qt.Key.Key_Tab)
     assert window.focusWidget() is buttons["target"]
     qtbot.keyClick(buttons["target"], Qt.Key.Key_Right)
     assert window.focusWidget() is buttons["matched"]
-    assert sessions.last.calls == [("set_hear", "matched")]
+    assert sessions.last.calls == [("set_monitor", "matched")]
 
 
 def test_a_new_session_is_not_frozen(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
@@ -273,30 +273,30 @@ def test_a_microphone_is_muted_until_the_user_agrees_once(
     window = open_window()
     choose(window, "Microphone")
     qtbot.waitUntil(lambda: len(sessions.made) == 2 and window.host.state == "running")
-    assert sessions.last.config.hear == "mute"
-    assert window.transport.hear.buttons["mute"].isChecked()
+    assert sessions.last.config.monitor == "mute"
+    assert window.transport.monitor.buttons["mute"].isChecked()
 
     qtbot.keyClick(window, "1")
-    assert ("set_hear", "dry") not in sessions.last.calls
+    assert ("set_monitor", "dry") not in sessions.last.calls
     assert "howl" in window.notices.texts()[0]
 
     qtbot.mouseClick(notice_button(window, "feedback"), Qt.MouseButton.LeftButton)
-    assert sessions.last.calls[-1] == ("set_hear", "dry")
-    assert window.transport.hear.buttons["dry"].isChecked()
+    assert sessions.last.calls[-1] == ("set_monitor", "dry")
+    assert window.transport.monitor.buttons["dry"].isChecked()
     assert window.notices.texts() == []
 
     choose(window, "Demo")
     qtbot.waitUntil(lambda: len(sessions.made) == 3 and window.host.state == "running")
     choose(window, "Microphone")
     qtbot.waitUntil(lambda: len(sessions.made) == 4 and window.host.state == "running")
-    assert sessions.last.config.hear == "dry"
+    assert sessions.last.config.monitor == "dry"
 
 
 def test_without_a_device_it_runs_anyway_and_says_so(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
-    sessions.start_errors = [DeviceError("no output device was found; use --clock realtime")]
+    sessions.start_errors = [DeviceError("no output device was found; use --clock timer")]
     window = open_window()
     assert window.host.state == "running"
-    assert sessions.last.config.clock == "realtime"
+    assert sessions.last.config.clock == "timer"
     assert window.notices.texts() == [
         "No output device was found. Running without a device, at real speed: everything is shown, nothing is heard."
     ]
@@ -371,7 +371,7 @@ def test_a_missing_microphone_becomes_the_demo(qtbot: Any, open_window: OpenWind
     window = open_window(input="mic")
     assert sessions.last.config.input == "demo"
     assert window.transport.source.currentText() == "Demo"
-    assert window.transport.hear.buttons["target"].isChecked()
+    assert window.transport.monitor.buttons["target"].isChecked()
     assert len(window.notices.texts()) == 1
 
 
@@ -428,7 +428,7 @@ def test_every_control_has_a_name_for_those_who_cannot_see_it(open_window: OpenW
 
 @pytest.mark.parametrize("size", [(1280, 800), (1040, 600)])
 def test_no_text_is_cut(qtbot: Any, open_window: OpenWindow, sessions: Sessions, size: tuple[int, int]) -> None:
-    sessions.start_errors = [DeviceError("no output device was found; use --clock realtime")]
+    sessions.start_errors = [DeviceError("no output device was found; use --clock timer")]
     window = open_window()
     window.resize(*size)
     sessions.last.faults.update(xruns=12, estimate_age_s=1.4, frames_per_second=25100.0, dropped_frames=40960)
@@ -468,7 +468,7 @@ def test_a_step_of_a_lesson_begins_when_no_window_holds_the_step_before(
 ) -> None:
     """An average, and an optimizer at a fixed rate, would remember what was in between."""
     window = open_window()
-    window.learn_button.click()
+    window.lessons_button.click()
     qtbot.waitUntil(lambda: window.host.state == "running")
     qtbot.mouseClick(window.learn.next, Qt.MouseButton.LeftButton)
     assert ("set_reference", {"gain_db": -6.0}) in sessions.last.calls
@@ -482,7 +482,7 @@ def test_a_step_of_a_lesson_begins_when_no_window_holds_the_step_before(
 def test_notices_take_their_room_from_the_plots_and_leave_a_lesson_whole(qtbot: Any, open_window: OpenWindow) -> None:
     window = open_window()
     window.resize(1280, 800)
-    qtbot.mouseClick(window.learn_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(window.lessons_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: window.learn.height() >= HEIGHT)
     before = window.plots[0].height()
     for subject in ("session", "device", "export"):
@@ -502,7 +502,7 @@ def test_notices_take_their_room_from_the_plots_and_leave_a_lesson_whole(qtbot: 
 def test_the_way_from_step_to_step_stands_still(qtbot: Any, open_window: OpenWindow) -> None:
     window = open_window()
     window.resize(1280, 800)
-    qtbot.mouseClick(window.learn_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(window.lessons_button, Qt.MouseButton.LeftButton)
     learn = window.learn
     qtbot.waitUntil(lambda: learn.height() >= HEIGHT)
     places = set()

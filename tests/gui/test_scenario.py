@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gui.control.session_controller import real_session
+from gui.control.session_controller import create_session
 from gui.main_window import MainWindow
 from gui.theme import LIGHT
 from rtgain.audio.constants import GAIN_RAMP_S
 from rtgain.audio.sources.demo import LOOP_S, DemoSource
-from rtgain.config.names import Hear
+from rtgain.config.names import Monitor
 from rtgain.config.session_config import SessionConfig
-from tests.gui.user_input import Hands
-from tests.jack_client import JackTape, first_lag
+from tests.gui.user_input import UserInput
+from tests.jack_client import JackTestClient, first_lag
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 
@@ -22,7 +22,7 @@ RATE = 48_000
 START_DB = -16.48
 """The gain that the reference path begins with, 0.15."""
 
-PATIENCE_MS = 60_000
+TIMEOUT_MS = 60_000
 """Far beyond what a start takes (3 s), for a loaded machine."""
 
 SWITCH_S = 0.5
@@ -38,24 +38,24 @@ def demo() -> np.ndarray:
 
 
 @pytest.fixture
-def window(qtbot: Any, tape: JackTape) -> Iterator[MainWindow]:
+def window(qtbot: Any, tape: JackTestClient) -> Iterator[MainWindow]:
     """The window as the command opens it, on a device, once it has found the gain; its sound goes to the tape."""
-    window = MainWindow(SessionConfig(), real_session, LIGHT)
+    window = MainWindow(SessionConfig(), create_session, LIGHT)
     window.painted.connect(window.start)
     window.show()
     window.activateWindow()
-    qtbot.waitUntil(window.isActiveWindow, timeout=PATIENCE_MS)
-    qtbot.waitUntil(lambda: window.host.state == "running", timeout=PATIENCE_MS)
+    qtbot.waitUntil(window.isActiveWindow, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: window.host.state == "running", timeout=TIMEOUT_MS)
     tape.connect(out_of="rtgain-.*:out_.*")
-    qtbot.waitUntil(lambda: abs(estimate_db(window) - START_DB) < 0.02, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: abs(estimate_db(window) - START_DB) < 0.02, timeout=TIMEOUT_MS)
     yield window
     window.close()
     window.deleteLater()
 
 
 @pytest.fixture
-def hands(qtbot: Any) -> Hands:
-    return Hands(qtbot)
+def hands(qtbot: Any) -> UserInput:
+    return UserInput(qtbot)
 
 
 def estimate_db(window: MainWindow) -> float:
@@ -75,22 +75,22 @@ def under(heard: np.ndarray, demo: np.ndarray) -> np.ndarray:
 
 
 def test_a_new_user_hears_and_sees_the_gain_found_lost_and_found_again(
-    qtbot: Any, window: MainWindow, hands: Hands, tape: JackTape, demo: np.ndarray
+    qtbot: Any, window: MainWindow, hands: UserInput, tape: JackTestClient, demo: np.ndarray
 ) -> None:
-    def level_db(hear: Hear, key: str) -> float:
+    def level_db(monitor: Monitor, key: str) -> float:
         """Press `key`; the RMS level of what is heard then, over that of the same two seconds of the demo."""
         hands.press(key)
-        qtbot.waitUntil(window.transport.hear.buttons[hear].isChecked, timeout=PATIENCE_MS)
+        qtbot.waitUntil(window.transport.monitor.buttons[monitor].isChecked, timeout=TIMEOUT_MS)
         tape.start(np.zeros(1), seconds=SWITCH_S + TAPED_S)
-        qtbot.waitUntil(tape.is_full, timeout=PATIENCE_MS)
+        qtbot.waitUntil(tape.is_full, timeout=TIMEOUT_MS)
         heard = tape.recorded().astype(np.float64)[round(SWITCH_S * RATE) :]
         dry = under(heard, demo)
-        if hear == "dry":
+        if monitor == "dry":
             np.testing.assert_allclose(heard, dry, atol=1e-6)
         return rms_db(heard) - rms_db(dry)
 
     def estimate_reaches(gain_db: float, within_db: float) -> None:
-        qtbot.waitUntil(lambda: abs(estimate_db(window) - gain_db) < within_db, timeout=PATIENCE_MS)
+        qtbot.waitUntil(lambda: abs(estimate_db(window) - gain_db) < within_db, timeout=TIMEOUT_MS)
 
     # It opens, and what is matched has the level of the target.
     assert level_db("dry", "1") == pytest.approx(0.0, abs=0.001)
@@ -112,7 +112,7 @@ def test_a_new_user_hears_and_sees_the_gain_found_lost_and_found_again(
     # It fails on the waveform at 90°, to be seen and to be heard.
     hands.choose(window.estimator.loss, "waveform")
     hands.type_in(window.reference.phase, 90)
-    qtbot.waitUntil(lambda: estimate_db(window) < moved_db - 10, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: estimate_db(window) < moved_db - 10, timeout=TIMEOUT_MS)
     assert level_db("target", "2") == pytest.approx(moved_db, abs=0.5)
     assert level_db("matched", "3") < moved_db - 10
 
@@ -125,7 +125,7 @@ def test_a_new_user_hears_and_sees_the_gain_found_lost_and_found_again(
 
 
 def test_a_gain_that_is_dragged_does_not_click(
-    qtbot: Any, window: MainWindow, hands: Hands, tape: JackTape, demo: np.ndarray
+    qtbot: Any, window: MainWindow, hands: UserInput, tape: JackTestClient, demo: np.ndarray
 ) -> None:
     """The gain that is heard, sample by sample, moves no faster than its ramp: no step, however it is dragged.
 
@@ -133,7 +133,7 @@ def test_a_gain_that_is_dragged_does_not_click(
     """
     tape.start(np.zeros(1), seconds=2 * TAPED_S)
     hands.drag(window.reference.gain.slider, steps=[-24, 0, -12] * 10, pause_s=0.04)
-    qtbot.waitUntil(tape.is_full, timeout=PATIENCE_MS)
+    qtbot.waitUntil(tape.is_full, timeout=TIMEOUT_MS)
     heard = tape.recorded().astype(np.float64)
     dry = under(heard, demo)
     loud = np.abs(dry) > 0.05

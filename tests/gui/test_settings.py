@@ -19,7 +19,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_is_saved_comes_back() -> None:
-    config = SessionConfig(input="pink", gain_db=-6.0, output_device="USB Audio (ALSA)", race=("waveform/SGD",))
+    config = SessionConfig(input="pink", gain_db=-6.0, output_device="USB Audio (ALSA)", compare=("waveform/SGD",))
     left = Settings(theme="dark", geometry="abc").with_recent("/a.wav").with_session(config)
     save_settings(left)
     assert load_settings() == left
@@ -38,7 +38,7 @@ def test_options_that_are_given_win_over_what_is_remembered() -> None:
 
 
 def test_what_is_about_one_run_is_not_remembered() -> None:
-    left = Settings().with_session(SessionConfig(clock="realtime", duration=3.0, block=64, seed=5, automation="a.csv"))
+    left = Settings().with_session(SessionConfig(clock="timer", duration=3.0, block=64, seed=5, automation="a.csv"))
     assert left.session == {}
 
 
@@ -85,7 +85,7 @@ def test_recent_files_are_few_and_each_is_there_once() -> None:
 
 
 def test_a_preset_reopens_the_same_session() -> None:
-    config = SessionConfig(input="sine", phase_deg=90.0, loss="waveform", race=("spectral/Adam",))
+    config = SessionConfig(input="sine", phase_deg=90.0, loss="waveform", compare=("spectral/Adam",))
     path = save_preset("Phase fails", config)
     assert presets() == {"Phase fails": path}
     assert SessionConfig(**load_preset(path)) == config

@@ -56,8 +56,8 @@ def test_the_line_of_an_error_becomes_a_sentence(line: str, said: str) -> None:
 
 
 def test_what_is_wrong_can_be_told_without_the_advice() -> None:
-    line = "no output device was found; connect one, or run without one: --clock realtime"
-    assert state_texts.what_is_wrong(line) == "No output device was found."
+    line = "no output device was found; connect one, or run without one: --clock timer"
+    assert state_texts.problem_only(line) == "No output device was found."
 
 
 def test_sample_rate_is_in_kilohertz_without_needless_zeros() -> None:

@@ -9,11 +9,11 @@ from PySide6.QtWidgets import QComboBox, QSlider, QStyle, QStyleOptionSlider, QW
 
 from gui.widgets.parameter_row import ParameterRow
 
-PATIENCE_MS = 30_000
+TIMEOUT_MS = 30_000
 """Far beyond what any move takes, for a loaded machine."""
 
 
-class Hands:
+class UserInput:
     """On the window that has the keyboard; it lives on while they move."""
 
     def __init__(self, qtbot: Any) -> None:
@@ -30,18 +30,18 @@ class Hands:
     def type_in(self, row: ParameterRow, number: float) -> None:
         """Write `number` over what the row's box says."""
         self.click(row.box)
-        self._qtbot.waitUntil(row.box.lineEdit().hasFocus, timeout=PATIENCE_MS)
+        self._qtbot.waitUntil(row.box.lineEdit().hasFocus, timeout=TIMEOUT_MS)
         self.press("ctrl+a")
         self._do("type", str(number))
         self.press("Return")
-        self._qtbot.waitUntil(lambda: row.box.value() == number, timeout=PATIENCE_MS)
+        self._qtbot.waitUntil(lambda: row.box.value() == number, timeout=TIMEOUT_MS)
 
     def choose(self, menu: QComboBox, text: str) -> None:
         """Open `menu`, go to the entry `text`, and take it."""
         self.click(menu)
-        self._qtbot.waitUntil(menu.view().isVisible, timeout=PATIENCE_MS)
+        self._qtbot.waitUntil(menu.view().isVisible, timeout=TIMEOUT_MS)
         self.press("Home", *["Down"] * menu.findText(text), "Return")
-        self._qtbot.waitUntil(lambda: not menu.view().isVisible(), timeout=PATIENCE_MS)
+        self._qtbot.waitUntil(lambda: not menu.view().isVisible(), timeout=TIMEOUT_MS)
         assert menu.currentText() == text
 
     def drag(self, slider: QSlider, steps: Sequence[int], pause_s: float = 0.0) -> None:
@@ -49,11 +49,11 @@ class Hands:
         handle = handle_of(slider)
         moves = [word for x in steps for word in (*_move(slider, handle + QPoint(x, 0)), "sleep", str(pause_s))]
         self._do(*_move(slider, handle), "mousedown", "1", *moves, "mouseup", "1")
-        self._qtbot.waitUntil(lambda: not slider.isSliderDown() and handle_of(slider) != handle, timeout=PATIENCE_MS)
+        self._qtbot.waitUntil(lambda: not slider.isSliderDown() and handle_of(slider) != handle, timeout=TIMEOUT_MS)
 
     def _do(self, *words: str) -> None:
         process = subprocess.Popen(["xdotool", *words])
-        self._qtbot.waitUntil(lambda: process.poll() is not None, timeout=PATIENCE_MS)
+        self._qtbot.waitUntil(lambda: process.poll() is not None, timeout=TIMEOUT_MS)
         assert process.returncode == 0
 
 

@@ -2,10 +2,10 @@
 
 import functools
 
-from rtgain.lessons.experiments.experiment import Exhibits, exhibits_of
+from rtgain.lessons.experiments.experiment import ExperimentResult, run_experiment
 
 
 @functools.cache
-def experiment(name: str) -> Exhibits:
+def experiment(name: str) -> ExperimentResult:
     """What the experiment of the lesson of that name comes to at seed 0."""
-    return exhibits_of(name, 0)
+    return run_experiment(name, 0)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.commands import rtgain
 
-NAME = "loss-that-cannot-hear"
+NAME = "waveform-loss"
 
 
 @pytest.fixture(scope="module")
@@ -82,11 +82,11 @@ def test_the_film_moves_in_both_formats(exported: list[Path]) -> None:
 def test_an_unknown_lesson_is_refused_in_one_line() -> None:
     ran = rtgain("lesson", "violin")
     assert ran.returncode == 2
-    assert ran.stderr.startswith("rtgain: lesson: 'violin' is none of 1 to 7, gain-that-learns, ")
+    assert ran.stderr.startswith("rtgain: lesson: 'violin' is none of 1 to 7, gradient-descent, ")
     assert ran.stderr.count("\n") == 1
 
 
 def test_without_a_name_the_lessons_are_listed() -> None:
     ran = rtgain("lesson")
-    assert re.findall(r"^(\d)  (\S+)", ran.stdout, re.M)[0] == ("1", "gain-that-learns")
+    assert re.findall(r"^(\d)  (\S+)", ran.stdout, re.M)[0] == ("1", "gradient-descent")
     assert len(ran.stdout.splitlines()) == 7

@@ -1,4 +1,4 @@
-"""Every curve of every figure and animation is drawn as its signal is drawn everywhere (`rtgain.output.curve_styles`)."""
+"""Every curve of every figure and animation has the style of its signal (`rtgain.output.curve_styles`)."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.lesson import Lesson
-from rtgain.output.curve_styles import CURVES, REFERENCE
+from rtgain.output.curve_styles import CURVE_STYLES, REFERENCE
 from rtgain.output.figures import LEGEND
-from tests.figure_checks import hides_a_curve
+from tests.figure_checks import legend_overlaps_curve
 from tests.lessons.conftest import experiment
 
-CALLED = {curve.label: curve for curve in CURVES} | {"true gain": REFERENCE, "true corner": REFERENCE}
+CALLED = {curve.label: curve for curve in CURVE_STYLES} | {"true gain": REFERENCE, "true corner": REFERENCE}
 """Which curve a label of a figure names."""
 
 
@@ -30,7 +30,7 @@ def look(line: Any) -> tuple[str, tuple[float, ...]]:
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_every_line_is_one_of_ours_and_the_one_that_its_label_names(lesson: Lesson) -> None:
-    known = {(curve.light, curve.dash) for curve in CURVES}
+    known = {(curve.light, curve.dash) for curve in CURVE_STYLES}
     for name, figure in figures(lesson).items():
         lines = [line for axes in figure.axes for line in axes.lines]
         assert lines, name
@@ -53,12 +53,12 @@ def test_no_two_lines_of_one_panel_that_mean_different_things_look_alike(lesson:
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_no_legend_lies_over_a_curve(lesson: Lesson) -> None:
-    assert [name for name, figure in figures(lesson).items() if hides_a_curve(figure)] == []
+    assert [name for name, figure in figures(lesson).items() if legend_overlaps_curve(figure)] == []
 
 
 def test_a_legend_shows_the_dashes_of_every_curve() -> None:
     """More than one round of them, at 10 points a letter and lines 1.2 points wide."""
-    for curve in CURVES:
+    for curve in CURVE_STYLES:
         assert 1.2 * (sum(curve.dash) + 0.5 * sum(curve.dash[:1])) <= 10 * LEGEND["handlelength"], curve.label
 
 

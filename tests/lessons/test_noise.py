@@ -8,7 +8,7 @@ from scipy.stats import ncx2
 
 from rtgain.audio.sources.demo import DemoSource
 from rtgain.lessons.catalogue import LESSONS
-from rtgain.lessons.experiments.experiment import exhibits_of
+from rtgain.lessons.experiments.experiment import run_experiment
 from rtgain.lessons.experiments.real_signals import EXCERPTS, RATE, TURN_S
 from tests.lessons.conftest import experiment
 
@@ -53,7 +53,7 @@ def test_noise_draws_the_plain_loss_up_as_far_as_rice_has_it(below_db: int) -> N
 
 
 def test_the_seed_draws_the_noise_that_is_heard_and_that_all_losses_hear() -> None:
-    drawn, another = experiment(LESSON.name), exhibits_of(LESSON.name, 1)
+    drawn, another = experiment(LESSON.name), run_experiment(LESSON.name, 1)
     assert not np.array_equal(drawn.sounds["noisy"].samples, another.sounds["noisy"].samples)
     np.testing.assert_array_equal(drawn.sounds["target"].samples, another.sounds["target"].samples)
     for number in ("ours_10_db", "plain_10_db", "speech_20_db"):

@@ -6,15 +6,15 @@ import string
 import pytest
 
 from rtgain.lessons.catalogue import LESSONS
-from rtgain.lessons.experiments.experiment import Exhibits
+from rtgain.lessons.experiments.experiment import ExperimentResult
 from rtgain.lessons.lesson import Lesson
-from rtgain.lessons.stored_results import measured_numbers
+from rtgain.lessons.stored_results import stored_numbers
 from rtgain.lessons.text_templates import fill
 from tests.lessons.conftest import experiment
 
 
 @pytest.fixture(scope="module", params=LESSONS, ids=lambda lesson: lesson.name)
-def measured(request: pytest.FixtureRequest) -> tuple[Lesson, Exhibits]:
+def measured(request: pytest.FixtureRequest) -> tuple[Lesson, ExperimentResult]:
     return request.param, experiment(request.param.name)
 
 
@@ -27,9 +27,9 @@ def texts(lesson: Lesson) -> list[str]:
     return found
 
 
-def test_the_windows_numbers_are_those_of_a_fresh_run(measured: tuple[Lesson, Exhibits]) -> None:
+def test_the_windows_numbers_are_those_of_a_fresh_run(measured: tuple[Lesson, ExperimentResult]) -> None:
     lesson, exhibits = measured
-    kept = measured_numbers(lesson.name)
+    kept = stored_numbers(lesson.name)
     for text in texts(lesson):
         # What differs in the sixteenth digit only, a difference that is nothing, is no number that is read.
         if any(name in ("normalized_gap", "flat", "sign_gap") for _, name, *_ in string.Formatter().parse(text)):
@@ -37,26 +37,26 @@ def test_the_windows_numbers_are_those_of_a_fresh_run(measured: tuple[Lesson, Ex
         assert fill(text, kept) == fill(text, exhibits.numbers)
 
 
-def test_every_finding_holds(measured: tuple[Lesson, Exhibits]) -> None:
+def test_every_finding_holds(measured: tuple[Lesson, ExperimentResult]) -> None:
     lesson, exhibits = measured
     findings = [finding for step in lesson.steps for finding in step.finds]
     assert findings
     assert [finding for finding in findings if not finding.holds(exhibits.numbers)] == []
 
 
-def test_what_the_steps_show_is_what_is_made(measured: tuple[Lesson, Exhibits]) -> None:
+def test_what_the_steps_show_is_what_is_made(measured: tuple[Lesson, ExperimentResult]) -> None:
     lesson, exhibits = measured
     assert {name for step in lesson.steps for name in step.figures} == set(exhibits.figures)
     assert {name for step in lesson.steps for name in step.sounds} == set(exhibits.sounds)
     assert sum(bool(step.animation) for step in lesson.steps) == 1
 
 
-def test_no_sound_is_beyond_full_scale(measured: tuple[Lesson, Exhibits]) -> None:
+def test_no_sound_is_beyond_full_scale(measured: tuple[Lesson, ExperimentResult]) -> None:
     assert all(abs(sound.samples).max() <= 1.0 for sound in measured[1].sounds.values())
 
 
 def test_every_finding_is_a_sentence_of_its_own_and_no_minus_says_what_a_word_says_too(
-    measured: tuple[Lesson, Exhibits],
+    measured: tuple[Lesson, ExperimentResult],
 ) -> None:
     lesson, exhibits = measured
     findings = [fill(finding.text, exhibits.numbers) for step in lesson.steps for finding in step.finds]

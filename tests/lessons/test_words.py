@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rtgain.config.labels import in_words
+from rtgain.config.labels import describe_controls
 from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.lesson import Step
 
@@ -60,7 +60,7 @@ def in_order() -> Iterator[tuple[str, str]]:
 
 def panel_of(step: Step) -> str:
     """All that the Learn panel says of a step."""
-    moved = in_words({name: value for name, value in step.settings.items() if name in step.controls})
+    moved = describe_controls({name: value for name, value in step.settings.items() if name in step.controls})
     return "\n".join([step.title, step.text, step.watch, step.listen, moved, *map(str, step.expects)])
 
 

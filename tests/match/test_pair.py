@@ -14,9 +14,9 @@ from rtgain.errors import InputError
 from rtgain.match.figure import match_figure
 from rtgain.match.pair import match_pair
 from rtgain.match.render import fractional_delay
-from rtgain.match.result import Match
+from rtgain.match.result import MatchResult
 from tests.commands import rtgain
-from tests.figure_checks import hides_a_curve
+from tests.figure_checks import legend_overlaps_curve
 from tests.match.recordings import RATE, demo, write
 
 KEYS = (
@@ -35,7 +35,7 @@ def dry(tmp_path: Path, music: np.ndarray) -> Path:
     return write(tmp_path / "dry.wav", music)
 
 
-def matched(dry: Path, target: np.ndarray, sample_rate: int = RATE, record: Path | None = None) -> Match:
+def matched(dry: Path, target: np.ndarray, sample_rate: int = RATE, record: Path | None = None) -> MatchResult:
     return match_pair(dry, write(dry.with_name("target.wav"), target, sample_rate), record).match
 
 
@@ -135,7 +135,7 @@ def test_clipped_passages_do_not_count(dry, music):
 
 def test_no_legend_of_the_figure_lies_over_a_curve(dry, music):
     target = write(dry.with_name("target.wav"), 0.5 * music)
-    assert not hides_a_curve(match_figure(match_pair(dry, target), dry, target))
+    assert not legend_overlaps_curve(match_figure(match_pair(dry, target), dry, target))
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.25, 0.5, 0.9])

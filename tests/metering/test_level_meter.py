@@ -7,7 +7,7 @@ import numpy as np
 import pyloudnorm
 import pytest
 
-from rtgain.audio.engine.shared_memory import LOUDNESS, EngineMemory
+from rtgain.audio.engine.shared_memory import LOUDNESS, EngineSharedMemory
 from rtgain.audio.sources.synthetic import PinkSource
 from rtgain.metering.level_meter import LevelMeters
 from rtgain.metering.loudness import MomentaryLoudness
@@ -16,23 +16,23 @@ RATE = 48_000
 
 
 @pytest.fixture
-def memory() -> Iterator[EngineMemory]:
-    with EngineMemory.create(RATE) as memory:
+def memory() -> Iterator[EngineSharedMemory]:
+    with EngineSharedMemory.create(RATE) as memory:
         yield memory
 
 
-def play(memory: EngineMemory, dry: np.ndarray, gain: float = 0.5) -> None:
+def play(memory: EngineSharedMemory, dry: np.ndarray, gain: float = 0.5) -> None:
     memory.audio.write(np.stack([dry, gain * dry, 0.0 * dry, np.full(len(dry), gain)]).astype(np.float32))
 
 
-def test_before_any_sound_nothing_is_known(memory: EngineMemory) -> None:
+def test_before_any_sound_nothing_is_known(memory: EngineSharedMemory) -> None:
     for level in LevelMeters(memory).levels().values():
         assert math.isnan(level.peak_dbfs)
         assert math.isnan(level.rms_dbfs)
         assert math.isnan(level.lufs)
 
 
-def test_a_sine_has_its_peak_and_3_db_less_in_rms_and_silence_nothing(memory: EngineMemory) -> None:
+def test_a_sine_has_its_peak_and_3_db_less_in_rms_and_silence_nothing(memory: EngineSharedMemory) -> None:
     meters = LevelMeters(memory)
     play(memory, np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE))
     levels = meters.levels()
@@ -45,7 +45,7 @@ def test_a_sine_has_its_peak_and_3_db_less_in_rms_and_silence_nothing(memory: En
 
 @pytest.mark.parametrize(("estimate", "left_dbfs"), [(0.4, -20.0), (0.6, -20.0), (0.5, -math.inf), (-0.5, 0.0)])
 def test_the_difference_is_what_matching_leaves_of_the_target(
-    memory: EngineMemory, estimate: float, left_dbfs: float
+    memory: EngineSharedMemory, estimate: float, left_dbfs: float
 ) -> None:
     meters = LevelMeters(memory)
     dry = np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE)
@@ -55,7 +55,7 @@ def test_the_difference_is_what_matching_leaves_of_the_target(
     assert level.rms_dbfs == pytest.approx(left_dbfs - 3.01, abs=0.01)
 
 
-def test_a_peak_is_shown_once_and_rms_forgets_after_300_ms(memory: EngineMemory) -> None:
+def test_a_peak_is_shown_once_and_rms_forgets_after_300_ms(memory: EngineSharedMemory) -> None:
     meters = LevelMeters(memory)
     play(memory, np.array([0.8]))
     play(memory, np.full(100, 0.1))
@@ -68,7 +68,7 @@ def test_a_peak_is_shown_once_and_rms_forgets_after_300_ms(memory: EngineMemory)
     assert meters.levels()["dry"].rms_dbfs == pytest.approx(-20.0, abs=1e-4)
 
 
-def test_levels_stand_while_nothing_comes_and_survive_a_ring_that_overflowed(memory: EngineMemory) -> None:
+def test_levels_stand_while_nothing_comes_and_survive_a_ring_that_overflowed(memory: EngineSharedMemory) -> None:
     meters = LevelMeters(memory)
     play(memory, np.full(RATE, 0.1))
     first = meters.levels()
@@ -78,7 +78,7 @@ def test_levels_stand_while_nothing_comes_and_survive_a_ring_that_overflowed(mem
     assert meters.levels()["dry"].peak_dbfs == pytest.approx(-40.0, abs=1e-3)
 
 
-def test_loudness_is_read_off_the_shared_record(memory: EngineMemory) -> None:
+def test_loudness_is_read_off_the_shared_record(memory: EngineSharedMemory) -> None:
     meters = LevelMeters(memory)
     for field, lufs in zip(LOUDNESS, (-20.0, -26.0, -math.inf, -40.0), strict=True):
         memory.control[field] = lufs

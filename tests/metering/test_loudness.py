@@ -14,7 +14,7 @@ from rtgain.metering import loudness
 @pytest.mark.parametrize("channels", [1, 2, 5])
 @pytest.mark.parametrize("sample_rate", [8000, 11025])
 def test_a_long_file_has_the_loudness_of_the_reference_implementation(tmp_path, monkeypatch, sample_rate, channels):
-    monkeypatch.setattr(loudness, "PIECE_S", 5)
+    monkeypatch.setattr(loudness, "CHUNK_S", 5)
     noise = [PinkSource(sample_rate, seed=seed).read(23 * sample_rate + 777)[0] for seed in range(channels)]
     loud = np.where(np.arange(len(noise[0])) // (4 * sample_rate) % 2, 1.0, 0.03)
     samples = (np.stack(noise, axis=1) * loud[:, None]).astype(np.float32)

@@ -3,18 +3,20 @@
 import numpy as np
 import pytest
 
-from rtgain.audio.engine.ring_buffer import Ring
+from rtgain.audio.engine.ring_buffer import RingBuffer
 from rtgain.audio.engine.shared_memory import AUDIO_ROWS, DRY, MATCHED, TARGET
-from rtgain.metering.scope_capture import BINS, newest_scope
+from rtgain.metering.scope_capture import BINS, capture_scope
 
 RATE, WINDOW = 48_000, 4096
 TONE_HZ = 128 * RATE / WINDOW
 """On a line of the spectrum, where a Hann window loses nothing."""
 
 
-def ring_of(rows: np.ndarray) -> Ring:
+def ring_of(rows: np.ndarray) -> RingBuffer:
     capacity = 8192
-    ring = Ring(memoryview(bytearray(Ring.nbytes(len(rows), capacity, np.float32))), len(rows), capacity, np.float32)
+    ring = RingBuffer(
+        memoryview(bytearray(RingBuffer.nbytes(len(rows), capacity, np.float32))), len(rows), capacity, np.float32
+    )
     ring.write(rows.astype(np.float32))
     return ring
 
@@ -24,12 +26,12 @@ def tone(frames: int, *, hz: float = TONE_HZ) -> np.ndarray:
 
 
 def test_there_is_nothing_to_see_before_a_whole_window() -> None:
-    assert newest_scope(ring_of(np.zeros((len(AUDIO_ROWS), WINDOW - 1))), WINDOW, RATE) is None
+    assert capture_scope(ring_of(np.zeros((len(AUDIO_ROWS), WINDOW - 1))), WINDOW, RATE) is None
 
 
 def test_the_newest_window_is_shown_row_by_row() -> None:
     rows = np.random.default_rng(0).standard_normal((len(AUDIO_ROWS), 6000)).astype(np.float32)
-    scope = newest_scope(ring_of(rows), WINDOW, RATE)
+    scope = capture_scope(ring_of(rows), WINDOW, RATE)
     assert scope is not None
     for signal, row in ((scope.dry, DRY), (scope.target, TARGET), (scope.matched, MATCHED)):
         np.testing.assert_array_equal(signal, rows[row, -WINDOW:])
@@ -37,9 +39,9 @@ def test_the_newest_window_is_shown_row_by_row() -> None:
 
 @pytest.mark.parametrize(("window", "rate"), [(4096, 48_000), (64, 8_000), (65_536, 44_100), (512, 192_000)])
 def test_bins_are_few_ascend_and_reach_from_20_hz_to_nyquist(window: int, rate: int) -> None:
-    ring = Ring(memoryview(bytearray(Ring.nbytes(4, 2 * window, np.float32))), 4, 2 * window, np.float32)
+    ring = RingBuffer(memoryview(bytearray(RingBuffer.nbytes(4, 2 * window, np.float32))), 4, 2 * window, np.float32)
     ring.write(np.zeros((4, window), np.float32))
-    scope = newest_scope(ring, window, rate)
+    scope = capture_scope(ring, window, rate)
     assert scope is not None
     assert len(scope.frequency_hz) == len(scope.dry_db) <= BINS
     assert np.all(np.diff(scope.frequency_hz) > 0)
@@ -50,7 +52,7 @@ def test_bins_are_few_ascend_and_reach_from_20_hz_to_nyquist(window: int, rate: 
 
 def test_a_sine_of_full_scale_is_at_0_db_and_its_copies_at_their_levels() -> None:
     sine = tone(WINDOW)
-    scope = newest_scope(ring_of(np.stack([sine, 0.1 * sine, 0.0 * sine, sine])), WINDOW, RATE)
+    scope = capture_scope(ring_of(np.stack([sine, 0.1 * sine, 0.0 * sine, sine])), WINDOW, RATE)
     assert scope is not None
     peak = int(np.argmax(scope.dry_db))
     assert scope.dry_db[peak] == pytest.approx(0.0, abs=0.001)
@@ -62,7 +64,7 @@ def test_a_sine_of_full_scale_is_at_0_db_and_its_copies_at_their_levels() -> Non
 def test_no_line_of_the_spectrum_is_lost_in_a_bin() -> None:
     """Wherever a sine of −6 dB lies, some bin shows it: 1.42 dB less between two lines (Harris, 1978, table 1)."""
     for hz in np.geomspace(30, 23_000, 41):
-        scope = newest_scope(ring_of(np.stack([0.5 * tone(WINDOW, hz=hz)] * 4)), WINDOW, RATE)
+        scope = capture_scope(ring_of(np.stack([0.5 * tone(WINDOW, hz=hz)] * 4)), WINDOW, RATE)
         assert scope is not None
         assert -6.03 - 1.45 <= scope.dry_db.max() <= -5.9
         assert scope.frequency_hz[np.argmax(scope.dry_db)] == pytest.approx(hz, rel=0.02, abs=RATE / WINDOW)

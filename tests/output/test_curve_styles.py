@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rtgain.output.curve_styles import CURVES, DARK_BACKGROUND, LIGHT_BACKGROUND
+from rtgain.output.curve_styles import CURVE_STYLES, DARK_BACKGROUND, LIGHT_BACKGROUND
 
 # How the three kinds of dichromats see linear RGB: G. M. Machado et al., "A Physiologically-based Model for
 # Simulation of Color Vision Deficiency", IEEE TVCG 15 (2009), severity 1.0.
@@ -55,20 +55,20 @@ def lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
 @pytest.mark.parametrize("dark", [False, True])
 def test_every_line_stands_out_from_its_background(dark: bool) -> None:
     background = DARK_BACKGROUND if dark else LIGHT_BACKGROUND
-    for curve in CURVES:
+    for curve in CURVE_STYLES:
         assert contrast(curve.color(dark=dark), background) >= 3, curve.label
 
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("sight", SIGHT)
 def test_no_two_lines_look_alike_to_any_eye(sight: str, dark: bool) -> None:
-    seen = {curve.label: lab(np.array(SIGHT[sight]) @ linear(curve.color(dark=dark))) for curve in CURVES}
+    seen = {curve.label: lab(np.array(SIGHT[sight]) @ linear(curve.color(dark=dark))) for curve in CURVE_STYLES}
     for one, other in itertools.combinations(seen, 2):
         assert np.linalg.norm(seen[one] - seen[other]) > 10, (one, other)
 
 
 def test_no_two_lines_share_a_style() -> None:
-    assert len({curve.dash for curve in CURVES}) == len(CURVES)
+    assert len({curve.dash for curve in CURVE_STYLES}) == len(CURVE_STYLES)
 
 
 def test_style_needs_neither_torch_nor_qt() -> None:

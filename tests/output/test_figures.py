@@ -7,15 +7,15 @@ import pytest
 
 from rtgain.config.session_config import SessionConfig
 from rtgain.output.figures import gain_figure
-from rtgain.output.session_export import Report
+from rtgain.output.session_export import SessionExport
 from rtgain.records.history import History, Summary
 from rtgain.session.session import Session
-from tests.figure_checks import hides_a_curve
+from tests.figure_checks import legend_overlaps_curve
 
 
-def report(gain_db: float) -> Report:
+def report(gain_db: float) -> SessionExport:
     config = SessionConfig(input="sine", gain_db=gain_db, optimizer="SGD", lr=0.01, steps=1, duration=3.0)
-    with Session(config, clock="fast") as session:
+    with Session(config, clock="offline") as session:
         session.start()
         while not session.ended:
             session.advance()
@@ -26,7 +26,7 @@ def report(gain_db: float) -> Report:
 @pytest.mark.parametrize("gain_db", [-20.0, 6.0])
 def test_no_legend_lies_over_a_curve(gain_db: float) -> None:
     made = report(gain_db)
-    assert not hides_a_curve(gain_figure(made.history, made.summary))
+    assert not legend_overlaps_curve(gain_figure(made.history, made.summary))
 
 
 def test_a_reference_that_is_not_known_leaves_no_name_and_no_empty_panel() -> None:

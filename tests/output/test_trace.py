@@ -18,8 +18,8 @@ from rtgain.errors import InputError
 from rtgain.output.csv_writer import CSV_COLUMNS, CsvWriter, csv_row
 from rtgain.records.estimate import Estimate, State
 from rtgain.records.history import GAP_S, History, Summary
-from rtgain.session.estimate_history import HISTORY_S, KEPT, Trace
-from rtgain.system.atomic_write import write_whole
+from rtgain.session.estimate_history import HISTORY_S, MAX_ESTIMATES, EstimateHistory
+from rtgain.system.atomic_write import write_atomic
 
 RATE = 48_000
 HOP = 1024
@@ -44,9 +44,9 @@ ESTIMATE = Estimate(
 )
 
 
-def trace_of(*errors_db: float, state: State = State.TRACKING) -> Trace:
+def trace_of(*errors_db: float, state: State = State.TRACKING) -> EstimateHistory:
     """A trace of estimates a hop apart, the first at 0 s, so far off the reference."""
-    trace = Trace(RATE)
+    trace = EstimateHistory(RATE)
     for number, error_db in enumerate(errors_db):
         trace.add(
             replace(ESTIMATE, center_frame=float(number * HOP), gain_est_db=-12.0 + error_db, steps=2, state=state)
@@ -68,7 +68,7 @@ def test_rmse_is_over_the_estimates_that_track_and_have_a_reference() -> None:
 @pytest.mark.parametrize("state", [state for state in State if state is not State.TRACKING])
 def test_without_a_tracking_estimate_there_is_no_rmse(state: State) -> None:
     assert trace_of(0.1, 0.2, state=state).rmse_db is None
-    assert Trace(RATE).rmse_db is None
+    assert EstimateHistory(RATE).rmse_db is None
 
 
 @pytest.mark.parametrize(
@@ -90,25 +90,27 @@ def test_settled_is_from_when_on_all_are_within_a_tenth_of_a_decibel(
 
 
 def test_what_is_kept_takes_constant_memory_unless_all_is_wanted() -> None:
-    recent, whole = Trace(RATE), Trace(RATE, whole=True)
-    for number in range(2 * KEPT + 500):
+    recent, whole = EstimateHistory(RATE), EstimateHistory(RATE, whole=True)
+    for number in range(2 * MAX_ESTIMATES + 500):
         for trace in (recent, whole):
             trace.add(replace(ESTIMATE, center_frame=float(number * HOP)))
     history = recent.history()
-    assert len(history.time_s) == len(recent.kept()) == KEPT
-    assert len(whole.history().time_s) == len(whole.kept()) == 2 * KEPT + 500
-    np.testing.assert_array_equal(whole.history().time_s[-KEPT:], history.time_s)
+    assert len(history.time_s) == len(recent.to_array()) == MAX_ESTIMATES
+    assert len(whole.history().time_s) == len(whole.to_array()) == 2 * MAX_ESTIMATES + 500
+    np.testing.assert_array_equal(whole.history().time_s[-MAX_ESTIMATES:], history.time_s)
     assert np.all(np.diff(history.time_s) > 0)
-    assert Estimate.from_row(recent.kept()[-1]) == replace(ESTIMATE, center_frame=float((2 * KEPT + 499) * HOP))
+    assert Estimate.from_row(recent.to_array()[-1]) == replace(
+        ESTIMATE, center_frame=float((2 * MAX_ESTIMATES + 499) * HOP)
+    )
     last = [column[-1] for column in vars(history).values()]
-    assert last == [(2 * KEPT + 499) * HOP / RATE, -12.0, -11.9, -12.0000004, 0.25, 1 / 3, -12.1, 0.2]
+    assert last == [(2 * MAX_ESTIMATES + 499) * HOP / RATE, -12.0, -11.9, -12.0000004, 0.25, 1 / 3, -12.1, 0.2]
     shown = recent.history(HISTORY_S).time_s
     assert shown[-1] - shown[0] == pytest.approx(HISTORY_S, abs=HOP / RATE)
     np.testing.assert_array_equal(shown, history.time_s[-len(shown) :])
 
 
 def test_history_of_nothing_is_eight_empty_columns() -> None:
-    assert [column.shape for column in vars(Trace(RATE).history()).values()] == [(0,)] * 8
+    assert [column.shape for column in vars(EstimateHistory(RATE).history()).values()] == [(0,)] * 8
 
 
 # --- gaps -----------------------------------------------------------------------------------------
@@ -136,7 +138,7 @@ def history_at(*time_s: float) -> History:
 )
 def test_a_gap_is_longer_than_the_shorter_of_its_neighbors(time_s: tuple[float, ...], breaks_s: list[float]) -> None:
     history = history_at(*time_s)
-    parted = history.parted()
+    parted = history.with_gap_markers()
     added = np.isin(parted.time_s, time_s, invert=True)
     assert parted.time_s[added] == pytest.approx(breaks_s)
     assert np.all(np.diff(parted.time_s) > 0)
@@ -227,7 +229,7 @@ def test_a_reader_that_has_gone_is_no_mistake_in_the_input() -> None:
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "s.json"
     path.write_bytes(b"the old one, which is longer")
-    write_whole(path, b"new")
+    write_atomic(path, b"new")
     assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -239,7 +241,7 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(tmp_path: Path
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(InputError, match=r"s\.json: cannot be written \(.+\); choose another place or make room"):
-            write_whole(path, bytes(1001))
+            write_atomic(path, bytes(1001))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert path.read_bytes() == b"old"
@@ -259,8 +261,8 @@ def test_what_is_half_written_has_a_name_that_cannot_be_guessed_and_is_no_link(
     trap = tmp_path / ".rtgain-first.part"
     trap.symlink_to(victim)
     with pytest.raises(InputError, match="File exists"):
-        write_whole(tmp_path / "s.json", b"new")
-    write_whole(tmp_path / "s.json", b"new")
+        write_atomic(tmp_path / "s.json", b"new")
+    write_atomic(tmp_path / "s.json", b"new")
     assert victim.read_bytes() == b"mine"
     assert (tmp_path / "s.json").read_bytes() == b"new"
 
@@ -269,7 +271,7 @@ def test_what_is_half_written_has_a_name_that_cannot_be_guessed_and_is_no_link(
 def test_a_place_that_cannot_be_is_named(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     with pytest.raises(InputError) as caught:
-        write_whole(path, b"new")
+        write_atomic(path, b"new")
     assert str(caught.value).startswith(f"{path}: cannot be written (")
     assert list(tmp_path.iterdir()) == []
 
@@ -279,7 +281,7 @@ def test_a_link_goes_on_leading_to_the_file(tmp_path: Path) -> None:
     link = tmp_path / "s.json"
     link.symlink_to("real/s.json")
     for content in (b"first", b"second"):
-        write_whole(link, content)
+        write_atomic(link, content)
         assert link.is_symlink()
         assert (tmp_path / "real" / "s.json").read_bytes() == content
 
@@ -287,7 +289,7 @@ def test_a_link_goes_on_leading_to_the_file(tmp_path: Path) -> None:
 def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
     path = tmp_path / "s.json"
     os.mkfifo(path)
-    writing = threading.Thread(target=write_whole, args=(path, b"new"))
+    writing = threading.Thread(target=write_atomic, args=(path, b"new"))
     writing.start()
     assert path.read_bytes() == b"new"
     writing.join()

@@ -13,9 +13,9 @@ from rtgain.audio.sources.demo import LOOP_S, DemoSource
 from rtgain.bench.servers import JackServer
 from rtgain.cli.main import main
 from rtgain.config.presets import load_preset, preset_text
-from rtgain.config.session_config import session_config
+from rtgain.config.session_config import make_session_config
 from tests.commands import start_rtgain
-from tests.jack_client import JackTape, first_lag
+from tests.jack_client import JackTestClient, first_lag
 from tests.polling import until
 
 RATE = 48_000
@@ -64,19 +64,19 @@ def test_one_channel_of_a_file_can_be_the_dry_one(tmp_path: Path, channels: np.n
 
 
 def test_a_preset_carries_the_channels(tmp_path: Path) -> None:
-    config = session_config(input="a.wav", target="channel", dry_channel=3, target_channel=1)
+    config = make_session_config(input="a.wav", target="channel", dry_channel=3, target_channel=1)
     (tmp_path / "p.json").write_text(preset_text(config), encoding="utf-8")
-    assert session_config(**load_preset(tmp_path / "p.json")) == config
+    assert make_session_config(**load_preset(tmp_path / "p.json")) == config
 
 
 @pytest.mark.alone
 def test_any_two_inputs_of_a_device_are_dry_and_target(
     jack_server: JackServer, tmp_path: Path, channels: np.ndarray
 ) -> None:
-    with JackTape(jack_server, name="four", channels=4) as tape:
+    with JackTestClient(jack_server, name="four", channels=4) as tape:
         process = start_rtgain(
             *("run", "--headless", "--input", "mic", "--input-device", "four", "--output-device", "system"),
-            *("--target", "channel", "--dry-channel", "4", "--target-channel", "2", "--hear", "mute"),
+            *("--target", "channel", "--dry-channel", "4", "--target-channel", "2", "--monitor", "mute"),
             *("--duration", "13", "--json", tmp_path / "s.json"),
         )
         tape.play_and_record(channels, into="rtgain-.*:in_.*")
@@ -88,7 +88,7 @@ def test_any_two_inputs_of_a_device_are_dry_and_target(
 @pytest.mark.alone
 def test_what_returns_is_heard_on_the_input_that_was_chosen(jack_server: JackServer, tmp_path: Path) -> None:
     """The third output, which alone plays, is wired into the fourth input."""
-    with JackTape(jack_server, name="many", channels=4, outputs=3) as tape:
+    with JackTestClient(jack_server, name="many", channels=4, outputs=3) as tape:
         process = start_rtgain(
             *("run", "--headless", "--input", "demo", "--input-device", "many", "--output-device", "many"),
             *("--target", "return", "--target-channel", "4", "--output-channel", "3"),
@@ -103,15 +103,15 @@ def test_what_returns_is_heard_on_the_input_that_was_chosen(jack_server: JackSer
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("hear", ["dry", "matched"])
+@pytest.mark.parametrize("monitor", ["dry", "matched"])
 def test_what_is_heard_is_played_on_the_output_that_was_chosen_and_on_no_other(
-    jack_server: JackServer, tmp_path: Path, hear: str
+    jack_server: JackServer, tmp_path: Path, monitor: str
 ) -> None:
     """Nothing returns, so the matched sound keeps the gain of one that it begins with."""
-    with JackTape(jack_server, name="many", outputs=3) as tape:
+    with JackTestClient(jack_server, name="many", outputs=3) as tape:
         process = start_rtgain(
             *("run", "--headless", "--input", "demo", "--input-device", "many", "--output-device", "many"),
-            *("--target", "return", "--output-channel", "3", "--hear", hear, "--duration", "60"),
+            *("--target", "return", "--output-channel", "3", "--monitor", monitor, "--duration", "60"),
             *("--json", tmp_path / "s.json"),
         )
 
@@ -134,7 +134,7 @@ def test_what_is_heard_is_played_on_the_output_that_was_chosen_and_on_no_other(
 
 @pytest.mark.alone
 def test_a_channel_that_a_device_has_not_ends_the_run_with_one_line(jack_server: JackServer, tmp_path: Path) -> None:
-    with JackTape(jack_server, name="four", channels=4):
+    with JackTestClient(jack_server, name="four", channels=4):
         process = start_rtgain(
             *("run", "--headless", "--input", "mic", "--input-device", "four", "--dry-channel", "5"),
             *("--json", tmp_path / "s.json"),

@@ -18,15 +18,15 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.constants import CHUNK, CROSSFADE_S, SILENCE
-from rtgain.audio.jit import Record, array_at, compiled
+from rtgain.audio.constants import CHUNK_FRAMES, CROSSFADE_S, DENORMAL_LIMIT
+from rtgain.audio.jit import Record, array_at, realtime_jit
 
 ORDER_MAX = 8
 """Within 0.01 frames of what was asked for up to 0.6 of Nyquist. Delays under 8 frames do with less."""
 
-MAX_DELAY_S = 1.0
+DELAY_LINE_MAX_S = 1.0
 
-WHOLE = 1e-9
+INTEGER_DELAY_TOLERANCE = 1e-9
 """A delay nearer than this to a whole number of frames is that number."""
 
 HEAD = np.dtype(
@@ -49,15 +49,15 @@ DELAY = np.dtype(
         ("head", "i8"),  # which of the two is the newest
         ("fade_left", "i8"),
         ("fade_frames", "i8"),
-        ("old", "f8", (CHUNK,)),  # scratch: what the other head gives during a fade
+        ("old", "f8", (CHUNK_FRAMES,)),  # scratch: what the other head gives during a fade
     ]
 )
 
 
 def prepare_delay(state: NDArray[np.void], sample_rate: int) -> NDArray[np.float64]:
     """Set up a delay (dtype `DELAY`, one element). Returns its line: keep it alive."""
-    longest = math.ceil(MAX_DELAY_S * sample_rate)
-    line = np.zeros(1 << (longest + 2 * CHUNK).bit_length(), np.float64)
+    longest = math.ceil(DELAY_LINE_MAX_S * sample_rate)
+    line = np.zeros(1 << (longest + 2 * CHUNK_FRAMES).bit_length(), np.float64)
     state[...] = np.zeros((), DELAY)
     state["line"] = line.ctypes.data
     state["capacity"] = len(line)
@@ -66,7 +66,7 @@ def prepare_delay(state: NDArray[np.void], sample_rate: int) -> NDArray[np.float
     return line
 
 
-@compiled
+@realtime_jit
 def delay_block(
     state: Record, delay_frames: float, x: NDArray[np.float64], y: NDArray[np.float64], frames: int
 ) -> None:
@@ -80,7 +80,7 @@ def delay_block(
     for i in range(frames):
         line[(start + i) & mask] = x[i]
     state.frame += frames
-    delay_frames = min(max(delay_frames, 0.0), float(state.capacity - 2 * CHUNK))
+    delay_frames = min(max(delay_frames, 0.0), float(state.capacity - 2 * CHUNK_FRAMES))
     done = 0
     while done < frames:
         head = state.heads[state.head]
@@ -102,14 +102,14 @@ def delay_block(
         done += fading
 
 
-@compiled
+@realtime_jit
 def aim(head: Record, delay_frames: float, line: NDArray[np.float64], mask: int, frame: int) -> None:
     """Point a read head at `delay_frames`, ready to read `frame`."""
     nearest = math.floor(delay_frames + 0.5)
     head.delay_frames = delay_frames
     head.tap = nearest
     head.order = 0
-    if abs(delay_frames - nearest) < WHOLE:
+    if abs(delay_frames - nearest) < INTEGER_DELAY_TOLERANCE:
         return
     head.order = min(max(nearest, 1), ORDER_MAX)
     head.tap = max(nearest - head.order, 0)
@@ -121,7 +121,7 @@ def aim(head: Record, delay_frames: float, line: NDArray[np.float64], mask: int,
         head.past[(frame - k) & (ORDER_MAX - 1)] = line[(frame - k - nearest) & mask]
 
 
-@compiled
+@realtime_jit
 def thiran(order: int, delay_frames: float, a: NDArray[np.float64]) -> None:
     """Fill `a` with the denominator a_0 … a_order, then zeros, for a delay of more than order − 1 frames."""
     binomial = 1.0
@@ -134,7 +134,7 @@ def thiran(order: int, delay_frames: float, a: NDArray[np.float64]) -> None:
         binomial *= -(order - k) / (k + 1)
 
 
-@compiled
+@realtime_jit
 def read(head: Record, line: NDArray[np.float64], mask: int, start: int, y: NDArray[np.float64]) -> None:
     """Fill `y` with what the head gives from frame `start` on. It has to be asked for every frame in turn."""
     newest = start - head.tap
@@ -148,7 +148,7 @@ def read(head: Record, line: NDArray[np.float64], mask: int, start: int, y: NDAr
             value += head.feed_forward[k] * line[(newest + i - k) & mask]
         for k in range(ORDER_MAX, 0, -1):  # the newest last: the sum waits for that one alone
             value -= head.feedback[k] * head.past[(start + i - k) & (ORDER_MAX - 1)]
-        if abs(value) < SILENCE:
+        if abs(value) < DENORMAL_LIMIT:
             value = 0.0
         head.past[(start + i) & (ORDER_MAX - 1)] = value
         y[i] = value

@@ -5,34 +5,34 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.constants import CHUNK, GAIN_RAMP_S
+from rtgain.audio.constants import CHUNK_FRAMES, GAIN_RAMP_S
 from rtgain.audio.effects.delay_line import DELAY, delay_block, prepare_delay
 from rtgain.audio.effects.ramp import RAMP, prepare_ramp, ramp
-from rtgain.audio.jit import Record, array_at, compiled
+from rtgain.audio.jit import Record, array_at, realtime_jit
 
 GAIN_MAX = 1e6
 """Estimates beyond this (+120 dB) are not believed: the last one holds, as it does for NaN."""
 
-MATCH = np.dtype(
+MATCHED_PATH = np.dtype(
     [
         ("gain", "f8"),  # the last that was believed
         ("delay_frames", "f8"),
         ("gain_ramp", RAMP),
         ("delay", DELAY),
-        ("gains", "f8", (CHUNK,)),  # scratch
+        ("gains", "f8", (CHUNK_FRAMES,)),  # scratch
     ]
 )
 
 
-def prepare_match(state: NDArray[np.void], sample_rate: int) -> NDArray[np.float64]:
-    """Empty a match (dtype `MATCH`, one element): gain 1, no delay. Returns its line: keep it alive."""
-    state[...] = np.zeros((), MATCH)
+def init_matched_path(state: NDArray[np.void], sample_rate: int) -> NDArray[np.float64]:
+    """Empty a match (dtype `MATCHED_PATH`, one element): gain 1, no delay. Returns its line: keep it alive."""
+    state[...] = np.zeros((), MATCHED_PATH)
     state["gain"] = 1.0
     prepare_ramp(state["gain_ramp"], GAIN_RAMP_S, sample_rate)
     return prepare_delay(state["delay"], sample_rate)
 
 
-class Matcher:
+class MatchedPath:
     """Makes the matched signal of a dry signal given in order, with the estimate that holds for each piece.
 
     The kernel does the same while it runs, with the newest estimate there is. On the fast clock
@@ -40,8 +40,8 @@ class Matcher:
     """
 
     def __init__(self, sample_rate: int) -> None:
-        self._state = np.zeros(1, MATCH)
-        self._line = prepare_match(self._state, sample_rate)
+        self._state = np.zeros(1, MATCHED_PATH)
+        self._line = init_matched_path(self._state, sample_rate)
 
     def process(self, dry: NDArray[np.float32], *, gain: float, delay_frames: float = 0.0) -> NDArray[np.float32]:
         """gain · (dry delayed by `delay_frames`), shape (frames,). `dry` follows on what was given before.
@@ -53,24 +53,24 @@ class Matcher:
         return matched
 
 
-@compiled
+@realtime_jit
 def match(
     address: int, gain: float, delay_frames: float, dry: NDArray[np.float32], matched: NDArray[np.float32]
 ) -> None:
-    """`match_block` for any number of frames, in float32."""
-    state = array_at(address, 1, MATCH)[0]
-    chunk = np.empty(CHUNK)
-    for start in range(0, len(dry), CHUNK):
-        frames = min(CHUNK, len(dry) - start)
+    """`process_matched_block` for any number of frames, in float32."""
+    state = array_at(address, 1, MATCHED_PATH)[0]
+    chunk = np.empty(CHUNK_FRAMES)
+    for start in range(0, len(dry), CHUNK_FRAMES):
+        frames = min(CHUNK_FRAMES, len(dry) - start)
         for i in range(frames):
             chunk[i] = dry[start + i]
-        match_block(state, gain, delay_frames, chunk, chunk, frames)
+        process_matched_block(state, gain, delay_frames, chunk, chunk, frames)
         for i in range(frames):
             matched[start + i] = chunk[i]
 
 
-@compiled
-def match_block(
+@realtime_jit
+def process_matched_block(
     state: Record,
     gain: float,
     delay_frames: float,

@@ -5,10 +5,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.jit import compiled
+from rtgain.audio.jit import realtime_jit
 
 
-@compiled
+@realtime_jit
 def splitmix64(value: np.uint64) -> np.uint64:
     """A 64-bit hash (Steele, Lea and Flood 2014; Vigna's splitmix64.c) of the uint64 `value`."""
     z = value + np.uint64(0x9E3779B97F4A7C15)
@@ -17,7 +17,7 @@ def splitmix64(value: np.uint64) -> np.uint64:
     return z ^ (z >> np.uint64(31))
 
 
-@compiled
+@realtime_jit
 def gaussian(seed: np.uint64, frame: int) -> float:
     """A normally distributed number, mean 0, variance 1, by Box and Muller's transform of one hash."""
     bits = splitmix64(splitmix64(seed) + np.uint64(frame))
@@ -26,7 +26,7 @@ def gaussian(seed: np.uint64, frame: int) -> float:
     return math.sqrt(-2.0 * math.log(radius_uniform)) * math.cos(2.0 * math.pi * angle_uniform)
 
 
-@compiled
+@realtime_jit
 def add_noise(seed: np.uint64, frame: int, level_rms: NDArray[np.float64], y: NDArray[np.float64], frames: int) -> None:
     """Add noise of level_rms[:frames] to y[:frames], which starts at `frame`."""
     for i in range(frames):

@@ -1,10 +1,10 @@
 """Two all-pass filters whose outputs are 90 degrees apart, from 20 Hz up to 20 Hz below Nyquist.
 
-`lag` and `lead` have the magnitude of the input exactly, and `lead` is `lag` turned by +90 degrees:
-cos(φ)·lag + sin(φ)·lead is therefore `lag` turned by φ, at every frequency. An FIR Hilbert filter
+Outputs I (`in_phase`) and Q (`quadrature_phase`) have exactly the input's magnitude. Q is I rotated by +90 degrees:
+cos(φ)·I + sin(φ)·Q is therefore I rotated by φ, at every frequency. An FIR Hilbert filter
 would need some ten thousand taps to do this at 20 Hz; here it takes sixteen multiplications.
 
-Each filter is a cascade of eight sections (a − z⁻²) / (1 − a·z⁻²), and `lag` has one more z⁻¹. The
+Each filter is a cascade of eight sections (a − z⁻²) / (1 − a·z⁻²), and `in_phase` has one more z⁻¹. The
 sixteen `a` are those of an elliptic half-band filter (its poles turned by a quarter of the circle),
 in the closed form of Valenzuela and Constantinides, "Digital signal processing schemes for efficient
 interpolation and decimation", IEE Proc. G 130 (1983), as de Soras' hiir library has it, but with
@@ -16,8 +16,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.constants import SILENCE
-from rtgain.audio.jit import Record, compiled
+from rtgain.audio.constants import DENORMAL_LIMIT
+from rtgain.audio.jit import Record, realtime_jit
 
 LOWEST_HZ = 20.0
 
@@ -26,16 +26,16 @@ SECTIONS = 8
 
 QUADRATURE = np.dtype(
     [
-        ("coefficients", "f8", (SECTIONS, 2)),  # [:, 0] for lead, [:, 1] for lag
+        ("coefficients", "f8", (SECTIONS, 2)),  # [:, 0] for Q, [:, 1] for I
         ("past", "f8", (SECTIONS + 1, 2, 2)),  # [section, frame parity, filter]: signals two frames ago
-        ("input", "f8"),  # the frame before, which `lag` takes in now
+        ("input", "f8"),  # the frame before, which `in_phase` takes in now
         ("parity", "i8"),
     ]
 )
 
 
 def quadrature_coefficients(sample_rate: float) -> NDArray[np.float64]:
-    """The coefficients `a`, shape (SECTIONS, 2), between 0 and 1: column 0 for `lead`, column 1 for `lag`."""
+    """The coefficients `a`, shape (SECTIONS, 2), between 0 and 1: column 0 for Q, column 1 for I."""
     transition = 2 * LOWEST_HZ / sample_rate
     k = math.tan((1 - 2 * transition) * math.pi / 4) ** 2
     q = math.exp(-math.pi * _agm(1.0, math.sqrt(1 - k * k)) / _agm(1.0, k))
@@ -58,8 +58,8 @@ def _agm(a: float, b: float) -> float:
     return a
 
 
-@compiled
-def forget_quadrature(state: Record) -> None:
+@realtime_jit
+def reset_quadrature(state: Record) -> None:
     """Empty the filters."""
     state.input = 0.0
     state.parity = 0
@@ -70,27 +70,31 @@ def forget_quadrature(state: Record) -> None:
             past[section, parity, 1] = 0.0
 
 
-@compiled
+@realtime_jit
 def quadrature(
-    state: Record, x: NDArray[np.float64], lag: NDArray[np.float64], lead: NDArray[np.float64], frames: int
+    state: Record,
+    x: NDArray[np.float64],
+    in_phase: NDArray[np.float64],
+    quadrature_phase: NDArray[np.float64],
+    frames: int,
 ) -> None:
-    """Filter x[:frames] into `lag` and `lead`."""
+    """Filter x[:frames] into `in_phase` and `quadrature_phase`."""
     a = state.coefficients
     past = state.past
     for i in range(frames):
         parity = state.parity
-        lead_value, lag_value = x[i], state.input
+        q_value, i_value = x[i], state.input
         for section in range(SECTIONS):
             # y[n] = a (x[n] + y[n−2]) − x[n−2]; this section's output is the next one's input.
-            lead_next = a[section, 0] * (lead_value + past[section + 1, parity, 0]) - past[section, parity, 0]
-            lag_next = a[section, 1] * (lag_value + past[section + 1, parity, 1]) - past[section, parity, 1]
-            past[section, parity, 0] = lead_value
-            past[section, parity, 1] = lag_value
-            lead_value = lead_next if abs(lead_next) > SILENCE else 0.0
-            lag_value = lag_next if abs(lag_next) > SILENCE else 0.0
-        past[SECTIONS, parity, 0] = lead_value
-        past[SECTIONS, parity, 1] = lag_value
-        lead[i] = lead_value
-        lag[i] = lag_value
+            q_next = a[section, 0] * (q_value + past[section + 1, parity, 0]) - past[section, parity, 0]
+            i_next = a[section, 1] * (i_value + past[section + 1, parity, 1]) - past[section, parity, 1]
+            past[section, parity, 0] = q_value
+            past[section, parity, 1] = i_value
+            q_value = q_next if abs(q_next) > DENORMAL_LIMIT else 0.0
+            i_value = i_next if abs(i_next) > DENORMAL_LIMIT else 0.0
+        past[SECTIONS, parity, 0] = q_value
+        past[SECTIONS, parity, 1] = i_value
+        quadrature_phase[i] = q_value
+        in_phase[i] = i_value
         state.input = x[i]
         state.parity = 1 - parity

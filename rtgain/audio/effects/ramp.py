@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.jit import Record, compiled
+from rtgain.audio.jit import Record, realtime_jit
 
 RAMP = np.dtype(
     [
@@ -25,18 +25,18 @@ def prepare_ramp(state: NDArray[np.void], seconds: float, sample_rate: int) -> N
     state["frames"] = max(1, round(seconds * sample_rate))
 
 
-@compiled
+@realtime_jit
 def ramp(state: Record, target: float, values: NDArray[np.float64], frames: int) -> None:
     """Fill values[:frames] with `target`, led up to in a straight line when it has just changed."""
     changed = target != state.target and not math.isnan(state.target)
     state.target = target
     for i in range(frames):
         values[i] = target
-    glide(state, changed, values, frames)
+    decay_step_offset(state, changed, values, frames)
 
 
-@compiled
-def glide(state: Record, changed: bool, values: NDArray[np.float64], frames: int) -> None:
+@realtime_jit
+def decay_step_offset(state: Record, changed: bool, values: NDArray[np.float64], frames: int) -> None:
     """Add to values[:frames] what joins them to the values before: an offset that dies away linearly.
 
     `values` may themselves be moving. `changed` says that they now follow another course than in

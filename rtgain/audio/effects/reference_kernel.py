@@ -9,12 +9,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.constants import CHUNK, CROSSFADE_S, GAIN_RAMP_S
+from rtgain.audio.constants import CHUNK_FRAMES, CROSSFADE_S, GAIN_RAMP_S
 from rtgain.audio.effects.delay_line import DELAY, delay_block, prepare_delay
 from rtgain.audio.effects.noise import add_noise
-from rtgain.audio.effects.quadrature import QUADRATURE, forget_quadrature, quadrature, quadrature_coefficients
-from rtgain.audio.effects.ramp import RAMP, glide, prepare_ramp, ramp
-from rtgain.audio.jit import Record, array_at, compiled
+from rtgain.audio.effects.quadrature import QUADRATURE, quadrature, quadrature_coefficients, reset_quadrature
+from rtgain.audio.effects.ramp import RAMP, decay_step_offset, prepare_ramp, ramp
+from rtgain.audio.jit import Record, array_at, realtime_jit
 
 SETTINGS = np.dtype(
     [
@@ -50,12 +50,12 @@ PATH = np.dtype(
         ("delay", DELAY),
         ("noise_ramp", RAMP),
         # Scratch.
-        ("input_weight", "f8", (CHUNK,)),
-        ("lag_weight", "f8", (CHUNK,)),
-        ("lead_weight", "f8", (CHUNK,)),
-        ("lag", "f8", (CHUNK,)),
-        ("lead", "f8", (CHUNK,)),
-        ("noise_level", "f8", (CHUNK,)),
+        ("input_weight", "f8", (CHUNK_FRAMES,)),
+        ("lag_weight", "f8", (CHUNK_FRAMES,)),
+        ("lead_weight", "f8", (CHUNK_FRAMES,)),
+        ("lag", "f8", (CHUNK_FRAMES,)),
+        ("lead", "f8", (CHUNK_FRAMES,)),
+        ("noise_level", "f8", (CHUNK_FRAMES,)),
     ]
 )
 
@@ -74,8 +74,8 @@ def prepare_path(state: NDArray[np.void], sample_rate: int) -> NDArray[np.float6
     return prepare_delay(state["delay"], sample_rate)
 
 
-@compiled
-def path_block(
+@realtime_jit
+def process_reference_block(
     path: Record,
     frame: int,
     x: NDArray[np.float64],
@@ -91,7 +91,7 @@ def path_block(
     if path.settings.bypass != 0:
         gain_setting, automation, phase_rad, delay_frames, noise_rms = 1.0, 0, 0.0, 0.0, 0.0
     rotate(path, phase_rad, x, dry, target, frames)
-    follow_gain(path, gain_setting, automation, frame, gain, frames)
+    compute_gain_curve(path, gain_setting, automation, frame, gain, frames)
     for i in range(frames):
         target[i] *= gain[i]
         gain[i] = abs(gain[i])
@@ -100,7 +100,7 @@ def path_block(
     add_noise(path.seed, frame, path.noise_level, target, frames)
 
 
-@compiled
+@realtime_jit
 def rotate(
     path: Record,
     phase_rad: float,
@@ -122,7 +122,7 @@ def rotate(
             target[i] = x[i]
         return
     if filters_idle:
-        forget_quadrature(path.quadrature)
+        reset_quadrature(path.quadrature)
     lag, lead = path.lag, path.lead
     quadrature(path.quadrature, x, lag, lead, frames)
     for i in range(frames):
@@ -134,8 +134,8 @@ def rotate(
             target[i] = input_weight[i] * x[i] + lag_weight[i] * lag[i] + lead_weight[i] * lead[i]
 
 
-@compiled
-def follow_gain(
+@realtime_jit
+def compute_gain_curve(
     path: Record, setting: float, automation: int, frame: int, gain: NDArray[np.float64], frames: int
 ) -> None:
     """Fill `gain` with the signed linear gain: the setting or, with its sign, the automation."""
@@ -155,19 +155,19 @@ def follow_gain(
             left, right = table[path.row], table[path.row + 1]
             progress = (frame + i - left.frame) / (right.frame - left.frame)
             gain[i] *= 10.0 ** ((left.gain_db + (right.gain_db - left.gain_db) * progress) / 20.0)
-    glide(path.gain_ramp, changed, gain, frames)
+    decay_step_offset(path.gain_ramp, changed, gain, frames)
 
 
-@compiled
+@realtime_jit
 def process_path(address: int, frame: int, x: NDArray[np.float32], rows: NDArray[np.float32]) -> None:
-    """`path_block` for any number of frames, in float32: rows are dry, target and |gain|."""
+    """`process_reference_block` for any number of frames, in float32: rows are dry, target and |gain|."""
     path = array_at(address, 1, PATH)[0]
-    chunk = np.empty((4, CHUNK))
-    for start in range(0, len(x), CHUNK):
-        frames = min(CHUNK, len(x) - start)
+    chunk = np.empty((4, CHUNK_FRAMES))
+    for start in range(0, len(x), CHUNK_FRAMES):
+        frames = min(CHUNK_FRAMES, len(x) - start)
         for i in range(frames):
             chunk[3, i] = x[start + i]
-        path_block(path, frame + start, chunk[3], chunk[0], chunk[1], chunk[2], frames)
+        process_reference_block(path, frame + start, chunk[3], chunk[0], chunk[1], chunk[2], frames)
         for row in range(3):
             for i in range(frames):
                 rows[row, start + i] = chunk[row, i]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.effects.delay_line import MAX_DELAY_S
+from rtgain.audio.effects.delay_line import DELAY_LINE_MAX_S
 from rtgain.audio.effects.reference_kernel import BREAKPOINT, FAR, PATH, SETTINGS, prepare_path, process_path
 from rtgain.audio.jit import store_counter
 
@@ -36,7 +36,7 @@ PARAMETERS = {
     "gain_db": Parameter("dB", -120.0, 60.0, 20.0 * math.log10(0.15)),
     "polarity": Parameter("±1", -1.0, 1.0, 1.0),
     "phase_deg": Parameter("°", -360.0, 360.0, 0.0),
-    "delay_ms": Parameter("ms", 0.0, 1000.0 * MAX_DELAY_S, 0.0),
+    "delay_ms": Parameter("ms", 0.0, 1000.0 * DELAY_LINE_MAX_S, 0.0),
     "noise_dbfs": Parameter("dBFS RMS", -math.inf, 0.0, -math.inf),
 }
 
@@ -45,7 +45,7 @@ class ReferencePath:
     """The reference path as an object, over the memory `state` (one element of dtype `PATH`) or its own.
 
     Call `prepare` first. `process` is for offline use and tests: in an engine the compiled kernel runs
-    `reference_block` on the same memory.
+    `process_reference_block` on the same memory.
     """
 
     latency_frames = 0

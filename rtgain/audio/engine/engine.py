@@ -10,21 +10,21 @@ from typing import Literal, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.effects.matched_path import prepare_match
+from rtgain.audio.effects.matched_path import init_matched_path
 from rtgain.audio.effects.reference_path import ReferencePath
 from rtgain.audio.engine.kernel import (
     ENDLESS,
-    HEAR,
-    SOURCE_CUT,
-    SOURCE_END,
-    SOURCE_TAKEN,
+    MONITOR_MIXES,
+    SOURCE_END_FRAME,
+    SOURCE_FLUSH_FRAME,
+    SOURCE_READ_FRAME,
     STATE,
     prepare_monitor,
     process_block,
     process_source,
 )
-from rtgain.audio.engine.ring_buffer import Ring
-from rtgain.audio.engine.shared_memory import EngineMemory
+from rtgain.audio.engine.ring_buffer import RingBuffer
+from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.audio.jit import load_counter, store_counter
 
 Target = Literal["reference", "channel", "return"]
@@ -70,15 +70,17 @@ class Engine:
         self.sample_rate = sample_rate
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.memory = EngineMemory.create(sample_rate)
+        self.memory = EngineSharedMemory.create(sample_rate)
         self.source_capacity = min(1 << (int(SOURCE_S * sample_rate) - 1).bit_length(), SOURCE_FRAMES_MAX)
-        buffer = np.zeros(Ring.nbytes(2, self.source_capacity, np.float32), np.uint8).data  # pages come with the sound
-        self._source = Ring(buffer, 2, self.source_capacity, np.float32)
+        buffer = np.zeros(
+            RingBuffer.nbytes(2, self.source_capacity, np.float32), np.uint8
+        ).data  # pages come with the sound
+        self._source = RingBuffer(buffer, 2, self.source_capacity, np.float32)
 
         self._state = state = np.zeros(1, STATE)
         self.reference = ReferencePath(seed=seed, state=state["path"])
         self.reference.prepare(sample_rate)
-        self._match_line = prepare_match(state["match"], sample_rate)
+        self._match_line = init_matched_path(state["match"], sample_rate)
         prepare_monitor(state, sample_rate)
         state["control"] = self.memory.control.address
         state["audio"] = self.memory.audio.address
@@ -86,7 +88,7 @@ class Engine:
         state["target_is_input"] = target != "reference"
         state["source"] = self._source.address
         state["source_capacity"] = self.source_capacity
-        state["source_end"] = ENDLESS
+        state["source_end_frame"] = ENDLESS
         state["xrun_frames"] = round(XRUN_S * sample_rate)
         state["in_channels"] = in_channels
         state["dry_input"] = dry_channel - 1
@@ -97,7 +99,7 @@ class Engine:
         )
         state["dry_from_source"] = in_channels == 0 or target == "return"
         self.userdata_address: int = state.ctypes.data
-        self.set_hear("dry" if target == "return" else "target")
+        self.set_monitor("dry" if target == "return" else "target")
 
     # Audio, for drivers. One thread at a time may be in here.
 
@@ -135,12 +137,12 @@ class Engine:
     @property
     def source_space(self) -> int:
         """Frames that the source ring can take now without overwriting any that was not played yet."""
-        return self.source_capacity - (self._source.written - self.source_taken)
+        return self.source_capacity - (self._source.frames_written - self.source_read_frame)
 
     @property
-    def source_taken(self) -> int:
+    def source_read_frame(self) -> int:
         """Frames of the source ring that were played or passed over."""
-        return load_counter(self.userdata_address + SOURCE_TAKEN)
+        return load_counter(self.userdata_address + SOURCE_READ_FRAME)
 
     def write_source(self, block: NDArray[np.float32], *, last: bool = False, cut: bool = False) -> int:
         """Append `block`, shape (1 or 2, frames), to the source ring; with `last` the source ends behind it.
@@ -151,12 +153,12 @@ class Engine:
         channels, frames = block.shape
         if frames > self.source_space:
             raise ValueError(f"{frames} frames do not fit into the {self.source_space} that are free")
-        before = self._source.written
+        before = self._source.frames_written
         if last or cut:
-            store_counter(self.userdata_address + SOURCE_END, before + frames if last else ENDLESS)
+            store_counter(self.userdata_address + SOURCE_END_FRAME, before + frames if last else ENDLESS)
         self._source.write(np.broadcast_to(block, (2, frames)) if channels == 1 else block)
         if cut:
-            store_counter(self.userdata_address + SOURCE_CUT, before)
+            store_counter(self.userdata_address + SOURCE_FLUSH_FRAME, before)
         return before
 
     # Switches, for any thread.
@@ -170,7 +172,7 @@ class Engine:
         delay_ms: float | None = None,
         noise_dbfs: float | None = None,
     ) -> None:
-        """Set any of the reference path's parameters (`rtgain.audio.effects.reference_path.PARAMETERS`); None leaves one.
+        """Set parameters of the reference path (`PARAMETERS` of `rtgain.audio.effects.reference_path`); None keeps one.
 
         `polarity` is 1 or -1; a `noise_dbfs` of -inf is no noise. Raises `ValueError` outside the ranges.
         """
@@ -186,16 +188,16 @@ class Engine:
         """Make the target the dry signal itself, or the reference path's again."""
         self.reference.bypass = bypass
 
-    def set_hear(self, name: str) -> None:
+    def set_monitor(self, name: str) -> None:
         """Choose what is heard: dry, target, matched, difference or mute. Crossfades over 20 ms.
 
         Raises `ValueError` for any other name.
         """
-        if name not in HEAR:
-            raise ValueError(f"{name!r} cannot be heard; choose from {', '.join(HEAR)}")
-        self._state["hear"] = list(HEAR).index(name)
+        if name not in MONITOR_MIXES:
+            raise ValueError(f"{name!r} cannot be heard; choose from {', '.join(MONITOR_MIXES)}")
+        self._state["monitor"] = list(MONITOR_MIXES).index(name)
 
-    def make_xrun(self) -> None:
+    def simulate_xrun(self) -> None:
         """Let what is heard drop out once for `XRUN_S`, and count an xrun, as if a block had come too late.
 
         Nothing is late, and the estimator hears no gap: a callback that waited would risk a real one, or the device.

@@ -12,15 +12,15 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from rtgain.audio.constants import CHUNK, CROSSFADE_S
-from rtgain.audio.effects.matched_path import MATCH, match_block
+from rtgain.audio.constants import CHUNK_FRAMES, CROSSFADE_S
+from rtgain.audio.effects.matched_path import MATCHED_PATH, process_matched_block
 from rtgain.audio.effects.ramp import RAMP, prepare_ramp, ramp
-from rtgain.audio.effects.reference_kernel import PATH, path_block
+from rtgain.audio.effects.reference_kernel import PATH, process_reference_block
 from rtgain.audio.engine.ring_buffer import HEADER_BYTES, WRITTEN, publish, reserve, store_row
 from rtgain.audio.engine.shared_memory import CONTROL, DRY, GAIN, MATCHED, TARGET
-from rtgain.audio.jit import Record, array_at, compiled, compiled_as, load_acquire, store_release
+from rtgain.audio.jit import Record, array_at, load_acquire, realtime_jit, realtime_jit_eager, store_release
 
-HEAR = {
+MONITOR_MIXES = {
     "dry": (1.0, 0.0, 0.0),
     "target": (0.0, 1.0, 0.0),
     "matched": (0.0, 0.0, 1.0),
@@ -29,7 +29,7 @@ HEAR = {
 }
 """What can be heard, as weights of dry, target and matched; a switch crossfades from weights to weights."""
 
-LOUDEST = 1e6
+MAX_VALID_SAMPLE = 1e6
 """Input beyond +120 dBFS is no signal but a fault, like NaN: it is replaced by 0 and counted."""
 
 ENDLESS = 2**62
@@ -40,12 +40,12 @@ STATE = np.dtype(
         ("audio", "i8"),  # address of the audio ring
         ("audio_capacity", "i8"),
         ("path", PATH),
-        ("match", MATCH),
+        ("match", MATCHED_PATH),
         ("target_is_input", "i8"),  # 1: the target is an input, not made by the reference path
         # The monitor: a row of HEAR, and the weights that lead there.
-        ("hear", "i8"),
-        ("hear_ramp", RAMP, (3,)),
-        ("hear_weight", "f8", (3, CHUNK)),
+        ("monitor", "i8"),
+        ("monitor_ramp", RAMP, (3,)),
+        ("hear_weight", "f8", (3, CHUNK_FRAMES)),
         ("xrun_at_s", "f8"),  # when the device last said that it was late
         # Xruns that are made on purpose: silence in what is heard.
         ("xruns_wanted", "i8"),
@@ -55,9 +55,9 @@ STATE = np.dtype(
         # The source ring, for input that a prefetch thread brings.
         ("source", "i8"),  # its address
         ("source_capacity", "i8"),
-        ("source_taken", "i8"),  # frames of it that were played
-        ("source_cut", "i8"),  # frames before this one that were not played yet are passed over
-        ("source_end", "i8"),  # where it ends; ENDLESS as long as that is not known
+        ("source_read_frame", "i8"),  # frames of it that were played
+        ("source_flush_frame", "i8"),  # frames before this one that were not played yet are passed over
+        ("source_end_frame", "i8"),  # where it ends; ENDLESS as long as that is not known
         # The device, for the callback.
         ("in_channels", "i8"),
         ("dry_input", "i8"),  # the input that is dry, from 0
@@ -67,20 +67,20 @@ STATE = np.dtype(
         ("last_out", "i8"),  # to this one, and silence to the others
         ("dry_from_source", "i8"),
         # Scratch.
-        ("input", "f8", (CHUNK,)),
-        ("dry", "f8", (CHUNK,)),
-        ("target", "f8", (CHUNK,)),
-        ("matched", "f8", (CHUNK,)),
-        ("gain", "f8", (CHUNK,)),
+        ("input", "f8", (CHUNK_FRAMES,)),
+        ("dry", "f8", (CHUNK_FRAMES,)),
+        ("target", "f8", (CHUNK_FRAMES,)),
+        ("matched", "f8", (CHUNK_FRAMES,)),
+        ("gain", "f8", (CHUNK_FRAMES,)),
     ]
 )
 """All that a block needs, behind one address: PortAudio's user data."""
 
-SOURCE_TAKEN = int(STATE.fields["source_taken"][1])  # type: ignore[index]
-SOURCE_CUT = int(STATE.fields["source_cut"][1])  # type: ignore[index]
-SOURCE_END = int(STATE.fields["source_end"][1])  # type: ignore[index]
+SOURCE_READ_FRAME = int(STATE.fields["source_read_frame"][1])  # type: ignore[index]
+SOURCE_FLUSH_FRAME = int(STATE.fields["source_flush_frame"][1])  # type: ignore[index]
+SOURCE_END_FRAME = int(STATE.fields["source_end_frame"][1])  # type: ignore[index]
 
-HEAR_WEIGHTS = np.array(list(HEAR.values()))
+MONITOR_WEIGHTS = np.array(list(MONITOR_MIXES.values()))
 
 SIGNAL = types.Array(types.float32, 1, "A", readonly=True)
 FRAMES = types.Array(types.float32, 2, "C")
@@ -88,38 +88,38 @@ FRAMES = types.Array(types.float32, 2, "C")
 
 def prepare_monitor(state: NDArray[np.void], sample_rate: int) -> None:
     """Let the monitor of an engine (dtype `STATE`) start at what is to be heard, without a fade."""
-    prepare_ramp(state["hear_ramp"], CROSSFADE_S, sample_rate)
+    prepare_ramp(state["monitor_ramp"], CROSSFADE_S, sample_rate)
 
 
-@compiled
+@realtime_jit
 def process_chunk(state: Record, in0: NDArray[np.float32], in1: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     frames = len(out)
     control = array_at(state.control, 1, CONTROL)[0]
     dry, target, matched, gain = state.dry, state.target, state.matched, state.gain
     start = reserve(state.audio, frames)
     if state.target_is_input != 0:
-        take_input(control, in0, dry, frames)
-        take_input(control, in1, target, frames)
+        copy_input(control, in0, dry, frames)
+        copy_input(control, in1, target, frames)
         for i in range(frames):
             gain[i] = np.nan
     else:
-        take_input(control, in0, state.input, frames)
-        path_block(state.path, start, state.input, dry, target, gain, frames)
+        copy_input(control, in0, state.input, frames)
+        process_reference_block(state.path, start, state.input, dry, target, gain, frames)
     for i in range(frames):
         dry[i] = np.float32(dry[i])  # as the ring has it: what is matched later, out of the ring, is the same
-    match_block(state.match, control.match_gain, control.match_delay_frames, dry, matched, frames)
+    process_matched_block(state.match, control.match_gain, control.match_delay_frames, dry, matched, frames)
     rows = array_at(state.audio + HEADER_BYTES, (4, 2 * state.audio_capacity), np.float32)
     store_row(rows[DRY], state.audio_capacity, start, dry, frames)
     store_row(rows[TARGET], state.audio_capacity, start, target, frames)
     store_row(rows[MATCHED], state.audio_capacity, start, matched, frames)
     store_row(rows[GAIN], state.audio_capacity, start, gain, frames)
     publish(state.audio, start + frames)
-    monitor(state, dry, target, matched, out)
+    mix_monitor(state, dry, target, matched, out)
     control.frames = start + frames
 
 
-@compiled
-def take_input(control: Record, x: NDArray[np.float32], y: NDArray[np.float64], frames: int) -> None:
+@realtime_jit
+def copy_input(control: Record, x: NDArray[np.float32], y: NDArray[np.float64], frames: int) -> None:
     """Copy x[:frames] (silence if x is empty) to `y`, and count what is no proper signal."""
     clipped = 0
     nonfinite = 0
@@ -129,18 +129,18 @@ def take_input(control: Record, x: NDArray[np.float32], y: NDArray[np.float64], 
         return
     for i in range(frames):
         sample = x[i]
-        if not abs(sample) <= LOUDEST:  # NaN too
+        if not abs(sample) <= MAX_VALID_SAMPLE:  # NaN too
             nonfinite += 1
             sample = np.float32(0.0)
         elif abs(sample) >= 1.0:
             clipped += 1
         y[i] = sample
     control.clipped_frames += clipped
-    control.nonfinite_frames += nonfinite
+    control.invalid_frames += nonfinite
 
 
-@compiled
-def monitor(
+@realtime_jit
+def mix_monitor(
     state: Record,
     dry: NDArray[np.float64],
     target: NDArray[np.float64],
@@ -151,7 +151,7 @@ def monitor(
     frames, channels = out.shape
     weight = state.hear_weight
     for row in range(3):
-        ramp(state.hear_ramp[row], HEAR_WEIGHTS[state.hear, row], weight[row], frames)
+        ramp(state.monitor_ramp[row], MONITOR_WEIGHTS[state.monitor, row], weight[row], frames)
     for i in range(frames):
         heard = weight[0, i] * dry[i] + weight[1, i] * target[i] + weight[2, i] * matched[i]
         heard = min(max(heard, -1.0), 1.0)
@@ -160,8 +160,8 @@ def monitor(
             out[i, channel] = heard if plays else np.float32(0.0)
 
 
-@compiled
-def drop_out(state: Record, out: NDArray[np.float32]) -> None:
+@realtime_jit
+def insert_dropout(state: Record, out: NDArray[np.float32]) -> None:
     """Be silent for an xrun that somebody wants to hear, and count it; the rings are not touched."""
     if state.xruns_made != state.xruns_wanted:
         state.xruns_made = state.xruns_wanted
@@ -174,7 +174,7 @@ def drop_out(state: Record, out: NDArray[np.float32]) -> None:
     state.xrun_left -= frames
 
 
-@compiled_as(types.void(types.int64, SIGNAL, SIGNAL, FRAMES))
+@realtime_jit_eager(types.void(types.int64, SIGNAL, SIGNAL, FRAMES))
 def process_block(address: int, in0: NDArray[np.float32], in1: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """Process the next len(out) frames of the engine whose `STATE` lies at `address`.
 
@@ -182,13 +182,13 @@ def process_block(address: int, in0: NDArray[np.float32], in1: NDArray[np.float3
     empty array stands for silence. out has the shape (frames, channels); its channels that play hear the same.
     """
     state = array_at(address, 1, STATE)[0]
-    for start in range(0, len(out), CHUNK):
-        process_chunk(state, in0[start:], in1[start:], out[start : start + CHUNK])
-    drop_out(state, out)
+    for start in range(0, len(out), CHUNK_FRAMES):
+        process_chunk(state, in0[start:], in1[start:], out[start : start + CHUNK_FRAMES])
+    insert_dropout(state, out)
 
 
-@compiled
-def cut_over(rows: NDArray[np.float32], capacity: int, before: int, behind: int, frames: int) -> None:
+@realtime_jit
+def crossfade_seek(rows: NDArray[np.float32], capacity: int, before: int, behind: int, frames: int) -> None:
     """Fade from the source ring's frames `before` the cut, as far as there are any, to those `behind` it.
 
     In place, over one block: whoever takes from a ring owns what was written and not taken.
@@ -201,7 +201,7 @@ def cut_over(rows: NDArray[np.float32], capacity: int, before: int, behind: int,
             rows[row, new + i] = share * rows[row, new + i] + (np.float32(1.0) - share) * last
 
 
-@compiled_as(types.void(types.int64, SIGNAL, FRAMES))
+@realtime_jit_eager(types.void(types.int64, SIGNAL, FRAMES))
 def process_source(address: int, in1: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """`process_block` with its input from the source ring, but for a target that the device brings (`in1`).
 
@@ -211,19 +211,19 @@ def process_source(address: int, in1: NDArray[np.float32], out: NDArray[np.float
     state = array_at(address, 1, STATE)[0]
     control = array_at(state.control, 1, CONTROL)[0]
     rows = array_at(state.source + HEADER_BYTES, (2, 2 * state.source_capacity), np.float32)
-    cut = load_acquire(address + SOURCE_CUT)
-    if state.source_taken < cut:
-        cut_over(rows, state.source_capacity, state.source_taken, cut, len(out))
-        store_release(address + SOURCE_TAKEN, cut)
-    taken = min(len(out), load_acquire(state.source + WRITTEN) - state.source_taken)
-    slot = state.source_taken & (state.source_capacity - 1)
+    cut = load_acquire(address + SOURCE_FLUSH_FRAME)
+    if state.source_read_frame < cut:
+        crossfade_seek(rows, state.source_capacity, state.source_read_frame, cut, len(out))
+        store_release(address + SOURCE_READ_FRAME, cut)
+    taken = min(len(out), load_acquire(state.source + WRITTEN) - state.source_read_frame)
+    slot = state.source_read_frame & (state.source_capacity - 1)
     second = in1[:taken] if len(in1) > 0 else rows[1, slot : slot + taken]
     process_block(address, rows[0, slot : slot + taken], second, out[:taken])
-    taken_by_now = state.source_taken + taken
-    store_release(address + SOURCE_TAKEN, taken_by_now)
-    if control.ended == 0 and taken_by_now >= load_acquire(address + SOURCE_END):
+    taken_by_now = state.source_read_frame + taken
+    store_release(address + SOURCE_READ_FRAME, taken_by_now)
+    if control.ended == 0 and taken_by_now >= load_acquire(address + SOURCE_END_FRAME):
         control.end_frame = control.frames
         control.ended = 1
     if control.ended == 0:
-        control.starved_frames += len(out) - taken
+        control.underrun_frames += len(out) - taken
     process_block(address, in1[:0], in1[taken:], out[taken:])

@@ -9,7 +9,7 @@ from numba import cfunc, types
 
 from rtgain.audio.engine.kernel import STATE, process_block, process_source
 from rtgain.audio.engine.shared_memory import CONTROL
-from rtgain.audio.jit import CACHED, array_at
+from rtgain.audio.jit import JIT_CACHE_ENABLED, array_at
 
 PA_CONTINUE = 0
 
@@ -30,7 +30,7 @@ PA_STREAM_CALLBACK = types.int32(
 )
 
 
-@cfunc(PA_STREAM_CALLBACK, cache=CACHED, error_model="numpy")
+@cfunc(PA_STREAM_CALLBACK, cache=JIT_CACHE_ENABLED, error_model="numpy")
 def callback(
     input_address: int, output_address: int, frame_count: int, times_address: int, status: int, userdata: int
 ) -> int:

@@ -18,7 +18,7 @@ capacity past the first frame copied (a sequence lock, Lameter 2005; orders as i
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from rtgain.audio.jit import compiled, fence, load_acquire, load_counter, store_release
+from rtgain.audio.jit import fence, load_acquire, load_counter, realtime_jit, store_release
 
 HEADER_BYTES = 64
 """The two counters, and padding that keeps them off the samples' cache lines."""
@@ -27,15 +27,15 @@ WRITTEN = 8
 """Offset of `written` in the header, in bytes; `reserved` is at 0."""
 
 
-class Overtaken(Exception):  # noqa: N818 - it is an answer, not an error
+class OverrunError(Exception):
     """The frames asked for are gone: the writer overwrote them. `oldest` is the first one that is left."""
 
     def __init__(self, start: int, oldest: int) -> None:
         super().__init__(f"frame {start} has been overwritten; the oldest left is {oldest}")
-        self.oldest = oldest
+        self.oldest_frame = oldest
 
 
-class Ring:
+class RingBuffer:
     """`rows` signals of `capacity` frames over the memory `buffer`, which the caller owns.
 
     A ring over zeroed memory is empty; a ring over memory that another ring (of any process) has
@@ -62,12 +62,12 @@ class Ring:
         return HEADER_BYTES + rows * 2 * capacity * np.dtype(dtype).itemsize
 
     @property
-    def written(self) -> int:
+    def frames_written(self) -> int:
         """Frames written so far; the newest is `written - 1`."""
         return load_counter(self.address + WRITTEN)
 
     @property
-    def oldest(self) -> int:
+    def oldest_frame(self) -> int:
         """The oldest frame that can be read now."""
         return max(0, load_counter(self.address) - self.capacity)
 
@@ -91,18 +91,18 @@ class Ring:
     def read(self, start: int, frames: int) -> NDArray[np.floating]:
         """A copy of `frames` frames from frame `start`, shape (rows, frames).
 
-        Raises `Overtaken` when any of them was overwritten, before or during the copy, and
+        Raises `OverrunError` when any of them was overwritten, before or during the copy, and
         `ValueError` when any was not written yet (or `start` is negative).
         """
-        if start < 0 or frames < 0 or start + frames > self.written:
-            raise ValueError(f"frames {start} to {start + frames} are not among the {self.written} written")
+        if start < 0 or frames < 0 or start + frames > self.frames_written:
+            raise ValueError(f"frames {start} to {start + frames} are not among the {self.frames_written} written")
         if frames > self.capacity:
-            raise Overtaken(start, self.oldest)
+            raise OverrunError(start, self.oldest_frame)
         slot = start % self.capacity
         window = self._samples[:, slot : slot + frames].copy()
-        oldest = max(0, load_after_reading(self.address) - self.capacity)
+        oldest = max(0, load_acquire_after_fence(self.address) - self.capacity)
         if start < oldest:
-            raise Overtaken(start, oldest)
+            raise OverrunError(start, oldest)
         return window
 
     def release(self) -> None:
@@ -110,13 +110,13 @@ class Ring:
         del self._samples
 
 
-@compiled
-def load_after_reading(address: int) -> int:
+@realtime_jit
+def load_acquire_after_fence(address: int) -> int:
     fence()
     return load_acquire(address)
 
 
-@compiled
+@realtime_jit
 def reserve(address: int, frames: int) -> int:
     """Announce that `frames` frames are about to be written; the frame that they start at."""
     start = load_acquire(address + WRITTEN)
@@ -125,13 +125,13 @@ def reserve(address: int, frames: int) -> int:
     return start
 
 
-@compiled
+@realtime_jit
 def publish(address: int, written: int) -> None:
     """Let readers have everything before frame `written`."""
     store_release(address + WRITTEN, written)
 
 
-@compiled
+@realtime_jit
 def store_row(row: NDArray[np.float32], capacity: int, start: int, values: NDArray[np.float64], frames: int) -> None:
     """Put values[:frames] into one row (both copies of it, 2 · capacity samples) as frames `start` and on."""
     slot = start & (capacity - 1)

@@ -16,8 +16,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.engine.ring_buffer import Ring
-from rtgain.audio.engine.shm_cleanup import hold, new_name, remove_leftovers
+from rtgain.audio.engine.ring_buffer import RingBuffer
+from rtgain.audio.engine.shm_cleanup import hold, random_block_name, remove_stale_blocks
 from rtgain.errors import RtgainError
 
 AUDIO_ROWS = DRY, TARGET, MATCHED, GAIN = 0, 1, 2, 3
@@ -34,10 +34,10 @@ ESTIMATE_ROWS = 14
 
 ESTIMATE_CAPACITY = 8192
 
-RIVAL_ROWS = ESTIMATE_ROWS + 1
+COMPARISON_ROWS = ESTIMATE_ROWS + 1
 """Rows of the rivals' ring, float64: the key of the race's entry, then an estimate."""
 
-RIVAL_CAPACITY = 2048
+COMPARISON_CAPACITY = 2048
 
 CURVES_ROWS = 248
 """Rows of the curves' ring, float64: loss against gain."""
@@ -52,8 +52,8 @@ CONTROL = np.dtype(
         # Written by the audio side.
         ("frames", "i8"),  # frames processed; the same as audio.written
         ("xruns", "i8"),  # blocks that the device or the clock says were late
-        ("starved_frames", "i8"),  # frames of silence played because the source ring was empty
-        ("nonfinite_frames", "i8"),  # input frames replaced by 0: NaN, infinite or absurdly loud
+        ("underrun_frames", "i8"),  # frames of silence played because the source ring was empty
+        ("invalid_frames", "i8"),  # input frames replaced by 0: NaN, infinite or absurdly loud
         ("clipped_frames", "i8"),  # input frames at or beyond full scale
         ("ended", "i8"),  # 1 once the source has ended,
         ("end_frame", "i8"),  # at this frame
@@ -68,10 +68,10 @@ CONTROL = np.dtype(
 )
 
 LOUDNESS = ("dry_lufs", "target_lufs", "matched_lufs", "difference_lufs")
-"""Fields of the control record that hold the loudness of what is metered (`metered`)."""
+"""Fields of the control record that hold the loudness of what is metered (`metered_signals`)."""
 
 
-class Control:
+class ControlRecord:
     """The control record by field name: ``control["frames"]``. It keeps no memory alive."""
 
     def __init__(self, record: NDArray[Any]) -> None:
@@ -93,7 +93,7 @@ class Control:
         del self._record
 
 
-class EngineMemory:
+class EngineSharedMemory:
     """Control record, audio ring (4 rows float32) and the estimator's rings (float64) in one shared block.
 
     Make it with `create` in the session's process, and with `attach` (by `name`) in any other. The
@@ -106,15 +106,15 @@ class EngineMemory:
         self._owner = owner
         self.name = shared.name
         buffer = _buffer(shared)
-        self.control = Control(np.ndarray((), CONTROL, buffer=buffer))
+        self.control = ControlRecord(np.ndarray((), CONTROL, buffer=buffer))
         audio_capacity = self.control["audio_capacity"]
-        self.audio = Ring(buffer[_AUDIO_OFFSET:], len(AUDIO_ROWS), audio_capacity, np.float32)
-        end = _AUDIO_OFFSET + Ring.nbytes(len(AUDIO_ROWS), audio_capacity, np.float32)
+        self.audio = RingBuffer(buffer[_AUDIO_OFFSET:], len(AUDIO_ROWS), audio_capacity, np.float32)
+        end = _AUDIO_OFFSET + RingBuffer.nbytes(len(AUDIO_ROWS), audio_capacity, np.float32)
         rings = []
         for rows, capacity in _FLOAT64_RINGS:
-            rings.append(Ring(buffer[end:], rows, capacity, np.float64))
-            end += Ring.nbytes(rows, capacity, np.float64)
-        self.estimates, self.rivals, self.curves = rings
+            rings.append(RingBuffer(buffer[end:], rows, capacity, np.float64))
+            end += RingBuffer.nbytes(rows, capacity, np.float64)
+        self.estimates, self.comparisons, self.curves = rings
 
     @classmethod
     def create(cls, sample_rate: int) -> Self:
@@ -123,12 +123,12 @@ class EngineMemory:
         Raises `RtgainError` when the system has too little shared memory left.
         """
         capacity = min(1 << (math.ceil(AUDIO_S * sample_rate) - 1).bit_length(), AUDIO_FRAMES_MAX)
-        size = _AUDIO_OFFSET + Ring.nbytes(len(AUDIO_ROWS), capacity, np.float32)
-        size += sum(Ring.nbytes(*ring, np.float64) for ring in _FLOAT64_RINGS)
-        remove_leftovers()
+        size = _AUDIO_OFFSET + RingBuffer.nbytes(len(AUDIO_ROWS), capacity, np.float32)
+        size += sum(RingBuffer.nbytes(*ring, np.float64) for ring in _FLOAT64_RINGS)
+        remove_stale_blocks()
         shared = _new_block(size)
         try:
-            _take_pages(shared, size)
+            _prefault_pages(shared, size)
         except OSError as error:
             shared.close()
             shared.unlink()
@@ -155,7 +155,7 @@ class EngineMemory:
         if self._shared is None:
             return
         self.control.release()
-        for ring in (self.audio, self.estimates, self.rivals, self.curves):
+        for ring in (self.audio, self.estimates, self.comparisons, self.curves):
             ring.release()
         self._shared.close()
         if self._owner:
@@ -179,7 +179,7 @@ _AUDIO_OFFSET = 128
 
 _FLOAT64_RINGS = (
     (ESTIMATE_ROWS, ESTIMATE_CAPACITY),
-    (RIVAL_ROWS, RIVAL_CAPACITY),
+    (COMPARISON_ROWS, COMPARISON_CAPACITY),
     (CURVES_ROWS, CURVES_CAPACITY),
 )
 
@@ -192,7 +192,7 @@ def _buffer(shared: SharedMemory) -> memoryview:
 def _new_block(size: int) -> SharedMemory:
     """A block under a name that cannot be guessed, held so that nobody takes it for left behind."""
     while True:
-        shared = SharedMemory(new_name(), create=True, size=size)
+        shared = SharedMemory(random_block_name(), create=True, size=size)
         if hold(_descriptor(shared)):
             return shared
         shared.close()
@@ -204,7 +204,7 @@ def _descriptor(shared: SharedMemory) -> int:
     return descriptor
 
 
-def _take_pages(shared: SharedMemory, size: int) -> None:
+def _prefault_pages(shared: SharedMemory, size: int) -> None:
     """Have the system give the memory now: a callback must not wait for it, and lack of it kills (SIGBUS)."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(_descriptor(shared), 0, size)

@@ -23,7 +23,7 @@ _RANDOM_BYTES = 10
 _OURS = re.compile(rf"rtgain-[0-9a-f]{{{2 * _RANDOM_BYTES}}}")
 
 
-def new_name() -> str:
+def random_block_name() -> str:
     """A name for a block that cannot be guessed."""
     return f"rtgain-{secrets.token_hex(_RANDOM_BYTES)}"
 
@@ -39,17 +39,17 @@ def hold(descriptor: int) -> bool:
     return os.fstat(descriptor).st_nlink > 0
 
 
-def remove_leftovers() -> None:
+def remove_stale_blocks() -> None:
     """Remove the blocks of this user that nobody holds. What is another's, or no block, is not touched."""
     if not SHARED.is_dir():
         return
     for path in SHARED.iterdir():
         if _OURS.fullmatch(path.name):
             with suppress(OSError):  # another's, or gone meanwhile; or BlockingIOError: somebody holds it
-                _remove_unless_held(path)
+                _remove_unless_locked(path)
 
 
-def _remove_unless_held(path: Path) -> None:
+def _remove_unless_locked(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         status = os.fstat(descriptor)

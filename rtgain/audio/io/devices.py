@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rtgain.audio.io.portaudio_reload import name_client
+from rtgain.audio.io.portaudio_reload import set_jack_client_name
 from rtgain.errors import DeviceError
 
 Kind = Literal["input", "output"]
@@ -76,7 +76,7 @@ def initialize() -> Any:
     with _lock:
         is_first = "sounddevice" not in sys.modules
         if is_first:
-            name_client(ctypes.util.find_library("portaudio"))
+            set_jack_client_name(ctypes.util.find_library("portaudio"))
         try:
             import sounddevice
 
@@ -85,10 +85,10 @@ def initialize() -> Any:
         except OSError:
             raise DeviceError(
                 "PortAudio is not installed; get it with: sudo apt-get install libportaudio2 "
-                "(macOS: brew install portaudio), or run without a sound card: --clock realtime"
+                "(macOS: brew install portaudio), or run without a sound card: --clock timer"
             ) from None
         except Exception as error:  # PortAudioError, whose class may be lost with the import
-            raise DeviceError(f"PortAudio does not start ({error}); run without it: --clock realtime") from None
+            raise DeviceError(f"PortAudio does not start ({error}); run without it: --clock timer") from None
         return sounddevice
 
 
@@ -148,7 +148,7 @@ def find_device(spec: str | int, kind: Kind, among: list[Device]) -> Device:
     raise DeviceError(f"{problem} {text!r}; choose --{kind}-device by index or more of the name: {choice}")
 
 
-def choose_devices(
+def select_devices(
     *,
     mic: bool,
     target: Literal["reference", "channel", "return"] = "reference",
@@ -235,7 +235,7 @@ def _require_channels(device: Device, kind: Kind, channel: int) -> None:
 
 
 def _no_device(kind: Kind) -> DeviceError:
-    cure = "choose a file with --input" if kind == "input" else "run without one: --clock realtime"
+    cure = "choose a file with --input" if kind == "input" else "run without one: --clock timer"
     return DeviceError(f"no audio {kind} device was found; connect one, or {cure}")
 
 

@@ -39,7 +39,7 @@ class Driver(Protocol):
     def stop(self) -> None: ...
 
 
-class _Load:
+class LoadMeter:
     """The share of a block's time that the body of the `with` statement takes, averaged over some 20."""
 
     def __init__(self, block_s: float) -> None:

@@ -3,26 +3,26 @@
 import numpy as np
 
 from rtgain.audio.engine.engine import Engine
-from rtgain.audio.io.driver import _Load
+from rtgain.audio.io.driver import LoadMeter
 from rtgain.audio.sources.source import Source
 from rtgain.errors import InputError
 
-_FAST_BLOCK_FRAMES = 4096
+_OFFLINE_BLOCK_FRAMES = 4096
 
 
-class FastDriver:
+class OfflineDriver:
     """As fast as the machine goes, in the calling thread: lossless, and the same bits every time."""
 
     description = "fast clock, no device"
     lost = False
     error: InputError | None = None
 
-    def __init__(self, engine: Engine, source: Source, block: int = _FAST_BLOCK_FRAMES) -> None:
+    def __init__(self, engine: Engine, source: Source, block: int = _OFFLINE_BLOCK_FRAMES) -> None:
         self.block = block
         self._engine = engine
         self._source = source
         self._out = np.empty((block, engine.out_channels), np.float32)
-        self._load = _Load(block / engine.sample_rate)
+        self._load = LoadMeter(block / engine.sample_rate)
         self._has_ended = False
         self.position = 0
 

@@ -16,12 +16,12 @@ from rtgain.audio.io.prefetch import Prefetch
 from rtgain.audio.sources.source import Source
 from rtgain.errors import DeviceError, InputError
 
-LOST_S = 1.0
+DEVICE_TIMEOUT_S = 1.0
 """A device that asked for no block in this time is taken for lost."""
 _CLOSING_S = 3.0
 
 
-class DeviceDriver:
+class PortAudioDriver:
     """A device of PortAudio, whose own thread calls the compiled callback: no Python runs in it.
 
     `setup` is what the engine was made for. `source` is what is played, None where the microphone is
@@ -68,10 +68,12 @@ class DeviceDriver:
             return False
         frames = int(self._engine.memory.control["frames"])
         now_s = time.monotonic()
-        if frames != self._frames_seen or now_s - self._asked_s > LOST_S:  # not asked: all of the program was stopped
+        if (
+            frames != self._frames_seen or now_s - self._asked_s > DEVICE_TIMEOUT_S
+        ):  # not asked: all of the program was stopped
             self._frames_seen, self._seen_s = frames, now_s
         self._asked_s = now_s
-        return not stream.active or now_s - self._seen_s > LOST_S
+        return not stream.active or now_s - self._seen_s > DEVICE_TIMEOUT_S
 
     def start(self) -> None:
         """Open the devices and start. Raises `DeviceError` that names them and the rate."""
@@ -117,7 +119,7 @@ class DeviceDriver:
         setup = self._setup
         listed = listed_devices(sounddevice)
         kind = "duplex" if setup.input and setup.output else "input" if setup.input else "output"
-        devices = [_index_now(device, listed) for device in (setup.input, setup.output) if device]
+        devices = [_current_device_index(device, listed) for device in (setup.input, setup.output) if device]
         channels = [count for count in (setup.in_channels, setup.out_channels) if count]
         return sounddevice._StreamBase(
             kind,
@@ -134,7 +136,7 @@ class DeviceDriver:
         )
 
 
-def _index_now(device: Device, listed: list[Device]) -> int:
+def _current_device_index(device: Device, listed: list[Device]) -> int:
     """The index of `device` in PortAudio's present list, which may be a newer one than it was chosen from."""
     same = [other.index for other in listed if (other.name, other.host_api) == (device.name, device.host_api)]
     if not same:

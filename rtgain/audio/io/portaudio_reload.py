@@ -22,7 +22,7 @@ _kept: list[object] = []
 """Client names that PortAudio points to."""
 
 
-def name_client(path: str | None) -> None:
+def set_jack_client_name(path: str | None) -> None:
     """Give the PortAudio at `path`, not yet initialized, a name of its own among JACK's clients.
 
     Left alone all are called PortAudio, and one that only lists devices wakes the dead client of another program.
@@ -46,7 +46,7 @@ def renew(sounddevice: Any) -> bool:
     if "libjack" in loaded:
         ctypes.CDLL(_copy(loaded["libjack"], own_jack))  # first: the loader then finds it by this name
     path = _copy(loaded["libportaudio"], own_jack)
-    name_client(path)
+    set_jack_client_name(path)
     sounddevice._lib = sounddevice._ffi.dlopen(path)
     sounddevice._initialized = 0
     return True

@@ -8,7 +8,7 @@ from rtgain.audio.engine.engine import Engine
 from rtgain.audio.sources.source import Source
 from rtgain.errors import InputError
 
-_PARTS = 8
+_REFILLS_PER_RING = 8
 """The source ring is refilled by this part of its length: eight wake-ups in two seconds, not one a block."""
 
 _SHORTEST_WAIT_S = 0.02
@@ -26,9 +26,9 @@ class Prefetch:
         self.error: InputError | None = None
         self._source = source
         self._engine = engine
-        self._chunk_frames = engine.source_capacity // _PARTS
+        self._chunk_frames = engine.source_capacity // _REFILLS_PER_RING
         self._stopped = False
-        self._sought: int | None = None
+        self._seek_request_frame: int | None = None
         self._wake = threading.Event()
         self._has_ended = False
         self._origin = 0, 0
@@ -41,16 +41,16 @@ class Prefetch:
 
     def seek(self, frame: int) -> None:
         """Go on at `frame` of the source, as soon as that is read; before the source's end was played."""
-        self._sought = frame
+        self._seek_request_frame = frame
         self._wake.set()
 
     @property
     def position(self) -> int:
         """The frame of the source that is played next."""
-        if (sought := self._sought) is not None:
+        if (sought := self._seek_request_frame) is not None:
             return sought
         ring_frame, source_frame = self._origin
-        return source_frame + max(0, self._engine.source_taken - ring_frame)
+        return source_frame + max(0, self._engine.source_read_frame - ring_frame)
 
     def stop(self) -> None:
         """Read no more. May be called more than once, also before `start`.
@@ -66,7 +66,7 @@ class Prefetch:
         while not self._stopped:
             self._wake.wait(self._seconds_until_space())
             self._wake.clear()
-            if (frame := self._sought) is not None and self._engine.source_space >= self._chunk_frames:
+            if (frame := self._seek_request_frame) is not None and self._engine.source_space >= self._chunk_frames:
                 self._go_to(frame)
             self._fill()
 
@@ -76,8 +76,8 @@ class Prefetch:
         except InputError as error:
             self.error = error
         self._origin = self._write(cut=True), frame
-        if self._sought == frame:  # else there is a newer wish
-            self._sought = None
+        if self._seek_request_frame == frame:  # else there is a newer wish
+            self._seek_request_frame = None
 
     def _fill(self) -> None:
         while not (self._has_ended or self._stopped) and self._engine.source_space >= 2 * self._chunk_frames:
@@ -96,7 +96,7 @@ class Prefetch:
 
     def _seconds_until_space(self) -> float | None:
         """How long playing takes to make room; None where there is nothing more to read."""
-        if self._sought is not None:  # and the one before it has not been played yet
+        if self._seek_request_frame is not None:  # and the one before it has not been played yet
             return _SHORTEST_WAIT_S
         if self._has_ended:
             return None

@@ -33,13 +33,13 @@ _MP3_TOLERANCE_FRAMES = 2 * 1152
 _OGG_PAGE_MAX_BYTES = 27 + 255 + 255 * 255
 
 
-_talking = threading.RLock()
+_stderr_lock = threading.RLock()
 
 
 @contextmanager
-def unheard() -> Iterator[None]:
+def stderr_silenced() -> Iterator[None]:
     """Keep standard error clean of what libmpg123 says about a damaged file; what there is to say, we say."""
-    with _talking:
+    with _stderr_lock:
         try:
             standard_error = os.dup(2)
         except OSError:  # closed: nobody hears anything
@@ -68,7 +68,7 @@ class SequentialSound(soundfile.SoundFile):  # type: ignore[misc]
 
     def read(self, *arguments: Any, **settings: Any) -> Any:
         """The next frames, as `soundfile.SoundFile.read`."""
-        with unheard() if self.format == "MP3" else nullcontext():
+        with stderr_silenced() if self.format == "MP3" else nullcontext():
             return super().read(*arguments, **settings)
 
     def go_to(self, frame: int) -> None:
@@ -100,7 +100,7 @@ def open_sound(path: str | Path) -> OpenSound:
     """
     path = Path(path)
     _check_readable(path)
-    with unheard():
+    with stderr_silenced():
         return _open(path)
 
 
@@ -132,7 +132,7 @@ def clock_time(seconds: float) -> str:
     return f"{hours_text}:{rest / 1000:06.3f}"
 
 
-def cut_short(path: Path, detail: str) -> InputError:
+def truncated_file_error(path: Path, detail: str) -> InputError:
     """The error for a file that ends before it should."""
     return InputError(f"{path}: cut short: {detail}; fetch it again, or save what is left with: ffmpeg -i OLD NEW.flac")
 
@@ -192,9 +192,11 @@ def _checked_frames(path: Path, sound: SequentialSound) -> int:
         if _xing_header(path) is None:
             _check_mp3_estimate(path, frames)
         elif sound.frames - frames > _MP3_TOLERANCE_FRAMES:
-            raise cut_short(path, f"its header promises {promised}, and {clock_time(frames / rate)} are there")
+            raise truncated_file_error(
+                path, f"its header promises {promised}, and {clock_time(frames / rate)} are there"
+            )
     elif sound.format != "OGG" and not _can_read_at(sound, frames - 1):
-        raise cut_short(path, f"its header promises {promised}, and the end of it cannot be read")
+        raise truncated_file_error(path, f"its header promises {promised}, and the end of it cannot be read")
     if not _can_read_at(sound, 0):
         raise _damaged(path)
     sound.go_to(0)
@@ -207,11 +209,11 @@ def _check_claimed_length(path: Path, sound: SequentialSound) -> None:
         promised, found = int(claimed[1]), int(claimed[2])
         is_streamed = any(promised in unknown for unknown in _STREAMED_BYTES)
         if promised > found and not is_streamed:
-            raise cut_short(path, f"its header promises {promised} bytes of sound, and {found} are there")
+            raise truncated_file_error(path, f"its header promises {promised} bytes of sound, and {found} are there")
     if counted := _CLAIMED_FRAMES.search(log):
         found, promised = int(counted[1]), int(counted[2])
         if promised > found:
-            raise cut_short(path, f"its header promises {promised} frames, and {found} are there")
+            raise truncated_file_error(path, f"its header promises {promised} frames, and {found} are there")
 
 
 def _check_ogg_is_whole(path: Path) -> None:
@@ -225,7 +227,7 @@ def _check_ogg_is_whole(path: Path) -> None:
     lacing = page[27 : 27 + page[26]] if len(page) > 26 else b""
     is_complete = len(page) > 26 and len(lacing) == page[26] and len(page) >= 27 + len(lacing) + sum(lacing)
     if not is_complete or not page[5] & 4:
-        raise cut_short(path, "its last page is missing")
+        raise truncated_file_error(path, "its last page is missing")
 
 
 def _check_mp3_is_whole(path: Path) -> None:
@@ -238,7 +240,7 @@ def _check_mp3_is_whole(path: Path) -> None:
     if flags & 2:
         promised, found = int.from_bytes(header[12:16], "big"), path.stat().st_size - start
         if promised > found:
-            raise cut_short(path, f"its header promises {promised} bytes of sound, and {found} are there")
+            raise truncated_file_error(path, f"its header promises {promised} bytes of sound, and {found} are there")
 
 
 def _check_mp3_estimate(path: Path, frames: int) -> None:

@@ -6,20 +6,20 @@ import time
 import numpy as np
 
 from rtgain.audio.engine.engine import Engine
-from rtgain.audio.io.driver import _Load
+from rtgain.audio.io.driver import LoadMeter
 from rtgain.audio.io.prefetch import Prefetch
 from rtgain.audio.sources.source import Source
 from rtgain.errors import InputError
 
-LATE_S = 0.05
+XRUN_THRESHOLD_S = 0.05
 """The real-time clock counts an xrun when it is this late: most sound cards would have run dry."""
 
 STOPPED_S = 1.0
 """Half of what the source ring holds: who makes up for more plays silence."""
-_REALTIME_BLOCK_FRAMES = 512
+_TIMER_BLOCK_FRAMES = 512
 
 
-class RealtimeDriver:
+class TimerDriver:
     """The speed of a device without a device: a thread on an absolute schedule of the monotonic clock.
 
     It is never slower than the clock on average: blocks that are late are made up for. Only when it was stopped
@@ -29,11 +29,11 @@ class RealtimeDriver:
     description = "real-time clock, no device"
     lost = False
 
-    def __init__(self, engine: Engine, source: Source, block: int = _REALTIME_BLOCK_FRAMES) -> None:
+    def __init__(self, engine: Engine, source: Source, block: int = _TIMER_BLOCK_FRAMES) -> None:
         self.block = block
         self._engine = engine
         self._prefetch = Prefetch(source, engine)
-        self._load = _Load(block / engine.sample_rate)
+        self._load = LoadMeter(block / engine.sample_rate)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="real-time clock", daemon=True)
 
@@ -74,9 +74,9 @@ class RealtimeDriver:
             ahead_s = start_s + blocks * self.block / self._engine.sample_rate - time.monotonic()
             if self._stop.wait(max(0.0, ahead_s)):
                 return
-            if ahead_s < -LATE_S and not is_late:
+            if ahead_s < -XRUN_THRESHOLD_S and not is_late:
                 control["xruns"] += 1
-            is_late = ahead_s < -LATE_S
+            is_late = ahead_s < -XRUN_THRESHOLD_S
             if ahead_s < -STOPPED_S:
                 start_s -= ahead_s
             with self._load:

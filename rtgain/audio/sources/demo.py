@@ -113,7 +113,7 @@ def _hertz(note: int) -> float:
     return float(440.0 * 2 ** ((note - 69) / 12))
 
 
-def _held(time_s: Wave, held_s: float, attack_s: float, release_s: float) -> Wave:
+def _envelope(time_s: Wave, held_s: float, attack_s: float, release_s: float) -> Wave:
     """An envelope that rises within `attack_s`, and falls from `held_s` on within `release_s`."""
     rise = np.clip(time_s / attack_s, 0, 1)
     fall = np.clip((held_s + release_s - time_s) / release_s, 0, 1)
@@ -131,7 +131,7 @@ def _bass(note: int, held_s: float) -> Wave:
     time_s = _seconds(held_s + 0.06)
     round_tone = _harmonics(_hertz(note), (1.0, 0.35, 0.12, 0.05), time_s)
     pluck = _harmonics(_hertz(note), (0.0, 0.2, 0.25, 0.2, 0.15, 0.1), time_s) * np.exp(-time_s / 0.05)
-    return (round_tone * np.exp(-time_s / 0.9) + pluck) * _held(time_s, held_s, 0.004, 0.06)
+    return (round_tone * np.exp(-time_s / 0.9) + pluck) * _envelope(time_s, held_s, 0.004, 0.06)
 
 
 def _electric_piano(note: int, held_s: float) -> Wave:
@@ -142,7 +142,7 @@ def _electric_piano(note: int, held_s: float) -> Wave:
     body = np.sin(2 * np.pi * hz * time_s + bark * np.sin(2 * np.pi * hz * time_s))
     tine = 0.12 * np.exp(-time_s / 0.2) * np.sin(2 * np.pi * 7 * hz * time_s)
     tremolo = 1 + 0.12 * np.sin(2 * np.pi * 4.8 * time_s)
-    return (body * np.exp(-time_s / 1.4) + tine) * tremolo * _held(time_s, held_s, 0.006, 0.25)
+    return (body * np.exp(-time_s / 1.4) + tine) * tremolo * _envelope(time_s, held_s, 0.006, 0.25)
 
 
 def _kick() -> Wave:
@@ -150,20 +150,20 @@ def _kick() -> Wave:
     # The pitch falls from 160 to 46 Hz; its integral is the phase.
     cycles = 46 * time_s + (160 - 46) * 0.035 * (1 - np.exp(-time_s / 0.035))
     click = 0.25 * np.exp(-time_s / 0.002) * np.sin(2 * np.pi * 1800 * time_s)
-    return (np.sin(2 * np.pi * cycles) * np.exp(-time_s / 0.11) + click) * _held(time_s, 0.26, 0.001, 0.06)
+    return (np.sin(2 * np.pi * cycles) * np.exp(-time_s / 0.11) + click) * _envelope(time_s, 0.26, 0.001, 0.06)
 
 
 def _snare(rng: np.random.Generator) -> Wave:
     time_s = _seconds(0.24)
     shell = np.sin(2 * np.pi * 186 * time_s) * np.exp(-time_s / 0.06)
     wires = _band(rng.standard_normal(len(time_s)), 600, 5000) * np.exp(-time_s / 0.07)
-    return (0.6 * shell + 0.8 * wires) * _held(time_s, 0.18, 0.001, 0.06)
+    return (0.6 * shell + 0.8 * wires) * _envelope(time_s, 0.18, 0.001, 0.06)
 
 
 def _hat(rng: np.random.Generator, decay_s: float) -> Wave:
     time_s = _seconds(5 * decay_s)
     metal = _band(rng.standard_normal(len(time_s)), 6500, 14000)
-    return metal * np.exp(-time_s / decay_s) * _held(time_s, 4 * decay_s, 0.0005, decay_s)
+    return metal * np.exp(-time_s / decay_s) * _envelope(time_s, 4 * decay_s, 0.0005, decay_s)
 
 
 def _band(noise: Wave, low_hz: float, high_hz: float) -> Wave:

@@ -9,7 +9,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from rtgain.audio.io.sound_file import clock_time, cut_short, open_sound
+from rtgain.audio.io.sound_file import clock_time, open_sound, truncated_file_error
 from rtgain.audio.sources.source import Block, _BlockwiseSource
 from rtgain.errors import InputError
 
@@ -26,7 +26,7 @@ class FileSource(_BlockwiseSource):
     `channels` = 1 gives the mean of all the file's channels, more give its first ones; `picked` are those to
     give instead, counted from 1, in that order. `sample_rate` in Hz
     resamples where it differs from the file's own (soxr, very high quality); None keeps the file's.
-    `loop` repeats the file for ever, without a gap and through one resampler; `turn_frames` is its length once.
+    `loop` repeats the file for ever, without a gap and through one resampler; `loop_frames` is its length once.
 
     Raises `InputError` for a file that cannot be played (see `open_sound`), one that has not all
     of these channels, and, in `read`, one that turns out to be damaged.
@@ -51,7 +51,7 @@ class FileSource(_BlockwiseSource):
         self._sound, self._file_frames = open_sound(self.path)
         self._loop = loop
         self._file_position = 0
-        self._is_drained = False
+        self._at_end = False
         try:
             self.file_channels = self._sound.channels
             if self.file_channels == 1 and channels > 1:
@@ -69,7 +69,7 @@ class FileSource(_BlockwiseSource):
             frames = math.floor(self._file_frames * ratio + Fraction(1, 2))
             if frames == 0:
                 raise InputError(f"{self.path}: is over before one frame at {sample_rate} Hz; use more sound")
-            self.turn_frames = frames
+            self.loop_frames = frames
             super().__init__(sample_rate or file_rate, channels, None if loop else frames)
             self._ratio = ratio
             self._resampler = None
@@ -114,11 +114,11 @@ class FileSource(_BlockwiseSource):
         return self._file_frames <= _FILE_BLOCK_FRAMES
 
     def _next(self) -> Block:
-        while not self._is_drained:
+        while not self._at_end:
             block = self._take_looped() if self._loop else self._decode(_FILE_BLOCK_FRAMES)
-            self._is_drained = not self._loop and self._file_position >= self._file_frames
+            self._at_end = not self._loop and self._file_position >= self._file_frames
             if self._resampler is not None:
-                block = self._resampler.resample_chunk(block, last=self._is_drained)
+                block = self._resampler.resample_chunk(block, last=self._at_end)
             if len(block):
                 return block.T
         return np.empty((self.channels, 0), np.float32)
@@ -153,7 +153,7 @@ class FileSource(_BlockwiseSource):
             wanted = len(samples)
         if len(samples) < wanted:
             end = clock_time((self._file_position + len(samples)) / rate)
-            raise cut_short(self.path, f"it ends at {end} instead of {clock_time(self._file_frames / rate)}")
+            raise truncated_file_error(self.path, f"it ends at {end} instead of {clock_time(self._file_frames / rate)}")
         self._file_position += wanted
         if self._picked:
             return samples[:, self._picked]
@@ -170,7 +170,7 @@ class FileSource(_BlockwiseSource):
         start = max(0, frame - lead_in) // self._ratio.numerator * self._ratio.numerator
         file_start = int(start / self._ratio)
         self._seek_file(file_start % self._file_frames if self._loop else min(file_start, self._file_frames))
-        self._is_drained = not self._loop and self._file_position >= self._file_frames
+        self._at_end = not self._loop and self._file_position >= self._file_frames
         if self._resampler is not None:
             self._resampler.clear()
         return frame - start

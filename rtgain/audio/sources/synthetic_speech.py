@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def babble(sample_rate: int, frames: int, *, seed: int = 1) -> NDArray[np.float32]:
+def synthetic_speech(sample_rate: int, frames: int, *, seed: int = 1) -> NDArray[np.float32]:
     """Syllables and pauses as in speech, without words: a buzzing glottis through three moving formants."""
     rng = np.random.default_rng(seed)
     out = np.zeros(frames)

@@ -43,13 +43,13 @@ class Child(Protocol):
         """Wait until it has ended, at most `timeout` seconds."""
 
 
-class Nursery:
+class ForkServer:
     """Has `work(connection)` done in processes of their own, each after `load()`; its own starts with the first."""
 
     def __init__(self, work: Work, load: Callable[[], None]) -> None:
         """Both are functions at the top of a module."""
         self._work = work
-        self._load = load
+        self.preload = load
         self._lock = threading.Lock()
         self._process: BaseProcess | None = None
         self._requests: Connection | None = None
@@ -58,7 +58,7 @@ class Nursery:
     def start(self, connection: Connection) -> Child:
         """Begin the work. Returns at once, and the caller closes its copy of `connection`."""
         if sys.platform != "linux":
-            return _spawn(_work_alone, self._work, self._load, connection)
+            return _spawn(_spawned_main, self._work, self.preload, connection)
         life, theirs = os.pipe()
         try:
             with self._lock, suppress(BrokenPipeError, ConnectionResetError):  # it died, and the child with it
@@ -67,7 +67,7 @@ class Nursery:
                 send_handle(requests, theirs, process.pid)
         finally:
             os.close(theirs)
-        return _Forked(life, self)
+        return ForkedProcess(life, self)
 
     def kill(self) -> None:
         """End its process, with all who are not born yet; another `start` starts it again. Idempotent."""
@@ -82,15 +82,15 @@ class Nursery:
         """The process, and the pipe to ask it with."""
         if self._process is None or self._requests is None or not self._process.is_alive():
             self._requests, theirs = multiprocessing.Pipe()
-            self._process = _spawn(_serve, self._work, self._load, theirs)
+            self._process = _spawn(_serve, self._work, self.preload, theirs)
             theirs.close()
         return self._process, self._requests
 
 
-class _Forked:
+class ForkedProcess:
     """A child of a nursery. The pipe of its life brings its number when it is born, and ends when it ends."""
 
-    def __init__(self, life: int, nursery: Nursery) -> None:
+    def __init__(self, life: int, nursery: ForkServer) -> None:
         self._life = Connection(life, writable=False)
         self._nursery = nursery
         self._pid: int | None = None
@@ -99,18 +99,18 @@ class _Forked:
     @property
     def pid(self) -> int | None:
         if self._pid is None:
-            self._hear()
+            self._receive()
         return self._pid
 
     def is_alive(self) -> bool:
         while not self._ended and self._life.poll():
-            self._hear()
+            self._receive()
         return not self._ended
 
     def kill(self) -> None:
         if self.is_alive() and self._pid is None:
             self._nursery.kill()
-            self._hear()
+            self._receive()
         if self.is_alive():
             assert self._pid is not None
             with suppress(ProcessLookupError):  # it has just ended by itself
@@ -118,9 +118,9 @@ class _Forked:
 
     def join(self, timeout: float | None = None) -> None:
         while not self._ended and wait([self._life], timeout):
-            self._hear()
+            self._receive()
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         """Wait for its number, or for its end when that is known."""
         if self._ended:
             return
@@ -148,7 +148,7 @@ def _spawn(target: Callable[..., None], work: Work, load: Callable[[], None], en
     return process
 
 
-def _work_alone(work: Work, load: Callable[[], None], connection: Connection) -> None:
+def _spawned_main(work: Work, load: Callable[[], None], connection: Connection) -> None:
     """The process of one child where there is no nursery."""
     load()
     work(connection)

@@ -3,9 +3,9 @@
 import threading
 from typing import TYPE_CHECKING
 
-from rtgain.audio.engine.ring_buffer import Overtaken
-from rtgain.audio.engine.shared_memory import LOUDNESS, EngineMemory
-from rtgain.metering.level_meter import metered
+from rtgain.audio.engine.ring_buffer import OverrunError
+from rtgain.audio.engine.shared_memory import LOUDNESS, EngineSharedMemory
+from rtgain.metering.level_meter import metered_signals
 
 if TYPE_CHECKING:
     from rtgain.metering.loudness import MomentaryLoudness
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 WAIT_S = 0.05
 
 
-class LoudnessThread:
+class LoudnessWorker:
     """Writes the momentary loudness of what is metered to the control record, ten times a second.
 
     In the estimator's process, since the library takes two seconds to import: neither the window nor the audio may
     wait for that, and the estimator does not mind.
     """
 
-    def __init__(self, memory: EngineMemory) -> None:
+    def __init__(self, memory: EngineSharedMemory) -> None:
         self._memory = memory
         self._stop = threading.Event()
         self._holds_memory = threading.Lock()
@@ -40,18 +40,18 @@ class LoudnessThread:
             if self._stop.is_set():
                 return
             meter = MomentaryLoudness(self._memory.control["sample_rate"], len(LOUDNESS))
-            taken = self._memory.audio.written
+            taken = self._memory.audio.frames_written
         while not self._stop.wait(WAIT_S):
             with self._holds_memory:
-                while not self._stop.is_set() and self._memory.audio.written >= taken + meter.step_frames:
+                while not self._stop.is_set() and self._memory.audio.frames_written >= taken + meter.step_frames:
                     taken = self._measure(taken, meter)
 
     def _measure(self, start: int, meter: "MomentaryLoudness") -> int:
         """Weigh a tenth of a second; where the next one begins."""
         try:
             rows = self._memory.audio.read(start, meter.step_frames)
-        except Overtaken:
-            return self._memory.audio.written
-        for field, lufs in zip(LOUDNESS, meter.add(metered(rows)).tolist(), strict=True):
+        except OverrunError:
+            return self._memory.audio.frames_written
+        for field, lufs in zip(LOUDNESS, meter.add(metered_signals(rows)).tolist(), strict=True):
             self._memory.control[field] = lufs
         return start + meter.step_frames

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Begin:
+class StartMessage:
     """Attach to a session's memory and follow it, from the estimate `last` on."""
 
     memory_name: str
@@ -20,45 +20,45 @@ class Begin:
 
 
 @dataclass(frozen=True)
-class Reset:
+class ResetMessage:
     """Forget everything and start again from `gain_db`."""
 
     gain_db: float = 0.0
 
 
 @dataclass(frozen=True)
-class Freeze:
+class FreezeMessage:
     """Hold the estimate (`on`), or let it go."""
 
     on: bool
 
 
 @dataclass(frozen=True)
-class Finish:
+class FinishMessage:
     """Estimate what is left up to frame `limit_frame`, then leave."""
 
     limit_frame: int
 
 
 @dataclass(frozen=True)
-class Watch:
+class EnableDiagnostics:
     """Somebody looks: draw loss against gain, and measure loudness, from now on."""
 
 
 @dataclass(frozen=True)
-class Ready:
+class ReadyMessage:
     """The process has loaded torch and begins to estimate."""
 
 
 @dataclass(frozen=True)
-class Progress:
+class DroppedFramesMessage:
     """Frames that were overwritten before they could be analysed."""
 
     dropped_frames: int
 
 
 @dataclass(frozen=True)
-class Failed:
+class FailureMessage:
     """The estimator raised; the process ends."""
 
     reason: str

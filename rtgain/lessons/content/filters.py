@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from rtgain.lessons.checks import Finding, Within
+from rtgain.lessons.checks import InRange, NumericCheck
 from rtgain.lessons.lesson import Lesson, Step
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
@@ -20,12 +20,12 @@ def _played(recording: Path, dry_channel: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-NOTHING_LEFT = Within("gain_db", -0.01, 0.01)
+RESIDUAL_GAIN_ZERO = InRange("gain_db", -0.01, 0.01)
 
 LESSON = Lesson(
-    name="beyond-one-gain",
+    name="filters",
     number=7,
-    title="Beyond one gain",
+    title="From one gain to a filter",
     about=(
         "The same loop learns any processor that can be differentiated: three gains, a filter. And where the loss is "
         "no bowl any more."
@@ -42,10 +42,10 @@ LESSON = Lesson(
             watch="the spectrum: target and estimate agree at its right end, and nowhere else; the RMS of the meters.",
             listen="Target (2); Matched (3), far too soft; Difference (4), nearly as loud as the target.",
             controls=_played(THREE_BANDS, DRY),
-            expects=(Within("gain_db", -15.2, -14.7),),
+            expects=(InRange("gain_db", -15.2, -14.7),),
             finds=(
-                Finding("one_bands_db", -15.2, -14.7, "One gain comes to {one_bands_db:.2f} dB."),
-                Finding(
+                NumericCheck("one_bands_db", -15.2, -14.7, "One gain comes to {one_bands_db:.2f} dB."),
+                NumericCheck(
                     "fallen_bands_db",
                     0.0,
                     1.0,
@@ -65,11 +65,11 @@ LESSON = Lesson(
             watch="the estimate at 0 dB. In the experiment, the response on its way, and the gains step by step.",
             listen="Dry (1) and Target (2): alike. Difference (4): silence.",
             controls=_played(THREE_BANDS, LEARNED),
-            expects=(NOTHING_LEFT,),
+            expects=(RESIDUAL_GAIN_ZERO,),
             finds=(
-                Finding("low_db", -9.01, -8.99, "The low band comes to {low_db:.3f} dB."),
-                Finding("mid_db", 3.99, 4.01, "The middle band comes to {mid_db:+.3f} dB."),
-                Finding("high_db", -15.01, -14.99, "The high band comes to {high_db:.3f} dB."),
+                NumericCheck("low_db", -9.01, -8.99, "The low band comes to {low_db:.3f} dB."),
+                NumericCheck("mid_db", 3.99, 4.01, "The middle band comes to {mid_db:+.3f} dB."),
+                NumericCheck("high_db", -15.01, -14.99, "The high band comes to {high_db:.3f} dB."),
             ),
             why=(
                 "Nothing in the loop is about gains. A *processor* turns audio into audio and says how its output "
@@ -95,12 +95,14 @@ LESSON = Lesson(
             watch="the spectrum, its left half. In the experiment, both parameters, step by step.",
             listen="Dry (1), then Target (2), whose bass is softer; Difference (4): the bass that is gone.",
             controls=_played(LOW_SHELF, DRY),
-            expects=(NOTHING_LEFT,),
+            expects=(RESIDUAL_GAIN_ZERO,),
             finds=(
-                Finding("one_shelf_db", -0.01, 0.01, "One gain comes to {one_shelf_db:.3f} dB."),
-                Finding("over_shelf_db", 0.0, 3.0, "The difference is {over_shelf_db:.1f} dB above the target (RMS)."),
-                Finding("shelf_db", -12.05, -11.95, "The shelf's gain comes to {shelf_db:.3f} dB."),
-                Finding("shelf_hz", 495.0, 505.0, "The shelf's corner comes to {shelf_hz:.1f} Hz."),
+                NumericCheck("one_shelf_db", -0.01, 0.01, "One gain comes to {one_shelf_db:.3f} dB."),
+                NumericCheck(
+                    "over_shelf_db", 0.0, 3.0, "The difference is {over_shelf_db:.1f} dB above the target (RMS)."
+                ),
+                NumericCheck("shelf_db", -12.05, -11.95, "The shelf's gain comes to {shelf_db:.3f} dB."),
+                NumericCheck("shelf_hz", 495.0, 505.0, "The shelf's corner comes to {shelf_hz:.1f} Hz."),
             ),
             why=(
                 "It is the shelf of the audio equalizer cookbook (Bristow-Johnson), sampled in frequency: there is "
@@ -121,9 +123,9 @@ LESSON = Lesson(
             watch="in the experiment, the valley, with its flat side.",
             listen="Dry (1) and Target (2): alike. Difference (4): silence.",
             controls=_played(LOW_SHELF, LEARNED),
-            expects=(NOTHING_LEFT,),
+            expects=(RESIDUAL_GAIN_ZERO,),
             finds=(
-                Finding(
+                NumericCheck(
                     ("bulge_percent"),
                     1.0,
                     50.0,
@@ -132,13 +134,13 @@ LESSON = Lesson(
                         "straight line."
                     ),
                 ),
-                Finding(
+                NumericCheck(
                     ("slope_ratio"),
                     2.0,
                     100.0,
                     "Near the corner it is {slope_ratio:.1f} times steeper than at 31 Hz.",
                 ),
-                Finding("flat", 0.0, 1e-9, "At 0 dB, moving the corner changes the loss by {flat:.0g}."),
+                NumericCheck("flat", 0.0, 1e-9, "At 0 dB, moving the corner changes the loss by {flat:.0g}."),
             ),
             why=(
                 "A convex loss lies on or below the straight line between any two of its points. Here, half-way "

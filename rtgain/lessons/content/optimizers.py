@@ -2,7 +2,7 @@
 
 import math
 
-from rtgain.lessons.checks import Finding, Within
+from rtgain.lessons.checks import InRange, NumericCheck
 from rtgain.lessons.lesson import Lesson, Step
 
 SINE = {"input": "sine", "align": "off", "loss": "spectral"}
@@ -11,9 +11,9 @@ WIDEST_DB = 2 * 0.3 * 20 / math.log(10)
 """Two steps of 0.3 on the logarithm of the gain: a cycle about the goal is not wider."""
 
 LESSON = Lesson(
-    name="why-it-never-lands",
+    name="optimizers",
     number=4,
-    title="Why it never lands",
+    title="Step size, limit cycles and optimizers",
     about="Steps of one length cannot stop where they should. What other optimizers do about it.",
     steps=(
         Step(
@@ -29,17 +29,19 @@ LESSON = Lesson(
                 "Press R to see it again."
             ),
             listen="Matched (3): the estimate, sinking slowly.",
-            controls={**SINE, "optimizer": "SGD", "lr": 0.01, "steps": 1, "race": (SGD,)},
-            expects=(Within("gain_db", -16.58, -16.38), Within("swing_db", 4.0, WIDEST_DB, of=SGD)),
+            controls={**SINE, "optimizer": "SGD", "lr": 0.01, "steps": 1, "compare": (SGD,)},
+            expects=(InRange("gain_db", -16.58, -16.38), InRange("swing_db", 4.0, WIDEST_DB, of=SGD)),
             finds=(
-                Finding(
+                NumericCheck(
                     "cycle_low_db",
                     -0.73,
                     -0.71,
                     "SGD at 0.01 goes down to {cycle_low_db:+.3f} dB against 0.15, for ever.",
                 ),
-                Finding("cycle_high_db", 0.44, 0.46, "It goes up to {cycle_high_db:+.3f} dB against 0.15, for ever."),
-                Finding("sgd_swing_db", 4.0, WIDEST_DB, "Live, at 0.3, it swings by {sgd_swing_db:.2f} dB."),
+                NumericCheck(
+                    "cycle_high_db", 0.44, 0.46, "It goes up to {cycle_high_db:+.3f} dB against 0.15, for ever."
+                ),
+                NumericCheck("sgd_swing_db", 4.0, WIDEST_DB, "Live, at 0.3, it swings by {sgd_swing_db:.2f} dB."),
             ),
             why=(
                 "On a loss that is a mean distance (L1) the slope does not get smaller near the optimum. A step "
@@ -73,15 +75,15 @@ LESSON = Lesson(
             ),
             watch="the two lines that race, “spectral/SGD@0.3” and “spectral/Adam@0.3”; the estimate is rtgain's Adam.",
             listen="Matched (3): the estimate.",
-            controls={**SINE, "optimizer": "Adam", "lr": 0.1, "steps": 24, "race": (SGD, ADAM)},
+            controls={**SINE, "optimizer": "Adam", "lr": 0.1, "steps": 24, "compare": (SGD, ADAM)},
             expects=(
-                Within("gain_db", -16.58, -16.38, by_s=3.0),
-                Within("swing_db", 4.0, WIDEST_DB, of=SGD),
-                Within("swing_db", 1.5, 3.0, of=ADAM),
+                InRange("gain_db", -16.58, -16.38, deadline_s=3.0),
+                InRange("swing_db", 4.0, WIDEST_DB, of=SGD),
+                InRange("swing_db", 1.5, 3.0, of=ADAM),
             ),
             finds=(
-                Finding("adam_swing_db", 1.5, 3.0, "Live, at 0.3, it swings by {adam_swing_db:.2f} dB."),
-                Finding("adam_db", 0.0, 0.2, "Adam's last 100 steps, at 0.02, stay within {adam_db:.4f} dB."),
+                NumericCheck("adam_swing_db", 1.5, 3.0, "Live, at 0.3, it swings by {adam_swing_db:.2f} dB."),
+                NumericCheck("adam_db", 0.0, 0.2, "Adam's last 100 steps, at 0.02, stay within {adam_db:.4f} dB."),
             ),
             gains_db=(-19.0, -13.5),
             duration_s=2.0,
@@ -98,17 +100,17 @@ LESSON = Lesson(
                 "and SGD's swing about them."
             ),
             listen="Difference (4): silence.",
-            controls={**SINE, "optimizer": "Rprop", "race": (SGD, RPROP)},
+            controls={**SINE, "optimizer": "Rprop", "compare": (SGD, RPROP)},
             expects=(
-                Within("gain_db", -16.48, -16.476, by_s=3.0),
-                Within("swing_db", 4.0, WIDEST_DB, of=SGD),
-                Within("swing_db", 0.0, 0.05, of=RPROP),
+                InRange("gain_db", -16.48, -16.476, deadline_s=3.0),
+                InRange("swing_db", 4.0, WIDEST_DB, of=SGD),
+                InRange("swing_db", 0.0, 0.05, of=RPROP),
             ),
             finds=(
-                Finding(
+                NumericCheck(
                     "rprop_db", 0.0, 0.01, "After 60 steps of Rprop {rprop_db:.5f} dB are left to the closed form."
                 ),
-                Finding("closed_db", -0.005, 0.005, "The closed form is {closed_db:.5f} dB off 0.15."),
+                NumericCheck("closed_db", -0.005, 0.005, "The closed form is {closed_db:.5f} dB off 0.15."),
             ),
             why=(
                 "For one gain nobody needs to descend at all: the closed form is the answer in one line. "
@@ -131,21 +133,23 @@ LESSON = Lesson(
                 "the last line)."
             ),
             listen="Target (2) is hardly there; the estimate does not mind.",
-            controls={**SINE, "optimizer": "Rprop", "gain_db": -56.478175, "race": (SLOW_SGD, SGD)},
+            controls={**SINE, "optimizer": "Rprop", "gain_db": -56.478175, "compare": (SLOW_SGD, SGD)},
             expects=(
-                Within("gain_db", -56.58, -56.38, by_s=3.0),
-                Within("gain_db", -56.7, -56.2, of=SLOW_SGD),
-                Within("gain_db", -200.0, -120.0, of=SGD),
+                InRange("gain_db", -56.58, -56.38, deadline_s=3.0),
+                InRange("gain_db", -56.7, -56.2, of=SLOW_SGD),
+                InRange("gain_db", -200.0, -120.0, of=SGD),
             ),
             finds=(
-                Finding(
+                NumericCheck(
                     "quiet_gain", 0.9, 1.0, "Both signals 40 dB down: SGD comes to {quiet_gain:.2f} instead of 0.15."
                 ),
-                Finding("slope_1024", 26, 30, "The slope on 1,024 samples of white noise is {slope_1024:.0f}."),
-                Finding(
+                NumericCheck("slope_1024", 26, 30, "The slope on 1,024 samples of white noise is {slope_1024:.0f}."),
+                NumericCheck(
                     "slope_65536", 222, 232, "The slope on 65,536 samples is {slope_65536:.0f}: no rate suits both."
                 ),
-                Finding("normalized_gap", 0.0, 1e-9, "Normalized, both traces are the same to {normalized_gap:.0e}."),
+                NumericCheck(
+                    "normalized_gap", 0.0, 1e-9, "Normalized, both traces are the same to {normalized_gap:.0e}."
+                ),
             ),
             why=(
                 "The slope of the plain loss is the mean of |rfft(dry)|: about {slope_1024:.0f} for 1,024 samples "

@@ -1,6 +1,6 @@
 """Lesson 3: listen to the spectrum."""
 
-from rtgain.lessons.checks import Finding, Within
+from rtgain.lessons.checks import InRange, NumericCheck
 from rtgain.lessons.lesson import Lesson, Step
 
 SINE = {"input": "sine", "align": "off", "loss": "spectral", "optimizer": "SGD", "lr": 0.1, "steps": 24}
@@ -8,9 +8,9 @@ WAVEFORM, POWER_1, POWER_2 = "waveform/SGD@0.1", "spectral/SGD@0.1", "spectral-p
 MUSIC = {**SINE, "input": "demo"}
 
 LESSON = Lesson(
-    name="listen-to-the-spectrum",
+    name="spectral-loss",
     number=3,
-    title="Listen to the spectrum",
+    title="Spectral loss",
     about="Compare how much there is of each frequency, not when it swings: the right gain is back.",
     steps=(
         Step(
@@ -26,11 +26,11 @@ LESSON = Lesson(
                 "loss is least: the spectral one at 0.15, and at −0.15 too (the next step says why)."
             ),
             listen="Target (2) and Matched (3): one level.",
-            controls={**SINE, "phase_deg": 90.0, "race": (WAVEFORM,)},
-            expects=(Within("gain_db", -16.58, -16.38), Within("gain_db", -200.0, -30.0, of=WAVEFORM)),
+            controls={**SINE, "phase_deg": 90.0, "compare": (WAVEFORM,)},
+            expects=(InRange("gain_db", -16.58, -16.38), InRange("gain_db", -200.0, -30.0, of=WAVEFORM)),
             finds=(
-                Finding("gain_90", 0.135, 0.16, "On the spectral loss, turned by 90°, SGD ends at {gain_90:.3f}."),
-                Finding("minimum", 0.149, 0.151, "Its minimum, in closed form, is at {minimum:.4f}."),
+                NumericCheck("gain_90", 0.135, 0.16, "On the spectral loss, turned by 90°, SGD ends at {gain_90:.3f}."),
+                NumericCheck("minimum", 0.149, 0.151, "Its minimum, in closed form, is at {minimum:.4f}."),
             ),
             why=(
                 "The loss is mean | |rfft(g · dry)| − |rfft(target)| |. *rfft*, a Fourier transform, parts a sound "
@@ -64,9 +64,11 @@ LESSON = Lesson(
             watch="the same gain; and the minus in ×−0.150, which the loss did not find.",
             listen="Difference (4): silent, because the polarity was found too.",
             controls={**SINE, "polarity": "invert"},
-            expects=(Within("gain_db", -16.58, -16.38), Within("polarity", -1, -1)),
+            expects=(InRange("gain_db", -16.58, -16.38), InRange("polarity", -1, -1)),
             finds=(
-                Finding("sign_gap", -1e-6, 1e-6, "The spectral losses at +0.15 and −0.15 differ by {sign_gap:.1g}."),
+                NumericCheck(
+                    "sign_gap", -1e-6, 1e-6, "The spectral losses at +0.15 and −0.15 differ by {sign_gap:.1g}."
+                ),
             ),
             why=(
                 "Over negative gains too, the loss has the form of a W: two minima, and a descent ends in the one "
@@ -100,22 +102,24 @@ LESSON = Lesson(
                 "optimizer": "Rprop",
                 "lr": None,
                 "steps": None,
-                "race": (POWER_1, POWER_2),
+                "compare": (POWER_1, POWER_2),
             },
             expects=(
-                Within("gain_db", -16.58, -16.38),
-                Within("swing_db", 0.2, 1.74, of=POWER_1),
-                Within("gain_db", -200.0, -60.0, of=POWER_2),
+                InRange("gain_db", -16.58, -16.38),
+                InRange("swing_db", 0.2, 1.74, of=POWER_1),
+                InRange("gain_db", -200.0, -60.0, of=POWER_2),
             ),
             finds=(
-                Finding("power_2_minimum", 0.149, 0.151, "With power 2 the minimum is at {power_2_minimum:.4f} too."),
-                Finding(
+                NumericCheck(
+                    "power_2_minimum", 0.149, 0.151, "With power 2 the minimum is at {power_2_minimum:.4f} too."
+                ),
+                NumericCheck(
                     "power_2_first",
                     -80,
                     -78,
                     "On the plain loss of power 2, SGD's first step leads to ×{power_2_first:.1f}.",
                 ),
-                Finding("fallen_db", -77.3, -77.1, "Live, at a rate of 0.1, it leads to {fallen_db:.2f} dB."),
+                NumericCheck("fallen_db", -77.3, -77.1, "Live, at a rate of 0.1, it leads to {fallen_db:.2f} dB."),
             ),
             why=(
                 "With power 1 a bin's slope is its magnitude; with power 2 it is twice the gain times its square, "
@@ -138,8 +142,8 @@ LESSON = Lesson(
             watch="closed form and least squares of single windows stray about the reference; the estimate near it.",
             listen="Difference (4): far from silent, though the gain is nearly right.",
             controls={**MUSIC, "delay_ms": 5.0},
-            expects=(Within("gain_db", -17.5, -15.5),),
-            finds=(Finding("late_db", 0.05, 1.0, "5 ms late, the RMS error is {late_db:.2f} dB."),),
+            expects=(InRange("gain_db", -17.5, -15.5),),
+            finds=(NumericCheck("late_db", 0.05, 1.0, "5 ms late, the RMS error is {late_db:.2f} dB."),),
             duration_s=6.0,
         ),
         Step(
@@ -152,10 +156,12 @@ LESSON = Lesson(
             listen="Difference (4): it falls silent at that moment.",
             controls={**MUSIC, "delay_ms": 5.0, "align": "on"},
             expects=(
-                Within("delay_ms", 4.99, 5.01, by_s=8.0),
-                Within("gain_db", -16.53, -16.43, by_s=8.0),
+                InRange("delay_ms", 4.99, 5.01, deadline_s=8.0),
+                InRange("gain_db", -16.53, -16.43, deadline_s=8.0),
             ),
-            finds=(Finding("found_s", 0.5, 2.0, "From {found_s:.2f} seconds on it is within a tenth of a decibel."),),
+            finds=(
+                NumericCheck("found_s", 0.5, 2.0, "From {found_s:.2f} seconds on it is within a tenth of a decibel."),
+            ),
             duration_s=6.0,
         ),
     ),

@@ -10,14 +10,14 @@ from rtgain.audio.sources.synthetic import PinkSource
 from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.config.session_config import SessionConfig
 from rtgain.dsp.filters import Filter, LowShelf, ThreeBandGain
-from rtgain.dsp.fit import FitTrace, fit
+from rtgain.dsp.fit import FitHistory, fit
 from rtgain.dsp.losses import SpectralLoss
 from rtgain.estimation.estimator import Estimator, Windows
 from rtgain.lessons.content.filters import LOW_SHELF, THREE_BANDS
 from rtgain.lessons.experiments import plots
-from rtgain.lessons.experiments.experiment import Exhibits, Sound
+from rtgain.lessons.experiments.experiment import AudioClip, ExperimentResult
 from rtgain.lessons.experiments.sine import Wave
-from rtgain.output.animation import Film
+from rtgain.output.animation import Animation
 from rtgain.output.curve_styles import ESTIMATE, TARGET
 from rtgain.output.figures import LEGEND, draw, paper
 
@@ -39,7 +39,7 @@ OCTAVES = np.linspace(-5.0, 2.0, 71)
 HERTZ = np.geomspace(30.0, 7900.0, 200)
 
 
-def measure(seed: int) -> Exhibits:
+def measure(seed: int) -> ExperimentResult:
     """`seed` draws the pink noise that is filtered."""
     fade = np.clip(np.arange(SECONDS * RATE) / (FADE_S * RATE), 0.0, 1.0)
     dry = fade * fade[::-1] * PinkSource(RATE, seed=seed).read(SECONDS * RATE)[0]
@@ -55,7 +55,7 @@ def measure(seed: int) -> Exhibits:
     flat = [_loss_at({"gain_db": 0.0, "corner_octaves": octaves}, dry, shelved) for octaves in (-4.0, -1.0, 2.0)]
 
     def three_bands() -> "Figure":
-        figure, panels = plots.figure_of(1, 3, sharey=True)
+        figure, panels = plots.make_axes(1, 3, sharey=True)
         for axes, (name, value) in zip(panels, BANDS_DB.items(), strict=True):
             plots.draw_steps(axes, bands.parameters[name], reference=value)
             axes.set_title(name.removesuffix("_db"), loc="left")
@@ -64,7 +64,7 @@ def measure(seed: int) -> Exhibits:
         return figure
 
     def low_shelf() -> "Figure":
-        figure, panels = plots.figure_of(1, 2)
+        figure, panels = plots.make_axes(1, 2)
         for axes, (name, label) in zip(
             panels, (("gain_db", "gain (dB)"), ("corner_octaves", "corner (octaves re 1 kHz)")), strict=True
         ):
@@ -74,14 +74,14 @@ def measure(seed: int) -> Exhibits:
         return figure
 
     def valley() -> "Figure":
-        figure, (axes,) = plots.figure_of(1)
+        figure, (axes,) = plots.make_axes(1)
         plots.draw_loss(axes, OCTAVES, losses, reference=SHELF["corner_octaves"])
         axes.set_xlabel("corner (octaves re 1 kHz), the gain being right")
         axes.lines[0].set_label("true corner")
         axes.legend(**LEGEND)
         return figure
 
-    return Exhibits(
+    return ExperimentResult(
         numbers={
             **{f"true_{name}": value for name, value in BANDS_DB.items()},
             **bands.end,
@@ -101,17 +101,17 @@ def measure(seed: int) -> Exhibits:
         },
         figures={"bands": three_bands, "shelf": low_shelf, "valley": valley},
         sounds={
-            "dry": Sound(dry, RATE),
-            "bands": Sound(banded, RATE),
-            "bands_matched": Sound(bands_matched, RATE),
-            "shelf": Sound(shelved, RATE),
-            "shelf_matched": Sound(shelf_matched, RATE),
+            "dry": AudioClip(dry, RATE),
+            "bands": AudioClip(banded, RATE),
+            "bands_matched": AudioClip(bands_matched, RATE),
+            "shelf": AudioClip(shelved, RATE),
+            "shelf_matched": AudioClip(shelf_matched, RATE),
         },
         recordings={
             THREE_BANDS: ("dry", "bands", "bands_matched"),
             LOW_SHELF: ("dry", "shelf", "shelf_matched"),
         },
-        film=lambda: _film(bands),
+        film=lambda: _animation(bands),
     )
 
 
@@ -125,7 +125,7 @@ def _filtered(processor: Filter, dry: Wave) -> Wave:
     return filtered
 
 
-def _descend(kind: type[Filter], start: dict[str, float], dry: Wave, target: Wave) -> FitTrace:
+def _descend(kind: type[Filter], start: dict[str, float], dry: Wave, target: Wave) -> FitHistory:
     return fit(_at(kind, start), dry, target, loss=LOSS, steps=STEPS, **FITTED_WITH)
 
 
@@ -161,9 +161,9 @@ def _response_db(values: dict[str, float]) -> Wave:
     return level_db
 
 
-def _film(bands: FitTrace) -> Film:
+def _animation(bands: FitHistory) -> Animation:
     """The estimate's frequency response, coming to the target's."""
-    figure = paper(*plots.FILM_SIZE)
+    figure = paper(*plots.ANIMATION_SIZE)
     axes = figure.subplots()
     draw(axes, ESTIMATE, HERTZ, np.zeros(len(HERTZ)))
     draw(axes, TARGET, HERTZ, _response_db(BANDS_DB))
@@ -180,4 +180,4 @@ def _film(bands: FitTrace) -> Film:
         estimate.set_ydata(_response_db({name: float(path[frame]) for name, path in bands.parameters.items()}))
         title.set_text(f"step {frame}")
 
-    return Film(figure, (estimate, target, title), show, shown)
+    return Animation(figure, (estimate, target, title), show, shown)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rtgain.lessons.experiments import plots
-from rtgain.lessons.experiments.experiment import Exhibits, Sound
+from rtgain.lessons.experiments.experiment import AudioClip, ExperimentResult
 from rtgain.lessons.experiments.sine import (  # fmt: skip
     DRY,
     GAIN,
@@ -17,8 +17,8 @@ from rtgain.lessons.experiments.sine import (  # fmt: skip
     Wave,
     descend,
     losses_at,
+    phase_shifted,
     played,
-    turned,
 )
 from rtgain.output.figures import LEGEND
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 STEPS_PER_SECOND = 100
 
 
-def measure(seed: int) -> Exhibits:
+def measure(seed: int) -> ExperimentResult:
     """Nothing in it is random."""
-    target = turned(0.0)
+    target = phase_shifted(0.0)
     trace = descend(target, PLAIN_WAVEFORM)
     gain = trace.parameters["gain"]
     slope = float(np.mean(np.abs(DRY)))
@@ -38,25 +38,25 @@ def measure(seed: int) -> Exhibits:
     losses = losses_at(gains, target, PLAIN_WAVEFORM)
 
     def waveforms() -> "Figure":
-        figure, (axes,) = plots.figure_of(1)
+        figure, (axes,) = plots.make_axes(1)
         plots.draw_waveforms(axes, DRY, target, gain[-1] * DRY)
         return figure
 
     def loss() -> "Figure":
-        figure, (axes,) = plots.figure_of(1)
+        figure, (axes,) = plots.make_axes(1)
         plots.draw_loss(axes, gains, losses, reference=GAIN)
         plots.mark(axes, gain[-1], trace.loss[-1], "after the last step")
         axes.legend(**LEGEND)
         return figure
 
     def steps() -> "Figure":
-        figure, (axes,) = plots.figure_of(1)
+        figure, (axes,) = plots.make_axes(1)
         plots.draw_steps(axes, gain, reference=GAIN)
         axes.set_ylabel("gain")
         axes.legend(**LEGEND)
         return figure
 
-    return Exhibits(
+    return ExperimentResult(
         numbers={
             "target_db": GAIN_DB,
             "gain": gain[-1],
@@ -69,11 +69,11 @@ def measure(seed: int) -> Exhibits:
         },
         figures={"waveforms": waveforms, "loss": loss, "gain": steps},
         sounds={"dry": played(DRY), "target": played(target), "descent": _heard_descent(gain)},
-        film=lambda: plots.descent_film(gains, losses, gain, DRY, target, reference=GAIN),
+        film=lambda: plots.descent_animation(gains, losses, gain, DRY, target, reference=GAIN),
     )
 
 
-def _heard_descent(gain: Wave) -> Sound:
+def _heard_descent(gain: Wave) -> AudioClip:
     frames = np.arange(len(gain) * RATE // STEPS_PER_SECOND)
     gliding = np.interp(frames * STEPS_PER_SECOND / RATE, np.arange(len(gain)), gain)
     return played(gliding * np.sin(2.0 * np.pi * 600.0 * frames / RATE))

@@ -8,7 +8,7 @@ from rtgain.dsp.losses import SpectralLoss
 from rtgain.dsp.processors import DB_PER_NEPER
 from rtgain.lessons.content.optimizers import ADAM, LESSON, SGD
 from rtgain.lessons.experiments import plots
-from rtgain.lessons.experiments.experiment import Exhibits
+from rtgain.lessons.experiments.experiment import ExperimentResult
 from rtgain.lessons.experiments.sine import (  # fmt: skip
     DRY,
     GAIN,
@@ -19,16 +19,16 @@ from rtgain.lessons.experiments.sine import (  # fmt: skip
     losses_at,
     off_db,
     optimum,
+    phase_shifted,
     played,
-    turned,
 )
 from rtgain.output.figures import LEGEND
-from rtgain.session.offline import arrival_s, played_through
+from rtgain.session.offline import arrival_s, run_offline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from rtgain.records.snapshot import Rival
+    from rtgain.records.snapshot import Comparison
 
 QUIET = 10.0 ** (-40.0 / 20.0)
 NORMALIZED = SpectralLoss(window=False)
@@ -47,9 +47,9 @@ RPROP_STEPS = 60
 RUNS = (("SGD", 0.01), ("Adam", 0.02), ("Rprop", 0.1))
 
 
-def measure(seed: int) -> Exhibits:
+def measure(seed: int) -> ExperimentResult:
     """`seed` draws the white noise."""
-    target = turned(90.0)
+    target = phase_shifted(90.0)
     paths = {name: descend(target, PLAIN_SPECTRAL, name, lr).parameters["gain"] for name, lr in RUNS}
     left_db = {name: off_db(path[-LAST:]) for name, path in paths.items()}
     best = optimum(target, PLAIN_SPECTRAL)
@@ -60,12 +60,12 @@ def measure(seed: int) -> Exhibits:
     )
     noise = np.random.default_rng(seed).standard_normal(65536)
     gains = np.linspace(0.1, 0.2, 101)
-    live = [played_through(LIVE_S, **step.controls) for step in LESSON.steps]
+    live = [run_offline(LIVE_S, **step.controls) for step in LESSON.steps]
     sgd_db = _last_second_db(live[0][1][SGD])
     slow = live[0][0]
 
     def optimizers() -> "Figure":
-        figure, panels = plots.figure_of(2, 3, sharey="row")
+        figure, panels = plots.make_axes(2, 3, sharey="row")
         for above, below, name in zip(panels[:3], panels[3:], paths, strict=True):
             plots.draw_steps(above, paths[name], reference=GAIN)
             above.set_title(name, loc="left")
@@ -77,7 +77,7 @@ def measure(seed: int) -> Exhibits:
         return figure
 
     def levels() -> "Figure":
-        figure, panels = plots.figure_of(2, 2, height=400, sharex=True, sharey=True)
+        figure, panels = plots.make_axes(2, 2, height=400, sharex=True, sharey=True)
         plain = paths["SGD"]
         titles = ("plain loss", "plain loss, 40 dB quieter", "normalized loss", "normalized loss, 40 dB quieter")
         shown = (plain, quiet, normalized, normalized_quiet)
@@ -89,7 +89,7 @@ def measure(seed: int) -> Exhibits:
         panels[0].legend(**LEGEND)
         return figure
 
-    return Exhibits(
+    return ExperimentResult(
         numbers={
             "steps": STEPS,
             "cycle_low_db": float(left_db["SGD"].min()),
@@ -111,20 +111,20 @@ def measure(seed: int) -> Exhibits:
         },
         figures={"optimizers": optimizers, "levels": levels},
         sounds={"target": played(target), "cycle_low": played(paths["SGD"][-LAST:].min() * DRY)},
-        film=lambda: plots.descent_film(
+        film=lambda: plots.descent_animation(
             gains,
             losses_at(gains, target, PLAIN_SPECTRAL),
-            paths["SGD"][-plots.FILM_FRAMES :],
+            paths["SGD"][-plots.ANIMATION_FRAMES :],
             DRY,
             target,
             reference=GAIN,
-            first_step=STEPS + 1 - plots.FILM_FRAMES,
+            first_step=STEPS + 1 - plots.ANIMATION_FRAMES,
         ),
     )
 
 
-def _last_second_db(rival: "Rival") -> Wave:
-    history = rival.history
+def _last_second_db(comparison: "Comparison") -> Wave:
+    history = comparison.history
     newest: Wave = history.gain_est_db[history.time_s > history.time_s[-1] - 1.0]
     return newest
 

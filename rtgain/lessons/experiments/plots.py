@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.output.animation import Film
+from rtgain.output.animation import Animation
 from rtgain.output.curve_styles import CLOSED_FORM, DRY, ESTIMATE, REFERENCE, TARGET
-from rtgain.output.figures import LEGEND, draw, name_curves, paper
+from rtgain.output.figures import LEGEND, add_figure_legend, draw, paper
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,11 +17,11 @@ Wave = NDArray[np.float64]
 
 SHOWN_FRAMES = 200
 WIDTH = 1200
-FILM_SIZE = (1280, 560)
-FILM_FRAMES = 75
+ANIMATION_SIZE = (1280, 560)
+ANIMATION_FRAMES = 75
 
 
-def figure_of(rows: int, columns: int = 1, *, height: int = 480, **options: Any) -> tuple["Figure", list["Axes"]]:
+def make_axes(rows: int, columns: int = 1, *, height: int = 480, **options: Any) -> tuple["Figure", list["Axes"]]:
     """A figure of `rows` × `columns` axes, each row `height` pixels, and its axes in reading order."""
     figure = paper(WIDTH, rows * height)
     return figure, list(np.ravel(figure.subplots(rows, columns, **options)))
@@ -50,7 +50,7 @@ def mark(axes: "Axes", gain: float, loss: float, label: str) -> None:
     axes.plot([gain], [loss], "o", color=ESTIMATE.light, markersize=7, label=label)
 
 
-def mark_optimum(axes: "Axes", gain: float, loss: float) -> None:
+def plot_optimum(axes: "Axes", gain: float, loss: float) -> None:
     """The closed form's point on a loss."""
     axes.plot([gain], [loss], "D", color=CLOSED_FORM.light, markersize=6, label="closed form")
 
@@ -62,20 +62,20 @@ def draw_steps(axes: "Axes", values: Wave, *, reference: float, label: str = "es
     axes.set_xlabel("step")
 
 
-def descent_film(
+def descent_animation(
     gains: Wave, losses: Wave, path: Wave, dry: Wave, target: Wave, *, reference: float, first_step: int = 0
-) -> Film:
+) -> Animation:
     """A point that walks along a loss, and beside it the estimate's waveform; `path` begins at `first_step`."""
-    figure = paper(*FILM_SIZE)
+    figure = paper(*ANIMATION_SIZE)
     left, right = figure.subplots(1, 2)
     draw_loss(left, gains, losses, reference=reference)
     mark(left, path[0], float(np.interp(path[0], gains, losses)), "estimate")
     point = left.lines[-1]
-    name_curves(figure, left)
+    add_figure_legend(figure, left)
     draw_waveforms(right, dry, target, path[0] * dry)
     _, estimate, wanted = right.lines
     titles = [axes.set_title("step", loc="left") for axes in (left, right)]
-    steps = film_steps(len(path))
+    steps = animation_steps(len(path))
 
     def show(frame: int) -> None:
         gain = path[steps[frame]]
@@ -84,12 +84,12 @@ def descent_film(
         titles[0].set_text(f"step {first_step + steps[frame]}")
         titles[1].set_text(f"gain {gain:.3f}".replace("-", "\u2212"))
 
-    return Film(figure, (point, estimate, wanted, *titles), show, len(steps))
+    return Animation(figure, (point, estimate, wanted, *titles), show, len(steps))
 
 
-def film_steps(length: int) -> NDArray[np.int64]:
+def animation_steps(length: int) -> NDArray[np.int64]:
     """Which of `length` values a film shows: no two alike, the first and the last among them."""
-    return np.unique(np.linspace(0, length - 1, min(length, FILM_FRAMES)).astype(np.int64))
+    return np.unique(np.linspace(0, length - 1, min(length, ANIMATION_FRAMES)).astype(np.int64))
 
 
 def _line(curve: Any) -> dict[str, Any]:

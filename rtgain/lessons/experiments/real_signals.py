@@ -9,15 +9,15 @@ import torch
 from numpy.typing import NDArray
 
 from rtgain.audio.sources.demo import DemoSource
-from rtgain.audio.sources.synthetic_speech import babble
+from rtgain.audio.sources.synthetic_speech import synthetic_speech
 from rtgain.bench.accuracy import Take, render, trace
-from rtgain.dsp.loss_registry import loss_named
+from rtgain.dsp.loss_registry import get_loss
 from rtgain.dsp.losses import FeatureLoss, SpectralLoss
 from rtgain.lessons.experiments import plots
-from rtgain.lessons.experiments.experiment import Exhibits, Sound
+from rtgain.lessons.experiments.experiment import AudioClip, ExperimentResult
 from rtgain.lessons.experiments.sine import GAIN, GAIN_DB, Wave
-from rtgain.output.animation import Film
-from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE, FIRST_RIVAL, REFERENCE
+from rtgain.output.animation import Animation
+from rtgain.output.curve_styles import CLOSED_FORM, COMPARISON_1, ESTIMATE, REFERENCE
 from rtgain.output.figures import LEGEND, draw, paper
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ TRIED = GAIN * 10.0 ** (TRIED_DB / 20.0)
 PLAIN = SpectralLoss()
 
 
-def measure(seed: int) -> Exhibits:
+def measure(seed: int) -> ExperimentResult:
     """`seed` draws the noise."""
     music = DemoSource(RATE).read(TURN_S * RATE)[0].copy()
-    speech = babble(SPEECH_RATE, 6 * SPEECH_RATE)
+    speech = synthetic_speech(SPEECH_RATE, 6 * SPEECH_RATE)
     turn = trace(Take(music, RATE, {"gain_db": GAIN_DB}))
     noisy = {db: Take(music, RATE, _in_noise(music, db, seed)) for db in NOISE_DB}
     ours = {db: _rms_db(trace(taken)) for db, taken in noisy.items()}
@@ -54,17 +54,17 @@ def measure(seed: int) -> Exhibits:
     farthest = EXCERPTS[int(np.argmax(plain[10.0]))]
     theirs = {}
     if find_spec("auraloss") is not None:
-        loss = loss_named("auraloss-multi-resolution")
+        loss = get_loss("auraloss-multi-resolution")
         theirs = {db: _least_db(loss, music, targets[db], EXCERPTS[0]) for db in NOISE_DB}
     spoken = _rms_db(trace(Take(speech, SPEECH_RATE, _in_noise(speech, 20.0, seed))))
     silent = [e for e in turn if e.state.label == "silent"]
 
     def noise() -> "Figure":
-        figure, (axes,) = plots.figure_of(1)
+        figure, (axes,) = plots.make_axes(1)
         for curve, values, label in (
             (ESTIMATE, ours, "rtgain: masked, weighted, over time"),
             (CLOSED_FORM, plain_mean, "plain spectral loss, mean of half seconds"),
-            (FIRST_RIVAL, theirs, "auraloss, multi-resolution, half a second"),
+            (COMPARISON_1, theirs, "auraloss, multi-resolution, half a second"),
         ):
             if values:
                 draw(axes, curve, list(values), np.abs(list(values.values())), label=label)
@@ -77,7 +77,7 @@ def measure(seed: int) -> Exhibits:
         return figure
 
     def silence() -> "Figure":
-        figure, (gain, sound) = plots.figure_of(2, height=360, sharex=True)
+        figure, (gain, sound) = plots.make_axes(2, height=360, sharex=True)
         time_s = [e.center_frame / RATE for e in turn]
         draw(gain, ESTIMATE, time_s, [e.gain_est_db for e in turn])
         draw(gain, REFERENCE, time_s, [e.gain_true_db for e in turn])
@@ -94,7 +94,7 @@ def measure(seed: int) -> Exhibits:
         return figure
 
     def windows() -> "Figure":
-        figure, panels = plots.figure_of(2, sharex=True, height=380)
+        figure, panels = plots.make_axes(2, sharex=True, height=380)
         for axes, frames in zip(panels, (1024, 16384), strict=True):
             piece = music[RATE - frames // 2 : RATE + frames // 2] * np.hanning(frames)
             level_db = 20 * np.log10(np.maximum(np.abs(np.fft.rfft(piece)) / frames, 1e-9))
@@ -106,7 +106,7 @@ def measure(seed: int) -> Exhibits:
         panels[1].set_xlabel("frequency (Hz)")
         return figure
 
-    return Exhibits(
+    return ExperimentResult(
         numbers={
             "clean_db": _rms_db(turn),
             "silent_s": len(silent) * 1024 / RATE,
@@ -118,12 +118,12 @@ def measure(seed: int) -> Exhibits:
         },
         figures={"noise": noise, "silence": silence, "windows": windows},
         sounds={
-            "dry": Sound(music[: 4 * RATE], RATE),
-            "target": Sound(GAIN * music[: 4 * RATE], RATE),
-            "noisy": Sound(targets[10.0][: 4 * RATE], RATE),
-            "babble": Sound(speech[: 4 * SPEECH_RATE], SPEECH_RATE),
+            "dry": AudioClip(music[: 4 * RATE], RATE),
+            "target": AudioClip(GAIN * music[: 4 * RATE], RATE),
+            "noisy": AudioClip(targets[10.0][: 4 * RATE], RATE),
+            "babble": AudioClip(speech[: 4 * SPEECH_RATE], SPEECH_RATE),
         },
-        film=lambda: _film(music, targets[10.0], farthest),
+        film=lambda: _animation(music, targets[10.0], farthest),
     )
 
 
@@ -160,18 +160,18 @@ def _plain_losses(dry: NDArray[np.floating], target: NDArray[np.floating], excer
     return losses
 
 
-def _film(music: NDArray[np.float32], noisy: NDArray[np.float32], excerpt: slice) -> Film:
+def _animation(music: NDArray[np.float32], noisy: NDArray[np.float32], excerpt: slice) -> Animation:
     """The plain loss as noise comes up: its minimum moves off the true gain."""
     clean = GAIN * music
     shares = np.concatenate([np.linspace(0.0, 1.0, 40), np.ones(5)])
     targets = [clean + share * (noisy - clean) for share in shares]
     curves = [_plain_losses(music, target, excerpt) for target in targets]
     least_db = [_least_db(PLAIN, music, target, excerpt) for target in targets]
-    figure = paper(*plots.FILM_SIZE)
+    figure = paper(*plots.ANIMATION_SIZE)
     axes = figure.subplots()
     plots.draw_loss(axes, TRIED_DB, curves[0], reference=0.0)
     line = axes.lines[-1]
-    plots.mark_optimum(axes, 0.0, 0.0)
+    plots.plot_optimum(axes, 0.0, 0.0)
     point = axes.lines[-1]
     axes.set_xlabel("gain, off the true one (dB)")
     axes.set_ylim(0.0, 1.1 * max(float(curve.max()) for curve in curves))
@@ -181,4 +181,4 @@ def _film(music: NDArray[np.float32], noisy: NDArray[np.float32], excerpt: slice
         line.set_ydata(curves[frame])
         point.set_data([least_db[frame]], [np.interp(least_db[frame], TRIED_DB, curves[frame])])
 
-    return Film(figure, (line, point), show, len(curves))
+    return Animation(figure, (line, point), show, len(curves))

@@ -7,12 +7,12 @@ import numpy as np
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.sources.demo import DemoSource
 from rtgain.lessons.experiments import plots
-from rtgain.lessons.experiments.experiment import Exhibits, Sound
+from rtgain.lessons.experiments.experiment import AudioClip, ExperimentResult
 from rtgain.lessons.experiments.sine import GAIN_DB, Wave
-from rtgain.output.animation import Film
+from rtgain.output.animation import Animation
 from rtgain.output.curve_styles import CLOSED_FORM, DRY, ESTIMATE, REFERENCE
 from rtgain.output.figures import LEGEND, draw, paper
-from rtgain.session.offline import played_through
+from rtgain.session.offline import run_offline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +24,7 @@ NOISE_DBFS = -46.5
 XRUN_S = 1.5
 
 
-def measure(seed: int) -> Exhibits:
+def measure(seed: int) -> ExperimentResult:
     """`seed` draws pink and white noise."""
     spread_db = np.array([_spread_db(window_ms, seed) for window_ms in WINDOWS_MS])
     clean, broken = (_heard(with_xrun=flag) for flag in (False, True))
@@ -32,7 +32,7 @@ def measure(seed: int) -> Exhibits:
     slope = float(np.polyfit(np.log(WINDOWS_MS), np.log(spread_db), 1)[0])
 
     def windows() -> "Figure":
-        figure, (axes,) = plots.figure_of(1)
+        figure, (axes,) = plots.make_axes(1)
         draw(axes, CLOSED_FORM, WINDOWS_MS, spread_db, label="RMS error of single windows")
         axes.set_xscale("log")
         axes.set_yscale("log")
@@ -45,7 +45,7 @@ def measure(seed: int) -> Exhibits:
         return figure
 
     def xrun() -> "Figure":
-        figure, (axes,) = plots.figure_of(1)
+        figure, (axes,) = plots.make_axes(1)
         shown = slice(round((XRUN_S - 0.03) * RATE), round((XRUN_S + 0.05) * RATE))
         time_ms = 1e3 * np.arange(len(clean))[shown] / RATE
         draw(axes, DRY, time_ms, clean[shown], label="the music")
@@ -54,7 +54,7 @@ def measure(seed: int) -> Exhibits:
         axes.legend(**LEGEND)
         return figure
 
-    return Exhibits(
+    return ExperimentResult(
         numbers={
             "block_ms": 1e3 * 256 / RATE,
             "window_ms": WINDOWS_MS[3],
@@ -66,8 +66,8 @@ def measure(seed: int) -> Exhibits:
             "gap_ms": gap_ms,
         },
         figures={"windows": windows, "xrun": xrun},
-        sounds={"clean": Sound(clean, RATE), "xrun": Sound(broken, RATE)},
-        film=_film,
+        sounds={"clean": AudioClip(clean, RATE), "xrun": AudioClip(broken, RATE)},
+        film=_animation,
     )
 
 
@@ -75,7 +75,7 @@ def _spread_db(window_ms: float, seed: int) -> float:
     """RMS error of single windows (the closed form), without what is gained by averaging over time."""
     hop_ms = min(window_ms, 21.3)
     options = {"input": "pink", "noise_dbfs": NOISE_DBFS, "window_ms": window_ms, "hop_ms": hop_ms, "seed": seed}
-    errors_db = played_through(4.0, **options)[0].gain_opt_db - GAIN_DB
+    errors_db = run_offline(4.0, **options)[0].gain_opt_db - GAIN_DB
     return float(np.sqrt(np.nanmean(np.square(errors_db))))
 
 
@@ -87,16 +87,16 @@ def _heard(*, with_xrun: bool) -> Wave:
         engine.set_reference(gain_db=0.0)
         for start in range(0, len(music), block):
             if with_xrun and start == round(XRUN_S * RATE):
-                engine.make_xrun()
+                engine.simulate_xrun()
             engine.process(music[start : start + block], None, out[start : start + block])
     return out[480:, 0].astype(np.float64)  # behind the fade with which every session begins
 
 
-def _film() -> Film:
+def _animation() -> Animation:
     """Blocks that come in, and a window over the newest of them that makes an estimate at every hop."""
     music = DemoSource(RATE).read(RATE)[0][::48]
     time_ms = np.arange(len(music))
-    figure = paper(*plots.FILM_SIZE)
+    figure = paper(*plots.ANIMATION_SIZE)
     axes = figure.subplots()
     axes.set_xlim(0, 400)
     axes.set_ylim(-0.6, 0.8)
@@ -118,4 +118,4 @@ def _film() -> Film:
         window.set_data([end - window_ms, end - window_ms, end, end], [-0.5, 0.5, 0.5, -0.5])
         center.set_xdata([end - window_ms / 2] * 2)
 
-    return Film(figure, (sound, window, center), show, 56)
+    return Animation(figure, (sound, window, center), show, 56)

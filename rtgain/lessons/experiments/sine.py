@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rtgain.dsp.fit import FitTrace, fit
+from rtgain.dsp.fit import FitHistory, fit
 from rtgain.dsp.losses import FeatureLoss, SpectralLoss, WaveformLoss
 from rtgain.dsp.processors import LinearGain
-from rtgain.lessons.experiments.experiment import Sound
+from rtgain.lessons.experiments.experiment import AudioClip
 
 Wave = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ PLAYED = 0.5
 """Sines are played at half of full scale; all of a lesson's sounds alike, so that their levels compare."""
 
 
-def turned(degrees: float) -> Wave:
+def phase_shifted(degrees: float) -> Wave:
     """The target: `DRY` at the gain, turned in phase. Exactly the inverted one at 180°."""
     radians = np.deg2rad(degrees)
     return GAIN * (np.round(np.cos(radians), 12) * np.sin(PHASE) + np.round(np.sin(radians), 12) * np.cos(PHASE))
@@ -40,7 +40,7 @@ def turned(degrees: float) -> Wave:
 
 def descend(
     target: Wave, loss: FeatureLoss, optimizer: str = "SGD", lr: float = LR, steps: int = STEPS, dry: Wave = DRY
-) -> FitTrace:
+) -> FitHistory:
     """The lesson's loop from a gain of one, in double precision."""
     one = torch.ones(1, dtype=torch.float64)
     return fit(LinearGain(gain=one), dry, target, loss=loss, optimizer=optimizer, lr=lr, steps=steps)
@@ -64,7 +64,7 @@ def off_db(gain: Wave) -> Wave:
     return 20.0 * np.log10(np.abs(gain) / GAIN)
 
 
-def played(samples: Wave) -> Sound:
+def played(samples: Wave) -> AudioClip:
     """A sine as a sound, with ends of 5 ms that do not click."""
     fade = np.clip(np.arange(len(samples)) / (0.005 * RATE), 0.0, 1.0)
-    return Sound(PLAYED * samples * fade * fade[::-1], RATE)
+    return AudioClip(PLAYED * samples * fade * fade[::-1], RATE)

@@ -10,7 +10,7 @@ from rtgain.dsp.losses import SpectralLoss
 from rtgain.dsp.processors import LogGain
 from rtgain.lessons.content.spectral_loss import LESSON, POWER_2
 from rtgain.lessons.experiments import plots
-from rtgain.lessons.experiments.experiment import Exhibits
+from rtgain.lessons.experiments.experiment import ExperimentResult
 from rtgain.lessons.experiments.sine import (  # fmt: skip
     DRY,
     GAIN,
@@ -23,13 +23,13 @@ from rtgain.lessons.experiments.sine import (  # fmt: skip
     losses_at,
     off_db,
     optimum,
+    phase_shifted,
     played,
-    turned,
 )
 from rtgain.output.curve_styles import DRY as DRY_CURVE
 from rtgain.output.curve_styles import ESTIMATE, TARGET
 from rtgain.output.figures import LEGEND, draw
-from rtgain.session.offline import arrival_s, played_through
+from rtgain.session.offline import arrival_s, run_offline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,42 +39,42 @@ SQUARED = SpectralLoss(2.0, window=False, normalize=False)
 SHOWN_HZ = (560.0, 640.0)
 
 
-def measure(seed: int) -> Exhibits:
+def measure(seed: int) -> ExperimentResult:
     """Nothing in it is random."""
-    target = turned(90.0)
+    target = phase_shifted(90.0)
     trace = descend(target, PLAIN_SPECTRAL)
     gain = trace.parameters["gain"]
     gains = np.linspace(0.0, 2.0, 100)
     losses = losses_at(gains, target, PLAIN_SPECTRAL)
     plus, minus = losses_at(np.array([GAIN, -GAIN]), target, PLAIN_SPECTRAL)
     squared = descend(target, SQUARED, steps=1).parameters["gain"]
-    fallen = played_through(1.0, **LESSON.steps[2].controls)[1][POWER_2]
-    late, found = (played_through(6.0, **step.controls)[0] for step in LESSON.steps[3:])
+    fallen = run_offline(1.0, **LESSON.steps[2].controls)[1][POWER_2]
+    late, found = (run_offline(6.0, **step.controls)[0] for step in LESSON.steps[3:])
     slopes = [_slope_at_one(power) for power in (1.0, 2.0)]
 
     def both_losses() -> "Figure":
-        figure, panels = plots.figure_of(1, 2, sharey=True)
+        figure, panels = plots.make_axes(1, 2, sharey=True)
         for axes, (title, loss) in zip(
             panels, (("waveform", PLAIN_WAVEFORM), ("spectral", PLAIN_SPECTRAL)), strict=True
         ):
             values = losses_at(gains, target, loss)
             plots.draw_loss(axes, gains, values / values.max(), reference=GAIN)
             best = optimum(target, loss)
-            plots.mark_optimum(axes, best, float(np.interp(best, gains, values / values.max())))
+            plots.plot_optimum(axes, best, float(np.interp(best, gains, values / values.max())))
             axes.set_title(title, loc="left")
             axes.label_outer()
         panels[0].legend(**LEGEND)
         return figure
 
     def steps() -> "Figure":
-        figure, (axes,) = plots.figure_of(1)
+        figure, (axes,) = plots.make_axes(1)
         plots.draw_steps(axes, gain, reference=GAIN)
         axes.set_ylabel("gain")
         axes.legend(**LEGEND)
         return figure
 
     def spectra() -> "Figure":
-        figure, (axes,) = plots.figure_of(1)
+        figure, (axes,) = plots.make_axes(1)
         for curve, samples in ((DRY_CURVE, DRY), (ESTIMATE, gain[-1] * DRY), (TARGET, target)):
             hertz, magnitude = _magnitudes(samples)
             draw(axes, curve, hertz, magnitude)
@@ -85,7 +85,7 @@ def measure(seed: int) -> Exhibits:
         return figure
 
     def powers() -> "Figure":
-        figure, panels = plots.figure_of(1, 2, sharey=True)
+        figure, panels = plots.make_axes(1, 2, sharey=True)
         both = np.linspace(-1.0, 2.0, 151)
         for axes, (power, loss) in zip(panels, ((1, PLAIN_SPECTRAL), (2, SQUARED)), strict=True):
             values = losses_at(both, target, loss)
@@ -95,7 +95,7 @@ def measure(seed: int) -> Exhibits:
         panels[0].legend(**LEGEND, loc="lower right")
         return figure
 
-    return Exhibits(
+    return ExperimentResult(
         numbers={
             "gain_90": gain[-1],
             "minimum": optimum(target, PLAIN_SPECTRAL),
@@ -113,7 +113,7 @@ def measure(seed: int) -> Exhibits:
         },
         figures={"loss": both_losses, "gain": steps, "spectra": spectra, "powers": powers},
         sounds={"target_90": played(target), "matched_90": played(gain[-1] * DRY)},
-        film=lambda: plots.descent_film(gains, losses, gain, DRY, target, reference=GAIN),
+        film=lambda: plots.descent_animation(gains, losses, gain, DRY, target, reference=GAIN),
     )
 
 

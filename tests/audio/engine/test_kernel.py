@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numba.core.runtime import _nrt_python, rtsys
 from numpy.typing import NDArray
 
-from rtgain.audio.effects.matched_path import Matcher
+from rtgain.audio.effects.matched_path import MatchedPath
 from rtgain.audio.engine.engine import Engine, Target
 from rtgain.audio.engine.kernel import process_block
 from rtgain.audio.engine.shared_memory import DRY, GAIN, MATCHED, TARGET
@@ -47,7 +47,7 @@ def play(engine: Engine, in0: Signal, in1: Signal | None = None, blocks: Sequenc
 def rows(engine: Engine) -> NDArray[np.floating]:
     """All frames that the audio ring holds, shape (4, frames)."""
     ring = engine.memory.audio
-    return ring.read(ring.oldest, ring.written - ring.oldest)
+    return ring.read(ring.oldest_frame, ring.frames_written - ring.oldest_frame)
 
 
 # What a block becomes
@@ -69,7 +69,7 @@ def test_the_four_rows_are_the_four_signals(engine: Engine) -> None:
 
 def test_frames_are_counted_once_for_all(engine: Engine) -> None:
     play(engine, white(1000), blocks=[64, 0, 1])
-    assert engine.memory.control["frames"] == engine.memory.audio.written == 1000
+    assert engine.memory.control["frames"] == engine.memory.audio.frames_written == 1000
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_frames_are_counted_once_for_all(engine: Engine) -> None:
 def test_what_is_heard_is_what_was_chosen(engine: Engine, name: str, weights: tuple[int, int, int]) -> None:
     engine.set_reference(gain_db=-3.0)
     engine.memory.control["match_gain"] = 0.5
-    engine.set_hear(name)
+    engine.set_monitor(name)
     heard = play(engine, white(1000))
     expected = np.asarray(weights) @ rows(engine)[[DRY, TARGET, MATCHED]].astype(np.float64)
     np.testing.assert_allclose(heard[:, 0], expected, atol=1e-8)
@@ -102,17 +102,17 @@ def test_the_target_is_heard_unless_it_is_to_return_from_outside(engine: Engine)
 
 def test_a_switch_of_what_is_heard_crossfades_in_twenty_milliseconds(engine: Engine) -> None:
     engine.set_reference(gain_db=-120.0)
-    engine.set_hear("dry")
+    engine.set_monitor("dry")
     ones = np.full(960, 0.5, np.float32)
     play(engine, ones)
-    engine.set_hear("mute")
+    engine.set_monitor("mute")
     np.testing.assert_allclose(play(engine, ones)[:, 0], 0.5 - 0.5 * np.arange(1, 961) / 960, atol=1e-7)
     assert np.all(play(engine, ones) == 0.0)
 
 
 def test_only_what_exists_can_be_heard(engine: Engine) -> None:
     with pytest.raises(ValueError, match="'wet' cannot be heard; choose from dry, target, matched"):
-        engine.set_hear("wet")
+        engine.set_monitor("wet")
 
 
 def test_the_output_never_leaves_full_scale_but_the_rings_do(engine: Engine) -> None:
@@ -144,7 +144,7 @@ def test_samples_that_are_no_signal_become_silence_and_are_counted(engine: Engin
     x = white(2000)
     x[[5, 600, 601, 1999]] = np.nan, np.inf, -np.inf, 3e38
     heard = play(engine, x)
-    assert engine.memory.control["nonfinite_frames"] == 4
+    assert engine.memory.control["invalid_frames"] == 4
     assert np.all(np.isfinite(heard))
     assert np.all(np.isfinite(rows(engine)))
 
@@ -161,7 +161,7 @@ def test_an_xrun_on_purpose_is_twenty_silent_milliseconds_counted_once_and_in_no
     engine.set_reference(gain_db=0.0)
     x = np.full(4000, 0.25, np.float32)
     before = play(engine, x[:2000], blocks=blocks)
-    engine.make_xrun()
+    engine.simulate_xrun()
     heard = np.concatenate([before, play(engine, x[2000:], blocks=blocks)])[:, 0]
     gap = slice(2000, 2000 + RATE // 50)
     np.testing.assert_array_equal(heard[gap], 0.0)
@@ -192,7 +192,7 @@ def perform(blocks: Sequence[int]) -> tuple[bytes, bytes]:
         control["match_gain"], control["match_delay_frames"] = 0.4, 240.14
         heard = [play(engine, white(3000, seed=1), blocks=blocks)]
         engine.set_reference(gain_db=-3.0, polarity=-1, phase_deg=0.0, delay_ms=1.0)
-        engine.set_hear("difference")
+        engine.set_monitor("difference")
         negative_zeros = white(3000, seed=2)
         negative_zeros[900:1100] = -0.0  # where fades end; their sign is the first bit that carelessness loses
         heard.append(play(engine, negative_zeros, blocks=blocks))
@@ -201,7 +201,7 @@ def perform(blocks: Sequence[int]) -> tuple[bytes, bytes]:
         control["match_gain"], control["match_delay_frames"] = -0.3, 48.0
         heard.append(play(engine, white(3000, seed=3), blocks=blocks))
         engine.set_bypass(True)
-        engine.set_hear("matched")
+        engine.set_monitor("matched")
         heard.append(play(engine, np.zeros(3000, np.float32), blocks=blocks))
         return rows(engine).tobytes(), np.concatenate(heard).tobytes()
 
@@ -230,10 +230,10 @@ def test_what_is_matched_afterwards_is_what_the_kernel_matches(engine: Engine) -
     """With the same estimates at the same frames: the two are one function."""
     engine.set_reference(phase_deg=37.0)
     control = engine.memory.control
-    matcher, matched = Matcher(RATE), []
+    matcher, matched = MatchedPath(RATE), []
     for gain, delay_frames in [(0.5, 0.0), (-0.25, 12.34), (-0.26, 12.3), (0.0, 480.0)]:
         control["match_gain"], control["match_delay_frames"] = gain, delay_frames
-        start = engine.memory.audio.written
+        start = engine.memory.audio.frames_written
         play(engine, white(1500), blocks=[64])
         dry = engine.memory.audio.read(start, 1500)[DRY].astype(np.float32)
         matched.append(matcher.process(dry, gain=gain, delay_frames=delay_frames))
@@ -262,11 +262,11 @@ def test_the_source_ring_gives_what_direct_input_gives(engine: Engine) -> None:
     while sum(map(len, heard)) < len(x):
         heard.append(pull(engine, min(30011, len(x) - sum(map(len, heard)))))
     np.testing.assert_array_equal(np.concatenate(heard), expected)
-    assert engine.memory.control["starved_frames"] == 0
+    assert engine.memory.control["underrun_frames"] == 0
 
 
 def test_an_empty_source_ring_plays_silence_and_loses_nothing(engine: Engine) -> None:
-    engine.set_hear("dry")
+    engine.set_monitor("dry")
     x = white(100)
     engine.write_source(x[None, :60])
     first = pull(engine, 64)
@@ -274,7 +274,7 @@ def test_an_empty_source_ring_plays_silence_and_loses_nothing(engine: Engine) ->
     second = pull(engine, 40)
     np.testing.assert_array_equal(first[:, 0], np.concatenate([x[:60], np.zeros(4, np.float32)]))
     np.testing.assert_array_equal(second[:, 0], x[60:])
-    assert engine.memory.control["starved_frames"] == 4
+    assert engine.memory.control["underrun_frames"] == 4
     assert engine.memory.control["ended"] == 0
 
 
@@ -287,7 +287,7 @@ def test_the_end_of_the_source_is_told_to_the_frame(engine: Engine) -> None:
     assert engine.memory.control["end_frame"] == 100
     pull(engine, 64)
     assert engine.memory.control["end_frame"] == 100
-    assert engine.memory.control["starved_frames"] == 0
+    assert engine.memory.control["underrun_frames"] == 0
     assert engine.memory.control["frames"] == 192
 
 
@@ -306,22 +306,22 @@ def test_a_two_channel_source_is_dry_and_target() -> None:
 
 
 def test_a_cut_fades_over_one_block_and_passes_over_what_was_left(engine: Engine) -> None:
-    engine.set_hear("dry")
+    engine.set_monitor("dry")
     old, new = white(1000), white(1000, seed=2)
     engine.write_source(old[None])
     pull(engine, 100)
     engine.write_source(new[None], cut=True)
-    assert engine.source_taken == 100
+    assert engine.source_read_frame == 100
     heard = pull(engine, 64)[:, 0]
-    assert engine.source_taken == 1064
+    assert engine.source_read_frame == 1064
     share = np.arange(1, 65) / 65
     np.testing.assert_allclose(heard, share * new[:64] + (1 - share) * old[100:164], atol=1e-6)
     np.testing.assert_array_equal(pull(engine, 936)[:, 0], new[64:])
-    assert engine.memory.control["starved_frames"] == 0
+    assert engine.memory.control["underrun_frames"] == 0
 
 
 def test_a_cut_where_nothing_was_left_fades_in_and_the_source_s_end_moves(engine: Engine) -> None:
-    engine.set_hear("dry")
+    engine.set_monitor("dry")
     engine.write_source(white(100)[None], last=True)
     pull(engine, 64)
     engine.write_source(np.ones((1, 200), np.float32), cut=True)
@@ -398,7 +398,7 @@ def test_what_returns_is_the_target_of_what_is_played() -> None:
         played = np.concatenate([x, np.zeros(56, np.float32)])
         np.testing.assert_array_equal(rows(engine)[[DRY, TARGET]], [played, device[:, 0]])
         np.testing.assert_array_equal(heard[:, 0], played)
-        assert engine.memory.control["starved_frames"] == 56
+        assert engine.memory.control["underrun_frames"] == 56
 
 
 @pytest.mark.parametrize("target", ["reference", "channel"])
@@ -429,7 +429,7 @@ def everything_on(engine: Engine) -> None:
     engine.set_reference(gain_db=-3.0, polarity=-1, phase_deg=37.0, delay_ms=5.003, noise_dbfs=-60.0)
     engine.set_automation(np.array([0, 10**6]), np.array([0.0, -20.0]))
     engine.memory.control["match_gain"], engine.memory.control["match_delay_frames"] = 0.5, 240.14
-    engine.set_hear("difference")
+    engine.set_monitor("difference")
 
 
 def test_the_kernel_holds_no_call_to_an_allocator() -> None:

@@ -44,7 +44,7 @@ with Engine(48000, in_channels=int(in_channels)) as engine:
                   number(len(sizes)), pointer(counts.ctypes.data))
     control = engine.memory.control
     print(json.dumps({"allocations": int(counts[0]), "locks": int(counts[1]), "frames": control["frames"],
-                      "xruns": control["xruns"], "starved": control["starved_frames"]}))
+                      "xruns": control["xruns"], "starved": control["underrun_frames"]}))
 """
 
 
@@ -111,4 +111,4 @@ def called(
             assert callback(inputs, out, size, times.ctypes.data, 0, engine.userdata_address) == 0
             start += size
         ring = engine.memory.audio
-        return heard, ring.read(0, ring.written)
+        return heard, ring.read(0, ring.frames_written)

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rtgain.audio.engine.ring_buffer import HEADER_BYTES, Overtaken, Ring, publish, reserve, store_row
-from rtgain.audio.jit import compiled, load_acquire
+from rtgain.audio.engine.ring_buffer import HEADER_BYTES, OverrunError, RingBuffer, publish, reserve, store_row
+from rtgain.audio.jit import load_acquire, realtime_jit
 
 
-def make_ring(rows: int = 1, capacity: int = 8, dtype: type = np.float32, written: int = 0) -> Ring:
-    memory = bytearray(Ring.nbytes(rows, capacity, dtype))
+def make_ring(rows: int = 1, capacity: int = 8, dtype: type = np.float32, written: int = 0) -> RingBuffer:
+    memory = bytearray(RingBuffer.nbytes(rows, capacity, dtype))
     np.frombuffer(memory, np.int64)[:2] = written
-    return Ring(memoryview(memory), rows, capacity, dtype)
+    return RingBuffer(memoryview(memory), rows, capacity, dtype)
 
 
 def numbered(start: int, frames: int, rows: int = 1) -> NDArray[np.float64]:
@@ -28,11 +28,11 @@ def numbered(start: int, frames: int, rows: int = 1) -> NDArray[np.float64]:
 def test_every_window_left_in_the_ring_reads_as_it_was_written(blocks: list[int], data: st.DataObject) -> None:
     ring = make_ring(rows=2, dtype=np.float64)
     for frames in blocks:
-        ring.write(numbered(ring.written, frames, rows=2))
-    assert ring.written == sum(blocks)
-    assert ring.oldest == max(0, ring.written - 8)
-    start = data.draw(st.integers(ring.oldest, ring.written))
-    frames = data.draw(st.integers(0, ring.written - start))
+        ring.write(numbered(ring.frames_written, frames, rows=2))
+    assert ring.frames_written == sum(blocks)
+    assert ring.oldest_frame == max(0, ring.frames_written - 8)
+    start = data.draw(st.integers(ring.oldest_frame, ring.frames_written))
+    frames = data.draw(st.integers(0, ring.frames_written - start))
     np.testing.assert_array_equal(ring.read(start, frames), numbered(start, frames, rows=2))
 
 
@@ -40,9 +40,9 @@ def test_a_reader_that_was_overtaken_is_told_what_is_left() -> None:
     ring = make_ring()
     for start in range(0, 12, 4):
         ring.write(numbered(start, 4))
-    with pytest.raises(Overtaken) as overtaken:
+    with pytest.raises(OverrunError) as overtaken:
         ring.read(3, 2)
-    assert overtaken.value.oldest == 4
+    assert overtaken.value.oldest_frame == 4
     np.testing.assert_array_equal(ring.read(4, 8), numbered(4, 8))
 
 
@@ -50,10 +50,10 @@ def test_frames_that_are_being_overwritten_cannot_be_read() -> None:
     ring = make_ring()
     ring.write(numbered(0, 8))
     reserve(ring.address, 3)
-    assert ring.written == 8
-    with pytest.raises(Overtaken) as overtaken:
+    assert ring.frames_written == 8
+    with pytest.raises(OverrunError) as overtaken:
         ring.read(2, 4)
-    assert overtaken.value.oldest == 3
+    assert overtaken.value.oldest_frame == 3
     np.testing.assert_array_equal(ring.read(3, 5), numbered(3, 5))
 
 
@@ -69,7 +69,7 @@ def test_a_window_longer_than_the_ring_was_overtaken_before_it_was_complete() ->
     ring = make_ring()
     ring.write(numbered(0, 8))
     ring.write(numbered(8, 8))
-    with pytest.raises(Overtaken):
+    with pytest.raises(OverrunError):
         ring.read(4, 9)
 
 
@@ -77,13 +77,13 @@ def test_frame_numbers_go_on_past_32_and_53_bits() -> None:
     for first in (2**32 - 3, 2**53 + 1):
         ring = make_ring(written=first)
         ring.write(np.arange(6.0)[None])
-        assert ring.written == first + 6
+        assert ring.frames_written == first + 6
         np.testing.assert_array_equal(ring.read(first + 1, 5), [[1, 2, 3, 4, 5]])
 
 
 def test_two_rings_over_one_memory_are_one_ring() -> None:
-    memory = memoryview(bytearray(Ring.nbytes(1, 8, np.float32)))
-    writer, reader = Ring(memory, 1, 8, np.float32), Ring(memory, 1, 8, np.float32)
+    memory = memoryview(bytearray(RingBuffer.nbytes(1, 8, np.float32)))
+    writer, reader = RingBuffer(memory, 1, 8, np.float32), RingBuffer(memory, 1, 8, np.float32)
     writer.write(numbered(0, 5))
     np.testing.assert_array_equal(reader.read(1, 4), numbered(1, 4))
 
@@ -94,17 +94,17 @@ def test_a_block_that_does_not_fit_is_refused() -> None:
         ring.write(np.zeros((1, 9)))
     with pytest.raises(ValueError, match="does not fit"):
         ring.write(np.zeros((2, 1)))
-    assert ring.written == 0
+    assert ring.frames_written == 0
 
 
 def test_a_ring_needs_a_power_of_two_and_enough_memory() -> None:
     with pytest.raises(ValueError, match="power of two"):
-        Ring(memoryview(bytearray(1000)), 1, 12, np.float32)
+        RingBuffer(memoryview(bytearray(1000)), 1, 12, np.float32)
     with pytest.raises(ValueError, match="cannot hold"):
-        Ring(memoryview(bytearray(HEADER_BYTES + 63)), 1, 8, np.float32)
+        RingBuffer(memoryview(bytearray(HEADER_BYTES + 63)), 1, 8, np.float32)
 
 
-@compiled
+@realtime_jit
 def write_until_told(
     address: int, row: NDArray[np.float64], capacity: int, scratch: NDArray[np.float64], stop_address: int
 ) -> None:
@@ -122,8 +122,8 @@ def write_until_told(
 def test_what_is_read_during_writing_is_whole_or_overtaken_but_never_torn() -> None:
     """A compiled writer without the GIL goes round the ring every hundred microseconds or so."""
     capacity, window_frames = 2**16, 512
-    memory = memoryview(bytearray(Ring.nbytes(1, capacity, np.float64)))
-    ring = Ring(memory, 1, capacity, np.float64)
+    memory = memoryview(bytearray(RingBuffer.nbytes(1, capacity, np.float64)))
+    ring = RingBuffer(memory, 1, capacity, np.float64)
     row = np.frombuffer(memory, np.float64, offset=HEADER_BYTES)
     ring.write(numbered(0, capacity))
     stop = np.zeros(1, np.int64)
@@ -134,11 +134,11 @@ def test_what_is_read_during_writing_is_whole_or_overtaken_but_never_torn() -> N
     whole, overtaken = 0, 0
     try:
         while whole < 500 or overtaken < 50:
-            newest = ring.written - window_frames
+            newest = ring.frames_written - window_frames
             for start in (newest, newest - capacity + 2 * window_frames):
                 try:
                     window = ring.read(start, window_frames)
-                except Overtaken:
+                except OverrunError:
                     overtaken += 1
                 else:
                     whole += 1

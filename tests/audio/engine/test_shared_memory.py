@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtgain.audio.engine.shared_memory import CONTROL, DRY, ESTIMATE_ROWS, TARGET, EngineMemory
+from rtgain.audio.engine.shared_memory import CONTROL, DRY, ESTIMATE_ROWS, TARGET, EngineSharedMemory
 from rtgain.errors import RtgainError
 
 
@@ -30,22 +30,22 @@ def test_every_control_field_is_eight_aligned_bytes() -> None:
     ("sample_rate", "capacity"), [(8000, 2**17), (44100, 2**19), (48000, 2**19), (96000, 2**20), (192000, 2**20)]
 )
 def test_the_audio_ring_holds_ten_seconds_or_32_mebibytes(sample_rate: int, capacity: int) -> None:
-    with EngineMemory.create(sample_rate) as memory:
+    with EngineSharedMemory.create(sample_rate) as memory:
         assert memory.audio.capacity == capacity
         assert memory.control["sample_rate"] == sample_rate
 
 
 def test_a_new_block_is_empty_and_matches_nothing_yet() -> None:
-    with EngineMemory.create(48000) as memory:
-        assert memory.audio.written == 0
-        assert memory.estimates.written == 0
+    with EngineSharedMemory.create(48000) as memory:
+        assert memory.audio.frames_written == 0
+        assert memory.estimates.frames_written == 0
         assert memory.control["frames"] == 0
         assert memory.control["match_gain"] == 1.0
         assert memory.control["match_delay_frames"] == 0.0
 
 
 def test_two_views_of_one_block_see_each_other() -> None:
-    with EngineMemory.create(48000) as creator, EngineMemory.attach(creator.name) as other:
+    with EngineSharedMemory.create(48000) as creator, EngineSharedMemory.attach(creator.name) as other:
         creator.audio.write(np.full((4, 3), 0.5, np.float32))
         other.estimates.write(np.arange(float(ESTIMATE_ROWS))[:, None])
         other.control["match_gain"] = -0.25
@@ -56,8 +56,8 @@ def test_two_views_of_one_block_see_each_other() -> None:
 
 ATTACH_AND_WRITE = """
 import sys
-from rtgain.audio.memory import EngineMemory
-memory = EngineMemory.attach(sys.argv[1])
+from rtgain.audio.memory import EngineSharedMemory
+memory = EngineSharedMemory.attach(sys.argv[1])
 memory.control["match_gain"] = 0.5
 if sys.argv[2] == "close":
     memory.close()
@@ -66,24 +66,24 @@ if sys.argv[2] == "close":
 
 @pytest.mark.parametrize("ending", ["close", "forget"])
 def test_a_process_that_attached_leaves_the_block_alone_when_it_ends(ending: str) -> None:
-    with EngineMemory.create(48000) as memory:
+    with EngineSharedMemory.create(48000) as memory:
         result = run_python(ATTACH_AND_WRITE, memory.name, ending)
         assert result.stderr == ""
         assert memory.control["match_gain"] == 0.5
-        with EngineMemory.attach(memory.name) as again:
+        with EngineSharedMemory.attach(memory.name) as again:
             assert again.control["match_gain"] == 0.5
 
 
 SPAWN_AND_CLOSE = """
 import multiprocessing
-from rtgain.audio.memory import EngineMemory
+from rtgain.audio.memory import EngineSharedMemory
 
 def work(name):
-    with EngineMemory.attach(name) as memory:
+    with EngineSharedMemory.attach(name) as memory:
         memory.control["match_gain"] = 0.5
 
 if __name__ == "__main__":
-    with EngineMemory.create(48000) as memory:
+    with EngineSharedMemory.create(48000) as memory:
         process = multiprocessing.get_context("spawn").Process(target=work, args=(memory.name,))
         process.start()
         process.join()
@@ -99,18 +99,18 @@ def test_a_spawned_worker_and_its_parent_end_without_a_word(tmp_path: Path) -> N
 
 
 def test_a_block_is_gone_when_its_creator_closed_it() -> None:
-    memory = EngineMemory.create(48000)
+    memory = EngineSharedMemory.create(48000)
     memory.close()
     memory.close()
     with pytest.raises(FileNotFoundError):
-        EngineMemory.attach(memory.name)
+        EngineSharedMemory.attach(memory.name)
 
 
 def test_a_block_that_somebody_has_removed_works_on_and_is_let_go_without_a_word() -> None:
     program = (
         "from pathlib import Path\n"
-        "from rtgain.audio.engine.shared_memory import EngineMemory\n"
-        "with EngineMemory.create(8000) as memory:\n"
+        "from rtgain.audio.engine.shared_memory import EngineSharedMemory\n"
+        "with EngineSharedMemory.create(8000) as memory:\n"
         "    (Path('/dev/shm') / memory.name).unlink()\n"
         "    assert memory.control['sample_rate'] == 8000\n"
     )
@@ -119,7 +119,7 @@ def test_a_block_that_somebody_has_removed_works_on_and_is_let_go_without_a_word
 
 
 def test_nobody_else_can_guess_or_open_a_block() -> None:
-    with EngineMemory.create(48000) as one, EngineMemory.create(48000) as two:
+    with EngineSharedMemory.create(48000) as one, EngineSharedMemory.create(48000) as two:
         random_bits = 4 * len(one.name.rpartition("-")[2])
         assert one.name != two.name
         assert random_bits >= 64
@@ -142,5 +142,5 @@ def test_too_little_shared_memory_is_one_line_and_leaves_nothing(monkeypatch: py
     monkeypatch.setattr(SharedMemory, "unlink", note_name)
     monkeypatch.setattr(os, "posix_fallocate", no_space)
     with pytest.raises(RtgainError, match=r"no shared memory left for \d+ MiB \(No space left on device\)"):
-        EngineMemory.create(48000)
+        EngineSharedMemory.create(48000)
     assert len(names) == 1

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from rtgain.audio.io import devices as devices_module
-from rtgain.audio.io.devices import Device, Kind, choose_devices, devices, find_device
+from rtgain.audio.io.devices import Device, Kind, devices, find_device, select_devices
 from rtgain.bench.servers import JackServer
 from rtgain.errors import DeviceError
-from tests.jack_client import JackTape
+from tests.jack_client import JackTestClient
 
 
 def device(index: int, name: str, host_api: str = "ALSA", inputs: int = 2, outputs: int = 2) -> Device:
@@ -70,7 +70,7 @@ def test_nothing_to_find_among_no_devices() -> None:
         find_device("usb", "input", [])
 
 
-def test_real_devices_are_listed_with_their_channels_and_rate(jack_server: JackServer, tape: JackTape) -> None:
+def test_real_devices_are_listed_with_their_channels_and_rate(jack_server: JackServer, tape: JackTestClient) -> None:
     found = {found.name: found for found in devices()}
     assert {"system", "tape"} <= set(found)
     system = found["system"]
@@ -126,46 +126,46 @@ def test_missing_portaudio_says_what_to_install() -> None:
     assert (result.stdout.count("\n"), result.stderr) == (1, "")
 
 
-def test_file_is_played_at_its_own_rate_where_the_device_can(tape: JackTape) -> None:
-    setup = choose_devices(mic=False, output_device="system", preferred_rate=48_000)
+def test_file_is_played_at_its_own_rate_where_the_device_can(tape: JackTestClient) -> None:
+    setup = select_devices(mic=False, output_device="system", preferred_rate=48_000)
     assert (setup.input, setup.in_channels, setup.out_channels) == (None, 0, 2)
     assert setup.output
     assert setup.output.name == "system"
     assert setup.sample_rate == 48_000
     # JACK runs at one rate; the file has to follow.
-    assert choose_devices(mic=False, output_device="system", preferred_rate=44_100).sample_rate == 48_000
-    assert choose_devices(mic=False, output_device="tape").out_channels == 1  # all that it has
+    assert select_devices(mic=False, output_device="system", preferred_rate=44_100).sample_rate == 48_000
+    assert select_devices(mic=False, output_device="tape").out_channels == 1  # all that it has
 
 
 def test_rate_that_was_asked_for_is_kept_or_refused(jack_server: JackServer) -> None:
-    assert choose_devices(mic=True, input_device="system", sample_rate=48_000).sample_rate == 48_000
+    assert select_devices(mic=True, input_device="system", sample_rate=48_000).sample_rate == 48_000
     with pytest.raises(DeviceError, match=r"system \(JACK .*\): cannot run at 44100 Hz: .*leave out --sample-rate"):
-        choose_devices(mic=False, output_device="system", sample_rate=44_100)
+        select_devices(mic=False, output_device="system", sample_rate=44_100)
 
 
-def test_channels_follow_the_target(tape: JackTape) -> None:
-    mic = choose_devices(mic=True, input_device="system")
+def test_channels_follow_the_target(tape: JackTestClient) -> None:
+    mic = select_devices(mic=True, input_device="system")
     assert (mic.in_channels, mic.out_channels) == (1, 2)
-    assert choose_devices(mic=True, target="channel", target_channel=2, input_device="system").in_channels == 2
-    assert choose_devices(mic=False, target="channel", output_device="system").in_channels == 0  # a stereo file
-    assert choose_devices(mic=False, target="return", input_device="tape").in_channels == 1
+    assert select_devices(mic=True, target="channel", target_channel=2, input_device="system").in_channels == 2
+    assert select_devices(mic=False, target="channel", output_device="system").in_channels == 0  # a stereo file
+    assert select_devices(mic=False, target="return", input_device="tape").in_channels == 1
     with pytest.raises(DeviceError, match=r"tape .*one input channel, and channel 2 is wanted; choose others"):
-        choose_devices(mic=True, target="channel", target_channel=2, input_device="tape")
+        select_devices(mic=True, target="channel", target_channel=2, input_device="tape")
 
 
 def test_as_many_channels_are_opened_as_the_last_one_needs(jack_server: JackServer) -> None:
-    with JackTape(jack_server, name="four", channels=4):
-        mic = choose_devices(mic=True, dry_channel=3, input_device="four")
+    with JackTestClient(jack_server, name="four", channels=4):
+        mic = select_devices(mic=True, dry_channel=3, input_device="four")
         assert mic.in_channels == 3
-        swapped = choose_devices(mic=True, target="channel", dry_channel=4, target_channel=1, input_device="four")
+        swapped = select_devices(mic=True, target="channel", dry_channel=4, target_channel=1, input_device="four")
         assert swapped.in_channels == 4
-        back = choose_devices(mic=False, target="return", dry_channel=4, target_channel=2, output_channel=1,
+        back = select_devices(mic=False, target="return", dry_channel=4, target_channel=2, output_channel=1,
                               input_device="four", output_device="system")  # fmt: skip
         assert (back.in_channels, back.out_channels) == (2, 1)
         with pytest.raises(DeviceError, match=r"^four \(JACK.*\): has 4 input channels, and channel 5 is wanted; "):
-            choose_devices(mic=True, dry_channel=5, input_device="four")
+            select_devices(mic=True, dry_channel=5, input_device="four")
         with pytest.raises(DeviceError, match=r"^system .*: has 2 output channels, and channel 3 is wanted; "):
-            choose_devices(mic=False, target="return", output_channel=3, input_device="four", output_device="system")
+            select_devices(mic=False, target="return", output_channel=3, input_device="four", output_device="system")
 
 
 class Machine:
@@ -223,26 +223,26 @@ def plug(monkeypatch: pytest.MonkeyPatch, *found: Device) -> None:
 
 def test_microphone_without_any_output_runs_input_only(monkeypatch: pytest.MonkeyPatch) -> None:
     plug(monkeypatch, device(0, "Webcam", inputs=1, outputs=0))
-    setup = choose_devices(mic=True)
+    setup = select_devices(mic=True)
     assert (setup.output, setup.in_channels, setup.out_channels) == (None, 1, 0)
     assert str(setup) == "Webcam (ALSA)"
     with pytest.raises(DeviceError, match="no audio output device was found"):
-        choose_devices(mic=True, output_device="USB")
+        select_devices(mic=True, output_device="USB")
     with pytest.raises(DeviceError, match="no audio output device was found"):
-        choose_devices(mic=False)
+        select_devices(mic=False)
 
 
 def test_machine_without_devices_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     plug(monkeypatch)
-    with pytest.raises(DeviceError, match=r"no audio output device was found; .*--clock realtime"):
-        choose_devices(mic=False)
+    with pytest.raises(DeviceError, match=r"no audio output device was found; .*--clock timer"):
+        select_devices(mic=False)
     with pytest.raises(DeviceError, match=r"no audio input device was found; .*--input"):
-        choose_devices(mic=True)
+        select_devices(mic=True)
 
 
 def test_output_stays_on_the_host_api_of_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
     plug(monkeypatch, device(0, "Card"), device(1, "system", "JACK"))
-    setup = choose_devices(mic=True, input_device="system")
+    setup = select_devices(mic=True, input_device="system")
     assert setup.output
     assert setup.output.name == "system"
 

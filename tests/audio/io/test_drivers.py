@@ -16,17 +16,17 @@ import soundfile
 
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.shared_memory import DRY, TARGET
-from rtgain.audio.io.devices import Device, DeviceSetup, choose_devices, devices
-from rtgain.audio.io.offline_driver import FastDriver
-from rtgain.audio.io.portaudio_driver import DeviceDriver
+from rtgain.audio.io.devices import Device, DeviceSetup, devices, select_devices
+from rtgain.audio.io.offline_driver import OfflineDriver
+from rtgain.audio.io.portaudio_driver import PortAudioDriver
 from rtgain.audio.io.prefetch import Prefetch
-from rtgain.audio.io.timer_driver import RealtimeDriver
+from rtgain.audio.io.timer_driver import TimerDriver
 from rtgain.audio.sources.demo import DemoSource
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.synthetic import PinkSource, SineSource
 from rtgain.bench.servers import JackServer
 from rtgain.errors import DeviceError, InputError
-from tests.jack_client import JackTape
+from tests.jack_client import JackTestClient
 from tests.polling import until
 
 pytestmark = pytest.mark.alone
@@ -57,7 +57,7 @@ def file(tmp_path: Path) -> Path:
 def test_fast_clock_passes_every_frame_whatever_the_block(file: Path, block: int) -> None:
     with Engine(RATE) as engine:
         engine.set_reference(gain_db=-12.0)
-        driver = FastDriver(engine, FileSource(file), block)
+        driver = OfflineDriver(engine, FileSource(file), block)
         driver.start()
         assert driver.advance(10_000) == 10_000
         assert engine.memory.control["ended"] == 0
@@ -75,7 +75,7 @@ def test_fast_clock_passes_every_frame_whatever_the_block(file: Path, block: int
 
 def test_fast_clock_takes_the_target_from_the_second_channel(file: Path) -> None:
     with Engine(RATE, target="channel") as engine:
-        assert FastDriver(engine, FileSource(file, channels=2)).advance(10**6) == 72_000
+        assert OfflineDriver(engine, FileSource(file, channels=2)).advance(10**6) == 72_000
         np.testing.assert_array_equal(
             engine.memory.audio.read(0, 72_000)[[DRY, TARGET]], FileSource(file, channels=2).read(72_000)
         )
@@ -83,7 +83,7 @@ def test_fast_clock_takes_the_target_from_the_second_channel(file: Path) -> None
 
 def test_fast_clock_is_faster_than_time() -> None:
     with Engine(RATE) as engine:
-        driver = FastDriver(engine, SineSource(RATE))
+        driver = OfflineDriver(engine, SineSource(RATE))
         start_s = time.perf_counter()
         driver.advance(30 * RATE)
         assert time.perf_counter() - start_s < 15
@@ -91,7 +91,7 @@ def test_fast_clock_is_faster_than_time() -> None:
 
 def test_fast_clock_raises_where_the_file_is_damaged(tmp_path: Path) -> None:
     with Engine(RATE) as engine, pytest.raises(InputError, match="cannot be read after 0:04"):
-        FastDriver(engine, FileSource(damaged(tmp_path))).advance(10**6)
+        OfflineDriver(engine, FileSource(damaged(tmp_path))).advance(10**6)
 
 
 def damaged(folder: Path) -> Path:
@@ -112,15 +112,15 @@ def test_realtime_clock_keeps_the_rate_and_gives_the_fast_clocks_bits(file: Path
     with Engine(RATE) as engine, Engine(RATE) as fast:
         for each in (engine, fast):
             each.set_reference(gain_db=-12.0, phase_deg=37.0)
-        FastDriver(fast, FileSource(file)).advance(72_000)
-        driver = RealtimeDriver(engine, FileSource(file), block)
+        OfflineDriver(fast, FileSource(file)).advance(72_000)
+        driver = TimerDriver(engine, FileSource(file), block)
         start_s = time.monotonic()
         driver.start()
         until(lambda: frames(engine) >= 72_000)
         took_s = time.monotonic() - start_s
         driver.stop()
         assert 72_000 / RATE - block / RATE - 0.01 < took_s < 72_000 / RATE + 0.5
-        assert engine.memory.control["starved_frames"] == 0
+        assert engine.memory.control["underrun_frames"] == 0
         assert engine.memory.control["end_frame"] == 72_000
         np.testing.assert_array_equal(engine.memory.audio.read(0, 72_000), fast.memory.audio.read(0, 72_000))
         assert 0 < driver.load < 1
@@ -129,7 +129,7 @@ def test_realtime_clock_keeps_the_rate_and_gives_the_fast_clocks_bits(file: Path
 
 def test_realtime_clock_stops_at_once_and_for_good() -> None:
     with Engine(RATE) as engine:
-        driver = RealtimeDriver(engine, DemoSource(RATE), block=65_536)  # the next block is 1.4 s away
+        driver = TimerDriver(engine, DemoSource(RATE), block=65_536)  # the next block is 1.4 s away
         driver.start()
         until(lambda: frames(engine) > 0)
         start_s = time.monotonic()
@@ -151,7 +151,7 @@ def test_realtime_clock_counts_a_late_block_and_catches_up(monkeypatch: pytest.M
             process(out)
 
         monkeypatch.setattr(engine, "process_source", stumble)
-        driver = RealtimeDriver(engine, SineSource(RATE), block=480)
+        driver = TimerDriver(engine, SineSource(RATE), block=480)
         start_s = time.monotonic()
         driver.start()
         until(lambda: frames(engine) >= 48_000)
@@ -163,7 +163,7 @@ def test_realtime_clock_counts_a_late_block_and_catches_up(monkeypatch: pytest.M
 
 def test_realtime_clock_ends_at_damage_and_says_why(tmp_path: Path) -> None:
     with Engine(RATE) as engine:
-        driver = RealtimeDriver(engine, FileSource(damaged(tmp_path)), block=4096)
+        driver = TimerDriver(engine, FileSource(damaged(tmp_path)), block=4096)
         driver.start()
         until(lambda: driver.error is not None)
         assert "cannot be read after 0:04" in str(driver.error)
@@ -185,7 +185,7 @@ def test_ring_is_filled_before_anything_plays_and_is_kept_so() -> None:
             until(lambda: engine.source_space < engine.source_capacity - 512)
             engine.process_source(out)
         prefetch.stop()
-        assert engine.memory.control["starved_frames"] == 0
+        assert engine.memory.control["underrun_frames"] == 0
         newest = engine.memory.audio.read(412_000, 100_000)[DRY]
         np.testing.assert_array_equal(newest, PinkSource(RATE, seed=4).read(512_000)[0, 412_000:])
 
@@ -210,9 +210,9 @@ def test_slow_source_starves_but_loses_nothing() -> None:
         prefetch.start()
         source.go_on.clear()
         out = np.empty((4096, 2), np.float32)
-        while engine.memory.control["starved_frames"] == 0:
+        while engine.memory.control["underrun_frames"] == 0:
             engine.process_source(out)
-        starved = int(engine.memory.control["starved_frames"])
+        starved = int(engine.memory.control["underrun_frames"])
         before = frames(engine) - starved
         source.go_on.set()
         until(lambda: engine.source_space < engine.source_capacity - 4096)
@@ -248,17 +248,17 @@ def test_a_seek_is_played_from_the_next_block_on_and_the_position_tells() -> Non
         for frame in (7 * RATE, 3 * RATE, 9 * RATE + RATE // 2):
             prefetch.seek(frame)
             assert prefetch.position == frame
-            until(lambda: prefetch._sought is None)
+            until(lambda: prefetch._seek_request_frame is None)
             engine.process_source(out)  # the fade
             engine.process_source(out)
-            newest = engine.memory.audio.read(engine.memory.audio.written - 512, 512)[DRY]
+            newest = engine.memory.audio.read(engine.memory.audio.frames_written - 512, 512)[DRY]
             np.testing.assert_array_equal(newest, ramp[frame + 512 : frame + 1024])
             assert prefetch.position == frame + 1024
         until(lambda: prefetch._has_ended)
         while not engine.memory.control["ended"]:
             engine.process_source(out)
         prefetch.stop()
-        assert engine.memory.control["starved_frames"] == 0
+        assert engine.memory.control["underrun_frames"] == 0
         assert engine.memory.control["end_frame"] == 512 + 2 * 1024 + RATE // 2
 
 
@@ -269,7 +269,7 @@ def test_a_seek_after_all_was_read_brings_the_thread_back(file: Path) -> None:
         out = np.empty((512, 2), np.float32)
         until(lambda: prefetch._has_ended or engine.process_source(out) is not None)
         prefetch.seek(100)
-        until(lambda: prefetch._sought is None)
+        until(lambda: prefetch._seek_request_frame is None)
         engine.process_source(out)
         assert prefetch.position == 612
         prefetch.stop()
@@ -307,13 +307,13 @@ def find(row: np.ndarray, samples: np.ndarray) -> int:
 
 
 @pytest.mark.parametrize("block", [0, 64, 1024])
-def test_microphone_comes_back_with_the_reference_gain(tape: JackTape, block: int) -> None:
+def test_microphone_comes_back_with_the_reference_gain(tape: JackTestClient, block: int) -> None:
     """What rtgain plays is the gain times what went in, sample for sample after whole periods of delay."""
-    setup = choose_devices(mic=True, input_device="tape", output_device="tape")
+    setup = select_devices(mic=True, input_device="tape", output_device="tape")
     sound = noise(RATE)[:, 0]
     with engine_for(setup) as engine:
         engine.set_reference(gain_db=-12.0)
-        driver = DeviceDriver(engine, setup, block=block)
+        driver = PortAudioDriver(engine, setup, block=block)
         driver.start()
         heard = tape.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
         assert not driver.lost
@@ -332,11 +332,11 @@ def test_microphone_comes_back_with_the_reference_gain(tape: JackTape, block: in
 
 @pytest.mark.parametrize("block", [0, 64])
 def test_a_late_server_is_one_xrun_however_many_blocks_its_period_has(
-    jack_server: JackServer, tape: JackTape, block: int
+    jack_server: JackServer, tape: JackTestClient, block: int
 ) -> None:
-    setup = choose_devices(mic=True, input_device="tape", output_device="tape")
+    setup = select_devices(mic=True, input_device="tape", output_device="tape")
     with engine_for(setup) as engine:
-        driver = DeviceDriver(engine, setup, block=block)
+        driver = PortAudioDriver(engine, setup, block=block)
         before = tape.xruns()
         driver.start()
         until(lambda: frames(engine) > RATE // 10)
@@ -351,13 +351,13 @@ def test_a_late_server_is_one_xrun_however_many_blocks_its_period_has(
 
 
 def test_two_inputs_are_dry_and_target(jack_server: JackServer) -> None:
-    with JackTape(jack_server, name="stereo", channels=2) as tape:
-        setup = choose_devices(
+    with JackTestClient(jack_server, name="stereo", channels=2) as tape:
+        setup = select_devices(
             mic=True, target="channel", target_channel=2, input_device="stereo", output_device="stereo"
         )
         sound = noise(RATE, 2).T
         with engine_for(setup, "channel") as engine:
-            driver = DeviceDriver(engine, setup)
+            driver = PortAudioDriver(engine, setup)
             driver.start()
             tape.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
             driver.stop()
@@ -366,15 +366,15 @@ def test_two_inputs_are_dry_and_target(jack_server: JackServer) -> None:
             np.testing.assert_array_equal(rows[[DRY, TARGET], start : start + RATE], sound)
 
 
-def test_return_plays_the_source_and_hears_the_input(tape: JackTape, file: Path) -> None:
-    setup = choose_devices(mic=False, target="return", input_device="tape", output_device="tape")
+def test_return_plays_the_source_and_hears_the_input(tape: JackTestClient, file: Path) -> None:
+    setup = select_devices(mic=False, target="return", input_device="tape", output_device="tape")
     sound = noise(RATE // 2)[:, 0]
     with engine_for(setup, "return") as engine:
-        driver = DeviceDriver(engine, setup, FileSource(file, loop=True))
+        driver = PortAudioDriver(engine, setup, FileSource(file, loop=True))
         driver.start()
         heard = tape.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
         driver.stop()
-        assert engine.memory.control["starved_frames"] == 0
+        assert engine.memory.control["underrun_frames"] == 0
         rows = engine.memory.audio.read(0, frames(engine))
     turns = np.tile(FileSource(file).read(72_000)[0], 10)[: rows.shape[1]]
     np.testing.assert_array_equal(rows[DRY], turns)
@@ -384,9 +384,9 @@ def test_return_plays_the_source_and_hears_the_input(tape: JackTape, file: Path)
 
 
 def test_file_is_played_on_an_output_alone(jack_server: JackServer, file: Path) -> None:
-    setup = choose_devices(mic=False, output_device="system", preferred_rate=RATE)
+    setup = select_devices(mic=False, output_device="system", preferred_rate=RATE)
     with engine_for(setup) as engine:
-        driver = DeviceDriver(engine, setup, FileSource(file))
+        driver = PortAudioDriver(engine, setup, FileSource(file))
         driver.start()
         until(lambda: engine.memory.control["ended"] == 1)
         driver.stop()
@@ -394,7 +394,7 @@ def test_file_is_played_on_an_output_alone(jack_server: JackServer, file: Path) 
         assert driver.block == jack_server.period
         assert driver.error is None
         assert engine.memory.control["end_frame"] == 72_000
-        assert engine.memory.control["starved_frames"] == 0
+        assert engine.memory.control["underrun_frames"] == 0
         np.testing.assert_array_equal(engine.memory.audio.read(0, 72_000)[DRY], FileSource(file).read(72_000)[0])
 
 
@@ -402,7 +402,7 @@ def test_microphone_runs_without_any_output(jack_server: JackServer) -> None:
     system = next(device for device in devices() if device.name == "system")
     setup = DeviceSetup(system, None, in_channels=1, out_channels=0, sample_rate=RATE)
     with engine_for(setup) as engine:
-        driver = DeviceDriver(engine, setup)
+        driver = PortAudioDriver(engine, setup)
         driver.start()
         start_s, start = time.monotonic(), frames(engine)
         until(lambda: frames(engine) >= start + RATE)
@@ -412,9 +412,9 @@ def test_microphone_runs_without_any_output(jack_server: JackServer) -> None:
 
 def test_device_is_opened_and_closed_again_and_again(jack_server: JackServer) -> None:
     for _ in range(10):
-        setup = choose_devices(mic=True, input_device="system")
+        setup = select_devices(mic=True, input_device="system")
         with engine_for(setup) as engine:
-            driver = DeviceDriver(engine, setup)
+            driver = PortAudioDriver(engine, setup)
             driver.start()
             until(lambda engine=engine: frames(engine) > 1000)  # type: ignore[misc]
             assert not driver.lost
@@ -427,7 +427,7 @@ def test_device_that_cannot_be_opened_is_named_with_its_rate(jack_server: JackSe
     system = next(device for device in devices() if device.name == "system")
     setup = DeviceSetup(None, system, in_channels=0, out_channels=2, sample_rate=44_100)
     with engine_for(setup) as engine:
-        driver = DeviceDriver(engine, setup, SineSource(44_100))
+        driver = PortAudioDriver(engine, setup, SineSource(44_100))
         threads = threading.active_count()
         with pytest.raises(DeviceError, match=r"system \(JACK .*\): cannot be opened at 44100 Hz \(.+\); "):
             driver.start()
@@ -439,7 +439,7 @@ def test_device_that_went_before_it_was_opened_is_named(jack_server: JackServer)
     ghost = Device(0, "USB Audio", "ALSA", 2, 2, 48_000.0, 0.01)
     setup = DeviceSetup(ghost, ghost, in_channels=1, out_channels=2, sample_rate=RATE)
     with engine_for(setup) as engine, pytest.raises(DeviceError, match=r"USB Audio \(ALSA\): is gone; plug it in"):
-        DeviceDriver(engine, setup).start()
+        PortAudioDriver(engine, setup).start()
 
 
 def test_device_that_dies_is_noticed_and_lets_the_program_end(own_jack_server: JackServer) -> None:
@@ -447,12 +447,12 @@ def test_device_that_dies_is_noticed_and_lets_the_program_end(own_jack_server: J
     program = (
         "import json, sys, threading, time\n"
         "from rtgain.audio.sources.demo import DemoSource\n"
-        "from rtgain.audio.io.devices import choose_devices, devices\n"
-        "from rtgain.audio.io.portaudio_driver import DeviceDriver\n"
+        "from rtgain.audio.io.devices import select_devices, devices\n"
+        "from rtgain.audio.io.portaudio_driver import PortAudioDriver\n"
         "from rtgain.audio.engine.engine import Engine\n"
-        "setup = choose_devices(mic=True)\n"
+        "setup = select_devices(mic=True)\n"
         "engine = Engine(setup.sample_rate, in_channels=1, out_channels=setup.out_channels)\n"
-        "driver = DeviceDriver(engine, setup)\n"
+        "driver = PortAudioDriver(engine, setup)\n"
         "driver.start()\n"
         "while engine.memory.control['frames'] < 1000: time.sleep(0.01)\n"
         "print(json.dumps(driver.lost), flush=True)\n"
@@ -492,7 +492,7 @@ def test_device_that_nobody_asked_about_is_not_lost(monkeypatch: pytest.MonkeyPa
     now_s = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now_s)
     with Engine(RATE) as engine:
-        driver = DeviceDriver(engine, DeviceSetup(None, None, 0, 2, RATE))
+        driver = PortAudioDriver(engine, DeviceSetup(None, None, 0, 2, RATE))
         driver._stream = SimpleNamespace(active=True)
         lost = []
         for now_s in (0.0, 0.5, 10.5, 11.0, 11.4, 11.8):  # noqa: B007
@@ -504,13 +504,13 @@ def test_device_that_died_and_is_back_plays_again_in_the_same_process(own_jack_s
     """More than once, and in a process of its own, which keeps each PortAudio that died."""
     program = (
         "import sys, time\n"
-        "from rtgain.audio.io.devices import choose_devices\n"
-        "from rtgain.audio.io.portaudio_driver import DeviceDriver\n"
+        "from rtgain.audio.io.devices import select_devices\n"
+        "from rtgain.audio.io.portaudio_driver import PortAudioDriver\n"
         "from rtgain.audio.engine.engine import Engine\n"
         "for life in range(3):\n"
-        "    setup = choose_devices(mic=True)\n"
+        "    setup = select_devices(mic=True)\n"
         "    engine = Engine(setup.sample_rate, in_channels=1, out_channels=setup.out_channels)\n"
-        "    driver = DeviceDriver(engine, setup)\n"
+        "    driver = PortAudioDriver(engine, setup)\n"
         "    driver.start()\n"
         "    while engine.memory.control['frames'] < 24_000: time.sleep(0.01)\n"
         "    print(setup, flush=True)\n"

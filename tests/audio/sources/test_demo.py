@@ -5,7 +5,7 @@ import pytest
 
 from rtgain.audio.sources.demo import LOOP_S, DemoSource
 
-RATES = (4_000, 8_000, 44_100, 48_000, 96_000)
+DEFAULT_SCHEDULES = (4_000, 8_000, 44_100, 48_000, 96_000)
 
 
 def turn(sample_rate: int) -> np.ndarray:
@@ -19,7 +19,7 @@ def band_power_db(signal: np.ndarray, sample_rate: int, low_hz: float, high_hz: 
     return float(10 * np.log10(power[(hz >= low_hz) & (hz < high_hz)].sum()))
 
 
-@pytest.mark.parametrize("sample_rate", RATES)
+@pytest.mark.parametrize("sample_rate", DEFAULT_SCHEDULES)
 def test_level_leaves_headroom(sample_rate: int) -> None:
     loop = turn(sample_rate)
     assert 10 * np.log10(np.mean(loop**2)) == pytest.approx(-18, abs=0.1)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from rtgain.estimation.process.fork_server import Child, Nursery
+from rtgain.estimation.process.fork_server import Child, ForkServer
 
 
 def load() -> None:
@@ -32,20 +32,20 @@ def echo(connection: Connection) -> None:
 
 
 @pytest.fixture
-def nursery() -> Iterator[Nursery]:
-    nursery = Nursery(echo, load)
+def nursery() -> Iterator[ForkServer]:
+    nursery = ForkServer(echo, load)
     yield nursery
     nursery.kill()
 
 
-def born(nursery: Nursery) -> tuple[Child, Connection]:
+def born(nursery: ForkServer) -> tuple[Child, Connection]:
     ours, theirs = multiprocessing.Pipe()
     child = nursery.start(theirs)
     theirs.close()
     return child, ours
 
 
-def test_children_are_forked_from_one_process_that_has_loaded(nursery: Nursery) -> None:
+def test_children_are_forked_from_one_process_that_has_loaded(nursery: ForkServer) -> None:
     (first, to_first), (second, to_second) = born(nursery), born(nursery)
     said = [to_first.recv(), to_second.recv()]
     assert [pid for _, _, pid in said] == [first.pid, second.pid]
@@ -66,7 +66,7 @@ def test_children_are_forked_from_one_process_that_has_loaded(nursery: Nursery) 
 
 
 def test_a_child_that_is_killed_before_it_is_born_never_is() -> None:
-    nursery = Nursery(echo, load_forever)
+    nursery = ForkServer(echo, load_forever)
     child, connection = born(nursery)
     assert child.is_alive()
     child.kill()
@@ -76,7 +76,7 @@ def test_a_child_that_is_killed_before_it_is_born_never_is() -> None:
         connection.recv()
 
 
-def test_children_outlive_a_nursery_that_is_killed_and_another_one_follows(nursery: Nursery) -> None:
+def test_children_outlive_a_nursery_that_is_killed_and_another_one_follows(nursery: ForkServer) -> None:
     child, connection = born(nursery)
     loader, _, _ = connection.recv()
     os.kill(loader, signal.SIGKILL)
@@ -90,7 +90,7 @@ def test_children_outlive_a_nursery_that_is_killed_and_another_one_follows(nurse
     assert not child.is_alive()
 
 
-def test_what_a_child_raises_is_shown_and_ends_it_alone(nursery: Nursery, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_a_child_raises_is_shown_and_ends_it_alone(nursery: ForkServer, capfd: pytest.CaptureFixture[str]) -> None:
     child, connection = born(nursery)
     _, other = born(nursery)
     connection.send("raise")
@@ -102,7 +102,9 @@ def test_what_a_child_raises_is_shown_and_ends_it_alone(nursery: Nursery, capfd:
     assert other.recv() == "still there"
 
 
-def test_where_nothing_can_be_forked_each_child_loads_itself(nursery: Nursery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nothing_can_be_forked_each_child_loads_itself(
+    nursery: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("rtgain.estimation.process.fork_server.sys", SimpleNamespace(platform="darwin"))
     (first, to_first), (second, to_second) = born(nursery), born(nursery)
     assert to_first.recv() == (first.pid, os.getpid(), first.pid)

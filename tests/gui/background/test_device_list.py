@@ -8,12 +8,12 @@ import pytest
 from gui.background.device_list import Device, DeviceList
 from rtgain.bench.servers import JackServer
 
-PATIENCE_MS = 30_000
+TIMEOUT_MS = 30_000
 
 
 def test_devices_of_a_real_server_are_listed(qtbot: Any, jack_server: JackServer, qapp: Any) -> None:
     devices = DeviceList(qapp)
-    with qtbot.waitSignal(devices.listed, timeout=PATIENCE_MS) as told:
+    with qtbot.waitSignal(devices.listed, timeout=TIMEOUT_MS) as told:
         devices.refresh()
     [found] = told.args
     assert Device("system", "JACK Audio Connection Kit", 2, 2) in found
@@ -24,7 +24,7 @@ def test_devices_of_a_real_server_are_listed(qtbot: Any, jack_server: JackServer
 def test_without_an_answer_there_are_none(qtbot: Any, qapp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     devices = DeviceList(qapp)
-    with qtbot.waitSignal(devices.listed, timeout=PATIENCE_MS) as told:
+    with qtbot.waitSignal(devices.listed, timeout=TIMEOUT_MS) as told:
         devices.refresh()
     assert told.args == [[]]
     devices.close()
@@ -34,7 +34,7 @@ def test_it_asks_once_while_an_answer_is_on_its_way(qtbot: Any, jack_server: Jac
     devices = DeviceList(qapp)
     answers: list[Any] = []
     devices.listed.connect(answers.append)
-    with qtbot.waitSignal(devices.listed, timeout=PATIENCE_MS):
+    with qtbot.waitSignal(devices.listed, timeout=TIMEOUT_MS):
         for _ in range(3):
             devices.refresh()
     qtbot.wait(100)

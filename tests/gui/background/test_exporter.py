@@ -15,13 +15,13 @@ from gui.main_window import MainWindow
 from gui.panels.notices import WARNING_MARK
 from gui.settings import presets
 from rtgain.config.presets import load_preset
-from rtgain.config.session_config import session_config
-from rtgain.output.session_export import Report
+from rtgain.config.session_config import make_session_config
+from rtgain.output.session_export import SessionExport
 from tests.gui.panels.test_routing_panel import OpenWindow, Sessions
 from tests.gui.test_main_window import notice_button
 from tests.polling import until
 
-PATIENCE_MS = 30_000
+TIMEOUT_MS = 30_000
 """matplotlib is loaded for the figure."""
 
 
@@ -47,7 +47,7 @@ def test_ctrl_e_asks_where_and_writes_everything_there(qtbot: Any, open_window: 
     dialog.fileSelected.emit(str(tmp_path))
     dialog.close()
     assert text(window) == "Writing CSV, JSON, figure and preset…"
-    qtbot.waitUntil(lambda: text(window).startswith("Exported to "), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: text(window).startswith("Exported to "), timeout=TIMEOUT_MS)
     [folder] = tmp_path.iterdir()
     assert text(window) == f"Exported to {folder}."
     qtbot.waitUntil(lambda: all(label.isVisible() for label in window.notices.findChildren(QLabel)))
@@ -58,25 +58,25 @@ def test_ctrl_e_asks_where_and_writes_everything_there(qtbot: Any, open_window: 
     rows = list(csv.DictReader((folder / "gain.csv").open(encoding="utf-8")))
     assert len(rows) == json.loads((folder / "session.json").read_text(encoding="utf-8"))["estimates"] > 0
     assert QImage(str(folder / "gain.png")).width() > 500
-    assert session_config(**load_preset(folder / "preset.json")) == window.host.config
+    assert make_session_config(**load_preset(folder / "preset.json")) == window.host.config
 
 
 def test_an_export_that_is_cancelled_leaves_nothing(
     qtbot: Any, open_window: OpenWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, write = threading.Event(), Report.write
+    begun, write = threading.Event(), SessionExport.write
 
-    def wait_for_cancel(report: Report, place: Path, cancelled: Any) -> Path | None:
+    def wait_for_cancel(report: SessionExport, place: Path, cancelled: Any) -> Path | None:
         begun.set()
         until(cancelled)
         return write(report, place, cancelled)
 
-    monkeypatch.setattr(Report, "write", wait_for_cancel)
+    monkeypatch.setattr(SessionExport, "write", wait_for_cancel)
     window = open_window()
     export(qtbot, window, tmp_path)
     assert begun.wait(10)
     qtbot.mouseClick(notice_button(window, "export"), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: text(window) == "", timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: text(window) == "", timeout=TIMEOUT_MS)
     assert list(tmp_path.iterdir()) == []
     assert window.notices.texts() == []
 
@@ -96,7 +96,7 @@ def test_a_place_that_cannot_be_written_is_said_in_one_line(
 ) -> None:
     window = open_window()
     export(qtbot, window, tmp_path / "none")
-    qtbot.waitUntil(lambda: window.notices.notice("session") is not None, timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: window.notices.notice("session") is not None, timeout=TIMEOUT_MS)
     assert "cannot be written (No such file or directory)" in window.notices.texts()[-1]
 
 
@@ -118,7 +118,7 @@ def test_what_was_found_can_be_exported_after_it_was_stopped(
     qtbot.keyClick(window, Qt.Key.Key_Space)
     assert window.host.state == "stopped"
     window.actions_.export(str(tmp_path))
-    qtbot.waitUntil(lambda: text(window).startswith("Exported to "), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: text(window).startswith("Exported to "), timeout=TIMEOUT_MS)
 
 
 def test_a_preset_reopens_what_was_heard_and_who_raced(
@@ -127,15 +127,15 @@ def test_a_preset_reopens_what_was_heard_and_who_raced(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     window = open_window()
     window.actions_.choose_hear("difference")
-    window.actions_.change_estimator({"race": ("spectral/Adam", "waveform/SGD@0.01")})
-    window.actions_.keep_preset("Race")
+    window.actions_.change_estimator({"compare": ("spectral/Adam", "waveform/SGD@0.01")})
+    window.actions_.save_preset_as("Race")
     (tmp_path / "out").mkdir()
     export(qtbot, window, tmp_path / "out")
-    qtbot.waitUntil(lambda: text(window).startswith("Exported to "), timeout=PATIENCE_MS)
+    qtbot.waitUntil(lambda: text(window).startswith("Exported to "), timeout=TIMEOUT_MS)
     [folder] = (tmp_path / "out").iterdir()
     for path in (folder / "preset.json", presets()["Race"]):
-        kept = session_config(**load_preset(path))
-        assert (kept.hear, kept.race) == ("difference", ("spectral/Adam", "waveform/SGD@0.01"))
+        kept = make_session_config(**load_preset(path))
+        assert (kept.monitor, kept.compare) == ("difference", ("spectral/Adam", "waveform/SGD@0.01"))
         window.actions_.choose_hear("dry")
         window.actions_.open_preset(str(path))
         assert window.guard.wanted == "difference"

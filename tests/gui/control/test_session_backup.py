@@ -9,31 +9,31 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPushButton
 
-from gui.background.experiment_runner import Stage
+from gui.background.experiment_runner import ExperimentStatus
 from gui.main_window import MainWindow
-from gui.panels.lesson_panel import EXHIBIT_PLAYS, TAKEN_OVER
+from gui.panels.lesson_panel import EXPERIMENT_PLAYS, TAKEN_OVER
 from gui.theme import LIGHT
 from rtgain.config.presets import preset_text
 from rtgain.config.session_config import SessionConfig
 from rtgain.lessons.catalogue import LESSONS
-from rtgain.lessons.experiments.experiment import Sound
+from rtgain.lessons.experiments.experiment import AudioClip
 from rtgain.lessons.export import wav
-from rtgain.lessons.stored_results import measured_numbers
+from rtgain.lessons.stored_results import stored_numbers
 from tests.gui.conftest import Sessions
 
 OpenWindow = Callable[..., MainWindow]
 LESSON = LESSONS[2]
 OPTIONS = {"input": "pink", "gain_db": -3.0, "delay_ms": 2.0, "loss": "stft", "optimizer": "Adam", "lr": 0.05,
-           "race": ("waveform/SGD@0.01",), "hear": "matched"}  # fmt: skip
+           "compare": ("waveform/SGD@0.01",), "monitor": "matched"}  # fmt: skip
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
+def isolated_environment(tmp_path: Path) -> ExperimentStatus:
     """An experiment that is over; what is drawn is of no concern here."""
     for step in LESSON.steps:
         for name in step.sounds:
-            (tmp_path / f"{name}.wav").write_bytes(wav(Sound(0.1 * np.sin(np.arange(8000) / 5.0), 16_000)))
-    return Stage(numbers=measured_numbers(LESSON.name), folder=tmp_path)
+            (tmp_path / f"{name}.wav").write_bytes(wav(AudioClip(0.1 * np.sin(np.arange(8000) / 5.0), 16_000)))
+    return ExperimentStatus(numbers=stored_numbers(LESSON.name), folder=tmp_path)
 
 
 def play_buttons(window: MainWindow) -> list[QPushButton]:
@@ -44,11 +44,11 @@ def play_buttons(window: MainWindow) -> list[QPushButton]:
 def test_leaving_the_lessons_brings_the_session_back(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window(**OPTIONS)
     before = window.host.config
-    window.learn_button.click()
+    window.lessons_button.click()
     qtbot.mouseClick(window.learn.next, Qt.MouseButton.LeftButton)
     window.actions_.choose_hear("dry")
     assert window.host.config.input == "sine"
-    window.learn_button.click()
+    window.lessons_button.click()
     assert window.host.config == before
     assert window.guard.wanted == "matched"
     qtbot.waitUntil(lambda: sessions.last.config == before)
@@ -59,32 +59,34 @@ def test_without_a_session_before_the_lessons_there_is_none_after_them(qtbot: An
     window = open_window(**OPTIONS)
     before = window.host.config
     window.actions_.start_or_stop()
-    window.learn_button.click()
+    window.lessons_button.click()
     qtbot.waitUntil(lambda: window.host.state == "running")
-    window.learn_button.click()
+    window.lessons_button.click()
     assert (window.host.state, window.host.config) == ("stopped", before)
 
 
-def test_a_preset_opened_during_the_lessons_stays(open_window: OpenWindow, tmp_path: Path, stage: Stage) -> None:
+def test_a_preset_opened_during_the_lessons_stays(
+    open_window: OpenWindow, tmp_path: Path, isolated_environment: ExperimentStatus
+) -> None:
     window = open_window(**OPTIONS)
     (tmp_path / "p.json").write_text(preset_text(SessionConfig(gain_db=-7.0)), encoding="utf-8")
-    window.learn_button.click()
+    window.lessons_button.click()
     window.actions_.open_preset(str(tmp_path / "p.json"))
-    window.actions_.play_exhibit(str(next(stage.folder.glob("*.wav"))))  # type: ignore[union-attr]
-    window.learn_button.click()
-    assert window.host.config.model_copy(update={"hear": None}) == SessionConfig(gain_db=-7.0)
+    window.actions_.play_exhibit(str(next(isolated_environment.folder.glob("*.wav"))))  # type: ignore[union-attr]
+    window.lessons_button.click()
+    assert window.host.config.model_copy(update={"monitor": None}) == SessionConfig(gain_db=-7.0)
 
 
 def test_a_window_closed_in_a_lesson_remembers_the_session_before(open_window: OpenWindow) -> None:
     window = open_window(**OPTIONS)
-    window.learn_button.click()
+    window.lessons_button.click()
     window.close()
     assert window.settings.session_for(SessionConfig()) == SessionConfig(**OPTIONS)
 
 
 def test_the_next_window_opens_the_lessons_where_this_one_was_closed(open_window: OpenWindow) -> None:
     window = open_window(**OPTIONS)
-    window.learn_button.click()
+    window.lessons_button.click()
     window.learn.choose_lesson(2)
     window.learn.go(1)
     window.close()
@@ -99,20 +101,20 @@ def test_the_next_window_opens_the_lessons_where_this_one_was_closed(open_window
 
 @pytest.mark.parametrize("ends", ["stop", "close", "next"])
 def test_a_sound_that_ends_gives_the_session_back_to_the_step(
-    qtbot: Any, open_window: OpenWindow, sessions: Sessions, stage: Stage, ends: str
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions, isolated_environment: ExperimentStatus, ends: str
 ) -> None:
     window = open_window(**OPTIONS)
-    window.learn_button.click()
+    window.lessons_button.click()
     window.learn.choose_lesson(LESSONS.index(LESSON))
     step = window.host.config
     window.exhibits.show()
-    window.exhibits.show_step(LESSON, LESSON.steps[0], stage)
+    window.exhibits.show_step(LESSON, LESSON.steps[0], isolated_environment)
     first, second = play_buttons(window)
     width = first.width()
     for button in (first, second):
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
         assert window.host.config.is_file
-        assert window.learn.outcome_line.text() == EXHIBIT_PLAYS
+        assert window.learn.outcome_line.text() == EXPERIMENT_PLAYS
     assert (first.text(), second.text()) == ("Play", "Stop")
     window.exhibits.pane.widget().layout().activate()
     assert max(first.sizeHint().width(), second.sizeHint().width()) <= first.width() == second.width() == width
@@ -124,21 +126,21 @@ def test_a_sound_that_ends_gives_the_session_back_to_the_step(
     else:
         qtbot.mouseClick(window.learn.next, Qt.MouseButton.LeftButton)
     wanted = step.model_copy(update=window.learn.step.settings)
-    assert window.host.config.model_copy(update={"hear": None}) == wanted.model_copy(update={"hear": None})
+    assert window.host.config.model_copy(update={"monitor": None}) == wanted.model_copy(update={"monitor": None})
     assert window.guard.wanted == "matched"
     qtbot.waitUntil(lambda: window.learn.outcome_line.text().startswith(("○", "◐", "▲")))
-    window.learn_button.click()
+    window.lessons_button.click()
     assert window.host.config == SessionConfig(**OPTIONS)
 
 
 def test_a_source_that_the_student_has_chosen_over_a_sound_stays(
-    qtbot: Any, open_window: OpenWindow, stage: Stage
+    qtbot: Any, open_window: OpenWindow, isolated_environment: ExperimentStatus
 ) -> None:
     window = open_window(**OPTIONS)
-    window.learn_button.click()
+    window.lessons_button.click()
     window.exhibits.show()
-    window.actions_.play_exhibit(str(next(stage.folder.glob("*.wav"))))  # type: ignore[union-attr]
-    assert window.learn.outcome_line.text() == EXHIBIT_PLAYS
+    window.actions_.play_exhibit(str(next(isolated_environment.folder.glob("*.wav"))))  # type: ignore[union-attr]
+    assert window.learn.outcome_line.text() == EXPERIMENT_PLAYS
     window.actions_.choose_source(("pink", None))
     assert window.learn.outcome_line.text() == TAKEN_OVER
     window.exhibits.close()
@@ -146,13 +148,13 @@ def test_a_source_that_the_student_has_chosen_over_a_sound_stays(
 
 
 def test_a_sound_played_over_a_moved_control_gives_it_back_to_the_student(
-    open_window: OpenWindow, stage: Stage
+    open_window: OpenWindow, isolated_environment: ExperimentStatus
 ) -> None:
     window = open_window(**OPTIONS)
-    window.learn_button.click()
+    window.lessons_button.click()
     window.actions_.change_reference({"gain_db": -5.0})
-    window.actions_.play_exhibit(str(next(stage.folder.glob("*.wav"))))  # type: ignore[union-attr]
-    assert window.learn.outcome_line.text() == EXHIBIT_PLAYS
+    window.actions_.play_exhibit(str(next(isolated_environment.folder.glob("*.wav"))))  # type: ignore[union-attr]
+    assert window.learn.outcome_line.text() == EXPERIMENT_PLAYS
     window.actions_.stop_exhibit()
     assert window.learn.outcome_line.text() == TAKEN_OVER
     assert (window.host.config.input, window.host.config.gain_db) == (window.learn.step.settings["input"], -5.0)
@@ -162,7 +164,7 @@ def test_a_swing_is_seen_although_a_rival_has_fallen_far_below_until_the_lessons
     open_window: OpenWindow,
 ) -> None:
     window = open_window(**OPTIONS)
-    window.learn_button.click()
+    window.lessons_button.click()
     window.learn.choose_lesson(2)
     window.learn.go(1)
     window.learn.go(1)
@@ -170,6 +172,6 @@ def test_a_swing_is_seen_although_a_rival_has_fallen_far_below_until_the_lessons
     _, (shown_low, shown_high) = window.gain_plot.plot.viewRange()
     assert shown_low < low < high < shown_high
     assert shown_high - shown_low <= 12.0
-    window.learn_button.click()
+    window.lessons_button.click()
     followed = window.gain_plot.range.current
     assert window.gain_plot.plot.viewRange()[1] == [followed.low, followed.high]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gui.control.session_controller import SessionHost, real_session, with_input, without_device
+from gui.control.session_controller import SessionController, create_session, with_input, without_device
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import DeviceError, InputError
 from tests.gui.conftest import Sessions
@@ -14,13 +14,13 @@ from tests.gui.fake_session import FakeSession
 
 
 @pytest.fixture
-def host(qtbot: Any, sessions: Sessions) -> Iterator[SessionHost]:
-    host = SessionHost(SessionConfig(), sessions)
+def host(qtbot: Any, sessions: Sessions) -> Iterator[SessionController]:
+    host = SessionController(SessionConfig(), sessions)
     yield host
     host.close()
 
 
-def start(qtbot: Any, host: SessionHost) -> None:
+def start(qtbot: Any, host: SessionController) -> None:
     host.start("target")
     qtbot.waitUntil(lambda: host.state != "starting")
 
@@ -36,14 +36,14 @@ def test_a_session_is_started_and_stopped_on_another_thread(qtbot: Any) -> None:
         def stop(self) -> None:
             threads.append(threading.current_thread())
 
-    host = SessionHost(SessionConfig(), Session)
+    host = SessionController(SessionConfig(), Session)
     start(qtbot, host)
     host.close()
     assert len(threads) == 2
     assert threading.main_thread() not in threads
 
 
-def test_a_start_replaces_what_runs(qtbot: Any, host: SessionHost, sessions: Sessions) -> None:
+def test_a_start_replaces_what_runs(qtbot: Any, host: SessionController, sessions: Sessions) -> None:
     start(qtbot, host)
     host.set_input("pink")
     start(qtbot, host)
@@ -53,7 +53,9 @@ def test_a_start_replaces_what_runs(qtbot: Any, host: SessionHost, sessions: Ses
     assert second.config.input == "pink"
 
 
-def test_of_many_hasty_wishes_only_the_last_is_left_running(qtbot: Any, host: SessionHost, sessions: Sessions) -> None:
+def test_of_many_hasty_wishes_only_the_last_is_left_running(
+    qtbot: Any, host: SessionController, sessions: Sessions
+) -> None:
     for source in ("sine", "pink", "demo", "sine", "pink"):
         host.set_input(source)
         host.start("target")
@@ -70,7 +72,7 @@ def test_a_stop_during_a_start_leaves_nothing_running(qtbot: Any, sessions: Sess
         may_start.wait(10)
         return sessions(config)
 
-    host = SessionHost(SessionConfig(), slow)
+    host = SessionController(SessionConfig(), slow)
     host.start("target")
     host.stop()
     assert host.state == "stopped"
@@ -81,7 +83,7 @@ def test_a_stop_during_a_start_leaves_nothing_running(qtbot: Any, sessions: Sess
 
 
 def test_nothing_starts_after_the_end(qtbot: Any, sessions: Sessions) -> None:
-    host = SessionHost(SessionConfig(), sessions)
+    host = SessionController(SessionConfig(), sessions)
     host.close()
     host.start("target")
     host.close()
@@ -96,7 +98,7 @@ def test_what_is_changed_during_a_start_reaches_the_session(qtbot: Any, sessions
         may_start.wait(10)
         return sessions(config)
 
-    host = SessionHost(SessionConfig(), slow)
+    host = SessionController(SessionConfig(), slow)
     host.start("target")
     host.set_reference(gain_db=-3.0)
     may_start.set()
@@ -105,17 +107,19 @@ def test_what_is_changed_during_a_start_reaches_the_session(qtbot: Any, sessions
     host.close()
 
 
-def test_without_a_device_the_session_runs_in_real_time(qtbot: Any, host: SessionHost, sessions: Sessions) -> None:
+def test_without_a_device_the_session_runs_in_real_time(
+    qtbot: Any, host: SessionController, sessions: Sessions
+) -> None:
     sessions.start_errors = [DeviceError("No output device was found.")]
     with qtbot.waitSignal(host.fell_back) as fell_back:
         host.start("target")
     assert fell_back.args == ["No output device was found."]
-    assert sessions.last.config.clock == "realtime"
+    assert sessions.last.config.clock == "timer"
     assert sessions.made[0].stopped
     assert host.state == "running"
 
 
-def test_each_start_tries_the_device_again(qtbot: Any, host: SessionHost, sessions: Sessions) -> None:
+def test_each_start_tries_the_device_again(qtbot: Any, host: SessionController, sessions: Sessions) -> None:
     sessions.start_errors = [DeviceError("No output device was found.")]
     start(qtbot, host)
     start(qtbot, host)
@@ -134,7 +138,7 @@ def test_each_start_tries_the_device_again(qtbot: Any, host: SessionHost, sessio
 )
 def test_only_what_needs_a_device_is_replaced_without_one(options: dict[str, Any], source: str, target: str) -> None:
     fallback = without_device(SessionConfig(gain_db=-7, **options))
-    assert (fallback.clock, fallback.input, fallback.target) == ("realtime", source, target)
+    assert (fallback.clock, fallback.input, fallback.target) == ("timer", source, target)
     assert fallback.gain_db == -7
 
 
@@ -144,7 +148,7 @@ def test_a_source_that_cannot_have_the_target_gets_the_reference_path() -> None:
 
 
 def test_a_microphone_is_not_tied_to_the_real_time_clock() -> None:
-    assert with_input(SessionConfig(clock="realtime"), "mic").clock is None
+    assert with_input(SessionConfig(clock="timer"), "mic").clock is None
 
 
 @pytest.mark.parametrize(
@@ -155,7 +159,7 @@ def test_a_microphone_is_not_tied_to_the_real_time_clock() -> None:
     ],
 )
 def test_a_start_that_fails_says_why_and_leaves_nothing(
-    qtbot: Any, host: SessionHost, sessions: Sessions, error: Exception, said: str
+    qtbot: Any, host: SessionController, sessions: Sessions, error: Exception, said: str
 ) -> None:
     sessions.start_errors = [error]
     with qtbot.waitSignal(host.failed) as failed:
@@ -165,7 +169,7 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(
     assert sessions.last.stopped
 
 
-def test_a_session_that_fails_while_it_runs_is_stopped(qtbot: Any, host: SessionHost, sessions: Sessions) -> None:
+def test_a_session_that_fails_while_it_runs_is_stopped(qtbot: Any, host: SessionController, sessions: Sessions) -> None:
     start(qtbot, host)
     sessions.last.snapshot_error = InputError("x.wav: cut short")
     with qtbot.waitSignal(host.failed) as failed:
@@ -175,5 +179,5 @@ def test_a_session_that_fails_while_it_runs_is_stopped(qtbot: Any, host: Session
 
 
 def test_the_fast_clock_is_not_for_a_window() -> None:
-    with pytest.raises(InputError, match="--clock fast"):
-        real_session(SessionConfig(clock="fast"))
+    with pytest.raises(InputError, match="--clock offline"):
+        create_session(SessionConfig(clock="offline"))

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox
 
 from gui.main_window import MainWindow
-from gui.panels.estimator_panel import RIVALS, EstimatorPanel
+from gui.panels.estimator_panel import COMPARISONS, EstimatorPanel
 from rtgain.config.names import AURALOSSES, LOSSES, OPTIMIZERS
 from rtgain.config.session_config import SessionConfig
 from rtgain.lessons.catalogue import LESSONS
@@ -71,22 +71,22 @@ def test_the_delay_is_looked_for_or_not(qtbot: Any, panel: EstimatorPanel) -> No
 
 
 def test_a_second_rival_comes_after_a_first(qtbot: Any, panel: EstimatorPanel) -> None:
-    first, second = panel.rivals
+    first, second = panel.comparisons
     assert not second.isEnabled()
     with qtbot.waitSignal(panel.changed) as signal:
         choose(qtbot, first, "spectral/Adam")
-    assert signal.args == [{"race": ("spectral/Adam",)}]
-    panel.show_config(SessionConfig(race=("spectral/Adam",)))
+    assert signal.args == [{"compare": ("spectral/Adam",)}]
+    panel.show_config(SessionConfig(compare=("spectral/Adam",)))
     with qtbot.waitSignal(panel.changed) as signal:
         choose(qtbot, second, "spectral/Adam")
-    assert signal.args == [{"race": ("spectral/Adam",)}]  # nobody runs beside himself
+    assert signal.args == [{"compare": ("spectral/Adam",)}]  # nobody runs beside himself
 
 
 def test_what_a_preset_brings_is_shown_though_no_menu_offers_it(qtbot: Any, panel: EstimatorPanel) -> None:
     with qtbot.assertNotEmitted(panel.changed):
-        panel.show_config(SessionConfig(window_ms=50.0, race=("stft/RMSprop",), lr=0.2, steps=4, align="off"))
+        panel.show_config(SessionConfig(window_ms=50.0, compare=("stft/RMSprop",), lr=0.2, steps=4, align="off"))
     assert panel.window_ms.currentText() == "50 ms"
-    assert panel.rivals[0].currentText() == "stft/RMSprop"
+    assert panel.comparisons[0].currentText() == "stft/RMSprop"
     assert (panel.rate.value(), panel.steps.value(), panel.align.isChecked()) == (0.2, 4, False)
 
 
@@ -141,11 +141,11 @@ def test_a_loss_is_read_by_its_beginning_and_its_end_and_whole_in_the_tool_tip(
 
 
 def test_who_races_is_read_whole(open_window: OpenWindow) -> None:
-    races = {entry for lesson in LESSONS for step in lesson.steps for entry in step.settings["race"]}
+    races = {entry for lesson in LESSONS for step in lesson.steps for entry in step.settings["compare"]}
     window = open_window()
-    for entry in (*races, *RIVALS):
-        window.estimator.show_config(SessionConfig(race=(entry,)))
-        menu = window.estimator.rivals[0]
+    for entry in (*races, *COMPARISONS):
+        window.estimator.show_config(SessionConfig(compare=(entry,)))
+        menu = window.estimator.comparisons[0]
         option, room = room_for_text(menu)
         assert menu.currentText() == option.currentText == entry
         assert menu.fontMetrics().horizontalAdvance(entry) <= room, entry

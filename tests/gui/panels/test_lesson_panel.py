@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
-from gui.panels.lesson_panel import HEIGHT, LearnPanel
+from gui.panels.lesson_panel import HEIGHT, LessonPanel
 from gui.theme import LIGHT, apply_theme
 from rtgain.config.session_config import SessionConfig
 from rtgain.lessons.catalogue import LESSONS
@@ -21,10 +21,10 @@ WIDTH = 984
 
 
 @pytest.fixture
-def panel(qtbot: Any, qapp: QApplication) -> LearnPanel:
+def panel(qtbot: Any, qapp: QApplication) -> LessonPanel:
     qapp.setStyle("Fusion")
     apply_theme(qapp, LIGHT)
-    panel = LearnPanel()
+    panel = LessonPanel()
     qtbot.addWidget(panel)
     panel.resize(WIDTH, HEIGHT)
     panel.show()
@@ -45,7 +45,7 @@ def click(qtbot: Any, button: Any) -> None:
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
-def test_it_opens_on_the_first_step_and_asks_for_nothing_until_it_begins(qtbot: Any, panel: LearnPanel) -> None:
+def test_it_opens_on_the_first_step_and_asks_for_nothing_until_it_begins(qtbot: Any, panel: LessonPanel) -> None:
     assert panel.text.text().startswith(f"<b>{LESSONS[0].steps[0].title}</b>")
     assert panel.menu.currentText() == "1 · A gain that learns"
     assert (panel.place.text(), panel.previous.isEnabled()) == ("1 of 3", False)
@@ -61,7 +61,7 @@ def test_it_opens_on_the_first_step_and_asks_for_nothing_until_it_begins(qtbot: 
     assert (settings["phase_deg"], settings["polarity"], settings["noise_dbfs"]) == (0.0, "normal", None)
 
 
-def test_next_and_previous_lead_through_all_lessons_and_back(qtbot: Any, panel: LearnPanel) -> None:
+def test_next_and_previous_lead_through_all_lessons_and_back(qtbot: Any, panel: LessonPanel) -> None:
     steps = [step for lesson in LESSONS for step in lesson.steps]
     asked: list[dict[str, Any]] = []
     panel.controls_wanted.connect(asked.append)
@@ -75,14 +75,14 @@ def test_next_and_previous_lead_through_all_lessons_and_back(qtbot: Any, panel: 
         assert panel.step is step
 
 
-def test_the_menu_begins_a_lesson(qtbot: Any, panel: LearnPanel) -> None:
+def test_the_menu_begins_a_lesson(qtbot: Any, panel: LessonPanel) -> None:
     with qtbot.waitSignal(panel.controls_wanted) as asked:
         panel.menu.activated.emit(1)
     assert panel.text.text().startswith(f"<b>{LESSONS[1].steps[0].title}</b>")
     assert asked.args[0]["phase_deg"] == 45.0
 
 
-def test_texts_are_filled_with_the_numbers_that_were_measured(panel: LearnPanel) -> None:
+def test_texts_are_filled_with_the_numbers_that_were_measured(panel: LessonPanel) -> None:
     assert "−16.48 dB" in panel.text.text()
     for lesson in LESSONS:
         panel.choose_lesson(LESSONS.index(lesson))
@@ -91,7 +91,7 @@ def test_texts_are_filled_with_the_numbers_that_were_measured(panel: LearnPanel)
             panel.go(1)
 
 
-def test_the_outcome_goes_from_waiting_over_happening_to_seen(panel: LearnPanel, at: Callable[..., Snapshot]) -> None:
+def test_the_outcome_goes_from_waiting_over_happening_to_seen(panel: LessonPanel, at: Callable[..., Snapshot]) -> None:
     panel.begin()
     assert panel.outcome_line.text().startswith("○ Start the sound")
     panel.show_snapshot(at(10.0, gain_db=math.nan))
@@ -106,7 +106,7 @@ def test_the_outcome_goes_from_waiting_over_happening_to_seen(panel: LearnPanel,
     assert (panel.outcome, panel.outcome_line.text()) == ("seen", "● seen ✓ now gain −16.48 dB")
 
 
-def test_time_runs_only_once_there_is_an_estimate(panel: LearnPanel, at: Callable[..., Snapshot]) -> None:
+def test_time_runs_only_once_there_is_an_estimate(panel: LessonPanel, at: Callable[..., Snapshot]) -> None:
     panel.begin()
     for time_s in range(100):
         panel.show_snapshot(at(float(time_s), gain_db=math.nan))
@@ -117,7 +117,7 @@ def test_time_runs_only_once_there_is_an_estimate(panel: LearnPanel, at: Callabl
 
 
 def test_what_does_not_come_in_time_is_not_so_and_can_be_tried_again(
-    qtbot: Any, panel: LearnPanel, at: Callable[..., Snapshot]
+    qtbot: Any, panel: LessonPanel, at: Callable[..., Snapshot]
 ) -> None:
     panel.begin()
     for time_s in (0.0, 5.0, 6.1):
@@ -129,7 +129,9 @@ def test_what_does_not_come_in_time_is_not_so_and_can_be_tried_again(
     assert panel.outcome == "waiting"
 
 
-def test_a_session_that_begins_anew_gives_a_step_its_time_again(panel: LearnPanel, at: Callable[..., Snapshot]) -> None:
+def test_a_session_that_begins_anew_gives_a_step_its_time_again(
+    panel: LessonPanel, at: Callable[..., Snapshot]
+) -> None:
     panel.begin()
     panel.show_snapshot(at(100.0, gain_db=-3.0))
     panel.show_snapshot(at(0.5, gain_db=-3.0))
@@ -138,7 +140,7 @@ def test_a_session_that_begins_anew_gives_a_step_its_time_again(panel: LearnPane
 
 
 def test_an_xrun_made_while_the_windows_still_fill_counts(
-    qtbot: Any, panel: LearnPanel, at: Callable[..., Snapshot]
+    qtbot: Any, panel: LessonPanel, at: Callable[..., Snapshot]
 ) -> None:
     live = LESSONS[5]
     panel.menu.activated.emit(5)
@@ -150,14 +152,14 @@ def test_an_xrun_made_while_the_windows_still_fill_counts(
     with qtbot.waitSignal(panel.xrun_wanted):
         click(qtbot, panel.xrun)
     panel.show_snapshot(at(10.1, xruns=5, gain_db=-16.48))
-    panel.watch_anew()  # the window's timer: no window holds the step before any more
+    panel.reset_watchers()  # the window's timer: no window holds the step before any more
     panel.show_snapshot(at(10.2, xruns=5, gain_db=-16.48))
     panel.show_snapshot(at(10.8, xruns=5, gain_db=-16.48))
     assert panel.outcome_line.text() == "● seen ✓ now xruns in this step 1, gain −16.48 dB"
 
 
 def test_the_student_may_take_the_controls_and_come_back(
-    qtbot: Any, panel: LearnPanel, at: Callable[..., Snapshot]
+    qtbot: Any, panel: LessonPanel, at: Callable[..., Snapshot]
 ) -> None:
     panel.begin()
     assert not panel.again.isEnabled()
@@ -175,14 +177,14 @@ def test_the_student_may_take_the_controls_and_come_back(
     assert panel.outcome == "seen"
 
 
-def test_a_session_that_is_over_is_not_judged(panel: LearnPanel, at: Callable[..., Snapshot]) -> None:
+def test_a_session_that_is_over_is_not_judged(panel: LessonPanel, at: Callable[..., Snapshot]) -> None:
     panel.begin()
     for time_s in (1.0, 2.0):
         panel.show_snapshot(at(time_s, running=False, gain_db=-16.48))
     assert panel.outcome == "waiting"
 
 
-def test_every_step_fits_into_the_strip_whatever_came_of_it(panel: LearnPanel, at: Callable[..., Snapshot]) -> None:
+def test_every_step_fits_into_the_strip_whatever_came_of_it(panel: LessonPanel, at: Callable[..., Snapshot]) -> None:
     too_high = []
     for lesson in LESSONS:
         panel.choose_lesson(LESSONS.index(lesson))
@@ -198,7 +200,7 @@ def test_every_step_fits_into_the_strip_whatever_came_of_it(panel: LearnPanel, a
 
 
 def test_a_step_that_is_about_a_swing_says_which_gains_are_worth_seeing_until_the_student_moves_something(
-    panel: LearnPanel,
+    panel: LessonPanel,
 ) -> None:
     wanted: list[tuple[float, float] | None] = []
     panel.focus_wanted.connect(wanted.append)

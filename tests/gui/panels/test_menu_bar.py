@@ -67,11 +67,11 @@ def test_presets_that_were_saved_are_listed_and_open(qtbot: Any, open_window: Op
 
 def test_a_preset_is_kept_under_the_name_that_is_given(open_window: OpenWindow) -> None:
     window = open_window(gain_db=-7.0)
-    window.actions_.keep_preset("Seven")
+    window.actions_.save_preset_as("Seven")
     window.menus.presets.aboutToShow.emit()
     assert texts(window.menus.presets) == ["Seven"]
     assert window.notices.texts() == ["The preset “Seven” is kept, under File, Presets."]
-    window.actions_.keep_preset("../evil")
+    window.actions_.save_preset_as("../evil")
     assert "cannot be the name of a preset" in window.notices.texts()[-1]
 
 
@@ -108,7 +108,7 @@ def test_about_has_versions_to_paste_into_a_bug_report(
     for package in PACKAGES:
         assert any(line.startswith(f"{package} ") for line in lines)
     assert lines[-1] == f"log: {tmp_path / 'rtgain.log'}"
-    [copy] = [button for button in box.findChildren(type(window.learn_button)) if button.text().startswith("Copy")]
+    [copy] = [button for button in box.findChildren(type(window.lessons_button)) if button.text().startswith("Copy")]
     qtbot.mouseClick(copy, Qt.MouseButton.LeftButton)
     assert qapp.clipboard().text() == box.text.toPlainText()
     qtbot.keyClick(box, Qt.Key.Key_Escape)

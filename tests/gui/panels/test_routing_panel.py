@@ -9,17 +9,17 @@ from PySide6.QtWidgets import QComboBox
 
 from gui.background.device_list import Device
 from gui.main_window import MainWindow
-from gui.panels.routing_panel import EndsPanel
+from gui.panels.routing_panel import RoutingPanel
 from rtgain.config.session_config import SessionConfig
-from rtgain.records.snapshot import Channels
+from rtgain.records.snapshot import ChannelCounts
 from tests.gui.conftest import Sessions
 
 OpenWindow = Callable[..., MainWindow]
 
 
 @pytest.fixture
-def panel(qtbot: Any) -> EndsPanel:
-    panel = EndsPanel()
+def panel(qtbot: Any) -> RoutingPanel:
+    panel = RoutingPanel()
     qtbot.addWidget(panel)
     return panel
 
@@ -37,42 +37,42 @@ def choose(qtbot: Any, menu: QComboBox, text: str) -> None:
     qtbot.keyClick(view, Qt.Key.Key_Return)
 
 
-def test_nothing_is_offered_where_there_is_no_choice(panel: EndsPanel) -> None:
+def test_nothing_is_offered_where_there_is_no_choice(panel: RoutingPanel) -> None:
     panel.show_config(SessionConfig())
-    panel.show_channels(Channels(0, 0, 0))
+    panel.show_channels(ChannelCounts(0, 0, 0))
     assert panel.isHidden()
     panel.show_config(SessionConfig(input="a.wav"))
-    panel.show_channels(Channels(1, 0, 0))
+    panel.show_channels(ChannelCounts(1, 0, 0))
     assert panel.isHidden()
 
 
-def test_a_file_of_four_channels_offers_them_by_number_and_the_mean(panel: EndsPanel) -> None:
+def test_a_file_of_four_channels_offers_them_by_number_and_the_mean(panel: RoutingPanel) -> None:
     panel.show_config(SessionConfig(input="a.wav"))
-    panel.show_channels(Channels(4, 0, 0))
+    panel.show_channels(ChannelCounts(4, 0, 0))
     assert offered(panel.dry) == ["mean of all", "1", "2", "3", "4"]
     assert panel.dry.currentText() == "mean of all"
     assert panel.target_.isHidden()
 
 
-def test_a_device_of_four_inputs_offers_them_for_dry_and_for_target(panel: EndsPanel) -> None:
+def test_a_device_of_four_inputs_offers_them_for_dry_and_for_target(panel: RoutingPanel) -> None:
     panel.show_config(SessionConfig(input="mic", target="channel", dry_channel=3))
-    panel.show_channels(Channels(4, 4, 0))
+    panel.show_channels(ChannelCounts(4, 4, 0))
     assert offered(panel.dry) == offered(panel.target_) == ["1", "2", "3", "4"]
     assert (panel.dry.currentText(), panel.target_.currentText()) == ("3", "2")
 
 
-def test_while_another_source_is_opened_no_channel_of_the_last_is_offered(panel: EndsPanel) -> None:
+def test_while_another_source_is_opened_no_channel_of_the_last_is_offered(panel: RoutingPanel) -> None:
     panel.show_config(SessionConfig(input="four.wav", target="channel"))
-    panel.show_channels(Channels(4, 4, 0))
+    panel.show_channels(ChannelCounts(4, 4, 0))
     assert not panel.isHidden()
     panel.show_config(SessionConfig(input="demo"))
     assert panel.isHidden()
 
 
-def test_what_returns_can_be_heard_and_played_anywhere(panel: EndsPanel) -> None:
+def test_what_returns_can_be_heard_and_played_anywhere(panel: RoutingPanel) -> None:
     panel.input.show_devices([Device("USB", "ALSA", 4, 0), Device("Loudspeaker", "ALSA", 0, 2)])
     panel.show_config(SessionConfig(target="return", target_channel=3, output_channel=4))
-    panel.show_channels(Channels(0, 4, 6))
+    panel.show_channels(ChannelCounts(0, 4, 6))
     assert offered(panel.input) == ["System", "USB (ALSA)"]
     assert (panel.target_.currentText(), panel.output.currentText()) == ("3", "4")
     assert offered(panel.output) == ["1 and 2", "1", "2", "3", "4", "5", "6"]
@@ -81,7 +81,7 @@ def test_what_returns_can_be_heard_and_played_anywhere(panel: EndsPanel) -> None
 
 def test_a_chosen_channel_restarts_the_session_on_it(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window(input="mic", target="channel")
-    sessions.last.faults["channels"] = Channels(4, 4, 0)
+    sessions.last.faults["channels"] = ChannelCounts(4, 4, 0)
     qtbot.waitUntil(lambda: window.reference.ends.dry.count() == 4)
     choose(qtbot, window.reference.ends.dry, "4")
     qtbot.waitUntil(lambda: len(sessions.made) == 2)
@@ -92,7 +92,7 @@ def test_dry_and_target_change_places_where_one_takes_the_channel_of_the_other(
     qtbot: Any, open_window: OpenWindow, sessions: Sessions
 ) -> None:
     window = open_window(input="stereo.wav", target="channel")
-    sessions.last.faults["channels"] = Channels(2, 2, 0)
+    sessions.last.faults["channels"] = ChannelCounts(2, 2, 0)
     qtbot.waitUntil(lambda: window.reference.ends.dry.count() == 2)
     choose(qtbot, window.reference.ends.dry, "2")
     qtbot.waitUntil(lambda: len(sessions.made) == 2)
@@ -105,7 +105,7 @@ def test_channels_are_forgotten_with_the_source_that_they_were_of(
     window = open_window(input="stereo.wav", target="channel", dry_channel=2, target_channel=1)
     window.actions_.choose_source(("demo", None))
     qtbot.waitUntil(lambda: len(sessions.made) == 2)
-    assert sessions.last.config == SessionConfig(hear="target")
+    assert sessions.last.config == SessionConfig(monitor="target")
     window.actions_.choose_target("return")
     qtbot.waitUntil(lambda: len(sessions.made) == 3)
     window.actions_.choose_channels({"output_channel": 2, "input_device": "USB (ALSA)"})

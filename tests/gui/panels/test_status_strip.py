@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gui.panels.status_strip import ROOM, readings
+from gui.panels.status_strip import ROOM, status_items
 from gui.theme import tabular, text_width
 from rtgain.config.session_config import SessionConfig
 from rtgain.session.session import Snapshot
@@ -18,7 +18,7 @@ def snapshot(**fields: Any) -> Snapshot:
 
 
 def test_a_healthy_session_reads_without_a_fault() -> None:
-    strip = readings(snapshot())
+    strip = status_items(snapshot())
     assert [reading.text for reading in strip.values()] == [
         "48 kHz · 256 frames · 5.3 ms",
         "xruns 0",
@@ -44,28 +44,28 @@ def test_a_healthy_session_reads_without_a_fault() -> None:
     ],
 )
 def test_each_fault_is_told(fields: dict[str, Any], name: str, text: str) -> None:
-    strip = readings(snapshot(**fields))
+    strip = status_items(snapshot(**fields))
     assert strip[name].text == text
     assert [other for other, reading in strip.items() if reading.fault] == [name]
 
 
 def test_an_estimate_as_old_as_its_hop_is_not_late() -> None:
-    assert not readings(snapshot(estimate_age_s=2.1, hop_s=2.0))["estimator"].fault
-    assert readings(snapshot(estimate_age_s=2.6, hop_s=2.0))["estimator"].fault
+    assert not status_items(snapshot(estimate_age_s=2.1, hop_s=2.0))["estimator"].fault
+    assert status_items(snapshot(estimate_age_s=2.6, hop_s=2.0))["estimator"].fault
 
 
 def test_what_is_not_measured_yet_is_no_fault() -> None:
-    strip = readings(snapshot(frames_per_second=float("nan"), estimate_age_s=float("nan")))
+    strip = status_items(snapshot(frames_per_second=float("nan"), estimate_age_s=float("nan")))
     assert strip["speed"].text == "device at – %"
     assert strip["estimator"].text == "estimator 47/s, – old"
     assert not any(reading.fault for reading in strip.values())
 
 
 def test_without_a_device_the_speed_is_the_clocks() -> None:
-    assert readings(snapshot(clock="realtime"))["speed"].text == "clock at 100 %"
+    assert status_items(snapshot(clock="timer"))["speed"].text == "clock at 100 %"
 
 
 def test_every_entry_has_room_for_itself(qapp: Any) -> None:
     bold = tabular(qapp.font(), bold=True)
-    for name, reading in readings(snapshot(frames_per_second=24000.0)).items():
+    for name, reading in status_items(snapshot(frames_per_second=24000.0)).items():
         assert name == "format" or text_width(bold, reading.text) <= text_width(bold, ROOM[name])

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QComboBox
 
 from gui.background.device_list import Device
 from gui.panels.transport import Transport
-from gui.widgets.device_combo_box import EndMenu, SourceMenu
+from gui.widgets.device_combo_box import DeviceComboBox, SourceComboBox
 from rtgain.config.session_config import SessionConfig
 
 USB = Device("USB Audio", "ALSA", 2, 2)
@@ -17,16 +17,16 @@ AMPLIFIER = Device("Amp", "ALSA", 0, 2)
 
 
 @pytest.fixture
-def source(qtbot: Any) -> SourceMenu:
-    menu = SourceMenu()
+def source(qtbot: Any) -> SourceComboBox:
+    menu = SourceComboBox()
     qtbot.addWidget(menu)
     menu.show_source(SessionConfig())
     return menu
 
 
 @pytest.fixture
-def output(qtbot: Any) -> EndMenu:
-    menu = EndMenu("Output", "outputs")
+def output(qtbot: Any) -> DeviceComboBox:
+    menu = DeviceComboBox("Output", "outputs")
     qtbot.addWidget(menu)
     return menu
 
@@ -43,32 +43,32 @@ def choose(qtbot: Any, menu: QComboBox, text: str) -> None:
     qtbot.keyClick(menu.view(), Qt.Key.Key_Return)
 
 
-def test_sources_are_the_built_in_ones_inputs_and_files(source: SourceMenu) -> None:
+def test_sources_are_the_built_in_ones_inputs_and_files(source: SourceComboBox) -> None:
     source.show_devices([USB, AMPLIFIER])
     source.show_source(SessionConfig(), ["/sounds/a.wav"])
     files = ["a.wav", "Open file…"]
     assert offered(source) == ["Demo", "Sine", "Pink noise", "Microphone", "USB Audio (ALSA)", *files]
 
 
-def test_a_chosen_source_is_told_with_its_device(qtbot: Any, source: SourceMenu) -> None:
+def test_a_chosen_source_is_told_with_its_device(qtbot: Any, source: SourceComboBox) -> None:
     source.show_devices([USB])
     with qtbot.waitSignal(source.chosen) as told:
         choose(qtbot, source, "USB Audio (ALSA)")
     assert told.args == [("mic", "USB Audio (ALSA)")]
 
 
-def test_the_source_that_plays_is_not_chosen_again(qtbot: Any, source: SourceMenu) -> None:
+def test_the_source_that_plays_is_not_chosen_again(qtbot: Any, source: SourceComboBox) -> None:
     with qtbot.assertNotEmitted(source.chosen, wait=50):
         choose(qtbot, source, "Demo")
 
 
-def test_to_open_a_file_leaves_the_menu_at_what_plays(qtbot: Any, source: SourceMenu) -> None:
+def test_to_open_a_file_leaves_the_menu_at_what_plays(qtbot: Any, source: SourceComboBox) -> None:
     with qtbot.waitSignal(source.open_wanted), qtbot.assertNotEmitted(source.chosen):
         choose(qtbot, source, "Open file…")
     assert source.currentText() == "Demo"
 
 
-def test_a_long_name_is_cut_in_the_menu_and_whole_in_its_tool_tip(source: SourceMenu) -> None:
+def test_a_long_name_is_cut_in_the_menu_and_whole_in_its_tool_tip(source: SourceComboBox) -> None:
     path = "/sounds/" + "long" * 20 + ".wav"
     source.show_source(SessionConfig(input=path))
     assert len(source.currentText()) < 30
@@ -76,14 +76,14 @@ def test_a_long_name_is_cut_in_the_menu_and_whole_in_its_tool_tip(source: Source
     assert source.itemData(source.currentIndex(), Qt.ItemDataRole.ToolTipRole) == path
 
 
-def test_a_menu_that_is_opened_asks_for_what_is_new(qtbot: Any, source: SourceMenu) -> None:
+def test_a_menu_that_is_opened_asks_for_what_is_new(qtbot: Any, source: SourceComboBox) -> None:
     source.show()
     with qtbot.waitSignal(source.opened):
         source.showPopup()
     source.hidePopup()
 
 
-def test_outputs_are_the_system_and_what_can_play(qtbot: Any, output: EndMenu) -> None:
+def test_outputs_are_the_system_and_what_can_play(qtbot: Any, output: DeviceComboBox) -> None:
     output.show_devices([USB, AMPLIFIER, Device("Microphone", "ALSA", 1, 0)])
     assert offered(output) == ["System", "USB Audio (ALSA)", "Amp (ALSA)"]
     with qtbot.waitSignal(output.chosen) as told:
@@ -91,7 +91,7 @@ def test_outputs_are_the_system_and_what_can_play(qtbot: Any, output: EndMenu) -
     assert told.args == ["Amp (ALSA)"]
 
 
-def test_a_device_that_is_gone_stays_shown_while_it_is_the_chosen_one(output: EndMenu) -> None:
+def test_a_device_that_is_gone_stays_shown_while_it_is_the_chosen_one(output: DeviceComboBox) -> None:
     output.show_device("USB Audio (ALSA)")
     output.show_devices([AMPLIFIER])
     assert output.currentText() == "USB Audio (ALSA)"
@@ -112,11 +112,11 @@ def test_the_button_says_what_it_does(qtbot: Any) -> None:
     }  # fmt: skip
 
 
-def test_a_microphone_in_use_is_offered_though_nobody_listed_it(source: SourceMenu) -> None:
+def test_a_microphone_in_use_is_offered_though_nobody_listed_it(source: SourceComboBox) -> None:
     source.show_source(SessionConfig(input="mic", input_device="USB Audio (ALSA)"))
     assert source.currentText() == "USB Audio (ALSA)"
 
 
-def test_a_file_is_named_without_its_folder(source: SourceMenu, tmp_path: Path) -> None:
+def test_a_file_is_named_without_its_folder(source: SourceComboBox, tmp_path: Path) -> None:
     source.show_source(SessionConfig(input=str(tmp_path / "song.wav")))
     assert source.currentText() == "song.wav"

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gui.plots.axis_range import HIGHEST_DB, LOWEST_DB, PATIENCE_S, AxisRange, SteppedRange, smallest_range
+from gui.plots.axis_range import HIGHEST_DB, LOWEST_DB, SHRINK_DELAY_S, AxisRange, SteppedRange, smallest_range
 
 levels = st.floats(-100, 40)
 
@@ -40,8 +40,8 @@ def test_axis_widens_at_once() -> None:
 def test_axis_narrows_only_when_the_smaller_range_has_lasted() -> None:
     axis = SteppedRange(AxisRange(-25, 5, 5))
     assert not axis.follow(-16.5, -16.5, now_s=10.0)
-    assert not axis.follow(-16.5, -16.5, now_s=10.0 + 0.9 * PATIENCE_S)
-    assert axis.follow(-16.5, -16.5, now_s=10.0 + PATIENCE_S)
+    assert not axis.follow(-16.5, -16.5, now_s=10.0 + 0.9 * SHRINK_DELAY_S)
+    assert axis.follow(-16.5, -16.5, now_s=10.0 + SHRINK_DELAY_S)
     assert axis.current == AxisRange(-20, -14, 1)
 
 
@@ -49,7 +49,7 @@ def test_a_wobble_starts_the_wait_anew() -> None:
     axis = SteppedRange(AxisRange(-25, 5, 5))
     axis.follow(-16.5, -16.5, now_s=0.0)
     axis.follow(-16.5, 0.0, now_s=1.0)
-    assert not axis.follow(-16.5, -16.5, now_s=PATIENCE_S + 0.1)
+    assert not axis.follow(-16.5, -16.5, now_s=SHRINK_DELAY_S + 0.1)
 
 
 def test_curves_that_move_within_the_range_do_not_move_it() -> None:

@@ -13,7 +13,7 @@ from gui.plots.gain_plot import GainPlot, band_outline, extent
 from gui.theme import DARK, LIGHT, Theme
 from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE, REFERENCE
 from rtgain.records.history import History
-from rtgain.records.snapshot import Rival
+from rtgain.records.snapshot import Comparison
 
 NAN = np.nan
 
@@ -43,7 +43,7 @@ def test_band_encloses_the_area_between_its_edges() -> None:
 def test_the_reference_goes_on_to_what_it_is_now_and_the_axis_with_it(qtbot: Any) -> None:
     plot = GainPlot()
     qtbot.addWidget(plot)
-    plot.show_history(history(gain_true_db=-16.0, gain_est_db=-16.0), 20.0, gain_now_db=9.0)
+    plot.show_history(history(gain_true_db=-16.0, gain_est_db=-16.0), 20.0, reference_gain_db=9.0)
     path = plot.reference.path()
     assert (path.currentPosition().x(), path.currentPosition().y()) == (0.0, 9.0)
     assert plot.range.current.holds(-16.0, 9.0)
@@ -134,9 +134,11 @@ def without_middle(whole: History) -> History:
 def test_no_line_is_drawn_where_estimates_were_left_out_but_the_reference(plot: GainPlot) -> None:
     levels = {"gain_est_db": -6.0, "gain_opt_db": -9.0, "least_squares_db": -12.0, "gain_true_db": -3.0, "std_db": 0.5}
     parted = without_middle(history(**levels))
-    rival = Rival("waveform/SGD", "waveform", "SGD", without_middle(history(gain_est_db=-15.0)), -15.0, "tracking")
-    plot.show_history(parted, 20.0, [rival, rival], gain_now_db=-3.0)
-    lines = [*plot.estimated.values(), *plot.rivals, plot.reference]
+    comparison = Comparison(
+        "waveform/SGD", "waveform", "SGD", without_middle(history(gain_est_db=-15.0)), -15.0, "tracking"
+    )
+    plot.show_history(parted, 20.0, [comparison, comparison], reference_gain_db=-3.0)
+    lines = [*plot.estimated.values(), *plot.comparisons, plot.reference]
     crossing = [line.path().intersects(QRectF(-11.0, -20.0, 2.0, 20.0)) for line in lines]
     assert crossing == [False] * 5 + [True]
     assert all(line.path().intersects(QRectF(-14.0, -20.0, 1.0, 20.0)) for line in lines)
