@@ -26,7 +26,7 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
     paths.check([name for name in (config.input if config.is_file else None, config.automation) if name])
     with Session(
         config,
-        clock=config.resolved_clock(window=False),
+        clock=config.resolved_clock(headless=True),
         keep_whole_trace=paths.plot is not None,
         record=paths.record is not None,
     ) as session:

@@ -34,7 +34,8 @@ class ExpectationTracker:
             self._since_s = moment.time_s
         if self._since_s > self.expectation.deadline_s:
             self.outcome = "not so"
-            self.came += f" only after {format_compact(round(self._since_s, 1))} s, not {format_compact(self.expectation.deadline_s)}"
+            since_s, deadline_s = format_compact(round(self._since_s, 1)), format_compact(self.expectation.deadline_s)
+            self.came += f" only after {since_s} s, not {deadline_s}"
         else:
             self.outcome = "seen" if moment.time_s - self._since_s >= self.expectation.hold_s else "happening"
 
