@@ -346,7 +346,7 @@ class Actions(QObject):
     def say(self, line: str) -> None:
         """Show one line of an error as a notice."""
         log.warning("%s", line)
-        self._notices.show_notice("session", state_texts.sentence(line))
+        self._notices.show_notice("session", state_texts.as_sentence(line))
 
     def request_monitor_confirmation(self) -> None:
         """Ask whether a live input may be played, where that is wanted and was not confirmed yet."""

@@ -267,7 +267,7 @@ class MainWindow(QMainWindow):
 
     def _show_failure(self, reason: str) -> None:
         log.error("%s", reason)
-        self.notices.show_notice("session", state_texts.sentence(reason), "Start again", self.start)
+        self.notices.show_notice("session", state_texts.as_sentence(reason), "Start again", self.start)
 
     def _lay_out(self) -> None:
         panel = QWidget()

@@ -25,7 +25,7 @@ MARKS: dict[Outcome, str] = {
 """The same marks for what a lesson expects."""
 
 
-def sentence(line: str) -> str:
+def as_sentence(line: str) -> str:
     """The line of an `rtgain.errors.RtgainError` as a sentence; a name that it begins with stays as it is."""
     first = line.split(" ", 1)[0]
     begun = line[:1].upper() + line[1:] if first.isalpha() else line
@@ -34,4 +34,4 @@ def sentence(line: str) -> str:
 
 def problem_only(line: str) -> str:
     """The first half of such a line as a sentence, without the advice, which speaks of command line options."""
-    return sentence(line.split("; ", 1)[0])
+    return as_sentence(line.split("; ", 1)[0])

@@ -8,7 +8,7 @@ from PySide6.QtGui import QKeyEvent, QValidator
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QSlider, QWidget
 
 from gui.theme import tabular
-from rtgain.number_format import MINUS, number
+from rtgain.number_format import MINUS, format_number
 
 Validation = tuple[QValidator.State, str, int]
 NAME_WIDTH, BOX_WIDTH = 50, 92
@@ -29,7 +29,7 @@ class NumberBox(QDoubleSpinBox):
         self.lineEdit().returnPressed.connect(self.clearFocus)
 
     def textFromValue(self, value: float) -> str:
-        return number(value, self.decimals())
+        return format_number(value, self.decimals())
 
     def valueFromText(self, text: str) -> float:
         return super().valueFromText(text.replace(MINUS, "-"))

@@ -121,7 +121,7 @@ class FakeSession:
             "std_db": self._rows[-1][4] if self._rows else math.nan, "delay_ms": 0.0,
             "polarity": -1 if self.config.polarity == "invert" else 1,
             "reference_gain_db": self._gain_db,
-            "history": History(*rows.T), "rivals": tuple(comparison(entry, rows) for entry in self._race),
+            "history": History(*rows.T), "comparisons": tuple(comparison(entry, rows) for entry in self._race),
             "curves": self._curves() if self._rows else None,
             "scope": self._scope(now) if scope and now * RATE >= WINDOW else None,
             "levels": {"dry": level_of(0.4), "target": level_of(0.4 * self._gain),
