@@ -41,7 +41,6 @@ def status_items(snapshot: "Snapshot") -> dict[str, StatusItem]:
         "speed": StatusItem(
             f"{what} at {number_format.format_percent(speed, 0)}{_slow_or_fast(speed) if wrong_speed else ''}",
             wrong_speed,
-            wrong_speed,
         ),
         "dropped": StatusItem(f"dropped {snapshot.dropped_frames} frames", snapshot.dropped_frames > 0),
         "restarts": StatusItem(f"restarts {snapshot.estimator_restarts}", snapshot.estimator_restarts > 0),
