@@ -5,7 +5,7 @@ import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from rtgain.config.comparison import ComparisonSpec
+from rtgain.config.comparison_spec import ComparisonSpec
 from rtgain.config.names import DEFAULT_LOSS, DEFAULT_OPTIMIZER
 from rtgain.errors import InputError
 
@@ -92,7 +92,7 @@ class EstimatorSettings:
     @property
     def comparisons(self) -> dict[str, "EstimatorSettings"]:
         """What those in the race are told to do, by their entries: the same, but for loss and optimizer."""
-        racers = {entry: ComparisonSpec.of(entry) for entry in self.compare}
+        racers = {entry: ComparisonSpec.parse(entry) for entry in self.compare}
         return {
             entry: replace(self, loss=spec.loss, optimizer=spec.optimizer, lr=spec.lr, steps=None,
                            plain=spec.lr is not None, compare=())

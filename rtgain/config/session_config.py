@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from rtgain.config.comparison import ComparisonSpec
+from rtgain.config.comparison_spec import ComparisonSpec
 from rtgain.config.names import (
     AURALOSSES,
     DEFAULT_GAIN_DB,
@@ -94,7 +94,7 @@ class SessionConfig(BaseModel):
         _check_names("loss", self.loss, "optimizer", self.optimizer)
         for entry in self.compare:
             try:
-                spec = ComparisonSpec.of(entry)
+                spec = ComparisonSpec.parse(entry)
             except ValueError:
                 raise ValueError(
                     f"compare: {entry!r} is not loss/optimizer; use, for example, waveform/SGD"

@@ -22,7 +22,7 @@ from rtgain.audio.io.timer_driver import TimerDriver
 from rtgain.audio.sources.excerpt import Excerpt
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.config.automation import load_automation
-from rtgain.config.comparison import ComparisonSpec
+from rtgain.config.comparison_spec import ComparisonSpec
 from rtgain.config.estimator_settings import MIN_REFERENCE_GAIN, EstimatorSettings
 from rtgain.config.names import DEFAULT_SYNTHETIC_S, MAX_DELAY_S, Clock, Monitor
 from rtgain.config.session_config import SessionConfig, with_changes
@@ -475,7 +475,7 @@ class Session:
 
 
 def _comparison(entry: str, trace: EstimateHistory) -> Comparison:
-    spec, last = ComparisonSpec.of(entry), trace.last
+    spec, last = ComparisonSpec.parse(entry), trace.last
     return Comparison(
         entry,
         spec.loss,
