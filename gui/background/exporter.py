@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from rtgain.errors import RtgainError
 
 if TYPE_CHECKING:
-    from rtgain.output.session_export import SessionExport
+    from rtgain.records.session_export import SessionExport
 
 
 class Exporter(QObject):

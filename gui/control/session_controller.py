@@ -14,7 +14,7 @@ from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import DeviceError, DeviceLostError, InputError, RtgainError
 
 if TYPE_CHECKING:
-    from rtgain.output.session_export import SessionExport
+    from rtgain.records.session_export import SessionExport
     from rtgain.records.snapshot import Snapshot
     from rtgain.session.session import Session
 
@@ -143,7 +143,7 @@ class SessionController(QObject):
 
     def report(self) -> "SessionExport | None":
         """What the session that runs, or ran last, has found; None where there was none."""
-        return self._session.report(self.config) if self._session is not None else self._last_report
+        return self._session.export(self.config) if self._session is not None else self._last_report
 
     def set_config(self, config: SessionConfig) -> None:
         """Another session for the next start."""
@@ -190,7 +190,7 @@ class SessionController(QObject):
     def freeze(self, frozen: bool) -> None:
         """Hold the estimate, or let it go on."""
         if self._session is not None:
-            self._session.freeze(frozen)
+            self._session.set_frozen(frozen)
 
     def simulate_xrun(self) -> None:
         """Let an xrun be heard."""

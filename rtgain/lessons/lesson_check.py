@@ -9,6 +9,7 @@ from rtgain.lessons.checks import Observation, Outcome
 from rtgain.lessons.lesson import Lesson, Step
 from rtgain.lessons.text_templates import fill
 from rtgain.records.estimate import Estimate
+from rtgain.session.offline import run_offline
 from rtgain.session.session import Session
 
 
@@ -37,14 +38,11 @@ def play(step: Step, seed: int) -> list[ExpectationTracker]:
     """Play a step's session on the fast clock, and give its expectations as they were judged."""
     watches = [ExpectationTracker(expectation) for expectation in step.expects]
     config = SessionConfig(**step.controls, duration=step.duration_s, seed=seed)
-    with Session(config, clock="offline") as session:
-        session.start()
-        if step.act == "xrun":
-            session.simulate_xrun()
-        while not session.ended:
-            estimates = session.advance()
-            _take(watches, session, estimates)
-        _take(watches, session, session.finish())
+    run_offline(
+        config,
+        on_start=lambda session: session.simulate_xrun() if step.act == "xrun" else None,
+        on_estimates=lambda session, estimates: _take(watches, session, estimates),
+    )
     return watches
 
 
