@@ -51,3 +51,13 @@ def percent(share: float, digits: int) -> str:
 def none_if_nan(value: float) -> float | None:
     """`value`, or None where it is not finite: JSON has no NaN."""
     return value if math.isfinite(value) else None
+
+
+def format_as(value: float, spec: str) -> str:
+    """Format `value` by a format specification, with a real minus, without negative zero; unknown if not finite."""
+    if not math.isfinite(value):
+        return UNKNOWN
+    text = format(value, spec)
+    if text.startswith("-") and float(text) == 0.0:
+        text = text[1:]
+    return text.replace("-", MINUS)
