@@ -17,12 +17,12 @@ STATES = {
 """For each state of the estimate, and of the window: a mark that needs no color, and what it means."""
 
 MARKS: dict[Outcome, str] = {
-    "waiting": "\N{WHITE CIRCLE}",
-    "happening": "\N{CIRCLE WITH LEFT HALF BLACK}",
-    "seen": "\N{BLACK CIRCLE}",
-    "not so": "\N{BLACK UP-POINTING TRIANGLE}",
+    "pending": "\N{WHITE CIRCLE}",
+    "holding": "\N{CIRCLE WITH LEFT HALF BLACK}",
+    "passed": "\N{BLACK CIRCLE}",
+    "failed": "\N{BLACK UP-POINTING TRIANGLE}",
 }
-"""The same marks for what a lesson expects."""
+"""Marks for the outcomes of a lesson's checks."""
 
 
 def as_sentence(line: str) -> str:

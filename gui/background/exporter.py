@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from rtgain.errors import RtgainError
+from rtgain.output.session_export import write_session_export
 
 if TYPE_CHECKING:
     from rtgain.records.session_export import SessionExport
@@ -43,7 +44,7 @@ class Exporter(QObject):
 
     def _export(self, report: "SessionExport", parent_folder: Path) -> None:
         try:
-            folder = report.write(parent_folder, self._cancelled.is_set)
+            folder = write_session_export(report, parent_folder, self._cancelled.is_set)
         except RtgainError as error:
             self.ended.emit(str(error))
         else:

@@ -10,12 +10,12 @@ import numpy as np
 from rtgain import __version__
 from rtgain.config.estimator_settings import name_crc
 from rtgain.config.session_config import SessionConfig
-from rtgain.records.session_export import SessionExport
 from rtgain.records.estimate import Estimate, State
 from rtgain.records.history import History, Summary
 from rtgain.records.levels import Level
 from rtgain.records.loss_curves import LossCurves, gain_grid
 from rtgain.records.scope import Scope
+from rtgain.records.session_export import SessionExport
 from rtgain.records.snapshot import ChannelCounts, Comparison, Snapshot
 from rtgain.session.estimate_history import EstimateHistory
 
