@@ -18,7 +18,7 @@ from gui.control.session_controller import ESTIMATOR_OPTIONS, REFERENCE_OPTIONS
 from gui.dialogs.about import AboutBox
 from gui.dialogs.shortcuts import KEYS, ShortcutSheet
 from gui.settings import save_preset
-from rtgain.config.names import CHANNELS, Monitor, Target
+from rtgain.config.names import CHANNEL_OPTIONS, Monitor, Target
 from rtgain.config.presets import load_preset
 from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
@@ -116,12 +116,12 @@ class Actions(QObject):
 
     def choose_system_devices(self) -> None:
         """Go on with what the system chooses now."""
-        options = dict.fromkeys(("input_device", "output_device", *CHANNELS))
+        options = dict.fromkeys(("input_device", "output_device", *CHANNEL_OPTIONS))
         self._restart_with(lambda: self._host.set_options(**options))
 
     def choose_target(self, target: Target) -> None:
         """Take the target from somewhere else."""
-        options = {"target": target, "automation": None} | dict.fromkeys(CHANNELS)
+        options = {"target": target, "automation": None} | dict.fromkeys(CHANNEL_OPTIONS)
         self._restart_with(lambda: self._host.set_options(**options))
 
     def choose_channels(self, changes: dict[str, Any]) -> None:

@@ -58,3 +58,42 @@ def format_percent(share: float, digits: int) -> str:
 def none_if_nan(value: float) -> float | None:
     """Return `value`, or None if it is not finite: JSON has no NaN."""
     return value if math.isfinite(value) else None
+
+
+def format_time_ms(seconds: float) -> str:
+    """Format a position in a file as ``2:03.456``, from one hour as ``1:02:03.456``."""
+    minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
+    hours, minutes = divmod(minutes, 60)
+    hours_text = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{hours_text}:{milliseconds / 1000:06.3f}"
+
+
+def real_minus(text: str) -> str:
+    """Replace hyphens with real minus signs, in the text of a number."""
+    return text.replace("-", MINUS)
+
+
+def format_compact(value: float) -> str:
+    """Format `value` with at most three decimals, without trailing zeros; `UNKNOWN` for NaN."""
+    return UNKNOWN if math.isnan(value) else real_minus(f"{round(value, 3) + 0.0:g}")
+
+
+REASONS_FOR_NO_ESTIMATE = {
+    "waiting": "the sound is too short",
+    "silent": "the sound is silent",
+    "clipped": "the sound is clipped",
+    "incoherent": "the target is unrelated to the dry signal",
+}
+"""Explanation of a result without a gain, by the state of its last estimate."""
+
+
+def format_result(gain_db: float | None, std_db: float | None, state: str) -> str:
+    """Format a result in one line, for example ``−16.4782 ± 0.0003 dB (×0.15000), tracking``.
+
+    `gain_db` is None without an estimate, `std_db` without a standard deviation; `state` is that of the last estimate.
+    """
+    if gain_db is None:
+        return f"no estimate: {REASONS_FOR_NO_ESTIMATE.get(state, state)}"
+    deviation = "" if std_db is None else f" ± {format_number(std_db, 4)}"
+    last_state = "held: silent at the end" if state == "silent" else state
+    return f"{format_number(gain_db, 4)}{deviation} dB (×{10.0 ** (gain_db / 20.0):.5f}), {last_state}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from PySide6.QtCore import QObject, Signal
 
-from rtgain.config.names import CHANNELS, Monitor
+from rtgain.config.names import CHANNEL_OPTIONS, Monitor
 from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import DeviceError, DeviceLostError, InputError, RtgainError
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 def create_session(config: SessionConfig) -> "Session":
     """The session of the product; imported here, on the host's thread, because numba takes its time."""
-    clock = config.resolved_clock(window=True)
+    clock = config.resolved_clock(headless=False)
     if clock == "offline":
         raise InputError("--clock offline: the window runs at real speed; use device or realtime, or --headless")
     from rtgain.session.session import Session
@@ -55,20 +55,10 @@ def without_device(config: SessionConfig) -> SessionConfig:
     live = config.input == "mic" or config.target == "return"
     changes: dict[str, Any] = {"clock": "timer"}
     if live:
-        changes |= {"target": "reference"} | dict.fromkeys(CHANNELS)
+        changes |= {"target": "reference"} | dict.fromkeys(CHANNEL_OPTIONS)
     if config.input == "mic":
         changes |= {"input": "demo"}
     return with_changes(config, **changes)
-
-
-def reference_arguments(**options: Any) -> dict[str, Any]:
-    """Options of a `SessionConfig` that concern the reference path, as `Session.set_reference` takes them."""
-    arguments = dict(options)
-    if "polarity" in options:
-        arguments["polarity"] = -1 if options["polarity"] == "invert" else 1
-    if options.get("noise_dbfs", 0.0) is None:
-        arguments["noise_dbfs"] = -math.inf
-    return arguments
 
 
 @dataclass(frozen=True)
@@ -189,7 +179,8 @@ class SessionController(QObject):
         by_hand = {"automation": None} if "gain_db" in changes else {}
         self.config = with_changes(self.config, **changes, **by_hand)
         if self._session is not None:
-            self._session.set_reference(**reference_arguments(**changes))
+            parameters = self.config.reference_parameters()
+            self._session.set_reference(**{name: parameters[name] for name in changes})
 
     def set_monitor(self, monitor: Monitor) -> None:
         """Change what is played, at once where a session runs."""
@@ -267,7 +258,7 @@ class SessionController(QObject):
             self._kept_gain_db = math.nan
         self._apply_pending_changes(arrival.config)
         if arrival.problem is not None:
-            runs = arrival.config.model_dump(include={"input", "target", *CHANNELS})
+            runs = arrival.config.model_dump(include={"input", "target", *CHANNEL_OPTIONS})
             self.config = with_changes(self.config, **runs)
             self.fell_back.emit(arrival.problem)
         self._enter("running")
@@ -279,6 +270,7 @@ class SessionController(QObject):
             for names in (REFERENCE_OPTIONS, ESTIMATOR_OPTIONS)
         )
         if reference:
-            self._session.set_reference(**reference_arguments(**reference))
+            parameters = self.config.reference_parameters()
+            self._session.set_reference(**{name: parameters[name] for name in reference})
         if estimator:
             self._session.set_estimator(**estimator)

@@ -1,12 +1,9 @@
 """State of a check over time."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from rtgain.lessons.checks import Expectation, Observation, Outcome, _number
-
-if TYPE_CHECKING:
-    pass
+from rtgain.lessons.checks import Expectation, Observation, Outcome
+from rtgain.number_format import format_compact
 
 
 class ExpectationTracker:
@@ -37,7 +34,8 @@ class ExpectationTracker:
             self._since_s = moment.time_s
         if self._since_s > self.expectation.deadline_s:
             self.outcome = "not so"
-            self.came += f" only after {_number(round(self._since_s, 1))} s, not {_number(self.expectation.deadline_s)}"
+            since_s, deadline_s = format_compact(round(self._since_s, 1)), format_compact(self.expectation.deadline_s)
+            self.came += f" only after {since_s} s, not {deadline_s}"
         else:
             self.outcome = "seen" if moment.time_s - self._since_s >= self.expectation.hold_s else "happening"
 

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
-from rtgain.config.labels import MINUS
 from rtgain.lessons.text_templates import fill
+from rtgain.number_format import UNKNOWN, format_compact, real_minus
 
 if TYPE_CHECKING:
     from rtgain.records.estimate import Estimate
     from rtgain.records.snapshot import Comparison, Snapshot
-
-UNKNOWN = "\N{EN DASH}"
-"""A number that nobody knows yet, as the window's readout has it."""
 
 Outcome = Literal["waiting", "happening", "seen", "not so"]
 
@@ -139,7 +136,7 @@ class InRange:
         return f"{self._name} {low if low == high else f'{low} to {high}'}{UNITS[self.field]}"
 
     def _written(self, value: float) -> str:
-        return POLARITIES.get(value, UNKNOWN) if self.field == "polarity" else _number(value)
+        return POLARITIES.get(value, UNKNOWN) if self.field == "polarity" else format_compact(value)
 
     @property
     def _name(self) -> str:
@@ -182,7 +179,7 @@ class NoXruns:
         return f"xruns in this step {moment.xruns}"
 
     def __str__(self) -> str:
-        return f"no xrun for {_number(self.hold_s)} s"
+        return f"no xrun for {format_compact(self.hold_s)} s"
 
 
 Expectation = InRange | StateIs | NoXruns
@@ -210,10 +207,6 @@ class NumericCheck:
         return self.low <= numbers[self.number] <= self.high
 
 
-def _number(value: float) -> str:
-    return UNKNOWN if math.isnan(value) else f"{round(value, 3) + 0.0:g}".replace("-", MINUS)
-
-
 def _bound(value: float) -> str:
     """As a number is written, but no bound is rounded to nothing."""
-    return f"{value:.0e}".replace("-", MINUS) if 0.0 < abs(value) < 0.001 else _number(value)
+    return real_minus(f"{value:.0e}") if 0.0 < abs(value) < 0.001 else format_compact(value)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from rtgain.config.labels import MINUS
+from rtgain.number_format import real_minus
 
 
 class FormattedNumber(float):
@@ -12,7 +12,7 @@ class FormattedNumber(float):
         text = super().__format__(form)
         if text.startswith("-") and float(text) == 0.0:
             text = text[1:]
-        return text.replace("-", MINUS)
+        return real_minus(text)
 
 
 class LiteralText(str):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.number_format import real_minus
 from rtgain.output.animation import Animation
 from rtgain.output.curve_styles import CLOSED_FORM, DRY, ESTIMATE, REFERENCE, TARGET
 from rtgain.output.figures import LEGEND, add_figure_legend, draw, paper
@@ -82,7 +83,7 @@ def descent_animation(
         point.set_data([gain], [np.interp(gain, gains, losses)])
         estimate.set_ydata(gain * dry[:SHOWN_FRAMES])
         titles[0].set_text(f"step {first_step + steps[frame]}")
-        titles[1].set_text(f"gain {gain:.3f}".replace("-", "\u2212"))
+        titles[1].set_text(real_minus(f"gain {gain:.3f}"))
 
     return Animation(figure, (point, estimate, wanted, *titles), show, len(steps))
 
