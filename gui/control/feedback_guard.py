@@ -3,9 +3,6 @@
 from rtgain.config.names import Monitor, Target
 from rtgain.config.session_config import SessionConfig
 
-MONITORS: tuple[Monitor, ...] = ("dry", "target", "matched", "difference", "mute")
-"""Choices of the monitor, in the order of the keys 1 to 5."""
-
 
 def is_live(source: str, target: Target, monitor: Monitor) -> bool:
     """True if `monitor` would send a microphone's own signal to the outputs."""

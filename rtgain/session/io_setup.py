@@ -1,11 +1,14 @@
 """Opens what a session plays, and where: the source and the devices that a config names."""
 
+from typing import Any
+
 from rtgain.audio.io.devices import DeviceSetup, select_devices
 from rtgain.audio.sources.demo import DemoSource
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.source import Source
 from rtgain.audio.sources.synthetic import PinkSource, SineSource
-from rtgain.config.session_config import SessionConfig
+from rtgain.config.names import CHANNEL_OPTIONS
+from rtgain.config.session_config import SessionConfig, with_changes
 
 DEFAULT_SAMPLE_RATE = 48000
 
@@ -43,3 +46,17 @@ def open_source(config: SessionConfig, setup: DeviceSetup | None) -> Source | No
     if config.input == "sine":
         return SineSource(rate)
     return PinkSource(rate, seed=config.seed) if config.input == "pink" else DemoSource(rate)
+
+
+def without_device(config: SessionConfig) -> SessionConfig:
+    """Return the session that replaces `config` if no device can be opened: timer clock, demo instead of a live input.
+
+    A target that needs a device becomes the reference path.
+    """
+    live = config.input == "mic" or config.target == "return"
+    changes: dict[str, Any] = {"clock": "timer"}
+    if live:
+        changes |= {"target": "reference"} | dict.fromkeys(CHANNEL_OPTIONS)
+    if config.input == "mic":
+        changes |= {"input": "demo"}
+    return with_changes(config, **changes)
