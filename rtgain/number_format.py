@@ -51,3 +51,11 @@ def percent(share: float, digits: int) -> str:
 def none_if_nan(value: float) -> float | None:
     """`value`, or None where it is not finite: JSON has no NaN."""
     return value if math.isfinite(value) else None
+
+
+def format_time_ms(seconds: float) -> str:
+    """Format a position in a file to the millisecond: ``1:02:03.456``, without the hours if there are none."""
+    minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
+    hours, minutes = divmod(minutes, 60)
+    hours_text = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{hours_text}:{milliseconds / 1000:06.3f}"

@@ -125,7 +125,7 @@ def render(taken: Take) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     block = taken.sample_rate
     pieces = []
     with Engine(taken.sample_rate, seed=options.pop("seed", 0)) as engine:
-        engine.set_reference(polarity=polarity, **options)
+        engine.reference.set(polarity=polarity, **options)
         for start in range(0, len(taken.samples), block):
             samples = taken.samples[start : start + block]
             engine.process(samples, None, np.empty((len(samples), 2), np.float32))

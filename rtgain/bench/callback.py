@@ -47,9 +47,9 @@ def _stress(options: Sequence[str], folder: str) -> Iterator[None]:
     if not options:
         yield
         return
-    from rtgain.bench.servers import DIE_WITH_PARENT  # of Linux
+    from rtgain.bench.servers import EXIT_WITH_PARENT  # of Linux
 
-    command = [*DIE_WITH_PARENT, "stress-ng", "--quiet", "--temp-path", folder, *options]
+    command = [*EXIT_WITH_PARENT, "stress-ng", "--quiet", "--temp-path", folder, *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as hog:
         try:
             yield

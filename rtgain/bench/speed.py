@@ -80,7 +80,7 @@ def live_share_of_a_core() -> float:
     settings = EstimatorSettings(LIVE_RATE, config.window_frames(LIVE_RATE), config.hop_frames(LIVE_RATE))
     taken_s = 0.0
     with Engine(LIVE_RATE) as engine:
-        engine.set_reference(gain_db=GAIN_DB)
+        engine.reference.set(gain_db=GAIN_DB)
         driver = OfflineDriver(engine, DemoSource(LIVE_RATE))
         follower = StreamingEstimator(RingSignalReader(engine.memory), Estimator(settings))
         follower.estimator.warm_up()

@@ -11,7 +11,7 @@ from rich.table import Table
 from rtgain.lessons.catalogue import LESSONS, get_lesson
 from rtgain.lessons.checks import MARKS
 from rtgain.lessons.lesson import Lesson
-from rtgain.system.shutdown_signals import on_signals
+from rtgain.system.shutdown_signals import set_shutdown_handler
 
 WIDTH = 160
 """Columns of a table where it does not go to a terminal."""
@@ -23,7 +23,7 @@ def run_lessons(name: str | None, export: str | None, seed: int) -> int:
     It may be interrupted anywhere: a file is there whole or not at all, and a page when all that it shows is.
     Raises `InputError`.
     """
-    on_signals(signal.default_int_handler)
+    set_shutdown_handler(signal.default_int_handler)
     if name is None and export is None:
         for lesson in LESSONS:
             print(f"{lesson.number}  {lesson.name:<24} {lesson.about}")

@@ -234,9 +234,9 @@ def _optimizer_name(name: str) -> str:
 def _devices(*, as_json: bool) -> int:
     from dataclasses import asdict
 
-    from rtgain.audio.io.devices import devices
+    from rtgain.audio.io.devices import list_devices
 
-    found = devices()
+    found = list_devices()
     if as_json:
         print(json.dumps([asdict(device) for device in found], indent=2))
         return 0

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rtgain.errors import InputError, RtgainError
 from rtgain.match.result import MatchResult
 from rtgain.system.atomic_write import write_error
-from rtgain.system.file_lock import claim
+from rtgain.system.file_lock import lock_for_writing
 from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
 
 PAIR = ("dry", "target")
@@ -41,7 +41,7 @@ def match_manifest(manifest: Path, results: Path, jobs: int | None, interruption
         raise InputError(f"--csv {results}: is the manifest; name another file")
     header = [*columns, *RESULT]
     try:
-        with claim(results) or nullcontext():
+        with lock_for_writing(results) or nullcontext():
             failed = _append_missing(rows, manifest.parent, results, header, jobs, interruption)
     except OSError as error:
         raise write_error(str(results), error) from None

@@ -70,7 +70,7 @@ class OfflineMatchedRenderer:
         while self._taken < until_frame:
             while self._coming and self._coming[0].available_frame <= self._taken:
                 estimate = self._coming.popleft()
-                self._gain, self._delay_frames = estimate.match_gain, estimate.match_delay_frames
+                self._gain, self._delay_frames = estimate.matched_gain, estimate.matched_delay_frames
             next_change = int(self._coming[0].available_frame) if self._coming else until_frame
             frames = min(PIECE_FRAMES, until_frame - self._taken, next_change - self._taken)
             dry = self._ring.read(self._taken, frames)[DRY].astype(np.float32)
