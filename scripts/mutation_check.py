@@ -63,28 +63,28 @@ PROTECTIONS = (
     Protection(
         "the callback allocates nothing",
         "rtgain/audio/engine/kernel.py",
-        "    for start in range(0, len(out), CHUNK):\n",
-        "    state.dry[0] = np.zeros(len(out) + 1)[0]\n    for start in range(0, len(out), CHUNK):\n",
+        "    for start in range(0, len(out), CHUNK_FRAMES):\n",
+        "    state.dry[0] = np.zeros(len(out) + 1)[0]\n    for start in range(0, len(out), CHUNK_FRAMES):\n",
         SAFETY + "test_blocks_of_changing_size_allocate_nothing_either",
     ),
     Protection(
         "noise is counted by frames, not by blocks",
         "rtgain/audio/engine/kernel.py",
-        "process_reference_block(state.path, start, ",
-        "process_reference_block(state.path, 0, ",
+        "process_reference_block(state.reference_path, start, ",
+        "process_reference_block(state.reference_path, 0, ",
         SAFETY + "test_blocks_of_changing_size_are_right_to_the_bit",
     ),
     Protection(
         "an audio server that died is noticed",
         "rtgain/audio/io/portaudio_driver.py",
-        "return not stream.active or now_s - self._seen_s > LOST_S",
+        "return not stream.active or now_s - self._last_progress_s > DEVICE_TIMEOUT_S",
         "return False",
         FAULTS + "test_device_that_dies_is_named_and_everything_is_written_up_to_there",
     ),
     Protection(
         "an audio server that is back can be used",
         "rtgain/audio/io/portaudio_driver.py",
-        "if not renew(sounddevice):",
+        "if not reload_portaudio(sounddevice):",
         "if True:",
         "tests/audio/io/test_drivers.py::test_device_that_died_and_is_back_plays_again_in_the_same_process",
     ),
@@ -98,8 +98,8 @@ PROTECTIONS = (
     Protection(
         "a device at the wrong speed is named",
         "rtgain/metering/rates.py",
-        "SPEED_TOLERANCE = 0.02",
-        "SPEED_TOLERANCE = 0.2",
+        "CLOCK_RATE_TOLERANCE = 0.02",
+        "CLOCK_RATE_TOLERANCE = 0.2",
         CLOCKS + "test_a_device_at_nine_tenths_of_its_rate_is_said_to_be_slow",
     ),
     Protection(
@@ -133,22 +133,22 @@ PROTECTIONS = (
     Protection(
         "NaN from an estimator is not heard",
         "rtgain/audio/effects/matched_path.py",
-        "if abs(gain) <= GAIN_MAX:",
+        "if abs(gain) <= MAX_VALID_GAIN:",
         "if True:",
         PROCESSES + "test_an_estimator_that_returns_nan_is_heard_by_nobody_and_shown_as_unknown",
     ),
     Protection(
         "a source that is late is silence, and counted",
         "rtgain/audio/engine/kernel.py",
-        "control.underrun_frames += len(out) - taken",
+        "control.underrun_frames += len(out) - available",
         "pass",
         FILES + "test_a_disk_that_does_not_answer_is_heard_as_silence_counted_and_nothing_is_left_out",
     ),
     Protection(
         "a source that was late goes on where it stopped",
         "rtgain/audio/engine/kernel.py",
-        "taken_by_now = state.source_read_frame + taken",
-        "taken_by_now = state.source_read_frame + len(out)",
+        "next_frame = state.source_read_frame + available",
+        "next_frame = state.source_read_frame + len(out)",
         FILES + "test_a_disk_that_does_not_answer_is_heard_as_silence_counted_and_nothing_is_left_out",
     ),
     Protection(
@@ -195,10 +195,10 @@ PROTECTIONS = (
     ),
     Protection(
         "a JSON, figure or preset is replaced as a whole",
-        "rtgain/session/estimate_history.py",
+        "rtgain/system/atomic_write.py",
         '            with part.open("xb") as file:\n'
-        "                file.write(content)\n            part.replace(place)\n",
-        "            place.write_bytes(content)\n",
+        "                file.write(content)\n            part.replace(destination)\n",
+        "            destination.write_bytes(content)\n",
         FILES + "test_a_full_disk_keeps_what_was_saved_before",
     ),
     Protection(
@@ -224,22 +224,22 @@ PROTECTIONS = (
     ),
     Protection(
         "after a suspension the clock does not make up for it",
-        "rtgain/audio/io/portaudio_driver.py",
-        "if ahead_s < -STOPPED_S:",
+        "rtgain/audio/io/timer_driver.py",
+        "if ahead_s < -MAX_CATCH_UP_S:",
         "if False:",
         CLOCKS + "test_a_program_that_is_stopped_with_all_its_processes_goes_on",
     ),
     Protection(
         "after a suspension no device is taken for lost",
         "rtgain/audio/io/portaudio_driver.py",
-        " or now_s - self._asked_s > LOST_S:",
+        " or was_suspended:",
         ":",
         "tests/audio/io/test_drivers.py::test_device_that_nobody_asked_about_is_not_lost",
     ),
     Protection(
         "what a terminal sends to all ends the session, not its estimator",
         "rtgain/estimation/process/fork_server.py",
-        "signal.SIG_BLOCK, SIGNALS",
+        "signal.SIG_BLOCK, SHUTDOWN_SIGNALS",
         "signal.SIG_BLOCK, set()",
         FAULTS + "test_interrupted_run_has_written_everything_up_to_there",
     ),
@@ -317,8 +317,8 @@ PROTECTIONS = (
     Protection(
         "frame counters have 64 bits",
         "rtgain/audio/engine/ring_buffer.py",
-        "return load_counter(self.address + WRITTEN)",
-        "return load_counter(self.address + WRITTEN) & (2**31 - 1)",
+        "return load_counter(self.address + WRITTEN_OFFSET)",
+        "return load_counter(self.address + WRITTEN_OFFSET) & (2**31 - 1)",
         "scripts.soak fast 0.3 31",
     ),
     Protection(
@@ -359,7 +359,7 @@ PROTECTIONS = (
     ),
     Protection(
         "names of temporary files cannot be guessed",
-        "rtgain/session/estimate_history.py",
+        "rtgain/system/atomic_write.py",
         'f".rtgain-{secrets.token_hex(8)}.part"',
         '".rtgain.part"',
         "tests/output/test_trace.py::test_what_is_half_written_has_a_name_that_cannot_be_guessed_and_is_no_link",

@@ -15,7 +15,7 @@ import pytest
 from rtgain.bench.servers import JackServer
 from rtgain.metering.rates import DEVICE_ADVICE, ClockRateMonitor
 from tests.commands import ROOT, rows, start_rtgain
-from tests.polling import until
+from tests.polling import wait_until
 
 pytestmark = pytest.mark.alone
 
@@ -30,7 +30,7 @@ def started(folder: Path, *words: str, **settings: object) -> subprocess.Popen[s
     """A headless session in a group of its own that has begun to write its table."""
     process = start_rtgain("run", "--headless", *OUTPUTS, *words, cwd=folder, start_new_session=True, **settings)
     table = folder / "t.csv"
-    until(lambda: process.poll() is not None or (table.exists() and table.read_text().count("\n") > 50))
+    wait_until(lambda: process.poll() is not None or (table.exists() and table.read_text().count("\n") > 50))
     return process
 
 
@@ -63,7 +63,10 @@ def slow_jack_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
 def test_a_device_at_nine_tenths_of_its_rate_is_said_to_be_slow(slow_jack_server: JackServer, tmp_path: Path) -> None:
     process = started(tmp_path, "--clock", "device", "--gain-db", "-12", "--duration", "12")
     errors, summary = ended(process, tmp_path)
-    assert errors == ("rtgain: The sound runs at 90 % of 48000 Hz, too slow; choose another device, rate or block.\n")
+    assert errors == (
+        "rtgain: The audio clock runs at 90 % of the nominal 48000 Hz, too slow; "
+        "choose another device, rate or block.\n"
+    )
     assert summary["frames"] == 12 * RATE
     assert summary["gain_db"] == pytest.approx(-12, abs=0.01)
 
@@ -125,7 +128,7 @@ def test_a_program_that_is_stopped_with_all_its_processes_goes_on(
     os.killpg(process.pid, signal.SIGCONT)
     if clock == "offline":
         before = (tmp_path / "t.csv").stat().st_size
-        until(lambda: (tmp_path / "t.csv").stat().st_size > before + 10_000)
+        wait_until(lambda: (tmp_path / "t.csv").stat().st_size > before + 10_000)
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=60) == ("", "")
         assert process.returncode == 130

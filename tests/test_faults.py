@@ -14,7 +14,7 @@ import soundfile
 
 from rtgain.bench.servers import JackServer
 from rtgain.output.csv_writer import CSV_COLUMNS
-from rtgain.system.shutdown_signals import SIGNALS, InterruptHandler
+from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS, InterruptHandler
 from tests.commands import rows, start_rtgain
 from tests.processes import descendants
 
@@ -133,7 +133,7 @@ def test_killed_run_leaves_whole_rows_and_a_recording_and_nothing_that_runs(runn
 
 @pytest.fixture
 def _signals_as_before() -> Iterator[None]:
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in SHUTDOWN_SIGNALS}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)

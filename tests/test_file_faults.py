@@ -22,7 +22,7 @@ from rtgain.output.csv_writer import CSV_COLUMNS
 from rtgain.session.session import Session
 from rtgain.system.atomic_write import write_atomic
 from tests.commands import command, rows, start_rtgain
-from tests.polling import until
+from tests.polling import wait_until
 
 RATE = 48_000
 LIVE = ("run", "--headless", "--clock", "timer", "--gain-db", "-12")
@@ -33,7 +33,7 @@ def started(folder: Path, *words: str) -> subprocess.Popen[str]:
     """A live session in `folder` that has begun to write its table."""
     process = start_rtgain(*LIVE, *OUTPUTS, *words, cwd=folder)
     table = folder / "t.csv"
-    until(lambda: process.poll() is not None or (table.exists() and table.read_text().count("\n") > 20))
+    wait_until(lambda: process.poll() is not None or (table.exists() and table.read_text().count("\n") > 20))
     return process
 
 
@@ -82,7 +82,7 @@ def test_a_file_that_is_cut_while_it_plays_is_named_and_what_was_made_stays(song
     process = started(song.parent, "--input", "song.wav")
     os.truncate(song, 4 * 5 * RATE)  # of four bytes: five seconds are left
     line = the_line(process)
-    assert line.startswith("song.wav: cut short: it ends at 0:0")
+    assert line.startswith("song.wav: truncated: it ends at 0:0")
     assert "instead of 0:08.000" in line
     assert_whole(song.parent, at_least_s=0.4)
     summary = json.loads((song.parent / "s.json").read_text())
@@ -107,10 +107,10 @@ def test_a_disk_that_does_not_answer_is_heard_as_silence_counted_and_nothing_is_
     config = SessionConfig(input=str(song), gain_db=-12.0, monitor="dry")
     with Session(config, clock="timer", record=True) as session:
         session.start(wait=True)
-        until(lambda: session.advance() is not None and session.dropped_frames > RATE)
+        wait_until(lambda: session.advance() is not None and session.dropped_frames > RATE)
         assert session.frames > 3 * RATE, "the sound goes on, if only as silence"
         SlowDisk.answers.set()
-        until(lambda: session.advance() is not None and session.ended)
+        wait_until(lambda: session.advance() is not None and session.ended)
         starved = session.dropped_frames
         assert session.frames == 8 * RATE + starved
         assert session.snapshot().gain_db == pytest.approx(-12.0, abs=0.01)
@@ -158,11 +158,11 @@ def test_a_disk_that_becomes_full_ends_a_take_with_one_line_and_leaves_it_whole(
 def test_a_table_that_no_longer_fits_is_cut_to_whole_rows_and_the_rest_is_finished(tmp_path: Path) -> None:
     process = start_rtgain(*LIVE, "--csv", "t.csv", "--json", "s.json", "--duration", "60", cwd=tmp_path)
     table = tmp_path / "t.csv"
-    until(lambda: table.exists() and table.read_text().count("\n") > 20)
+    wait_until(lambda: table.exists() and table.read_text().count("\n") > 20)
     room = table.stat().st_size + 1000
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (room, room))
     line = the_line(process)
-    assert line.startswith("t.csv: cannot be written (File too large); choose another place or make room")
+    assert line.startswith("t.csv: cannot be written (File too large); choose another location or free some space")
     content = table.read_bytes()
     assert room - 200 < len(content) < room
     assert content.endswith(b"\n")
@@ -179,7 +179,9 @@ def test_a_full_disk_keeps_what_was_saved_before(small_disk: SmallDisk, content:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (DISK_BYTES, limits[1]))
     try:
-        with pytest.raises(InputError, match=r"saved: cannot be written \(.+\); choose another place or make room"):
+        with pytest.raises(
+            InputError, match=r"saved: cannot be written \(.+\); choose another location or free some space"
+        ):
             write_atomic(saved, bytes(DISK_BYTES + 1))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -10,7 +10,7 @@ from scripts.fuzz import GOOD, KINDS, MEMORY_MB, Example, Result, problem
 from tests.commands import ROOT
 
 RUN = Example(["run", "--headless", "--csv", "t.csv", "--input", "bad.wav"], {"bad.wav": b"RIFF"})
-LINE = "rtgain: bad.wav: is text, not sound\n"
+LINE = "rtgain: bad.wav: is a text file, not a sound file\n"
 FILES = {"ok.wav": GOOD, "bad.wav": b"RIFF"}
 
 

@@ -16,7 +16,7 @@ import pytest
 from rtgain.audio.jit import cache_directory
 from rtgain.bench.servers import JackServer
 from tests.commands import ROOT, start_rtgain
-from tests.polling import until
+from tests.polling import wait_until
 
 ROOMS = ("rtgain", "gui", "main.py")
 ACCEPTS = 0x10000
@@ -110,7 +110,7 @@ def estimating(process: subprocess.Popen[str]) -> list[int]:
         assert process.poll() is None, process.communicate()
         return sum(map(has_torch, group_of(process.pid))) == 1
 
-    until(is_at_work)
+    wait_until(is_at_work)
     return group_of(process.pid)
 
 

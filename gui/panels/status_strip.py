@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel
 
 from gui.theme import set_look, tabular, text_width
 from rtgain import number_format
-from rtgain.metering.rates import SPEED_TOLERANCE
+from rtgain.metering.rates import CLOCK_RATE_TOLERANCE
 
 if TYPE_CHECKING:
     from rtgain.records.snapshot import Snapshot
@@ -27,7 +27,7 @@ class StatusItem:
 def status_items(snapshot: "Snapshot") -> dict[str, StatusItem]:
     """The strip's entries for `snapshot`, by the names of `ROOM`."""
     speed = snapshot.frames_per_second / snapshot.sample_rate
-    wrong_speed = math.isfinite(speed) and abs(speed - 1) > SPEED_TOLERANCE and snapshot.running
+    wrong_speed = math.isfinite(speed) and abs(speed - 1) > CLOCK_RATE_TOLERANCE and snapshot.running
     what = "device" if snapshot.clock == "device" else "clock"
     age = number_format.format_duration(snapshot.estimate_age_s)
     block_s = snapshot.block / snapshot.sample_rate

@@ -78,7 +78,7 @@ def live_load() -> float:
     settings = EstimatorSettings.from_config(SessionConfig(), LIVE_RATE)
     elapsed_s = 0.0
     with Engine(LIVE_RATE) as engine:
-        engine.set_reference(gain_db=GAIN_DB)
+        engine.reference.set(gain_db=GAIN_DB)
         driver = OfflineDriver(engine, DemoSource(LIVE_RATE))
         streaming = StreamingEstimator(
             RingSignalReader(engine.memory.audio, engine.memory.control), Estimator(settings)

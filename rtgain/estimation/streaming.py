@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rtgain.audio.engine.shared_memory import DRY, GAIN, TARGET
+from rtgain.audio.engine.shared_memory import DRY, REFERENCE_GAIN, TARGET
 from rtgain.config.estimator_settings import MIN_REFERENCE_GAIN, WINDOW_FRAMES_MAX, EstimatorSettings
 from rtgain.config.names import MAX_DELAY_S
 from rtgain.dsp.delay_estimation import CrossSpectrum, gcc_phat_delay
@@ -158,7 +158,7 @@ class StreamingEstimator:
             target=_windows(stretch[TARGET, target_from : target_from + span], window_frames, hop_frames),
             center_frames=start + window_frames / 2 + hop_frames * np.arange(hops, dtype=np.float64),
             available_frames=float(self.next_frame) + hop_frames * np.arange(hops, dtype=np.float64),
-            gain_true_db=mean_gain_db(stretch[GAIN, dry_from : dry_from + span], window_frames, hop_frames),
+            gain_true_db=mean_gain_db(stretch[REFERENCE_GAIN, dry_from : dry_from + span], window_frames, hop_frames),
         )
         alignment = self.aligner.alignment
         estimates = self.estimator.estimate(windows, alignment, self._cross)

@@ -15,7 +15,7 @@ from rtgain.errors import InputError, RtgainError
 from rtgain.match.result import MatchResult
 from rtgain.output.csv_writer import complete_rows_bytes, truncate_to_complete_rows
 from rtgain.system.atomic_write import write_error
-from rtgain.system.file_lock import claim
+from rtgain.system.file_lock import lock_for_writing
 from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
 
 PAIR_COLUMNS = ("dry", "target")
@@ -51,7 +51,7 @@ def match_manifest(
         raise InputError(f"--csv {results}: is the manifest; name another file")
     header = [*columns, *RESULT_COLUMNS]
     try:
-        with claim(results) or nullcontext():
+        with lock_for_writing(results) or nullcontext():
             failed = 0
             existing: dict[tuple[str, str], list[Row]] = defaultdict(list)
             for row in _read_results(results, header):

@@ -18,7 +18,7 @@ from rtgain.output.figures import gain_figure, png
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import History, Summary
 from rtgain.system.atomic_write import check_directory_writable, write_atomic, write_error
-from rtgain.system.file_lock import claim
+from rtgain.system.file_lock import lock_for_writing
 
 STANDARD_OUTPUT = "-"
 
@@ -139,7 +139,7 @@ class OutputFiles:
         """
         resolved = Path(os.path.realpath(path))
         try:
-            file = claim(path)
+            file = lock_for_writing(path)
         except OSError as error:
             raise write_error(str(path), error) from None
         if file:

@@ -53,14 +53,14 @@ class Estimate:
     polarity: int
 
     @property
-    def match_gain(self) -> float:
+    def matched_gain(self) -> float:
         """What the dry signal is to be multiplied with to match the target: linear, signed; 1 while unknown."""
         if math.isnan(self.gain_est_db):
             return 1.0
         return math.copysign(10.0 ** (self.gain_est_db / 20.0), self.polarity)
 
     @property
-    def match_delay_frames(self) -> float:
+    def matched_delay_frames(self) -> float:
         """How much later the matched signal must be; a target ahead of the dry signal cannot be reached live."""
         return max(self.delay_frames, 0.0) if math.isfinite(self.delay_frames) else 0.0
 

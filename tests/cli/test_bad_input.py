@@ -136,7 +136,7 @@ def test_a_full_disk_is_named_and_a_device_is_not_removed(folder: Path) -> None:
     for words in ("--csv full.csv", "--json full.csv"):
         ran = rtgain("run", "--headless", "--input", "ok.wav", "--record", "m.wav", *words.split(), cwd=folder)
         line = the_line(ran.returncode, ran.stdout, ran.stderr)
-        assert line.startswith("full.csv: cannot be written (No space left on device); choose another place or make")
+        assert line.startswith("full.csv: cannot be written (No space left on device); choose another location or free")
         assert Path("/dev/full").is_char_device()
         assert Path("m.wav").exists() == words.startswith("--json")
     assert sorted(path.name for path in folder.iterdir()) == ["full.csv", "m.wav", "ok.wav"]

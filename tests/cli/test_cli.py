@@ -223,7 +223,8 @@ def test_an_answer_that_nobody_reads_or_that_no_disk_can_hold_is_no_traceback(wo
         )
     assert unwritten.returncode == 2
     assert unwritten.stderr == (
-        "rtgain: standard output: cannot be written (No space left on device); choose another place or make room\n"
+        "rtgain: standard output: cannot be written (No space left on device); "
+        "choose another location or free some space\n"
     )
 
 

@@ -209,7 +209,7 @@ def test_an_inverted_target_has_the_same_gain(loss: str) -> None:
     dry = noise(10)
     last = estimate(dry, -GAIN * dry, Estimator(settings(loss=loss)))[-1]
     assert last.gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
-    assert last.match_gain == pytest.approx(-GAIN, rel=1e-4)
+    assert last.matched_gain == pytest.approx(-GAIN, rel=1e-4)
 
 
 # --- nothing to hear --------------------------------------------------------------------------------
@@ -223,7 +223,7 @@ def test_the_gain_is_unknown_before_anything_was_heard() -> None:
         assert math.isnan(one.gain_opt_db)
         assert math.isnan(one.loss)
         assert math.isinf(one.std_db)
-        assert one.match_gain == 1.0
+        assert one.matched_gain == 1.0
         assert one.polarity == 0
 
 

@@ -324,7 +324,7 @@ def test_an_unknown_reference_leaves_the_true_gain_unknown(memory: EngineSharedM
 
 def test_what_the_engine_plays_is_what_the_follower_finds() -> None:
     with Engine(RATE) as engine:
-        engine.set_reference(gain_db=-9.5, polarity=-1, delay_ms=5.0)
+        engine.reference.set(gain_db=-9.5, polarity=-1, delay_ms=5.0)
         OfflineDriver(engine, PinkSource(RATE, seed=1)).advance(8 * RATE)
         last = all_of(follow(engine.memory))[-1]
     assert last.state is State.TRACKING

@@ -17,7 +17,7 @@ from rtgain.estimation.process.messages import FailureMessage, ReadyMessage
 from rtgain.estimation.runner import InProcessRunner
 from rtgain.estimation.supervisor import MAX_CONSECUTIVE_FAILURES, Supervisor
 from rtgain.records.estimate import Estimate, State
-from tests.polling import until
+from tests.polling import wait_until
 from tests.processes import is_running
 
 RATE, WINDOW, HOP = 8_000, 512, 128
@@ -68,7 +68,7 @@ def poll_until(supervisor: Supervisor, count: int) -> list[Estimate]:
         estimates.extend(supervisor.poll())
         return len(estimates) >= count
 
-    until(enough)
+    wait_until(enough)
     return estimates
 
 
@@ -97,8 +97,8 @@ def test_a_process_that_is_killed_is_started_again_from_where_it_was(
 
     supervisor.freeze(True)
     os.kill(killed, signal.SIGKILL)
-    until(lambda: not is_running(killed) or supervisor.poll() != [] or supervisor.restarts == 1)
-    until(lambda: supervisor.poll() == [] and supervisor.restarts == 1)
+    wait_until(lambda: not is_running(killed) or supervisor.poll() != [] or supervisor.restarts == 1)
+    wait_until(lambda: supervisor.poll() == [] and supervisor.restarts == 1)
     assert pid_of(supervisor) != killed
     assert supervisor.notices() == ["The estimator was ended from outside and was started again (1)."]
     assert supervisor.notices() == [], "it is said once"
@@ -138,8 +138,8 @@ def test_a_process_that_does_not_answer_is_replaced(
         supervisor.poll()
         return supervisor.restarts == 1
 
-    until(replaced)
-    until(lambda: not is_running(hung))
+    wait_until(replaced)
+    wait_until(lambda: not is_running(hung))
     assert supervisor.notices() == ["The estimator did not answer and was started again (1)."]
     monkeypatch.setattr(supervisor_module, "HANG_TIMEOUT_S", 60.0)
     rest = poll_until(supervisor, 2 * RATE // HOP)
@@ -196,7 +196,7 @@ def test_a_setting_that_fails_while_it_runs_is_told_and_a_right_one_helps(
         supervisor.poll()
         return supervisor.restarts == 1
 
-    until(restarted)
+    wait_until(restarted)
     assert supervisor.notices() == ["The estimator failed (KeyError: 'louder') and was started again (1)."]
     supervisor.configure(replace(SETTINGS, loss="waveform"))
     # The process that is being started has the wrong loss still; the one after it the right one.
@@ -221,10 +221,10 @@ def test_commands_reach_the_process_and_stop_ends_it(
         sound.play(2)
         return poll_until(supervisor, 1)[-1].state is State.WAITING
 
-    until(has_forgotten)
+    wait_until(has_forgotten)
     supervisor.stop()
     supervisor.stop()
-    until(lambda: not is_running(pid))
+    wait_until(lambda: not is_running(pid))
     assert memory.audio.read(0, HOP).any(), "the sound's memory is the session's, and stays"
 
 
@@ -317,7 +317,7 @@ def test_in_process_every_window_is_estimated_in_step_with_the_sound(
     assert inner.poll() == []
     sound.play(20)
     assert len(inner.poll()) == 17
-    assert memory.control["match_gain"] == pytest.approx(GAIN, rel=1e-3)
+    assert memory.control["matched_gain"] == pytest.approx(GAIN, rel=1e-3)
     inner.freeze(True)
     sound.play(10, 10.0 * GAIN)
     assert inner.poll()[-1].gain_est_db == pytest.approx(GAIN_DB, abs=0.001)

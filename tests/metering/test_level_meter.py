@@ -7,9 +7,9 @@ import numpy as np
 import pyloudnorm
 import pytest
 
-from rtgain.audio.engine.shared_memory import LOUDNESS, EngineSharedMemory
+from rtgain.audio.engine.shared_memory import LOUDNESS_FIELDS, EngineSharedMemory
 from rtgain.audio.sources.synthetic import PinkSource
-from rtgain.metering.level_meter import LevelMeters
+from rtgain.metering.level_meter import LevelMeter
 from rtgain.metering.loudness import MomentaryLoudness
 
 RATE = 48_000
@@ -26,14 +26,14 @@ def play(memory: EngineSharedMemory, dry: np.ndarray, gain: float = 0.5) -> None
 
 
 def test_before_any_sound_nothing_is_known(memory: EngineSharedMemory) -> None:
-    for level in LevelMeters(memory).levels().values():
+    for level in LevelMeter(memory).levels().values():
         assert math.isnan(level.peak_dbfs)
         assert math.isnan(level.rms_dbfs)
         assert math.isnan(level.lufs)
 
 
 def test_a_sine_has_its_peak_and_3_db_less_in_rms_and_silence_nothing(memory: EngineSharedMemory) -> None:
-    meters = LevelMeters(memory)
+    meters = LevelMeter(memory)
     play(memory, np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE))
     levels = meters.levels()
     assert levels["dry"].peak_dbfs == pytest.approx(0.0, abs=0.01)
@@ -47,7 +47,7 @@ def test_a_sine_has_its_peak_and_3_db_less_in_rms_and_silence_nothing(memory: En
 def test_the_difference_is_what_matching_leaves_of_the_target(
     memory: EngineSharedMemory, estimate: float, left_dbfs: float
 ) -> None:
-    meters = LevelMeters(memory)
+    meters = LevelMeter(memory)
     dry = np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE)
     memory.audio.write(np.stack([dry, 0.5 * dry, estimate * dry, np.full(RATE, 0.5)]).astype(np.float32))
     level = meters.levels()["difference"]
@@ -56,7 +56,7 @@ def test_the_difference_is_what_matching_leaves_of_the_target(
 
 
 def test_a_peak_is_shown_once_and_rms_forgets_after_300_ms(memory: EngineSharedMemory) -> None:
-    meters = LevelMeters(memory)
+    meters = LevelMeter(memory)
     play(memory, np.array([0.8]))
     play(memory, np.full(100, 0.1))
     assert meters.levels()["dry"].peak_dbfs == pytest.approx(20 * math.log10(0.8), abs=1e-4)
@@ -69,7 +69,7 @@ def test_a_peak_is_shown_once_and_rms_forgets_after_300_ms(memory: EngineSharedM
 
 
 def test_levels_stand_while_nothing_comes_and_survive_a_ring_that_overflowed(memory: EngineSharedMemory) -> None:
-    meters = LevelMeters(memory)
+    meters = LevelMeter(memory)
     play(memory, np.full(RATE, 0.1))
     first = meters.levels()
     assert meters.levels() == first
@@ -79,8 +79,8 @@ def test_levels_stand_while_nothing_comes_and_survive_a_ring_that_overflowed(mem
 
 
 def test_loudness_is_read_off_the_shared_record(memory: EngineSharedMemory) -> None:
-    meters = LevelMeters(memory)
-    for field, lufs in zip(LOUDNESS, (-20.0, -26.0, -math.inf, -40.0), strict=True):
+    meters = LevelMeter(memory)
+    for field, lufs in zip(LOUDNESS_FIELDS, (-20.0, -26.0, -math.inf, -40.0), strict=True):
         memory.control[field] = lufs
     play(memory, np.ones(10))
     assert [level.lufs for level in meters.levels().values()] == [-20.0, -26.0, -math.inf, -40.0]

@@ -5,7 +5,7 @@ import pytest
 
 from rtgain.audio.engine.ring_buffer import RingBuffer
 from rtgain.audio.engine.shared_memory import AUDIO_ROWS, DRY, MATCHED, TARGET
-from rtgain.metering.scope_capture import BINS, capture_scope
+from rtgain.metering.scope_capture import MAX_BINS, capture_scope
 
 RATE, WINDOW = 48_000, 4096
 TONE_HZ = 128 * RATE / WINDOW
@@ -43,7 +43,7 @@ def test_bins_are_few_ascend_and_reach_from_20_hz_to_nyquist(window: int, rate: 
     ring.write(np.zeros((4, window), np.float32))
     scope = capture_scope(ring, window, rate)
     assert scope is not None
-    assert len(scope.frequency_hz) == len(scope.dry_db) <= BINS
+    assert len(scope.frequency_hz) == len(scope.dry_db) <= MAX_BINS
     assert np.all(np.diff(scope.frequency_hz) > 0)
     spacing_hz = rate / window
     assert abs(scope.frequency_hz[0] - max(20.0, spacing_hz)) <= spacing_hz / 2

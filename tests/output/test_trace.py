@@ -240,7 +240,9 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(tmp_path: Path
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
-        with pytest.raises(InputError, match=r"s\.json: cannot be written \(.+\); choose another place or make room"):
+        with pytest.raises(
+            InputError, match=r"s\.json: cannot be written \(.+\); choose another location or free some space"
+        ):
             write_atomic(path, bytes(1001))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

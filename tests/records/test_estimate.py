@@ -61,13 +61,13 @@ def test_states_are_written_as_the_readme_lists_them() -> None:
 @pytest.mark.parametrize(("polarity", "sign"), [(1, 1.0), (0, 1.0), (-1, -1.0)])
 def test_the_matching_gain_is_linear_and_has_the_polarity(polarity: int, sign: float) -> None:
     estimate = replace(ESTIMATE, gain_est_db=-20.0, polarity=polarity)
-    assert estimate.match_gain == pytest.approx(sign * 0.1, rel=1e-12)
+    assert estimate.matched_gain == pytest.approx(sign * 0.1, rel=1e-12)
 
 
 def test_nothing_is_changed_while_the_gain_is_unknown() -> None:
-    assert replace(ESTIMATE, gain_est_db=math.nan).match_gain == 1.0
+    assert replace(ESTIMATE, gain_est_db=math.nan).matched_gain == 1.0
 
 
 @pytest.mark.parametrize(("delay", "matched"), [(240.25, 240.25), (0.0, 0.0), (-5.0, 0.0), (math.nan, 0.0)])
 def test_the_matched_signal_is_delayed_where_a_delay_is_known_and_can_be_reached(delay: float, matched: float) -> None:
-    assert replace(ESTIMATE, delay_frames=delay).match_delay_frames == matched
+    assert replace(ESTIMATE, delay_frames=delay).matched_delay_frames == matched

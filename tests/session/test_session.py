@@ -19,7 +19,7 @@ from rtgain.errors import InputError
 from rtgain.records.estimate import Estimate
 from rtgain.session.session import Session
 from tests.commands import rows, start_rtgain
-from tests.polling import until
+from tests.polling import wait_until
 
 pytestmark = pytest.mark.alone
 
@@ -166,7 +166,12 @@ def test_snapshot_shows_how_things_stand(fast: Callable[..., Session]) -> None:
         session.start()
         hold_s(session, 3)
         now = session.snapshot()
-        assert (now.running, now.ended, now.clock, now.description) == (True, False, "offline", "fast clock, no device")
+        assert (now.running, now.ended, now.clock, now.description) == (
+            True,
+            False,
+            "offline",
+            "offline clock, no device",
+        )
         assert now.frames == session.frames
         assert now.time_s == now.frames / RATE
         assert (now.state, now.polarity) == ("tracking", 1)
@@ -291,7 +296,7 @@ def test_a_file_that_is_repeated_has_a_position_in_it_and_a_synthetic_source_no_
     with Session(SessionConfig(input=str(song), loop=True, duration=None), clock="timer") as session:
         session.start()
         session.seek(3.9)
-        until(lambda: session.frames > RATE // 2)
+        wait_until(lambda: session.frames > RATE // 2)
         now = session.snapshot()
         assert now.length_s == 4.0
         assert 0.0 < now.position_s < 3.0
@@ -382,8 +387,8 @@ def test_a_live_session_shows_curves_loudness_and_rivals_of_its_estimator_s_proc
             now = session.snapshot()
             return now.curves is not None and all(math.isfinite(level.lufs) for level in now.levels.values())
 
-        until(everything_is_there, timeout_s=30.0)
-        until(lambda: session.snapshot().state == "tracking")
+        wait_until(everything_is_there, timeout_s=30.0)
+        wait_until(lambda: session.snapshot().state == "tracking")
         now = session.snapshot()
         assert now.curves is not None
         assert abs(now.curves.gain_est) == pytest.approx(10 ** (-12 / 20), rel=0.01)
@@ -393,7 +398,7 @@ def test_a_live_session_shows_curves_loudness_and_rivals_of_its_estimator_s_proc
             levels = session.snapshot().levels
             return levels["difference"].lufs < levels["target"].lufs - 40.0
 
-        until(little_is_left)
+        wait_until(little_is_left)
         (comparison,) = now.comparisons
         assert comparison.gain_db == pytest.approx(-12.0, abs=0.1)
         assert len(comparison.history.time_s) > 0

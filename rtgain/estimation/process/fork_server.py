@@ -20,7 +20,7 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import recv_handle, send_handle
 from typing import NoReturn, Protocol
 
-from rtgain.system.shutdown_signals import SIGNALS
+from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS
 
 Work = Callable[[Connection], None]
 """What a child does with its end of a pipe; a function at the top of a module."""
@@ -140,7 +140,7 @@ def _spawn(target: Callable[..., None], work: Work, load: Callable[[], None], en
     if not hasattr(signal, "pthread_sigmask"):
         process.start()
         return process
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SHUTDOWN_SIGNALS)
     try:
         process.start()
     finally:

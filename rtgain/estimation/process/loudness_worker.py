@@ -4,7 +4,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from rtgain.audio.engine.ring_buffer import OverrunError
-from rtgain.audio.engine.shared_memory import LOUDNESS, EngineSharedMemory
+from rtgain.audio.engine.shared_memory import LOUDNESS_FIELDS, EngineSharedMemory
 from rtgain.metering.level_meter import metered_signals
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class LoudnessWorker:
         with self._holds_memory:
             if self._stop.is_set():
                 return
-            meter = MomentaryLoudness(self._memory.control["sample_rate"], len(LOUDNESS))
+            meter = MomentaryLoudness(self._memory.control["sample_rate"], len(LOUDNESS_FIELDS))
             taken = self._memory.audio.frames_written
         while not self._stop.wait(WAIT_S):
             with self._holds_memory:
@@ -52,6 +52,6 @@ class LoudnessWorker:
             rows = self._memory.audio.read(start, meter.step_frames)
         except OverrunError:
             return self._memory.audio.frames_written
-        for field, lufs in zip(LOUDNESS, meter.add(metered_signals(rows)).tolist(), strict=True):
+        for field, lufs in zip(LOUDNESS_FIELDS, meter.add(metered_signals(rows)).tolist(), strict=True):
             self._memory.control[field] = lufs
         return start + meter.step_frames

@@ -165,5 +165,5 @@ class _WorkerLoop:
 
 def publish_matched_gain(memory: EngineSharedMemory, estimate: Estimate) -> None:
     """Hand an estimate to the audio side, which plays dry × estimate as the matched signal."""
-    memory.control["match_gain"] = estimate.match_gain
-    memory.control["match_delay_frames"] = estimate.match_delay_frames
+    memory.control["matched_gain"] = estimate.matched_gain
+    memory.control["matched_delay_frames"] = estimate.matched_delay_frames

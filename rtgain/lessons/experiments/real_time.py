@@ -85,7 +85,7 @@ def _render_music(*, with_xrun: bool) -> Wave:
     music, block = DemoSource(RATE).read(3 * RATE)[0], 480
     out = np.empty((len(music), 1), np.float32)
     with Engine(RATE, out_channels=1) as engine:
-        engine.set_reference(gain_db=0.0)
+        engine.reference.set(gain_db=0.0)
         for start in range(0, len(music), block):
             if with_xrun and start == round(XRUN_S * RATE):
                 engine.simulate_xrun()

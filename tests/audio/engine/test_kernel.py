@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rtgain.audio.effects.matched_path import MatchedPath
 from rtgain.audio.engine.engine import Engine, Target
 from rtgain.audio.engine.kernel import process_block
-from rtgain.audio.engine.shared_memory import DRY, GAIN, MATCHED, TARGET
+from rtgain.audio.engine.shared_memory import DRY, MATCHED, REFERENCE_GAIN, TARGET
 
 RATE = 48000
 
@@ -54,9 +54,9 @@ def rows(engine: Engine) -> NDArray[np.floating]:
 
 
 def test_the_four_rows_are_the_four_signals(engine: Engine) -> None:
-    engine.set_reference(gain_db=-6.0, polarity=-1)
-    engine.memory.control["match_gain"] = -0.5
-    engine.memory.control["match_delay_frames"] = 3.0
+    engine.reference.set(gain_db=-6.0, polarity=-1)
+    engine.memory.control["matched_gain"] = -0.5
+    engine.memory.control["matched_delay_frames"] = 3.0
     x = white(1000)
     play(engine, x)
     signals = rows(engine)
@@ -64,7 +64,7 @@ def test_the_four_rows_are_the_four_signals(engine: Engine) -> None:
     np.testing.assert_array_equal(signals[DRY], x)
     np.testing.assert_array_equal(signals[TARGET], (-gain * x.astype(np.float64)).astype(np.float32))
     np.testing.assert_array_equal(signals[MATCHED], np.concatenate([np.zeros(3, np.float32), -0.5 * x[:-3]]))
-    np.testing.assert_array_equal(signals[GAIN], np.float32(gain))
+    np.testing.assert_array_equal(signals[REFERENCE_GAIN], np.float32(gain))
 
 
 def test_frames_are_counted_once_for_all(engine: Engine) -> None:
@@ -83,8 +83,8 @@ def test_frames_are_counted_once_for_all(engine: Engine) -> None:
     ],
 )
 def test_what_is_heard_is_what_was_chosen(engine: Engine, name: str, weights: tuple[int, int, int]) -> None:
-    engine.set_reference(gain_db=-3.0)
-    engine.memory.control["match_gain"] = 0.5
+    engine.reference.set(gain_db=-3.0)
+    engine.memory.control["matched_gain"] = 0.5
     engine.set_monitor(name)
     heard = play(engine, white(1000))
     expected = np.asarray(weights) @ rows(engine)[[DRY, TARGET, MATCHED]].astype(np.float64)
@@ -101,7 +101,7 @@ def test_the_target_is_heard_unless_it_is_to_return_from_outside(engine: Engine)
 
 
 def test_a_switch_of_what_is_heard_crossfades_in_twenty_milliseconds(engine: Engine) -> None:
-    engine.set_reference(gain_db=-120.0)
+    engine.reference.set(gain_db=-120.0)
     engine.set_monitor("dry")
     ones = np.full(960, 0.5, np.float32)
     play(engine, ones)
@@ -111,12 +111,12 @@ def test_a_switch_of_what_is_heard_crossfades_in_twenty_milliseconds(engine: Eng
 
 
 def test_only_what_exists_can_be_heard(engine: Engine) -> None:
-    with pytest.raises(ValueError, match="'wet' cannot be heard; choose from dry, target, matched"):
+    with pytest.raises(ValueError, match="'wet' is not a monitor signal; choose from dry, target, matched"):
         engine.set_monitor("wet")
 
 
 def test_the_output_never_leaves_full_scale_but_the_rings_do(engine: Engine) -> None:
-    engine.set_reference(gain_db=40.0)
+    engine.reference.set(gain_db=40.0)
     heard = play(engine, np.array([0.5, -0.5, 0.001], np.float32))
     np.testing.assert_allclose(heard[:, 0], [1.0, -1.0, 0.1], rtol=1e-6)
     np.testing.assert_allclose(rows(engine)[TARGET], [50.0, -50.0, 0.1], rtol=1e-6)
@@ -128,7 +128,7 @@ def test_an_outside_target_is_taken_as_it_is(engine: Engine) -> None:
             x, y = white(300), white(300, seed=2)
             play(outside, x, y)
             np.testing.assert_array_equal(rows(outside)[[DRY, TARGET]], [x, y])
-            assert np.all(np.isnan(rows(outside)[GAIN]))
+            assert np.all(np.isnan(rows(outside)[REFERENCE_GAIN]))
 
 
 def test_a_block_with_too_little_input_is_refused(engine: Engine) -> None:
@@ -140,7 +140,7 @@ def test_a_block_with_too_little_input_is_refused(engine: Engine) -> None:
 
 
 def test_samples_that_are_no_signal_become_silence_and_are_counted(engine: Engine) -> None:
-    engine.set_reference(gain_db=0.0, phase_deg=37.0, delay_ms=1.23)
+    engine.reference.set(gain_db=0.0, phase_deg=37.0, delay_ms=1.23)
     x = white(2000)
     x[[5, 600, 601, 1999]] = np.nan, np.inf, -np.inf, 3e38
     heard = play(engine, x)
@@ -158,7 +158,7 @@ def test_samples_at_full_scale_are_counted_as_clipped(engine: Engine) -> None:
 def test_an_xrun_on_purpose_is_twenty_silent_milliseconds_counted_once_and_in_no_ring(
     engine: Engine, blocks: list[int]
 ) -> None:
-    engine.set_reference(gain_db=0.0)
+    engine.reference.set(gain_db=0.0)
     x = np.full(4000, 0.25, np.float32)
     before = play(engine, x[:2000], blocks=blocks)
     engine.simulate_xrun()
@@ -172,10 +172,10 @@ def test_an_xrun_on_purpose_is_twenty_silent_milliseconds_counted_once_and_in_no
 
 @pytest.mark.parametrize("nonsense", [np.nan, np.inf, -1e9])
 def test_an_estimate_that_is_no_number_is_not_believed(engine: Engine, nonsense: float) -> None:
-    engine.memory.control["match_gain"] = 0.5
+    engine.memory.control["matched_gain"] = 0.5
     play(engine, white(100))
-    engine.memory.control["match_gain"] = nonsense
-    engine.memory.control["match_delay_frames"] = np.nan
+    engine.memory.control["matched_gain"] = nonsense
+    engine.memory.control["matched_delay_frames"] = np.nan
     x = white(100, seed=2)
     play(engine, x)
     np.testing.assert_array_equal(rows(engine)[MATCHED, 100:], 0.5 * x)
@@ -188,19 +188,20 @@ def perform(blocks: Sequence[int]) -> tuple[bytes, bytes]:
     """A session in which everything is on and everything changes, every 3000 frames."""
     with Engine(RATE, seed=7) as engine:
         control = engine.memory.control
-        engine.set_reference(gain_db=-6.0, phase_deg=37.0, delay_ms=5.003, noise_dbfs=-50.0)
-        control["match_gain"], control["match_delay_frames"] = 0.4, 240.14
+        engine.reference.set(gain_db=-6.0, phase_deg=37.0, delay_ms=5.003, noise_dbfs=-50.0)
+        control["matched_gain"], control["matched_delay_frames"] = 0.4, 240.14
         heard = [play(engine, white(3000, seed=1), blocks=blocks)]
-        engine.set_reference(gain_db=-3.0, polarity=-1, phase_deg=0.0, delay_ms=1.0)
+        engine.reference.set(gain_db=-3.0, polarity=-1, phase_deg=0.0, delay_ms=1.0)
         engine.set_monitor("difference")
         negative_zeros = white(3000, seed=2)
         negative_zeros[900:1100] = -0.0  # where fades end; their sign is the first bit that carelessness loses
         heard.append(play(engine, negative_zeros, blocks=blocks))
-        engine.set_automation(np.array([0, 7000, 7000, 8000]), np.array([0.0, -9.0, -1.0, -2.0]))
-        engine.set_reference(phase_deg=90.0, delay_ms=0.03, noise_dbfs=-np.inf)
-        control["match_gain"], control["match_delay_frames"] = -0.3, 48.0
+        engine.reference.set_automation(np.array([0, 7000, 7000, 8000]), np.array([0.0, -9.0, -1.0, -2.0]))
+        engine.reference.set(phase_deg=90.0, delay_ms=0.03, noise_dbfs=-np.inf)
+        control["matched_gain"], control["matched_delay_frames"] = -0.3, 48.0
         heard.append(play(engine, white(3000, seed=3), blocks=blocks))
-        engine.set_bypass(True)
+        engine.reference.set_automation(None)
+        engine.reference.set(gain_db=0.0, polarity=1, phase_deg=0.0, delay_ms=0.0)
         engine.set_monitor("matched")
         heard.append(play(engine, np.zeros(3000, np.float32), blocks=blocks))
         return rows(engine).tobytes(), np.concatenate(heard).tobytes()
@@ -220,7 +221,7 @@ def test_no_way_to_cut_blocks_changes_a_bit(blocks: list[int]) -> None:
 def test_the_same_seed_gives_the_same_bits_and_another_does_not() -> None:
     def noise(seed: int) -> bytes:
         with Engine(RATE, seed=seed) as engine:
-            engine.set_reference(noise_dbfs=-20.0)
+            engine.reference.set(noise_dbfs=-20.0)
             return play(engine, np.zeros(500, np.float32)).tobytes()
 
     assert noise(1) == noise(1) != noise(2)
@@ -228,11 +229,11 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not() -> None:
 
 def test_what_is_matched_afterwards_is_what_the_kernel_matches(engine: Engine) -> None:
     """With the same estimates at the same frames: the two are one function."""
-    engine.set_reference(phase_deg=37.0)
+    engine.reference.set(phase_deg=37.0)
     control = engine.memory.control
     matcher, matched = MatchedPath(RATE), []
     for gain, delay_frames in [(0.5, 0.0), (-0.25, 12.34), (-0.26, 12.3), (0.0, 480.0)]:
-        control["match_gain"], control["match_delay_frames"] = gain, delay_frames
+        control["matched_gain"], control["matched_delay_frames"] = gain, delay_frames
         start = engine.memory.audio.frames_written
         play(engine, white(1500), blocks=[64])
         dry = engine.memory.audio.read(start, 1500)[DRY].astype(np.float32)
@@ -293,7 +294,7 @@ def test_the_end_of_the_source_is_told_to_the_frame(engine: Engine) -> None:
 
 def test_a_driver_that_brings_the_input_itself_tells_the_end(engine: Engine) -> None:
     play(engine, white(77))
-    engine.end()
+    engine.mark_source_ended()
     assert (engine.memory.control["ended"], engine.memory.control["end_frame"]) == (1, 77)
 
 
@@ -310,7 +311,7 @@ def test_a_cut_fades_over_one_block_and_passes_over_what_was_left(engine: Engine
     old, new = white(1000), white(1000, seed=2)
     engine.write_source(old[None])
     pull(engine, 100)
-    engine.write_source(new[None], cut=True)
+    engine.write_source(new[None], flush=True)
     assert engine.source_read_frame == 100
     heard = pull(engine, 64)[:, 0]
     assert engine.source_read_frame == 1064
@@ -324,12 +325,12 @@ def test_a_cut_where_nothing_was_left_fades_in_and_the_source_s_end_moves(engine
     engine.set_monitor("dry")
     engine.write_source(white(100)[None], last=True)
     pull(engine, 64)
-    engine.write_source(np.ones((1, 200), np.float32), cut=True)
+    engine.write_source(np.ones((1, 200), np.float32), flush=True)
     heard = pull(engine, 64)[:, 0]
     share = np.arange(1, 65) / 65
     np.testing.assert_allclose(heard[36:], share[36:], atol=1e-6)
     assert engine.memory.control["ended"] == 0
-    engine.write_source(np.ones((1, 10), np.float32), cut=True, last=True)
+    engine.write_source(np.ones((1, 10), np.float32), flush=True, last=True)
     pull(engine, 64)
     assert engine.memory.control["ended"] == 1
     assert engine.memory.control["end_frame"] == 64 + 64 + 10
@@ -426,9 +427,9 @@ def test_a_period_that_was_late_is_one_xrun_however_many_blocks_it_is_cut_into(e
 
 
 def everything_on(engine: Engine) -> None:
-    engine.set_reference(gain_db=-3.0, polarity=-1, phase_deg=37.0, delay_ms=5.003, noise_dbfs=-60.0)
-    engine.set_automation(np.array([0, 10**6]), np.array([0.0, -20.0]))
-    engine.memory.control["match_gain"], engine.memory.control["match_delay_frames"] = 0.5, 240.14
+    engine.reference.set(gain_db=-3.0, polarity=-1, phase_deg=37.0, delay_ms=5.003, noise_dbfs=-60.0)
+    engine.reference.set_automation(np.array([0, 10**6]), np.array([0.0, -20.0]))
+    engine.memory.control["matched_gain"], engine.memory.control["matched_delay_frames"] = 0.5, 240.14
     engine.set_monitor("difference")
 
 
@@ -469,9 +470,10 @@ def test_a_block_takes_less_than_a_tenth_of_its_time(engine: Engine, prepare: ob
 
 def test_filters_fall_silent_instead_of_ringing_on_in_slow_denormal_numbers(engine: Engine) -> None:
     everything_on(engine)
-    engine.set_reference(noise_dbfs=-np.inf)
+    engine.reference.set(noise_dbfs=-np.inf)
     play(engine, white(4800))
     play(engine, np.zeros(10 * RATE, np.float32))
-    path, match = engine._state["path"], engine._state["match"]
-    for past in (path["quadrature"]["past"], path["delay"]["heads"]["past"], match["delay"]["heads"]["past"]):
+    reference, matched = engine._state["reference_path"], engine._state["matched_path"]
+    delays = (path["delay"]["heads"]["past"] for path in (reference, matched))
+    for past in (reference["quadrature"]["past"], *delays):
         assert np.all(past == 0.0)

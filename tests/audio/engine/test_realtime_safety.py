@@ -21,13 +21,13 @@ HOOKS = Path(__file__).with_name("realtime_hooks.c")
 DRIVE = """
 import ctypes, json, sys
 import numpy as np
-from rtgain.audio.engine import Engine
+from rtgain.audio.engine.engine import Engine
 
 hooks, which, in_channels, blocks, *sizes = sys.argv[1:]
 library = ctypes.CDLL(hooks)
 signature = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int64] * 6)
 with Engine(48000, in_channels=int(in_channels)) as engine:
-    engine.set_reference(gain_db=-6.0, phase_deg=30.0, delay_ms=3.3, noise_dbfs=-60.0)
+    engine.reference.set(gain_db=-6.0, phase_deg=30.0, delay_ms=3.3, noise_dbfs=-60.0)
     engine.write_source(np.full((1, engine.source_space), 0.1, np.float32))
     address = engine.callback_address
     if which == "python":
@@ -102,7 +102,7 @@ def called(
     times = np.zeros(3)
     target: Target = "channel" if in_channels == 2 else "reference"
     with Engine(RATE, in_channels=in_channels, target=target, target_channel=max(in_channels, 1)) as engine:
-        engine.set_reference(gain_db=-6.0, phase_deg=30.0, delay_ms=3.3, noise_dbfs=-60.0)
+        engine.reference.set(gain_db=-6.0, phase_deg=30.0, delay_ms=3.3, noise_dbfs=-60.0)
         engine.write_source(sound[:, :1].T)
         callback = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int64] * 6)(engine.callback_address)
         start = 0

@@ -40,25 +40,25 @@ def test_a_new_block_is_empty_and_matches_nothing_yet() -> None:
         assert memory.audio.frames_written == 0
         assert memory.estimates.frames_written == 0
         assert memory.control["frames"] == 0
-        assert memory.control["match_gain"] == 1.0
-        assert memory.control["match_delay_frames"] == 0.0
+        assert memory.control["matched_gain"] == 1.0
+        assert memory.control["matched_delay_frames"] == 0.0
 
 
 def test_two_views_of_one_block_see_each_other() -> None:
     with EngineSharedMemory.create(48000) as creator, EngineSharedMemory.attach(creator.name) as other:
         creator.audio.write(np.full((4, 3), 0.5, np.float32))
         other.estimates.write(np.arange(float(ESTIMATE_ROWS))[:, None])
-        other.control["match_gain"] = -0.25
+        other.control["matched_gain"] = -0.25
         assert other.audio.read(0, 3)[[DRY, TARGET]].tolist() == [[0.5] * 3] * 2
         assert creator.estimates.read(0, 1)[:, 0].tolist() == list(range(ESTIMATE_ROWS))
-        assert creator.control["match_gain"] == -0.25
+        assert creator.control["matched_gain"] == -0.25
 
 
 ATTACH_AND_WRITE = """
 import sys
-from rtgain.audio.memory import EngineSharedMemory
+from rtgain.audio.engine.shared_memory import EngineSharedMemory
 memory = EngineSharedMemory.attach(sys.argv[1])
-memory.control["match_gain"] = 0.5
+memory.control["matched_gain"] = 0.5
 if sys.argv[2] == "close":
     memory.close()
 """
@@ -69,25 +69,25 @@ def test_a_process_that_attached_leaves_the_block_alone_when_it_ends(ending: str
     with EngineSharedMemory.create(48000) as memory:
         result = run_python(ATTACH_AND_WRITE, memory.name, ending)
         assert result.stderr == ""
-        assert memory.control["match_gain"] == 0.5
+        assert memory.control["matched_gain"] == 0.5
         with EngineSharedMemory.attach(memory.name) as again:
-            assert again.control["match_gain"] == 0.5
+            assert again.control["matched_gain"] == 0.5
 
 
 SPAWN_AND_CLOSE = """
 import multiprocessing
-from rtgain.audio.memory import EngineSharedMemory
+from rtgain.audio.engine.shared_memory import EngineSharedMemory
 
 def work(name):
     with EngineSharedMemory.attach(name) as memory:
-        memory.control["match_gain"] = 0.5
+        memory.control["matched_gain"] = 0.5
 
 if __name__ == "__main__":
     with EngineSharedMemory.create(48000) as memory:
         process = multiprocessing.get_context("spawn").Process(target=work, args=(memory.name,))
         process.start()
         process.join()
-        assert process.exitcode == 0 and memory.control["match_gain"] == 0.5
+        assert process.exitcode == 0 and memory.control["matched_gain"] == 0.5
 """
 
 
@@ -141,6 +141,6 @@ def test_too_little_shared_memory_is_one_line_and_leaves_nothing(monkeypatch: py
     unlink = SharedMemory.unlink
     monkeypatch.setattr(SharedMemory, "unlink", note_name)
     monkeypatch.setattr(os, "posix_fallocate", no_space)
-    with pytest.raises(RtgainError, match=r"no shared memory left for \d+ MiB \(No space left on device\)"):
+    with pytest.raises(RtgainError, match=r"not enough shared memory for \d+ MiB \(No space left on device\)"):
         EngineSharedMemory.create(48000)
     assert len(names) == 1

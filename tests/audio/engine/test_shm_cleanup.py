@@ -11,7 +11,7 @@ import pytest
 
 from rtgain.audio.engine import shm_cleanup
 from rtgain.audio.engine.shared_memory import EngineSharedMemory
-from rtgain.audio.engine.shm_cleanup import SHARED, hold, random_block_name, remove_stale_blocks
+from rtgain.audio.engine.shm_cleanup import SHM_DIRECTORY, lock_shared, random_block_name, remove_stale_blocks
 
 OF_ANOTHER_USER = 65_534  # nobody
 
@@ -19,7 +19,7 @@ OF_ANOTHER_USER = 65_534  # nobody
 @pytest.fixture
 def left_behind() -> Iterator[Path]:
     """A block that nobody holds."""
-    path = SHARED / random_block_name()
+    path = SHM_DIRECTORY / random_block_name()
     path.write_bytes(bytes(4096))
     yield path
     path.unlink(missing_ok=True)
@@ -28,7 +28,7 @@ def left_behind() -> Iterator[Path]:
 def test_a_block_that_nobody_holds_is_removed_when_the_next_one_is_made(left_behind: Path) -> None:
     with EngineSharedMemory.create(8_000) as memory:
         assert not left_behind.exists()
-        assert (SHARED / memory.name).exists()
+        assert (SHM_DIRECTORY / memory.name).exists()
 
 
 def test_a_block_in_use_stays_whoever_looks(left_behind: Path) -> None:
@@ -38,12 +38,12 @@ def test_a_block_in_use_stays_whoever_looks(left_behind: Path) -> None:
         left_behind.touch()
         subprocess.run(look, check=True)
         assert not left_behind.exists(), "the other process did look"
-        assert (SHARED / memory.name).exists()
+        assert (SHM_DIRECTORY / memory.name).exists()
 
 
 CREATE_AND_WAIT = """
 import sys
-from rtgain.audio.memory import EngineSharedMemory
+from rtgain.audio.engine.shared_memory import EngineSharedMemory
 memory = EngineSharedMemory.create(8000)
 print(memory.name, flush=True)
 sys.stdin.read()
@@ -57,7 +57,7 @@ def test_a_block_is_left_when_a_whole_group_is_killed_and_then_found() -> None:
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         assert process.stdout is not None
-        block = SHARED / process.stdout.readline().strip()
+        block = SHM_DIRECTORY / process.stdout.readline().strip()
         remove_stale_blocks()
         assert block.exists(), "it is in use"
         os.killpg(process.pid, signal.SIGKILL)
@@ -69,7 +69,7 @@ def test_a_block_is_left_when_a_whole_group_is_killed_and_then_found() -> None:
 
 @pytest.mark.parametrize("name", ["rtgain-notes", "rtgain-" + "0" * 19, "x-rtgain-" + "0" * 20, "psm_" + "0" * 20])
 def test_what_is_not_named_as_ours_is_not_touched(name: str) -> None:
-    path = SHARED / name
+    path = SHM_DIRECTORY / name
     path.touch()
     try:
         remove_stale_blocks()
@@ -81,7 +81,7 @@ def test_what_is_not_named_as_ours_is_not_touched(name: str) -> None:
 def test_a_link_in_the_place_of_a_block_is_not_followed_and_a_directory_stays(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.write_text("mine")
-    link, folder = SHARED / random_block_name(), SHARED / random_block_name()
+    link, folder = SHM_DIRECTORY / random_block_name(), SHM_DIRECTORY / random_block_name()
     link.symlink_to(kept)
     folder.mkdir()
     try:
@@ -114,15 +114,15 @@ def test_a_block_that_was_taken_for_left_behind_before_it_was_held_is_made_again
         names.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
         if len(names) == 1:
             remove_stale_blocks()  # as another process that starts in this moment
-        return hold(descriptor)
+        return lock_shared(descriptor)
 
-    monkeypatch.setattr("rtgain.audio.engine.shared_memory.hold", look_just_before)
+    monkeypatch.setattr("rtgain.audio.engine.shared_memory.lock_shared", look_just_before)
     with EngineSharedMemory.create(8_000) as memory:
         assert memory.name == names[1] != names[0]
         assert memory.control["sample_rate"] == 8_000
 
 
 def test_without_shared_memory_as_files_nothing_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shm_cleanup, "SHARED", tmp_path / "none")
+    monkeypatch.setattr(shm_cleanup, "SHM_DIRECTORY", tmp_path / "none")
     remove_stale_blocks()
-    assert hold(-1)
+    assert lock_shared(-1)

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 from rtgain.audio.io import devices as devices_module
-from rtgain.audio.io.devices import Device, Kind, devices, find_device, select_devices
+from rtgain.audio.io.devices import find_device, list_devices, select_devices
 from rtgain.bench.servers import JackServer
 from rtgain.errors import DeviceError
+from rtgain.records.device import DeviceInfo, Kind
 from tests.jack_client import JackTestClient
 
 
-def device(index: int, name: str, host_api: str = "ALSA", inputs: int = 2, outputs: int = 2) -> Device:
-    return Device(index, name, host_api, inputs, outputs, 48_000.0, 0.01)
+def device(index: int, name: str, host_api: str = "ALSA", inputs: int = 2, outputs: int = 2) -> DeviceInfo:
+    return DeviceInfo(index, name, host_api, inputs, outputs, 48_000.0, 0.01)
 
 
 DESK = [
@@ -70,24 +71,26 @@ def test_nothing_to_find_among_no_devices() -> None:
         find_device("usb", "input", [])
 
 
-def test_real_devices_are_listed_with_their_channels_and_rate(jack_server: JackServer, tape: JackTestClient) -> None:
-    found = {found.name: found for found in devices()}
-    assert {"system", "tape"} <= set(found)
+def test_real_devices_are_listed_with_their_channels_and_rate(
+    jack_server: JackServer, jack_client: JackTestClient
+) -> None:
+    found = {found.name: found for found in list_devices()}
+    assert {"system", "test-client"} <= set(found)
     system = found["system"]
     assert (system.input_channels, system.output_channels) == (2, 2)
     assert system.default_sample_rate == jack_server.sample_rate
     assert system.default_latency_s == pytest.approx(jack_server.period / jack_server.sample_rate)
-    assert find_device(system.index, "output", devices()) == system
+    assert find_device(system.index, "output", list_devices()) == system
 
 
 def test_server_that_starts_and_goes_is_noticed() -> None:
     """In a process of its own, as libjack serves one server a process; it also survives the server's end."""
     program = (
         "import json, os, sys\n"
-        "from rtgain.audio.io.devices import devices\n"
+        "from rtgain.audio.io.devices import list_devices\n"
         "for line in sys.stdin:\n"
         "    os.environ.update(json.loads(line))\n"
-        "    print(json.dumps([device.name for device in devices()]), flush=True)\n"
+        "    print(json.dumps([device.name for device in list_devices()]), flush=True)\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -117,8 +120,8 @@ def test_missing_portaudio_says_what_to_install() -> None:
     program = (
         "import ctypes.util\n"
         "ctypes.util.find_library = lambda name: None\n"  # as where libportaudio2 is not installed
-        "from rtgain.audio.io.devices import devices\n"
-        "try: devices()\n"
+        "from rtgain.audio.io.devices import list_devices\n"
+        "try: list_devices()\n"
         "except Exception as error: print(type(error).__name__, error.exit_code, error)"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -126,7 +129,7 @@ def test_missing_portaudio_says_what_to_install() -> None:
     assert (result.stdout.count("\n"), result.stderr) == (1, "")
 
 
-def test_file_is_played_at_its_own_rate_where_the_device_can(tape: JackTestClient) -> None:
+def test_file_is_played_at_its_own_rate_where_the_device_can(jack_client: JackTestClient) -> None:
     setup = select_devices(mic=False, output_device="system", preferred_rate=48_000)
     assert (setup.input, setup.in_channels, setup.out_channels) == (None, 0, 2)
     assert setup.output
@@ -134,7 +137,7 @@ def test_file_is_played_at_its_own_rate_where_the_device_can(tape: JackTestClien
     assert setup.sample_rate == 48_000
     # JACK runs at one rate; the file has to follow.
     assert select_devices(mic=False, output_device="system", preferred_rate=44_100).sample_rate == 48_000
-    assert select_devices(mic=False, output_device="tape").out_channels == 1  # all that it has
+    assert select_devices(mic=False, output_device="test-client").out_channels == 1  # all that it has
 
 
 def test_rate_that_was_asked_for_is_kept_or_refused(jack_server: JackServer) -> None:
@@ -143,14 +146,16 @@ def test_rate_that_was_asked_for_is_kept_or_refused(jack_server: JackServer) -> 
         select_devices(mic=False, output_device="system", sample_rate=44_100)
 
 
-def test_channels_follow_the_target(tape: JackTestClient) -> None:
+def test_channels_follow_the_target(jack_client: JackTestClient) -> None:
     mic = select_devices(mic=True, input_device="system")
     assert (mic.in_channels, mic.out_channels) == (1, 2)
     assert select_devices(mic=True, target="channel", target_channel=2, input_device="system").in_channels == 2
     assert select_devices(mic=False, target="channel", output_device="system").in_channels == 0  # a stereo file
-    assert select_devices(mic=False, target="return", input_device="tape").in_channels == 1
-    with pytest.raises(DeviceError, match=r"tape .*one input channel, and channel 2 is wanted; choose others"):
-        select_devices(mic=True, target="channel", target_channel=2, input_device="tape")
+    assert select_devices(mic=False, target="return", input_device="test-client").in_channels == 1
+    with pytest.raises(
+        DeviceError, match=r"test-client .*one input channel, but channel 2 was requested; choose others"
+    ):
+        select_devices(mic=True, target="channel", target_channel=2, input_device="test-client")
 
 
 def test_as_many_channels_are_opened_as_the_last_one_needs(jack_server: JackServer) -> None:
@@ -162,9 +167,9 @@ def test_as_many_channels_are_opened_as_the_last_one_needs(jack_server: JackServ
         back = select_devices(mic=False, target="return", dry_channel=4, target_channel=2, output_channel=1,
                               input_device="four", output_device="system")  # fmt: skip
         assert (back.in_channels, back.out_channels) == (2, 1)
-        with pytest.raises(DeviceError, match=r"^four \(JACK.*\): has 4 input channels, and channel 5 is wanted; "):
+        with pytest.raises(DeviceError, match=r"^four \(JACK.*\): has 4 input channels, but channel 5 was requested; "):
             select_devices(mic=True, dry_channel=5, input_device="four")
-        with pytest.raises(DeviceError, match=r"^system .*: has 2 output channels, and channel 3 is wanted; "):
+        with pytest.raises(DeviceError, match=r"^system .*: has 2 output channels, but channel 3 was requested; "):
             select_devices(mic=False, target="return", output_channel=3, input_device="four", output_device="system")
 
 
@@ -173,7 +178,7 @@ class Machine:
 
     PortAudioError = type("PortAudioError", (Exception,), {})
 
-    def __init__(self, found: list[Device]) -> None:
+    def __init__(self, found: list[DeviceInfo]) -> None:
         self.found = found
         apis = list(dict.fromkeys(device.host_api for device in found))
         self.apis = [

@@ -16,7 +16,7 @@ import soundfile
 
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.shared_memory import DRY, TARGET
-from rtgain.audio.io.devices import Device, DeviceSetup, devices, select_devices
+from rtgain.audio.io.devices import DeviceSetup, list_devices, select_devices
 from rtgain.audio.io.offline_driver import OfflineDriver
 from rtgain.audio.io.portaudio_driver import PortAudioDriver
 from rtgain.audio.io.prefetch import Prefetch
@@ -26,8 +26,9 @@ from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.synthetic import PinkSource, SineSource
 from rtgain.bench.servers import JackServer
 from rtgain.errors import DeviceError, InputError
+from rtgain.records.device import DeviceInfo
 from tests.jack_client import JackTestClient
-from tests.polling import until
+from tests.polling import wait_until
 
 pytestmark = pytest.mark.alone
 
@@ -56,7 +57,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("block", [1, 63, 480, 4096, 65_536])
 def test_fast_clock_passes_every_frame_whatever_the_block(file: Path, block: int) -> None:
     with Engine(RATE) as engine:
-        engine.set_reference(gain_db=-12.0)
+        engine.reference.set(gain_db=-12.0)
         driver = OfflineDriver(engine, FileSource(file), block)
         driver.start()
         assert driver.advance(10_000) == 10_000
@@ -111,12 +112,12 @@ def damaged(folder: Path) -> Path:
 def test_realtime_clock_keeps_the_rate_and_gives_the_fast_clocks_bits(file: Path, block: int) -> None:
     with Engine(RATE) as engine, Engine(RATE) as fast:
         for each in (engine, fast):
-            each.set_reference(gain_db=-12.0, phase_deg=37.0)
+            each.reference.set(gain_db=-12.0, phase_deg=37.0)
         OfflineDriver(fast, FileSource(file)).advance(72_000)
         driver = TimerDriver(engine, FileSource(file), block)
         start_s = time.monotonic()
         driver.start()
-        until(lambda: frames(engine) >= 72_000)
+        wait_until(lambda: frames(engine) >= 72_000)
         took_s = time.monotonic() - start_s
         driver.stop()
         assert 72_000 / RATE - block / RATE - 0.01 < took_s < 72_000 / RATE + 0.5
@@ -131,7 +132,7 @@ def test_realtime_clock_stops_at_once_and_for_good() -> None:
     with Engine(RATE) as engine:
         driver = TimerDriver(engine, DemoSource(RATE), block=65_536)  # the next block is 1.4 s away
         driver.start()
-        until(lambda: frames(engine) > 0)
+        wait_until(lambda: frames(engine) > 0)
         start_s = time.monotonic()
         driver.stop()
         driver.stop()
@@ -154,7 +155,7 @@ def test_realtime_clock_counts_a_late_block_and_catches_up(monkeypatch: pytest.M
         driver = TimerDriver(engine, SineSource(RATE), block=480)
         start_s = time.monotonic()
         driver.start()
-        until(lambda: frames(engine) >= 48_000)
+        wait_until(lambda: frames(engine) >= 48_000)
         assert time.monotonic() - start_s < 1.25
         driver.stop()
         assert engine.memory.control["xruns"] >= 1
@@ -165,9 +166,9 @@ def test_realtime_clock_ends_at_damage_and_says_why(tmp_path: Path) -> None:
     with Engine(RATE) as engine:
         driver = TimerDriver(engine, FileSource(damaged(tmp_path)), block=4096)
         driver.start()
-        until(lambda: driver.error is not None)
+        wait_until(lambda: driver.error is not None)
         assert "cannot be read after 0:04" in str(driver.error)
-        until(lambda: engine.memory.control["ended"] == 1)
+        wait_until(lambda: engine.memory.control["ended"] == 1)
         driver.stop()
         assert 4 * RATE < engine.memory.control["end_frame"] < 5 * RATE
 
@@ -182,7 +183,7 @@ def test_ring_is_filled_before_anything_plays_and_is_kept_so() -> None:
         assert engine.source_space == engine.source_capacity // 8  # that part is kept for a seek
         out = np.empty((512, 2), np.float32)
         for _ in range(1000):  # ten seconds, as fast as the ring is filled
-            until(lambda: engine.source_space < engine.source_capacity - 512)
+            wait_until(lambda: engine.source_space < engine.source_capacity - 512)
             engine.process_source(out)
         prefetch.stop()
         assert engine.memory.control["underrun_frames"] == 0
@@ -215,7 +216,7 @@ def test_slow_source_starves_but_loses_nothing() -> None:
         starved = int(engine.memory.control["underrun_frames"])
         before = frames(engine) - starved
         source.go_on.set()
-        until(lambda: engine.source_space < engine.source_capacity - 4096)
+        wait_until(lambda: engine.source_space < engine.source_capacity - 4096)
         engine.process_source(out)
         prefetch.stop()
         rows = engine.memory.audio.read(before - 1000, 1000 + starved + 4096)[DRY]
@@ -248,13 +249,13 @@ def test_a_seek_is_played_from_the_next_block_on_and_the_position_tells() -> Non
         for frame in (7 * RATE, 3 * RATE, 9 * RATE + RATE // 2):
             prefetch.seek(frame)
             assert prefetch.position == frame
-            until(lambda: prefetch._seek_request_frame is None)
+            wait_until(lambda: prefetch._seek_request_frame is None)
             engine.process_source(out)  # the fade
             engine.process_source(out)
             newest = engine.memory.audio.read(engine.memory.audio.frames_written - 512, 512)[DRY]
             np.testing.assert_array_equal(newest, ramp[frame + 512 : frame + 1024])
             assert prefetch.position == frame + 1024
-        until(lambda: prefetch._has_ended)
+        wait_until(lambda: prefetch._has_ended)
         while not engine.memory.control["ended"]:
             engine.process_source(out)
         prefetch.stop()
@@ -267,9 +268,9 @@ def test_a_seek_after_all_was_read_brings_the_thread_back(file: Path) -> None:
         prefetch = Prefetch(FileSource(file), engine)
         prefetch.start()
         out = np.empty((512, 2), np.float32)
-        until(lambda: prefetch._has_ended or engine.process_source(out) is not None)
+        wait_until(lambda: prefetch._has_ended or engine.process_source(out) is not None)
         prefetch.seek(100)
-        until(lambda: prefetch._seek_request_frame is None)
+        wait_until(lambda: prefetch._seek_request_frame is None)
         engine.process_source(out)
         assert prefetch.position == 612
         prefetch.stop()
@@ -307,24 +308,24 @@ def find(row: np.ndarray, samples: np.ndarray) -> int:
 
 
 @pytest.mark.parametrize("block", [0, 64, 1024])
-def test_microphone_comes_back_with_the_reference_gain(tape: JackTestClient, block: int) -> None:
+def test_microphone_comes_back_with_the_reference_gain(jack_client: JackTestClient, block: int) -> None:
     """What rtgain plays is the gain times what went in, sample for sample after whole periods of delay."""
-    setup = select_devices(mic=True, input_device="tape", output_device="tape")
+    setup = select_devices(mic=True, input_device="test-client", output_device="test-client")
     sound = noise(RATE)[:, 0]
     with engine_for(setup) as engine:
-        engine.set_reference(gain_db=-12.0)
+        engine.reference.set(gain_db=-12.0)
         driver = PortAudioDriver(engine, setup, block=block)
         driver.start()
-        heard = tape.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
+        heard = jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
         assert not driver.lost
         assert 0 < driver.load < 1
         driver.stop()
         assert not driver.abandoned
-        assert engine.memory.control["xruns"] <= tape.xruns()  # a busy machine makes its server late, not rtgain
-        assert driver.description == "tape (JACK Audio Connection Kit)"
+        assert engine.memory.control["xruns"] <= jack_client.xruns()  # a busy machine makes its server late, not rtgain
+        assert driver.description == "test-client (JACK Audio Connection Kit)"
     delay = int(np.argmax(np.correlate(heard[:10_000], sound[:1000], "valid")))
     assert delay % 64 == 0
-    assert delay <= 8 * tape.period
+    assert delay <= 8 * jack_client.period
     np.testing.assert_allclose(
         heard[delay : delay + RATE], (sound * MINUS_12_DB)[: len(heard) - delay], rtol=1e-6, atol=1e-9
     )
@@ -332,26 +333,26 @@ def test_microphone_comes_back_with_the_reference_gain(tape: JackTestClient, blo
 
 @pytest.mark.parametrize("block", [0, 64])
 def test_a_late_server_is_one_xrun_however_many_blocks_its_period_has(
-    jack_server: JackServer, tape: JackTestClient, block: int
+    jack_server: JackServer, jack_client: JackTestClient, block: int
 ) -> None:
-    setup = select_devices(mic=True, input_device="tape", output_device="tape")
+    setup = select_devices(mic=True, input_device="test-client", output_device="test-client")
     with engine_for(setup) as engine:
         driver = PortAudioDriver(engine, setup, block=block)
-        before = tape.xruns()
+        before = jack_client.xruns()
         driver.start()
-        until(lambda: frames(engine) > RATE // 10)
+        wait_until(lambda: frames(engine) > RATE // 10)
         os.kill(jack_server.process.pid, signal.SIGSTOP)
         threading.Event().wait(0.1)  # twenty of its periods
         os.kill(jack_server.process.pid, signal.SIGCONT)
-        until(lambda: engine.memory.control["xruns"] > 0)
+        wait_until(lambda: engine.memory.control["xruns"] > 0)
         caught_up = frames(engine) + RATE // 10
-        until(lambda: frames(engine) > caught_up)
+        wait_until(lambda: frames(engine) > caught_up)
         driver.stop()
-        assert 1 <= engine.memory.control["xruns"] <= tape.xruns() - before
+        assert 1 <= engine.memory.control["xruns"] <= jack_client.xruns() - before
 
 
 def test_two_inputs_are_dry_and_target(jack_server: JackServer) -> None:
-    with JackTestClient(jack_server, name="stereo", channels=2) as tape:
+    with JackTestClient(jack_server, name="stereo", channels=2) as jack_client:
         setup = select_devices(
             mic=True, target="channel", target_channel=2, input_device="stereo", output_device="stereo"
         )
@@ -359,20 +360,20 @@ def test_two_inputs_are_dry_and_target(jack_server: JackServer) -> None:
         with engine_for(setup, "channel") as engine:
             driver = PortAudioDriver(engine, setup)
             driver.start()
-            tape.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
+            jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
             driver.stop()
             rows = engine.memory.audio.read(0, frames(engine))
             start = find(rows[DRY], sound[0])
             np.testing.assert_array_equal(rows[[DRY, TARGET], start : start + RATE], sound)
 
 
-def test_return_plays_the_source_and_hears_the_input(tape: JackTestClient, file: Path) -> None:
-    setup = select_devices(mic=False, target="return", input_device="tape", output_device="tape")
+def test_return_plays_the_source_and_hears_the_input(jack_client: JackTestClient, file: Path) -> None:
+    setup = select_devices(mic=False, target="return", input_device="test-client", output_device="test-client")
     sound = noise(RATE // 2)[:, 0]
     with engine_for(setup, "return") as engine:
         driver = PortAudioDriver(engine, setup, FileSource(file, loop=True))
         driver.start()
-        heard = tape.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
+        heard = jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
         driver.stop()
         assert engine.memory.control["underrun_frames"] == 0
         rows = engine.memory.audio.read(0, frames(engine))
@@ -388,7 +389,7 @@ def test_file_is_played_on_an_output_alone(jack_server: JackServer, file: Path) 
     with engine_for(setup) as engine:
         driver = PortAudioDriver(engine, setup, FileSource(file))
         driver.start()
-        until(lambda: engine.memory.control["ended"] == 1)
+        wait_until(lambda: engine.memory.control["ended"] == 1)
         driver.stop()
         driver.stop()
         assert driver.block == jack_server.period
@@ -399,13 +400,13 @@ def test_file_is_played_on_an_output_alone(jack_server: JackServer, file: Path) 
 
 
 def test_microphone_runs_without_any_output(jack_server: JackServer) -> None:
-    system = next(device for device in devices() if device.name == "system")
+    system = next(device for device in list_devices() if device.name == "system")
     setup = DeviceSetup(system, None, in_channels=1, out_channels=0, sample_rate=RATE)
     with engine_for(setup) as engine:
         driver = PortAudioDriver(engine, setup)
         driver.start()
         start_s, start = time.monotonic(), frames(engine)
-        until(lambda: frames(engine) >= start + RATE)
+        wait_until(lambda: frames(engine) >= start + RATE)
         assert time.monotonic() - start_s == pytest.approx(1.0, abs=0.2)
         driver.stop()
 
@@ -416,7 +417,7 @@ def test_device_is_opened_and_closed_again_and_again(jack_server: JackServer) ->
         with engine_for(setup) as engine:
             driver = PortAudioDriver(engine, setup)
             driver.start()
-            until(lambda engine=engine: frames(engine) > 1000)  # type: ignore[misc]
+            wait_until(lambda engine=engine: frames(engine) > 1000)  # type: ignore[misc]
             assert not driver.lost
             driver.stop()
             assert not driver.lost
@@ -424,7 +425,7 @@ def test_device_is_opened_and_closed_again_and_again(jack_server: JackServer) ->
 
 
 def test_device_that_cannot_be_opened_is_named_with_its_rate(jack_server: JackServer) -> None:
-    system = next(device for device in devices() if device.name == "system")
+    system = next(device for device in list_devices() if device.name == "system")
     setup = DeviceSetup(None, system, in_channels=0, out_channels=2, sample_rate=44_100)
     with engine_for(setup) as engine:
         driver = PortAudioDriver(engine, setup, SineSource(44_100))
@@ -436,9 +437,12 @@ def test_device_that_cannot_be_opened_is_named_with_its_rate(jack_server: JackSe
 
 
 def test_device_that_went_before_it_was_opened_is_named(jack_server: JackServer) -> None:
-    ghost = Device(0, "USB Audio", "ALSA", 2, 2, 48_000.0, 0.01)
+    ghost = DeviceInfo(0, "USB Audio", "ALSA", 2, 2, 48_000.0, 0.01)
     setup = DeviceSetup(ghost, ghost, in_channels=1, out_channels=2, sample_rate=RATE)
-    with engine_for(setup) as engine, pytest.raises(DeviceError, match=r"USB Audio \(ALSA\): is gone; plug it in"):
+    with (
+        engine_for(setup) as engine,
+        pytest.raises(DeviceError, match=r"USB Audio \(ALSA\): is not available; reconnect it"),
+    ):
         PortAudioDriver(engine, setup).start()
 
 
@@ -447,7 +451,7 @@ def test_device_that_dies_is_noticed_and_lets_the_program_end(own_jack_server: J
     program = (
         "import json, sys, threading, time\n"
         "from rtgain.audio.sources.demo import DemoSource\n"
-        "from rtgain.audio.io.devices import select_devices, devices\n"
+        "from rtgain.audio.io.devices import list_devices, select_devices\n"
         "from rtgain.audio.io.portaudio_driver import PortAudioDriver\n"
         "from rtgain.audio.engine.engine import Engine\n"
         "setup = select_devices(mic=True)\n"
@@ -464,7 +468,7 @@ def test_device_that_dies_is_noticed_and_lets_the_program_end(own_jack_server: J
         "driver.stop()\n"
         "print(json.dumps([time.monotonic() - start, driver.abandoned]), flush=True)\n"
         "engine.close()\n"
-        "devices()\n"
+        "list_devices()\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program],

@@ -45,7 +45,7 @@ def test_wav_can_be_played_up_to_the_last_second_while_it_is_written(tmp_path: P
 
 @pytest.mark.parametrize("name", ["a.mp3", "a", "a.wav.txt"])
 def test_other_extensions_are_refused_with_those_that_work(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=r"a.*: cannot be recorded to; .*\.wav or \.flac"):
+    with pytest.raises(InputError, match=r"a.*: recordings are WAV or FLAC; .*\.wav or \.flac"):
         Recorder(tmp_path / name, 48_000)
     assert not list(tmp_path.iterdir())
 

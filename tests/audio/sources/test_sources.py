@@ -88,22 +88,24 @@ def test_mono_is_the_mean_of_all_channels_and_stereo_the_first_two(tmp_path: Pat
         np.testing.assert_array_equal(FileSource(path, channels=2).read(5_000), samples[:, :2].T)
 
 
-@pytest.mark.parametrize(("picked", "rate"), [((3,), 48_000), ((4, 2), 48_000), ((2, 4), 44_100)])
+@pytest.mark.parametrize(("channel_map", "rate"), [((3,), 48_000), ((4, 2), 48_000), ((2, 4), 44_100)])
 def test_picked_channels_come_in_the_order_they_are_asked_for(
-    tmp_path: Path, picked: tuple[int, ...], rate: int
+    tmp_path: Path, channel_map: tuple[int, ...], rate: int
 ) -> None:
     samples = noise(20_000, 4)
-    source = FileSource(write(tmp_path / "a.wav", samples, rate, subtype="FLOAT"), sample_rate=48_000, picked=picked)
-    expected = samples[:, [channel - 1 for channel in picked]]
+    source = FileSource(
+        write(tmp_path / "a.wav", samples, rate, subtype="FLOAT"), sample_rate=48_000, channel_map=channel_map
+    )
+    expected = samples[:, [channel - 1 for channel in channel_map]]
     expected = expected if rate == 48_000 else soxr.resample(expected, rate, 48_000, quality="VHQ")
-    assert (source.channels, source.file_channels) == (len(picked), 4)
+    assert (source.channels, source.file_channels) == (len(channel_map), 4)
     np.testing.assert_allclose(source.read(30_000), expected.T, atol=1e-6)
 
 
 def test_a_channel_beyond_the_last_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", noise(10, 4))
     with pytest.raises(InputError, match=r"a\.wav: has 4 channels, not 5; choose others with --dry-channel and"):
-        FileSource(path, picked=(1, 5))
+        FileSource(path, channel_map=(1, 5))
 
 
 def test_one_sample_is_a_sound(tmp_path: Path) -> None:
@@ -242,7 +244,7 @@ def test_mp3_is_not_played_in_part_where_its_length_is_guessed_too_short(tmp_pat
     """libsndfile plays no further than it guessed, and gives no error."""
     guess = write_mp3_without_length(tmp_path / "a.mp3", noise(480_000, 2), "VARIABLE")
     assert guess < 400_000
-    assert refusal(tmp_path / "a.mp3").startswith("is an MP3 of variable bit rate that does not say how long")
+    assert refusal(tmp_path / "a.mp3").startswith("is an MP3 with a variable bit rate that does not declare its length")
 
 
 # --- files that do not ----------------------------------------------------------------------------
@@ -257,7 +259,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_directory_and_device_are_no_sound_files(tmp_path: Path) -> None:
     assert refusal(tmp_path).startswith("is a directory")
     os.mkfifo(tmp_path / "pipe.wav")
-    assert refusal(tmp_path / "pipe.wav").startswith("is no regular file")
+    assert refusal(tmp_path / "pipe.wav").startswith("is not a regular file")
 
 
 def test_unreadable_file_is_named(tmp_path: Path) -> None:
@@ -284,13 +286,13 @@ def test_empty_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("offset", range(4))
 def test_text_is_not_sound(tmp_path: Path, name: str, offset: int) -> None:
     (tmp_path / name).write_text(" " * offset + "Größe, 音, this is no sound.\n" * 400, encoding="utf-8")
-    assert refusal(tmp_path / name).startswith("is text, not sound")
+    assert refusal(tmp_path / name).startswith("is a text file, not a sound file")
 
 
 @pytest.mark.parametrize("name", ["a.bin", "a.wav", "a.flac", "a.raw"])
 def test_other_bytes_are_not_sound(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(np.random.default_rng(0).bytes(50_000))
-    assert refusal(tmp_path / name).startswith("is no sound file")
+    assert refusal(tmp_path / name).startswith("is not a readable sound file")
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.ogg"])
@@ -300,7 +302,7 @@ def test_zero_frames_are_no_sound(tmp_path: Path, name: str) -> None:
 
 def test_one_channel_is_not_two(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", noise(10))
-    assert refusal(path, channels=2).startswith("has one channel, and two are needed")
+    assert refusal(path, channels=2).startswith("has one channel, but two are needed")
 
 
 @pytest.mark.parametrize("rate", [3_999, 768_001])
@@ -333,7 +335,7 @@ def test_cut_short_file_is_told_from_a_whole_one(
 ) -> None:
     path = write(tmp_path / name, noise(192_000, 2), **options)
     FileSource(path).close()
-    assert refusal(cut(path, share)).startswith("cut short: ")
+    assert refusal(cut(path, share)).startswith("truncated: ")
 
 
 def ogg_checksum(page: bytes) -> int:
@@ -391,7 +393,7 @@ def test_file_that_shrinks_while_playing_is_told(tmp_path: Path) -> None:
     source = FileSource(path)
     source.read(1000)
     os.truncate(path, 100_000)
-    with pytest.raises(InputError, match=r"cut short: it ends at 0:01\.\d\d\d instead of 0:10\.000"):
+    with pytest.raises(InputError, match=r"truncated: it ends at 0:01\.\d\d\d instead of 0:10\.000"):
         source.read(480_000)
 
 
@@ -410,7 +412,7 @@ def test_first_non_finite_sample_is_named(tmp_path: Path, value: float, channels
     samples[150_000] = np.nan
     source = FileSource(write(tmp_path / "a.wav", samples, subtype="FLOAT"))
     before = source.read(5_000)
-    with pytest.raises(InputError, match=r"a\.wav: holds NaN or infinite .* 0:02\.572 \(frame 123456\)"):
+    with pytest.raises(InputError, match=r"a\.wav: contains NaN or infinite .* 0:02\.572 \(frame 123456\)"):
         source.check_finite()
     assert np.isfinite(before).all()
 

@@ -30,7 +30,7 @@ from rtgain.estimation.process.worker import Worker
 from rtgain.estimation.process.worker_process import MAX_SLOW_BATCHES, _WorkerLoop, publish_matched_gain
 from rtgain.records.estimate import Estimate, State
 from rtgain.records.loss_curves import LossCurves
-from tests.polling import until
+from tests.polling import wait_until
 from tests.processes import is_running
 
 RATE, WINDOW, HOP = 8_000, 512, 128
@@ -52,7 +52,7 @@ def taken(memory: EngineSharedMemory) -> list[Estimate]:
 
 
 def wait_for(memory: EngineSharedMemory, estimates: int) -> None:
-    until(lambda: memory.estimates.frames_written >= estimates)
+    wait_until(lambda: memory.estimates.frames_written >= estimates)
 
 
 @pytest.fixture
@@ -77,8 +77,8 @@ def test_one_process_from_its_first_word_to_its_last(memory: EngineSharedMemory,
     estimates = taken(memory)
     assert [one.center_frame for one in estimates] == [WINDOW / 2 + HOP * hop for hop in range(17)]
     assert estimates[-1].gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
-    until(lambda: memory.control["match_gain"] != 1.0)
-    assert memory.control["match_gain"] == pytest.approx(-GAIN, rel=1e-3)
+    wait_until(lambda: memory.control["matched_gain"] != 1.0)
+    assert memory.control["matched_gain"] == pytest.approx(-GAIN, rel=1e-3)
 
     worker.send(FreezeMessage(True))
     write(memory, 10, 10.0 * GAIN)
@@ -100,7 +100,7 @@ def test_one_process_from_its_first_word_to_its_last(memory: EngineSharedMemory,
         last = taken(memory)[-1]
         return last.state is State.WAITING and math.isnan(last.gain_est_db)
 
-    until(has_forgotten)
+    wait_until(has_forgotten)
     worker.send(FreezeMessage(False))
 
     worker.send(replace(SETTINGS, hop_frames=2 * HOP))
@@ -111,7 +111,7 @@ def test_one_process_from_its_first_word_to_its_last(memory: EngineSharedMemory,
         wait_for(memory, count)
         return bool(np.diff([one.center_frame for one in taken(memory)[-2:]])[0] == 2 * HOP)
 
-    until(has_longer_hops)
+    wait_until(has_longer_hops)
 
     before = len(taken(memory))
     os.kill(worker.pid, signal.SIGSTOP)  # else it may estimate them before it hears of a limit
@@ -154,7 +154,7 @@ def test_who_is_watched_draws_curves_and_measures_loudness(memory: EngineSharedM
         write(memory, 1)
         return memory.curves.frames_written > 0 and math.isfinite(memory.control["dry_lufs"])
 
-    until(is_measured, timeout_s=30.0)
+    wait_until(is_measured, timeout_s=30.0)
     curves = LossCurves.from_row(memory.curves.read(memory.curves.frames_written - 1, 1)[:, 0].astype(np.float64))
     assert curves.gain_est == pytest.approx(GAIN, rel=1e-3)
     assert memory.control["dry_lufs"] - memory.control["target_lufs"] == pytest.approx(-GAIN_DB, abs=0.1)
@@ -180,7 +180,7 @@ def test_what_came_too_fast_is_reported(memory: EngineSharedMemory, worker: Work
 def test_a_mistake_in_the_process_is_told_and_ends_it(memory: EngineSharedMemory) -> None:
     worker = Worker(memory.name, replace(SETTINGS, loss="louder"))
     try:
-        until(lambda: not worker.alive)
+        wait_until(lambda: not worker.alive)
         assert worker.messages() == [FailureMessage("KeyError: 'louder'")]
         worker.send(FreezeMessage(True))  # to nobody, and without a word
         assert worker.finish(0, timeout_s=1.0)
@@ -192,7 +192,7 @@ def test_a_mistake_in_the_process_is_told_and_ends_it(memory: EngineSharedMemory
 def test_a_process_without_memory_to_attach_says_so() -> None:
     worker = Worker("rtgain-none", SETTINGS)
     try:
-        until(lambda: not worker.alive)
+        wait_until(lambda: not worker.alive)
         (failed,) = worker.messages()
         assert isinstance(failed, FailureMessage)
         assert failed.reason.startswith("FileNotFoundError")
@@ -202,7 +202,7 @@ def test_a_process_without_memory_to_attach_says_so() -> None:
 
 ORPHAN = """
 import json, multiprocessing, os, sys
-from rtgain.audio.memory import EngineSharedMemory
+from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.estimation.settings import EstimatorSettings
 from rtgain.estimation.worker import Worker
 import rtgain.estimation.supervisor
@@ -227,7 +227,7 @@ def test_a_parent_that_is_killed_leaves_no_process_and_never_loaded_torch(tmp_pa
         assert is_running(told["pid"])
         assert told["torch"] is False
         parent.kill()
-    until(lambda: not is_running(told["pid"]), timeout_s=20.0)
+    wait_until(lambda: not is_running(told["pid"]), timeout_s=20.0)
 
 
 @pytest.mark.parametrize(("batch_s", "left_out"), [(0.2, False), (0.3, True)])
@@ -263,5 +263,5 @@ def test_the_match_is_published_signed_and_never_ahead(
     publish_matched_gain(
         memory, Estimate(0.0, 0.0, nan, GAIN_DB, nan, nan, nan, nan, 0.1, 0.0, State.TRACKING, 1, delay, polarity)
     )
-    assert memory.control["match_gain"] == pytest.approx(gain, rel=1e-12)
-    assert memory.control["match_delay_frames"] == delay_frames
+    assert memory.control["matched_gain"] == pytest.approx(gain, rel=1e-12)
+    assert memory.control["matched_delay_frames"] == delay_frames

@@ -19,7 +19,7 @@ from rtgain.config.session_config import make_session_config
 from rtgain.output.session_export import SessionExport
 from tests.gui.panels.test_routing_panel import OpenWindow, Sessions
 from tests.gui.test_main_window import notice_button
-from tests.polling import until
+from tests.polling import wait_until
 
 TIMEOUT_MS = 30_000
 """matplotlib is loaded for the figure."""
@@ -68,7 +68,7 @@ def test_an_export_that_is_cancelled_leaves_nothing(
 
     def wait_for_cancel(report: SessionExport, place: Path, cancelled: Any) -> Path | None:
         begun.set()
-        until(cancelled)
+        wait_until(cancelled)
         return write(report, place, cancelled)
 
     monkeypatch.setattr(SessionExport, "write", wait_for_cancel)

@@ -171,10 +171,10 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(
 
 def test_a_session_that_fails_while_it_runs_is_stopped(qtbot: Any, host: SessionController, sessions: Sessions) -> None:
     start(qtbot, host)
-    sessions.last.snapshot_error = InputError("x.wav: cut short")
+    sessions.last.snapshot_error = InputError("x.wav: truncated")
     with qtbot.waitSignal(host.failed) as failed:
         assert host.snapshot() is None
-    assert failed.args == ["x.wav: cut short"]
+    assert failed.args == ["x.wav: truncated"]
     qtbot.waitUntil(lambda: sessions.last.stopped)
 
 
