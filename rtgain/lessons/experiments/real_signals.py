@@ -123,7 +123,7 @@ def measure(seed: int) -> ExperimentResult:
             "dry": AudioClip(music[: 4 * RATE], RATE),
             "target": AudioClip(GAIN * music[: 4 * RATE], RATE),
             "noisy": AudioClip(targets[10.0][: 4 * RATE], RATE),
-            "babble": AudioClip(speech[: 4 * SPEECH_RATE], SPEECH_RATE),
+            "speech": AudioClip(speech[: 4 * SPEECH_RATE], SPEECH_RATE),
         },
         animation=lambda: _animation(music, targets[10.0], largest_bias),
     )
