@@ -1,6 +1,7 @@
 """Source, devices, engine and driver for the options of a session."""
 
 from pathlib import Path
+from typing import Any
 
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.io.devices import DeviceSetup, select_devices
@@ -13,8 +14,8 @@ from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.source import Source
 from rtgain.audio.sources.synthetic import PinkSource, SineSource
 from rtgain.config.automation import load_automation
-from rtgain.config.names import Clock
-from rtgain.config.session_config import SessionConfig
+from rtgain.config.names import CHANNEL_OPTIONS, Clock
+from rtgain.config.session_config import SessionConfig, with_changes
 
 DEFAULT_SAMPLE_RATE = 48000
 """Sample rate, in Hz, of a synthetic source without a device."""
@@ -86,3 +87,17 @@ def make_driver(
     assert source is not None
     driver = OfflineDriver if clock == "offline" else TimerDriver
     return driver(engine, source) if config.block is None else driver(engine, source, config.block)
+
+
+def without_device(config: SessionConfig) -> SessionConfig:
+    """Return the session that replaces `config` if no device can be opened: timer clock, demo instead of a live input.
+
+    A target that needs a device becomes the reference path.
+    """
+    live = config.input == "mic" or config.target == "return"
+    changes: dict[str, Any] = {"clock": "timer"}
+    if live:
+        changes |= {"target": "reference"} | dict.fromkeys(CHANNEL_OPTIONS)
+    if config.input == "mic":
+        changes |= {"input": "demo"}
+    return with_changes(config, **changes)
