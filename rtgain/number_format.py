@@ -68,16 +68,6 @@ def format_time_ms(seconds: float) -> str:
     return f"{hours_text}:{milliseconds / 1000:06.3f}"
 
 
-def real_minus(text: str) -> str:
-    """Replace hyphens with real minus signs, in the text of a number."""
-    return text.replace("-", MINUS)
-
-
-def format_compact(value: float) -> str:
-    """Format `value` with at most three decimals, without trailing zeros; `UNKNOWN` for NaN."""
-    return UNKNOWN if math.isnan(value) else real_minus(f"{round(value, 3) + 0.0:g}")
-
-
 REASONS_FOR_NO_ESTIMATE = {
     "waiting": "the sound is too short",
     "silent": "the sound is silent",
@@ -97,3 +87,13 @@ def format_result(gain_db: float | None, std_db: float | None, state: str) -> st
     deviation = "" if std_db is None else f" ± {format_number(std_db, 4)}"
     last_state = "held: silent at the end" if state == "silent" else state
     return f"{format_number(gain_db, 4)}{deviation} dB (×{10.0 ** (gain_db / 20.0):.5f}), {last_state}"
+
+
+def format_as(value: float, spec: str) -> str:
+    """Format `value` by a format specification, with a real minus, without negative zero; unknown if not finite."""
+    if not math.isfinite(value):
+        return UNKNOWN
+    text = format(value, spec)
+    if text.startswith("-") and float(text) == 0.0:
+        text = text[1:]
+    return text.replace("-", MINUS)

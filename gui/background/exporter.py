@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from rtgain.errors import RtgainError
+from rtgain.output.session_export import write_session_export
 
 if TYPE_CHECKING:
-    from rtgain.output.session_export import SessionExport
+    from rtgain.records.session_export import SessionExport
 
 
 class Exporter(QObject):
@@ -43,7 +44,7 @@ class Exporter(QObject):
 
     def _export(self, results: "SessionExport", parent_folder: Path) -> None:
         try:
-            folder = results.write(parent_folder, self._cancelled.is_set)
+            folder = write_session_export(results, parent_folder, self._cancelled.is_set)
         except RtgainError as error:
             self.ended.emit(str(error))
         else:

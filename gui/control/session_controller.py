@@ -14,7 +14,7 @@ from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import DeviceError, DeviceLostError, InputError, RtgainError
 
 if TYPE_CHECKING:
-    from rtgain.output.session_export import SessionExport
+    from rtgain.records.session_export import SessionExport
     from rtgain.records.snapshot import Snapshot
     from rtgain.session.session import Session
 
@@ -140,7 +140,7 @@ class SessionController(QObject):
 
     def results(self) -> "SessionExport | None":
         """Return the results of the running or the last session; None before the first."""
-        return self._session.report(self.config) if self._session is not None else self._last_results
+        return self._session.export(self.config) if self._session is not None else self._last_results
 
     def set_config(self, config: SessionConfig) -> None:
         """Set the config for the next start."""
@@ -181,7 +181,7 @@ class SessionController(QObject):
 
     def freeze(self, frozen: bool) -> None:
         """Hold the estimate of the running session, or release it."""
-        self._if_running(lambda session: session.freeze(frozen))
+        self._if_running(lambda session: session.set_frozen(frozen))
 
     def simulate_xrun(self) -> None:
         """Simulate an xrun in the running session."""

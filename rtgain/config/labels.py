@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rtgain.number_format import real_minus
+from rtgain.number_format import format_as
 
 SOURCES = {"demo": "Demo", "sine": "Sine", "pink": "Pink noise"}
 """Labels of the synthetic sources, by their names as `input`."""
@@ -17,7 +17,7 @@ NO_COMPARISON = "none"
 
 
 def _with_unit(unit: str) -> Callable[[Any], str]:
-    return lambda value: "none" if value is None else real_minus(f"{value:.4g}{unit}")
+    return lambda value: "none" if value is None else format_as(value, ".4g") + unit
 
 
 def _or_auto(value: Any) -> str:

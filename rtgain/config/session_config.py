@@ -96,9 +96,7 @@ class SessionConfig(BaseModel):
             try:
                 spec = ComparisonSpec.parse(entry)
             except ValueError:
-                raise ValueError(
-                    f"compare: {entry!r} is not loss/optimizer; use, for example, waveform/SGD"
-                ) from None
+                raise ValueError(f"compare: {entry!r} is not loss/optimizer; use, for example, waveform/SGD") from None
             _check_names("compare", spec.loss, "compare", spec.optimizer)
         if len(set(self.compare)) < len(self.compare):
             raise ValueError(f"compare: {self.compare[0]!r} is listed twice; remove one")
@@ -111,9 +109,7 @@ class SessionConfig(BaseModel):
         if self.target == "return" and self.clock in ("timer", "offline"):
             raise ValueError("target: 'return' needs an audio device; use --clock device")
         if self.target == "channel" and self.input in SYNTHETIC_INPUTS:
-            raise ValueError(
-                "target: 'channel' needs a two-channel file or mic; synthetic sources have one channel"
-            )
+            raise ValueError("target: 'channel' needs a two-channel file or mic; synthetic sources have one channel")
         self._check_channels()
         if self.target != "reference" and self.automation is not None:
             raise ValueError("automation: only valid with --target reference")

@@ -82,7 +82,7 @@ def test_the_film_moves_in_both_formats(exported: list[Path]) -> None:
 def test_an_unknown_lesson_is_refused_in_one_line() -> None:
     ran = rtgain("lesson", "violin")
     assert ran.returncode == 2
-    assert ran.stderr.startswith("rtgain: lesson: 'violin' is none of 1 to 7, gradient-descent, ")
+    assert ran.stderr.startswith("rtgain: lesson: 'violin' is not one of 1 to 7, gradient-descent, ")
     assert ran.stderr.count("\n") == 1
 
 
