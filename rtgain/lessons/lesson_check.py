@@ -9,6 +9,7 @@ from rtgain.lessons.checks import Observation, Outcome
 from rtgain.lessons.lesson import Lesson, Step
 from rtgain.lessons.text_templates import fill_template
 from rtgain.records.estimate import Estimate
+from rtgain.session.offline import run_offline
 from rtgain.session.session import Session
 
 
@@ -37,14 +38,11 @@ def run_step(step: Step, seed: int) -> list[ExpectationTracker]:
     """Run a step's session on the offline clock, and return its expectations with their outcomes."""
     trackers = [ExpectationTracker(expectation) for expectation in step.expectations]
     config = SessionConfig(**step.controls, duration=step.duration_s, seed=seed)
-    with Session(config, clock="offline") as session:
-        session.start()
-        if step.action == "xrun":
-            session.simulate_xrun()
-        while not session.ended:
-            estimates = session.advance()
-            _observe(trackers, session, estimates)
-        _observe(trackers, session, session.finish())
+    run_offline(
+        config,
+        on_start=lambda session: session.simulate_xrun() if step.action == "xrun" else None,
+        on_estimates=lambda session, estimates: _observe(trackers, session, estimates),
+    )
     return trackers
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rtgain.match.pair import MatchDetails
 from rtgain.match.render import file_length_at, read_first_seconds, render_matched_chunks
+from rtgain.number_format import format_number, format_result
 from rtgain.output.curve_styles import CLOSED_FORM, DRY, ESTIMATE, TARGET
 from rtgain.output.figures import LEGEND, new_figure, plot_curve
 
@@ -85,8 +86,7 @@ def _spectrum_db(samples: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def _title(matching: MatchDetails) -> str:
     match = matching.match
-    if match.gain_db is None:
-        return f"no match: {match.state}"
-    inverted = ", inverted" if match.polarity < 0 else ""
-    text = f"{match.gain_db:.3f} ± {match.std_db:.2g} dB, delay {match.delay_ms or 0.0:.3f} ms{inverted}"
-    return text.replace("-", "\u2212")
+    result = format_result(match.gain_db, match.std_db, match.state)
+    if match.delay_ms is None:
+        return result
+    return f"{result}, delay {format_number(match.delay_ms, 3)} ms{', inverted' if match.polarity < 0 else ''}"

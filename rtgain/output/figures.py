@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.number_format import format_as
+from rtgain.number_format import format_result
 from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE, LIGHT_BACKGROUND, REFERENCE, CurveStyle
 from rtgain.records.history import History, Summary
 
@@ -106,7 +106,8 @@ def gain_figure(history: History, summary: Summary) -> "Figure":
     gain.ticklabel_format(axis="y", useOffset=False)
     figure.axes[-1].set_xlabel("time (s)")
     add_figure_legend(figure, gain)
-    gain.set_title(_title(summary), loc="left")
+    result = format_result(summary.gain_db, summary.std_db, summary.state)
+    gain.set_title(f"{summary.input}: {result}", loc="left")
     return figure
 
 
@@ -120,10 +121,3 @@ def descent_figure(loss: NDArray[np.float64], parameters: dict[str, NDArray[np.f
     axes.set_xlabel("step")
     apply_axes_style(figure)
     return figure
-
-
-def _title(summary: Summary) -> str:
-    if summary.gain_db is None:
-        return f"{summary.input}: no estimate"
-    std = "" if summary.std_db is None else f" ± {format_as(summary.std_db, '.3g')}"
-    return f"{summary.input}: {format_as(summary.gain_db, '.2f')}{std} dB, {summary.state}"

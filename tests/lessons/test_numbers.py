@@ -8,6 +8,7 @@ import pytest
 
 from rtgain.audio.sources.demo import DemoSource
 from rtgain.config.labels import describe_controls
+from rtgain.config.session_config import SessionConfig
 from rtgain.dsp.filters import ThreeBandGain
 from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.checks import InRange
@@ -112,7 +113,8 @@ def test_lesson_2_the_least_of_the_waveform_loss_is_the_gain_times_the_cosine() 
 @pytest.mark.parametrize("sample_rate", [44_100, 48_000])
 def test_lesson_2_says_of_45_degrees_what_the_window_shows_at_any_rate(sample_rate: int) -> None:
     """At 48 kHz the sine repeats after 48 samples, and the waveform loss is least at one of them."""
-    history, _ = run_offline(2.0, **LESSONS[1].steps[0].controls, sample_rate=sample_rate)
+    config = SessionConfig(**LESSONS[1].steps[0].controls, duration=2.0, sample_rate=sample_rate)
+    history = run_offline(config).history
     shown_db = history.gain_est_db[history.time_s > 1.0]
     for form, name, shown in (
         (".2f", "live_45", 10 ** (shown_db / 20)),
@@ -125,7 +127,7 @@ def test_lesson_2_says_of_45_degrees_what_the_window_shows_at_any_rate(sample_ra
 
 def test_lesson_3_says_of_a_late_target_what_the_window_shows_in_every_turn_of_the_music() -> None:
     step = next(step for step in LESSONS[2].steps if "late_db" in step.text)
-    history, _ = run_offline(21.0, **step.controls)
+    history = run_offline(SessionConfig(**step.controls, duration=21.0)).history
     off_db, single_db = (np.abs(gain - history.gain_true_db) for gain in (history.gain_est_db, history.gain_opt_db))
     for begin_s in (1.0, 11.0):
         turn = (history.time_s >= begin_s) & (history.time_s < begin_s + 10.0)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtgain.output.animation import Animation
+from rtgain.records.history import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,6 +40,11 @@ class ExperimentResult:
     sounds: Mapping[str, AudioClip]
     animation: Callable[[], Animation]
     recordings: Mapping[Path, Sequence[str]] = field(default_factory=dict)
+
+
+def arrival_s(history: History) -> float:
+    """Time in seconds of the last estimate with an error of at least 0.1 dB."""
+    return float(history.time_s[np.abs(history.gain_est_db - history.gain_true_db) >= 0.1].max())
 
 
 def run_experiment(name: str, seed: int) -> ExperimentResult:

@@ -135,8 +135,7 @@ def _loss_at(values: dict[str, float], dry: Wave, target: Wave) -> float:
 
 def _one_gain_db(dry: Wave, target: Wave) -> float:
     """Estimate one gain with rtgain's own estimator."""
-    defaults = SessionConfig()
-    settings = EstimatorSettings(RATE, defaults.window_frames(RATE), defaults.hop_frames(RATE))
+    settings = EstimatorSettings.from_config(SessionConfig(), RATE)
     dry_windows, target_windows = (
         sliding_window_view(signal.astype(np.float32), settings.window_frames)[:: settings.hop_frames].copy()
         for signal in (dry, target)

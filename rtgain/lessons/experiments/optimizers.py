@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rtgain.config.session_config import SessionConfig
 from rtgain.dsp.losses import SpectralLoss
 from rtgain.dsp.processors import DB_PER_NEPER
 from rtgain.lessons.content.optimizers import ADAM, LESSON, SGD
 from rtgain.lessons.experiments import plots
-from rtgain.lessons.experiments.experiment import ExperimentResult
+from rtgain.lessons.experiments.experiment import ExperimentResult, arrival_s
 from rtgain.lessons.experiments.sine import (  # fmt: skip
     DRY,
     GAIN,
@@ -23,7 +24,7 @@ from rtgain.lessons.experiments.sine import (  # fmt: skip
     phase_shifted,
 )
 from rtgain.output.figures import LEGEND
-from rtgain.session.offline import arrival_s, run_offline
+from rtgain.session.offline import run_offline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,9 +63,9 @@ def measure(seed: int) -> ExperimentResult:
     )
     noise = np.random.default_rng(seed).standard_normal(65536)
     gains = np.linspace(0.1, 0.2, 101)
-    sessions = [run_offline(SESSION_S, **step.controls) for step in LESSON.steps]
-    sgd_db = _last_second_db(sessions[0][1][SGD])
-    slow_history = sessions[0][0]
+    sessions = [run_offline(SessionConfig(**step.controls, duration=SESSION_S)) for step in LESSON.steps]
+    sgd_db = _last_second_db(sessions[0].comparisons[SGD])
+    slow_history = sessions[0].history
 
     def optimizers() -> "Figure":
         figure, panels = plots.make_axes(2, 3, sharey="row")
@@ -100,8 +101,8 @@ def measure(seed: int) -> ExperimentResult:
             "sgd_low_db": float(sgd_db.min()),
             "sgd_high_db": float(sgd_db.max()),
             "sgd_swing_db": float(np.ptp(sgd_db)),
-            "adam_swing_db": float(np.ptp(_last_second_db(sessions[1][1][ADAM]))),
-            "diverged_db": sessions[3][1][SGD].gain_db,
+            "adam_swing_db": float(np.ptp(_last_second_db(sessions[1].comparisons[ADAM]))),
+            "diverged_db": sessions[3].comparisons[SGD].gain_db,
             "step_db": COMPARISON_LR * DB_PER_NEPER,
             "adam_db": float(np.abs(final_error_db["Adam"]).max()),
             "rprop_db": float(np.abs(20.0 * np.log10(paths["Rprop"][RPROP_STEPS] / best))),

@@ -6,6 +6,7 @@ import numpy as np
 
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.sources.demo import DemoSource
+from rtgain.config.session_config import SessionConfig
 from rtgain.lessons.experiments import plots
 from rtgain.lessons.experiments.experiment import AudioClip, ExperimentResult
 from rtgain.lessons.experiments.sine import GAIN_DB, Wave
@@ -75,7 +76,7 @@ def _window_error_db(window_ms: float, seed: int) -> float:
     """RMS error of single windows in dB (closed form), without the averaging over time."""
     hop_ms = min(window_ms, 21.3)
     options = {"input": "pink", "noise_dbfs": NOISE_DBFS, "window_ms": window_ms, "hop_ms": hop_ms, "seed": seed}
-    errors_db = run_offline(4.0, **options)[0].gain_opt_db - GAIN_DB
+    errors_db = run_offline(SessionConfig(**options, duration=4.0)).history.gain_opt_db - GAIN_DB
     return float(np.sqrt(np.nanmean(np.square(errors_db))))
 
 

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from rtgain.config.session_config import SessionConfig
 from rtgain.dsp.fit import fit
 from rtgain.dsp.losses import SpectralLoss
 from rtgain.dsp.processors import LogGain
 from rtgain.lessons.content.spectral_loss import LESSON, POWER_2
 from rtgain.lessons.experiments import plots
-from rtgain.lessons.experiments.experiment import ExperimentResult
+from rtgain.lessons.experiments.experiment import ExperimentResult, arrival_s
 from rtgain.lessons.experiments.sine import (  # fmt: skip
     DRY,
     GAIN,
@@ -29,7 +30,7 @@ from rtgain.lessons.experiments.sine import (  # fmt: skip
 from rtgain.output.curve_styles import DRY as DRY_STYLE
 from rtgain.output.curve_styles import MATCHED, TARGET
 from rtgain.output.figures import LEGEND, plot_curve
-from rtgain.session.offline import arrival_s, run_offline
+from rtgain.session.offline import run_offline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,8 +50,8 @@ def measure(seed: int) -> ExperimentResult:
     losses = losses_at(gains, target, PLAIN_SPECTRAL)
     plus, minus = losses_at(np.array([GAIN, -GAIN]), target, PLAIN_SPECTRAL)
     squared = descend(target, SQUARED, steps=1).parameters["gain"]
-    diverged = run_offline(1.0, **LESSON.steps[2].controls)[1][POWER_2]
-    delayed, aligned = (run_offline(6.0, **step.controls)[0] for step in LESSON.steps[3:])
+    diverged = run_offline(SessionConfig(**LESSON.steps[2].controls, duration=1.0)).comparisons[POWER_2]
+    delayed, aligned = (run_offline(SessionConfig(**step.controls, duration=6.0)).history for step in LESSON.steps[3:])
     slopes = [_slope_at_one(power) for power in (1.0, 2.0)]
 
     def both_losses() -> "Figure":

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rtgain.config.session_config import SessionConfig
 from rtgain.lessons.content.waveform_loss import LESSON
 from rtgain.lessons.experiments import plots
 from rtgain.lessons.experiments.experiment import ExperimentResult
@@ -33,7 +34,7 @@ def measure(seed: int) -> ExperimentResult:
     gains = np.linspace(-1.0, 2.0, 151)
     losses = {degrees: losses_at(gains, phase_shifted(degrees), PLAIN_WAVEFORM) for degrees in PHASES_DEG}
     end = {degrees: history.end["gain"] for degrees, history in histories.items()}
-    live_45_db = float(run_offline(1.0, **LESSON.steps[0].controls)[0].gain_est_db[-1])
+    live_45_db = float(run_offline(SessionConfig(**LESSON.steps[0].controls, duration=1.0)).history.gain_est_db[-1])
     at_gain, at_zero = losses_at(np.array([GAIN, 0.0]), phase_shifted(90), PLAIN_WAVEFORM)
 
     def every_loss() -> "Figure":
