@@ -1,21 +1,23 @@
 """What every test can ask for: a real audio server, a real display."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 
 import pytest
 
 from rtgain.bench.servers import JackServer, XDisplay
+from tests.environment import make_own
 from tests.tape import JackTape
 
-# Without these, a test that wants no server would start one, or find the developer's own.
-os.environ["JACK_NO_START_SERVER"] = "1"
-os.environ["JACK_DEFAULT_SERVER"] = "none-but-the-fixtures"
+make_own()
 
-_home = tempfile.TemporaryDirectory(prefix="rtgain-tests-")
-for _place in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):  # a window under test must not find the developer's settings
-    os.environ[_place] = _home.name
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let a time-out end its test with an exception; in a Qt slot that could be lost, and so it ends the process."""
+    for item in items:
+        if {"qapp", "qtbot"} & set(getattr(item, "fixturenames", ())):
+            marker = item.get_closest_marker("timeout")
+            item.add_marker(pytest.mark.timeout(*(marker.args if marker else ()), method="thread"))
 
 
 @pytest.fixture(scope="session")
