@@ -11,9 +11,11 @@ from tests.fork_server import ROOT, ForkedCommand, can_fork
 __all__ = ["ROOT", "command", "rows", "rtgain", "start_rtgain"]
 
 
-def rtgain(*words: str | Path, fresh: bool = False, **settings: Any) -> subprocess.CompletedProcess[str]:
+def rtgain(
+    *words: str | Path, fresh: bool = False, before: str = "", **settings: Any
+) -> subprocess.CompletedProcess[str]:
     """Run ``rtgain …`` to its end, as `start_rtgain` does."""
-    with start_rtgain(*words, fresh=fresh, **settings) as process:
+    with start_rtgain(*words, fresh=fresh, before=before, **settings) as process:
         try:
             out, errors = process.communicate(timeout=120)
         except BaseException:
@@ -22,16 +24,23 @@ def rtgain(*words: str | Path, fresh: bool = False, **settings: Any) -> subproce
     return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
 
 
-def start_rtgain(*words: str | Path, fresh: bool = False, **settings: Any) -> subprocess.Popen[str]:
+def start_rtgain(
+    *words: str | Path, fresh: bool = False, before: str = "", **settings: Any
+) -> subprocess.Popen[str]:
     """Start ``rtgain …`` and leave it running.
 
     It is forked from a process that has loaded what it imports (`tests.fork_server`), where its settings allow that
-    and it is not to be a `fresh` Python: for what depends on what is loaded, or on how a process starts.
+    and it is not to be a `fresh` Python: for what depends on what is loaded, or on how a process starts. `before` is Python
+    code that runs first.
     """
     settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **settings}
     if fresh or not can_fork(settings):
-        return subprocess.Popen(command(*words), **settings)
-    return ForkedCommand([str(word) for word in words], **settings)
+        run = command(*words)
+        if before:
+            code = f"{before}\nimport runpy, sys; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
+            run[1:1] = ["-c", code]
+        return subprocess.Popen(run, **settings)
+    return ForkedCommand([str(word) for word in words], before=before, **settings)
 
 
 def command(*words: str | Path) -> list[str]:

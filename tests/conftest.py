@@ -7,14 +7,32 @@ import pytest
 
 from rtgain.bench.servers import JackServer, XDisplay
 from tests.environment import make_own
+from tests.once import remember_the_demo
 from tests.tape import JackTape
 
 make_own()
+remember_the_demo()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="as often and as long as before a release")
+
+
+@pytest.fixture
+def thorough(request: pytest.FixtureRequest) -> bool:
+    """Whether a test that repeats something is to do so as often as before a release."""
+    return bool(request.config.getoption("thorough"))
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let a time-out end its test with an exception; in a Qt slot that could be lost, and so it ends the process."""
+    """Keep the tests of a file, and all that share the lessons' experiments, in one process (``--dist loadgroup``).
+
+    And let a time-out end its test with an exception; in a Qt slot that could be lost, and so it ends the process.
+    """
     for item in items:
+        name = "lessons" if item.path.parent.name == "lessons" and "export" not in item.path.name else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}.{name}"))
         if {"qapp", "qtbot"} & set(getattr(item, "fixturenames", ())):
             marker = item.get_closest_marker("timeout")
             item.add_marker(pytest.mark.timeout(*(marker.args if marker else ()), method="thread"))

@@ -13,7 +13,7 @@ FOREIGN = (
     *("ALSA_", "DBUS_", "JACK_", "PIPEWIRE_", "PULSE_", "SDL_"),
     *("DISPLAY", "GDK_", "QT_", "WAYLAND_", "XAUTHORITY", "XDG_"),
     *("COLUMNS", "LANG", "LC_", "LINES", "NO_COLOR", "FORCE_COLOR", "PYTHONUNBUFFERED", "TERM", "TZ"),
-    *("MPL", "NUMBA_", "OMP_", "RTGAIN_"),
+    *("MPL", "NUMBA_", "OMP_"),
 )
 """How variables begin that tests do not take over from who runs them."""
 

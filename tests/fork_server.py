@@ -55,6 +55,7 @@ class Request:
     folder: str
     environment: dict[str, str]
     new_session: bool
+    before: str
     ignored: list[int]
     blocked: list[int]
 
@@ -77,7 +78,9 @@ _ENVIRONMENT = dict(os.environ)
 class ForkedCommand(subprocess.Popen[str]):
     """``main.py WORDS…`` as `subprocess.Popen` would start it, with the settings of `FORKED_SETTINGS`."""
 
-    def __init__(self, words: list[str], **settings: Any) -> None:
+    def __init__(self, words: list[str], *, before: str = "", **settings: Any) -> None:
+        """`before` is Python code that runs first."""
+        self._before = before
         super().__init__([sys.executable, str(PROGRAM), *words], **settings)
 
     def _execute_child(self, *arguments: Any) -> None:
@@ -91,6 +94,7 @@ class ForkedCommand(subprocess.Popen[str]):
             folder=os.fspath(given["cwd"] or os.getcwd()),
             environment=dict(os.environ if given["env"] is None else given["env"]),
             new_session=given["start_new_session"],
+            before=self._before,
             ignored=[number for number in IGNORABLE if signal.getsignal(number) == signal.SIG_IGN],
             blocked=[int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])],
         )
@@ -227,15 +231,16 @@ def _become(request: Request, streams: list[int]) -> NoReturn:
         sys.argv = [str(PROGRAM), *request.words]
         _open_streams()
         _spawn_from(_spares(request.words))
-        code = _code_of(_run_program)
+        code = _code_of(lambda: _run_program(request.before))
     except BaseException:
         traceback.print_exc()
     _leave(code)
 
 
-def _run_program() -> None:
+def _run_program(before: str) -> None:
     import runpy
 
+    exec(before, {})
     runpy.run_path(str(PROGRAM), run_name="__main__")
 
 
@@ -369,12 +374,14 @@ def load() -> None:
     import torch
 
     import rtgain
+    from tests.once import remember_the_demo
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     for module in pkgutil.walk_packages(rtgain.__path__, "rtgain."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
+    remember_the_demo()
     from rtgain.cli import main
 
     handlers = {number: signal.getsignal(number) for number in IGNORABLE}

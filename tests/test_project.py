@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.commands import rtgain
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -104,8 +106,8 @@ def test_make_test_installs_and_then_checks_style_types_and_behavior(checkout):
         "python -m ruff check .",
         "python -m ruff format --check .",
         "python -m mypy",
-        "python -m pytest -n 2 --dist loadfile -m not alone",
-        "python -m pytest -m alone",
+        "python -m pytest -n 3 --dist loadgroup -m not realtime",
+        "python -m pytest -n 2 --dist loadgroup -m realtime",
     ]
 
 
@@ -216,9 +218,7 @@ def listening_room(tmp_path):
 @pytest.mark.parametrize("command", commands_of_the_readme())
 def test_each_command_of_the_readme_does_what_it_says(command, listening_room):
     arguments = [*shlex.split(command)[1:], *(["--duration", "0.5"] if " run " in command else [])]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    program = [sys.executable, "-m", "rtgain", *arguments]
-    ran = subprocess.run(program, cwd=listening_room, env=environment, capture_output=True, text=True)
+    ran = rtgain(*arguments, cwd=listening_room)
     if "return" in arguments and ran.returncode == 3:  # no sound card here, and nothing else is wrong
         assert re.fullmatch(r"rtgain: no audio input device was found.*\n", ran.stderr)
         return

@@ -26,7 +26,7 @@ from rtgain.errors import DeviceError, InputError
 from tests.tape import JackTape
 from tests.waiting import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.realtime
 
 RATE = 48_000
 MINUS_12_DB = 10 ** (-12 / 20)

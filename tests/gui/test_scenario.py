@@ -15,7 +15,7 @@ from rtgain.config import Hear, SessionConfig
 from tests.gui.hands import Hands
 from tests.tape import JackTape, first_lag
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.realtime, pytest.mark.timeout(600)]
 
 RATE = 48_000
 START_DB = -16.48
