@@ -76,9 +76,8 @@ LESSON = Lesson(
         Step(
             title="An xrun",
             text=(
-                "If a block is not ready in time, the device plays something else: an xrun. Press “Simulate an xrun” to "
-                "hear one. It is only simulated: {gap_ms:.0f} ms of silence are inserted and counted, but no block is "
-                "late."
+                "If a block is not ready in time, the device plays something else: an xrun. Press “Simulate an xrun” "
+                "to hear one: {gap_ms:.0f} ms of silence are inserted and counted, but no block is really late."
             ),
             watch="the xruns in the bottom line, and the estimate, which does not change.",
             listen="any signal: the gap is short but easy to hear.",
@@ -114,7 +113,8 @@ LESSON = Lesson(
             expectations=(InRange("gain_db", -16.7, -16.25, deadline_s=60.0), NoXruns()),
             why=(
                 "In a single process, Python's lock would let only one of optimizer, window and callback run at a "
-                "time. If the optimizer's process crashes, the sound continues. A new process starts from the last estimate."
+                "time. If the optimizer's process crashes, the sound continues. A new process starts from the last "
+                "estimate."
             ),
             duration_s=4.0,
         ),
