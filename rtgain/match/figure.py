@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rtgain.match.pair import MatchDetails
 from rtgain.match.render import file_length_at, read_first_seconds, render_matched_chunks
 from rtgain.number_format import format_number, format_result
-from rtgain.output.curve_styles import CLOSED_FORM, DRY, ESTIMATE, TARGET
+from rtgain.output.curve_styles import CLOSED_FORM, DRY, ESTIMATE, MATCHED, TARGET
 from rtgain.output.figures import LEGEND, new_figure, plot_curve
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def match_figure(matching: MatchDetails, dry: Path, target: Path) -> "Figure":
     linear = 0.0 if match.gain_linear is None else math.copysign(match.gain_linear, match.polarity or 1)
     wanted, matched = _wanted_and_matched(dry, target, rate, linear, match.delay_samples or 0.0)
     hertz = np.fft.rfftfreq(SPECTRUM_FRAMES, 1 / rate)[1:]
-    for curve, samples in ((DRY, read_first_seconds(dry, rate, SHOWN_S)), (ESTIMATE, matched), (TARGET, wanted)):
-        plot_curve(spectra, curve, hertz, _spectrum_db(samples)[1:], label="matched" if curve is ESTIMATE else None)
+    for curve, samples in ((DRY, read_first_seconds(dry, rate, SHOWN_S)), (MATCHED, matched), (TARGET, wanted)):
+        plot_curve(spectra, curve, hertz, _spectrum_db(samples)[1:])
     spectra.set_xscale("log")
     spectra.set_xlim(20, rate / 2)
     spectra.set_xlabel("frequency (Hz)")
