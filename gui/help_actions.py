@@ -19,7 +19,7 @@ class HelpActions(QObject):
         super().__init__(parent)
         self._parent = parent
         self._notices = notices
-        self._log_file = log_file
+        self.log_file = log_file
         self.shortcut_sheet = ShortcutSheet(parent)
 
     def show_shortcuts(self) -> None:
@@ -30,11 +30,11 @@ class HelpActions(QObject):
 
     def show_about(self) -> None:
         """Show versions, to be copied into a bug report."""
-        show_single(self._parent, "About rtgain", AboutBox(self._parent, self._log_file), modal=False)
+        show_single(self._parent, "About rtgain", AboutBox(self._parent, self.log_file), modal=False)
 
     def open_log_folder(self) -> None:
         """Open the folder of the log file."""
-        if self._log_file is None:
+        if self.log_file is None:
             self._notices.show_error("No log file: the log folder is not writable")
         else:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._log_file.parent)))
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.log_file.parent)))

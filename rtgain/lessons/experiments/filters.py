@@ -86,7 +86,7 @@ def measure(seed: int) -> ExperimentResult:
             **{f"true_{name}": value for name, value in BANDS_DB.items()},
             **bands.end,
             "one_bands_db": one_bands_db,
-            "bands_reduction_db": _residual_db(dry, banded, one_bands_db),
+            "bands_reduction_db": -_residual_db(dry, banded, one_bands_db),
             "one_shelf_db": one_shelf_db,
             "shelf_residual_db": _residual_db(dry, shelved, one_shelf_db),
             "steps": STEPS,

@@ -222,7 +222,7 @@ class Machine:
     def _terminate(self) -> None: ...
 
 
-def plug(monkeypatch: pytest.MonkeyPatch, *found: Device) -> None:
+def plug(monkeypatch: pytest.MonkeyPatch, *found: DeviceInfo) -> None:
     monkeypatch.setattr(devices_module, "initialize", lambda: Machine(list(found)))
 
 

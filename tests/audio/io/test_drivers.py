@@ -30,7 +30,7 @@ from rtgain.records.device import DeviceInfo
 from tests.jack_client import JackTestClient
 from tests.polling import wait_until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.realtime
 
 RATE = 48_000
 MINUS_12_DB = 10 ** (-12 / 20)
