@@ -331,7 +331,7 @@ class MainWindow(QMainWindow):
         self.reference.target_chosen.connect(does.choose_target)
         self.reference.ends.chosen.connect(does.choose_channels)
         self.estimator.changed.connect(does.change_estimator)
-        self.estimator.freeze_wanted.connect(self.host.freeze)
+        self.estimator.freeze_wanted.connect(self.host.set_frozen)
         self.estimator.reset_wanted.connect(self.host.reset_estimate)
         self.lessons_button.toggled.connect(self._show_learn)
         self.learn.controls_wanted.connect(does.set_up)

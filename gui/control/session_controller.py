@@ -196,10 +196,10 @@ class SessionController(QObject):
         if self._session is not None:
             self._session.set_monitor(monitor)
 
-    def freeze(self, frozen: bool) -> None:
+    def set_frozen(self, frozen: bool) -> None:
         """Hold the estimate, or let it go on."""
         if self._session is not None:
-            self._session.freeze(frozen)
+            self._session.set_frozen(frozen)
 
     def simulate_xrun(self) -> None:
         """Let an xrun be heard."""

@@ -82,7 +82,7 @@ def live_share_of_a_core() -> float:
     with Engine(LIVE_RATE) as engine:
         engine.set_reference(gain_db=GAIN_DB)
         driver = OfflineDriver(engine, DemoSource(LIVE_RATE))
-        follower = StreamingEstimator(RingSignalReader(engine.memory), Estimator(settings))
+        follower = StreamingEstimator(RingSignalReader(engine.memory.audio, engine.memory.control), Estimator(settings))
         follower.estimator.warm_up()
         for _ in range(LIVE_S * LIVE_RATE // settings.hop_frames):
             driver.advance(settings.hop_frames)

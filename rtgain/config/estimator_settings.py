@@ -1,13 +1,18 @@
-"""What an estimator is told to do. Free of torch, so that the window's process can build it."""
+"""Settings of an estimator, and its limits; free of torch, so that the GUI process can build them."""
 
+import math
 import zlib
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Self
+
+from rtgain.config.comparison_spec import ComparisonSpec
+from rtgain.config.session_config import SessionConfig
+from rtgain.errors import InputError
 
 
 @dataclass(frozen=True)
 class StepSchedule:
-    """An optimizer's learning rate on log gain, and the most steps it takes a hop."""
+    """Learning rate of an optimizer on log gain, and the maximum number of steps per hop."""
 
     lr: float
     steps: int
@@ -26,49 +31,35 @@ DEFAULT_SCHEDULES = {
     "SGD": StepSchedule(0.1, 24),
     "ASGD": StepSchedule(0.1, 24),
 }
-"""Defaults on the normalized losses, whose gradients lie in ±1."""
+"""Defaults by optimizer, measured on the normalized losses.
 
+With respect to log gain, the gradient of a normalized loss of power p lies between −p and p · (1 + loss).
+"""
 
 MIN_REFERENCE_GAIN = 1e-6
-"""A gain that passes through zero, where its polarity turns over, counts as −120 dB."""
+"""Linear reference gain (−120 dB) that replaces smaller ones, as they occur where a gain passes through zero."""
 
 MAX_DELAY_S = 1.0
-"""The longest delay that is found, either way."""
+"""Largest delay that the search covers, in seconds, in either direction."""
 
 WINDOW_FRAMES_MAX = 1 << 17
-"""The longest window (2 s at 48 kHz, 0.17 s at 768), and the most frames in a batch of shorter ones: what is made of
-each takes memory."""
+"""Longest analysis window (2 s at 48 kHz, 0.17 s at 768 kHz), and most frames in a batch of shorter ones.
 
-
-class ComparisonSpec(NamedTuple):
-    """An entry of the race: ``loss/optimizer``, or ``loss/optimizer@rate`` for the optimizer as torch has it.
-
-    That one descends at its fixed rate, without a bound on its steps, an early stop or an average over time.
-    """
-
-    loss: str
-    optimizer: str
-    lr: float | None
-
-    @classmethod
-    def of(cls, entry: str) -> "ComparisonSpec":
-        """Read an entry. Raises `ValueError` for what is none."""
-        loss, slash, rest = entry.partition("/")
-        optimizer, at, rate = rest.partition("@")
-        lr = float(rate) if at else None
-        if not (slash and loss and optimizer) or (lr is not None and not 0.0 < lr <= 1000.0):
-            raise ValueError(f"{entry!r} is no loss/optimizer")
-        return cls(loss, optimizer, lr)
+It bounds the memory of a batch.
+"""
 
 
 @dataclass(frozen=True)
 class EstimatorSettings:
-    """Names out of the registries, rates and lengths.
+    """Settings of an estimator: loss and optimizer by name, schedule, lengths in frames.
 
-    With `reject_clipped` a window clipped at full scale is not used; a target made from the dry signal is exempt.
-    With `plain` the optimizer runs as torch has it, for better or worse. `compare` names other estimators on the same
-    windows, each an entry that `ComparisonSpec` reads.
-    `lr` and `steps` of None mean the optimizer's measured defaults (`DEFAULT_SCHEDULES`).
+    Attributes:
+        lr: learning rate on log gain; None for the optimizer's measured default (`DEFAULT_SCHEDULES`).
+        steps: maximum number of steps per hop; None for the optimizer's default.
+        align: True to search for the delay; otherwise it is 0.
+        reject_clipped: True to reject windows clipped at full scale; not for a target made from the dry signal.
+        stock_optimizer: True for torch's optimizer without rtgain's safeguards.
+        compare: entries (`ComparisonSpec`) of additional estimators on the same windows.
     """
 
     sample_rate: int
@@ -80,26 +71,48 @@ class EstimatorSettings:
     steps: int | None = None
     align: bool = True
     reject_clipped: bool = False
-    plain: bool = False
+    stock_optimizer: bool = False
     compare: tuple[str, ...] = ()
+
+    @classmethod
+    def from_config(cls, config: SessionConfig, sample_rate: int) -> Self:
+        """Derive the settings from a session's options. Raises `InputError` for a window that is too long."""
+        window_frames = config.window_frames(sample_rate)
+        if window_frames > WINDOW_FRAMES_MAX:
+            raise InputError(
+                f"--window-ms: {config.window_ms:g} ms at {sample_rate} Hz are {window_frames} frames, more than "
+                f"the estimator takes at once; use at most {math.floor(1000 * WINDOW_FRAMES_MAX / sample_rate)} ms"
+            )
+        return cls(
+            sample_rate=sample_rate,
+            window_frames=window_frames,
+            hop_frames=config.hop_frames(sample_rate),
+            loss=config.loss,
+            optimizer=config.optimizer,
+            lr=config.lr,
+            steps=config.steps,
+            align=config.align == "on",
+            reject_clipped=config.target != "reference",
+            compare=config.compare,
+        )
 
     @property
     def comparisons(self) -> dict[str, "EstimatorSettings"]:
-        """What those in the race are told to do, by their entries: the same, but for loss and optimizer."""
-        racers = {entry: ComparisonSpec.of(entry) for entry in self.compare}
+        """The settings of the comparisons by entry; they differ in loss, optimizer and schedule only."""
+        specs = {entry: ComparisonSpec.parse(entry) for entry in self.compare}
         return {
             entry: replace(self, loss=spec.loss, optimizer=spec.optimizer, lr=spec.lr, steps=None,
-                           plain=spec.lr is not None, compare=())
-            for entry, spec in racers.items()
+                           stock_optimizer=spec.lr is not None, compare=())
+            for entry, spec in specs.items()
         }  # fmt: skip
 
     @property
-    def rate(self) -> StepSchedule:
-        """The rate and the steps in force."""
+    def schedule(self) -> StepSchedule:
+        """The learning rate and the number of steps in effect."""
         default = DEFAULT_SCHEDULES[self.optimizer]
         return StepSchedule(self.lr or default.lr, self.steps or default.steps)
 
 
 def name_crc(name: str) -> int:
-    """The number by which a loss, or an entry of the race, is known in a ring."""
+    """Compute the CRC that identifies a loss or a comparison entry in a ring buffer."""
     return zlib.crc32(name.encode())

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from rtgain.config.estimator_settings import ComparisonSpec
+from rtgain.config.comparison_spec import ComparisonSpec
 from rtgain.config.names import (
     AURALOSSES,
     DEFAULT_GAIN_DB,
@@ -70,7 +70,7 @@ class SessionConfig(BaseModel):
         _check_names("loss", self.loss, "optimizer", self.optimizer)
         for entry in self.compare:
             try:
-                spec = ComparisonSpec.of(entry)
+                spec = ComparisonSpec.parse(entry)
             except ValueError:
                 raise ValueError(f"race: {entry!r} is no loss/optimizer; write it like waveform/SGD") from None
             _check_names("compare", spec.loss, "compare", spec.optimizer)

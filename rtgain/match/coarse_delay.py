@@ -53,7 +53,7 @@ def find_coarse_delay(dry: Path, target: Path, sample_rate: int, window_frames: 
             dry, target, sample_rate, window_frames, whole, _loud_moment_s(low_dry, low_target, round(coarse))
         )
         if cross.coherent_fraction > MIN_COHERENCE:
-            fine = cross.read()
+            fine = cross.estimate_delay()
             return Offset(whole + (fine.delay_frames if fine.confident else 0.0), True)
     return Offset(0.0, False)
 

@@ -13,10 +13,9 @@ from rtgain.audio.engine.shared_memory import DRY, TARGET
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.config.session_config import SessionConfig
-from rtgain.dsp.closed_form import weighted_median
 from rtgain.errors import InputError
 from rtgain.estimation.estimator import Estimator
-from rtgain.estimation.gain_tracker import FLOOR_STD_DB, OUTLIER_SIGMAS, OVERLAP_VARIANCE_FACTOR
+from rtgain.estimation.gain_tracker import robust_mean
 from rtgain.estimation.streaming import StreamingEstimator
 from rtgain.match.coarse_delay import Offset, find_coarse_delay, power_of_two_within
 from rtgain.match.render import file_length_at, file_sample_rate, residual_db, write_matched
@@ -171,17 +170,7 @@ def _aggregate(estimates: list[Estimate], offset_frames: float) -> tuple[float, 
         clipped = states[State.CLIPPED] > 0
         state = State.SILENT if silent else State.CLIPPED if clipped else State.INCOHERENT
         return math.nan, math.nan, math.nan, 0, state.label
-    gains_db = np.array([e.gain_opt_db for e in told])
-    variances = np.array([e.opt_std_db for e in told]) ** 2 + FLOOR_STD_DB**2
-    middle_db = float(weighted_median(*(torch.from_numpy(x)[None] for x in (gains_db, 1.0 / variances))))
-    near = np.abs(gains_db - middle_db) <= OUTLIER_SIGMAS * np.sqrt(variances)
-    kept = near if near.sum() > len(near) / 2 else np.ones_like(near)
-    weights = 1.0 / variances[kept]
-    gain_db = float(np.average(gains_db[kept], weights=weights))
-    disagreement = float(np.average((gains_db[kept] - gain_db) ** 2 / variances[kept]))
-    std_db = math.sqrt(OVERLAP_VARIANCE_FACTOR / weights.sum() * max(1.0, disagreement) + FLOOR_STD_DB**2)
-    if kept is not near:  # it moved: no average of it is sure
-        std_db = float(np.sqrt(np.average((gains_db - gain_db) ** 2, weights=1.0 / variances)))
+    gain_db, std_db = robust_mean(np.array([e.gain_opt_db for e in told]), np.array([e.opt_std_db for e in told]))
     delay_frames = float(np.median([e.delay_frames for e in told])) + round(offset_frames)
     polarity = int(np.sign(sum(e.polarity for e in told)))
     clipped = sum(e.state is State.CLIPPED for e in estimates) > CLIPPED_SHARE * len(estimates)

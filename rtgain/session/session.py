@@ -22,13 +22,8 @@ from rtgain.audio.io.timer_driver import TimerDriver
 from rtgain.audio.sources.excerpt import Excerpt
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.config.automation import load_automation
-from rtgain.config.estimator_settings import (
-    MAX_DELAY_S,
-    MIN_REFERENCE_GAIN,
-    WINDOW_FRAMES_MAX,
-    ComparisonSpec,
-    EstimatorSettings,
-)
+from rtgain.config.comparison_spec import ComparisonSpec
+from rtgain.config.estimator_settings import MAX_DELAY_S, MIN_REFERENCE_GAIN, EstimatorSettings
 from rtgain.config.names import DEFAULT_SYNTHETIC_S, Clock, Monitor
 from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import DeviceLostError, InputError
@@ -84,7 +79,7 @@ class Session:
             assert opened is not None, "only a device's clock goes without a source"
             self.sample_rate = opened.sample_rate
             self._limit_duration()
-            self._settings = self._estimator_settings(config)
+            self._settings = EstimatorSettings.from_config(config, self.sample_rate)
             self._engine = self._make_engine()
         except BaseException:
             if self._source is not None:
@@ -348,7 +343,7 @@ class Session:
         on. A new optimizer brings its own rate and steps. Raises `InputError`.
         """
         config = with_changes(self.config, **changes)
-        self._settings = self._estimator_settings(config)
+        self._settings = EstimatorSettings.from_config(config, self.sample_rate)
         self.config = config
         self._comparisons = {
             entry: self._comparisons.get(entry) or EstimateHistory(self.sample_rate) for entry in config.compare
@@ -361,10 +356,10 @@ class Session:
         if self._estimation is not None:
             self._estimation.reset(gain_db)
 
-    def freeze(self, on: bool) -> None:
-        """Hold the estimate, or let it go."""
+    def set_frozen(self, frozen: bool) -> None:
+        """Freeze the estimate, or release it."""
         if self._estimation is not None:
-            self._estimation.freeze(on)
+            self._estimation.set_frozen(frozen)
 
     # --- parts ----------------------------------------------------------------------------------
 
@@ -411,26 +406,6 @@ class Session:
         length = self._length_frames
         position = self._driver.position
         return position % length if length is not None and self.total_frames is None else position
-
-    def _estimator_settings(self, config: SessionConfig) -> EstimatorSettings:
-        window_frames = config.window_frames(self.sample_rate)
-        if window_frames > WINDOW_FRAMES_MAX:
-            raise InputError(
-                f"--window-ms: {config.window_ms:g} ms at {self.sample_rate} Hz are {window_frames} frames, more than "
-                f"the estimator takes at once; use at most {math.floor(1000 * WINDOW_FRAMES_MAX / self.sample_rate)} ms"
-            )
-        return EstimatorSettings(
-            sample_rate=self.sample_rate,
-            window_frames=window_frames,
-            hop_frames=config.hop_frames(self.sample_rate),
-            loss=config.loss,
-            optimizer=config.optimizer,
-            lr=config.lr,
-            steps=config.steps,
-            align=config.align == "on",
-            reject_clipped=config.target != "reference",
-            compare=config.compare,
-        )
 
     def _make_engine(self) -> Engine:
         config, setup = self.config, self.device_setup
@@ -506,7 +481,7 @@ class Session:
 
 
 def _comparison(entry: str, trace: EstimateHistory) -> Comparison:
-    spec, last = ComparisonSpec.of(entry), trace.last
+    spec, last = ComparisonSpec.parse(entry), trace.last
     return Comparison(
         entry,
         spec.loss,

@@ -69,8 +69,8 @@ class FakeSession:
     def set_monitor(self, monitor: str) -> None:
         self.calls.append(("set_monitor", monitor))
 
-    def freeze(self, frozen: bool) -> None:
-        self.calls.append(("freeze", frozen))
+    def set_frozen(self, frozen: bool) -> None:
+        self.calls.append(("set_frozen", frozen))
         self._frozen = frozen
 
     def reset_estimate(self, gain_db: float = 0.0) -> None:

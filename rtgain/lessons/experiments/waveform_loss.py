@@ -32,7 +32,7 @@ def measure(seed: int) -> ExperimentResult:
     traces = {degrees: descend(phase_shifted(degrees), PLAIN_WAVEFORM) for degrees in TURNS}
     gains = np.linspace(-1.0, 2.0, 151)
     losses = {degrees: losses_at(gains, phase_shifted(degrees), PLAIN_WAVEFORM) for degrees in TURNS}
-    end = {degrees: trace.end["gain"] for degrees, trace in traces.items()}
+    end = {degrees: trace.final["gain"] for degrees, trace in traces.items()}
     live_45_db = float(run_offline(1.0, **LESSON.steps[0].controls)[0].gain_est_db[-1])
     at_gain, at_zero = losses_at(np.array([GAIN, 0.0]), phase_shifted(90), PLAIN_WAVEFORM)
 
