@@ -24,7 +24,7 @@ def white(windows: int, seed: int = 1) -> np.ndarray:
 
 
 def pink(windows: int) -> np.ndarray:
-    return PinkSource(48000, seed=3).estimate_gain(windows * FRAMES)[0].reshape(windows, FRAMES).astype(np.float64)
+    return PinkSource(48000, seed=3).read(windows * FRAMES)[0].reshape(windows, FRAMES).astype(np.float64)
 
 
 def leveled(windows: np.ndarray) -> tuple[Tensor, Tensor]:
