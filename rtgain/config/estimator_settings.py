@@ -3,11 +3,14 @@
 import math
 import zlib
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rtgain.config.comparison_spec import ComparisonSpec
-from rtgain.config.session_config import SessionConfig
+from rtgain.config.names import DEFAULT_LOSS, DEFAULT_OPTIMIZER
 from rtgain.errors import InputError
+
+if TYPE_CHECKING:  # pydantic takes a tenth of a second that the estimator process does not need
+    from rtgain.config.session_config import SessionConfig
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,6 @@ With respect to log gain, the gradient of a normalized loss of power p lies betw
 MIN_REFERENCE_GAIN = 1e-6
 """Linear reference gain (−120 dB) that replaces smaller ones, as they occur where a gain passes through zero."""
 
-MAX_DELAY_S = 1.0
-"""Largest delay that the search covers, in seconds, in either direction."""
-
 WINDOW_FRAMES_MAX = 1 << 17
 """Longest analysis window (2 s at 48 kHz, 0.17 s at 768 kHz), and most frames in a batch of shorter ones.
 
@@ -65,8 +65,8 @@ class EstimatorSettings:
     sample_rate: int
     window_frames: int
     hop_frames: int
-    loss: str = "spectral"
-    optimizer: str = "Rprop"
+    loss: str = DEFAULT_LOSS
+    optimizer: str = DEFAULT_OPTIMIZER
     lr: float | None = None
     steps: int | None = None
     align: bool = True
@@ -75,13 +75,13 @@ class EstimatorSettings:
     compare: tuple[str, ...] = ()
 
     @classmethod
-    def from_config(cls, config: SessionConfig, sample_rate: int) -> Self:
+    def from_config(cls, config: "SessionConfig", sample_rate: int) -> Self:
         """Derive the settings from a session's options. Raises `InputError` for a window that is too long."""
         window_frames = config.window_frames(sample_rate)
         if window_frames > WINDOW_FRAMES_MAX:
             raise InputError(
-                f"--window-ms: {config.window_ms:g} ms at {sample_rate} Hz are {window_frames} frames, more than "
-                f"the estimator takes at once; use at most {math.floor(1000 * WINDOW_FRAMES_MAX / sample_rate)} ms"
+                f"--window-ms: {config.window_ms:g} ms at {sample_rate} Hz are {window_frames} frames, more than the "
+                f"estimator can process; use at most {math.floor(1000 * WINDOW_FRAMES_MAX / sample_rate)} ms"
             )
         return cls(
             sample_rate=sample_rate,
