@@ -56,7 +56,7 @@ def find_coarse_delay(dry: Path, target: Path, sample_rate: int, window_frames: 
         moment_s = _loud_moment_s(low_dry, low_target, round(coarse))
         cross = _cross_spectrum(dry, target, sample_rate, window_frames, offset_frames, moment_s)
         if cross.coherent_fraction > MIN_COHERENCE:
-            fine = cross.read()
+            fine = cross.estimate_delay()
             return CoarseDelay(offset_frames + (fine.delay_frames if fine.confident else 0.0), True)
     return CoarseDelay(0.0, False)
 

@@ -366,7 +366,7 @@ class Session:
     def set_frozen(self, frozen: bool) -> None:
         """Freeze the estimate, or continue estimating."""
         if self._runner is not None:
-            self._runner.freeze(frozen)
+            self._runner.set_frozen(frozen)
 
     # --- parts ----------------------------------------------------------------------------------
 

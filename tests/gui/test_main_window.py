@@ -165,7 +165,7 @@ def test_r_resets_and_f_freezes_the_estimate(qtbot: Any, open_window: OpenWindow
     window = open_window()
     for key in (Qt.Key.Key_R, Qt.Key.Key_F, Qt.Key.Key_F):
         press(qtbot, window, key)
-    assert sessions.last.calls == [("reset_estimate", 0.0), ("freeze", True), ("freeze", False)]
+    assert sessions.last.calls == [("reset_estimate", 0.0), ("set_frozen", True), ("set_frozen", False)]
 
 
 def test_a_frozen_estimate_is_not_called_tracking(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:

@@ -133,10 +133,10 @@ def test_frozen_estimate_stands_still_and_a_reset_one_forgets(fast: Callable[...
     with fast() as session:
         session.start()
         held_db = hold_s(session, 2)[-1].gain_est_db
-        session.freeze(True)
+        session.set_frozen(True)
         session.set_reference(gain_db=-3.0)
         assert {estimate.gain_est_db for estimate in hold_s(session, 2)} == {held_db}
-        session.freeze(False)
+        session.set_frozen(False)
         assert hold_s(session, 2)[-1].gain_est_db == pytest.approx(-3.0, abs=0.01)
         session.set_estimator(optimizer="SGD", lr=1e-6, steps=1)
         session.reset_estimate(gain_db=-40.0)
@@ -340,7 +340,7 @@ def test_sound_outlives_an_estimator_that_is_killed_and_one_that_hangs() -> None
         start_s, start_frame = time.monotonic(), session.frames
         os.kill(estimator_of(session), signal.SIGKILL)
         back = until_estimates(session, start_frame, 5)
-        assert session.pop_notices() == ["The estimator was ended from outside and was started again (1)."]
+        assert session.pop_notices() == ["The estimator process was killed and has been restarted (1)."]
         assert back.gain_est_db == pytest.approx(-12.0, abs=0.01)  # it went on from the last estimate
 
         os.kill(estimator_of(session), signal.SIGSTOP)
@@ -349,7 +349,7 @@ def test_sound_outlives_an_estimator_that_is_killed_and_one_that_hangs() -> None
             session.advance()
             notices = session.pop_notices()
             assert time.monotonic() < start_s + 30
-        assert notices == ["The estimator did not answer and was started again (2)."]
+        assert notices == ["The estimator process stopped responding and has been restarted (2)."]
         back = until_estimates(session, session.frames, 5)
         assert back.gain_est_db == pytest.approx(-12.0, abs=0.01)
 
@@ -368,8 +368,8 @@ def test_estimator_that_dies_every_time_is_given_up_and_the_sound_goes_on() -> N
                 session.advance()
             notices += said
         assert [notice.split(" (")[0] for notice in notices] == [
-            "The estimator was ended from outside and was started again",
-            "The estimator was ended from outside and was started again",
+            "The estimator process was killed and has been restarted",
+            "The estimator process was killed and has been restarted",
             "The estimator cannot run",
         ]
         start_frame = session.frames
