@@ -29,21 +29,25 @@ Record = Any
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def cache_directory() -> Path:
-    """Return the directory of the compiled code: one directory per state of the sources of all kernels.
+def source_digest(package: Path) -> str:
+    """Return a digest of all sources that compiled code depends on: `package` itself, its effects and its engine.
 
     On its own, numba compiles a function again only if the function's own file has changed. It would continue to
-    use old code of functions called from other files, and old record layouts.
+    use old code of functions called from other files, old constants, and old record layouts.
     """
-    package = Path(__file__).parent
     digest = hashlib.sha256()
-    for source in sorted(package.rglob("*.py")):
-        text = source.read_bytes()
-        if b"rtgain.audio.jit" in text or b"np.dtype(" in text or source.samefile(__file__):
-            digest.update(text)
+    for pattern in ("*.py", "effects/*.py", "engine/*.py"):
+        for source in sorted(package.glob(pattern)):
+            digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def cache_directory() -> Path:
+    """Return the directory of the compiled code: one directory per `source_digest`."""
+    package = Path(__file__).parent
     writable = os.access(package, os.W_OK)
     parent = package / "__pycache__" if writable else platformdirs.user_cache_path("rtgain")
-    return parent / f"numba-{digest.hexdigest()[:16]}"
+    return parent / f"numba-{source_digest(package)[:16]}"
 
 
 def enable_jit_cache() -> bool:

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from rtgain.cli.main import main
-from rtgain.system.shutdown_signals import SIGNALS
+from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS
 from tests.bad_files import make_bad_files, noise
 from tests.bad_inputs import BAD_INPUTS, BadInput, answer
 from tests.commands import ROOT, command, rtgain
@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def _signals_as_before() -> Iterator[None]:
     """`main` takes the signals of the process that it runs in, here the tests' own."""
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in SHUTDOWN_SIGNALS}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
@@ -163,7 +163,7 @@ def test_without_any_device_the_line_says_how_to_go_on(folder: Path) -> None:
 
 
 def test_without_portaudio_the_line_says_what_to_install(folder: Path, without_portaudio: None) -> None:
-    line = "PortAudio is not installed; get it with: sudo apt-get install libportaudio2 "
+    line = "PortAudio is not installed; install it with: sudo apt-get install libportaudio2 "
     assert refusal(folder, "--input", "mic", expected_code=3).startswith(line)
     ran = rtgain("devices")
     assert the_line(ran.returncode, ran.stdout, ran.stderr, expected_code=3).startswith(line)

@@ -18,7 +18,7 @@ from rtgain.audio.sources.file_source import FileSource
 from rtgain.cli.main import main, parse_session
 from rtgain.config.session_config import SessionConfig
 from rtgain.output.output_files import OutputPaths
-from rtgain.system.shutdown_signals import SIGNALS
+from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS
 from tests.commands import rows
 
 RATE = 48_000
@@ -44,7 +44,7 @@ Headless = Callable[..., Run]
 @pytest.fixture
 def headless(tmp_path: Path) -> Iterator[Headless]:
     """Runs ``rtgain run --headless WORDS``, in the tests' own process: loading torch takes longer than a session."""
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in SHUTDOWN_SIGNALS}
 
     def run(words: str, *paths: str | Path) -> Run:
         table, summary = tmp_path / "t.csv", tmp_path / "s.json"

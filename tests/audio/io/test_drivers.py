@@ -1,4 +1,4 @@
-"""Three clocks drive one engine: the same samples in, the same in its ring, at the speed that each promises."""
+"""Drivers of all three clocks: the same input gives the same ring content, each at its speed."""
 
 import json
 import os
@@ -46,16 +46,16 @@ def noise(count: int, channels: int = 1) -> np.ndarray:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """1.5 s of noise in a stereo file at the engine's rate."""
+    """A stereo file with 1.5 s of noise at the sample rate of the engine."""
     soundfile.write(tmp_path / "noise.wav", noise(72_000, 2), RATE, subtype="FLOAT")
     return tmp_path / "noise.wav"
 
 
-# --- the fast clock -------------------------------------------------------------------------------
+# --- offline clock --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("block", [1, 63, 480, 4096, 65_536])
-def test_fast_clock_passes_every_frame_whatever_the_block(file: Path, block: int) -> None:
+def test_offline_clock_processes_every_frame_for_any_block_size(file: Path, block: int) -> None:
     with Engine(RATE) as engine:
         engine.reference.set(gain_db=-12.0)
         driver = OfflineDriver(engine, FileSource(file), block)
@@ -74,7 +74,7 @@ def test_fast_clock_passes_every_frame_whatever_the_block(file: Path, block: int
         assert 0 < driver.load < 1
 
 
-def test_fast_clock_takes_the_target_from_the_second_channel(file: Path) -> None:
+def test_offline_clock_uses_the_second_channel_as_target(file: Path) -> None:
     with Engine(RATE, target="channel") as engine:
         assert OfflineDriver(engine, FileSource(file, channels=2)).advance(10**6) == 72_000
         np.testing.assert_array_equal(
@@ -82,7 +82,7 @@ def test_fast_clock_takes_the_target_from_the_second_channel(file: Path) -> None
         )
 
 
-def test_fast_clock_is_faster_than_time() -> None:
+def test_offline_clock_is_faster_than_real_time() -> None:
     with Engine(RATE) as engine:
         driver = OfflineDriver(engine, SineSource(RATE))
         start_s = time.perf_counter()
@@ -90,13 +90,13 @@ def test_fast_clock_is_faster_than_time() -> None:
         assert time.perf_counter() - start_s < 15
 
 
-def test_fast_clock_raises_where_the_file_is_damaged(tmp_path: Path) -> None:
+def test_offline_clock_raises_for_a_damaged_file(tmp_path: Path) -> None:
     with Engine(RATE) as engine, pytest.raises(InputError, match="cannot be read after 0:04"):
         OfflineDriver(engine, FileSource(damaged(tmp_path))).advance(10**6)
 
 
 def damaged(folder: Path) -> Path:
-    """Ten seconds of noise, of which the second half cannot be decoded."""
+    """Write ten seconds of noise whose second half cannot be decoded."""
     path = folder / "damaged.flac"
     soundfile.write(path, noise(480_000), RATE)
     content = bytearray(path.read_bytes())
@@ -105,30 +105,30 @@ def damaged(folder: Path) -> Path:
     return path
 
 
-# --- the real-time clock --------------------------------------------------------------------------
+# --- timer clock ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("block", [64, 512, 4096])
-def test_realtime_clock_keeps_the_rate_and_gives_the_fast_clocks_bits(file: Path, block: int) -> None:
-    with Engine(RATE) as engine, Engine(RATE) as fast:
-        for each in (engine, fast):
+def test_timer_clock_keeps_the_rate_and_gives_the_same_bits_as_the_offline_clock(file: Path, block: int) -> None:
+    with Engine(RATE) as engine, Engine(RATE) as offline:
+        for each in (engine, offline):
             each.reference.set(gain_db=-12.0, phase_deg=37.0)
-        OfflineDriver(fast, FileSource(file)).advance(72_000)
+        OfflineDriver(offline, FileSource(file)).advance(72_000)
         driver = TimerDriver(engine, FileSource(file), block)
         start_s = time.monotonic()
         driver.start()
         wait_until(lambda: frames(engine) >= 72_000)
-        took_s = time.monotonic() - start_s
+        duration_s = time.monotonic() - start_s
         driver.stop()
-        assert 72_000 / RATE - block / RATE - 0.01 < took_s < 72_000 / RATE + 0.5
+        assert 72_000 / RATE - block / RATE - 0.01 < duration_s < 72_000 / RATE + 0.5
         assert engine.memory.control["underrun_frames"] == 0
         assert engine.memory.control["end_frame"] == 72_000
-        np.testing.assert_array_equal(engine.memory.audio.read(0, 72_000), fast.memory.audio.read(0, 72_000))
+        np.testing.assert_array_equal(engine.memory.audio.read(0, 72_000), offline.memory.audio.read(0, 72_000))
         assert 0 < driver.load < 1
         assert driver.error is None
 
 
-def test_realtime_clock_stops_at_once_and_for_good() -> None:
+def test_timer_clock_stops_immediately_and_permanently() -> None:
     with Engine(RATE) as engine:
         driver = TimerDriver(engine, DemoSource(RATE), block=65_536)  # the next block is 1.4 s away
         driver.start()
@@ -142,16 +142,16 @@ def test_realtime_clock_stops_at_once_and_for_good() -> None:
         assert frames(engine) == stopped_at
 
 
-def test_realtime_clock_counts_a_late_block_and_catches_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timer_clock_counts_a_late_block_and_catches_up(monkeypatch: pytest.MonkeyPatch) -> None:
     with Engine(RATE) as engine:
         process = engine.process_source
         waits = iter([0.3])
 
-        def stumble(out: np.ndarray) -> None:
+        def delayed_process(out: np.ndarray) -> None:
             threading.Event().wait(next(waits, 0.0))
             process(out)
 
-        monkeypatch.setattr(engine, "process_source", stumble)
+        monkeypatch.setattr(engine, "process_source", delayed_process)
         driver = TimerDriver(engine, SineSource(RATE), block=480)
         start_s = time.monotonic()
         driver.start()
@@ -159,10 +159,10 @@ def test_realtime_clock_counts_a_late_block_and_catches_up(monkeypatch: pytest.M
         assert time.monotonic() - start_s < 1.25
         driver.stop()
         assert engine.memory.control["xruns"] >= 1
-        assert engine.memory.control["xruns"] <= 3  # one stumble, however many blocks were late by it
+        assert engine.memory.control["xruns"] <= 3  # one delay, for any number of late blocks
 
 
-def test_realtime_clock_ends_at_damage_and_says_why(tmp_path: Path) -> None:
+def test_timer_clock_ends_at_a_damaged_part_with_an_error(tmp_path: Path) -> None:
     with Engine(RATE) as engine:
         driver = TimerDriver(engine, FileSource(damaged(tmp_path)), block=4096)
         driver.start()
@@ -173,14 +173,14 @@ def test_realtime_clock_ends_at_damage_and_says_why(tmp_path: Path) -> None:
         assert 4 * RATE < engine.memory.control["end_frame"] < 5 * RATE
 
 
-# --- reading ahead --------------------------------------------------------------------------------
+# --- prefetch -------------------------------------------------------------------------------------
 
 
-def test_ring_is_filled_before_anything_plays_and_is_kept_so() -> None:
+def test_prefetch_fills_the_ring_before_the_start_and_keeps_it_filled() -> None:
     with Engine(RATE) as engine:
         prefetch = Prefetch(PinkSource(RATE, seed=4), engine)
         prefetch.start()
-        assert engine.source_space == engine.source_capacity // 8  # that part is kept for a seek
+        assert engine.source_space == engine.source_capacity // 8  # this part stays free for a seek
         out = np.empty((512, 2), np.float32)
         for _ in range(1000):  # ten seconds, as fast as the ring is filled
             wait_until(lambda: engine.source_space < engine.source_capacity - 512)
@@ -191,45 +191,45 @@ def test_ring_is_filled_before_anything_plays_and_is_kept_so() -> None:
         np.testing.assert_array_equal(newest, PinkSource(RATE, seed=4).read(512_000)[0, 412_000:])
 
 
-def test_slow_source_starves_but_loses_nothing() -> None:
-    class Hesitant(SineSource):
-        """A file on a network drive: after 1 s of sound, it waits until it is told to go on."""
+def test_slow_source_causes_underruns_but_loses_no_frames() -> None:
+    class SlowSource(SineSource):
+        """Simulates a network drive: after 1 s of audio, `read` waits for the event `proceed`."""
 
-        go_on = threading.Event()
-        given = 0
+        proceed = threading.Event()
+        frames_read = 0
 
         def read(self, frames: int) -> np.ndarray:
-            if self.given > RATE:
-                self.go_on.wait()
-            self.given += frames
+            if self.frames_read > RATE:
+                self.proceed.wait()
+            self.frames_read += frames
             return super().read(frames)
 
-    source = Hesitant(RATE)
-    source.go_on.set()  # for the filling before the start
+    source = SlowSource(RATE)
+    source.proceed.set()  # for the prefetch before the start
     with Engine(RATE) as engine:
         prefetch = Prefetch(source, engine)
         prefetch.start()
-        source.go_on.clear()
+        source.proceed.clear()
         out = np.empty((4096, 2), np.float32)
         while engine.memory.control["underrun_frames"] == 0:
             engine.process_source(out)
-        starved = int(engine.memory.control["underrun_frames"])
-        before = frames(engine) - starved
-        source.go_on.set()
+        underrun_frames = int(engine.memory.control["underrun_frames"])
+        before = frames(engine) - underrun_frames
+        source.proceed.set()
         wait_until(lambda: engine.source_space < engine.source_capacity - 4096)
         engine.process_source(out)
         prefetch.stop()
-        rows = engine.memory.audio.read(before - 1000, 1000 + starved + 4096)[DRY]
-        played = np.concatenate([rows[:1000], rows[1000 + starved :]])
-        np.testing.assert_array_equal(rows[1000 : 1000 + starved], 0)
+        rows = engine.memory.audio.read(before - 1000, 1000 + underrun_frames + 4096)[DRY]
+        played = np.concatenate([rows[:1000], rows[1000 + underrun_frames :]])
+        np.testing.assert_array_equal(rows[1000 : 1000 + underrun_frames], 0)
         np.testing.assert_array_equal(played, SineSource(RATE).read(before + 4096)[0, before - 1000 :])
 
 
-def test_a_seek_is_played_from_the_next_block_on_and_the_position_tells() -> None:
+def test_seek_takes_effect_at_the_next_block_and_changes_the_position() -> None:
     ramp = np.arange(10 * RATE, dtype=np.float32) / (10 * RATE)
 
     class Ramp(SineSource):
-        """Each frame tells its number."""
+        """The value of each frame is proportional to its number."""
 
         frame = 0
 
@@ -250,7 +250,7 @@ def test_a_seek_is_played_from_the_next_block_on_and_the_position_tells() -> Non
             prefetch.seek(frame)
             assert prefetch.position == frame
             wait_until(lambda: prefetch._seek_request_frame is None)
-            engine.process_source(out)  # the fade
+            engine.process_source(out)  # the crossfade
             engine.process_source(out)
             newest = engine.memory.audio.read(engine.memory.audio.frames_written - 512, 512)[DRY]
             np.testing.assert_array_equal(newest, ramp[frame + 512 : frame + 1024])
@@ -263,7 +263,7 @@ def test_a_seek_is_played_from_the_next_block_on_and_the_position_tells() -> Non
         assert engine.memory.control["end_frame"] == 512 + 2 * 1024 + RATE // 2
 
 
-def test_a_seek_after_all_was_read_brings_the_thread_back(file: Path) -> None:
+def test_seek_after_the_end_of_reading_resumes_the_thread(file: Path) -> None:
     with Engine(RATE) as engine:
         prefetch = Prefetch(FileSource(file), engine)
         prefetch.start()
@@ -276,7 +276,7 @@ def test_a_seek_after_all_was_read_brings_the_thread_back(file: Path) -> None:
         prefetch.stop()
 
 
-def test_reading_ahead_stops_at_once_when_the_ring_is_full() -> None:
+def test_prefetch_stops_immediately_if_the_ring_is_full() -> None:
     with Engine(RATE) as engine:
         prefetch = Prefetch(DemoSource(RATE), engine)
         prefetch.stop()  # before the start too
@@ -302,37 +302,37 @@ def engine_for(setup: DeviceSetup, target: str = "reference") -> Engine:
 
 
 def find(row: np.ndarray, samples: np.ndarray) -> int:
-    """Where in `row` the first of `samples` stands exactly."""
+    """Return the frame of `row` at which `samples` begin, bit for bit."""
     starts = np.flatnonzero(row == samples[0])
     return next(int(start) for start in starts if np.array_equal(row[start : start + 50], samples[:50]))
 
 
 @pytest.mark.parametrize("block", [0, 64, 1024])
-def test_microphone_comes_back_with_the_reference_gain(jack_client: JackTestClient, block: int) -> None:
-    """What rtgain plays is the gain times what went in, sample for sample after whole periods of delay."""
+def test_microphone_is_played_with_the_reference_gain(jack_client: JackTestClient, block: int) -> None:
+    """The output is gain · input, sample for sample, after a delay of whole periods."""
     setup = select_devices(mic=True, input_device="test-client", output_device="test-client")
     sound = noise(RATE)[:, 0]
     with engine_for(setup) as engine:
         engine.reference.set(gain_db=-12.0)
         driver = PortAudioDriver(engine, setup, block=block)
         driver.start()
-        heard = jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
+        recorded = jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
         assert not driver.lost
         assert 0 < driver.load < 1
         driver.stop()
         assert not driver.abandoned
-        assert engine.memory.control["xruns"] <= jack_client.xruns()  # a busy machine makes its server late, not rtgain
+        assert engine.memory.control["xruns"] <= jack_client.xruns()  # on a busy machine the server is late, not rtgain
         assert driver.description == "test-client (JACK Audio Connection Kit)"
-    delay = int(np.argmax(np.correlate(heard[:10_000], sound[:1000], "valid")))
+    delay = int(np.argmax(np.correlate(recorded[:10_000], sound[:1000], "valid")))
     assert delay % 64 == 0
     assert delay <= 8 * jack_client.period
     np.testing.assert_allclose(
-        heard[delay : delay + RATE], (sound * MINUS_12_DB)[: len(heard) - delay], rtol=1e-6, atol=1e-9
+        recorded[delay : delay + RATE], (sound * MINUS_12_DB)[: len(recorded) - delay], rtol=1e-6, atol=1e-9
     )
 
 
 @pytest.mark.parametrize("block", [0, 64])
-def test_a_late_server_is_one_xrun_however_many_blocks_its_period_has(
+def test_late_server_is_one_xrun_for_any_number_of_blocks_per_period(
     jack_server: JackServer, jack_client: JackTestClient, block: int
 ) -> None:
     setup = select_devices(mic=True, input_device="test-client", output_device="test-client")
@@ -342,7 +342,7 @@ def test_a_late_server_is_one_xrun_however_many_blocks_its_period_has(
         driver.start()
         wait_until(lambda: frames(engine) > RATE // 10)
         os.kill(jack_server.process.pid, signal.SIGSTOP)
-        threading.Event().wait(0.1)  # twenty of its periods
+        threading.Event().wait(0.1)  # twenty periods
         os.kill(jack_server.process.pid, signal.SIGCONT)
         wait_until(lambda: engine.memory.control["xruns"] > 0)
         caught_up = frames(engine) + RATE // 10
@@ -367,24 +367,24 @@ def test_two_inputs_are_dry_and_target(jack_server: JackServer) -> None:
             np.testing.assert_array_equal(rows[[DRY, TARGET], start : start + RATE], sound)
 
 
-def test_return_plays_the_source_and_hears_the_input(jack_client: JackTestClient, file: Path) -> None:
+def test_target_return_plays_the_source_and_records_the_input(jack_client: JackTestClient, file: Path) -> None:
     setup = select_devices(mic=False, target="return", input_device="test-client", output_device="test-client")
     sound = noise(RATE // 2)[:, 0]
     with engine_for(setup, "return") as engine:
         driver = PortAudioDriver(engine, setup, FileSource(file, loop=True))
         driver.start()
-        heard = jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
+        recorded = jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
         driver.stop()
         assert engine.memory.control["underrun_frames"] == 0
         rows = engine.memory.audio.read(0, frames(engine))
-    turns = np.tile(FileSource(file).read(72_000)[0], 10)[: rows.shape[1]]
-    np.testing.assert_array_equal(rows[DRY], turns)
+    passes = np.tile(FileSource(file).read(72_000)[0], 10)[: rows.shape[1]]
+    np.testing.assert_array_equal(rows[DRY], passes)
     start = find(rows[TARGET], sound)
     np.testing.assert_array_equal(rows[TARGET, start : start + len(sound)], sound)
-    assert np.array_equal(heard[20_000:20_050], turns[find(turns, heard[20_000:]) :][:50])  # dry is what is played
+    assert np.array_equal(recorded[20_000:20_050], passes[find(passes, recorded[20_000:]) :][:50])  # dry is played
 
 
-def test_file_is_played_on_an_output_alone(jack_server: JackServer, file: Path) -> None:
+def test_file_is_played_without_an_input(jack_server: JackServer, file: Path) -> None:
     setup = select_devices(mic=False, output_device="system", preferred_rate=RATE)
     with engine_for(setup) as engine:
         driver = PortAudioDriver(engine, setup, FileSource(file))
@@ -411,7 +411,7 @@ def test_microphone_runs_without_any_output(jack_server: JackServer) -> None:
         driver.stop()
 
 
-def test_device_is_opened_and_closed_again_and_again(jack_server: JackServer) -> None:
+def test_device_can_be_opened_and_closed_repeatedly(jack_server: JackServer) -> None:
     for _ in range(10):
         setup = select_devices(mic=True, input_device="system")
         with engine_for(setup) as engine:
@@ -436,7 +436,7 @@ def test_device_that_cannot_be_opened_is_named_with_its_rate(jack_server: JackSe
         assert not driver.lost
 
 
-def test_device_that_went_before_it_was_opened_is_named(jack_server: JackServer) -> None:
+def test_device_that_disappeared_before_opening_is_named(jack_server: JackServer) -> None:
     ghost = DeviceInfo(0, "USB Audio", "ALSA", 2, 2, 48_000.0, 0.01)
     setup = DeviceSetup(ghost, ghost, in_channels=1, out_channels=2, sample_rate=RATE)
     with (
@@ -446,8 +446,8 @@ def test_device_that_went_before_it_was_opened_is_named(jack_server: JackServer)
         PortAudioDriver(engine, setup).start()
 
 
-def test_device_that_dies_is_noticed_and_lets_the_program_end(own_jack_server: JackServer) -> None:
-    """In a process of its own: PortAudio never lets go of a JACK server that was killed."""
+def test_lost_device_is_detected_and_the_program_exits(own_jack_server: JackServer) -> None:
+    """In its own process, because PortAudio cannot disconnect from a killed JACK server."""
     program = (
         "import json, sys, threading, time\n"
         "from rtgain.audio.sources.demo import DemoSource\n"
@@ -484,15 +484,15 @@ def test_device_that_dies_is_noticed_and_lets_the_program_end(own_jack_server: J
         own_jack_server.kill()
         print(file=process.stdin, flush=True)
         assert json.loads(process.stdout.readline()) < 2
-        took_s, abandoned = json.loads(process.stdout.readline())
-        assert took_s < 5
+        duration_s, abandoned = json.loads(process.stdout.readline())
+        assert duration_s < 5
         assert not abandoned
         assert process.wait(10) == 0
         assert process.stderr.read() == ""
 
 
-def test_device_that_nobody_asked_about_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of the program was stopped, and the device has not had its turn yet when it is asked about again."""
+def test_suspension_of_the_program_is_not_a_lost_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a suspension of the whole program, `lost` is read before the device has processed a block."""
     now_s = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now_s)
     with Engine(RATE) as engine:
@@ -504,14 +504,14 @@ def test_device_that_nobody_asked_about_is_not_lost(monkeypatch: pytest.MonkeyPa
         assert lost == [False, False, False, False, False, True]
 
 
-def test_device_that_died_and_is_back_plays_again_in_the_same_process(own_jack_server: JackServer) -> None:
-    """More than once, and in a process of its own, which keeps each PortAudio that died."""
+def test_lost_device_that_returns_is_used_again_by_the_same_process(own_jack_server: JackServer) -> None:
+    """More than once, in its own process, because each reload leaves the old PortAudio in memory."""
     program = (
         "import sys, time\n"
         "from rtgain.audio.io.devices import select_devices\n"
         "from rtgain.audio.io.portaudio_driver import PortAudioDriver\n"
         "from rtgain.audio.engine.engine import Engine\n"
-        "for life in range(3):\n"
+        "for run in range(3):\n"
         "    setup = select_devices(mic=True)\n"
         "    engine = Engine(setup.sample_rate, in_channels=1, out_channels=setup.out_channels)\n"
         "    driver = PortAudioDriver(engine, setup)\n"
@@ -519,11 +519,11 @@ def test_device_that_died_and_is_back_plays_again_in_the_same_process(own_jack_s
         "    while engine.memory.control['frames'] < 24_000: time.sleep(0.01)\n"
         "    print(setup, flush=True)\n"
         "    sys.stdin.readline()\n"
-        "    if life < 2:\n"
+        "    if run < 2:\n"
         "        while not driver.lost: time.sleep(0.01)\n"
         "    driver.stop()\n"
         "    engine.close()\n"
-        "    if life < 2:\n"
+        "    if run < 2:\n"
         "        print('closed', flush=True)\n"
         "        sys.stdin.readline()\n"
     )
