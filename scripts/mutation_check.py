@@ -97,9 +97,9 @@ PROTECTIONS = (
     ),
     Protection(
         "a device at the wrong speed is named",
-        "rtgain/metering/rates.py",
-        "SPEED_TOLERANCE = 0.02",
-        "SPEED_TOLERANCE = 0.2",
+        "rtgain/records/snapshot.py",
+        "CLOCK_RATE_TOLERANCE = 0.02",
+        "CLOCK_RATE_TOLERANCE = 0.2",
         CLOCKS + "test_a_device_at_nine_tenths_of_its_rate_is_said_to_be_slow",
     ),
     Protection(
