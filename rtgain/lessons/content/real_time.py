@@ -71,7 +71,7 @@ LESSON = Lesson(
         Step(
             title="An xrun",
             text=(
-                "When a block is not ready in time, the device plays something else: an xrun. Press “Make an xrun” "
+                "When a block is not ready in time, the device plays something else: an xrun. Press “Simulate an xrun” "
                 "to hear one. It is a safe one: {gap_ms:.0f} ms of silence, put in and counted. Nothing is really "
                 "late."
             ),
