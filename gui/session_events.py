@@ -76,7 +76,7 @@ class SessionEvents(QObject):
             self.device_list.refresh()
 
     def _handle_fallback(self, reason: str) -> None:
-        log.warning("%s", reason)
+        log.warning("Running without a device: %s", reason)
         self._session_actions.request_monitor_confirmation()
         self._session_actions.apply_monitor()
         text = f"{problem_only(reason)} {NO_DEVICE_TEXT}"

@@ -3,8 +3,7 @@
 import math
 import time
 
-CLOCK_RATE_TOLERANCE = 0.02
-"""Relative deviation from the nominal sample rate above which a clock is faulty. Quartz clocks deviate by 0.0001."""
+from rtgain.records.snapshot import CLOCK_RATE_TOLERANCE
 
 SUSPENDED_S = 1.0
 """Time without an update after which the whole program was suspended: Ctrl-Z, a debugger, a virtual machine."""
