@@ -16,7 +16,9 @@ from rtgain.config.names import CHANNEL_OPTIONS, Monitor, Target
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
 
-FEEDBACK_TEXT = "The microphone is muted to avoid acoustic feedback. Put on headphones or turn the volume down before you enable it."
+FEEDBACK_TEXT = (
+    "The microphone is muted to avoid acoustic feedback. Put on headphones or turn the volume down, then enable it."
+)
 
 Callback = Callable[[], object]
 

@@ -1,4 +1,4 @@
-"""Opens the window, starts the session once it is painted, and leaves in the one order that never crashes."""
+"""Application: opens the main window, starts the session after the first paint, and shuts down in a safe order."""
 
 import os
 import signal
@@ -23,11 +23,11 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(config: SessionConfig, session_factory: SessionFactory = create_session) -> int:
-    """Show the window on `config` until it is closed; the exit code: 0, or 128 + n when signal n ended it.
+    """Show the main window with `config` until it is closed.
 
-    Raises `InputError` where there is no display.
+    The window is painted before the session starts in another thread: its imports take seconds.
 
-    The window is painted before the session is started, on a thread of its own: its imports take seconds.
+    Returns 0, or 128 + n if signal n ended the program. Raises `InputError` without a display.
     """
     _require_display()
     app = QApplication.instance() or QApplication(sys.argv[:1])
@@ -50,7 +50,7 @@ def run(config: SessionConfig, session_factory: SessionFactory = create_session)
     window.theme_chosen.connect(show_theme)
     window.closed.connect(lambda: save_settings(window.settings))
     window.painted.connect(window.start)
-    with _SignalsClose(window) as signals:
+    with _CloseOnSignal(window) as signals:
         window.show()
         window.activateWindow()
         app.exec()
@@ -60,22 +60,22 @@ def run(config: SessionConfig, session_factory: SessionFactory = create_session)
 
 
 def _require_display() -> None:
-    """Qt would end the process with a core dump."""
+    """Raise `InputError` without a display; Qt would abort with a core dump."""
     if sys.platform == "linux" and not any(os.environ.get(name) for name in DISPLAY_VARIABLES):
-        raise InputError("there is no display to open a window on; use --headless")
+        raise InputError("no display found; use --headless")
 
 
-class _SignalsClose:
-    """While it lasts, Ctrl-C and SIGTERM close the window in good order.
+class _CloseOnSignal:
+    """Context in which SIGINT and SIGTERM close the window in the normal order.
 
-    Python runs signal handlers between bytecodes of its main thread; the window's timer sees to that.
+    Python runs signal handlers between bytecodes of its main thread; the window's timer executes some regularly.
     """
 
     def __init__(self, window: MainWindow) -> None:
         self.received: int | None = None
         self._window = window
 
-    def __enter__(self) -> "_SignalsClose":
+    def __enter__(self) -> "_CloseOnSignal":
         self._before = [signal.signal(number, self._close) for number in STOP_SIGNALS]
         return self
 
@@ -85,11 +85,11 @@ class _SignalsClose:
 
     def _close(self, number: int, _: FrameType | None) -> None:
         self.received = number
-        QTimer.singleShot(0, self._window.close)  # within the event loop, which this may come before
+        QTimer.singleShot(0, self._window.close)  # inside the event loop, which may not have started
 
 
 def _delete(window: MainWindow) -> None:
-    """Take the window and its scenes apart now: at the interpreter's end, their order is left to chance."""
+    """Delete the window and its scenes now: at the exit of the interpreter, their order is arbitrary."""
     window.close()
     window.deleteLater()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)

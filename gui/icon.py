@@ -1,4 +1,4 @@
-"""The icon: two levels, a small one and a large one, and the line that brings them together."""
+"""Application icon: level bars, and a gain curve between two levels."""
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
@@ -6,10 +6,11 @@ from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from rtgain.output.curve_styles import CLOSED_FORM, DARK_BACKGROUND, ESTIMATE
 
 SIZES = (16, 24, 32, 48, 64, 128, 256)
+"""Sizes in pixels that desktops use."""
 
 
 def icon() -> QIcon:
-    """The application's icon in all sizes that desktops ask for."""
+    """Draw the icon in all `SIZES`."""
     result = QIcon()
     for size in SIZES:
         result.addPixmap(_picture(size))

@@ -1,4 +1,4 @@
-"""The log file, in the place where the system keeps such things."""
+"""Log file in the user's log folder."""
 
 import logging
 from logging.handlers import RotatingFileHandler
@@ -6,14 +6,15 @@ from pathlib import Path
 
 import platformdirs
 
-LONGEST_BYTES = 500_000
+MAX_BYTES = 500_000
+"""Size at which the log is rotated; one older file is retained."""
 
 
 def open_log() -> Path | None:
-    """Write what happens to a file from now on; its path, or None where it cannot be written: sound matters more."""
+    """Start the log, and return its path; None if the folder is not writable, which does not prevent a session."""
     try:
         folder = platformdirs.user_log_path("rtgain", appauthor=False, ensure_exists=True)
-        handler = RotatingFileHandler(folder / "rtgain.log", maxBytes=LONGEST_BYTES, backupCount=1, encoding="utf-8")
+        handler = RotatingFileHandler(folder / "rtgain.log", maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8")
     except OSError:
         return None
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
@@ -25,7 +26,7 @@ def open_log() -> Path | None:
 
 
 def close_log() -> None:
-    """Write to no file any more."""
+    """End the log."""
     for name in ("gui", "rtgain"):
         logger = logging.getLogger(name)
         for handler in list(logger.handlers):

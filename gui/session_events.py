@@ -62,7 +62,7 @@ class SessionEvents(QObject):
         if has_ended(snapshot):
             self._controller.stop()
             start = self._session_actions.start
-            if snapshot.is_finished:
+            if snapshot.ended:
                 self._notices.show_notice("end", "Playback finished.", "Play again", start, is_warning=False)
             elif self._notices.notice("session") is None:
                 self._notices.show_notice("end", "The session stopped unexpectedly.", "Start again", start)
@@ -76,7 +76,7 @@ class SessionEvents(QObject):
             self.device_list.refresh()
 
     def _handle_fallback(self, reason: str) -> None:
-        log.warning("%s", reason)
+        log.warning("Running without a device: %s", reason)
         self._session_actions.request_monitor_confirmation()
         self._session_actions.apply_monitor()
         text = f"{problem_only(reason)} {NO_DEVICE_TEXT}"
@@ -91,9 +91,7 @@ class SessionEvents(QObject):
         names = " and ".join(dict.fromkeys(devices))
         text = f"{names} disconnected (device unplugged or audio server stopped). Waiting for it to return…"
         log.warning("%s", text)
-        self._notices.show_notice(
-            "device", text, f"Use {SYSTEM_DEFAULT}", self._session_actions.choose_system_devices
-        )
+        self._notices.show_notice("device", text, f"Use {SYSTEM_DEFAULT}", self._session_actions.choose_system_devices)
 
     def _handle_devices(self, devices: list[Device]) -> None:
         self.devices_listed.emit(devices)
@@ -104,4 +102,4 @@ class SessionEvents(QObject):
 
 def has_ended(snapshot: "Snapshot") -> bool:
     """True if the source has ended or the session has stopped."""
-    return snapshot.is_finished or not snapshot.running
+    return snapshot.ended or not snapshot.running

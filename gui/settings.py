@@ -1,4 +1,4 @@
-"""What the window remembers from run to run, in a versioned file where the system keeps such things."""
+"""Settings that the GUI saves between runs, in a versioned file in the user's configuration folder, and presets."""
 
 import json
 import logging
@@ -16,17 +16,19 @@ from rtgain.system.atomic_write import write_atomic
 
 ThemeChoice = Literal["system", "light", "dark"]
 
-VERSION = 1
+VERSION = 2
+"""Version of the file. Files of older versions are ignored: names of options and lessons have changed."""
+
 RECENT_FILES = 8
 
 NOT_PERSISTED = {"clock", "block", "sample_rate", "duration", "automation", "seed"}
-"""Options that are about one run, not about how somebody works."""
+"""Options that apply to one run only."""
 
 log = logging.getLogger(__name__)
 
 
 class Settings(BaseModel):
-    """Window, theme, files, the session and the lesson's step as they were left; `step` counts from 0."""
+    """Window geometry, theme, recent files, session options and lesson step (from 0) of the last run."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -39,33 +41,33 @@ class Settings(BaseModel):
     step: int = 0
 
     def with_recent(self, path: str) -> Self:
-        """`path` first among the recent files."""
+        """Return the settings with `path` first among the recent files."""
         others = [other for other in self.recent_files if other != path]
         return self.model_copy(update={"recent_files": (path, *others)[:RECENT_FILES]})
 
     def with_session(self, config: SessionConfig) -> Self:
-        """The options of `config` that are worth remembering."""
+        """Return the settings with the options of `config`, except `NOT_PERSISTED`."""
         return self.model_copy(
             update={"session": config.model_dump(mode="json", exclude_defaults=True, exclude=NOT_PERSISTED)}
         )
 
-    def session_for(self, asked: SessionConfig) -> SessionConfig:
-        """The session as it was left, with what is `asked` for by name in its place.
+    def session_for(self, requested: SessionConfig) -> SessionConfig:
+        """Return the saved session, overridden by the options that are explicitly set in `requested`.
 
-        A file that has gone since, and options that this version does not know, are left out.
+        A file that does not exist any more becomes the demo; unknown options are ignored.
         """
-        left = {name: value for name, value in self.session.items() if name in SessionConfig.model_fields}
-        source = left.get("input", "demo")
-        given = asked.model_dump(include=asked.model_fields_set)
+        saved = {name: value for name, value in self.session.items() if name in SessionConfig.model_fields}
+        source = saved.get("input", "demo")
+        given = requested.model_dump(include=requested.model_fields_set)
         if given.keys() & {"input", "input_device", "output_device", "target"}:
-            left = _without_channels(left)
+            saved = _without_channels(saved)
         try:
-            config = SessionConfig(**(left | given))
+            config = SessionConfig(**(saved | given))
         except ValidationError:
-            return asked
+            return requested
         if "input" not in given and config.is_file and not Path(source).is_file():
-            log.info("%s has gone; the demo plays instead", source)
-            return SessionConfig(**(_without_channels(left) | {"input": "demo", "target": "reference"} | given))
+            log.info("%s does not exist any more; the demo plays instead", source)
+            return SessionConfig(**(_without_channels(saved) | {"input": "demo", "target": "reference"} | given))
         return config
 
 
@@ -74,50 +76,53 @@ def _without_channels(session: dict[str, Any]) -> dict[str, Any]:
 
 
 def folder() -> Path:
-    """Where settings and presets are."""
+    """Return the folder of settings and presets."""
     return platformdirs.user_config_path("rtgain", appauthor=False)
 
 
 def load_settings() -> Settings:
-    """The settings as they were left; the defaults where there are none or they cannot be read, which is logged."""
+    """Read the settings; the defaults if there are none, or, with a line in the log, if they cannot be used."""
     path = folder() / "settings.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["version"] > VERSION:
-            log.warning("%s is of a newer rtgain; it is left as it is", path)
+            log.warning("%s was written by a newer rtgain; it is not changed", path)
             return Settings(version=content["version"])
+        if content["version"] < VERSION:
+            log.warning("%s was written by an older rtgain; using the defaults", path)
+            return Settings()
         return Settings(**content)
     except FileNotFoundError:
         return Settings()
     except (OSError, ValueError, KeyError, TypeError) as error:
-        log.warning("%s cannot be read (%s); beginning with the defaults", path, error)
+        log.warning("%s cannot be read (%s); using the defaults", path, error)
         return Settings()
 
 
 def save_settings(settings: Settings) -> None:
-    """Remember `settings`; a file of a newer rtgain is left as it is, and a place that cannot be written is logged."""
+    """Write `settings`, unless the file is of a newer rtgain; an error is logged."""
     if settings.version > VERSION:
         return
     try:
         folder().mkdir(parents=True, exist_ok=True)
         write_atomic(folder() / "settings.json", settings.model_dump_json(indent=2).encode())
     except (OSError, InputError) as error:
-        log.warning("the settings are not remembered: %s", error)
+        log.warning("the settings were not saved: %s", error)
 
 
 def presets() -> dict[str, Path]:
-    """The presets that were saved, by name."""
+    """Return the files of all saved presets, by name."""
     return {path.stem: path for path in sorted((folder() / "presets").glob("*.json"))}
 
 
 def save_preset(name: str, config: SessionConfig) -> Path:
-    """Keep `config` as the preset `name`. Raises `InputError` where that cannot be a file's name or be written."""
+    """Save `config` as the preset `name`. Raises `InputError` if `name` is not a file name or cannot be written."""
     path = folder() / "presets" / f"{name.strip()}.json"
     if not name.strip() or path.parent != folder() / "presets" or name.startswith("."):
-        raise InputError(f"{name!r} cannot be the name of a preset; use letters, digits and spaces")
+        raise InputError(f"{name!r} is not a valid preset name; use letters, digits and spaces")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path.parent}: cannot be made ({error.strerror})") from None
+        raise InputError(f"{path.parent}: cannot be created ({error.strerror})") from None
     write_atomic(path, preset_text(config).encode())
     return path

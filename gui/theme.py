@@ -1,4 +1,4 @@
-"""Light and dark, following the system: colors, palette, style sheet. One accent, the estimate's color."""
+"""Light and dark theme: colors, palette and style sheet. The accent is the color of the estimate."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ from rtgain.output.curve_styles import DARK_BACKGROUND, ESTIMATE, LIGHT_BACKGROU
 
 @dataclass(frozen=True)
 class Theme:
-    """The window's colors, each ``#rrggbb``."""
+    """Colors of the GUI, each ``#rrggbb``."""
 
     dark: bool
     window: str
@@ -56,20 +56,20 @@ DARK = Theme(
 
 
 def chosen_theme(choice: Literal["system", "light", "dark"]) -> Theme:
-    """The theme of that name, or the one that the system asks for; light where it says nothing."""
+    """Return the theme `choice`; for "system" that of the operating system, or light if it has none."""
     if choice == "system":
         choice = "dark" if QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark else "light"
     return DARK if choice == "dark" else LIGHT
 
 
 def apply_theme(app: QApplication, theme: Theme) -> None:
-    """Give the whole application the palette and the style sheet of `theme`."""
+    """Set palette and style sheet of the application."""
     app.setPalette(palette(theme))
     app.setStyleSheet(style_sheet(theme))
 
 
 def palette(theme: Theme) -> QPalette:
-    """The palette that Qt's own Fusion style draws sliders, menus and boxes with."""
+    """Return the palette with which Qt's Fusion style draws sliders, menus and boxes."""
     colors = {
         QPalette.ColorRole.Window: theme.window,
         QPalette.ColorRole.WindowText: theme.text,
@@ -94,10 +94,10 @@ def palette(theme: Theme) -> QPalette:
 
 
 def style_sheet(theme: Theme) -> str:
-    """What Fusion does not draw: cards, the bars, the segmented and the primary button.
+    """Return the style sheet for widgets that Fusion does not draw: cards, bars, segmented and primary buttons.
 
-    Widgets ask for a look by their dynamic property ``look``; sizes of text are set on the fonts, so that
-    what is measured for a fixed width is what is drawn.
+    The dynamic property ``look`` of a widget selects its rules. Text sizes are set on the fonts instead, so that
+    fixed widths can be computed from the fonts.
     """
     return f"""
         *[look="card"] {{ background: {theme.card}; border: 1px solid {theme.line}; border-radius: 8px; }}
@@ -130,10 +130,10 @@ def style_sheet(theme: Theme) -> str:
         }}
         QPushButton[look="segment"] {{ border-radius: 0; margin-left: -1px; padding: 5px 11px; }}
         QPushButton[look="segment"]:focus {{ padding: 4px 10px; }}
-        QPushButton[look="segment"][place="first"] {{
+        QPushButton[look="segment"][position="first"] {{
             margin-left: 0; border-top-left-radius: 5px; border-bottom-left-radius: 5px;
         }}
-        QPushButton[look="segment"][place="last"] {{
+        QPushButton[look="segment"][position="last"] {{
             border-top-right-radius: 5px; border-bottom-right-radius: 5px;
         }}
         QToolButton {{ border: none; border-radius: 4px; padding: 0px 5px; color: {theme.muted}; font-weight: bold; }}
@@ -157,14 +157,14 @@ def style_sheet(theme: Theme) -> str:
         *[look="notice"] QPushButton[look="plain"]:hover, *[look="notice"] QPushButton[look="plain"]:focus {{
             border-color: {theme.warning};
         }}
-        QDoubleSpinBox, Menu {{
+        QDoubleSpinBox, ComboBox {{
             background: {theme.control}; color: {theme.text};
             border: 1px solid {theme.line}; border-radius: 5px; padding: 4px 8px;
         }}
-        QDoubleSpinBox:hover, Menu:hover {{ border-color: {theme.muted}; }}
-        QDoubleSpinBox:focus, Menu:focus {{ border: 2px solid {theme.accent}; padding: 3px 7px; }}
+        QDoubleSpinBox:hover, ComboBox:hover {{ border-color: {theme.muted}; }}
+        QDoubleSpinBox:focus, ComboBox:focus {{ border: 2px solid {theme.accent}; padding: 3px 7px; }}
         QDoubleSpinBox:disabled {{ color: {theme.muted}; background: {theme.card}; }}
-        Menu::drop-down {{ border: none; width: 22px; }}
+        ComboBox::drop-down {{ border: none; width: 22px; }}
         QComboBox {{ combobox-popup: 0; }}
         QComboBox QAbstractItemView {{
             background: {theme.control}; color: {theme.text}; border: 1px solid {theme.line}; padding: 3px;
@@ -196,7 +196,7 @@ def style_sheet(theme: Theme) -> str:
 
 
 def tabular(font: QFont, *, points: float | None = None, bold: bool = False) -> QFont:
-    """`font` with digits of one width, so that a number that changes does not move what stands beside it."""
+    """Return `font` with digits of equal width, so that a changing number does not move its neighbors."""
     result = QFont(font)
     result.setFeature(QFont.Tag("tnum"), 1)
     if points is not None:
@@ -206,12 +206,12 @@ def tabular(font: QFont, *, points: float | None = None, bold: bool = False) -> 
 
 
 def text_width(font: QFont, text: str) -> int:
-    """The width in logical pixels that `text` needs."""
+    """Return the width of `text` in logical pixels."""
     return QFontMetrics(font).horizontalAdvance(text) + 2
 
 
 def set_look(widget: QWidget, look: str) -> None:
-    """Give `widget` another look of the style sheet, if it has not got it already."""
+    """Set the ``look`` of `widget`, if it differs."""
     if widget.property("look") != look:
         widget.setProperty("look", look)
         widget.style().unpolish(widget)

@@ -1,4 +1,4 @@
-"""The About box, with versions to paste into a bug report, and where the log is."""
+"""About dialog: versions for a bug report, and the path of the log."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -26,7 +26,7 @@ PACKAGES = (
 
 
 def versions(log_file: Path | None) -> str:
-    """What a bug report should begin with, a line each; nothing is imported for it."""
+    """Return the versions for a bug report, one per line, without importing the packages."""
     lines = [f"rtgain {__version__}", f"Python {platform.python_version()}", platform.platform()]
     for package in PACKAGES:
         try:
@@ -39,7 +39,7 @@ def versions(log_file: Path | None) -> str:
 
 
 class AboutBox(QDialog):
-    """Says what this is, and lets the versions be copied."""
+    """Dialog with the program's purpose and its versions, which can be copied."""
 
     def __init__(self, parent: QWidget, log_file: Path | None) -> None:
         super().__init__(parent)
@@ -51,12 +51,12 @@ class AboutBox(QDialog):
         head.setSpacing(14)
         head.addWidget(picture)
         head.addWidget(title, 1)
-        purpose = QLabel("Finds the gain between two signals by gradient descent, while they play.")
+        purpose = QLabel("Estimates the gain between two signals by gradient descent, in real time.")
         self.text = QPlainTextEdit(versions(log_file))
         self.text.setReadOnly(True)
-        self.text.setAccessibleName("Versions, for a bug report")
+        self.text.setAccessibleName("Versions for a bug report")
         self.text.setMinimumSize(460, 210)
-        copy = QPushButton("Copy for a bug report")
+        copy = QPushButton("Copy versions")
         copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.text.toPlainText()))
         close = QPushButton("Close")
         close.clicked.connect(self.close)

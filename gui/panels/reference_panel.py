@@ -41,9 +41,7 @@ class ReferencePanel(QFrame):
         self._disabled_reason.setProperty("look", "muted")
         self._disabled_reason.setWordWrap(True)
 
-        self.target = labelled_combo_box(
-            "Origin of the target", [(label, name) for name, label in TARGETS.items()]
-        )
+        self.target = labelled_combo_box("Origin of the target", [(label, name) for name, label in TARGETS.items()])
         title = QLabel("Target")
         title.setFont(tabular(title.font(), bold=True))
         title.setFixedWidth(LABEL_WIDTH)

@@ -1,6 +1,5 @@
 """Status strip at the bottom: format, xruns, load, estimator, clock, losses; faults are bold."""
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,7 +7,6 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel
 
 from gui.theme import set_look, tabular, text_width
 from rtgain import number_format
-from rtgain.metering.rates import SPEED_TOLERANCE
 
 if TYPE_CHECKING:
     from rtgain.records.snapshot import Snapshot
@@ -27,9 +25,9 @@ class StatusItem:
 
 def status_items(snapshot: "Snapshot") -> dict[str, StatusItem]:
     """Return the entries for `snapshot`, by the names of `WIDEST_TEXT`."""
-    speed = snapshot.frames_per_second / snapshot.sample_rate
-    wrong_speed = math.isfinite(speed) and abs(speed - 1) > SPEED_TOLERANCE and snapshot.running
     clock = "device" if snapshot.clock == "device" else "clock"
+    clock_rate = number_format.format_percent(snapshot.clock_rate_ratio, 0)
+    deviation = "slow" if snapshot.clock_rate_ratio < 1 else "fast"
     age = number_format.format_duration(snapshot.estimate_age_s)
     block_s = snapshot.block / snapshot.sample_rate
     rate = number_format.format_sample_rate(snapshot.sample_rate)
@@ -39,17 +37,13 @@ def status_items(snapshot: "Snapshot") -> dict[str, StatusItem]:
         "xruns": StatusItem(f"xruns {snapshot.xruns}", snapshot.xruns > 0),
         "load": StatusItem(f"DSP load {number_format.format_percent(snapshot.load, 1)}", snapshot.load > LOAD_LIMIT),
         "estimator": StatusItem(f"estimator {estimates}/s, {age} old", snapshot.estimate_is_stale),
-        "speed": StatusItem(
-            f"{clock} at {number_format.format_percent(speed, 0)}{_slow_or_fast(speed) if wrong_speed else ''}",
-            wrong_speed,
+        "clock_rate": StatusItem(
+            f"{clock} at {clock_rate}{f', {deviation}' if snapshot.clock_rate_is_wrong else ''}",
+            snapshot.clock_rate_is_wrong,
         ),
         "dropped": StatusItem(f"dropped {snapshot.dropped_frames} frames", snapshot.dropped_frames > 0),
         "restarts": StatusItem(f"restarts {snapshot.estimator_restarts}", snapshot.estimator_restarts > 0),
     }
-
-
-def _slow_or_fast(speed: float) -> str:
-    return ", slow" if speed < 1 else ", fast"
 
 
 WIDEST_TEXT = {
@@ -57,7 +51,7 @@ WIDEST_TEXT = {
     "xruns": "xruns 88",
     "load": "DSP load 8.8 %",
     "estimator": "estimator 88/s, 888 ms old",
-    "speed": "device at 88 %, slow",
+    "clock_rate": "device at 88 %, slow",
     "dropped": "dropped 888 frames",
     "restarts": "restarts 8",
 }
@@ -68,7 +62,7 @@ TOOLTIPS = {
     "xruns": "Blocks that were late; each is an audible gap in the output",
     "load": "Processing time as a share of the block duration",
     "estimator": "Estimates per second, and age of the newest",
-    "speed": "Measured sample rate relative to the nominal rate",
+    "clock_rate": "Measured sample rate relative to the nominal rate",
     "dropped": "Frames that did not reach the estimator: underruns and overruns",
     "restarts": "Restarts of the estimator process after a crash",
 }

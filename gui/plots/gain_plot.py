@@ -1,4 +1,4 @@
-"""Gain over time in dB: reference, estimate with its spread, closed forms and rivals, over the last 20 seconds."""
+"""Plot of the gain in dB over the last 20 seconds: reference, estimate, closed forms and comparisons."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -22,30 +22,31 @@ if TYPE_CHECKING:
     from rtgain.records.snapshot import Comparison
 
 SHOWN_S = 20
+"""Length of the time axis in seconds."""
+
 FIRST_RANGE = AxisRange(-25.0, 5.0, 5.0)
 
 ESTIMATED = {"gain_est_db": ESTIMATE, "least_squares_db": LEAST_SQUARES, "gain_opt_db": CLOSED_FORM}
-"""What is drawn under the reference, from the lowest up: dots and dashes over the solid line, so all show where
-they agree."""
+"""Curves below the reference, lowest first: dots and dashes lie over the solid line, so that all stay visible."""
 
-COMPARISONS = (COMPARISON_1, COMPARISON_2)
+COMPARISON_STYLES = (COMPARISON_1, COMPARISON_2)
 
 Trace = NDArray[np.float64]
 
 
 def time_axis() -> Axis:
-    """From 20 seconds ago until now."""
+    """Return the time axis, from 20 seconds ago until now."""
     ticks = [(float(ago_s), f"{format_number(ago_s, 0)} s" if ago_s else "now") for ago_s in range(-SHOWN_S, 1, 5)]
     return Axis(-SHOWN_S, 0, ticks)
 
 
 def band_outline(time_s: Trace, low: Trace, high: Trace) -> tuple[Trace, Trace]:
-    """The outline of the area between two curves, as one closed shape for each stretch without a gap.
+    """Return the outline of the area between two curves, as one closed shape per section without a gap.
 
-    Takes arrays of shape (points,), NaN where unknown. Returns x and y in which a NaN parts the shapes.
+    Takes arrays of shape (points,), NaN where unknown. Returns x and y in which NaN separates the shapes.
     """
-    known = np.isfinite(low) & np.isfinite(high)
-    edges = np.flatnonzero(np.diff(known, prepend=False, append=False))
+    finite = np.isfinite(low) & np.isfinite(high)
+    edges = np.flatnonzero(np.diff(finite, prepend=False, append=False))
     x: list[Trace] = []
     y: list[Trace] = []
     gap = np.full(1, np.nan)
@@ -56,42 +57,44 @@ def band_outline(time_s: Trace, low: Trace, high: Trace) -> tuple[Trace, Trace]:
 
 
 def extent(*traces: Trace) -> tuple[float, float]:
-    """The lowest and the highest finite value of all traces; NaN twice where there is none."""
-    known = np.concatenate(traces)
-    known = known[np.isfinite(known)]
-    return (float(known.min()), float(known.max())) if known.size else (np.nan, np.nan)
+    """Return the lowest and the highest finite value of all traces; NaN twice if there is none."""
+    values = np.concatenate(traces)
+    values = values[np.isfinite(values)]
+    return (float(values.min()), float(values.max())) if values.size else (np.nan, np.nan)
 
 
 def central_90_percent(trace: Trace) -> Trace:
-    """The middle nine tenths of the known values of `trace`: the closed form of near silence may be anything."""
-    known = trace[np.isfinite(trace)]
-    return np.quantile(known, (0.05, 0.95)) if known.size else known
+    """Return the 5 % and 95 % quantiles of `trace`, or an empty array: closed forms of near silence are arbitrary."""
+    values = trace[np.isfinite(trace)]
+    return np.quantile(values, (0.05, 0.95)) if values.size else values
 
 
 class GainPlot(PlotCard):
-    """The plot that the window is about."""
+    """Largest plot of the main window."""
 
     def __init__(self) -> None:
         self.range = SteppedRange(FIRST_RANGE)
         self.focus: AxisRange | None = None
-        lines = [(curve, curve.label) for curve in (REFERENCE, ESTIMATE, CLOSED_FORM, LEAST_SQUARES, *COMPARISONS)]
-        bands = [(ESTIMATE, "± one std"), (CLOSED_FORM, "± bound")]
+        lines = [
+            (curve, curve.label) for curve in (REFERENCE, ESTIMATE, CLOSED_FORM, LEAST_SQUARES, *COMPARISON_STYLES)
+        ]
+        bands = [(ESTIMATE, "± 1 std"), (CLOSED_FORM, "± bound")]
         super().__init__(
             "Gain over time, dB",
-            "Gain over time in dB: reference, estimate, closed forms, and what races against it",
+            "Gain over time in dB: reference, estimate, closed forms, and comparisons",
             Legend(lines, bands),
             x=time_axis(),
             y=_level_axis(FIRST_RANGE),
         )
         self.bands = {"std_db": self._add_band(), "bound_db": self._add_band()}
-        self.comparisons = [self.add_line(curve) for curve in COMPARISONS]
+        self.comparisons = [self.add_line(curve) for curve in COMPARISON_STYLES]
         self.estimated = {field: self.add_line(curve) for field, curve in ESTIMATED.items()}
         self.reference = self.add_line(REFERENCE)
-        self._name_rivals(())
+        self._show_comparison_names(())
         self.show_theme(LIGHT)
 
     def focus_on(self, gains_db: tuple[float, float] | None) -> None:
-        """Show gains from one to the other (dB), wherever the curves are; None follows the curves again."""
+        """Set the gain axis to (lowest, highest) in dB; None lets it follow the curves."""
         self.focus = None if gains_db is None else smallest_range(*gains_db)
         self._show_level_axis()
 
@@ -103,10 +106,10 @@ class GainPlot(PlotCard):
         *,
         reference_gain_db: float = np.nan,
     ) -> None:
-        """Draw `history`, and those of `comparisons`, as they look at `now_s` (seconds of the session's time).
+        """Draw `history`, and those of `comparisons`, relative to `now_s` (session time in seconds).
 
-        The reference curve extends to `reference_gain_db`, the gain now: a change shows before its first window.
-        Where estimates were left out, it alone goes on.
+        The reference curve extends to `reference_gain_db`, the present gain, so that a change is visible before its
+        first window. In gaps between estimates only the reference is drawn.
         """
         if self.frozen:
             return
@@ -116,20 +119,20 @@ class GainPlot(PlotCard):
         history = history.with_gap_markers()
         for field, line in self.estimated.items():
             self._draw(line, history.time_s, now_s, getattr(history, field))
-        self._name_rivals([comparison.name for comparison in comparisons])
+        self._show_comparison_names([comparison.name for comparison in comparisons])
         for index, line in enumerate(self.comparisons):
             trace = comparisons[index].history.with_gap_markers() if index < len(comparisons) else None
-            self._draw(line, *((trace.time_s, now_s, trace.gain_est_db) if trace else (_NONE, now_s, _NONE)))
+            self._draw(line, *((trace.time_s, now_s, trace.gain_est_db) if trace else (_EMPTY, now_s, _EMPTY)))
         ago_s = history.time_s - now_s
         for name, band in self.bands.items():
-            spread_db = getattr(history, name)
-            outline = band_outline(ago_s, history.gain_est_db - spread_db, history.gain_est_db + spread_db)
+            half_width_db = getattr(history, name)
+            outline = band_outline(ago_s, history.gain_est_db - half_width_db, history.gain_est_db + half_width_db)
             band.setPath(pg.arrayToQPath(*outline, connect="finite", finiteCheck=False))
-        shown = ago_s >= -SHOWN_S
-        closed_form = central_90_percent(history.gain_opt_db[shown])
-        raced = [central_90_percent(comparison.history.gain_est_db) for comparison in comparisons]
-        known_db = history.gain_est_db[shown], history.gain_true_db[shown], np.array([reference_gain_db])
-        ends = extent(*known_db, closed_form, *raced)
+        visible = ago_s >= -SHOWN_S
+        closed_form = central_90_percent(history.gain_opt_db[visible])
+        compared = [central_90_percent(comparison.history.gain_est_db) for comparison in comparisons]
+        gains_db = history.gain_est_db[visible], history.gain_true_db[visible], np.array([reference_gain_db])
+        ends = extent(*gains_db, closed_form, *compared)
         if self.range.follow(*ends, now_s):
             self._show_level_axis()
 
@@ -146,15 +149,15 @@ class GainPlot(PlotCard):
         line.show_points(time_s - now_s, level_db)
 
     def _anchored(self, pen: QPen, time_s: Trace) -> QPen:
-        """`pen` with its dashes tied to the session's time, so that they move with the curve."""
+        """Tie the dashes of `pen` to the session time, so that they move with the curve."""
         if pen.style() == Qt.PenStyle.SolidLine or not time_s.size:
             return pen
         pixels_per_second = self._item.getViewBox().width() / SHOWN_S
         pen.setDashOffset(float(time_s[0]) * pixels_per_second % sum(pen.dashPattern()))
         return pen
 
-    def _name_rivals(self, names: Sequence[str]) -> None:
-        for index in range(len(COMPARISONS)):
+    def _show_comparison_names(self, names: Sequence[str]) -> None:
+        for index in range(len(COMPARISON_STYLES)):
             self.legend.show_entry(4 + index, index < len(names))
             if index < len(names):
                 self.legend.rename(4 + index, names[index])
@@ -166,7 +169,7 @@ class GainPlot(PlotCard):
         return band
 
 
-_NONE = np.empty(0)
+_EMPTY = np.empty(0)
 
 
 def _level_axis(current: AxisRange) -> Axis:

@@ -1,4 +1,4 @@
-"""The pens that curves are drawn with, and the samples of them in a legend."""
+"""Pens of curves, and legends with samples of them."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,13 @@ from gui.widgets.flow_layout import FlowLayout
 from rtgain.output.curve_styles import CurveStyle
 
 Entry = tuple[CurveStyle, str]
-"""A curve, and what a legend calls it."""
+"""Curve style, and its name in the legend."""
 
 BAND_OPACITY = 0.22
 
 
 def curve_pen(curve: CurveStyle, theme: Theme, width: int = 1) -> QPen:
-    """The pen of `curve`, `width` pixels of the screen wide."""
+    """Make the pen of `curve`, `width` screen pixels wide."""
     pen = cosmetic_pen(curve.color(dark=theme.dark), width)
     if curve.dash:
         pen.setDashPattern(curve.dash)
@@ -25,7 +25,7 @@ def curve_pen(curve: CurveStyle, theme: Theme, width: int = 1) -> QPen:
 
 
 def cosmetic_pen(color: str, width: int = 1) -> QPen:
-    """A solid pen `width` pixels of the screen wide, whatever the plot's ranges."""
+    """Make a solid pen, `width` screen pixels wide for all ranges of the plot."""
     pen = QPen(QColor(color))
     pen.setWidth(width)
     pen.setCosmetic(True)
@@ -34,14 +34,14 @@ def cosmetic_pen(color: str, width: int = 1) -> QPen:
 
 
 def band_color(curve: CurveStyle, theme: Theme) -> QColor:
-    """The fill of a band around `curve`."""
+    """Return the fill color of a band around `curve`."""
     color = QColor(curve.color(dark=theme.dark))
     color.setAlphaF(BAND_OPACITY)
     return color
 
 
 class Legend(QWidget):
-    """Samples of lines, and of bands, with their names; on two lines where one is too short."""
+    """Samples of lines and bands with their names; wraps if one line is too short."""
 
     def __init__(self, lines: Sequence[Entry], bands: Sequence[Entry] = ()) -> None:
         super().__init__()
@@ -63,22 +63,22 @@ class Legend(QWidget):
             self._labels.append(label)
 
     def rename(self, index: int, name: str) -> None:
-        """Call the entry at `index` by another name."""
+        """Change the name of the entry at `index`."""
         if self._labels[index].text() != name:
             self._labels[index].setText(name)
 
     def show_entry(self, index: int, visible: bool) -> None:
-        """Leave out the entry at `index`, or let it stand again."""
+        """Show or hide the entry at `index`."""
         self._entries[index].setVisible(visible)
 
     def show_theme(self, theme: Theme) -> None:
-        """Take the colors of `theme`."""
+        """Set the colors of `theme`."""
         for key in self._keys:
             key.show_theme(theme)
 
 
 class LegendKey(QWidget):
-    """A short sample of a curve's line, or of a band around it."""
+    """Short sample of a curve's line, or of a band around it."""
 
     def __init__(self, curve: CurveStyle, *, band: bool = False) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class LegendKey(QWidget):
         return QSize(26, 14)
 
     def show_theme(self, theme: Theme) -> None:
-        """Take the colors of `theme`."""
+        """Set the colors of `theme`."""
         self._theme = theme
         self.update()
 

@@ -1,4 +1,4 @@
-"""Two plots of the loss: over the gain, with the estimate as a point that moves on it, and over time."""
+"""Plots of the loss: against gain, with the estimate as a point on the curve, and over time."""
 
 from typing import TYPE_CHECKING
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from rtgain.records.snapshot import Snapshot
 
 WAVEFORM = CurveStyle("waveform L1", COMPARISON_1.light, COMPARISON_1.dark, COMPARISON_1.dash)
-"""Drawn as a rival, which it is; the estimate's color is the loss in use."""
+"""Drawn like a comparison; the estimate's color is used for the selected loss."""
 
 LOWEST_LOSS = 1e-7
-"""What single precision leaves of a loss."""
+"""Smallest loss shown: the rounding error of single precision."""
 
-_NONE = np.empty(0)
+_EMPTY = np.empty(0)
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class LossCurvePlot(PlotCard):
-    """Loss against gain on the newest window, for the loss in use and for waveform L1; each is 1 at a gain of 0."""
+    """Loss against gain on the newest window, for the selected loss and for waveform L1; each is 1 at a gain of 0."""
 
     def __init__(self) -> None:
         self._top = SteppedPeak(2.0, lowest=2.0)
         super().__init__(
             "Loss against gain",
-            "Loss against gain: the loss in use and waveform L1, with the estimate as a point on each",
-            Legend([(ESTIMATE, "loss in use"), (WAVEFORM, WAVEFORM.label)]),
+            "Loss against gain: the selected loss and waveform L1, with the estimate as a point on each",
+            Legend([(ESTIMATE, "selected loss"), (WAVEFORM, WAVEFORM.label)]),
             x=_gain_axis(0.5),
             y=_loss_axis(2.0),
         )
@@ -47,14 +47,14 @@ class LossCurvePlot(PlotCard):
         self.show_theme(LIGHT)
 
     def show_snapshot(self, snapshot: "Snapshot", loss: str) -> None:
-        """Draw the curves that the estimator has computed last, where they are of `loss`, the one in use."""
+        """Draw the newest curves of the estimator, if they belong to `loss`, the selected one."""
         curves = snapshot.curves
         if self.frozen:
             return
         self.legend.rename(0, loss)
-        if curves is None or not curves.is_of(loss):  # what is drawn is of the loss, or of the session, before
+        if curves is None or not curves.is_of(loss):  # the present curves are those of another loss or session
             for line in (self.loss, self.waveform):
-                line.show_points(_NONE, _NONE)
+                line.show_points(_EMPTY, _EMPTY)
             for point in self.points.values():
                 point.setData([], [])
             return
@@ -79,7 +79,7 @@ class LossCurvePlot(PlotCard):
 
 
 class LossOverTimePlot(PlotCard):
-    """What the descent left of the loss, window by window, on a logarithmic axis that never moves."""
+    """Loss after the descent, per window, on a fixed logarithmic axis."""
 
     def __init__(self) -> None:
         ticks = [
@@ -87,8 +87,8 @@ class LossOverTimePlot(PlotCard):
         ]
         super().__init__(
             "Loss over time",
-            "Loss over time, logarithmic, as a share of the target",
-            Legend([(ESTIMATE, "loss in use")]),
+            "Loss over time, logarithmic, relative to the target",
+            Legend([(ESTIMATE, "selected loss")]),
             x=time_axis(),
             y=Axis(np.log10(LOWEST_LOSS), 0.5, ticks),
         )
@@ -96,7 +96,7 @@ class LossOverTimePlot(PlotCard):
         self.show_theme(LIGHT)
 
     def show_history(self, history: "History", now_s: float, loss: str) -> None:
-        """Draw the loss of `history` as it looks at `now_s`."""
+        """Draw the loss of `history`, relative to `now_s`."""
         if self.frozen:
             return
         self.update_pen_widths()

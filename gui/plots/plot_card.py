@@ -1,4 +1,4 @@
-"""A plot on a card: it follows what it is shown until the user zooms or freezes it, and can be saved."""
+"""Plot on a card that the user can zoom, freeze and save."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ from rtgain.output.curve_styles import CurveStyle
 Trace = NDArray[np.float64] | NDArray[np.float32]
 
 LABEL_OVERHANG = 30
-"""Pixels by which the outermost tick labels may stand over the ends of their axis."""
+"""Overhang in pixels of the outermost tick labels beyond the ends of their axis."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis that the plot decides on: its ends, and where which label stands."""
+    """Axis set by the plot: its ends, and (position, label) of its ticks."""
 
     low: float
     high: float
@@ -42,7 +42,7 @@ class Axis:
 
 
 class Line(QGraphicsPathItem):
-    """One curve. pyqtgraph's own item finds bounds, downsamples and checks: 0.45 ms a curve and frame, this 0.15."""
+    """One curve. It takes 0.15 ms per refresh; pyqtgraph's item, which finds bounds and downsamples, takes 0.45 ms."""
 
     def __init__(self, curve: CurveStyle) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Line(QGraphicsPathItem):
         self.smooth = True
 
     def show_points(self, x: Trace, y: Trace) -> None:
-        """Draw these points, shape (points,); NaN parts the line."""
+        """Draw points, shape (points,); NaN interrupts the line."""
         self.setPath(pg.arrayToQPath(x, y, connect="finite"))
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
@@ -60,13 +60,13 @@ class Line(QGraphicsPathItem):
 
 
 class PlotCard(QFrame):
-    """Title, legend, a plot with axes that change only when it is told so, and a menu.
+    """Title, legend, plot with axes that change only on request, and menu.
 
-    The wheel and a drag zoom; then, as when it is frozen, the axes stay until a double click.
+    The wheel and a drag zoom. A zoomed or frozen plot returns to its own axes on a double-click.
     """
 
-    not_saved = Signal(str)
-    """A picture could not be written: why, in one line."""
+    save_failed = Signal(str)
+    """A picture could not be written: the reason, in one line."""
 
     def __init__(self, title: str, description: str, legend: Legend, *, x: Axis, y: Axis) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class PlotCard(QFrame):
         self._show_axes()
 
     def add_line(self, curve: CurveStyle) -> Line:
-        """A new line in the style of `curve`, over those that are there."""
+        """Add a line in the style of `curve`, above the present ones."""
         line = Line(curve)
         self._item.getViewBox().addItem(line, ignoreBounds=True)
         self._lines.append(line)
@@ -101,14 +101,14 @@ class PlotCard(QFrame):
         return line
 
     def set_axes(self, x: Axis, y: Axis) -> None:
-        """Show other axes, unless the user has zoomed: then when they follow again."""
+        """Show other axes; if the user has zoomed, after the view is reset."""
         if (x, y) != self._axes:
             self._axes = (x, y)
             if not self.zoomed:
                 self._show_axes()
 
-    def follow(self) -> None:
-        """Neither zoomed nor frozen any more: show what comes, on the plot's own axes."""
+    def reset_view(self) -> None:
+        """End zoom and freeze: show new data on the plot's own axes."""
         self.zoomed = False
         self.freeze.setChecked(False)
         self._item.showGrid(x=False, y=False)
@@ -117,12 +117,12 @@ class PlotCard(QFrame):
         self._show_mode()
 
     def save(self, path: str) -> None:
-        """Write the card as it looks to a PNG (or whatever the ending says); `not_saved` tells where that fails."""
+        """Write a picture of the card in the format of the ending of `path`; emits `save_failed` if that fails."""
         if not self.grab().save(path):
-            self.not_saved.emit(f"{path}: cannot be written; choose another place, and a name that ends in .png")
+            self.save_failed.emit(f"{path}: cannot be written; choose another place, and a name that ends in .png")
 
     def show_theme(self, theme: Theme) -> None:
-        """Take the colors of `theme`."""
+        """Set the colors of `theme`."""
         self._theme = theme
         self.plot.setBackground(QColor(theme.card))
         for name in ("left", "bottom"):
@@ -132,17 +132,17 @@ class PlotCard(QFrame):
         self._choose_pens()
 
     def update_pen_widths(self) -> None:
-        """Choose the pens anew where the window has moved to a screen of another resolution."""
+        """Set the pens again after the window has moved to a screen with another resolution."""
         if self._ratio != self.devicePixelRatioF():
             self._choose_pens()
 
     def pen(self, curve: CurveStyle) -> QPen:
-        """The pen for `curve`, as wide as one pixel of an ordinary screen, on any screen."""
+        """Return the pen for `curve`, as wide as one pixel of a screen without scaling."""
         return curve_pen(curve, self._theme, max(1, round(self._ratio)))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.MouseButtonDblClick:
-            self.follow()
+            self.reset_view()
             return True
         return super().eventFilter(watched, event)
 
@@ -152,8 +152,11 @@ class PlotCard(QFrame):
             self._choose_pen(line)
 
     def _choose_pen(self, line: Line) -> None:
-        """Qt draws lines of one pixel fast. Of wider ones, three smooth ones took 28 ms a frame at twice the
-        scale and 13 ms without smoothing, which dashes on so fine a screen do not need."""
+        """Set the pen of `line`, smoothed unless it is a wide dashed one.
+
+        Qt draws lines of one pixel fast. At twice the scale, three smoothed lines took 28 ms per refresh, and 13 ms
+        without smoothing, which dashes on such a screen do not need.
+        """
         line.setPen(self.pen(line.curve))
         line.smooth = round(self._ratio) <= 1 or not line.curve.dash
 
@@ -166,9 +169,9 @@ class PlotCard(QFrame):
         for level, _ in y.ticks:
             path.moveTo(x.low, level)
             path.lineTo(x.high, level)
-        for place, _ in x.ticks:
-            path.moveTo(place, y.low)
-            path.lineTo(place, y.high)
+        for position, _ in x.ticks:
+            path.moveTo(position, y.low)
+            path.lineTo(position, y.high)
         self._grid.setPath(path)
 
     def _zoom(self) -> None:
@@ -185,9 +188,9 @@ class PlotCard(QFrame):
 
     def _show_mode(self) -> None:
         modes = [name for name, on in (("zoomed", self.zoomed), ("frozen", self.frozen)) if on]
-        self._mode.setText(f"{' and '.join(modes)}: double click to follow" if modes else "")
+        self._mode.setText(f"{' and '.join(modes)}: double-click to reset" if modes else "")
 
-    def _ask_where(self) -> None:
+    def _ask_for_path(self) -> None:
         dialog = QFileDialog(self, f"Save “{self.title}”", "", "Pictures (*.png)")
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix("png")
@@ -200,20 +203,20 @@ class PlotCard(QFrame):
         menu = QMenu(self)
         self.freeze = QAction("Freeze", menu, checkable=True)
         self.freeze.toggled.connect(self._set_frozen)
-        follow = QAction("Follow again", menu)
-        follow.triggered.connect(self.follow)
+        reset = QAction("Reset view", menu)
+        reset.triggered.connect(self.reset_view)
         save = QAction("Save picture…", menu)
-        save.triggered.connect(self._ask_where)
-        menu.addActions([self.freeze, follow, save])
+        save.triggered.connect(self._ask_for_path)
+        menu.addActions([self.freeze, reset, save])
         return menu
 
     def _set_up_plot(self) -> None:
         self.plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.plot.setMinimumSize(160, 56)
-        # What it would like to have is no reason to push others out of the window.
+        # Its preferred size must not push other widgets out of the window.
         self.plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self.plot.viewport().installEventFilter(self)
-        # It fills itself: else Qt draws the card and the window behind it each time, a third of all work for a frame.
+        # The plot fills its background: otherwise Qt draws card and window behind it, a third of the time per refresh.
         self.plot.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.plot.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.plot.customContextMenuRequested.connect(lambda at: self.menu.popup(self.plot.mapToGlobal(at)))
@@ -241,8 +244,8 @@ class PlotCard(QFrame):
         self._mode.setProperty("look", "muted")
         button = QToolButton()
         button.setText("⋯")
-        button.setAccessibleName(f"Menu of the plot: {self.title}")
-        button.setToolTip("Freeze, follow, save; the wheel and a drag zoom")
+        button.setAccessibleName(f"Plot menu: {self.title}")
+        button.setToolTip("Freeze, reset view, save picture; the wheel and a drag zoom")
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.clicked.connect(lambda: self.menu.popup(button.mapToGlobal(QPointF(0, button.height()).toPoint())))
         row = QHBoxLayout()

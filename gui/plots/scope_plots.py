@@ -1,4 +1,4 @@
-"""What the newest window sounds like: the spectra of dry, target and matched signal, and two waveforms."""
+"""Plots of the newest window: spectra of dry, target and matched signal, and waveforms of target and matched."""
 
 from typing import TYPE_CHECKING
 
@@ -20,12 +20,12 @@ DECADES = ((20.0, "20 Hz"), (100.0, "100"), (1e3, "1k"), (1e4, "10k"))
 
 
 class SpectrumPlot(PlotCard):
-    """Magnitudes in dB re full scale over a logarithmic frequency axis."""
+    """Magnitude spectra in dB re full scale over a logarithmic frequency axis."""
 
     def __init__(self) -> None:
         super().__init__(
             "Spectrum, dBFS",
-            "Spectrum in dB re full scale: dry, target and estimate",
+            "Spectrum in dB re full scale: dry, target and matched",
             Legend([(DRY, DRY.label), (TARGET, TARGET.label), (MATCHED, MATCHED.label)]),
             x=_frequency_axis(24_000.0),
             y=Axis(
@@ -49,13 +49,13 @@ class SpectrumPlot(PlotCard):
 
 
 class WaveformPlot(PlotCard):
-    """Target and matched signal, from where the target rises through zero, so that the picture stands."""
+    """Target and matched signal, from an upward zero crossing of the target, so that the curves stand still."""
 
     def __init__(self) -> None:
         self._peak = SteppedPeak(0.5, lowest=1e-4)
         super().__init__(
             "Waveform",
-            "Waveform of target and estimate, 20 milliseconds",
+            "Waveform of target and matched, 20 milliseconds",
             Legend([(TARGET, TARGET.label), (MATCHED, MATCHED.label)]),
             x=Axis(0.0, SHOWN_MS, [(ms, f"{ms:.0f} ms") for ms in (0.0, 5.0, 10.0, 15.0, 20.0)]),
             y=_amplitude_axis(0.5),
@@ -72,15 +72,15 @@ class WaveformPlot(PlotCard):
         frames = min(round(SHOWN_MS * 1e-3 * snapshot.sample_rate), len(scope.target))
         start = first_rise(scope.target[: len(scope.target) - frames])
         time_ms = 1e3 * np.arange(frames) / snapshot.sample_rate
-        shown = {name: getattr(scope, name)[start : start + frames] for name in self.curves}
+        traces = {name: getattr(scope, name)[start : start + frames] for name in self.curves}
         for name, item in self.curves.items():
-            item.show_points(time_ms, shown[name])
-        peak = max(float(np.abs(trace).max(initial=0.0)) for trace in shown.values())
+            item.show_points(time_ms, traces[name])
+        peak = max(float(np.abs(trace).max(initial=0.0)) for trace in traces.values())
         self.set_axes(self._axes[0], _amplitude_axis(self._peak.follow(1.05 * peak, snapshot.time_s)))
 
 
 def first_rise(signal: Trace) -> int:
-    """The first frame of `signal`, shape (frames,), from which it has risen to zero or above; 0 where it never does."""
+    """Return the first frame after an upward zero crossing of `signal`, shape (frames,); 0 if there is none."""
     rises = np.flatnonzero((signal[:-1] < 0) & (signal[1:] >= 0))
     return int(rises[0]) + 1 if rises.size else 0
 

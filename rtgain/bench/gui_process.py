@@ -69,8 +69,8 @@ def with_window(duration_s: float) -> dict[str, float]:
             self._is_seen = True
             self._seen_s: list[float] = []
 
-        def _tick(self) -> None:
-            super()._tick()
+        def _refresh(self) -> None:
+            super()._refresh()
             now_s = time.monotonic()
             if now_s < self._begin_s:
                 return
@@ -97,7 +97,7 @@ def with_window(duration_s: float) -> dict[str, float]:
                 found["control_ms"] = 1e3 * max(self._seen_s)
                 self.close()
                 return
-            self._turned_s, self._before_db = now_s, self.host.config.gain_db
+            self._turned_s, self._before_db = now_s, self.controller.config.gain_db
             self._is_seen = False
             self.reference.gain.box.setValue(self._before_db + (6.0 if self._before_db < -15.0 else -6.0))
 
@@ -115,7 +115,7 @@ def with_window(duration_s: float) -> dict[str, float]:
                     QTimer.singleShot(0, self._note_seen)  # after what waits to be painted
 
         def _steps_now(self) -> int:
-            session = self.host._session
+            session = self.controller.session
             assert session is not None
             return session.trace.steps
 

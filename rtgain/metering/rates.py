@@ -3,8 +3,7 @@
 import math
 import time
 
-SPEED_TOLERANCE = 0.02
-"""A device further than this share from its nominal rate is at fault: crystals differ by 0.0001."""
+from rtgain.records.snapshot import CLOCK_RATE_TOLERANCE
 
 STOPPED_S = 1.0
 """A program that is silent for this long was stopped as a whole: Ctrl-Z, a debugger, a virtual machine."""
@@ -49,7 +48,7 @@ class ClockRateMonitor:
         """Tell the frames so far; what the user should know, once each time that the speed goes wrong."""
         self._rate.update(frames)
         speed = self._rate.per_second / self._sample_rate
-        was_wrong, self._wrong = self._wrong, abs(speed - 1.0) > SPEED_TOLERANCE
+        was_wrong, self._wrong = self._wrong, abs(speed - 1.0) > CLOCK_RATE_TOLERANCE
         if was_wrong or not self._wrong:
             return None
         return (

@@ -30,6 +30,9 @@ class ChannelCounts:
     output: int
 
 
+CLOCK_RATE_TOLERANCE = 0.02
+"""Deviation of the measured from the nominal sample rate that counts as a fault: crystals differ by 0.0001."""
+
 STALE_AFTER_S = 0.5
 """An estimate may be this much older than a hop."""
 
@@ -82,3 +85,13 @@ class Snapshot:
     def estimate_is_stale(self) -> bool:
         """Whether the newest estimate is older than the next one's wait explains: who makes them is busy, or gone."""
         return self.running and self.estimate_age_s > STALE_AFTER_S + self.hop_s
+
+    @property
+    def clock_rate_ratio(self) -> float:
+        """Measured sample rate relative to the nominal rate; NaN until it is measured."""
+        return self.frames_per_second / self.sample_rate
+
+    @property
+    def clock_rate_is_wrong(self) -> bool:
+        """True if the measured sample rate deviates from the nominal rate by more than `CLOCK_RATE_TOLERANCE`."""
+        return self.running and abs(self.clock_rate_ratio - 1.0) > CLOCK_RATE_TOLERANCE

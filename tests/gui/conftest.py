@@ -1,4 +1,4 @@
-"""A real window on a real X display, over a session without sound."""
+"""Real main window on a real X display, over fake sessions without audio."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,12 +13,12 @@ from tests.gui.fake_session import FakeSession
 
 
 class Sessions:
-    """Makes fake sessions for a window, and keeps them so that a test can see what became of them."""
+    """Session factory that makes fake sessions and stores them for the test."""
 
     def __init__(self) -> None:
         self.made: list[FakeSession] = []
         self.start_errors: list[Exception | None] = []
-        """What the next starts fail with, first to last."""
+        """Errors that the next starts raise, first to last; None for success."""
 
     def __call__(self, config: SessionConfig) -> Any:
         error = self.start_errors.pop(0) if self.start_errors else None
@@ -37,7 +37,7 @@ def sessions() -> Sessions:
 
 @pytest.fixture
 def open_window(qtbot: Any, qapp: QApplication, sessions: Sessions) -> Iterator[Callable[..., MainWindow]]:
-    """Opens the window on options of a session as `gui.app.run` does, and waits until it runs."""
+    """Opens the main window with session options as `gui.app.run` does, and waits until the session runs."""
     qapp.setStyle("Fusion")
     apply_theme(qapp, LIGHT)
     windows = []
@@ -50,7 +50,7 @@ def open_window(qtbot: Any, qapp: QApplication, sessions: Sessions) -> Iterator[
             window.show()
         window.activateWindow()
         qtbot.waitUntil(window.isActiveWindow)
-        qtbot.waitUntil(lambda: window.host.state != "starting")
+        qtbot.waitUntil(lambda: window.controller.state != "starting")
         return window
 
     yield open_

@@ -1,4 +1,4 @@
-"""A session without sound, for the window's tests: a plausible estimate, and faults on demand."""
+"""Session without audio for tests of the GUI: plausible estimates, and faults set by the test."""
 
 import math
 import time
@@ -24,12 +24,12 @@ WINDOW = 4096
 HOP_S = 1024 / RATE
 SETTLE_S = 0.4
 LENGTH_S = 200.0
-"""Every file is this long."""
+"""Length of every file in seconds."""
 
 
 @dataclass
 class FakeSession:
-    """Has the methods of `rtgain.session.session.Session`; its clock is `clock()`, so that a test may hold time."""
+    """Has the methods of `rtgain.session.session.Session`; `clock` can be set by a test that stops time."""
 
     config: SessionConfig
     start_error: Exception | None = None
@@ -37,10 +37,10 @@ class FakeSession:
     clock: Any = time.monotonic
     calls: list[tuple[str, Any]] = field(default_factory=list)
     faults: dict[str, Any] = field(default_factory=dict)
-    """Fields of the snapshot that are given rather than made up."""
+    """Fields of the snapshot that the test sets."""
 
     notices: list[str] = field(default_factory=list)
-    """What the next snapshot tells the user, once."""
+    """Notices of the next snapshot."""
 
     def __post_init__(self) -> None:
         self.started = False
@@ -50,7 +50,7 @@ class FakeSession:
         self._gain_db = self.config.gain_db
         self._random = np.random.default_rng(self.config.seed)
         self._frozen = False
-        self._race, self._loss = self.config.compare, self.config.loss
+        self._compare, self._loss = self.config.compare, self.config.loss
         self._sought_s = 0.0
 
     def start(self) -> None:
@@ -79,7 +79,7 @@ class FakeSession:
 
     def set_estimator(self, **changes: Any) -> None:
         self.calls.append(("set_estimator", changes))
-        self._race, self._loss = changes.get("compare", self._race), changes.get("loss", self._loss)
+        self._compare, self._loss = changes.get("compare", self._compare), changes.get("loss", self._loss)
 
     def seek(self, time_s: float) -> None:
         self.calls.append(("seek", time_s))
@@ -121,7 +121,7 @@ class FakeSession:
             "std_db": self._rows[-1][4] if self._rows else math.nan, "delay_ms": 0.0,
             "polarity": -1 if self.config.polarity == "invert" else 1,
             "reference_gain_db": self._gain_db,
-            "history": History(*rows.T), "comparisons": tuple(comparison(entry, rows) for entry in self._race),
+            "history": History(*rows.T), "comparisons": tuple(comparison(entry, rows) for entry in self._compare),
             "curves": self._curves() if self._rows else None,
             "scope": self._scope(now) if scope and now * RATE >= WINDOW else None,
             "levels": {"dry": level_of(0.4), "target": level_of(0.4 * self._gain),
@@ -150,7 +150,7 @@ class FakeSession:
         return 10 ** (self._gain_db / 20)
 
     def _curves(self) -> LossCurves:
-        """Both losses are straight lines to the gain: the magnitudes' blind to polarity, the waveform's not."""
+        """Both losses are piecewise linear in the gain; only the waveform loss depends on polarity."""
         gain = gain_grid(2.0 if self._gain > 0.6 else 1.0 if self._gain > 0.3 else 0.5)
         polarity = -1 if self.config.polarity == "invert" else 1
         here = polarity * 10 ** (self._estimate_db / 20)
@@ -166,7 +166,7 @@ class FakeSession:
         return LossCurves(gain, loss(gain), waveform(gain), *at_estimate, center, name_crc(self._loss))
 
     def _scope(self, now: float) -> Scope:
-        """A tone of 600 Hz over a falling spectrum."""
+        """Make a tone of 600 Hz over a falling spectrum."""
         time_s = now + np.arange(-WINDOW, 0) / RATE
         dry = (0.4 * np.sin(2 * np.pi * 600 * time_s)).astype(np.float32)
         frequency_hz = np.geomspace(20, RATE / 2, 300)
@@ -178,7 +178,7 @@ class FakeSession:
 
 
 def comparison(entry: str, rows: np.ndarray) -> Comparison:
-    """One that circles a decibel beside the estimate."""
+    """Make a comparison that oscillates by 1 dB around the estimate."""
     loss, optimizer = entry.split("/")
     gains_db = rows[:, 2] + np.sin(2 * np.pi * rows[:, 0])
     history = History(rows[:, 0], rows[:, 1], gains_db, *rows.T[3:])
@@ -187,6 +187,6 @@ def comparison(entry: str, rows: np.ndarray) -> Comparison:
 
 
 def level_of(peak: float) -> Level:
-    """That of a tone."""
+    """Return the level of a sine with peak `peak`."""
     peak_dbfs = 20 * math.log10(peak) if peak else -math.inf
     return Level(peak_dbfs, peak_dbfs - 3.01, peak_dbfs - 3.7)

@@ -1,4 +1,4 @@
-"""The app as users start it, a process of its own: it opens, runs, and leaves in good order."""
+"""The GUI as users start it, in a child process: it opens, runs and exits."""
 
 import json
 import os
@@ -68,7 +68,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("moment", range(0, 50, 1 if metafunc.config.getoption("thorough") else 8))
 
 
-def test_fifty_starts_and_quits_all_exit_zero_without_torch(x_display: str, moment: int) -> None:
+def test_starts_and_quits_exit_zero_without_torch(x_display: str, moment: int) -> None:
     """Quit a twentieth of a second later each time, so in all states from the first paint until it runs."""
     with running_app() as (process, window):
         time.sleep(0.05 * moment)
@@ -77,14 +77,14 @@ def test_fifty_starts_and_quits_all_exit_zero_without_torch(x_display: str, mome
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_in_good_order(x_display: str, number: signal.Signals) -> None:
+def test_signal_closes_the_window_normally(x_display: str, number: signal.Signals) -> None:
     """128 + n is the shell's convention; for Ctrl-C it makes the contract's 130."""
     with running_app() as (process, _):
         os.kill(process.pid, number)
         assert end_of(process) == {"exit": 128 + number, "torch": False}
 
 
-def test_a_device_that_is_lost_is_waited_for_and_used_again(
+def test_lost_device_is_used_again_when_it_returns(
     x_display: str, own_jack_server: JackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
@@ -95,24 +95,24 @@ def test_a_device_that_is_lost_is_waited_for_and_used_again(
         return sum(words in line for line in logged) >= count
 
     with running_app() as (process, window):
-        lost = "system (JACK Audio Connection Kit) was unplugged, or its server ended. Waiting for it…"
+        lost = "system (JACK Audio Connection Kit) disconnected"
         for time_lost in (1, 2):
             until(lambda count=time_lost: has_logged(count, " running: "))
             own_jack_server.kill()
             until(lambda count=time_lost: has_logged(count, lost))
             own_jack_server.start()
         until(lambda: has_logged(3, " running: "))
-        assert not has_logged(1, "without a device")
+        assert not has_logged(1, "Running without a device")
         press(window, "ctrl+q")
         assert end_of(process) == {"exit": 0, "torch": False}
 
 
-def test_without_a_display_it_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_display_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
     done = subprocess.run([sys.executable, "-m", "rtgain"], capture_output=True, text=True, timeout=30)
     assert done.returncode == 2
-    assert done.stderr == "rtgain: there is no display to open a window on; use --headless\n"
+    assert done.stderr == "rtgain: no display found; use --headless\n"
 
 
 @pytest.fixture
@@ -121,13 +121,13 @@ def window(qtbot: Any) -> Iterator[MainWindow]:
     window = MainWindow(SessionConfig(clock="timer"), create_session, LIGHT)
     window.painted.connect(window.start)
     window.show()
-    qtbot.waitUntil(lambda: window.host.state == "running", timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: window.controller.state == "running", timeout=TIMEOUT_MS)
     yield window
     window.close()
     window.deleteLater()
 
 
-def test_the_estimate_follows_the_reference_gain_that_is_moved(qtbot: Any, window: MainWindow) -> None:
+def test_estimate_follows_the_reference_gain(qtbot: Any, window: MainWindow) -> None:
     shown = window.readout.gain_db.text
     qtbot.waitUntil(lambda: shown() == "−16.48", timeout=TIMEOUT_MS)
     window.reference.gain.box.setValue(-6.5)
@@ -138,8 +138,8 @@ def test_the_estimate_follows_the_reference_gain_that_is_moved(qtbot: Any, windo
     assert shown() == "−6.50"
 
 
-def test_another_source_goes_on_with_the_gain_that_was_set(qtbot: Any, window: MainWindow) -> None:
+def test_another_source_uses_the_same_reference_gain(qtbot: Any, window: MainWindow) -> None:
     window.reference.gain.box.setValue(-30.0)
-    window.actions_.choose_source(("pink", None))
+    window.session_actions.choose_source(("pink", None))
     qtbot.waitUntil(lambda: window.readout.gain_db.text() == "−30.00", timeout=TIMEOUT_MS)
-    assert window.host.config.input == "pink"
+    assert window.controller.config.input == "pink"

@@ -1,4 +1,4 @@
-"""Files come in by a drop, out of a dialog and from the list of recent ones."""
+"""Files are opened by drag and drop, by a dialog and from the recent files."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from tests.gui.panels.test_routing_panel import OpenWindow, Sessions, choose, of
 
 
 def drag_over(window: MainWindow, *urls: QUrl) -> bool:
-    """Whether the window would take them."""
+    """Return True if the window would accept `urls`."""
     data = QMimeData()
     data.setUrls(list(urls))
     buttons, modifiers = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
@@ -33,20 +33,18 @@ def drop(window: MainWindow, path: Path) -> None:
     window.dropEvent(QDropEvent(QPoint(300, 300), Qt.DropAction.CopyAction, data, buttons, modifiers))
 
 
-def test_a_file_that_is_dropped_plays(qtbot: Any, open_window: OpenWindow, sessions: Sessions, tmp_path: Path) -> None:
+def test_dropped_file_plays(qtbot: Any, open_window: OpenWindow, sessions: Sessions, tmp_path: Path) -> None:
     window = open_window(gain_db=-7.0)
     song = tmp_path / "song.wav"
     assert drag_over(window, QUrl.fromLocalFile(str(song)))
     drop(window, song)
-    qtbot.waitUntil(lambda: len(sessions.made) == 2 and window.host.state == "running")
+    qtbot.waitUntil(lambda: len(sessions.made) == 2 and window.controller.state == "running")
     assert (sessions.last.config.input, sessions.last.config.gain_db) == (str(song), -7.0)
     assert window.transport.source.currentText() == "song.wav"
     qtbot.waitUntil(window.position.isVisible)
 
 
-def test_a_preset_that_is_dropped_is_opened(
-    qtbot: Any, open_window: OpenWindow, sessions: Sessions, tmp_path: Path
-) -> None:
+def test_dropped_preset_is_opened(qtbot: Any, open_window: OpenWindow, sessions: Sessions, tmp_path: Path) -> None:
     window = open_window()
     (tmp_path / "p.json").write_text(preset_text(SessionConfig(input="pink", gain_db=-3.0)), encoding="utf-8")
     drop(window, tmp_path / "p.json")
@@ -54,30 +52,30 @@ def test_a_preset_that_is_dropped_is_opened(
     assert (sessions.last.config.input, sessions.last.config.gain_db) == ("pink", -3.0)
 
 
-def test_what_is_no_preset_is_said_and_the_sound_goes_on(
+def test_invalid_preset_shows_a_notice_and_audio_continues(
     open_window: OpenWindow, sessions: Sessions, tmp_path: Path
 ) -> None:
     window = open_window()
     (tmp_path / "p.json").write_text("[]", encoding="utf-8")
     drop(window, tmp_path / "p.json")
-    assert "no preset" in window.notices.texts()[0]
-    assert (len(sessions.made), window.host.state) == (1, "running")
+    assert "not a preset" in window.notices.texts()[0]
+    assert (len(sessions.made), window.controller.state) == (1, "running")
 
 
-def test_what_is_no_file_of_this_machine_is_not_taken(open_window: OpenWindow) -> None:
+def test_remote_urls_are_not_accepted(open_window: OpenWindow) -> None:
     window = open_window()
     assert not drag_over(window, QUrl("https://example.org/song.wav"))
     assert not drag_over(window)
 
 
-def test_files_that_played_are_in_the_menu_next_time(
+def test_recent_files_are_saved_and_offered(
     qtbot: Any, open_window: OpenWindow, sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     window = open_window()
     for name in ("first.wav", "second.wav"):
-        window.actions_.choose_source((str(tmp_path / name), None))
-    window.actions_.choose_source(("demo", None))
+        window.session_actions.choose_source((str(tmp_path / name), None))
+    window.session_actions.choose_source(("demo", None))
     save_settings(window.settings)
     again = load_settings()
     assert [Path(path).name for path in again.recent_files] == ["second.wav", "first.wav"]
@@ -86,9 +84,9 @@ def test_files_that_played_are_in_the_menu_next_time(
     qtbot.waitUntil(lambda: sessions.last.config.input == str(tmp_path / "first.wav"))
 
 
-def test_the_settings_are_what_the_window_leaves(open_window: OpenWindow) -> None:
+def test_closing_the_window_updates_the_settings(open_window: OpenWindow) -> None:
     window = open_window(gain_db=-5.0)
-    window.actions_.choose_source(("/sounds/a.wav", None))
+    window.session_actions.choose_source(("/sounds/a.wav", None))
     window.close()
     assert isinstance(window.settings, Settings)
     assert window.settings.session["gain_db"] == -5.0

@@ -1,4 +1,4 @@
-"""All lessons in the window, at real speed, with the real session: every outcome comes about as the panel judges it."""
+"""All lessons in the GUI, in real time, with a real session: every check passes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +22,7 @@ TIMEOUT_MS = 180_000
 
 @pytest.fixture(scope="module")
 def window(x_display: str) -> Iterator[MainWindow]:
-    """The window as it opens without a sound card, with the Learn panel shown."""
+    """Main window on the timer clock, with the lessons shown."""
     app = QApplication.instance() or QApplication(["rtgain"])
     assert isinstance(app, QApplication)
     app.setStyle("Fusion")
@@ -37,45 +37,45 @@ def window(x_display: str) -> Iterator[MainWindow]:
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
-def test_every_outcome_comes_about_in_the_window(qtbot: Any, window: MainWindow, lesson: Lesson) -> None:
-    learn = window.learn
-    learn.menu.activated.emit(LESSONS.index(lesson))
+def test_every_check_of_every_lesson_passes_in_the_gui(qtbot: Any, window: MainWindow, lesson: Lesson) -> None:
+    panel = window.lesson_panel
+    panel.lesson_box.activated.emit(LESSONS.index(lesson))
     for step in lesson.steps:
         if step is not lesson.steps[0]:
-            qtbot.mouseClick(learn.next, Qt.MouseButton.LeftButton)
-        assert learn.step is step
-        qtbot.waitUntil(lambda: window.host.state == "running", timeout=TIMEOUT_MS)
+            qtbot.mouseClick(panel.next_button, Qt.MouseButton.LeftButton)
+        assert panel.step is step
+        qtbot.waitUntil(lambda: window.controller.state == "running", timeout=TIMEOUT_MS)
         if step.action == "xrun":
-            qtbot.waitUntil(learn.xrun.isEnabled, timeout=TIMEOUT_MS)
-            qtbot.mouseClick(learn.xrun, Qt.MouseButton.LeftButton)
-        qtbot.waitUntil(lambda: learn.outcome in ("passed", "failed"), timeout=TIMEOUT_MS)
-        assert learn.outcome == "passed", learn.outcome_line.text()
+            qtbot.waitUntil(panel.xrun_button.isEnabled, timeout=TIMEOUT_MS)
+            qtbot.mouseClick(panel.xrun_button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: panel.outcome in ("passed", "failed"), timeout=TIMEOUT_MS)
+        assert panel.outcome == "passed", panel.outcome_line.text()
         if step.has_results:
-            qtbot.mouseClick(learn.experiment, Qt.MouseButton.LeftButton)
-            qtbot.waitUntil(lambda: learn.check_outcome in ("passed", "failed"), timeout=TIMEOUT_MS)
-            assert learn.check_outcome == "passed", learn.experiment.text()
-    window.exhibits.close()
-    assert window.host.state == "running"
+            qtbot.mouseClick(panel.experiment_button, Qt.MouseButton.LeftButton)
+            qtbot.waitUntil(lambda: panel.check_outcome in ("passed", "failed"), timeout=TIMEOUT_MS)
+            assert panel.check_outcome == "passed", panel.experiment_button.text()
+    window.experiment_window.close()
+    assert window.controller.state == "running"
 
 
-def test_a_sound_of_the_experiment_plays_over_and_over_until_the_controls_are_set_again(
-    qtbot: Any, window: MainWindow
-) -> None:
-    learn = window.learn
-    learn.menu.activated.emit(0)
-    qtbot.mouseClick(learn.experiment, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: learn.check_outcome == "passed", timeout=TIMEOUT_MS)
-    play = next(b for b in window.exhibits.findChildren(QPushButton) if b.accessibleName() == "Play: The dry sine.")
+def test_sound_of_the_experiment_loops_until_controls_are_reset(qtbot: Any, window: MainWindow) -> None:
+    panel = window.lesson_panel
+    panel.lesson_box.activated.emit(0)
+    qtbot.mouseClick(panel.experiment_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: panel.check_outcome == "passed", timeout=TIMEOUT_MS)
+    play = next(
+        b for b in window.experiment_window.findChildren(QPushButton) if b.accessibleName() == "Play: The dry sine."
+    )
     qtbot.mouseClick(play, Qt.MouseButton.LeftButton)
 
     def plays_for(seconds: float) -> bool:
-        """The sound is half a second long; its reference gain is 0 dB."""
-        snapshot = window.host.snapshot()
+        """True if the sound, half a second long with a reference gain of 0 dB, has played for so long."""
+        snapshot = window.controller.snapshot()
         return snapshot is not None and snapshot.time_s > seconds and abs(snapshot.gain_db) < 0.01
 
     qtbot.waitUntil(lambda: plays_for(1.5), timeout=TIMEOUT_MS)
-    assert window.host.config.input.endswith("dry.wav")
-    qtbot.mouseClick(learn.again, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: learn.outcome in ("passed", "failed"), timeout=TIMEOUT_MS)
-    assert learn.outcome == "passed", learn.outcome_line.text()
-    window.exhibits.close()
+    assert window.controller.config.input.endswith("dry.wav")
+    qtbot.mouseClick(panel.reset_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: panel.outcome in ("passed", "failed"), timeout=TIMEOUT_MS)
+    assert panel.outcome == "passed", panel.outcome_line.text()
+    window.experiment_window.close()

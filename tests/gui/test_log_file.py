@@ -1,4 +1,4 @@
-"""The log, in the place where the system keeps such things."""
+"""Log file in the user's log folder."""
 
 import logging
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gui.log_file import LONGEST_BYTES, close_log, open_log
+from gui.log_file import MAX_BYTES, close_log, open_log
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +16,7 @@ def state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     close_log()
 
 
-def test_what_the_window_logs_is_in_the_file_with_its_time_and_process(state_home: Path) -> None:
+def test_log_lines_contain_time_and_process(state_home: Path) -> None:
     path = open_log()
     assert path is not None
     assert path.is_relative_to(state_home)
@@ -26,23 +26,23 @@ def test_what_the_window_logs_is_in_the_file_with_its_time_and_process(state_hom
     assert line.startswith("20")
 
 
-def test_the_log_does_not_grow_without_end(state_home: Path) -> None:
+def test_log_size_is_limited(state_home: Path) -> None:
     path = open_log()
     assert path is not None
     for _ in range(30):
-        logging.getLogger("rtgain").info("x" * (LONGEST_BYTES // 10))
+        logging.getLogger("rtgain").info("x" * (MAX_BYTES // 10))
     files = list(path.parent.iterdir())
     assert len(files) == 2
-    assert all(file.stat().st_size <= LONGEST_BYTES for file in files)
+    assert all(file.stat().st_size <= MAX_BYTES for file in files)
 
 
-def test_a_place_that_cannot_be_written_means_no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwritable_folder_means_no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     assert open_log() is None
 
 
-def test_nothing_is_written_once_it_is_closed() -> None:
+def test_closed_log_is_not_written() -> None:
     path = open_log()
     assert path is not None
     close_log()

@@ -1,4 +1,4 @@
-"""The window as a user meets it: real key and mouse events on a real display, a session without sound."""
+"""Main window: key and mouse events on a real display, with fake sessions."""
 
 import math
 from collections.abc import Callable
@@ -20,11 +20,11 @@ from PySide6.QtWidgets import (
 )
 
 from gui.background.device_list import Device
-from gui.control.feedback_guard import MONITOR_LABELS
 from gui.dialogs.shortcuts import KEYS
 from gui.main_window import MainWindow
 from gui.panels.lesson_panel import HEIGHT
 from gui.theme import text_width
+from rtgain.config.names import MONITORS
 from rtgain.errors import DeviceError, DeviceLostError
 from tests.gui.conftest import Sessions
 
@@ -36,7 +36,7 @@ def press(qtbot: Any, window: MainWindow, key: Qt.Key) -> None:
 
 
 def choose(window: MainWindow, label: str) -> None:
-    """Choose an entry of the source menu as its popup does."""
+    """Choose an item of the source menu as its popup does."""
     menu = window.transport.source
     index = menu.findText(label)
     menu.setCurrentIndex(index)
@@ -46,17 +46,17 @@ def choose(window: MainWindow, label: str) -> None:
 def notice_button(window: MainWindow, subject: str) -> QAbstractButton:
     notice = window.notices.notice(subject)
     assert notice is not None
-    return notice.action
+    return notice.button
 
 
-def test_it_opens_running_with_nothing_to_set_up(open_window: OpenWindow, sessions: Sessions) -> None:
+def test_session_runs_on_the_demo_after_opening(open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window()
-    assert window.host.state == "running"
+    assert window.controller.state == "running"
     assert sessions.last.config.input == "demo"
     assert window.notices.texts() == []
 
 
-def test_the_session_starts_only_after_the_first_paint(qtbot: Any, sessions: Sessions) -> None:
+def test_session_starts_after_the_first_paint(qtbot: Any, sessions: Sessions) -> None:
     from gui.theme import LIGHT
     from rtgain.config.session_config import SessionConfig
 
@@ -69,53 +69,51 @@ def test_the_session_starts_only_after_the_first_paint(qtbot: Any, sessions: Ses
     window.close()
 
 
-def test_the_number_is_the_estimate_in_decibels(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
+def test_readout_shows_the_estimate(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window()
     sessions.last.faults.update(gain_db=-16.478, gain_linear=0.15, std_db=0.0031, state="tracking")
     qtbot.waitUntil(lambda: window.readout.gain_db.text() == "−16.48")
     assert window.readout.linear.text() == "×0.150"
-    assert window.readout.spread.text() == "± 0.003 dB"
+    assert window.readout.std.text() == "± 0.003 dB"
     assert window.readout.state.text() == "● tracking"
 
 
-def test_a_delay_that_nobody_looks_for_is_no_delay_of_0(qtbot: Any, open_window: OpenWindow) -> None:
+def test_readout_shows_that_delay_compensation_is_off(qtbot: Any, open_window: OpenWindow) -> None:
     window = open_window(align="off")
-    qtbot.waitUntil(lambda: window.readout.delay.text() == "delay not looked for")
-    window.actions_.set_up({"align": "on"})
+    qtbot.waitUntil(lambda: window.readout.delay.text() == "delay compensation off")
+    window.lesson_controller.apply_controls({"align": "on"})
     qtbot.waitUntil(lambda: window.readout.delay.text().endswith(" ms"))
 
 
-def test_an_estimate_that_no_other_follows_is_not_said_to_be_tracking(
+def test_estimate_without_a_successor_is_shown_as_stale(
     qtbot: Any, open_window: OpenWindow, sessions: Sessions
 ) -> None:
     window = open_window()
     sessions.last.faults.update(gain_db=-16.478, state="tracking", estimate_age_s=2.0)
-    qtbot.waitUntil(lambda: window.readout.state.text() == "▲ late")
+    qtbot.waitUntil(lambda: window.readout.state.text() == "▲ stale")
     assert window.readout.gain_db.text() == "−16.48"
-    assert window.readout.meaning.text() == "no new estimate comes; this is the last"
+    assert window.readout.meaning.text() == "no new estimates; showing the last one"
     sessions.last.faults.update(estimate_age_s=0.02)
     qtbot.waitUntil(lambda: window.readout.state.text() == "● tracking")
 
 
-def test_numbers_keep_their_places(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
+def test_numbers_of_the_readout_do_not_move(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window()
-    widgets = [window.readout.gain_db, window.readout.linear, window.readout.spread, window.readout.state]
+    widgets = [window.readout.gain_db, window.readout.linear, window.readout.std, window.readout.state]
 
-    def places(**fields: Any) -> list[Any]:
+    def geometries(**fields: Any) -> list[Any]:
         sessions.last.faults.update(fields)
         shown = sessions.last.faults["state"]
         qtbot.waitUntil(lambda: window.readout.state.text().endswith(shown))
         window.readout.layout().activate()
         return [widget.geometry() for widget in widgets]
 
-    small = places(gain_db=0.0, gain_linear=1.0, std_db=0.001, polarity=1, state="silent")
-    large = places(gain_db=-59.99, gain_linear=0.0010, std_db=12.3, polarity=-1, state="incoherent")
+    small = geometries(gain_db=0.0, gain_linear=1.0, std_db=0.001, polarity=1, state="silent")
+    large = geometries(gain_db=-59.99, gain_linear=0.0010, std_db=12.3, polarity=-1, state="incoherent")
     assert small == large
 
 
-def test_a_session_that_starts_shows_no_estimate_of_another(
-    qtbot: Any, open_window: OpenWindow, sessions: Sessions
-) -> None:
+def test_starting_session_clears_the_readout(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window()
     sessions.last.faults.update(gain_db=-12.0)
     qtbot.waitUntil(lambda: window.readout.gain_db.text() == "−12.00")
@@ -128,31 +126,31 @@ def test_space_stops_and_starts(qtbot: Any, open_window: OpenWindow, sessions: S
     window = open_window()
     press(qtbot, window, Qt.Key.Key_Space)
     qtbot.waitUntil(lambda: sessions.last.stopped)
-    assert window.host.state == "stopped"
+    assert window.controller.state == "stopped"
     assert "Start" in window.transport.start_button.text()
     assert window.readout.state.text() == "■ stopped"
     press(qtbot, window, Qt.Key.Key_Space)
-    qtbot.waitUntil(lambda: window.host.state == "running")
+    qtbot.waitUntil(lambda: window.controller.state == "running")
     assert len(sessions.made) == 2
 
 
-def test_space_works_the_control_that_tab_led_to(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
+def test_space_activates_the_focused_control(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window()
     window.reference.invert.setFocus(Qt.FocusReason.TabFocusReason)
     press(qtbot, window, Qt.Key.Key_Space)
     assert window.reference.invert.isChecked()
-    assert window.host.state == "running"
+    assert window.controller.state == "running"
 
 
-def test_the_mouse_leaves_space_to_start_and_stop(qtbot: Any, open_window: OpenWindow) -> None:
+def test_space_starts_and_stops_after_a_click(qtbot: Any, open_window: OpenWindow) -> None:
     window = open_window()
     qtbot.mouseClick(window.transport.monitor.buttons["dry"], Qt.MouseButton.LeftButton)
     press(qtbot, window, Qt.Key.Key_Space)
-    assert window.host.state == "stopped"
+    assert window.controller.state == "stopped"
 
 
-@pytest.mark.parametrize(("key", "monitor"), list(zip("12345", MONITOR_LABELS, strict=True)))
-def test_digits_choose_what_is_heard(
+@pytest.mark.parametrize(("key", "monitor"), list(zip("12345", MONITORS, strict=True)))
+def test_digits_select_the_monitor(
     qtbot: Any, open_window: OpenWindow, sessions: Sessions, key: str, monitor: str
 ) -> None:
     window = open_window(monitor="dry" if monitor != "dry" else "mute")
@@ -165,10 +163,10 @@ def test_r_resets_and_f_freezes_the_estimate(qtbot: Any, open_window: OpenWindow
     window = open_window()
     for key in (Qt.Key.Key_R, Qt.Key.Key_F, Qt.Key.Key_F):
         press(qtbot, window, key)
-    assert sessions.last.calls == [("reset_estimate", 0.0), ("freeze", True), ("freeze", False)]
+    assert sessions.last.calls == [("reset_estimate", 0.0), ("set_frozen", True), ("set_frozen", False)]
 
 
-def test_a_frozen_estimate_is_not_called_tracking(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
+def test_frozen_estimate_is_shown_as_frozen(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window()
     sessions.last.faults.update(state="tracking")
     qtbot.waitUntil(lambda: window.readout.state.text() == "● tracking")
@@ -178,7 +176,7 @@ def test_a_frozen_estimate_is_not_called_tracking(qtbot: Any, open_window: OpenW
     qtbot.waitUntil(lambda: window.readout.state.text() == "● tracking")
 
 
-def test_tab_leads_to_what_is_heard_and_the_arrow_keys_change_it(
+def test_tab_focuses_the_monitor_and_arrow_keys_change_it(
     qtbot: Any, open_window: OpenWindow, sessions: Sessions
 ) -> None:
     window = open_window()
@@ -191,21 +189,21 @@ def test_tab_leads_to_what_is_heard_and_the_arrow_keys_change_it(
     assert sessions.last.calls == [("set_monitor", "matched")]
 
 
-def test_a_new_session_is_not_frozen(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
+def test_new_session_is_not_frozen(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window()
     press(qtbot, window, Qt.Key.Key_F)
     choose(window, "Sine")
-    qtbot.waitUntil(lambda: len(sessions.made) == 2 and window.host.state == "running")
+    qtbot.waitUntil(lambda: len(sessions.made) == 2 and window.controller.state == "running")
     assert not window.estimator.freeze.isChecked()
 
 
-def test_f1_lists_every_key(qtbot: Any, open_window: OpenWindow) -> None:
+def test_f1_lists_every_shortcut(qtbot: Any, open_window: OpenWindow) -> None:
     window = open_window()
     press(qtbot, window, Qt.Key.Key_F1)
-    keys = window.actions_.keys
+    keys = window.help_actions.shortcut_sheet
     qtbot.waitUntil(keys.isVisible)
     words = " ".join(label.text() for label in keys.findChildren(QLabel))
-    assert all(key.line in words for key in KEYS)
+    assert all(key.description in words for key in KEYS)
 
 
 def test_ctrl_q_closes_the_window_and_ends_the_session(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
@@ -215,7 +213,7 @@ def test_ctrl_q_closes_the_window_and_ends_the_session(qtbot: Any, open_window: 
     assert sessions.last.stopped
 
 
-def test_the_reference_path_is_changed_live(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
+def test_reference_path_changes_without_a_restart(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window()
     panel = window.reference
     panel.gain.slider.setValue(-65)
@@ -239,19 +237,19 @@ def test_another_source_keeps_the_reference_path(qtbot: Any, open_window: OpenWi
     window.reference.gain.box.setValue(-6.5)
     window.reference.phase.slider.setValue(90)
     choose(window, "Pink noise")
-    qtbot.waitUntil(lambda: len(sessions.made) == 2 and window.host.state == "running")
+    qtbot.waitUntil(lambda: len(sessions.made) == 2 and window.controller.state == "running")
     config = sessions.last.config
     assert (config.input, config.gain_db, config.phase_deg) == ("pink", -6.5, 90)
     assert sessions.made[0].stopped
 
 
-def test_looking_does_not_touch_a_gain_finer_than_the_box_shows(open_window: OpenWindow, sessions: Sessions) -> None:
+def test_showing_a_gain_does_not_round_it(open_window: OpenWindow, sessions: Sessions) -> None:
     open_window(gain_db=-16.478174818886377)
     assert sessions.last.config.gain_db == -16.478174818886377
     assert sessions.last.calls == []
 
 
-def test_a_file_can_be_opened(qtbot: Any, open_window: OpenWindow, sessions: Sessions, tmp_path: Path) -> None:
+def test_selected_file_is_opened(qtbot: Any, open_window: OpenWindow, sessions: Sessions, tmp_path: Path) -> None:
     path = tmp_path / "a very long name of a recording, take 12, final.wav"
     path.touch()
     window = open_window()
@@ -260,25 +258,25 @@ def test_a_file_can_be_opened(qtbot: Any, open_window: OpenWindow, sessions: Ses
     dialog = window.findChild(QFileDialog)
     dialog.fileSelected.emit(str(path))
     dialog.close()
-    qtbot.waitUntil(lambda: len(sessions.made) == 2 and window.host.state == "running")
+    qtbot.waitUntil(lambda: len(sessions.made) == 2 and window.controller.state == "running")
     assert sessions.last.config.input == str(path)
     menu = window.transport.source
     assert text_width(menu.font(), menu.currentText()) < menu.width() - 30
     assert menu.toolTip() == str(path)
 
 
-def test_a_microphone_is_muted_until_the_user_agrees_once(
+def test_microphone_is_muted_until_the_user_confirms_once(
     qtbot: Any, open_window: OpenWindow, sessions: Sessions
 ) -> None:
     window = open_window()
     choose(window, "Microphone")
-    qtbot.waitUntil(lambda: len(sessions.made) == 2 and window.host.state == "running")
+    qtbot.waitUntil(lambda: len(sessions.made) == 2 and window.controller.state == "running")
     assert sessions.last.config.monitor == "mute"
     assert window.transport.monitor.buttons["mute"].isChecked()
 
     qtbot.keyClick(window, "1")
     assert ("set_monitor", "dry") not in sessions.last.calls
-    assert "howl" in window.notices.texts()[0]
+    assert "feedback" in window.notices.texts()[0]
 
     qtbot.mouseClick(notice_button(window, "feedback"), Qt.MouseButton.LeftButton)
     assert sessions.last.calls[-1] == ("set_monitor", "dry")
@@ -286,22 +284,22 @@ def test_a_microphone_is_muted_until_the_user_agrees_once(
     assert window.notices.texts() == []
 
     choose(window, "Demo")
-    qtbot.waitUntil(lambda: len(sessions.made) == 3 and window.host.state == "running")
+    qtbot.waitUntil(lambda: len(sessions.made) == 3 and window.controller.state == "running")
     choose(window, "Microphone")
-    qtbot.waitUntil(lambda: len(sessions.made) == 4 and window.host.state == "running")
+    qtbot.waitUntil(lambda: len(sessions.made) == 4 and window.controller.state == "running")
     assert sessions.last.config.monitor == "dry"
 
 
-def test_without_a_device_it_runs_anyway_and_says_so(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
+def test_session_without_a_device_runs_and_shows_a_notice(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions
+) -> None:
     sessions.start_errors = [DeviceError("no output device was found; use --clock timer")]
     window = open_window()
-    assert window.host.state == "running"
+    assert window.controller.state == "running"
     assert sessions.last.config.clock == "timer"
-    assert window.notices.texts() == [
-        "No output device was found. Running without a device, at real speed: everything is shown, nothing is heard."
-    ]
+    assert window.notices.texts() == ["No output device was found. Running silently at normal speed."]
     qtbot.mouseClick(notice_button(window, "device"), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: len(sessions.made) == 3 and window.host.state == "running")
+    qtbot.waitUntil(lambda: len(sessions.made) == 3 and window.controller.state == "running")
     assert window.notices.texts() == []
 
 
@@ -309,64 +307,64 @@ JACK = Device("system", "JACK Audio Connection Kit", 2, 2)
 
 
 def lose(window: MainWindow, sessions: Sessions) -> None:
-    """Let the device go that the session runs on."""
-    sessions.last.snapshot_error = DeviceLostError("system: stopped; it was unplugged", [JACK.spec, JACK.spec])
+    """Let the session lose its device."""
+    sessions.last.snapshot_error = DeviceLostError("system: stopped; device disconnected", [JACK.spec, JACK.spec])
     sessions.last.faults.update(gain_db=-12.0)
 
 
-def test_a_device_that_is_lost_is_waited_for_and_the_estimate_goes_on(
+def test_estimate_resumes_when_a_lost_device_returns(
     qtbot: Any, open_window: OpenWindow, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = open_window(output_device=JACK.spec)
     qtbot.waitUntil(lambda: window.readout.gain_db.text() not in ("–", ""))
     shown = window.readout.gain_db.text()
-    asked = []
-    monkeypatch.setattr(window.devices, "refresh", lambda: asked.append(window.host.state))
+    refreshes = []
+    monkeypatch.setattr(window.session_events.device_list, "refresh", lambda: refreshes.append(window.controller.state))
     lose(window, sessions)
-    qtbot.waitUntil(lambda: window.host.state == "waiting")
-    assert window.notices.texts() == [f"{JACK.spec} was unplugged, or its server ended. Waiting for it…"]
-    assert window.transport.start_button.text() == "Waiting…"
+    qtbot.waitUntil(lambda: window.controller.state == "reconnecting")
+    assert window.notices.texts() == [
+        f"{JACK.spec} disconnected (device unplugged or audio server stopped). Waiting for it to return…"
+    ]
+    assert window.transport.start_button.text() == "Reconnecting…"
     assert window.readout.gain_db.text() == shown
-    qtbot.waitUntil(lambda: len(asked) >= 2)
-    window.devices.listed.emit([Device("USB", "ALSA", 1, 2)])
-    assert window.host.state == "waiting"
-    window.devices.listed.emit([Device("USB", "ALSA", 1, 2), JACK])
-    qtbot.waitUntil(lambda: window.host.state == "running")
+    qtbot.waitUntil(lambda: len(refreshes) >= 2)
+    window.session_events.device_list.listed.emit([Device("USB", "ALSA", 1, 2)])
+    assert window.controller.state == "reconnecting"
+    window.session_events.device_list.listed.emit([Device("USB", "ALSA", 1, 2), JACK])
+    qtbot.waitUntil(lambda: window.controller.state == "running")
     assert sessions.last.config.output_device == JACK.spec
     (call,) = sessions.last.calls
     assert call[0] == "reset_estimate"
     assert call[1] == pytest.approx(float(shown.replace("−", "-")), abs=1.0)
     assert window.notices.texts() == []
-    assert asked[-1] == "running"
+    assert refreshes[-1] == "running"
 
 
-def test_another_device_can_be_taken_while_one_is_waited_for(
-    qtbot: Any, open_window: OpenWindow, sessions: Sessions
-) -> None:
+def test_system_default_can_be_used_while_reconnecting(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window(output_device=JACK.spec)
     lose(window, sessions)
-    qtbot.waitUntil(lambda: window.host.state == "waiting")
+    qtbot.waitUntil(lambda: window.controller.state == "reconnecting")
     qtbot.mouseClick(notice_button(window, "device"), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: window.host.state == "running")
+    qtbot.waitUntil(lambda: window.controller.state == "running")
     assert sessions.last.config.output_device is None
     assert window.notices.texts() == []
 
 
-def test_waiting_for_a_device_can_be_ended(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
+def test_reconnecting_can_be_stopped(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window()
     lose(window, sessions)
-    qtbot.waitUntil(lambda: window.host.state == "waiting")
+    qtbot.waitUntil(lambda: window.controller.state == "reconnecting")
     window.transport.start_button.click()
-    assert window.host.state == "stopped"
+    assert window.controller.state == "stopped"
     assert window.notices.texts() == []
-    window.devices.listed.emit([JACK])
+    window.session_events.device_list.listed.emit([JACK])
     window.transport.start_button.click()
-    qtbot.waitUntil(lambda: window.host.state == "running")
+    qtbot.waitUntil(lambda: window.controller.state == "running")
     assert len(sessions.made) == 2
-    assert sessions.last.calls == [], "a start by hand begins anew"
+    assert sessions.last.calls == [], "a start by the user does not resume"
 
 
-def test_a_missing_microphone_becomes_the_demo(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
+def test_missing_microphone_is_replaced_by_the_demo(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     sessions.start_errors = [DeviceError("no input device was found")]
     window = open_window(input="mic")
     assert sessions.last.config.input == "demo"
@@ -375,7 +373,7 @@ def test_a_missing_microphone_becomes_the_demo(qtbot: Any, open_window: OpenWind
     assert len(window.notices.texts()) == 1
 
 
-def test_what_the_session_reports_is_said_once(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
+def test_notices_of_the_session_are_shown_once(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window()
     restarted = "The estimator stopped and was started again; the sound went on."
     sessions.last.notices.append(restarted)
@@ -387,36 +385,36 @@ def test_what_the_session_reports_is_said_once(qtbot: Any, open_window: OpenWind
     qtbot.waitUntil(lambda: window.notices.texts() == ["The input is clipped."])
 
 
-def test_the_end_of_the_sound_offers_to_play_it_again(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
+def test_end_of_playback_offers_to_play_again(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window()
     sessions.last.faults.update(ended=True, running=False, gain_db=-12.0)
-    qtbot.waitUntil(lambda: window.notices.texts() == ["The sound has ended."])
-    assert window.host.state == "stopped"
+    qtbot.waitUntil(lambda: window.notices.texts() == ["Playback finished."])
+    assert window.controller.state == "stopped"
     assert window.readout.gain_db.text() == "−12.00"
     qtbot.mouseClick(notice_button(window, "end"), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: window.host.state == "running")
+    qtbot.waitUntil(lambda: window.controller.state == "running")
     assert window.notices.texts() == []
 
 
-def test_a_gain_driven_by_a_file_is_taken_over_by_hand(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
+def test_changing_the_gain_ends_the_automation(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window(automation="some/curve.csv")
     words = [label for label in window.reference.findChildren(QLabel) if "curve.csv" in label.text()]
-    assert [label.text() for label in words] == ["The gain follows curve.csv until it is moved."]
+    assert [label.text() for label in words] == ["The gain follows curve.csv until you change it."]
     window.reference.gain.slider.setValue(-65)
     assert sessions.last.calls == [("set_reference", {"gain_db": -6.5})]
     assert not words[0].isVisible()
     choose(window, "Sine")
-    qtbot.waitUntil(lambda: len(sessions.made) == 2 and window.host.state == "running")
+    qtbot.waitUntil(lambda: len(sessions.made) == 2 and window.controller.state == "running")
     assert sessions.last.config.automation is None
 
 
-def test_a_second_channel_has_no_reference_path(open_window: OpenWindow) -> None:
+def test_channel_target_disables_the_reference_path(open_window: OpenWindow) -> None:
     window = open_window(input="stereo.wav", target="channel")
     assert not window.reference.gain.isEnabled()
     assert not window.reference.phase.isEnabled()
 
 
-def test_every_control_has_a_name_for_those_who_cannot_see_it(open_window: OpenWindow) -> None:
+def test_every_control_has_an_accessible_name(open_window: OpenWindow) -> None:
     window = open_window()
     kinds = (QAbstractButton, QAbstractSlider, QAbstractSpinBox, QComboBox)
     controls: list[QWidget] = [control for kind in kinds for control in window.findChildren(kind)]
@@ -432,13 +430,13 @@ def test_no_text_is_cut(qtbot: Any, open_window: OpenWindow, sessions: Sessions,
     window = open_window()
     window.resize(*size)
     sessions.last.faults.update(xruns=12, estimate_age_s=1.4, frames_per_second=25100.0, dropped_frames=40960)
-    qtbot.waitUntil(lambda: window.health.labels["xruns"].text() == "xruns 12")
+    qtbot.waitUntil(lambda: window.status_strip.labels["xruns"].text() == "xruns 12")
     assert window.size().toTuple() == size
-    qtbot.waitUntil(lambda: window.health.labels["format"].width() > 100)
-    cut = ["not looked at yet"]
+    qtbot.waitUntil(lambda: window.status_strip.labels["format"].width() > 100)
+    cut = ["not checked"]
 
     def nothing_is_cut() -> bool:
-        """The layout follows a text that has grown when the events are next worked off."""
+        """True if no visible label is cut; the layout adapts to longer texts when events are processed."""
         shown = [label for label in window.findChildren(QLabel) if label.isVisible() and not label.wordWrap()]
         cut[:] = [label.text() for label in shown if text_width(label.font(), label.text()) - 2 > label.width()]
         return not cut
@@ -451,63 +449,63 @@ def test_no_text_is_cut(qtbot: Any, open_window: OpenWindow, sessions: Sessions,
 
 
 @pytest.mark.parametrize("running", [True, False])
-def test_a_step_of_a_lesson_sets_its_rate_though_the_step_before_had_the_same(
+def test_step_sets_a_learning_rate_equal_to_the_previous_one(
     qtbot: Any, open_window: OpenWindow, sessions: Sessions, running: bool
 ) -> None:
     window = open_window()
-    window.actions_.set_up({"optimizer": "SGD", "lr": 0.01, "steps": 1})
+    window.lesson_controller.apply_controls({"optimizer": "SGD", "lr": 0.01, "steps": 1})
     if not running:
-        window.host.stop()
-    window.actions_.set_up({"optimizer": "Adam", "lr": 0.01, "steps": 1})
-    config = window.host.config
+        window.controller.stop()
+    window.lesson_controller.apply_controls({"optimizer": "Adam", "lr": 0.01, "steps": 1})
+    config = window.controller.config
     assert (config.optimizer, config.lr, config.steps) == ("Adam", 0.01, 1)
 
 
-def test_a_step_of_a_lesson_begins_when_no_window_holds_the_step_before(
+def test_estimate_resets_when_no_window_contains_the_previous_step(
     qtbot: Any, open_window: OpenWindow, sessions: Sessions
 ) -> None:
-    """An average, and an optimizer at a fixed rate, would remember what was in between."""
+    """Otherwise an average, or an optimizer with a fixed learning rate, would contain the transition."""
     window = open_window()
     window.lessons_button.click()
-    qtbot.waitUntil(lambda: window.host.state == "running")
-    qtbot.mouseClick(window.learn.next, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.controller.state == "running")
+    qtbot.mouseClick(window.lesson_panel.next_button, Qt.MouseButton.LeftButton)
     assert ("set_reference", {"gain_db": -6.0}) in sessions.last.calls
     assert ("reset_estimate", 0.0) not in sessions.last.calls
     since_start = QElapsedTimer()
     since_start.start()
     qtbot.waitUntil(lambda: ("reset_estimate", 0.0) in sessions.last.calls)
-    assert since_start.elapsed() >= window.host.config.window_ms
+    assert since_start.elapsed() >= window.controller.config.window_ms
 
 
-def test_notices_take_their_room_from_the_plots_and_leave_a_lesson_whole(qtbot: Any, open_window: OpenWindow) -> None:
+def test_notices_shrink_the_plots_and_not_the_lesson(qtbot: Any, open_window: OpenWindow) -> None:
     window = open_window()
     window.resize(1280, 800)
     qtbot.mouseClick(window.lessons_button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: window.learn.height() >= HEIGHT)
+    qtbot.waitUntil(lambda: window.lesson_panel.height() >= HEIGHT)
     before = window.plots[0].height()
     for subject in ("session", "device", "export"):
-        window.notices.show_notice(subject, "There is something to say.")
+        window.notices.show_notice(subject, "Something happened.")
     qtbot.waitUntil(lambda: all(label.isVisible() for label in window.notices.findChildren(QLabel)))
-    window.position.show()  # as a file's is
+    window.position.show()  # as for a file
     qtbot.waitUntil(lambda: window.plots[0].height() < before)
     assert window.height() == 800
-    assert window.learn.height() >= HEIGHT
+    assert window.lesson_panel.height() >= HEIGHT
 
     def bottom(part: QWidget) -> int:
         return part.mapTo(window, part.rect().bottomLeft()).y()
 
-    qtbot.waitUntil(lambda: bottom(window.learn) < bottom(window.health) - window.health.height())
+    qtbot.waitUntil(lambda: bottom(window.lesson_panel) < bottom(window.status_strip) - window.status_strip.height())
 
 
-def test_the_way_from_step_to_step_stands_still(qtbot: Any, open_window: OpenWindow) -> None:
+def test_next_button_does_not_move_between_steps(qtbot: Any, open_window: OpenWindow) -> None:
     window = open_window()
     window.resize(1280, 800)
     qtbot.mouseClick(window.lessons_button, Qt.MouseButton.LeftButton)
-    learn = window.learn
-    qtbot.waitUntil(lambda: learn.height() >= HEIGHT)
-    places = set()
-    while learn.next.isEnabled():
-        places.add(learn.next.mapTo(window, learn.next.rect().topLeft()).toTuple())
-        qtbot.mouseClick(learn.next, Qt.MouseButton.LeftButton)
+    panel = window.lesson_panel
+    qtbot.waitUntil(lambda: panel.height() >= HEIGHT)
+    positions = set()
+    while panel.next_button.isEnabled():
+        positions.add(panel.next_button.mapTo(window, panel.next_button.rect().topLeft()).toTuple())
+        qtbot.mouseClick(panel.next_button, Qt.MouseButton.LeftButton)
         QApplication.processEvents()  # the layouts follow
-    assert len(places) == 1
+    assert len(positions) == 1

@@ -1,4 +1,4 @@
-"""What a new user does first: the real window, real keys and mouse, real sound through an audio server, recorded."""
+"""First session of a new user: real window, key and mouse events, and audio recorded from a JACK server."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -45,7 +45,7 @@ def window(qtbot: Any, tape: JackTestClient) -> Iterator[MainWindow]:
     window.show()
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow, timeout=TIMEOUT_MS)
-    qtbot.waitUntil(lambda: window.host.state == "running", timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: window.controller.state == "running", timeout=TIMEOUT_MS)
     tape.connect(out_of="rtgain-.*:out_.*")
     qtbot.waitUntil(lambda: abs(estimate_db(window) - START_DB) < 0.02, timeout=TIMEOUT_MS)
     yield window
@@ -54,7 +54,7 @@ def window(qtbot: Any, tape: JackTestClient) -> Iterator[MainWindow]:
 
 
 @pytest.fixture
-def hands(qtbot: Any) -> UserInput:
+def user_input(qtbot: Any) -> UserInput:
     return UserInput(qtbot)
 
 
@@ -68,26 +68,26 @@ def rms_db(samples: np.ndarray) -> float:
     return float(10 * np.log10(np.mean(samples**2)))
 
 
-def under(heard: np.ndarray, demo: np.ndarray) -> np.ndarray:
-    """The piece of the demo that `heard` was made of."""
-    begin = first_lag(demo, heard)
-    return demo[begin : begin + len(heard)]
+def under(recording: np.ndarray, demo: np.ndarray) -> np.ndarray:
+    """The piece of the demo that `recording` was made of."""
+    begin = first_lag(demo, recording)
+    return demo[begin : begin + len(recording)]
 
 
-def test_a_new_user_hears_and_sees_the_gain_found_lost_and_found_again(
-    qtbot: Any, window: MainWindow, hands: UserInput, tape: JackTestClient, demo: np.ndarray
+def test_first_session_of_a_user_estimates_loses_and_recovers_the_gain(
+    qtbot: Any, window: MainWindow, user_input: UserInput, tape: JackTestClient, demo: np.ndarray
 ) -> None:
     def level_db(monitor: Monitor, key: str) -> float:
-        """Press `key`; the RMS level of what is heard then, over that of the same two seconds of the demo."""
-        hands.press(key)
+        """Press `key`; the RMS level of what is recording then, over that of the same two seconds of the demo."""
+        user_input.press(key)
         qtbot.waitUntil(window.transport.monitor.buttons[monitor].isChecked, timeout=TIMEOUT_MS)
         tape.start(np.zeros(1), seconds=SWITCH_S + TAPED_S)
         qtbot.waitUntil(tape.is_full, timeout=TIMEOUT_MS)
-        heard = tape.recorded().astype(np.float64)[round(SWITCH_S * RATE) :]
-        dry = under(heard, demo)
+        recording = tape.recorded().astype(np.float64)[round(SWITCH_S * RATE) :]
+        dry = under(recording, demo)
         if monitor == "dry":
-            np.testing.assert_allclose(heard, dry, atol=1e-6)
-        return rms_db(heard) - rms_db(dry)
+            np.testing.assert_allclose(recording, dry, atol=1e-6)
+        return rms_db(recording) - rms_db(dry)
 
     def estimate_reaches(gain_db: float, within_db: float) -> None:
         qtbot.waitUntil(lambda: abs(estimate_db(window) - gain_db) < within_db, timeout=TIMEOUT_MS)
@@ -98,46 +98,46 @@ def test_a_new_user_hears_and_sees_the_gain_found_lost_and_found_again(
     assert level_db("matched", "3") == pytest.approx(START_DB, abs=0.02)
 
     # At a gain of 0 dB that is the level of the dry sound.
-    hands.type_in(window.reference.gain, 0)
+    user_input.type_in(window.reference.gain, 0)
     estimate_reaches(0.0, within_db=0.015)
     assert level_db("matched", "3") == pytest.approx(level_db("dry", "1"), abs=0.02)
 
     # The gain is moved, and the estimate follows.
-    hands.drag(window.reference.gain.slider, steps=range(-1, -21, -1))
+    user_input.drag(window.reference.gain.slider, steps=range(-1, -21, -1))
     moved_db = window.reference.gain.box.value()
     assert -30 < moved_db < -5
     estimate_reaches(moved_db, within_db=0.03)
     assert level_db("matched", "3") == pytest.approx(moved_db, abs=0.05)
 
-    # It fails on the waveform at 90°, to be seen and to be heard.
-    hands.choose(window.estimator.loss, "waveform")
-    hands.type_in(window.reference.phase, 90)
+    # It fails on the waveform at 90°, to be seen and to be recording.
+    user_input.choose(window.estimator.loss, "waveform")
+    user_input.type_in(window.reference.phase, 90)
     qtbot.waitUntil(lambda: estimate_db(window) < moved_db - 10, timeout=TIMEOUT_MS)
     assert level_db("target", "2") == pytest.approx(moved_db, abs=0.5)
     assert level_db("matched", "3") < moved_db - 10
 
     # Back on the spectrum it mends, at 90° still and at 0° as before.
-    hands.choose(window.estimator.loss, "spectral")
+    user_input.choose(window.estimator.loss, "spectral")
     estimate_reaches(moved_db, within_db=0.1)
-    hands.type_in(window.reference.phase, 0)
+    user_input.type_in(window.reference.phase, 0)
     estimate_reaches(moved_db, within_db=0.03)
     assert level_db("matched", "3") == pytest.approx(moved_db, abs=0.05)
 
 
-def test_a_gain_that_is_dragged_does_not_click(
-    qtbot: Any, window: MainWindow, hands: UserInput, tape: JackTestClient, demo: np.ndarray
+def test_dragged_gain_does_not_click(
+    qtbot: Any, window: MainWindow, user_input: UserInput, tape: JackTestClient, demo: np.ndarray
 ) -> None:
-    """The gain that is heard, sample by sample, moves no faster than its ramp: no step, however it is dragged.
+    """The gain that is recording, sample by sample, moves no faster than its ramp: no step, however it is dragged.
 
-    It stays below 0 dB, where the output is not capped and what is heard is the gain times the demo.
+    It stays below 0 dB, where the output is not capped and what is recording is the gain times the demo.
     """
     tape.start(np.zeros(1), seconds=2 * TAPED_S)
-    hands.drag(window.reference.gain.slider, steps=[-24, 0, -12] * 10, pause_s=0.04)
+    user_input.drag(window.reference.gain.slider, steps=[-24, 0, -12] * 10, pause_s=0.04)
     qtbot.waitUntil(tape.is_full, timeout=TIMEOUT_MS)
-    heard = tape.recorded().astype(np.float64)
-    dry = under(heard, demo)
+    recording = tape.recorded().astype(np.float64)
+    dry = under(recording, demo)
     loud = np.abs(dry) > 0.05
-    gain = np.where(loud, heard / np.where(loud, dry, 1.0), np.nan)
-    spread = np.nanmax(gain) - np.nanmin(gain)
-    assert spread > 0.1  # it was moved, and heard
-    assert np.nanmax(np.abs(np.diff(gain))) <= 1.01 * spread / (GAIN_RAMP_S * RATE) + 1e-5
+    gain = np.where(loud, recording / np.where(loud, dry, 1.0), np.nan)
+    range_ = np.nanmax(gain) - np.nanmin(gain)
+    assert range_ > 0.1  # it was moved, and recording
+    assert np.nanmax(np.abs(np.diff(gain))) <= 1.01 * range_ / (GAIN_RAMP_S * RATE) + 1e-5

@@ -1,4 +1,4 @@
-"""What is remembered, where, and what becomes of it when it cannot be used."""
+"""Saved settings and presets, and files that cannot be used."""
 
 import json
 from pathlib import Path
@@ -18,43 +18,45 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "rtgain"
 
 
-def test_what_is_saved_comes_back() -> None:
+def test_saved_settings_are_loaded() -> None:
     config = SessionConfig(input="pink", gain_db=-6.0, output_device="USB Audio (ALSA)", compare=("waveform/SGD",))
-    left = Settings(theme="dark", geometry="abc").with_recent("/a.wav").with_session(config)
-    save_settings(left)
-    assert load_settings() == left
+    settings_ = Settings(theme="dark", geometry="abc").with_recent("/a.wav").with_session(config)
+    save_settings(settings_)
+    assert load_settings() == settings_
     assert load_settings().session_for(SessionConfig()) == config
 
 
-def test_the_first_run_has_the_defaults() -> None:
+def test_first_run_has_the_defaults() -> None:
     assert load_settings() == Settings()
     assert Settings().session_for(SessionConfig()) == SessionConfig()
 
 
-def test_options_that_are_given_win_over_what_is_remembered() -> None:
-    left = Settings().with_session(SessionConfig(input="pink", gain_db=-6.0, loss="stft"))
-    config = left.session_for(SessionConfig(gain_db=-20.0))
+def test_explicit_options_override_saved_ones() -> None:
+    settings_ = Settings().with_session(SessionConfig(input="pink", gain_db=-6.0, loss="stft"))
+    config = settings_.session_for(SessionConfig(gain_db=-20.0))
     assert (config.input, config.gain_db, config.loss) == ("pink", -20.0, "stft")
 
 
-def test_what_is_about_one_run_is_not_remembered() -> None:
-    left = Settings().with_session(SessionConfig(clock="timer", duration=3.0, block=64, seed=5, automation="a.csv"))
-    assert left.session == {}
+def test_options_of_one_run_are_not_saved() -> None:
+    settings_ = Settings().with_session(
+        SessionConfig(clock="timer", duration=3.0, block=64, seed=5, automation="a.csv")
+    )
+    assert settings_.session == {}
 
 
-def test_a_file_that_has_gone_becomes_the_demo(tmp_path: Path) -> None:
-    left = Settings().with_session(SessionConfig(input=str(tmp_path / "gone.wav"), target="channel", gain_db=-3.0))
-    config = left.session_for(SessionConfig())
+def test_missing_file_is_replaced_by_the_demo(tmp_path: Path) -> None:
+    settings_ = Settings().with_session(SessionConfig(input=str(tmp_path / "gone.wav"), target="channel", gain_db=-3.0))
+    config = settings_.session_for(SessionConfig())
     assert (config.input, config.target, config.gain_db) == ("demo", "reference", -3.0)
 
 
-def test_an_option_that_no_version_knows_any_more_is_left_out() -> None:
+def test_unknown_options_are_ignored() -> None:
     assert Settings(session={"input": "sine", "wobble": 3}).session_for(SessionConfig()).input == "sine"
     assert Settings(session={"input": "sine", "gain_db": "loud"}).session_for(SessionConfig()) == SessionConfig()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"version": "x"}', '{"theme": "dark"}', '{"version":1,"theme":3}'])
-def test_a_broken_file_means_the_defaults_and_a_line_in_the_log(
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"version": "x"}', '{"theme": "dark"}', '{"version":2,"theme":3}'])
+def test_invalid_file_is_logged_and_replaced_by_the_defaults(
     own_folder: Path, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     own_folder.mkdir()
@@ -63,7 +65,7 @@ def test_a_broken_file_means_the_defaults_and_a_line_in_the_log(
     assert "cannot be read" in caplog.text
 
 
-def test_a_file_of_a_newer_version_is_never_overwritten(own_folder: Path) -> None:
+def test_file_of_a_newer_version_is_not_overwritten(own_folder: Path) -> None:
     own_folder.mkdir()
     newer = json.dumps({"version": 99, "theme": {"hue": 7}})
     (own_folder / "settings.json").write_text(newer, encoding="utf-8")
@@ -71,20 +73,20 @@ def test_a_file_of_a_newer_version_is_never_overwritten(own_folder: Path) -> Non
     assert (own_folder / "settings.json").read_text(encoding="utf-8") == newer
 
 
-def test_a_place_that_cannot_be_written_is_logged(own_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unwritable_folder_is_logged(own_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     own_folder.write_text("a file where the folder should be", encoding="utf-8")
     save_settings(Settings(theme="dark"))
-    assert "not remembered" in caplog.text
+    assert "not saved" in caplog.text
 
 
-def test_recent_files_are_few_and_each_is_there_once() -> None:
-    left = Settings()
+def test_recent_files_are_limited_and_unique() -> None:
+    settings_ = Settings()
     for number in (1, 2, 3, 1, *range(4, 12)):
-        left = left.with_recent(f"/{number}.wav")
-    assert left.recent_files == tuple(f"/{number}.wav" for number in (11, 10, 9, 8, 7, 6, 5, 4))
+        settings_ = settings_.with_recent(f"/{number}.wav")
+    assert settings_.recent_files == tuple(f"/{number}.wav" for number in (11, 10, 9, 8, 7, 6, 5, 4))
 
 
-def test_a_preset_reopens_the_same_session() -> None:
+def test_preset_contains_the_session() -> None:
     config = SessionConfig(input="sine", phase_deg=90.0, loss="waveform", compare=("spectral/Adam",))
     path = save_preset("Phase fails", config)
     assert presets() == {"Phase fails": path}
@@ -92,7 +94,7 @@ def test_a_preset_reopens_the_same_session() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "  ", "../evil", "a/b", ".hidden"])
-def test_a_name_that_leads_elsewhere_is_refused(name: str, own_folder: Path) -> None:
-    with pytest.raises(InputError, match="cannot be the name of a preset"):
+def test_preset_names_with_a_path_are_rejected(name: str, own_folder: Path) -> None:
+    with pytest.raises(InputError, match="is not a valid preset name"):
         save_preset(name, SessionConfig())
     assert not own_folder.exists()

@@ -1,4 +1,4 @@
-"""Light and dark."""
+"""Light and dark theme."""
 
 from types import SimpleNamespace
 
@@ -12,7 +12,7 @@ from tests.output.test_curve_styles import contrast
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_text_is_readable_on_all_that_it_stands_on(theme: Theme) -> None:
+def test_text_contrasts_with_every_background(theme: Theme) -> None:
     """4.5 is what WCAG 2.1 asks of body text (criterion 1.4.3)."""
     for front, back in [
         (theme.text, theme.window), (theme.text, theme.card), (theme.text, theme.control),
@@ -34,6 +34,6 @@ def test_theme_follows_the_system(monkeypatch: pytest.MonkeyPatch, scheme: Qt.Co
     assert (chosen_theme("light"), chosen_theme("dark")) == (LIGHT, DARK)
 
 
-def test_digits_have_one_width(qapp: QApplication) -> None:
+def test_digits_have_equal_width(qapp: QApplication) -> None:
     metrics = QFontMetrics(tabular(QApplication.font(), points=26, bold=True))
     assert len({metrics.horizontalAdvance(digit * 4) for digit in "0123456789"}) == 1

@@ -1,4 +1,4 @@
-"""A user's hands: keys and mouse buttons that the X server tells the window of, as it tells of real ones (xdotool)."""
+"""Key and mouse events of a user, synthesized by the X server (xdotool)."""
 
 import subprocess
 from collections.abc import Sequence
@@ -10,17 +10,17 @@ from PySide6.QtWidgets import QComboBox, QSlider, QStyle, QStyleOptionSlider, QW
 from gui.widgets.parameter_row import ParameterRow
 
 TIMEOUT_MS = 30_000
-"""Far beyond what any move takes, for a loaded machine."""
+"""Timeout for each input on a loaded machine."""
 
 
 class UserInput:
-    """On the window that has the keyboard; it lives on while they move."""
+    """Sends input to the focused window, and processes its events meanwhile."""
 
     def __init__(self, qtbot: Any) -> None:
         self._qtbot = qtbot
 
     def press(self, *keys: str) -> None:
-        """Press keys one after another, by their X names, to whatever has the keyboard."""
+        """Press keys one after another, by their X names."""
         self._do("key", *keys)
 
     def click(self, widget: QWidget, times: int = 1) -> None:
@@ -28,7 +28,7 @@ class UserInput:
         self._do(*_move(widget, widget.rect().center()), "click", "--repeat", str(times), "1")
 
     def type_in(self, row: ParameterRow, number: float) -> None:
-        """Write `number` over what the row's box says."""
+        """Replace the number in the row's box by `number`."""
         self.click(row.box)
         self._qtbot.waitUntil(row.box.lineEdit().hasFocus, timeout=TIMEOUT_MS)
         self.press("ctrl+a")
@@ -36,16 +36,16 @@ class UserInput:
         self.press("Return")
         self._qtbot.waitUntil(lambda: row.box.value() == number, timeout=TIMEOUT_MS)
 
-    def choose(self, menu: QComboBox, text: str) -> None:
-        """Open `menu`, go to the entry `text`, and take it."""
-        self.click(menu)
-        self._qtbot.waitUntil(menu.view().isVisible, timeout=TIMEOUT_MS)
-        self.press("Home", *["Down"] * menu.findText(text), "Return")
-        self._qtbot.waitUntil(lambda: not menu.view().isVisible(), timeout=TIMEOUT_MS)
-        assert menu.currentText() == text
+    def choose(self, box: QComboBox, text: str) -> None:
+        """Open `box`, and choose the item `text`."""
+        self.click(box)
+        self._qtbot.waitUntil(box.view().isVisible, timeout=TIMEOUT_MS)
+        self.press("Home", *["Down"] * box.findText(text), "Return")
+        self._qtbot.waitUntil(lambda: not box.view().isVisible(), timeout=TIMEOUT_MS)
+        assert box.currentText() == text
 
     def drag(self, slider: QSlider, steps: Sequence[int], pause_s: float = 0.0) -> None:
-        """Take hold of the handle, move it so many pixels from there, one after another, and let go."""
+        """Press on the handle, move it to each offset in `steps` (pixels), and release it."""
         handle = handle_of(slider)
         moves = [word for x in steps for word in (*_move(slider, handle + QPoint(x, 0)), "sleep", str(pause_s))]
         self._do(*_move(slider, handle), "mousedown", "1", *moves, "mouseup", "1")
@@ -58,14 +58,14 @@ class UserInput:
 
 
 def handle_of(slider: QSlider) -> QPoint:
-    """The middle of a slider's handle, in the slider."""
+    """Return the center of the handle, in coordinates of the slider."""
     option = QStyleOptionSlider()
     slider.initStyleOption(option)
     part = QStyle.SubControl.SC_SliderHandle
     return slider.style().subControlRect(QStyle.ComplexControl.CC_Slider, option, part, slider).center()
 
 
-def _move(widget: QWidget, place: QPoint) -> tuple[str, ...]:
-    assert widget.visibleRegion().contains(place)  # no scroll bar hides it
-    on_screen = widget.mapToGlobal(place)
+def _move(widget: QWidget, position: QPoint) -> tuple[str, ...]:
+    assert widget.visibleRegion().contains(position)  # no scroll bar hides it
+    on_screen = widget.mapToGlobal(position)
     return ("mousemove", str(on_screen.x()), str(on_screen.y()))

@@ -1,4 +1,4 @@
-"""The devices there are now, asked of a process of its own."""
+"""List of the present devices, made in a child process."""
 
 import sys
 from typing import Any
@@ -13,36 +13,36 @@ TIMEOUT_MS = 30_000
 
 def test_devices_of_a_real_server_are_listed(qtbot: Any, jack_server: JackServer, qapp: Any) -> None:
     devices = DeviceList(qapp)
-    with qtbot.waitSignal(devices.listed, timeout=TIMEOUT_MS) as told:
+    with qtbot.waitSignal(devices.listed, timeout=TIMEOUT_MS) as listed:
         devices.refresh()
-    [found] = told.args
+    [found] = listed.args
     assert Device("system", "JACK Audio Connection Kit", 2, 2) in found
     assert found[0].spec == "system (JACK Audio Connection Kit)"
     devices.close()
 
 
-def test_without_an_answer_there_are_none(qtbot: Any, qapp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_listing_emits_no_devices(qtbot: Any, qapp: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     devices = DeviceList(qapp)
-    with qtbot.waitSignal(devices.listed, timeout=TIMEOUT_MS) as told:
+    with qtbot.waitSignal(devices.listed, timeout=TIMEOUT_MS) as listed:
         devices.refresh()
-    assert told.args == [[]]
+    assert listed.args == [[]]
     devices.close()
 
 
-def test_it_asks_once_while_an_answer_is_on_its_way(qtbot: Any, jack_server: JackServer, qapp: Any) -> None:
+def test_refresh_while_running_lists_devices_once(qtbot: Any, jack_server: JackServer, qapp: Any) -> None:
     devices = DeviceList(qapp)
-    answers: list[Any] = []
-    devices.listed.connect(answers.append)
+    lists: list[Any] = []
+    devices.listed.connect(lists.append)
     with qtbot.waitSignal(devices.listed, timeout=TIMEOUT_MS):
         for _ in range(3):
             devices.refresh()
     qtbot.wait(100)
-    assert len(answers) == 1
+    assert len(lists) == 1
     devices.close()
 
 
-def test_nothing_is_told_after_it_was_closed(qtbot: Any, jack_server: JackServer, qapp: Any) -> None:
+def test_nothing_is_emitted_after_close(qtbot: Any, jack_server: JackServer, qapp: Any) -> None:
     devices = DeviceList(qapp)
     devices.refresh()
     with qtbot.assertNotEmitted(devices.listed, wait=200):

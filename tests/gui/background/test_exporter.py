@@ -1,4 +1,4 @@
-"""Everything that a session has found, in a folder of its own; it shows that it works, and can be cancelled."""
+"""Export of a session into a new folder, with progress and cancellation."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ from tests.gui.test_main_window import notice_button
 from tests.polling import until
 
 TIMEOUT_MS = 30_000
-"""matplotlib is loaded for the figure."""
+"""Includes loading matplotlib for the figure."""
 
 
 def text(window: MainWindow) -> str:
@@ -36,10 +36,10 @@ def has_warning(window: MainWindow) -> bool:
 
 def export(qtbot: Any, window: MainWindow, folder: Path) -> None:
     qtbot.waitUntil(lambda: window.readout.gain_db.text() != "–")
-    window.actions_.export(str(folder))
+    window.file_actions.export_to(str(folder))
 
 
-def test_ctrl_e_asks_where_and_writes_everything_there(qtbot: Any, open_window: OpenWindow, tmp_path: Path) -> None:
+def test_ctrl_e_exports_to_the_selected_folder(qtbot: Any, open_window: OpenWindow, tmp_path: Path) -> None:
     window = open_window(gain_db=-9.0, loss="log-stft")
     qtbot.waitUntil(lambda: window.readout.gain_db.text() != "–")
     qtbot.keyClick(window, Qt.Key.Key_E, Qt.KeyboardModifier.ControlModifier)
@@ -52,38 +52,36 @@ def test_ctrl_e_asks_where_and_writes_everything_there(qtbot: Any, open_window: 
     assert text(window) == f"Exported to {folder}."
     qtbot.waitUntil(lambda: all(label.isVisible() for label in window.notices.findChildren(QLabel)))
     assert not has_warning(window)
-    window.actions_.say("it is not so")
+    window.notices.show_error("something failed")
     qtbot.waitUntil(lambda: has_warning(window))
     assert sorted(path.name for path in folder.iterdir()) == ["gain.csv", "gain.png", "preset.json", "session.json"]
     rows = list(csv.DictReader((folder / "gain.csv").open(encoding="utf-8")))
     assert len(rows) == json.loads((folder / "session.json").read_text(encoding="utf-8"))["estimates"] > 0
     assert QImage(str(folder / "gain.png")).width() > 500
-    assert make_session_config(**load_preset(folder / "preset.json")) == window.host.config
+    assert make_session_config(**load_preset(folder / "preset.json")) == window.controller.config
 
 
-def test_an_export_that_is_cancelled_leaves_nothing(
+def test_cancelled_export_leaves_no_files(
     qtbot: Any, open_window: OpenWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, write = threading.Event(), SessionExport.write
+    started, write = threading.Event(), SessionExport.write
 
     def wait_for_cancel(report: SessionExport, place: Path, cancelled: Any) -> Path | None:
-        begun.set()
+        started.set()
         until(cancelled)
         return write(report, place, cancelled)
 
     monkeypatch.setattr(SessionExport, "write", wait_for_cancel)
     window = open_window()
     export(qtbot, window, tmp_path)
-    assert begun.wait(10)
+    assert started.wait(10)
     qtbot.mouseClick(notice_button(window, "export"), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: text(window) == "", timeout=TIMEOUT_MS)
     assert list(tmp_path.iterdir()) == []
     assert window.notices.texts() == []
 
 
-def test_a_window_that_is_closed_while_it_exports_leaves_nothing_half_written(
-    qtbot: Any, open_window: OpenWindow, tmp_path: Path
-) -> None:
+def test_closing_during_an_export_leaves_no_partial_folder(qtbot: Any, open_window: OpenWindow, tmp_path: Path) -> None:
     window = open_window()
     export(qtbot, window, tmp_path)
     window.close()
@@ -91,51 +89,45 @@ def test_a_window_that_is_closed_while_it_exports_leaves_nothing_half_written(
         assert len(list(folder.iterdir())) == 4
 
 
-def test_a_place_that_cannot_be_written_is_said_in_one_line(
-    qtbot: Any, open_window: OpenWindow, tmp_path: Path
-) -> None:
+def test_unwritable_folder_is_reported_in_one_line(qtbot: Any, open_window: OpenWindow, tmp_path: Path) -> None:
     window = open_window()
     export(qtbot, window, tmp_path / "none")
     qtbot.waitUntil(lambda: window.notices.notice("session") is not None, timeout=TIMEOUT_MS)
     assert "cannot be written (No such file or directory)" in window.notices.texts()[-1]
 
 
-def test_before_the_first_start_there_is_nothing_to_export(
-    qtbot: Any, open_window: OpenWindow, sessions: Sessions
-) -> None:
+def test_export_before_the_first_start_shows_a_notice(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     sessions.start_errors = [OSError("no")]
     window = open_window()
-    qtbot.waitUntil(lambda: window.host.state == "stopped")
-    window.actions_.ask_where_to_export()
-    assert window.notices.texts() == ["There is nothing to export yet; start first."]
+    qtbot.waitUntil(lambda: window.controller.state == "stopped")
+    window.file_actions.export()
+    assert window.notices.texts() == ["Nothing to export yet; start the session first."]
 
 
-def test_what_was_found_can_be_exported_after_it_was_stopped(
-    qtbot: Any, open_window: OpenWindow, tmp_path: Path
-) -> None:
+def test_stopped_session_can_be_exported(qtbot: Any, open_window: OpenWindow, tmp_path: Path) -> None:
     window = open_window()
     qtbot.waitUntil(lambda: window.readout.gain_db.text() != "–")
     qtbot.keyClick(window, Qt.Key.Key_Space)
-    assert window.host.state == "stopped"
-    window.actions_.export(str(tmp_path))
+    assert window.controller.state == "stopped"
+    window.file_actions.export_to(str(tmp_path))
     qtbot.waitUntil(lambda: text(window).startswith("Exported to "), timeout=TIMEOUT_MS)
 
 
-def test_a_preset_reopens_what_was_heard_and_who_raced(
+def test_preset_restores_monitor_and_comparisons(
     qtbot: Any, open_window: OpenWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     window = open_window()
-    window.actions_.choose_hear("difference")
-    window.actions_.change_estimator({"compare": ("spectral/Adam", "waveform/SGD@0.01")})
-    window.actions_.save_preset_as("Race")
+    window.session_actions.choose_monitor("difference")
+    window.session_actions.change_estimator({"compare": ("spectral/Adam", "waveform/SGD@0.01")})
+    window.file_actions.save_preset_as("Compared")
     (tmp_path / "out").mkdir()
     export(qtbot, window, tmp_path / "out")
     qtbot.waitUntil(lambda: text(window).startswith("Exported to "), timeout=TIMEOUT_MS)
     [folder] = (tmp_path / "out").iterdir()
-    for path in (folder / "preset.json", presets()["Race"]):
-        kept = make_session_config(**load_preset(path))
-        assert (kept.monitor, kept.compare) == ("difference", ("spectral/Adam", "waveform/SGD@0.01"))
-        window.actions_.choose_hear("dry")
-        window.actions_.open_preset(str(path))
-        assert window.guard.wanted == "difference"
+    for path in (folder / "preset.json", presets()["Compared"]):
+        config = make_session_config(**load_preset(path))
+        assert (config.monitor, config.compare) == ("difference", ("spectral/Adam", "waveform/SGD@0.01"))
+        window.session_actions.choose_monitor("dry")
+        window.file_actions.load_preset(str(path))
+        assert window.guard.requested == "difference"

@@ -1,4 +1,4 @@
-"""The feedback guard."""
+"""Protection from acoustic feedback."""
 
 from gui.control.feedback_guard import FeedbackGuard
 from rtgain.config.session_config import SessionConfig
@@ -6,34 +6,34 @@ from rtgain.config.session_config import SessionConfig
 MICROPHONE = SessionConfig(input="mic")
 
 
-def test_a_microphone_is_silent_until_the_user_has_agreed() -> None:
+def test_microphone_is_muted_until_the_user_confirms() -> None:
     guard = FeedbackGuard("target")
-    assert guard.asks(MICROPHONE)
-    assert guard.heard(MICROPHONE) == "mute"
+    assert guard.needs_confirmation(MICROPHONE)
+    assert guard.allowed(MICROPHONE) == "mute"
     guard.confirm()
-    assert not guard.asks(MICROPHONE)
-    assert guard.heard(MICROPHONE) == "target"
+    assert not guard.needs_confirmation(MICROPHONE)
+    assert guard.allowed(MICROPHONE) == "target"
 
 
-def test_the_user_is_asked_once_a_run_whatever_is_heard_next() -> None:
+def test_one_confirmation_allows_all_monitors() -> None:
     guard = FeedbackGuard("target")
     guard.confirm()
-    guard.wanted = "difference"
-    assert guard.heard(MICROPHONE) == "difference"
+    guard.requested = "difference"
+    assert guard.allowed(MICROPHONE) == "difference"
 
 
-def test_a_file_or_a_synthetic_source_needs_no_word() -> None:
+def test_files_and_synthetic_sources_need_no_confirmation() -> None:
     for source in ("demo", "music.flac"):
         guard = FeedbackGuard("matched")
-        assert guard.heard(SessionConfig(input=source)) == "matched"
+        assert guard.allowed(SessionConfig(input=source)) == "matched"
 
 
-def test_nobody_is_asked_about_silence() -> None:
-    assert not FeedbackGuard("mute").asks(MICROPHONE)
+def test_mute_needs_no_confirmation() -> None:
+    assert not FeedbackGuard("mute").needs_confirmation(MICROPHONE)
 
 
-def test_what_the_input_hears_is_guarded_when_it_is_the_target() -> None:
+def test_returning_target_needs_confirmation() -> None:
     returned = SessionConfig(input="demo", target="return")
-    assert FeedbackGuard("dry").heard(returned) == "dry"
-    assert FeedbackGuard("target").heard(returned) == "mute"
-    assert FeedbackGuard("difference").heard(returned) == "mute"
+    assert FeedbackGuard("dry").allowed(returned) == "dry"
+    assert FeedbackGuard("target").allowed(returned) == "mute"
+    assert FeedbackGuard("difference").allowed(returned) == "mute"

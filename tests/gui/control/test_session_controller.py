@@ -1,4 +1,4 @@
-"""Starting, stopping and replacing sessions away from the window's thread."""
+"""Sessions are started, stopped and replaced in another thread than the GUI."""
 
 import threading
 from collections.abc import Iterator
@@ -6,26 +6,27 @@ from typing import Any
 
 import pytest
 
-from gui.control.session_controller import SessionController, create_session, with_input, without_device
+from gui.control.session_controller import SessionController, create_session, with_input
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import DeviceError, InputError
+from rtgain.session.io_setup import without_device
 from tests.gui.conftest import Sessions
 from tests.gui.fake_session import FakeSession
 
 
 @pytest.fixture
-def host(qtbot: Any, sessions: Sessions) -> Iterator[SessionController]:
-    host = SessionController(SessionConfig(), sessions)
-    yield host
-    host.close()
+def controller(qtbot: Any, sessions: Sessions) -> Iterator[SessionController]:
+    controller = SessionController(SessionConfig(), sessions)
+    yield controller
+    controller.close()
 
 
-def start(qtbot: Any, host: SessionController) -> None:
-    host.start("target")
-    qtbot.waitUntil(lambda: host.state != "starting")
+def start(qtbot: Any, controller: SessionController) -> None:
+    controller.start("target")
+    qtbot.waitUntil(lambda: controller.state != "starting")
 
 
-def test_a_session_is_started_and_stopped_on_another_thread(qtbot: Any) -> None:
+def test_session_starts_and_stops_in_another_thread(qtbot: Any) -> None:
     threads = []
 
     class Session(FakeSession):
@@ -36,93 +37,93 @@ def test_a_session_is_started_and_stopped_on_another_thread(qtbot: Any) -> None:
         def stop(self) -> None:
             threads.append(threading.current_thread())
 
-    host = SessionController(SessionConfig(), Session)
-    start(qtbot, host)
-    host.close()
+    controller = SessionController(SessionConfig(), Session)
+    start(qtbot, controller)
+    controller.close()
     assert len(threads) == 2
     assert threading.main_thread() not in threads
 
 
-def test_a_start_replaces_what_runs(qtbot: Any, host: SessionController, sessions: Sessions) -> None:
-    start(qtbot, host)
-    host.set_input("pink")
-    start(qtbot, host)
+def test_start_replaces_the_running_session(qtbot: Any, controller: SessionController, sessions: Sessions) -> None:
+    start(qtbot, controller)
+    controller.set_input("pink")
+    start(qtbot, controller)
     first, second = sessions.made
     assert first.stopped
     assert not second.stopped
     assert second.config.input == "pink"
 
 
-def test_of_many_hasty_wishes_only_the_last_is_left_running(
-    qtbot: Any, host: SessionController, sessions: Sessions
+def test_only_the_last_of_many_start_requests_keeps_running(
+    qtbot: Any, controller: SessionController, sessions: Sessions
 ) -> None:
     for source in ("sine", "pink", "demo", "sine", "pink"):
-        host.set_input(source)
-        host.start("target")
-    qtbot.waitUntil(lambda: host.state == "running")
+        controller.set_input(source)
+        controller.start("target")
+    qtbot.waitUntil(lambda: controller.state == "running")
     assert sessions.last.config.input == "pink"
     assert all(session.stopped for session in sessions.made[:-1])
-    assert host.snapshot() is not None
+    assert controller.snapshot() is not None
 
 
-def test_a_stop_during_a_start_leaves_nothing_running(qtbot: Any, sessions: Sessions) -> None:
+def test_stop_during_a_start_leaves_no_session_running(qtbot: Any, sessions: Sessions) -> None:
     may_start = threading.Event()
 
     def slow(config: SessionConfig) -> Any:
         may_start.wait(10)
         return sessions(config)
 
-    host = SessionController(SessionConfig(), slow)
-    host.start("target")
-    host.stop()
-    assert host.state == "stopped"
+    controller = SessionController(SessionConfig(), slow)
+    controller.start("target")
+    controller.stop()
+    assert controller.state == "stopped"
     may_start.set()
-    host.close()
+    controller.close()
     assert all(session.stopped for session in sessions.made)
-    assert host.snapshot() is None
+    assert controller.snapshot() is None
 
 
-def test_nothing_starts_after_the_end(qtbot: Any, sessions: Sessions) -> None:
-    host = SessionController(SessionConfig(), sessions)
-    host.close()
-    host.start("target")
-    host.close()
-    assert host.state == "stopped"
+def test_no_session_starts_after_close(qtbot: Any, sessions: Sessions) -> None:
+    controller = SessionController(SessionConfig(), sessions)
+    controller.close()
+    controller.start("target")
+    controller.close()
+    assert controller.state == "stopped"
     assert not sessions.made
 
 
-def test_what_is_changed_during_a_start_reaches_the_session(qtbot: Any, sessions: Sessions) -> None:
+def test_changes_during_a_start_are_applied_to_the_session(qtbot: Any, sessions: Sessions) -> None:
     may_start = threading.Event()
 
     def slow(config: SessionConfig) -> Any:
         may_start.wait(10)
         return sessions(config)
 
-    host = SessionController(SessionConfig(), slow)
-    host.start("target")
-    host.set_reference(gain_db=-3.0)
+    controller = SessionController(SessionConfig(), slow)
+    controller.start("target")
+    controller.set_reference(gain_db=-3.0)
     may_start.set()
-    qtbot.waitUntil(lambda: host.state == "running")
+    qtbot.waitUntil(lambda: controller.state == "running")
     assert sessions.last.calls == [("set_reference", {"gain_db": -3.0})]
-    host.close()
+    controller.close()
 
 
-def test_without_a_device_the_session_runs_in_real_time(
-    qtbot: Any, host: SessionController, sessions: Sessions
+def test_session_without_a_device_runs_on_the_timer_clock(
+    qtbot: Any, controller: SessionController, sessions: Sessions
 ) -> None:
     sessions.start_errors = [DeviceError("No output device was found.")]
-    with qtbot.waitSignal(host.fell_back) as fell_back:
-        host.start("target")
+    with qtbot.waitSignal(controller.fell_back) as fell_back:
+        controller.start("target")
     assert fell_back.args == ["No output device was found."]
     assert sessions.last.config.clock == "timer"
     assert sessions.made[0].stopped
-    assert host.state == "running"
+    assert controller.state == "running"
 
 
-def test_each_start_tries_the_device_again(qtbot: Any, host: SessionController, sessions: Sessions) -> None:
+def test_each_start_tries_the_device_again(qtbot: Any, controller: SessionController, sessions: Sessions) -> None:
     sessions.start_errors = [DeviceError("No output device was found.")]
-    start(qtbot, host)
-    start(qtbot, host)
+    start(qtbot, controller)
+    start(qtbot, controller)
     assert sessions.last.config.clock is None
 
 
@@ -136,48 +137,48 @@ def test_each_start_tries_the_device_again(qtbot: Any, host: SessionController, 
         ({"input": "music.flac"}, "music.flac", "reference"),
     ],
 )
-def test_only_what_needs_a_device_is_replaced_without_one(options: dict[str, Any], source: str, target: str) -> None:
+def test_fallback_replaces_only_options_that_need_a_device(options: dict[str, Any], source: str, target: str) -> None:
     fallback = without_device(SessionConfig(gain_db=-7, **options))
     assert (fallback.clock, fallback.input, fallback.target) == ("timer", source, target)
     assert fallback.gain_db == -7
 
 
-def test_a_source_that_cannot_have_the_target_gets_the_reference_path() -> None:
+def test_source_without_the_target_uses_the_reference_path() -> None:
     config = with_input(SessionConfig(input="stereo.wav", target="channel", gain_db=-7), "pink")
     assert (config.input, config.target, config.gain_db) == ("pink", "reference", -7)
 
 
-def test_a_microphone_is_not_tied_to_the_real_time_clock() -> None:
+def test_microphone_resets_the_timer_clock() -> None:
     assert with_input(SessionConfig(clock="timer"), "mic").clock is None
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (InputError("x.wav: no such file"), "x.wav: no such file"),
         (RuntimeError("odd"), "The session did not start: RuntimeError: odd"),
     ],
 )
-def test_a_start_that_fails_says_why_and_leaves_nothing(
-    qtbot: Any, host: SessionController, sessions: Sessions, error: Exception, said: str
+def test_failed_start_reports_the_reason_and_stops(
+    qtbot: Any, controller: SessionController, sessions: Sessions, error: Exception, message: str
 ) -> None:
     sessions.start_errors = [error]
-    with qtbot.waitSignal(host.failed) as failed:
-        host.start("target")
-    assert failed.args == [said]
-    assert host.state == "stopped"
+    with qtbot.waitSignal(controller.failed) as failed:
+        controller.start("target")
+    assert failed.args == [message]
+    assert controller.state == "stopped"
     assert sessions.last.stopped
 
 
-def test_a_session_that_fails_while_it_runs_is_stopped(qtbot: Any, host: SessionController, sessions: Sessions) -> None:
-    start(qtbot, host)
+def test_session_with_an_error_is_stopped(qtbot: Any, controller: SessionController, sessions: Sessions) -> None:
+    start(qtbot, controller)
     sessions.last.snapshot_error = InputError("x.wav: cut short")
-    with qtbot.waitSignal(host.failed) as failed:
-        assert host.snapshot() is None
+    with qtbot.waitSignal(controller.failed) as failed:
+        assert controller.snapshot() is None
     assert failed.args == ["x.wav: cut short"]
     qtbot.waitUntil(lambda: sessions.last.stopped)
 
 
-def test_the_fast_clock_is_not_for_a_window() -> None:
+def test_offline_clock_is_rejected_in_the_gui() -> None:
     with pytest.raises(InputError, match="--clock offline"):
         create_session(SessionConfig(clock="offline"))

@@ -1,4 +1,4 @@
-"""The Learn panel: its steps, what it asks for, and how it judges what comes."""
+"""Lesson panel: steps, requested controls and checks."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from rtgain.records.snapshot import Snapshot
 from tests.gui.fake_session import FakeSession
 
 WIDTH = 984
-"""As wide as in a window of 1280 by 800."""
+"""Width in pixels in a window of 1280 × 800."""
 
 
 @pytest.fixture
@@ -34,24 +34,24 @@ def panel(qtbot: Any, qapp: QApplication) -> LessonPanel:
 
 @pytest.fixture
 def at() -> Callable[..., Snapshot]:
-    """A snapshot of a session that plays, with what a test says about it."""
+    """Makes snapshots of a running session at a time, with some fields set by the test."""
     session = FakeSession(SessionConfig())
     session.start()
     snapshot = session.snapshot()
-    return lambda time_s, **given: replace(snapshot, time_s=time_s, **({"running": True} | given))
+    return lambda time_s, **fields: replace(snapshot, time_s=time_s, **({"running": True} | fields))
 
 
 def click(qtbot: Any, button: Any) -> None:
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
-def test_it_opens_on_the_first_step_and_asks_for_nothing_until_it_begins(qtbot: Any, panel: LessonPanel) -> None:
+def test_panel_opens_on_the_first_step_and_requests_controls_on_begin(qtbot: Any, panel: LessonPanel) -> None:
     assert panel.text.text().startswith(f"<b>{LESSONS[0].steps[0].title}</b>")
-    assert panel.menu.currentText() == "1 · A gain that learns"
-    assert (panel.place.text(), panel.previous.isEnabled()) == ("1 of 3", False)
-    with qtbot.waitSignal(panel.controls_wanted) as asked:
+    assert panel.lesson_box.currentText() == "1 · A gain that learns"
+    assert (panel.step_label.text(), panel.previous_button.isEnabled()) == ("1 of 3", False)
+    with qtbot.waitSignal(panel.controls_requested) as requested:
         panel.begin()
-    settings = asked.args[0]
+    settings = requested.args[0]
     assert (settings["input"], settings["loss"], settings["optimizer"], settings["lr"]) == (
         "sine",
         "waveform",
@@ -61,28 +61,28 @@ def test_it_opens_on_the_first_step_and_asks_for_nothing_until_it_begins(qtbot: 
     assert (settings["phase_deg"], settings["polarity"], settings["noise_dbfs"]) == (0.0, "normal", None)
 
 
-def test_next_and_previous_lead_through_all_lessons_and_back(qtbot: Any, panel: LessonPanel) -> None:
+def test_next_and_previous_visit_all_steps_of_all_lessons(qtbot: Any, panel: LessonPanel) -> None:
     steps = [step for lesson in LESSONS for step in lesson.steps]
-    asked: list[dict[str, Any]] = []
-    panel.controls_wanted.connect(asked.append)
+    requested: list[dict[str, Any]] = []
+    panel.controls_requested.connect(requested.append)
     for step in steps[1:]:
-        click(qtbot, panel.next)
+        click(qtbot, panel.next_button)
         assert panel.step is step
-    assert not panel.next.isEnabled()
-    assert asked == [step.all_controls for step in steps[1:]]
+    assert not panel.next_button.isEnabled()
+    assert requested == [step.all_controls for step in steps[1:]]
     for step in reversed(steps[:-1]):
-        click(qtbot, panel.previous)
+        click(qtbot, panel.previous_button)
         assert panel.step is step
 
 
-def test_the_menu_begins_a_lesson(qtbot: Any, panel: LessonPanel) -> None:
-    with qtbot.waitSignal(panel.controls_wanted) as asked:
-        panel.menu.activated.emit(1)
+def test_selecting_a_lesson_begins_its_first_step(qtbot: Any, panel: LessonPanel) -> None:
+    with qtbot.waitSignal(panel.controls_requested) as requested:
+        panel.lesson_box.activated.emit(1)
     assert panel.text.text().startswith(f"<b>{LESSONS[1].steps[0].title}</b>")
-    assert asked.args[0]["phase_deg"] == 45.0
+    assert requested.args[0]["phase_deg"] == 45.0
 
 
-def test_texts_are_filled_with_the_numbers_that_were_measured(panel: LessonPanel) -> None:
+def test_texts_contain_the_stored_numbers(panel: LessonPanel) -> None:
     assert "−16.48 dB" in panel.text.text()
     for lesson in LESSONS:
         panel.choose_lesson(LESSONS.index(lesson))
@@ -91,9 +91,9 @@ def test_texts_are_filled_with_the_numbers_that_were_measured(panel: LessonPanel
             panel.go(1)
 
 
-def test_the_outcome_goes_from_waiting_over_happening_to_seen(panel: LessonPanel, at: Callable[..., Snapshot]) -> None:
+def test_outcome_changes_from_pending_to_holding_to_passed(panel: LessonPanel, at: Callable[..., Snapshot]) -> None:
     panel.begin()
-    assert panel.outcome_line.text().startswith("○ Start the sound")
+    assert panel.outcome_line.text().startswith("○ Press Space to start")
     panel.show_snapshot(at(10.0, gain_db=math.nan))
     assert panel.outcome_line.text().startswith("○ pending: gain −16.58 to −16.38 dB")
     panel.show_snapshot(at(11.0, gain_db=-12.0))
@@ -106,7 +106,7 @@ def test_the_outcome_goes_from_waiting_over_happening_to_seen(panel: LessonPanel
     assert (panel.outcome, panel.outcome_line.text()) == ("passed", "● passed ✓ now gain −16.48 dB")
 
 
-def test_time_runs_only_once_there_is_an_estimate(panel: LessonPanel, at: Callable[..., Snapshot]) -> None:
+def test_time_of_a_check_counts_from_the_first_estimate(panel: LessonPanel, at: Callable[..., Snapshot]) -> None:
     panel.begin()
     for time_s in range(100):
         panel.show_snapshot(at(float(time_s), gain_db=math.nan))
@@ -116,22 +116,20 @@ def test_time_runs_only_once_there_is_an_estimate(panel: LessonPanel, at: Callab
     assert panel.outcome == "passed"
 
 
-def test_what_does_not_come_in_time_is_not_so_and_can_be_tried_again(
+def test_check_fails_after_its_deadline_and_can_be_retried(
     qtbot: Any, panel: LessonPanel, at: Callable[..., Snapshot]
 ) -> None:
     panel.begin()
     for time_s in (0.0, 5.0, 6.1):
         panel.show_snapshot(at(time_s, gain_db=-3.0))
     assert panel.outcome_line.text().startswith("▲ failed: expected gain −16.58 to −16.38 dB, observed gain −3 dB")
-    with qtbot.waitSignal(panel.controls_wanted):
-        click(qtbot, panel.again)
+    with qtbot.waitSignal(panel.controls_requested):
+        click(qtbot, panel.reset_button)
     panel.show_snapshot(at(7.0, gain_db=-3.0))
     assert panel.outcome == "pending"
 
 
-def test_a_session_that_begins_anew_gives_a_step_its_time_again(
-    panel: LessonPanel, at: Callable[..., Snapshot]
-) -> None:
+def test_restarted_session_restarts_the_deadline(panel: LessonPanel, at: Callable[..., Snapshot]) -> None:
     panel.begin()
     panel.show_snapshot(at(100.0, gain_db=-3.0))
     panel.show_snapshot(at(0.5, gain_db=-3.0))
@@ -139,53 +137,53 @@ def test_a_session_that_begins_anew_gives_a_step_its_time_again(
     assert panel.outcome == "pending"
 
 
-def test_an_xrun_made_while_the_windows_still_fill_counts(
+def test_xrun_before_the_restart_of_the_checks_counts(
     qtbot: Any, panel: LessonPanel, at: Callable[..., Snapshot]
 ) -> None:
     live = LESSONS[5]
-    panel.menu.activated.emit(5)
+    panel.lesson_box.activated.emit(5)
     while panel.step.action != "xrun":
-        click(qtbot, panel.next)
+        click(qtbot, panel.next_button)
     assert panel.lesson is live
-    assert not panel.xrun.isEnabled()  # nothing has been counted from which it could be told
+    assert not panel.xrun_button.isEnabled()  # the xruns before it are not counted yet
     panel.show_snapshot(at(10.0, xruns=4, gain_db=-16.48))
-    with qtbot.waitSignal(panel.xrun_wanted):
-        click(qtbot, panel.xrun)
+    with qtbot.waitSignal(panel.xrun_requested):
+        click(qtbot, panel.xrun_button)
     panel.show_snapshot(at(10.1, xruns=5, gain_db=-16.48))
-    panel.reset_watchers()  # the window's timer: no window holds the step before any more
+    panel.reset_trackers()  # as the timer does when no window contains the previous step
     panel.show_snapshot(at(10.2, xruns=5, gain_db=-16.48))
     panel.show_snapshot(at(10.8, xruns=5, gain_db=-16.48))
     assert panel.outcome_line.text() == "● passed ✓ now xruns in this step 1, gain −16.48 dB"
 
 
-def test_the_student_may_take_the_controls_and_come_back(
+def test_changed_control_pauses_checking_until_controls_are_reset(
     qtbot: Any, panel: LessonPanel, at: Callable[..., Snapshot]
 ) -> None:
     panel.begin()
-    assert not panel.again.isEnabled()
+    assert not panel.reset_button.isEnabled()
     panel.controls_changed_by_user()
-    assert panel.outcome_line.text().startswith("■ You have the controls")
+    assert panel.outcome_line.text().startswith("■ You changed a control")
     for time_s in (1.0, 2.0):
         panel.show_snapshot(at(time_s, gain_db=-16.48))
     assert panel.outcome != "passed"
-    with qtbot.waitSignal(panel.controls_wanted) as asked:
-        click(qtbot, panel.again)
-    assert asked.args[0] == panel.step.all_controls
-    assert not panel.again.isEnabled()
+    with qtbot.waitSignal(panel.controls_requested) as requested:
+        click(qtbot, panel.reset_button)
+    assert requested.args[0] == panel.step.all_controls
+    assert not panel.reset_button.isEnabled()
     for time_s in (3.0, 4.0):
         panel.show_snapshot(at(time_s, gain_db=-16.48))
     assert panel.outcome == "passed"
 
 
-def test_a_session_that_is_over_is_not_judged(panel: LessonPanel, at: Callable[..., Snapshot]) -> None:
+def test_stopped_session_is_not_checked(panel: LessonPanel, at: Callable[..., Snapshot]) -> None:
     panel.begin()
     for time_s in (1.0, 2.0):
         panel.show_snapshot(at(time_s, running=False, gain_db=-16.48))
     assert panel.outcome == "pending"
 
 
-def test_every_step_fits_into_the_strip_whatever_came_of_it(panel: LessonPanel, at: Callable[..., Snapshot]) -> None:
-    too_high = []
+def test_every_step_fits_in_the_panel_with_every_outcome(panel: LessonPanel, at: Callable[..., Snapshot]) -> None:
+    too_large = []
     for lesson in LESSONS:
         panel.choose_lesson(LESSONS.index(lesson))
         for step in lesson.steps:
@@ -194,19 +192,19 @@ def test_every_step_fits_into_the_strip_whatever_came_of_it(panel: LessonPanel, 
             panel.layout().activate()
             needed = panel.layout().totalHeightForWidth(WIDTH)
             if needed > HEIGHT or panel.minimumSizeHint().width() > WIDTH:
-                too_high.append((lesson.name, step.title, needed, panel.minimumSizeHint().width()))
+                too_large.append((lesson.name, step.title, needed, panel.minimumSizeHint().width()))
             panel.go(1)
-    assert too_high == []
+    assert too_large == []
 
 
-def test_a_step_that_is_about_a_swing_says_which_gains_are_worth_seeing_until_the_student_moves_something(
+def test_step_sets_the_gain_axis_until_a_control_is_changed(
     panel: LessonPanel,
 ) -> None:
-    wanted: list[tuple[float, float] | None] = []
-    panel.focus_wanted.connect(wanted.append)
+    ranges: list[tuple[float, float] | None] = []
+    panel.gain_axis_requested.connect(ranges.append)
     panel.choose_lesson(3)
     panel.go(1)
     panel.controls_changed_by_user()
     panel.begin()
     panel.leave()
-    assert wanted == [None, (-19.0, -13.5), None, (-19.0, -13.5), None]
+    assert ranges == [None, (-19.0, -13.5), None, (-19.0, -13.5), None]

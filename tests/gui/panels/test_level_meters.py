@@ -1,4 +1,4 @@
-"""Meters: bars, held peaks, and a number beside each."""
+"""Level meters: bars, held peaks and numbers."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from rtgain.records.levels import Level
 from tests.gui.plots.test_loss_and_scope_plots import snapshot_after
 
 
-def test_a_peak_stands_and_then_falls() -> None:
+def test_peak_is_held_and_then_falls() -> None:
     hold = PeakHold()
     assert hold.update(-6.0, 0.0) == -6.0
     assert hold.update(-40.0, HOLD_S) == -6.0
@@ -19,7 +19,7 @@ def test_a_peak_stands_and_then_falls() -> None:
     assert hold.update(-40.0, HOLD_S + 10.0) == -40.0
 
 
-def test_a_peak_that_has_fallen_off_the_bar_is_held_no_more() -> None:
+def test_peak_below_the_bar_is_released() -> None:
     hold = PeakHold()
     hold.update(-6.0, 0.0)
     falls_s = HOLD_S + (-6.0 - LOWEST_DBFS) / FALL_DB_S
@@ -27,19 +27,19 @@ def test_a_peak_that_has_fallen_off_the_bar_is_held_no_more() -> None:
     assert hold.update(-math.inf, falls_s + 0.1) == -math.inf
 
 
-def test_a_higher_peak_counts_at_once() -> None:
+def test_higher_peak_is_shown_at_once() -> None:
     hold = PeakHold()
     hold.update(-20.0, 0.0)
     assert hold.update(-3.0, 0.1) == -3.0
 
 
-def test_a_session_that_begins_anew_begins_with_its_own_peak() -> None:
+def test_restarted_session_resets_the_peak() -> None:
     hold = PeakHold()
     hold.update(-1.0, 100.0)
     assert hold.update(-30.0, 0.0) == -30.0
 
 
-def test_every_meter_has_its_numbers(qtbot: Any) -> None:
+def test_every_meter_shows_its_numbers(qtbot: Any) -> None:
     meters = LevelMeters()
     qtbot.addWidget(meters)
     snapshot = snapshot_after(1.0)
@@ -51,7 +51,7 @@ def test_every_meter_has_its_numbers(qtbot: Any) -> None:
     assert [label.text() for label in meters.numbers["difference"].values()] == ["−70.0", "−75.0", "−158.2"]
 
 
-def test_clipping_is_a_word_and_not_only_a_color(qtbot: Any) -> None:
+def test_clipping_is_shown_as_a_word(qtbot: Any) -> None:
     meters = LevelMeters()
     qtbot.addWidget(meters)
     snapshot = snapshot_after(1.0)
@@ -61,7 +61,7 @@ def test_clipping_is_a_word_and_not_only_a_color(qtbot: Any) -> None:
     assert meters.numbers["dry"]["lufs"].text() == "–"
 
 
-def test_the_bar_is_as_long_as_the_level(qtbot: Any) -> None:
+def test_length_of_the_bar_is_the_level(qtbot: Any) -> None:
     """−30 dBFS is half of a scale from −60 to 0."""
     bar = MeterBar(DRY)
     qtbot.addWidget(bar)

@@ -1,4 +1,4 @@
-"""Where a file is, and how to go elsewhere in it."""
+"""Position bar of a file."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +22,7 @@ def show(bar: PositionBar, position_s: float, length_s: float | None) -> None:
     bar.show_snapshot(SimpleNamespace(position_s=position_s, length_s=length_s))  # type: ignore[arg-type]
 
 
-def test_it_is_there_for_what_has_a_length_only(bar: PositionBar) -> None:
+def test_bar_is_visible_for_sources_with_a_length(bar: PositionBar) -> None:
     show(bar, 3.0, None)
     assert bar.isHidden()
     show(bar, 65.0, 200.0)
@@ -35,36 +35,36 @@ def test_it_is_there_for_what_has_a_length_only(bar: PositionBar) -> None:
     ("position_s", "length_s", "text"),
     [(0.26, 0.5, "0.3 / 0.5 s"), (9.0, 9.9, "9.0 / 9.9 s"), (0.5, 10.0, "0:00 / 0:10")],
 )
-def test_a_short_sound_shows_tenths(bar: PositionBar, position_s: float, length_s: float, text: str) -> None:
+def test_short_sound_shows_tenths_of_seconds(bar: PositionBar, position_s: float, length_s: float, text: str) -> None:
     show(bar, position_s, length_s)
     assert bar.time.text() == text
 
 
-def test_the_file_moves_it_without_asking_for_another_place(qtbot: Any, bar: PositionBar) -> None:
-    with qtbot.assertNotEmitted(bar.seek_wanted):
+def test_playing_moves_the_slider_without_seeking(qtbot: Any, bar: PositionBar) -> None:
+    with qtbot.assertNotEmitted(bar.seek_requested):
         for second in range(5):
             show(bar, float(second), 200.0)
 
 
-def test_a_key_goes_on_a_tenth_of_a_second_or_ten_seconds(qtbot: Any, bar: PositionBar) -> None:
+def test_keys_seek_a_tenth_of_a_second_or_ten_seconds(qtbot: Any, bar: PositionBar) -> None:
     show(bar, 50.0, 200.0)
     bar.slider.setFocus()
-    with qtbot.waitSignal(bar.seek_wanted) as told:
+    with qtbot.waitSignal(bar.seek_requested) as seek:
         qtbot.keyClick(bar.slider, Qt.Key.Key_Right)
-    assert told.args == [50.1]
-    with qtbot.waitSignal(bar.seek_wanted) as told:
+    assert seek.args == [50.1]
+    with qtbot.waitSignal(bar.seek_requested) as seek:
         qtbot.keyClick(bar.slider, Qt.Key.Key_PageUp)
-    assert told.args == [60.1]
+    assert seek.args == [60.1]
 
 
-def test_while_it_is_dragged_the_file_does_not_move_it_and_it_seeks_once(qtbot: Any, bar: PositionBar) -> None:
+def test_dragged_slider_seeks_once_when_released(qtbot: Any, bar: PositionBar) -> None:
     show(bar, 0.0, 200.0)
-    places: list[float] = []
-    bar.seek_wanted.connect(places.append)
+    positions: list[float] = []
+    bar.seek_requested.connect(positions.append)
     bar.slider.setSliderDown(True)
     for step in range(500, 1001, 100):
         bar.slider.setSliderPosition(step)
         show(bar, 1.0, 200.0)
-    assert (bar.slider.sliderPosition(), places) == (1000, [])
+    assert (bar.slider.sliderPosition(), positions) == (1000, [])
     bar.slider.setSliderDown(False)
-    assert places == [100.0]
+    assert positions == [100.0]

@@ -1,4 +1,4 @@
-"""The choice of channels, and of the input that hears what returns."""
+"""Routing of channels, and the input device of a returning target."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ def offered(menu: QComboBox) -> list[str]:
 
 
 def choose(qtbot: Any, menu: QComboBox, text: str) -> None:
-    """Choose an entry as from the keyboard: open, go to it, press Enter."""
+    """Choose an item by keyboard: open the menu, select the item, press Enter."""
     menu.setFocus()
     menu.showPopup()
     view = menu.view()
@@ -37,7 +37,7 @@ def choose(qtbot: Any, menu: QComboBox, text: str) -> None:
     qtbot.keyClick(view, Qt.Key.Key_Return)
 
 
-def test_nothing_is_offered_where_there_is_no_choice(panel: RoutingPanel) -> None:
+def test_panel_is_hidden_without_choices(panel: RoutingPanel) -> None:
     panel.show_config(SessionConfig())
     panel.show_channels(ChannelCounts(0, 0, 0))
     assert panel.isHidden()
@@ -46,22 +46,22 @@ def test_nothing_is_offered_where_there_is_no_choice(panel: RoutingPanel) -> Non
     assert panel.isHidden()
 
 
-def test_a_file_of_four_channels_offers_them_by_number_and_the_mean(panel: RoutingPanel) -> None:
+def test_file_with_four_channels_offers_each_and_the_mono_mix(panel: RoutingPanel) -> None:
     panel.show_config(SessionConfig(input="a.wav"))
     panel.show_channels(ChannelCounts(4, 0, 0))
-    assert offered(panel.dry) == ["mean of all", "1", "2", "3", "4"]
-    assert panel.dry.currentText() == "mean of all"
+    assert offered(panel.dry) == ["mono mix", "1", "2", "3", "4"]
+    assert panel.dry.currentText() == "mono mix"
     assert panel.target_.isHidden()
 
 
-def test_a_device_of_four_inputs_offers_them_for_dry_and_for_target(panel: RoutingPanel) -> None:
+def test_device_with_four_inputs_offers_them_for_dry_and_target(panel: RoutingPanel) -> None:
     panel.show_config(SessionConfig(input="mic", target="channel", dry_channel=3))
     panel.show_channels(ChannelCounts(4, 4, 0))
     assert offered(panel.dry) == offered(panel.target_) == ["1", "2", "3", "4"]
     assert (panel.dry.currentText(), panel.target_.currentText()) == ("3", "2")
 
 
-def test_while_another_source_is_opened_no_channel_of_the_last_is_offered(panel: RoutingPanel) -> None:
+def test_channels_of_the_previous_source_are_not_offered(panel: RoutingPanel) -> None:
     panel.show_config(SessionConfig(input="four.wav", target="channel"))
     panel.show_channels(ChannelCounts(4, 4, 0))
     assert not panel.isHidden()
@@ -69,48 +69,46 @@ def test_while_another_source_is_opened_no_channel_of_the_last_is_offered(panel:
     assert panel.isHidden()
 
 
-def test_what_returns_can_be_heard_and_played_anywhere(panel: RoutingPanel) -> None:
+def test_return_target_offers_input_devices_and_output_channels(panel: RoutingPanel) -> None:
     panel.input.show_devices([Device("USB", "ALSA", 4, 0), Device("Loudspeaker", "ALSA", 0, 2)])
     panel.show_config(SessionConfig(target="return", target_channel=3, output_channel=4))
     panel.show_channels(ChannelCounts(0, 4, 6))
-    assert offered(panel.input) == ["System", "USB (ALSA)"]
+    assert offered(panel.input) == ["System default", "USB (ALSA)"]
     assert (panel.target_.currentText(), panel.output.currentText()) == ("3", "4")
     assert offered(panel.output) == ["1 and 2", "1", "2", "3", "4", "5", "6"]
     assert panel.dry.isHidden()
 
 
-def test_a_chosen_channel_restarts_the_session_on_it(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
+def test_selected_channel_restarts_the_session(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window(input="mic", target="channel")
     sessions.last.faults["channels"] = ChannelCounts(4, 4, 0)
-    qtbot.waitUntil(lambda: window.reference.ends.dry.count() == 4)
-    choose(qtbot, window.reference.ends.dry, "4")
+    qtbot.waitUntil(lambda: window.reference.routing.dry.count() == 4)
+    choose(qtbot, window.reference.routing.dry, "4")
     qtbot.waitUntil(lambda: len(sessions.made) == 2)
     assert (sessions.last.config.dry_channel, sessions.last.config.resolved_target_channel) == (4, 2)
 
 
-def test_dry_and_target_change_places_where_one_takes_the_channel_of_the_other(
+def test_selecting_the_other_signals_channel_swaps_dry_and_target(
     qtbot: Any, open_window: OpenWindow, sessions: Sessions
 ) -> None:
     window = open_window(input="stereo.wav", target="channel")
     sessions.last.faults["channels"] = ChannelCounts(2, 2, 0)
-    qtbot.waitUntil(lambda: window.reference.ends.dry.count() == 2)
-    choose(qtbot, window.reference.ends.dry, "2")
+    qtbot.waitUntil(lambda: window.reference.routing.dry.count() == 2)
+    choose(qtbot, window.reference.routing.dry, "2")
     qtbot.waitUntil(lambda: len(sessions.made) == 2)
     assert (sessions.last.config.dry_channel, sessions.last.config.target_channel) == (2, 1)
 
 
-def test_channels_are_forgotten_with_the_source_that_they_were_of(
-    qtbot: Any, open_window: OpenWindow, sessions: Sessions
-) -> None:
+def test_another_source_or_target_resets_the_channels(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window(input="stereo.wav", target="channel", dry_channel=2, target_channel=1)
-    window.actions_.choose_source(("demo", None))
+    window.session_actions.choose_source(("demo", None))
     qtbot.waitUntil(lambda: len(sessions.made) == 2)
     assert sessions.last.config == SessionConfig(monitor="target")
-    window.actions_.choose_target("return")
+    window.session_actions.choose_target("return")
     qtbot.waitUntil(lambda: len(sessions.made) == 3)
-    window.actions_.choose_channels({"output_channel": 2, "input_device": "USB (ALSA)"})
+    window.session_actions.choose_routing({"output_channel": 2, "input_device": "USB (ALSA)"})
     qtbot.waitUntil(lambda: len(sessions.made) == 4)
     assert sessions.last.config.output_channel == 2
-    window.actions_.choose_target("reference")
+    window.session_actions.choose_target("reference")
     qtbot.waitUntil(lambda: len(sessions.made) == 5)
     assert sessions.last.config.output_channel is None

@@ -1,4 +1,4 @@
-"""The menus on top: which source plays, and where the sound goes."""
+"""Transport bar: source and output menus, start button."""
 
 from pathlib import Path
 from typing import Any
@@ -43,32 +43,32 @@ def choose(qtbot: Any, menu: QComboBox, text: str) -> None:
     qtbot.keyClick(menu.view(), Qt.Key.Key_Return)
 
 
-def test_sources_are_the_built_in_ones_inputs_and_files(source: SourceComboBox) -> None:
+def test_source_menu_offers_built_in_sources_inputs_and_files(source: SourceComboBox) -> None:
     source.show_devices([USB, AMPLIFIER])
     source.show_source(SessionConfig(), ["/sounds/a.wav"])
     files = ["a.wav", "Open file…"]
     assert offered(source) == ["Demo", "Sine", "Pink noise", "Microphone", "USB Audio (ALSA)", *files]
 
 
-def test_a_chosen_source_is_told_with_its_device(qtbot: Any, source: SourceComboBox) -> None:
+def test_selected_source_is_emitted_with_its_device(qtbot: Any, source: SourceComboBox) -> None:
     source.show_devices([USB])
-    with qtbot.waitSignal(source.chosen) as told:
+    with qtbot.waitSignal(source.chosen) as chosen:
         choose(qtbot, source, "USB Audio (ALSA)")
-    assert told.args == [("mic", "USB Audio (ALSA)")]
+    assert chosen.args == [("mic", "USB Audio (ALSA)")]
 
 
-def test_the_source_that_plays_is_not_chosen_again(qtbot: Any, source: SourceComboBox) -> None:
+def test_present_source_is_not_emitted_again(qtbot: Any, source: SourceComboBox) -> None:
     with qtbot.assertNotEmitted(source.chosen, wait=50):
         choose(qtbot, source, "Demo")
 
 
-def test_to_open_a_file_leaves_the_menu_at_what_plays(qtbot: Any, source: SourceComboBox) -> None:
-    with qtbot.waitSignal(source.open_wanted), qtbot.assertNotEmitted(source.chosen):
+def test_open_file_keeps_the_present_source_selected(qtbot: Any, source: SourceComboBox) -> None:
+    with qtbot.waitSignal(source.open_requested), qtbot.assertNotEmitted(source.chosen):
         choose(qtbot, source, "Open file…")
     assert source.currentText() == "Demo"
 
 
-def test_a_long_name_is_cut_in_the_menu_and_whole_in_its_tool_tip(source: SourceComboBox) -> None:
+def test_long_name_is_elided_and_whole_in_the_tool_tip(source: SourceComboBox) -> None:
     path = "/sounds/" + "long" * 20 + ".wav"
     source.show_source(SessionConfig(input=path))
     assert len(source.currentText()) < 30
@@ -76,47 +76,47 @@ def test_a_long_name_is_cut_in_the_menu_and_whole_in_its_tool_tip(source: Source
     assert source.itemData(source.currentIndex(), Qt.ItemDataRole.ToolTipRole) == path
 
 
-def test_a_menu_that_is_opened_asks_for_what_is_new(qtbot: Any, source: SourceComboBox) -> None:
+def test_opening_the_menu_requests_an_update(qtbot: Any, source: SourceComboBox) -> None:
     source.show()
     with qtbot.waitSignal(source.opened):
         source.showPopup()
     source.hidePopup()
 
 
-def test_outputs_are_the_system_and_what_can_play(qtbot: Any, output: DeviceComboBox) -> None:
+def test_output_menu_offers_the_system_default_and_outputs(qtbot: Any, output: DeviceComboBox) -> None:
     output.show_devices([USB, AMPLIFIER, Device("Microphone", "ALSA", 1, 0)])
-    assert offered(output) == ["System", "USB Audio (ALSA)", "Amp (ALSA)"]
-    with qtbot.waitSignal(output.chosen) as told:
+    assert offered(output) == ["System default", "USB Audio (ALSA)", "Amp (ALSA)"]
+    with qtbot.waitSignal(output.chosen) as chosen:
         choose(qtbot, output, "Amp (ALSA)")
-    assert told.args == ["Amp (ALSA)"]
+    assert chosen.args == ["Amp (ALSA)"]
 
 
-def test_a_device_that_is_gone_stays_shown_while_it_is_the_chosen_one(output: DeviceComboBox) -> None:
+def test_missing_device_is_offered_while_it_is_selected(output: DeviceComboBox) -> None:
     output.show_device("USB Audio (ALSA)")
     output.show_devices([AMPLIFIER])
     assert output.currentText() == "USB Audio (ALSA)"
     output.show_device(None)
-    assert offered(output) == ["System", "Amp (ALSA)"]
+    assert offered(output) == ["System default", "Amp (ALSA)"]
 
 
-def test_the_button_says_what_it_does(qtbot: Any) -> None:
+def test_start_button_shows_its_action(qtbot: Any) -> None:
     transport = Transport()
     qtbot.addWidget(transport)
     labels = {}
-    for state in ("stopped", "starting", "running", "waiting"):
+    for state in ("stopped", "starting", "running", "reconnecting"):
         transport.show_state(state)
         labels[state] = (transport.start_button.text().split()[-1], transport.start_button.accessibleName())
     assert labels == {
         "stopped": ("Start", "Start"), "starting": ("Starting…", "Stop"),
-        "running": ("Stop", "Stop"), "waiting": ("Waiting…", "Stop"),
+        "running": ("Stop", "Stop"), "reconnecting": ("Reconnecting…", "Stop"),
     }  # fmt: skip
 
 
-def test_a_microphone_in_use_is_offered_though_nobody_listed_it(source: SourceComboBox) -> None:
+def test_selected_microphone_is_offered_without_a_device_list(source: SourceComboBox) -> None:
     source.show_source(SessionConfig(input="mic", input_device="USB Audio (ALSA)"))
     assert source.currentText() == "USB Audio (ALSA)"
 
 
-def test_a_file_is_named_without_its_folder(source: SourceComboBox, tmp_path: Path) -> None:
+def test_file_is_shown_without_its_folder(source: SourceComboBox, tmp_path: Path) -> None:
     source.show_source(SessionConfig(input=str(tmp_path / "song.wav")))
     assert source.currentText() == "song.wav"

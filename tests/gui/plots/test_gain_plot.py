@@ -1,4 +1,4 @@
-"""Gain over time, as numbers and as pixels."""
+"""Plot of gain over time, tested by its paths and its pixels."""
 
 import dataclasses
 from typing import Any
@@ -19,7 +19,7 @@ NAN = np.nan
 
 
 def history(*, until_s: float = 20.0, **fields: Any) -> History:
-    """20 s with an estimate every 20 ms; what is not given is unknown."""
+    """Make a history of 20 s with an estimate every 20 ms; fields that are not given are NaN."""
     time_s = until_s - 20 + np.arange(1000) * 0.02
     unknown = {field.name: NAN for field in dataclasses.fields(History) if field.name != "time_s"}
     values = {name: np.broadcast_to(value, time_s.shape) * 1.0 for name, value in (unknown | fields).items()}
@@ -40,7 +40,7 @@ def test_band_encloses_the_area_between_its_edges() -> None:
     assert areas == [2.0, 2.0]
 
 
-def test_the_reference_goes_on_to_what_it_is_now_and_the_axis_with_it(qtbot: Any) -> None:
+def test_reference_and_axis_extend_to_the_present_gain(qtbot: Any) -> None:
     plot = GainPlot()
     qtbot.addWidget(plot)
     plot.show_history(history(gain_true_db=-16.0, gain_est_db=-16.0), 20.0, reference_gain_db=9.0)
@@ -51,12 +51,12 @@ def test_the_reference_goes_on_to_what_it_is_now_and_the_axis_with_it(qtbot: Any
     assert (before.x, before.y) == pytest.approx((-0.02, -16.0))
 
 
-def test_band_of_nothing_is_nothing() -> None:
+def test_band_without_values_is_empty() -> None:
     x, y = band_outline(np.array([0.0, 1.0]), np.array([NAN, NAN]), np.array([NAN, NAN]))
     assert x.size == y.size == 0
 
 
-def test_extent_leaves_out_what_is_unknown() -> None:
+def test_extent_ignores_unknown_values() -> None:
     assert extent(np.array([NAN, -3.0]), np.array([2.0, -np.inf])) == (-3.0, 2.0)
     assert np.isnan(extent(np.array([NAN]))[0])
 
@@ -72,9 +72,9 @@ def plot(qtbot: Any) -> GainPlot:
 
 
 def rows_of(plot: GainPlot, color: str, *, seconds_ago: float) -> list[float]:
-    """The levels in dB at which that color stands, at one place of the time axis.
+    """Return the levels in dB at which `color` is painted, at one position of the time axis.
 
-    A smooth line shares its color between two rows of pixels: each is looked at for its share of it.
+    A smoothed line distributes its color over two rows of pixels, so each row is tested for its share.
     """
     view = plot.plot.getPlotItem().getViewBox()
     image = plot.plot.grab().toImage()
@@ -99,7 +99,7 @@ def test_each_curve_is_painted_at_its_level(plot: GainPlot, theme: Theme) -> Non
     assert levels
 
 
-def test_dashes_of_the_reference_travel_with_it(plot: GainPlot) -> None:
+def test_dashes_of_the_reference_move_with_it(plot: GainPlot) -> None:
     """Later by a whole number of pixels, the picture is the same, moved by as many."""
     view = plot.plot.getPlotItem().getViewBox()
     second = view.width() / 20
@@ -117,7 +117,7 @@ def test_dashes_of_the_reference_travel_with_it(plot: GainPlot) -> None:
     np.testing.assert_allclose(later[:-7], first[7:], atol=40)
 
 
-def test_a_gap_in_the_estimate_stays_a_gap(plot: GainPlot) -> None:
+def test_gap_in_the_estimate_is_not_painted(plot: GainPlot) -> None:
     estimate = np.full(1000, -6.0)
     estimate[400:600] = NAN
     plot.show_history(history(gain_est_db=estimate), now_s=20.0)
@@ -127,11 +127,11 @@ def test_a_gap_in_the_estimate_stays_a_gap(plot: GainPlot) -> None:
 
 def without_middle(whole: History) -> History:
     """`whole` without the estimates from 12 s to 8 s ago."""
-    kept = np.r_[0:400, 600:1000]
-    return History(**{name: column[kept] for name, column in vars(whole).items()})
+    selected = np.r_[0:400, 600:1000]
+    return History(**{name: column[selected] for name, column in vars(whole).items()})
 
 
-def test_no_line_is_drawn_where_estimates_were_left_out_but_the_reference(plot: GainPlot) -> None:
+def test_only_the_reference_is_drawn_across_a_gap(plot: GainPlot) -> None:
     levels = {"gain_est_db": -6.0, "gain_opt_db": -9.0, "least_squares_db": -12.0, "gain_true_db": -3.0, "std_db": 0.5}
     parted = without_middle(history(**levels))
     comparison = Comparison(
@@ -145,21 +145,21 @@ def test_no_line_is_drawn_where_estimates_were_left_out_but_the_reference(plot: 
     assert not plot.bands["std_db"].path().intersects(QRectF(-11.0, -20.0, 2.0, 20.0))
 
 
-def test_the_time_axis_never_moves(plot: GainPlot) -> None:
+def test_time_axis_is_fixed(plot: GainPlot) -> None:
     view = plot.plot.getPlotItem().getViewBox()
     for now_s in (0.5, 20.0, 1e6):
         plot.show_history(history(gain_est_db=-6.0), now_s)
         assert view.viewRange()[0] == [-20, 0]
 
 
-def test_the_level_axis_opens_to_hold_all_curves(plot: GainPlot) -> None:
+def test_gain_axis_widens_to_contain_all_curves(plot: GainPlot) -> None:
     plot.show_history(history(gain_est_db=-6.0, gain_true_db=-50.0, gain_opt_db=10.0), now_s=20.0)
     low, high = plot.plot.getPlotItem().getViewBox().viewRange()[1]
     assert low < -50
     assert high > 10
 
 
-def test_a_closed_form_that_strays_in_a_pause_does_not_stretch_the_axis(plot: GainPlot) -> None:
+def test_outliers_of_the_closed_form_do_not_widen_the_axis(plot: GainPlot) -> None:
     """The demo has pauses; with noise at −43 dBFS on the target, the closed form of one was −122 dB."""
     closed_form = np.full(1000, -6.0)
     closed_form[500:510] = -122.0
@@ -168,17 +168,17 @@ def test_a_closed_form_that_strays_in_a_pause_does_not_stretch_the_axis(plot: Ga
     assert low > -30
 
 
-def test_a_session_without_estimates_yet_is_drawn(plot: GainPlot) -> None:
+def test_history_without_estimates_is_drawn(plot: GainPlot) -> None:
     plot.show_history(History(*np.empty((8, 0))), now_s=0.0)
     assert rows_of(plot, ESTIMATE.light, seconds_ago=5.5) == []
 
 
-def test_the_legend_names_every_curve(plot: GainPlot) -> None:
+def test_legend_names_every_curve(plot: GainPlot) -> None:
     words = {label.text() for label in plot.findChildren(QLabel)}
     assert {REFERENCE.label, ESTIMATE.label, CLOSED_FORM.label} <= words
 
 
-def test_a_focus_holds_wherever_the_curves_are_until_it_is_given_up(plot: GainPlot) -> None:
+def test_focus_sets_the_gain_axis_until_it_is_released(plot: GainPlot) -> None:
     plot.focus_on((-18.0, -15.0))
     plot.show_history(history(gain_est_db=-77.0, gain_true_db=-16.5), 20.0)
     low, high = plot.plot.viewRange()[1]

@@ -1,4 +1,4 @@
-"""The four small plots show what the snapshot holds, on axes that stand still."""
+"""Loss, spectrum and waveform plots of a snapshot."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,7 +19,7 @@ from tests.gui.fake_session import FakeSession
 
 
 def snapshot_after(seconds: float, **options: Any) -> Snapshot:
-    """What a session without sound says after so long."""
+    """Return a snapshot of a fake session after `seconds`."""
     times = iter([0.0, seconds, seconds])
     session = FakeSession(SessionConfig(**options), clock=lambda: next(times))
     session.start()
@@ -39,7 +39,7 @@ def y_range(plot: PlotCard) -> list[float]:
     return list(plot.plot.getPlotItem().getViewBox().viewRange()[1])
 
 
-def test_the_estimate_is_a_point_on_both_loss_curves(qtbot: Any) -> None:
+def test_estimate_is_a_point_on_both_loss_curves(qtbot: Any) -> None:
     plot = LossCurvePlot()
     qtbot.addWidget(plot)
     snapshot = snapshot_after(5.0, gain_db=-12.0, loss="log-stft")
@@ -54,7 +54,7 @@ def test_the_estimate_is_a_point_on_both_loss_curves(qtbot: Any) -> None:
     assert names(plot) == ["log-stft", "waveform L1"]
 
 
-def test_no_curve_stands_under_the_name_of_another_loss_or_session(qtbot: Any) -> None:
+def test_curves_of_another_loss_or_session_are_not_drawn(qtbot: Any) -> None:
     plot = LossCurvePlot()
     qtbot.addWidget(plot)
     snapshot = snapshot_after(5.0)
@@ -67,7 +67,7 @@ def test_no_curve_stands_under_the_name_of_another_loss_or_session(qtbot: Any) -
         assert [len(point.getData()[0]) for point in plot.points.values()] == [0, 0]
 
 
-def test_the_loss_axes_are_as_wide_as_the_curve_and_begin_at_zero(qtbot: Any) -> None:
+def test_loss_axes_have_the_range_of_the_curve_and_begin_at_zero(qtbot: Any) -> None:
     plot = LossCurvePlot()
     qtbot.addWidget(plot)
     snapshot = snapshot_after(5.0)
@@ -78,7 +78,7 @@ def test_the_loss_axes_are_as_wide_as_the_curve_and_begin_at_zero(qtbot: Any) ->
     assert y_range(plot)[0] == 0.0
 
 
-def test_loss_over_time_is_logarithmic_and_ends_at_single_precision(qtbot: Any) -> None:
+def test_loss_over_time_is_logarithmic_and_limited_to_single_precision(qtbot: Any) -> None:
     plot = LossOverTimePlot()
     qtbot.addWidget(plot)
     snapshot = snapshot_after(5.0)
@@ -88,12 +88,12 @@ def test_loss_over_time_is_logarithmic_and_ends_at_single_precision(qtbot: Any) 
     assert y_range(plot) == pytest.approx([-7.0, 0.5])
 
 
-def test_loss_over_time_is_parted_where_estimates_were_left_out(qtbot: Any) -> None:
+def test_loss_over_time_has_gaps_without_estimates(qtbot: Any) -> None:
     plot = LossOverTimePlot()
     qtbot.addWidget(plot)
     snapshot = snapshot_after(5.0)
-    kept = (snapshot.history.time_s < 2.0) | (snapshot.history.time_s > 3.0)
-    history = History(**{name: column[kept] for name, column in vars(snapshot.history).items()})
+    selected = (snapshot.history.time_s < 2.0) | (snapshot.history.time_s > 3.0)
+    history = History(**{name: column[selected] for name, column in vars(snapshot.history).items()})
     plot.show_history(history, 5.0, "spectral")
     assert [plot.loss.path().intersects(QRectF(ago_s, -7.0, 0.8, 7.5)) for ago_s in (-3.9, -2.9, -1.9)] == [
         True, False, True,
@@ -112,7 +112,7 @@ def test_spectra_are_drawn_over_log_frequency_up_to_nyquist(qtbot: Any) -> None:
     assert plot.plot.getPlotItem().getViewBox().viewRange()[0][1] == pytest.approx(np.log10(24_000))
 
 
-def test_the_waveform_stands_still_because_it_begins_where_the_target_rises(qtbot: Any) -> None:
+def test_waveform_begins_at_an_upward_zero_crossing_of_the_target(qtbot: Any) -> None:
     plot = WaveformPlot()
     qtbot.addWidget(plot)
     for seconds in (1.0, 1.0007, 1.01):
@@ -123,13 +123,13 @@ def test_the_waveform_stands_still_because_it_begins_where_the_target_rises(qtbo
     assert y_range(plot) == [-0.5, 0.5]
 
 
-def test_a_signal_that_never_rises_is_shown_from_its_beginning() -> None:
+def test_signal_without_a_zero_crossing_is_shown_from_its_beginning() -> None:
     assert first_rise(np.array([3.0, 2.0, 1.0])) == 0
     assert first_rise(np.array([1.0, -1.0, -0.5, 0.5])) == 3
 
 
 @pytest.mark.parametrize("make", [LossCurvePlot, SpectrumPlot, WaveformPlot])
-def test_before_anything_is_known_nothing_is_drawn(qtbot: Any, make: Any) -> None:
+def test_plots_without_data_are_empty(qtbot: Any, make: Any) -> None:
     plot = make()
     qtbot.addWidget(plot)
     arguments = ("spectral",) if make is LossCurvePlot else ()

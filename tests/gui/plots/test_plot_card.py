@@ -1,4 +1,4 @@
-"""A plot that follows, is zoomed, frozen and saved."""
+"""Plot card: zoom, freeze, reset and save."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 from gui.plots.gain_plot import GainPlot
 from tests.gui.plots.test_gain_plot import history
 
-FOLLOWED = [[-20, 0], [-25, 5]]
+AUTOMATIC_RANGES = [[-20, 0], [-25, 5]]
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def ranges(plot: GainPlot) -> Any:
     return plot.plot.getPlotItem().getViewBox().viewRange()
 
 
-def turn_wheel(plot: GainPlot) -> None:
+def scroll_wheel(plot: GainPlot) -> None:
     viewport = plot.plot.viewport()
     middle = QPointF(viewport.rect().center())
     event = QWheelEvent(
@@ -40,48 +40,48 @@ def turn_wheel(plot: GainPlot) -> None:
     QApplication.sendEvent(viewport, event)
 
 
-def says(plot: GainPlot, words: str) -> bool:
+def shows_text(plot: GainPlot, words: str) -> bool:
     return any(words in label.text() for label in plot.findChildren(QLabel))
 
 
-def test_the_wheel_zooms_and_the_axes_then_stay(plot: GainPlot) -> None:
-    turn_wheel(plot)
+def test_wheel_zooms_and_fixes_the_axes(plot: GainPlot) -> None:
+    scroll_wheel(plot)
     zoomed = ranges(plot)
     assert zoomed[0][1] - zoomed[0][0] < 20
-    assert says(plot, "zoomed: double click to follow")
+    assert shows_text(plot, "zoomed: double-click to reset")
     plot.show_history(history(gain_est_db=-60.0), now_s=20.0)
     assert ranges(plot) == zoomed
 
 
-def test_a_double_click_follows_again(qtbot: Any, plot: GainPlot) -> None:
-    turn_wheel(plot)
+def test_double_click_resets_the_view(qtbot: Any, plot: GainPlot) -> None:
+    scroll_wheel(plot)
     plot.freeze.setChecked(True)
     qtbot.mouseDClick(plot.plot.viewport(), Qt.MouseButton.LeftButton)
-    assert ranges(plot) == FOLLOWED
+    assert ranges(plot) == AUTOMATIC_RANGES
     assert not plot.frozen
-    assert not says(plot, "follow")
+    assert not shows_text(plot, "double-click")
 
 
-def test_axes_that_changed_meanwhile_are_taken_when_it_follows_again(plot: GainPlot) -> None:
-    turn_wheel(plot)
+def test_reset_view_applies_axes_that_changed_meanwhile(plot: GainPlot) -> None:
+    scroll_wheel(plot)
     plot.show_history(history(gain_est_db=-50.0, gain_true_db=0.0), now_s=20.0)
-    plot.follow()
+    plot.reset_view()
     low, high = ranges(plot)[1]
     assert low < -50 < 0 < high
 
 
-def test_a_frozen_plot_draws_nothing_new(plot: GainPlot) -> None:
+def test_frozen_plot_draws_no_new_data(plot: GainPlot) -> None:
     before = plot.plot.grab().toImage()
     plot.freeze.setChecked(True)
     plot.show_history(history(gain_est_db=-20.0), now_s=20.0)
     assert plot.plot.grab().toImage() == before
-    assert says(plot, "frozen: double click to follow")
+    assert shows_text(plot, "frozen: double-click to reset")
     plot.freeze.setChecked(False)
     plot.show_history(history(gain_est_db=-20.0), now_s=20.0)
     assert plot.plot.grab().toImage() != before
 
 
-def test_the_picture_that_is_saved_is_what_is_seen(plot: GainPlot, tmp_path: Path) -> None:
+def test_saved_picture_equals_the_card(plot: GainPlot, tmp_path: Path) -> None:
     path = tmp_path / "gain.png"
     plot.save(str(path))
     assert QImage(str(path)).convertToFormat(QImage.Format.Format_RGB32) == plot.grab().toImage().convertToFormat(
@@ -89,13 +89,13 @@ def test_the_picture_that_is_saved_is_what_is_seen(plot: GainPlot, tmp_path: Pat
     )
 
 
-def test_a_picture_that_cannot_be_saved_is_told(qtbot: Any, plot: GainPlot, tmp_path: Path) -> None:
-    with qtbot.waitSignal(plot.not_saved) as told:
+def test_failed_save_is_reported(qtbot: Any, plot: GainPlot, tmp_path: Path) -> None:
+    with qtbot.waitSignal(plot.save_failed) as failed:
         plot.save(str(tmp_path / "not there" / "gain.png"))
-    assert "cannot be written" in told.args[0]
+    assert "cannot be written" in failed.args[0]
 
 
-def test_a_band_around_nothing_is_drawn_as_nothing(plot: GainPlot) -> None:
+def test_band_with_unknown_width_is_empty(plot: GainPlot) -> None:
     plot.show_history(history(gain_est_db=-6.0, std_db=np.nan, bound_db=0.5), now_s=20.0)
     assert plot.bands["std_db"].path().isEmpty()
     box = plot.bands["bound_db"].path().boundingRect()

@@ -1,4 +1,4 @@
-"""A parameter's slider and box."""
+"""Slider and number box of a parameter."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def row(qtbot: Any) -> ParameterRow:
 
 
 @pytest.mark.parametrize("typed", ["-12.5", "−12.5"])
-def test_either_minus_can_be_typed_and_the_real_one_is_shown(qtbot: Any, row: ParameterRow, typed: str) -> None:
+def test_both_minus_signs_can_be_typed_and_the_real_one_is_shown(qtbot: Any, row: ParameterRow, typed: str) -> None:
     row.box.selectAll()
     with qtbot.waitSignal(row.edited) as edited:
         row.box.lineEdit().setText(typed)
@@ -29,28 +29,28 @@ def test_either_minus_can_be_typed_and_the_real_one_is_shown(qtbot: Any, row: Pa
     assert row.slider.value() == -125
 
 
-def test_the_slider_moves_the_box(qtbot: Any, row: ParameterRow) -> None:
+def test_slider_changes_the_box(qtbot: Any, row: ParameterRow) -> None:
     with qtbot.waitSignal(row.edited) as edited:
         row.slider.setValue(-65)
     assert edited.args == [-6.5]
     assert row.box.text() == "−6.50 dB"
 
 
-def test_one_edit_is_told_once(qtbot: Any, row: ParameterRow) -> None:
-    told: list[float] = []
-    row.edited.connect(told.append)
+def test_one_edit_is_emitted_once(qtbot: Any, row: ParameterRow) -> None:
+    emitted: list[float] = []
+    row.edited.connect(emitted.append)
     row.slider.setValue(-100)
     row.box.setValue(-3.21)
-    assert told == [-10.0, -3.21]
+    assert emitted == [-10.0, -3.21]
 
 
-def test_showing_a_value_tells_nobody(qtbot: Any, row: ParameterRow) -> None:
+def test_showing_a_value_emits_nothing(qtbot: Any, row: ParameterRow) -> None:
     with qtbot.assertNotEmitted(row.edited):
         row.show_value(-16.478)
     assert row.box.text() == "−16.48 dB"
 
 
-def test_the_range_opens_for_a_value_from_the_command_line(row: ParameterRow) -> None:
+def test_range_widens_for_a_value_outside(row: ParameterRow) -> None:
     row.show_value(-80.0)
     assert row.box.value() == -80
     assert row.slider.value() == row.slider.minimum() == -800
@@ -59,7 +59,9 @@ def test_the_range_opens_for_a_value_from_the_command_line(row: ParameterRow) ->
 
 
 @pytest.mark.parametrize("key", [Qt.Key.Key_Space, Qt.Key.Key_R, Qt.Key.Key_F])
-def test_letters_and_space_stay_shortcuts_while_a_number_is_edited(qtbot: Any, row: ParameterRow, key: Qt.Key) -> None:
+def test_letters_and_space_remain_shortcuts_while_a_number_is_edited(
+    qtbot: Any, row: ParameterRow, key: Qt.Key
+) -> None:
     shortcut = QShortcut(key, row)
     row.activateWindow()
     row.box.setFocus()
@@ -68,7 +70,7 @@ def test_letters_and_space_stay_shortcuts_while_a_number_is_edited(qtbot: Any, r
         qtbot.keyClick(row.box, key)
 
 
-def test_digits_go_into_the_number_though_they_are_shortcuts(qtbot: Any, row: ParameterRow) -> None:
+def test_digits_edit_the_number_and_are_not_shortcuts(qtbot: Any, row: ParameterRow) -> None:
     shortcut = QShortcut(Qt.Key.Key_5, row)
     row.activateWindow()
     row.box.setFocus()
