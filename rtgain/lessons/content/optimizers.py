@@ -52,7 +52,7 @@ LESSON = Lesson(
                 "cycle*. In the figure, SGD changes the gain itself, at a learning rate of 0.01. Its cycle spans "
                 "{cycle_low_db:.2f} to {cycle_high_db:+.2f} dB around 0.15. A smaller learning rate makes the cycle "
                 "smaller and the descent slower.\n\nLive, a step of 0.3 on the logarithm of the gain is {step_db:.2f} "
-                "dB near the reference, and a cycle is at most two steps wide. rtgain's own estimator avoids cycles in "
+                "dB near the reference. A cycle is at most two steps wide. rtgain's own estimator avoids cycles in "
                 "two ways. The learning rate of each optimizer falls to zero within a hop, and no step is longer than "
                 "the distance that the loss indicates. Only the comparisons are the unchanged optimizers of torch, the "
                 "library that provides them."

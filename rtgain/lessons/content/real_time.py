@@ -67,9 +67,9 @@ LESSON = Lesson(
                 ),
             ),
             why=(
-                "In white noise no method can do better than an error that falls with the square root of the window's "
-                "length (the Cramér–Rao bound), that is, with the power −0.5. The measured power is {slope:.2f}. The "
-                "latency grows with the length itself."
+                "In white noise, the smallest possible error falls with the square root of the window's length (the "
+                "Cramér–Rao bound). It is then proportional to the length to the power −0.5; the measured power "
+                "is {slope:.2f}. The latency grows with the length itself."
             ),
             figures={"windows": "The error of single windows against their length."},
         ),

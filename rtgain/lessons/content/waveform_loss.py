@@ -9,7 +9,7 @@ LESSON = Lesson(
     name="waveform-loss",
     number=2,
     title="Why a waveform loss fails",
-    summary="A phase shift is inaudible, but it makes a loss that compares sample by sample find a wrong gain.",
+    summary="A sine that is shifted in time sounds the same, but a loss that compares samples finds a wrong gain.",
     steps=(
         Step(
             title="45°: a small phase shift",
