@@ -185,7 +185,7 @@ class MainWindow(QMainWindow):
         if snapshot is None:
             return
         self._show_plots(snapshot)
-        over = snapshot.ended or not snapshot.running
+        over = snapshot.is_finished or not snapshot.running
         if (
             over
             or not self._since_numbers.isValid()
@@ -224,7 +224,7 @@ class MainWindow(QMainWindow):
 
     def _show_end(self, snapshot: "Snapshot") -> None:
         self.host.stop()
-        if snapshot.ended:
+        if snapshot.is_finished:
             self.notices.show_notice("end", "The sound has ended.", "Play again", self.start, warns=False)
         elif self.notices.notice("session") is None:
             self.notices.show_notice("end", "The session stopped by itself.", "Start again", self.start)
@@ -267,7 +267,7 @@ class MainWindow(QMainWindow):
 
     def _show_failure(self, reason: str) -> None:
         log.error("%s", reason)
-        self.notices.show_notice("session", state_texts.sentence(reason), "Start again", self.start)
+        self.notices.show_notice("session", state_texts.as_sentence(reason), "Start again", self.start)
 
     def _lay_out(self) -> None:
         panel = QWidget()

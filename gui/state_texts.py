@@ -17,15 +17,15 @@ STATES = {
 """For each state of the estimate, and of the window: a mark that needs no color, and what it means."""
 
 MARKS: dict[Outcome, str] = {
-    "waiting": "\N{WHITE CIRCLE}",
-    "happening": "\N{CIRCLE WITH LEFT HALF BLACK}",
-    "seen": "\N{BLACK CIRCLE}",
-    "not so": "\N{BLACK UP-POINTING TRIANGLE}",
+    "pending": "\N{WHITE CIRCLE}",
+    "holding": "\N{CIRCLE WITH LEFT HALF BLACK}",
+    "passed": "\N{BLACK CIRCLE}",
+    "failed": "\N{BLACK UP-POINTING TRIANGLE}",
 }
-"""The same marks for what a lesson expects."""
+"""Marks for the outcomes of a lesson's checks."""
 
 
-def sentence(line: str) -> str:
+def as_sentence(line: str) -> str:
     """The line of an `rtgain.errors.RtgainError` as a sentence; a name that it begins with stays as it is."""
     first = line.split(" ", 1)[0]
     begun = line[:1].upper() + line[1:] if first.isalpha() else line
@@ -34,4 +34,4 @@ def sentence(line: str) -> str:
 
 def problem_only(line: str) -> str:
     """The first half of such a line as a sentence, without the advice, which speaks of command line options."""
-    return sentence(line.split("; ", 1)[0])
+    return as_sentence(line.split("; ", 1)[0])

@@ -12,7 +12,7 @@ from gui.theme import set_look, tabular
 from rtgain.lessons.experiment_process import ANIMATION
 from rtgain.lessons.lesson import Lesson, Step, emphasized
 from rtgain.lessons.stored_results import stored_numbers
-from rtgain.lessons.text_templates import fill
+from rtgain.lessons.text_templates import fill_template
 
 WIDTH = 720
 OPENING_SIZE = QSize(WIDTH + 60, 720)
@@ -54,7 +54,7 @@ class ExperimentWindow(QWidget):
         self.pane = QScrollArea()
         self.pane.setWidgetResizable(True)
         self.pane.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.pane.setAccessibleName("Why, figures, sounds and findings")
+        self.pane.setAccessibleName("Why, figures, sounds and checks")
         top = QHBoxLayout()
         top.setSpacing(12)
         top.addWidget(self.status, 1)
@@ -107,20 +107,22 @@ class ExperimentWindow(QWidget):
 
     def _parts(self, lesson: Lesson, step: Step, stage: ExperimentStatus) -> list[QWidget]:
         numbers = stage.numbers or stored_numbers(lesson.name)
-        parts: list[QWidget] = [_text(fill(why, numbers)) for why in step.why.split("\n\n") if why]
+        parts: list[QWidget] = [_text(fill_template(why, numbers)) for why in step.why.split("\n\n") if why]
         if not (parts or step.has_results):
             return [_caption(NOTHING_MORE)]
         if stage.folder is None:
             return parts
-        for finding in step.finds:
-            mark = MARKS["seen" if finding.holds(numbers) else "not so"]
-            parts.append(_text(f"{mark} {fill(finding.text, numbers).rstrip(' ,.:…')} (expected {finding})."))
+        for check in step.checks:
+            mark = MARKS["passed" if check.holds(numbers) else "failed"]
+            parts.append(_text(f"{mark} {fill_template(check.text, numbers).rstrip(' ,.:…')} (expected {check})."))
         if step.animation:
-            said = fill(step.animation, numbers)
+            said = fill_template(step.animation, numbers)
             parts += [_animation(stage.folder / ANIMATION, said), _caption(said)]
         for name, caption in step.figures.items():
-            parts += [_picture(stage.folder / f"{name}.png", fill(caption, numbers)), _caption(fill(caption, numbers))]
-        parts += [self._sound(stage.folder / f"{n}.wav", fill(said, numbers)) for n, said in step.sounds.items()]
+            text = fill_template(caption, numbers)
+            parts += [_picture(stage.folder / f"{name}.png", text), _caption(text)]
+        for name, caption in step.sounds.items():
+            parts.append(self._sound(stage.folder / f"{name}.wav", fill_template(caption, numbers)))
         return parts
 
     def _sound(self, path: Path, caption: str) -> QWidget:

@@ -12,11 +12,11 @@ from gui.theme import tabular, text_width
 from gui.widgets.combo_box import ComboBox
 from rtgain.config.labels import describe_controls
 from rtgain.lessons.catalogue import LESSONS
-from rtgain.lessons.check_state import ExpectationTracker, together
+from rtgain.lessons.check_state import ExpectationTracker, combined_outcome
 from rtgain.lessons.checks import Observation, Outcome
 from rtgain.lessons.lesson import Lesson, Step, controls_with_defaults
 from rtgain.lessons.stored_results import stored_numbers
-from rtgain.lessons.text_templates import fill
+from rtgain.lessons.text_templates import fill_template
 
 if TYPE_CHECKING:
     from rtgain.records.snapshot import Snapshot
@@ -70,15 +70,15 @@ class LessonPanel(QFrame):
 
     @property
     def outcome(self) -> Outcome:
-        """What has come of the present step on the live sound; "waiting" too before it has begun."""
-        return together(self._watches) if self._watches else "waiting"
+        """What has come of the present step on the live sound; "pending" too before it has begun."""
+        return combined_outcome(self._watches) if self._watches else "pending"
 
     @property
-    def finding_outcome(self) -> Outcome:
-        """What the experiment has come to, for the present step; "waiting" where it was not run."""
+    def check_outcome(self) -> Outcome:
+        """What the experiment has come to, for the present step; "pending" where it was not run."""
         if self._stage.folder is None:
-            return "happening" if self._stage.doing else "waiting"
-        return "seen" if all(finding.holds(self._stage.numbers) for finding in self.step.finds) else "not so"
+            return "holding" if self._stage.doing else "pending"
+        return "passed" if all(check.holds(self._stage.numbers) for check in self.step.checks) else "failed"
 
     @property
     def step_index(self) -> int:
@@ -95,7 +95,7 @@ class LessonPanel(QFrame):
     def begin(self) -> None:
         """Ask for the present step's controls, and watch for what comes of them."""
         self.restart_checks()
-        self.controls_wanted.emit(self.step.settings)
+        self.controls_wanted.emit(self.step.all_controls)
 
     def leave(self) -> None:
         """Judge nothing, and want nothing of the plots, until it begins again."""
@@ -105,7 +105,7 @@ class LessonPanel(QFrame):
     def restart_checks(self) -> None:
         """Watch for what comes of the controls, which are as the present step has set them."""
         self.judges = True
-        self.focus_wanted.emit(self.step.gains_db)
+        self.focus_wanted.emit(self.step.gain_axis_db)
         self._xruns_before = None
         self.xrun.setEnabled(False)  # until there is a count from which it can be told
         self.reset_watchers()
@@ -114,7 +114,7 @@ class LessonPanel(QFrame):
 
     def reset_watchers(self) -> None:
         """Forget what has been seen: the estimate begins now. Xruns are still those since the controls were set."""
-        self._watches = [ExpectationTracker(expectation) for expectation in self.step.expects]
+        self._watches = [ExpectationTracker(expectation) for expectation in self.step.expectations]
         self._start_s = None
 
     def show_snapshot(self, snapshot: "Snapshot") -> None:
@@ -130,9 +130,9 @@ class LessonPanel(QFrame):
         if math.isnan(snapshot.gain_db):  # an estimator that is still being loaded is not late yet
             self._start_s = snapshot.time_s
         before = self.outcome
-        moment = Observation.of_snapshot(snapshot, self._start_s, self._xruns_before)
-        for watch in self._watches:
-            watch.take(moment)
+        moment = Observation.from_snapshot(snapshot, self._start_s, self._xruns_before)
+        for tracker in self._watches:
+            tracker.observe(moment)
         if self.outcome != before or moment.time_s - self._written_s >= NUMBERS_S:
             self._written_s = moment.time_s
             self._write_outcome()
@@ -146,9 +146,9 @@ class LessonPanel(QFrame):
             text = stage.doing or "Run the experiment"
             tip = "Figures, sounds and why, in a window of its own; they take some ten seconds"
         else:
-            held = [finding.holds(stage.numbers) for finding in self.step.finds]
+            held = [check.holds(stage.numbers) for check in self.step.checks]
             found = f": {sum(held)} of {len(held)} ✓ in this step" if held else ""
-            text = f"{MARKS[self.finding_outcome]} Experiment{found}"
+            text = f"{MARKS[self.check_outcome]} Experiment{found}"
             tip = "Figures, sounds, what was found and why, in a window of its own"
         self.experiment.setText(text)
         self.experiment.setToolTip(tip)
@@ -192,25 +192,29 @@ class LessonPanel(QFrame):
         place, count = self.step_index, len(self.lesson.steps)
         with QSignalBlocker(self.menu):
             self.menu.setCurrentIndex(LESSONS.index(self.lesson))
-        self.text.setText(f"<b>{step.title}</b>&nbsp; {fill(step.text, numbers)}")
-        hints = (("Set", self._moved()), ("Watch", fill(step.watch, numbers)), ("Listen", fill(step.listen, numbers)))
+        self.text.setText(f"<b>{step.title}</b>&nbsp; {fill_template(step.text, numbers)}")
+        hints = (
+            ("Set", self._moved()),
+            ("Watch", fill_template(step.watch, numbers)),
+            ("Listen", fill_template(step.listen, numbers)),
+        )
         self.hints.setText("<br>".join(f"<b>{name}</b>&nbsp; {hint}" for name, hint in hints if hint))
         self.place.setText(f"{place + 1} of {count}")
         self.previous.setEnabled((self.lesson, place) != (LESSONS[0], 0))
         self.next.setEnabled((self.lesson, place) != (LESSONS[-1], count - 1))
-        self.xrun.setVisible(step.act == "xrun")
+        self.xrun.setVisible(step.action == "xrun")
         self.outcome_line.setText(SOUNDLESS)
         self.show_experiment(NOT_RUN)
 
     def _moved(self) -> str:
         """The controls that the present step has moved, against the step before, or against all that may be there."""
         place, lesson = self.step_index, LESSONS.index(self.lesson)
-        befores = [self.lesson.steps[place - 1].settings] if place else [controls_with_defaults()]
+        befores = [self.lesson.steps[place - 1].all_controls] if place else [controls_with_defaults()]
         if lesson and not place:  # from the last lesson, or by the menu
-            befores.append(LESSONS[lesson - 1].steps[-1].settings)
+            befores.append(LESSONS[lesson - 1].steps[-1].all_controls)
         moved = {
             name: value
-            for name, value in self.step.settings.items()
+            for name, value in self.step.all_controls.items()
             if any(value != before[name] for before in befores)
         }
         return describe_controls(moved)
@@ -218,15 +222,15 @@ class LessonPanel(QFrame):
     def _write_outcome(self) -> None:
         """What there is, once all has been seen; before, the first that is still open."""
         outcome = self.outcome
-        first = next((watch for watch in self._watches if watch.outcome != "seen"), None)
+        first = next((watch for watch in self._watches if watch.outcome != "passed"), None)
         if first is None:
-            line = f"seen ✓ now {', '.join(watch.now for watch in self._watches)}"
-        elif outcome == "not so":
-            late = next(watch for watch in self._watches if watch.outcome == "not so")
-            line = f"not so: expected {late.expectation}, came {late.came}. Try again with “Set the controls again”."
+            line = f"passed ✓ now {', '.join(watch.current for watch in self._watches)}"
+        elif outcome == "failed":
+            late = next(watch for watch in self._watches if watch.outcome == "failed")
+            line = f"failed: expected {late.expectation}, observed {late.observed}. Try again with “Reset controls”."
         else:
-            line = f"{outcome}: {first.expectation} (now {first.came})"
-        self.again.setEnabled(outcome == "not so")
+            line = f"{outcome}: {first.expectation} (now {first.observed})"
+        self.again.setEnabled(outcome == "failed")
         self.outcome_line.setText(f"{MARKS[outcome]} {line}")
 
     def _make_parts(self) -> None:

@@ -160,4 +160,4 @@ class LevelMeters(QFrame):
 def _level(level_db: float) -> str:
     if level_db == -math.inf:
         return "−∞"
-    return number_format.number(level_db, 1)
+    return number_format.format_number(level_db, 1)

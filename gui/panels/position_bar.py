@@ -6,6 +6,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QWidget
 
 from gui.theme import tabular, text_width
+from rtgain.number_format import format_time
 
 if TYPE_CHECKING:
     from rtgain.records.snapshot import Snapshot
@@ -16,19 +17,11 @@ SHORT_S = 10
 """What is shorter, as the sounds of experiments are, shows tenths of a second."""
 
 
-def clock_time(seconds: float) -> str:
-    """``1:05``, from an hour up ``1:00:05``."""
-    whole = int(seconds)
-    minutes, second = divmod(whole, 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
-
-
 def format_position(position_s: float, length_s: float) -> str:
     """Where in a sound, and how long that is: ``1:05 / 3:20``, of a short one ``0.4 / 0.5 s``."""
     if length_s < SHORT_S:
         return f"{position_s:.1f} / {length_s:.1f} s"
-    return f"{clock_time(position_s)} / {clock_time(length_s)}"
+    return f"{format_time(position_s)} / {format_time(length_s)}"
 
 
 class PositionBar(QWidget):

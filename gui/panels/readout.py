@@ -59,7 +59,7 @@ class Readout(QFrame):
         if frozen and state != "waiting":
             state = "frozen"
         self._show(snapshot.gain_db, snapshot.gain_linear, snapshot.std_db, snapshot.polarity, state)
-        delay = number_format.number(snapshot.delay_ms, 2)
+        delay = number_format.format_number(snapshot.delay_ms, 2)
         known = f"delay {delay} ms" if delay != number_format.UNKNOWN else "delay –"
         self.delay.setText(known if aligns else "delay not looked for")
 
@@ -75,10 +75,10 @@ class Readout(QFrame):
             self.meaning.setText("nothing was estimated yet")
 
     def _show(self, gain_db: float, linear: float, std_db: float, polarity: int, state: str) -> None:
-        self.gain_db.setText(number_format.number(gain_db, 2))
-        self.gain_db.setAccessibleName(f"Estimated gain {number_format.number(gain_db, 2)} dB")
-        self.linear.setText(number_format.gain_linear(linear, polarity))
-        self.spread.setText(f"{number_format.spread(std_db)} dB")
+        self.gain_db.setText(number_format.format_number(gain_db, 2))
+        self.gain_db.setAccessibleName(f"Estimated gain {number_format.format_number(gain_db, 2)} dB")
+        self.linear.setText(number_format.format_gain_linear(linear, polarity))
+        self.spread.setText(f"{number_format.format_std(std_db)} dB")
         self._show_state(state)
 
     def _show_state(self, state: str) -> None:

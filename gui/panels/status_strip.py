@@ -29,17 +29,18 @@ def status_items(snapshot: "Snapshot") -> dict[str, StatusItem]:
     speed = snapshot.frames_per_second / snapshot.sample_rate
     wrong_speed = math.isfinite(speed) and abs(speed - 1) > SPEED_TOLERANCE and snapshot.running
     what = "device" if snapshot.clock == "device" else "clock"
-    age = number_format.duration(snapshot.estimate_age_s)
+    age = number_format.format_duration(snapshot.estimate_age_s)
     block_s = snapshot.block / snapshot.sample_rate
-    rate = number_format.sample_rate(snapshot.sample_rate)
-    estimates = number_format.number(snapshot.estimates_per_second, 0)
+    rate = number_format.format_sample_rate(snapshot.sample_rate)
+    estimates = number_format.format_number(snapshot.estimates_per_second, 0)
     return {
         "format": StatusItem(f"{rate} · {snapshot.block} frames · {1000 * block_s:.1f} ms"),
         "xruns": StatusItem(f"xruns {snapshot.xruns}", snapshot.xruns > 0),
-        "load": StatusItem(f"callback {number_format.percent(snapshot.load, 1)}", snapshot.load > LOAD_LIMIT),
+        "load": StatusItem(f"callback {number_format.format_percent(snapshot.load, 1)}", snapshot.load > LOAD_LIMIT),
         "estimator": StatusItem(f"estimator {estimates}/s, {age} old", snapshot.estimate_is_stale),
         "speed": StatusItem(
-            f"{what} at {number_format.percent(speed, 0)}{_slow_or_fast(speed) if wrong_speed else ''}", wrong_speed
+            f"{what} at {number_format.format_percent(speed, 0)}{_slow_or_fast(speed) if wrong_speed else ''}",
+            wrong_speed,
         ),
         "dropped": StatusItem(f"dropped {snapshot.dropped_frames} frames", snapshot.dropped_frames > 0),
         "restarts": StatusItem(f"restarts {snapshot.estimator_restarts}", snapshot.estimator_restarts > 0),

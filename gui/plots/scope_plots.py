@@ -8,7 +8,7 @@ from gui.plots.axis_range import SteppedPeak
 from gui.plots.legend import Legend
 from gui.plots.plot_card import Axis, PlotCard, Trace
 from gui.theme import LIGHT
-from rtgain.number_format import number
+from rtgain.number_format import format_number
 from rtgain.output.curve_styles import DRY, ESTIMATE, TARGET
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ class SpectrumPlot(PlotCard):
             "Spectrum in dB re full scale: dry, target and estimate",
             Legend([(DRY, DRY.label), (TARGET, TARGET.label), (ESTIMATE, ESTIMATE.label)]),
             x=_frequency_axis(24_000.0),
-            y=Axis(LOWEST_DBFS, HIGHEST_DBFS, [(level, number(level, 0)) for level in (-120.0, -80.0, -40.0, 0.0)]),
+            y=Axis(
+                LOWEST_DBFS, HIGHEST_DBFS, [(level, format_number(level, 0)) for level in (-120.0, -80.0, -40.0, 0.0)]
+            ),
         )
         self.curves = {"dry_db": self.add_line(DRY), "matched_db": self.add_line(ESTIMATE)}
         self.curves["target_db"] = self.add_line(TARGET)
@@ -90,7 +92,11 @@ def _frequency_axis(nyquist_hz: float) -> Axis:
 
 
 def _amplitude_axis(peak: float) -> Axis:
-    return Axis(-peak, peak, [(-peak, number(-peak, _digits(peak))), (0.0, "0"), (peak, number(peak, _digits(peak)))])
+    return Axis(
+        -peak,
+        peak,
+        [(-peak, format_number(-peak, _digits(peak))), (0.0, "0"), (peak, format_number(peak, _digits(peak)))],
+    )
 
 
 def _digits(peak: float) -> int:

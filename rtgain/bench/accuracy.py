@@ -18,7 +18,7 @@ from rtgain.bench.signals import Signal
 from rtgain.bench.tables import Row
 from rtgain.config.session_config import make_session_config
 from rtgain.records.estimate import Estimate, State
-from rtgain.session.session import Session
+from rtgain.session.offline import run_offline
 
 GAIN_DB = -9.5
 
@@ -111,11 +111,9 @@ def trace(taken: Take, automation: str | None = None) -> list[Estimate]:
             table.write_text(automation)
             options["automation"] = str(table)
         estimates: list[Estimate] = []
-        with Session(make_session_config(input=str(path), **options), clock="offline") as session:
-            session.start()
-            while not session.ended:
-                estimates += session.advance()
-            return estimates + session.finish()
+        config = make_session_config(input=str(path), **options)
+        run_offline(config, on_estimates=lambda session, batch: estimates.extend(batch))
+        return estimates
 
 
 def render(taken: Take) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

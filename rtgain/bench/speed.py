@@ -76,8 +76,7 @@ def lesson_s_per_s(samples: np.ndarray) -> float:
 
 def live_share_of_a_core() -> float:
     """Processor time of the estimator for every hop's window by itself, as it comes live, over the audio's time."""
-    config = SessionConfig()
-    settings = EstimatorSettings(LIVE_RATE, config.window_frames(LIVE_RATE), config.hop_frames(LIVE_RATE))
+    settings = EstimatorSettings.from_config(SessionConfig(), LIVE_RATE)
     taken_s = 0.0
     with Engine(LIVE_RATE) as engine:
         engine.set_reference(gain_db=GAIN_DB)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from rtgain.number_format import UNKNOWN, none_if_nan
 from rtgain.system.atomic_write import write_atomic
 
 Row = dict[str, Any]
@@ -48,18 +49,16 @@ def print_table(name: str, rows: Iterable[Row], total: int) -> list[Row]:
 
 def write_json(path: Path, name: str, rows: list[Row]) -> None:
     """Write the table as the contract says. Raises `InputError`."""
-    known = [{key: _known(value) for key, value in row.items()} for row in rows]
-    text = json.dumps({"name": name, "machine": machine(), "rows": known}, indent=2, ensure_ascii=False)
+    finite = [
+        {key: none_if_nan(value) if isinstance(value, float) else value for key, value in row.items()} for row in rows
+    ]
+    text = json.dumps({"name": name, "machine": machine(), "rows": finite}, indent=2, ensure_ascii=False)
     write_atomic(path, (text + "\n").encode())
-
-
-def _known(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "NO"
     if isinstance(value, float):
-        return "–" if math.isnan(value) else f"{value:.4g}" if abs(value) >= 100 else f"{value:.4f}"
+        return UNKNOWN if math.isnan(value) else f"{value:.4g}" if abs(value) >= 100 else f"{value:.4f}"
     return str(value)

@@ -9,7 +9,7 @@ from rtgain.bench.signals import Signal
 from rtgain.bench.tables import Row
 from rtgain.config.session_config import SessionConfig
 from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE, REFERENCE
-from rtgain.output.figures import add_figure_legend, draw, paper, png
+from rtgain.output.figures import add_figure_legend, new_figure, plot_curve, png
 from rtgain.records.estimate import Estimate
 
 STEP_DB = 20.0
@@ -71,7 +71,7 @@ def settled_s(estimates: list[Estimate], sample_rate: int) -> float:
 
 def figure(signal: Signal, found: Traces) -> bytes:
     """Step and sweep of one signal with reference, closed form and estimate, as a PNG."""
-    drawn = paper(1600, 1120)
+    drawn = new_figure(1600, 1120)
     views = {"step": (STEP_S - 0.3, STEP_S + 0.5), "sweep": (1.0, 7.0)}
     for axes, (name, view) in zip(drawn.subplots(2, 1), views.items(), strict=True):
         shown = [e for e in found[name] if view[0] <= e.center_frame / signal.sample_rate <= view[1]]
@@ -81,7 +81,7 @@ def figure(signal: Signal, found: Traces) -> bytes:
             (CLOSED_FORM, [e.gain_opt_db for e in shown]),
             (REFERENCE, [e.gain_true_db for e in shown]),
         ):
-            draw(axes, curve, time_s, np.array(values))
+            plot_curve(axes, curve, time_s, np.array(values))
         axes.set_title(f"{signal.name}: {name}", loc="left")
         axes.set_ylabel("gain (dB)")
     add_figure_legend(drawn, drawn.axes[0])

@@ -9,9 +9,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError, RtgainError
+from rtgain.number_format import format_result
 from rtgain.output.output_files import OutputFiles, OutputPaths
 from rtgain.records.estimate import Estimate
-from rtgain.records.history import Summary
 from rtgain.session.session import Session
 from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
 
@@ -26,7 +26,7 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
     paths.check([name for name in (config.input if config.is_file else None, config.automation) if name])
     with Session(
         config,
-        clock=config.resolved_clock(window=False),
+        clock=config.resolved_clock(headless=True),
         keep_whole_trace=paths.plot is not None,
         record=paths.record is not None,
     ) as session:
@@ -58,7 +58,7 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
         if faults:
             raise faults[0]
         if sys.stderr.isatty():
-            print(format_result(summary), file=sys.stderr)
+            print(format_result(summary.gain_db, summary.std_db, summary.state), file=sys.stderr)
         return EXIT_INTERRUPTED if interruption.requested else 0
 
 
@@ -78,15 +78,6 @@ def write(session: Session, estimates: list[Estimate], outputs: OutputFiles) -> 
         outputs.add(estimate)
     for notice in session.pop_notices():
         print(f"rtgain: {notice}", file=sys.stderr)
-
-
-def format_result(summary: Summary) -> str:
-    """The result in one line, for a person."""
-    if summary.gain_db is None or summary.gain_linear is None:
-        return "no estimate: the session was too short or had nothing to hear"
-    deviation = "" if summary.std_db is None else f" ± {summary.std_db:.4f}"
-    state = "held: silent at the end" if summary.state == "silent" else summary.state
-    return f"{summary.gain_db:.4f} dB  ×{summary.gain_linear:.5f}{deviation}  {state}".replace("-", "\u2212")
 
 
 @contextmanager

@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rtgain.number_format import format_as
+
 SOURCES = {"demo": "Demo", "sine": "Sine", "pink": "Pink noise"}
 TARGETS = {"reference": "Reference path", "channel": "Another channel", "return": "Return (microphone)"}
 """What the window calls the choices of `input` and `target`."""
 
-MINUS = "\N{MINUS SIGN}"
-
 
 def _with_unit(unit: str) -> Callable[[Any], str]:
-    return lambda value: "none" if value is None else f"{value:.4g}{unit}".replace("-", MINUS)
+    return lambda value: "none" if value is None else format_as(value, ".4g") + unit
 
 
 def _or_auto(value: Any) -> str:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from rtgain.match.pair import MatchDetails
 from rtgain.match.render import file_length_at, read_first_seconds, render_matched_chunks
+from rtgain.number_format import format_number, format_result
 from rtgain.output.curve_styles import CLOSED_FORM, DRY, ESTIMATE, TARGET
-from rtgain.output.figures import LEGEND, draw, paper
+from rtgain.output.figures import LEGEND, new_figure, plot_curve
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +26,7 @@ SHOWN_S = 600
 def match_figure(matching: MatchDetails, dry: Path, target: Path) -> "Figure":
     """The figure, 1600 × 1440 pixels. Raises `InputError`."""
     rate, match = matching.sample_rate, matching.match
-    figure = paper(1600, 1440)
+    figure = new_figure(1600, 1440)
     gain, spectra, difference = figure.subplots(3, 1)
 
     time_s = np.array([(e.center_frame + matching.start_frame) / rate for e in matching.estimates])
@@ -34,7 +35,7 @@ def match_figure(matching: MatchDetails, dry: Path, target: Path) -> "Figure":
         (ESTIMATE, [e.gain_est_db for e in matching.estimates]),
         (CLOSED_FORM, [e.gain_opt_db for e in matching.estimates]),
     ):
-        draw(gain, curve, time_s, np.where(told, values, np.nan))
+        plot_curve(gain, curve, time_s, np.where(told, values, np.nan))
     if match.gain_db is not None:
         gain.axhline(match.gain_db, color=ESTIMATE.light, alpha=0.4, linewidth=4)
         gain.set_ylim(match.gain_db - 3, match.gain_db + 3)
@@ -45,7 +46,7 @@ def match_figure(matching: MatchDetails, dry: Path, target: Path) -> "Figure":
     wanted, matched = _wanted_and_matched(dry, target, rate, linear, match.delay_samples or 0.0)
     hertz = np.fft.rfftfreq(SPECTRUM_FRAMES, 1 / rate)[1:]
     for curve, samples in ((DRY, read_first_seconds(dry, rate, SHOWN_S)), (ESTIMATE, matched), (TARGET, wanted)):
-        draw(spectra, curve, hertz, _spectrum_db(samples)[1:], label="matched" if curve is ESTIMATE else None)
+        plot_curve(spectra, curve, hertz, _spectrum_db(samples)[1:], label="matched" if curve is ESTIMATE else None)
     spectra.set_xscale("log")
     spectra.set_xlim(20, rate / 2)
     spectra.set_xlabel("frequency (Hz)")
@@ -85,8 +86,7 @@ def _spectrum_db(samples: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def _title(matching: MatchDetails) -> str:
     match = matching.match
-    if match.gain_db is None:
-        return f"no match: {match.state}"
-    inverted = ", inverted" if match.polarity < 0 else ""
-    text = f"{match.gain_db:.3f} ± {match.std_db:.2g} dB, delay {match.delay_ms or 0.0:.3f} ms{inverted}"
-    return text.replace("-", "\u2212")
+    result = format_result(match.gain_db, match.std_db, match.state)
+    if match.delay_ms is None:
+        return result
+    return f"{result}, delay {format_number(match.delay_ms, 3)} ms{', inverted' if match.polarity < 0 else ''}"

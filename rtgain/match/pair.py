@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -132,11 +132,10 @@ def match_pair(dry: Path, target: Path, record: Path | None = None) -> MatchDeta
 
 
 def _settings(sample_rate: int, shortest_frames: int) -> EstimatorSettings:
-    defaults = SessionConfig()
-    window = min(defaults.window_frames(sample_rate), power_of_two_within(shortest_frames // 2))
-    return EstimatorSettings(
-        sample_rate, window, min(defaults.hop_frames(sample_rate), window // 4), reject_clipped=True
-    )
+    defaults = EstimatorSettings.from_config(SessionConfig(), sample_rate)
+    window_frames = min(defaults.window_frames, power_of_two_within(shortest_frames // 2))
+    hop_frames = min(defaults.hop_frames, window_frames // 4)
+    return replace(defaults, window_frames=window_frames, hop_frames=hop_frames, reject_clipped=True)
 
 
 def _follow(dry: Path, target: Path, settings: EstimatorSettings, offset: Offset) -> tuple[list[Estimate], int]:

@@ -1,26 +1,40 @@
-"""Sessions that lessons run on the fast clock: what the window does live, with the same estimators."""
+"""Runner of a whole session on the offline clock."""
 
-from typing import Any
-
-import numpy as np
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from rtgain.config.session_config import SessionConfig
-from rtgain.records.history import History
+from rtgain.records.estimate import Estimate
+from rtgain.records.history import History, Summary
 from rtgain.records.snapshot import Comparison
 from rtgain.session.session import Session
 
 
-def run_offline(duration_s: float, **options: Any) -> tuple[History, dict[str, Comparison]]:
-    """What a session with these options has estimated after so many seconds, and who raced, by entries."""
-    config = SessionConfig(**options, duration=duration_s)
-    with Session(config, clock="offline", keep_whole_trace=True) as session:
+@dataclass(frozen=True)
+class OfflineResult:
+    """Results of a session that has run to its end; `comparisons` by their entries, with at most 20 s of history."""
+
+    history: History
+    comparisons: dict[str, Comparison]
+    summary: Summary
+
+
+def run_offline(
+    config: SessionConfig,
+    *,
+    on_start: Callable[[Session], None] = lambda session: None,
+    on_estimates: Callable[[Session, list[Estimate]], None] = lambda session, estimates: None,
+) -> OfflineResult:
+    """Run a session on the offline clock to the end of its source, or of its duration.
+
+    `on_start` is called before the first frame. `on_estimates` receives each batch of estimates, in order.
+    Raises `InputError` for a source or an automation that cannot be used.
+    """
+    with Session(config, clock="offline", keep_all_estimates=True) as session:
         session.start()
-        while not session.ended:
-            session.advance()
-        session.finish()
-        return session.trace.history(), {comparison.name: comparison for comparison in session.comparisons}
-
-
-def arrival_s(history: History) -> float:
-    """When the estimate was last a tenth of a decibel or more off the true gain."""
-    return float(history.time_s[np.abs(history.gain_est_db - history.gain_true_db) >= 0.1].max())
+        on_start(session)
+        while not session.is_finished:
+            on_estimates(session, session.advance())
+        on_estimates(session, session.drain())
+        comparisons = {comparison.name: comparison for comparison in session.comparisons}
+        return OfflineResult(session.history.latest(), comparisons, session.summary())

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import soundfile
 
 from rtgain.errors import InputError
+from rtgain.number_format import format_time_ms
 
 MIN_SAMPLE_RATE = 4_000
 MAX_SAMPLE_RATE = 768_000
@@ -124,14 +125,6 @@ def _damaged(path: Path) -> InputError:
     return InputError(f"{path}: its sound cannot be decoded; the file is damaged, so fetch it again")
 
 
-def clock_time(seconds: float) -> str:
-    """A time in a file as people write it: ``1:02:03.456``, without the hours when there are none."""
-    minutes, rest = divmod(round(seconds * 1000), 60_000)
-    hours, minutes = divmod(minutes, 60)
-    hours_text = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
-    return f"{hours_text}:{rest / 1000:06.3f}"
-
-
 def truncated_file_error(path: Path, detail: str) -> InputError:
     """The error for a file that ends before it should."""
     return InputError(f"{path}: cut short: {detail}; fetch it again, or save what is left with: ffmpeg -i OLD NEW.flac")
@@ -186,14 +179,14 @@ def _checked_frames(path: Path, sound: SequentialSound) -> int:
     if sound.format == "OGG":
         _check_ogg_is_whole(path)
     frames: int = sound.frames
-    promised = clock_time(frames / rate)
+    promised = format_time_ms(frames / rate)
     if sound.format == "MP3":
         frames = _count_frames(sound)
         if _xing_header(path) is None:
             _check_mp3_estimate(path, frames)
         elif sound.frames - frames > _MP3_TOLERANCE_FRAMES:
             raise truncated_file_error(
-                path, f"its header promises {promised}, and {clock_time(frames / rate)} are there"
+                path, f"its header promises {promised}, and {format_time_ms(frames / rate)} are there"
             )
     elif sound.format != "OGG" and not _can_read_at(sound, frames - 1):
         raise truncated_file_error(path, f"its header promises {promised}, and the end of it cannot be read")

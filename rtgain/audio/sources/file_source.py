@@ -9,9 +9,10 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from rtgain.audio.io.sound_file import clock_time, open_sound, truncated_file_error
+from rtgain.audio.io.sound_file import open_sound, truncated_file_error
 from rtgain.audio.sources.source import Block, _BlockwiseSource
 from rtgain.errors import InputError
+from rtgain.number_format import format_time_ms
 
 _FILE_BLOCK_FRAMES = 4096
 _VORBIS_BLOCK_FRAMES = 8192
@@ -101,7 +102,7 @@ class FileSource(_BlockwiseSource):
                 frame = start + int(bad[0])
                 raise InputError(
                     f"{self.path}: holds NaN or infinite samples, the first at "
-                    f"{clock_time(frame / self._sound.samplerate)} (frame {frame}); "
+                    f"{format_time_ms(frame / self._sound.samplerate)} (frame {frame}); "
                     "write it anew as 24-bit PCM, or cut that part out"
                 )
         self._seek_file(position)
@@ -138,7 +139,7 @@ class FileSource(_BlockwiseSource):
         """Up to `frames` frames from the file's position to its end, mixed: shape (frames, channels)."""
         wanted = min(frames, self._file_frames - self._file_position)
         rate = self._sound.samplerate
-        at = clock_time(self._file_position / rate)
+        at = format_time_ms(self._file_position / rate)
         try:
             samples: Block = self._sound.read(wanted, dtype="float32", always_2d=True)
         except (soundfile.LibsndfileError, OSError) as error:
@@ -152,8 +153,10 @@ class FileSource(_BlockwiseSource):
             self._file_frames = self._file_position + len(samples)
             wanted = len(samples)
         if len(samples) < wanted:
-            end = clock_time((self._file_position + len(samples)) / rate)
-            raise truncated_file_error(self.path, f"it ends at {end} instead of {clock_time(self._file_frames / rate)}")
+            end = format_time_ms((self._file_position + len(samples)) / rate)
+            raise truncated_file_error(
+                self.path, f"it ends at {end} instead of {format_time_ms(self._file_frames / rate)}"
+            )
         self._file_position += wanted
         if self._picked:
             return samples[:, self._picked]

@@ -26,7 +26,7 @@ LESSON = Lesson(
     name="filters",
     number=7,
     title="From one gain to a filter",
-    about=(
+    summary=(
         "The same loop learns any processor that can be differentiated: three gains, a filter. And where the loss is "
         "no bowl any more."
     ),
@@ -42,8 +42,8 @@ LESSON = Lesson(
             watch="the spectrum: target and estimate agree at its right end, and nowhere else; the RMS of the meters.",
             listen="Target (2); Matched (3), far too soft; Difference (4), nearly as loud as the target.",
             controls=_played(THREE_BANDS, DRY),
-            expects=(InRange("gain_db", -15.2, -14.7),),
-            finds=(
+            expectations=(InRange("gain_db", -15.2, -14.7),),
+            checks=(
                 NumericCheck("one_bands_db", -15.2, -14.7, "One gain comes to {one_bands_db:.2f} dB."),
                 NumericCheck(
                     "fallen_bands_db",
@@ -65,8 +65,8 @@ LESSON = Lesson(
             watch="the estimate at 0 dB. In the experiment, the response on its way, and the gains step by step.",
             listen="Dry (1) and Target (2): alike. Difference (4): silence.",
             controls=_played(THREE_BANDS, LEARNED),
-            expects=(RESIDUAL_GAIN_ZERO,),
-            finds=(
+            expectations=(RESIDUAL_GAIN_ZERO,),
+            checks=(
                 NumericCheck("low_db", -9.01, -8.99, "The low band comes to {low_db:.3f} dB."),
                 NumericCheck("mid_db", 3.99, 4.01, "The middle band comes to {mid_db:+.3f} dB."),
                 NumericCheck("high_db", -15.01, -14.99, "The high band comes to {high_db:.3f} dB."),
@@ -95,8 +95,8 @@ LESSON = Lesson(
             watch="the spectrum, its left half. In the experiment, both parameters, step by step.",
             listen="Dry (1), then Target (2), whose bass is softer; Difference (4): the bass that is gone.",
             controls=_played(LOW_SHELF, DRY),
-            expects=(RESIDUAL_GAIN_ZERO,),
-            finds=(
+            expectations=(RESIDUAL_GAIN_ZERO,),
+            checks=(
                 NumericCheck("one_shelf_db", -0.01, 0.01, "One gain comes to {one_shelf_db:.3f} dB."),
                 NumericCheck(
                     "over_shelf_db", 0.0, 3.0, "The difference is {over_shelf_db:.1f} dB above the target (RMS)."
@@ -123,8 +123,8 @@ LESSON = Lesson(
             watch="in the experiment, the valley, with its flat side.",
             listen="Dry (1) and Target (2): alike. Difference (4): silence.",
             controls=_played(LOW_SHELF, LEARNED),
-            expects=(RESIDUAL_GAIN_ZERO,),
-            finds=(
+            expectations=(RESIDUAL_GAIN_ZERO,),
+            checks=(
                 NumericCheck(
                     ("bulge_percent"),
                     1.0,

@@ -9,7 +9,7 @@ LESSON = Lesson(
     name="gradient-descent",
     number=1,
     title="Gradient descent on one gain",
-    about="A number is found by walking downhill: the gain between a sine and the same sine turned down.",
+    summary="A number is found by walking downhill: the gain between a sine and the same sine turned down.",
     steps=(
         Step(
             title="The question",
@@ -23,8 +23,8 @@ LESSON = Lesson(
             watch="in “Gain over time”, the estimate leave 0 dB and come down to the reference. Press R to begin anew.",
             listen="Dry (key 1), Target (key 2), and Matched (key 3), which becomes the target.",
             controls=SLOW_SGD,
-            expects=(InRange("gain_db", -16.58, -16.38),),
-            finds=(
+            expectations=(InRange("gain_db", -16.58, -16.38),),
+            checks=(
                 NumericCheck("gain", 0.14, 0.16, "After {steps:.0f} steps of SGD the gain is {gain:.3f}."),
                 NumericCheck("reached", 100, 150, "It came within a step of 0.15 after {reached:.0f} steps."),
             ),
@@ -69,7 +69,7 @@ LESSON = Lesson(
             watch="the estimate walk to the new line. It has less far to go than before.",
             listen="Difference (4): target minus matched. It fades to nothing as the estimate arrives.",
             controls={**SLOW_SGD, "gain_db": -6.0},
-            expects=(InRange("gain_db", -6.1, -5.9),),
+            expectations=(InRange("gain_db", -6.1, -5.9),),
             why=(
                 "Nothing in the loop knows how the target was made. It is given two signals and a loss, "
                 "and would do the same for a gain that a mixing desk or a room has applied."
@@ -88,7 +88,7 @@ LESSON = Lesson(
             watch="the estimate: it is on the line already. Press R: it is back before you can see it leave.",
             listen="Matched (3): you will hardly hear it move.",
             controls={**SLOW_SGD, "lr": 0.1, "steps": 24},
-            expects=(InRange("gain_db", -16.58, -16.38, deadline_s=1.5),),
+            expectations=(InRange("gain_db", -16.58, -16.38, deadline_s=1.5),),
             duration_s=3.0,
         ),
     ),

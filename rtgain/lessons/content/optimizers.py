@@ -14,7 +14,7 @@ LESSON = Lesson(
     name="optimizers",
     number=4,
     title="Step size, limit cycles and optimizers",
-    about="Steps of one length cannot stop where they should. What other optimizers do about it.",
+    summary="Steps of one length cannot stop where they should. What other optimizers do about it.",
     steps=(
         Step(
             title="SGD: it cannot stand still",
@@ -30,8 +30,8 @@ LESSON = Lesson(
             ),
             listen="Matched (3): the estimate, sinking slowly.",
             controls={**SINE, "optimizer": "SGD", "lr": 0.01, "steps": 1, "compare": (SGD,)},
-            expects=(InRange("gain_db", -16.58, -16.38), InRange("swing_db", 4.0, WIDEST_DB, of=SGD)),
-            finds=(
+            expectations=(InRange("gain_db", -16.58, -16.38), InRange("swing_db", 4.0, WIDEST_DB, comparison=SGD)),
+            checks=(
                 NumericCheck(
                     "cycle_low_db",
                     -0.73,
@@ -76,16 +76,16 @@ LESSON = Lesson(
             watch="the two lines that race, “spectral/SGD@0.3” and “spectral/Adam@0.3”; the estimate is rtgain's Adam.",
             listen="Matched (3): the estimate.",
             controls={**SINE, "optimizer": "Adam", "lr": 0.1, "steps": 24, "compare": (SGD, ADAM)},
-            expects=(
+            expectations=(
                 InRange("gain_db", -16.58, -16.38, deadline_s=3.0),
-                InRange("swing_db", 4.0, WIDEST_DB, of=SGD),
-                InRange("swing_db", 1.5, 3.0, of=ADAM),
+                InRange("swing_db", 4.0, WIDEST_DB, comparison=SGD),
+                InRange("swing_db", 1.5, 3.0, comparison=ADAM),
             ),
-            finds=(
+            checks=(
                 NumericCheck("adam_swing_db", 1.5, 3.0, "Live, at 0.3, it swings by {adam_swing_db:.2f} dB."),
                 NumericCheck("adam_db", 0.0, 0.2, "Adam's last 100 steps, at 0.02, stay within {adam_db:.4f} dB."),
             ),
-            gains_db=(-19.0, -13.5),
+            gain_axis_db=(-19.0, -13.5),
             duration_s=2.0,
         ),
         Step(
@@ -101,12 +101,12 @@ LESSON = Lesson(
             ),
             listen="Difference (4): silence.",
             controls={**SINE, "optimizer": "Rprop", "compare": (SGD, RPROP)},
-            expects=(
+            expectations=(
                 InRange("gain_db", -16.48, -16.476, deadline_s=3.0),
-                InRange("swing_db", 4.0, WIDEST_DB, of=SGD),
-                InRange("swing_db", 0.0, 0.05, of=RPROP),
+                InRange("swing_db", 4.0, WIDEST_DB, comparison=SGD),
+                InRange("swing_db", 0.0, 0.05, comparison=RPROP),
             ),
-            finds=(
+            checks=(
                 NumericCheck(
                     "rprop_db", 0.0, 0.01, "After 60 steps of Rprop {rprop_db:.5f} dB are left to the closed form."
                 ),
@@ -117,7 +117,7 @@ LESSON = Lesson(
                 "It is the judge of all optimizers here. Descent earns its keep where there is no closed form: "
                 "with other losses, and with processors of more than one parameter (lesson 7)."
             ),
-            gains_db=(-19.0, -13.5),
+            gain_axis_db=(-19.0, -13.5),
             duration_s=2.0,
         ),
         Step(
@@ -134,12 +134,12 @@ LESSON = Lesson(
             ),
             listen="Target (2) is hardly there; the estimate does not mind.",
             controls={**SINE, "optimizer": "Rprop", "gain_db": -56.478175, "compare": (SLOW_SGD, SGD)},
-            expects=(
+            expectations=(
                 InRange("gain_db", -56.58, -56.38, deadline_s=3.0),
-                InRange("gain_db", -56.7, -56.2, of=SLOW_SGD),
-                InRange("gain_db", -200.0, -120.0, of=SGD),
+                InRange("gain_db", -56.7, -56.2, comparison=SLOW_SGD),
+                InRange("gain_db", -200.0, -120.0, comparison=SGD),
             ),
-            finds=(
+            checks=(
                 NumericCheck(
                     "quiet_gain", 0.9, 1.0, "Both signals 40 dB down: SGD comes to {quiet_gain:.2f} instead of 0.15."
                 ),

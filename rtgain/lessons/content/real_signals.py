@@ -9,7 +9,7 @@ LESSON = Lesson(
     name="real-signals",
     number=5,
     title="Music, speech, noise and silence",
-    about="Music pauses, and rooms are noisy. What a loss believes then, and how to make it believe the right things.",
+    summary="Music pauses, and rooms are noisy. What a loss believes then, and how to make it believe the right things.",
     steps=(
         Step(
             title="Music",
@@ -21,8 +21,8 @@ LESSON = Lesson(
             watch="the estimate lie on the reference.",
             listen="Dry (1), Target (2), Matched (3) and Difference (4).",
             controls=MUSIC,
-            expects=(InRange("gain_db", -16.49, -16.465),),
-            finds=(
+            expectations=(InRange("gain_db", -16.49, -16.465),),
+            checks=(
                 NumericCheck("clean_db", 0.0, 0.002, "On ten seconds of music the RMS error is {clean_db:.3f} dB."),
             ),
             sounds={"dry": "Music, dry.", "target": "The target."},
@@ -37,8 +37,8 @@ LESSON = Lesson(
             watch="the state, and the levels; the estimate stays where it is.",
             listen="Matched (3): it comes back after the pause at the same level.",
             controls=MUSIC,
-            expects=(StateIs("silent", deadline_s=12.0), InRange("gain_db", -16.49, -16.465, deadline_s=12.0)),
-            finds=(
+            expectations=(StateIs("silent", deadline_s=12.0), InRange("gain_db", -16.49, -16.465, deadline_s=12.0)),
+            checks=(
                 NumericCheck("silent_s", 0.1, 1.0, "It is silent for {silent_s:.2f} s."),
                 NumericCheck("held_db", 0.0, 0.01, "Meanwhile the estimate moves by {held_db:.4f} dB."),
             ),
@@ -60,8 +60,8 @@ LESSON = Lesson(
             watch="± beside the number: it is less sure, and says how much.",
             listen="Target (2): hiss. Matched (3): none, and the right level.",
             controls={**MUSIC, "noise_dbfs": -44.5},
-            expects=(InRange("gain_db", -16.6, -16.36), InRange("std_db", 0.001, 0.2)),
-            finds=(
+            expectations=(InRange("gain_db", -16.6, -16.36), InRange("std_db", 0.001, 0.2)),
+            checks=(
                 NumericCheck("ours_30_db", 0.0, 0.012, "In noise 30 dB below, rtgain errs by {ours_30_db:.3f} dB."),
                 NumericCheck("ours_20_db", 0.0, 0.04, "In noise 20 dB below, it errs by {ours_20_db:.3f} dB."),
                 NumericCheck("ours_10_db", 0.0, 0.12, "In noise 10 dB below, it errs by {ours_10_db:.3f} dB."),
@@ -98,7 +98,7 @@ LESSON = Lesson(
             watch="the estimate when you type another reference gain: it comes later than with 85 ms.",
             listen="Matched (3), while you move the gain.",
             controls={**MUSIC, "noise_dbfs": -44.5, "window_ms": 341.0},
-            expects=(InRange("gain_db", -16.6, -16.36, deadline_s=8.0),),
+            expectations=(InRange("gain_db", -16.6, -16.36, deadline_s=8.0),),
             figures={"windows": "One moment of the music through a window of 21 ms and one of 341 ms."},
             duration_s=5.0,
         ),

@@ -9,7 +9,7 @@ LESSON = Lesson(
     name="real-time",
     number=6,
     title="Blocks, latency and xruns",
-    about=(
+    summary=(
         "Sound does not wait: who makes it in time, how late an estimate comes, and why the optimizer lives elsewhere."
     ),
     steps=(
@@ -23,7 +23,7 @@ LESSON = Lesson(
             watch="the bottom line: frames a block, what share of its time the callback takes, and the xruns.",
             listen="Target (2): it plays on, whatever the window does.",
             controls=MUSIC,
-            expects=(InRange("gain_db", -16.58, -16.38), NoXruns()),
+            expectations=(InRange("gain_db", -16.58, -16.38), NoXruns()),
             why=(
                 "In rtgain one compiled function takes every block from dry to what is heard, and writes dry and "
                 "target into *rings*: memory that is overwritten when it is full, under one counter of frames for "
@@ -40,8 +40,8 @@ LESSON = Lesson(
             watch="the dotted closed form of single windows jump about the estimate.",
             listen="Matched (3), when you type another reference gain: it is there at once.",
             controls={**MUSIC, "input": "pink", "noise_dbfs": -46.5, "window_ms": 21.3, "hop_ms": 21.3},
-            expects=(InRange("gain_db", -17.0, -16.0), InRange("std_db", 0.003, 0.25)),
-            finds=(NumericCheck("short_db", 0.1, 0.4, "Single windows of 21 ms err by {short_db:.3f} dB."),),
+            expectations=(InRange("gain_db", -17.0, -16.0), InRange("std_db", 0.003, 0.25)),
+            checks=(NumericCheck("short_db", 0.1, 0.4, "Single windows of 21 ms err by {short_db:.3f} dB."),),
             animation=(
                 "Sound comes piece by piece. At every hop a window is cut out of the newest, and its estimate speaks "
                 "of its center."
@@ -57,8 +57,8 @@ LESSON = Lesson(
             watch="the closed form close to the estimate; type another gain, and both come later.",
             listen="Matched (3), when the gain is another.",
             controls={**MUSIC, "input": "pink", "noise_dbfs": -46.5, "window_ms": 341.0},
-            expects=(InRange("gain_db", -16.7, -16.25), InRange("std_db", 0.001, 0.1)),
-            finds=(
+            expectations=(InRange("gain_db", -16.7, -16.25), InRange("std_db", 0.001, 0.1)),
+            checks=(
                 NumericCheck("long_db", 0.02, 0.1, "Single windows of 341 ms err by {long_db:.3f} dB."),
                 NumericCheck("slope", -0.7, -0.3, "The error falls with the window's length to the power {slope:.2f}."),
             ),
@@ -78,9 +78,12 @@ LESSON = Lesson(
             watch="xruns in the bottom line; and the estimate, which does not notice.",
             listen="any signal: the hole is short, and yet everybody hears it.",
             controls=MUSIC,
-            act="xrun",
-            expects=(InRange("xruns", 1, 100, deadline_s=60.0), InRange("gain_db", -16.58, -16.38, deadline_s=60.0)),
-            finds=(NumericCheck("gap_ms", 19.5, 20.5, "{gap_ms:.1f} ms of the music are missing."),),
+            action="xrun",
+            expectations=(
+                InRange("xruns", 1, 100, deadline_s=60.0),
+                InRange("gain_db", -16.58, -16.38, deadline_s=60.0),
+            ),
+            checks=(NumericCheck("gap_ms", 19.5, 20.5, "{gap_ms:.1f} ms of the music are missing."),),
             why=(
                 "A callback that waited on purpose would make a real one, and might take the device down with it. "
                 "So rtgain writes silence over what is heard, and counts: the rings, and with them the estimate, "
@@ -101,7 +104,7 @@ LESSON = Lesson(
             watch="the bottom line: how old the estimate is, and xruns, which do not rise. R lets it begin anew.",
             listen="Target (2): not a click.",
             controls={**MUSIC, "optimizer": "SGD", "lr": 0.0001, "steps": 400},
-            expects=(InRange("gain_db", -16.7, -16.25, deadline_s=60.0), NoXruns()),
+            expectations=(InRange("gain_db", -16.7, -16.25, deadline_s=60.0), NoXruns()),
             why=(
                 "In one process Python's lock would let either the optimizer or the window or the callback run. "
                 "If the optimizer's process dies, the sound goes on, and it is started again from the last estimate."

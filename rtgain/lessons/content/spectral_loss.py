@@ -11,7 +11,7 @@ LESSON = Lesson(
     name="spectral-loss",
     number=3,
     title="Spectral loss",
-    about="Compare how much there is of each frequency, not when it swings: the right gain is back.",
+    summary="Compare how much there is of each frequency, not when it swings: the right gain is back.",
     steps=(
         Step(
             title="90°, heard as an ear does",
@@ -27,8 +27,8 @@ LESSON = Lesson(
             ),
             listen="Target (2) and Matched (3): one level.",
             controls={**SINE, "phase_deg": 90.0, "compare": (WAVEFORM,)},
-            expects=(InRange("gain_db", -16.58, -16.38), InRange("gain_db", -200.0, -30.0, of=WAVEFORM)),
-            finds=(
+            expectations=(InRange("gain_db", -16.58, -16.38), InRange("gain_db", -200.0, -30.0, comparison=WAVEFORM)),
+            checks=(
                 NumericCheck("gain_90", 0.135, 0.16, "On the spectral loss, turned by 90°, SGD ends at {gain_90:.3f}."),
                 NumericCheck("minimum", 0.149, 0.151, "Its minimum, in closed form, is at {minimum:.4f}."),
             ),
@@ -64,8 +64,8 @@ LESSON = Lesson(
             watch="the same gain; and the minus in ×−0.150, which the loss did not find.",
             listen="Difference (4): silent, because the polarity was found too.",
             controls={**SINE, "polarity": "invert"},
-            expects=(InRange("gain_db", -16.58, -16.38), InRange("polarity", -1, -1)),
-            finds=(
+            expectations=(InRange("gain_db", -16.58, -16.38), InRange("polarity", -1, -1)),
+            checks=(
                 NumericCheck(
                     "sign_gap", -1e-6, 1e-6, "The spectral losses at +0.15 and −0.15 differ by {sign_gap:.1g}."
                 ),
@@ -104,12 +104,12 @@ LESSON = Lesson(
                 "steps": None,
                 "compare": (POWER_1, POWER_2),
             },
-            expects=(
+            expectations=(
                 InRange("gain_db", -16.58, -16.38),
-                InRange("swing_db", 0.2, 1.74, of=POWER_1),
-                InRange("gain_db", -200.0, -60.0, of=POWER_2),
+                InRange("swing_db", 0.2, 1.74, comparison=POWER_1),
+                InRange("gain_db", -200.0, -60.0, comparison=POWER_2),
             ),
-            finds=(
+            checks=(
                 NumericCheck(
                     "power_2_minimum", 0.149, 0.151, "With power 2 the minimum is at {power_2_minimum:.4f} too."
                 ),
@@ -129,7 +129,7 @@ LESSON = Lesson(
                 "the slopes at a gain g are g/0.15 and 2 (g/0.15)²: 1 and 2 at the goal, but {slope_1:.1f} and "
                 "{slope_2:.1f} at ×1. A step of 0.1 times the latter is {fallen_db:.1f} dB."
             ),
-            gains_db=(-18.0, -15.0),
+            gain_axis_db=(-18.0, -15.0),
             duration_s=3.0,
         ),
         Step(
@@ -142,8 +142,8 @@ LESSON = Lesson(
             watch="closed form and least squares of single windows stray about the reference; the estimate near it.",
             listen="Difference (4): far from silent, though the gain is nearly right.",
             controls={**MUSIC, "delay_ms": 5.0},
-            expects=(InRange("gain_db", -17.5, -15.5),),
-            finds=(NumericCheck("late_db", 0.05, 1.0, "5 ms late, the RMS error is {late_db:.2f} dB."),),
+            expectations=(InRange("gain_db", -17.5, -15.5),),
+            checks=(NumericCheck("late_db", 0.05, 1.0, "5 ms late, the RMS error is {late_db:.2f} dB."),),
             duration_s=6.0,
         ),
         Step(
@@ -155,11 +155,11 @@ LESSON = Lesson(
             watch="the estimate snap onto the reference after a second or so.",
             listen="Difference (4): it falls silent at that moment.",
             controls={**MUSIC, "delay_ms": 5.0, "align": "on"},
-            expects=(
+            expectations=(
                 InRange("delay_ms", 4.99, 5.01, deadline_s=8.0),
                 InRange("gain_db", -16.53, -16.43, deadline_s=8.0),
             ),
-            finds=(
+            checks=(
                 NumericCheck("found_s", 0.5, 2.0, "From {found_s:.2f} seconds on it is within a tenth of a decibel."),
             ),
             duration_s=6.0,

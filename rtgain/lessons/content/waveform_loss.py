@@ -9,7 +9,7 @@ LESSON = Lesson(
     name="waveform-loss",
     number=2,
     title="Why a waveform loss fails",
-    about="Turn the phase of the target: no ear can tell, and the waveform loss is led astray.",
+    summary="Turn the phase of the target: no ear can tell, and the waveform loss is led astray.",
     steps=(
         Step(
             title="45°: a little turned",
@@ -26,8 +26,8 @@ LESSON = Lesson(
             ),
             listen="Target (2), then Matched (3): the matched sine is quieter.",
             controls={**SINE, "phase_deg": 45.0},
-            expects=(InRange("gain_db", -19.9, -19.1),),
-            finds=(NumericCheck("gain_45", 0.1, 0.112, "Turned by 45°, the waveform loss ends at {gain_45:.3f}."),),
+            expectations=(InRange("gain_db", -19.9, -19.1),),
+            checks=(NumericCheck("gain_45", 0.1, 0.112, "Turned by 45°, the waveform loss ends at {gain_45:.3f}."),),
             why=(
                 "Two sines of one pitch, g and 0.15 strong and turned by an angle φ, differ by a sine whose size is "
                 "√((g − 0.15 cos φ)² + (0.15 sin φ)²). The second part no gain can mend. The first is nothing at "
@@ -52,8 +52,8 @@ LESSON = Lesson(
             ),
             listen="Target (2) is as loud as ever; Matched (3) fades away.",
             controls={**SINE, "phase_deg": 90.0},
-            expects=(InRange("gain_db", -200.0, -30.0), StateIs("incoherent")),
-            finds=(
+            expectations=(InRange("gain_db", -200.0, -30.0), StateIs("incoherent")),
+            checks=(
                 NumericCheck("gain_90", -0.01, 0.01, "Turned by 90°, the waveform loss ends at {gain_90:.3f}."),
                 NumericCheck("loss_ratio_90", 1.3, 1.5, "At 0.15 its loss is {loss_ratio_90:.2f} times that at 0."),
             ),
@@ -84,8 +84,8 @@ LESSON = Lesson(
             watch="the readout: the level of the reference, and the minus in ×−0.150. The lowest point is at −0.15.",
             listen="Target (2) and Matched (3): alike again.",
             controls={**SINE, "phase_deg": 180.0},
-            expects=(InRange("gain_db", -16.58, -16.38), InRange("polarity", -1, -1)),
-            finds=(
+            expectations=(InRange("gain_db", -16.58, -16.38), InRange("polarity", -1, -1)),
+            checks=(
                 NumericCheck("gain_180", -0.16, -0.14, "Turned by 180°, it ends at {gain_180:.3f}: polarity inverted."),
             ),
             why=(
