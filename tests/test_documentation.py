@@ -1,10 +1,12 @@
 """README and docs: their links, paths, names of code and tests, and command lines exist."""
 
+import ast
 import re
 import shlex
 
 import pytest
 
+from gui.dialogs.shortcuts import KEYS
 from rtgain.cli.main import build_parser
 from rtgain.lessons.catalogue import LESSONS
 from tests import documentation
@@ -59,6 +61,22 @@ def test_options_of_run_and_match_are_all_in_the_reference():
         usage = _usage(command)
         missing = [option for option in re.findall(r"--[a-z-]+", usage) if f"`{option}" not in reference]
         assert missing == [], command
+
+
+def test_keyboard_shortcuts_are_all_in_the_gui_reference():
+    table = (ROOT / "docs" / "gui.md").read_text(encoding="utf-8").partition("## Keyboard shortcuts")[2]
+    keys = {key.strip() for row in table.splitlines() for key in row.split("|")[1:2] for key in key.split(",")}
+    assert {key.sequence for key in KEYS} <= keys
+
+
+def test_labels_in_bold_in_the_gui_reference_are_labels_of_the_gui():
+    labels = re.findall(r"\*\*([^*]+)\*\*", prose(ROOT / "docs" / "gui.md"))
+    sources = [*(ROOT / "gui").rglob("*.py"), ROOT / "rtgain" / "config" / "labels.py"]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sources]
+    constants = [node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    texts = [text.replace("&", "") for text in constants if isinstance(text, str)]
+    parts = {part for label in labels for part in label.split(" ▸ ")} - {key.sequence for key in KEYS}
+    assert {part for part in parts if not any(part in text for text in texts)} == set()
 
 
 def _usage(command: str) -> str:
