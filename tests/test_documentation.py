@@ -9,6 +9,7 @@ import pytest
 from gui.dialogs.shortcuts import KEYS
 from rtgain.cli.main import build_parser
 from rtgain.lessons.catalogue import LESSONS
+from scripts import readme_figures
 from tests import documentation
 from tests.commands import ROOT
 from tests.documentation import PAGES, anchors, prose
@@ -53,6 +54,12 @@ def test_commands_are_accepted_by_the_parser(command):
     options = build_parser().parse_args(shlex.split(command)[1:])
     if options.command == "lesson" and options.name is not None:
         assert options.name in {str(lesson.number) for lesson in LESSONS} | {lesson.name for lesson in LESSONS}
+
+
+def test_readme_has_the_commands_and_the_table_that_its_figures_are_made_from():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [command for command in readme_figures.COMMANDS if command not in readme] == []
+    assert readme_figures.MOVES.replace("\n", "\\n") in readme
 
 
 def test_options_of_run_and_match_are_all_in_the_reference():
