@@ -82,7 +82,7 @@ def test_labels_in_bold_in_the_gui_reference_are_labels_of_the_gui():
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sources]
     constants = [node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
     texts = [text.replace("&", "") for text in constants if isinstance(text, str)]
-    parts = {part for label in labels for part in label.split(" ▸ ")} - {key.sequence for key in KEYS}
+    parts = {part for label in labels for part in " ".join(label.split()).split(" ▸ ")} - {key.sequence for key in KEYS}
     assert {part for part in parts if not any(part in text for text in texts)} == set()
 
 
