@@ -57,7 +57,7 @@ FAULTS = "tests/test_faults.py::"
 SUPERVISOR = "tests/estimation/test_supervisor.py::"
 LEFTOVERS = "tests/audio/engine/test_shm_cleanup.py::"
 SECURITY = "tests/test_security.py::"
-BAD = "tests/cli/test_bad_input.py::test_a_bad_input_gets_its_line_and_leaves_nothing"
+BAD = "tests/cli/test_bad_input.py::test_bad_input_gets_its_line_and_leaves_no_files"
 
 PROTECTIONS = (
     Protection(
@@ -79,7 +79,7 @@ PROTECTIONS = (
         "rtgain/audio/io/portaudio_driver.py",
         "return not stream.active or now_s - self._last_progress_s > DEVICE_TIMEOUT_S",
         "return False",
-        FAULTS + "test_device_that_dies_is_named_and_everything_is_written_up_to_there",
+        FAULTS + "test_lost_device_is_named_and_outputs_are_complete_up_to_the_loss",
     ),
     Protection(
         "an audio server that is back can be used",
@@ -100,14 +100,14 @@ PROTECTIONS = (
         "rtgain/records/snapshot.py",
         "CLOCK_RATE_TOLERANCE = 0.02",
         "CLOCK_RATE_TOLERANCE = 0.2",
-        CLOCKS + "test_a_device_at_nine_tenths_of_its_rate_is_said_to_be_slow",
+        CLOCKS + "test_device_at_nine_tenths_of_its_rate_is_reported_as_slow",
     ),
     Protection(
         "an estimator that was killed is started again",
         "rtgain/estimation/supervisor.py",
         "            if not worker.alive:\n                self._restart()\n            elif",
         "            if",
-        "tests/session/test_session.py::test_sound_outlives_an_estimator_that_is_killed_and_one_that_hangs",
+        "tests/session/test_session.py::test_audio_continues_and_the_estimator_restarts_after_a_kill_and_a_hang",
     ),
     Protection(
         "it goes on from its last estimate",
@@ -135,63 +135,63 @@ PROTECTIONS = (
         "rtgain/audio/effects/matched_path.py",
         "if abs(gain) <= MAX_VALID_GAIN:",
         "if True:",
-        PROCESSES + "test_an_estimator_that_returns_nan_is_heard_by_nobody_and_shown_as_unknown",
+        PROCESSES + "test_nan_estimates_keep_the_last_gain_and_display_as_unknown",
     ),
     Protection(
         "a source that is late is silence, and counted",
         "rtgain/audio/engine/kernel.py",
         "control.underrun_frames += len(out) - available",
         "pass",
-        FILES + "test_a_disk_that_does_not_answer_is_heard_as_silence_counted_and_nothing_is_left_out",
+        FILES + "test_unresponsive_disk_plays_as_counted_silence_without_losing_sound",
     ),
     Protection(
         "a source that was late goes on where it stopped",
         "rtgain/audio/engine/kernel.py",
         "next_frame = state.source_read_frame + available",
         "next_frame = state.source_read_frame + len(out)",
-        FILES + "test_a_disk_that_does_not_answer_is_heard_as_silence_counted_and_nothing_is_left_out",
+        FILES + "test_unresponsive_disk_plays_as_counted_silence_without_losing_sound",
     ),
     Protection(
         "a file that plays is held open",
         "rtgain/audio/sources/file_source.py",
         "        try:\n            samples: Block = self._sound.read(",
         "        open_sound(self.path)\n        try:\n            samples: Block = self._sound.read(",
-        FILES + "test_a_file_that_is_deleted_while_it_plays_is_played_to_its_end",
+        FILES + "test_file_deleted_while_playing_is_played_to_its_end",
     ),
     Protection(
         "a file that was cut while it plays is named",
         "rtgain/audio/sources/file_source.py",
         "        if len(samples) < wanted:\n            end =",
         "        if False:\n            end =",
-        FILES + "test_a_file_that_is_cut_while_it_plays_is_named_and_what_was_made_stays",
+        FILES + "test_file_truncated_while_playing_is_named_and_outputs_remain",
     ),
     Protection(
         "a disk that is full ends a take in order",
         "rtgain/audio/io/recorder.py",
         "            soundfile.LibsndfileError,\n            AssertionError,\n",
         "",
-        FILES + "test_a_disk_that_becomes_full_ends_a_take_with_one_line_and_leaves_it_whole",
+        FILES + "test_full_disk_ends_a_recording_with_one_line_and_leaves_it_complete",
     ),
     Protection(
         "a recording can be played after a crash",
         "rtgain/audio/io/recorder.py",
         "            self._command(_SFC_UPDATE_HEADER_NOW, 0)\n            self._frames_at_update",
         "            self._frames_at_update",
-        FAULTS + "test_killed_run_leaves_whole_rows_and_a_recording_and_nothing_that_runs",
+        FAULTS + "test_killed_run_leaves_complete_rows_a_recording_and_no_process",
     ),
     Protection(
         "a table that no longer fits ends with a whole row",
         "rtgain/session/estimate_history.py",
         "                _cut_to_whole_rows(Path(self._name))\n",
         "",
-        FILES + "test_a_table_that_no_longer_fits_is_cut_to_whole_rows_and_the_rest_is_finished",
+        FILES + "test_csv_on_a_full_disk_is_truncated_to_complete_rows_and_other_outputs_are_finished",
     ),
     Protection(
         "each row is in the file at once",
         "rtgain/session/estimate_history.py",
         "            self._file.flush()\n",
         "",
-        "tests/output/test_trace.py::test_every_row_is_in_the_file_as_soon_as_it_is_added",
+        "tests/output/test_trace.py::test_row_is_in_the_file_as_soon_as_it_is_added",
     ),
     Protection(
         "a JSON, figure or preset is replaced as a whole",
@@ -199,35 +199,35 @@ PROTECTIONS = (
         '            with part.open("xb") as file:\n'
         "                file.write(content)\n            part.replace(destination)\n",
         "            destination.write_bytes(content)\n",
-        FILES + "test_a_full_disk_keeps_what_was_saved_before",
+        FILES + "test_full_disk_keeps_the_previously_saved_file",
     ),
     Protection(
         "a directory without permission is told at the start",
         "rtgain/output/output_files.py",
         'if option in ("--json", "--plot"):',
         "if False:",
-        FILES + "test_a_place_that_may_not_be_written_to_is_told_before_anything_is_played",
+        FILES + "test_read_only_directory_is_reported_before_playback",
     ),
     Protection(
         "one file has one writer",
         "rtgain/system/file_lock.py",
         "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)",
         "pass",
-        PROCESSES + "test_a_file_that_another_one_writes_to_is_not_taken_from_it",
+        PROCESSES + "test_file_locked_by_another_run_is_rejected",
     ),
     Protection(
         "a system clock that is set back stops nothing",
         "rtgain/audio/io/timer_driver.py",
         "import time\n",
         "import time\n\ntime.monotonic = time.time\n",
-        CLOCKS + "test_a_system_clock_that_is_set_back_an_hour_changes_nothing",
+        CLOCKS + "test_system_clock_set_back_by_an_hour_has_no_effect",
     ),
     Protection(
         "after a suspension the clock does not make up for it",
         "rtgain/audio/io/timer_driver.py",
         "if ahead_s < -MAX_CATCH_UP_S:",
         "if False:",
-        CLOCKS + "test_a_program_that_is_stopped_with_all_its_processes_goes_on",
+        CLOCKS + "test_suspended_program_resumes_with_all_its_processes",
     ),
     Protection(
         "after a suspension no device is taken for lost",
@@ -241,14 +241,14 @@ PROTECTIONS = (
         "rtgain/estimation/process/fork_server.py",
         "signal.SIG_BLOCK, SHUTDOWN_SIGNALS",
         "signal.SIG_BLOCK, set()",
-        FAULTS + "test_interrupted_run_has_written_everything_up_to_there",
+        FAULTS + "test_interrupted_run_has_written_everything_up_to_the_interruption",
     ),
     Protection(
         "SIGHUP ends the session in order",
         "rtgain/system/shutdown_signals.py",
         "signal.SIGTERM} | HANGUP",
         "signal.SIGTERM}",
-        FAULTS + "test_interrupted_run_has_written_everything_up_to_there",
+        FAULTS + "test_interrupted_run_has_written_everything_up_to_the_interruption",
     ),
     Protection(
         "Ctrl-C is not lost while a run is loading",
@@ -256,7 +256,7 @@ PROTECTIONS = (
         "        interruption = Interruption()  # before imports, where an exception of Ctrl-C can be lost\n"
         "        config, paths = parse_session(options)\n",
         "        config, paths = parse_session(options)\n        interruption = Interruption()\n",
-        "tests/cli/test_run.py::test_ctrl_c_while_it_is_still_loading_is_a_request_too",
+        "tests/cli/test_run.py::test_ctrl_c_during_startup_is_a_request_to_finish",
     ),
     Protection(
         "shared memory that a crash left is removed",
@@ -334,21 +334,21 @@ PROTECTIONS = (
         "        self._estimation = estimation = self._make_estimation()\n",
         '        self._door = __import__("socket").create_server(("127.0.0.1", 0))\n'
         "        self._estimation = estimation = self._make_estimation()\n",
-        SECURITY + "test_a_headless_session_listens_nowhere_and_calls_nobody",
+        SECURITY + "test_headless_session_opens_no_sockets_or_connections",
     ),
     Protection(
         "nothing could call anybody",
         "rtgain/config/make_session_config.py",
         "import json\n",
         "import json\nimport urllib.request\n",
-        SECURITY + "test_nothing_that_could_call_anybody_is_imported",
+        SECURITY + "test_no_network_module_is_imported",
     ),
     Protection(
         "nothing is unpickled",
         "rtgain/config/make_session_config.py",
         "import json\n",
         "import json\nimport pickle\n",
-        SECURITY + "test_nothing_is_unpickled_and_no_text_is_run",
+        SECURITY + "test_no_module_unpickles_data_or_executes_text",
     ),
     Protection(
         "names of shared memory cannot be guessed",
@@ -362,14 +362,14 @@ PROTECTIONS = (
         "rtgain/system/atomic_write.py",
         'f".rtgain-{secrets.token_hex(8)}.part"',
         '".rtgain.part"',
-        "tests/output/test_trace.py::test_what_is_half_written_has_a_name_that_cannot_be_guessed_and_is_no_link",
+        "tests/output/test_trace.py::test_temporary_file_has_a_random_name_and_is_never_a_link",
     ),
     Protection(
         "dependencies are bounded",
         "pyproject.toml",
         '"numpy>=2.0,<3"',
         '"numpy>=2.0"',
-        SECURITY + "test_every_requirement_of_the_product_is_bounded_both_ways_and_says_why",
+        SECURITY + "test_every_requirement_has_two_bounds_and_a_reason",
     ),
 )  # fmt: skip
 

@@ -69,7 +69,7 @@ def song(tmp_path: Path) -> Path:
     return tmp_path / "song.wav"
 
 
-def test_a_file_that_is_deleted_while_it_plays_is_played_to_its_end(song: Path) -> None:
+def test_file_deleted_while_playing_is_played_to_its_end(song: Path) -> None:
     process = started(song.parent, "--input", "song.wav")
     song.unlink()
     assert process.communicate(timeout=60) == ("", "")
@@ -78,7 +78,7 @@ def test_a_file_that_is_deleted_while_it_plays_is_played_to_its_end(song: Path) 
     assert_whole(song.parent, at_least_s=7.9)
 
 
-def test_a_file_that_is_cut_while_it_plays_is_named_and_what_was_made_stays(song: Path) -> None:
+def test_file_truncated_while_playing_is_named_and_outputs_remain(song: Path) -> None:
     process = started(song.parent, "--input", "song.wav")
     os.truncate(song, 4 * 5 * RATE)  # of four bytes: five seconds are left
     line = the_line(process)
@@ -100,7 +100,7 @@ class SlowDisk(FileSource):
         return super()._decode(frames)
 
 
-def test_a_disk_that_does_not_answer_is_heard_as_silence_counted_and_nothing_is_left_out(
+def test_unresponsive_disk_plays_as_counted_silence_without_losing_sound(
     song: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rtgain.session.io_setup.FileSource", SlowDisk)
@@ -146,7 +146,7 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
         yield SmallDisk(folder, ("prlimit", f"--fsize={DISK_BYTES // 2}"))
 
 
-def test_a_disk_that_becomes_full_ends_a_take_with_one_line_and_leaves_it_whole(small_disk: SmallDisk) -> None:
+def test_full_disk_ends_a_recording_with_one_line_and_leaves_it_complete(small_disk: SmallDisk) -> None:
     words = (*LIVE, *OUTPUTS, "--duration", "60")
     if small_disk.limit:
         limited = [*small_disk.limit, *command(*words)]
@@ -161,7 +161,7 @@ def test_a_disk_that_becomes_full_ends_a_take_with_one_line_and_leaves_it_whole(
     assert {path.name for path in small_disk.folder.iterdir()} <= {"m.wav", "t.csv", "s.json"}
 
 
-def test_a_table_that_no_longer_fits_is_cut_to_whole_rows_and_the_rest_is_finished(tmp_path: Path) -> None:
+def test_csv_on_a_full_disk_is_truncated_to_complete_rows_and_other_outputs_are_finished(tmp_path: Path) -> None:
     process = start_rtgain(*LIVE, "--csv", "t.csv", "--json", "s.json", "--duration", "60", cwd=tmp_path)
     table = tmp_path / "t.csv"
     wait_until(lambda: table.exists() and table.read_text().count("\n") > 20)
@@ -178,7 +178,7 @@ def test_a_table_that_no_longer_fits_is_cut_to_whole_rows_and_the_rest_is_finish
 
 
 @pytest.mark.parametrize("content", [b"{}", b"\x89PNG", preset_text(SessionConfig(gain_db=-3.0)).encode()])
-def test_a_full_disk_keeps_what_was_saved_before(small_disk: SmallDisk, content: bytes) -> None:
+def test_full_disk_keeps_the_previously_saved_file(small_disk: SmallDisk, content: bytes) -> None:
     """What is written as a whole: JSON, figure, preset."""
     saved = small_disk.folder / "saved"
     write_atomic(saved, content)
@@ -209,7 +209,7 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("option", ["--csv", "--json", "--plot", "--record"])
-def test_a_place_that_may_not_be_written_to_is_told_before_anything_is_played(read_only: Path, option: str) -> None:
+def test_read_only_directory_is_reported_before_playback(read_only: Path, option: str) -> None:
     """In the second in which it starts, and not when an hour is over."""
     name = f"locked/{'p.png' if option == '--plot' else 'm.wav'}"
     others = [word for pair in (("--csv", "t.csv"), ("--record", "r.wav")) if pair[0] != option for word in pair]

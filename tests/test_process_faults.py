@@ -58,7 +58,7 @@ def two(tmp_path: Path) -> Iterator[list[tuple[Path, subprocess.Popen[str]]]]:
             process.communicate()
 
 
-def test_of_two_at_once_one_is_killed_with_all_its_processes_and_the_next_one_clears_up_after_it_alone(
+def test_next_run_removes_only_the_killed_runs_shared_memory(
     two: list[tuple[Path, subprocess.Popen[str]]],
 ) -> None:
     (folder, killed), (other_folder, other) = two
@@ -80,7 +80,7 @@ def test_of_two_at_once_one_is_killed_with_all_its_processes_and_the_next_one_cl
 
 
 @pytest.mark.parametrize("option", ["--csv", "--record"])
-def test_a_file_that_another_one_writes_to_is_not_taken_from_it(tmp_path: Path, option: str) -> None:
+def test_file_locked_by_another_run_is_rejected(tmp_path: Path, option: str) -> None:
     place, other = tmp_path / "m.wav", tmp_path / "other"
     with lock_for_writing(place) as writing:
         assert writing is not None
@@ -104,7 +104,7 @@ def test_results_of_a_manifest_have_one_writer(tmp_path: Path) -> None:
     assert (tmp_path / "results.csv").read_bytes() == b""
 
 
-def test_what_was_claimed_is_free_again_afterwards_and_a_device_is_for_everybody(tmp_path: Path) -> None:
+def test_lock_is_released_afterwards_and_devices_are_not_locked(tmp_path: Path) -> None:
     for _ in range(2):
         with lock_for_writing(tmp_path / "t.csv") as file:
             assert file is not None
@@ -112,7 +112,7 @@ def test_what_was_claimed_is_free_again_afterwards_and_a_device_is_for_everybody
 
 
 @pytest.mark.parametrize("words", [("--record", "old.mp3"), ("--record", "none/m.wav"), ("--csv", "none/t.csv")])
-def test_a_run_that_cannot_begin_leaves_older_files_as_they_are(tmp_path: Path, words: tuple[str, str]) -> None:
+def test_run_that_cannot_start_leaves_existing_files_unchanged(tmp_path: Path, words: tuple[str, str]) -> None:
     old = {tmp_path / name: name.encode() for name in ("old.csv", "old.mp3", "old.wav", "old.json")}
     for path, content in old.items():
         path.write_bytes(content)
@@ -121,7 +121,7 @@ def test_a_run_that_cannot_begin_leaves_older_files_as_they_are(tmp_path: Path, 
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == old
 
 
-def test_what_somebody_had_is_not_removed_when_another_output_fails(tmp_path: Path) -> None:
+def test_existing_file_is_not_removed_if_another_output_fails(tmp_path: Path) -> None:
     table, recording = tmp_path / "old.csv", tmp_path / "old.mp3"
     table.write_text("mine")
     recording.write_text("mine too")
@@ -133,7 +133,7 @@ def test_what_somebody_had_is_not_removed_when_another_output_fails(tmp_path: Pa
 # --- an estimator that gives nonsense -----------------------------------------------------------------
 
 
-def test_an_estimator_that_returns_nan_is_heard_by_nobody_and_shown_as_unknown() -> None:
+def test_nan_estimates_keep_the_last_gain_and_display_as_unknown() -> None:
     config = SessionConfig(gain_db=-12.0, monitor="matched")
     with Session(config, clock="timer") as session:
         session.start(wait=True)
