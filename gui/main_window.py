@@ -1,7 +1,8 @@
-"""The window: puts the panels together, reads snapshots on one timer, and shows what becomes of the session."""
+"""Main window: layout of the panels, and the timer that shows snapshots of the session."""
 
-import logging
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,14 +10,14 @@ from PySide6.QtCore import QByteArray, QElapsedTimer, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QMainWindow, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from gui import state_texts
-from gui.actions import Actions
-from gui.background.device_list import Device, DeviceList
-from gui.background.experiment_runner import ExperimentRunner
-from gui.background.exporter import Exporter
+from gui.actions import SessionActions, add_shortcuts
+from gui.background.device_list import Device
 from gui.control.feedback_guard import FeedbackGuard
 from gui.control.session_controller import SessionController, SessionFactory
 from gui.dialogs.experiment_window import ExperimentWindow
+from gui.file_actions import FileActions
+from gui.help_actions import HelpActions
+from gui.lesson_controller import LessonController
 from gui.panels.estimator_panel import EstimatorPanel
 from gui.panels.lesson_panel import LessonPanel
 from gui.panels.level_meters import LevelMeters
@@ -30,38 +31,37 @@ from gui.panels.transport import Transport
 from gui.plots.gain_plot import GainPlot
 from gui.plots.loss_plots import LossCurvePlot, LossOverTimePlot
 from gui.plots.scope_plots import SpectrumPlot, WaveformPlot
+from gui.session_events import SessionEvents, has_ended
 from gui.settings import Settings
 from gui.theme import Theme
+from rtgain.config.names import MONITORS
 from rtgain.config.session_config import SessionConfig
 
 if TYPE_CHECKING:
     from gui.plots.plot_card import PlotCard
     from rtgain.records.snapshot import Snapshot
 
-FRAME_MS = 32
-"""A little more than 30 a second: a busy machine loses one now and then."""
+REFRESH_MS = 32
+"""Interval between two refreshes of the plots, a little more than 30 per second: a busy machine misses some."""
 
-LOOK_FOR_DEVICES_MS = 1000
 NUMBERS_MS = 250
+"""Interval between two refreshes of the same number."""
+
 PANEL_WIDTH = 264
 OPENING_SIZE = QSize(1280, 800)
 
-WITHOUT_DEVICE_TEXT = "Running without a device, at real speed: everything is shown, nothing is heard."
-
-log = logging.getLogger(__name__)
-
 
 class MainWindow(QMainWindow):
-    """The whole window over one `SessionController`."""
+    """Main window over one `SessionController`."""
 
     painted = Signal()
-    """Once, when the window has been painted for the first time."""
+    """Emitted once, after the first paint."""
 
     theme_chosen = Signal()
-    """The user wants other colors: `settings` say which."""
+    """The user selected another theme, now in `settings`."""
 
     closed = Signal()
-    """Sound and processes have ended; `settings` are what is to be remembered."""
+    """All threads and processes have ended; `settings` are ready to be saved."""
 
     def __init__(
         self,
@@ -75,12 +75,8 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("rtgain")
         self.setAcceptDrops(True)
         self.settings = settings
-        self.log_file = log_file
-        self.host = SessionController(config, factory, self)
+        self.controller = SessionController(config, factory, self)
         self.guard = FeedbackGuard(config.resolved_monitor())
-        self.devices = DeviceList(self)
-        self.exporter = Exporter(self)
-        self.experiment = ExperimentRunner(self)
         self.transport = Transport()
         self.position = PositionBar()
         self.notices = NoticeStack()
@@ -94,23 +90,28 @@ class MainWindow(QMainWindow):
         )  # fmt: skip
         self.readout = Readout()
         self.levels = LevelMeters()
-        self.learn = LessonPanel()
-        self.learn.open_at(settings.lesson, settings.step)
-        self.learn.hide()
-        self.exhibits = ExperimentWindow(self)
-        self.lessons_button = QPushButton("Learn")
+        self.lesson_panel = LessonPanel()
+        self.lesson_panel.open_at(settings.lesson, settings.step)
+        self.lesson_panel.hide()
+        self.experiment_window = ExperimentWindow(self)
+        self.lessons_button = QPushButton("Lessons")
         self.lessons_button.setCheckable(True)
-        self.lessons_button.setToolTip("Lessons on what you see and hear (L)")
+        self.lessons_button.setToolTip("Show or hide the lessons (L)")
         self.lessons_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.health = StatusStrip()
-        self.actions_ = Actions(self)
-        self.menus = MenuBar(self.actions_.by_name)
-        self._lost: list[str] = []
-        self._reconnect_timer = QTimer(self, interval=LOOK_FOR_DEVICES_MS)
+        self.status_strip = StatusStrip()
+        self.session_actions = SessionActions(self, self.controller, self.guard, self.notices)
+        self.session_events = SessionEvents(self, self.controller, self.notices, self.session_actions)
+        self.file_actions = FileActions(self, self.controller, self.guard, self.notices, self.session_actions)
+        self.help_actions = HelpActions(self, self.notices, log_file)
+        self.lesson_controller = LessonController(
+            self, self.controller, self.guard, self.session_actions, self.lesson_panel, self.experiment_window
+        )
+        self.handlers = self._handlers()
+        self.menus = MenuBar(self.handlers)
         self._was_painted = False
-        # One after the other, so that no frame draws them all.
+        # Refreshed in turn, so that no refresh draws all of them.
         self._numbers = deque(
-            [self._show_place, self.health.show_snapshot, self.levels.show_numbers, self._show_readout]
+            [self._show_position, self.status_strip.show_snapshot, self.levels.show_numbers, self._show_readout]
         )
         self._since_numbers = QElapsedTimer()
         self._lay_out()
@@ -120,29 +121,28 @@ class MainWindow(QMainWindow):
         self._restore_size()
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.timeout.connect(self._tick)
-        self._timer.start(FRAME_MS)
+        self._timer.timeout.connect(self._refresh)
+        self._timer.start(REFRESH_MS)
 
     def start(self) -> None:
-        """Start a session on the present config, or start it anew."""
-        self.actions_.start()
+        """Start a session with the present config, or restart it."""
+        self.session_actions.start()
 
     def show_theme(self, theme: Theme) -> None:
-        """Take the colors of `theme` where the style sheet does not reach."""
+        """Set the colors of `theme` that the style sheet does not set."""
         for plot in self.plots:
             plot.show_theme(theme)
         self.levels.show_theme(theme)
 
     def show_config(self) -> None:
-        """Let every control show what the session is, or will be when it is started."""
-        config = self.host.config
+        """Show the config of the session, or of the next one, in all controls."""
+        config = self.controller.config
         self.transport.source.show_source(config, self.settings.recent_files)
         self.transport.output.show_device(config.output_device)
-        self.transport.monitor.show_heard(self.guard.heard(config))
+        self.transport.monitor.show_monitor(self.guard.allowed(config))
         self.reference.show_config(config)
         self.estimator.show_config(config)
-        self.exhibits.show_played(config.input)
-        self.learn.show_exhibit(plays=self.actions_.plays_exhibit)
+        self.lesson_controller.show_config(config)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -156,61 +156,50 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        path = event.mimeData().urls()[0].toLocalFile()
         event.acceptProposedAction()
-        if path.endswith(".json"):
-            self.actions_.open_preset(path)
-        else:
-            self.actions_.choose_source((path, None))
+        self.file_actions.open_path(event.mimeData().urls()[0].toLocalFile())
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Sound and processes end before the window does: leaving Python in another order crashes."""
+        """End threads and processes before the window is deleted: another order crashes Python at its exit."""
         if self._timer.isActive():
             self._timer.stop()
             geometry = bytes(self.saveGeometry().toBase64().data()).decode()
-            self.settings = self.settings.with_session(self.actions_.remembered_config()).model_copy(
-                update={"geometry": geometry, "lesson": self.learn.lesson.name, "step": self.learn.step_index}
+            lesson, step = self.lesson_panel.lesson.name, self.lesson_panel.step_index
+            self.settings = self.settings.with_session(self.lesson_controller.config_to_save()).model_copy(
+                update={"geometry": geometry, "lesson": lesson, "step": step}
             )
             self.hide()
-            self.host.close()
-            self.exporter.close()
-            self.exhibits.close()
-            self.experiment.close()
-            self.devices.close()
+            self.controller.close()
+            self.file_actions.close()
+            self.lesson_controller.close()
+            self.session_events.close()
             self.closed.emit()
         super().closeEvent(event)
 
-    def _tick(self) -> None:
-        snapshot = self.host.snapshot()
+    def _refresh(self) -> None:
+        snapshot = self.controller.snapshot()
         if snapshot is None:
             return
         self._show_plots(snapshot)
-        over = snapshot.ended or not snapshot.running
-        if (
-            over
-            or not self._since_numbers.isValid()
-            or self._since_numbers.elapsed() >= NUMBERS_MS / len(self._numbers)
-        ):
+        last = has_ended(snapshot)
+        interval_ms = NUMBERS_MS / len(self._numbers)
+        if last or not self._since_numbers.isValid() or self._since_numbers.elapsed() >= interval_ms:
             self._since_numbers.start()
             self._numbers.rotate()
-            for show in self._numbers if over else (self._numbers[0],):
+            for show in self._numbers if last else (self._numbers[0],):
                 show(snapshot)
-        for notice in snapshot.notices:
-            log.warning("%s", notice)
-            self.notices.show_notice("session", notice)
-        if over:
-            self._show_end(snapshot)
+        self.session_events.handle_snapshot(snapshot)
 
     def _show_readout(self, snapshot: "Snapshot") -> None:
-        aligns = self.host.config.align == "on"
+        aligns = self.controller.config.align == "on"
         self.readout.show_snapshot(snapshot, frozen=self.estimator.freeze.isChecked(), aligns=aligns)
 
-    def _show_place(self, snapshot: "Snapshot") -> None:
+    def _show_position(self, snapshot: "Snapshot") -> None:
         self.position.show_snapshot(snapshot)
-        self.reference.ends.show_channels(snapshot.channels)
+        self.reference.routing.show_channels(snapshot.channels)
 
     def _show_plots(self, snapshot: "Snapshot") -> None:
-        loss = self.host.config.loss
+        loss = self.controller.config.loss
         self.gain_plot.show_history(
             snapshot.history, snapshot.time_s, snapshot.comparisons, reference_gain_db=snapshot.reference_gain_db
         )
@@ -219,55 +208,44 @@ class MainWindow(QMainWindow):
         self.spectrum.show_snapshot(snapshot)
         self.waveform.show_snapshot(snapshot)
         self.levels.show_bars(snapshot)
-        if self.learn.isVisible():
-            self.learn.show_snapshot(snapshot)
-
-    def _show_end(self, snapshot: "Snapshot") -> None:
-        self.host.stop()
-        if snapshot.ended:
-            self.notices.show_notice("end", "The sound has ended.", "Play again", self.start, warns=False)
-        elif self.notices.notice("session") is None:
-            self.notices.show_notice("end", "The session stopped by itself.", "Start again", self.start)
+        if self.lesson_panel.isVisible():
+            self.lesson_panel.show_snapshot(snapshot)
 
     def _show_state(self, state: str) -> None:
-        log.info("%s: %s", state, self.host.config.model_dump_json(exclude_defaults=True))
-        self.transport.show_state(self.host.state)
-        self.estimator.set_running(state == "running")
-        self._reconnect_timer.stop()
+        self.transport.show_state(self.controller.state)
+        self.estimator.show_running(state == "running")
         if state == "starting":
+            self.estimator.freeze.setChecked(False)
             self.readout.show_starting()
-        elif state == "stopped":
+        elif state != "running":
             self.readout.show_stopped()
-        elif state == "waiting":
-            self.readout.show_stopped()
-            self._reconnect_timer.start()
-        else:
-            self.devices.refresh()
-
-    def _show_fall_back(self, reason: str) -> None:
-        log.warning("%s", reason)
-        self.show_config()
-        self.actions_.request_monitor_confirmation()
-        self.actions_.apply_monitor()
-        self.notices.show_notice(
-            "device", f"{state_texts.problem_only(reason)} {WITHOUT_DEVICE_TEXT}", "Try again", self.start
-        )
-
-    def _show_loss(self, devices: list[str]) -> None:
-        self._lost = devices
-        text = f"{' and '.join(dict.fromkeys(devices))} was unplugged, or its server ended. Waiting for it…"
-        log.warning("%s", text)
-        self.notices.show_notice("device", text, "Use System default", self.actions_.choose_system_devices)
 
     def _show_devices(self, devices: list[Device]) -> None:
         self.transport.show_devices(devices)
-        self.reference.ends.input.show_devices(devices)
-        if self.host.state == "waiting" and set(self._lost) <= {device.spec for device in devices}:
-            self.start()
+        self.reference.routing.input.show_devices(devices)
 
-    def _show_failure(self, reason: str) -> None:
-        log.error("%s", reason)
-        self.notices.show_notice("session", state_texts.sentence(reason), "Start again", self.start)
+    def _handlers(self) -> dict[str, Callable[[], object]]:
+        """Handlers of menu entries and shortcuts, by the names of their actions."""
+        actions: dict[str, Callable[[], object]] = {
+            "start_or_stop": self.session_actions.start_or_stop,
+            "reset": self.controller.reset_estimate,
+            "freeze": self.estimator.freeze.toggle,
+            "lessons": self.lessons_button.toggle,
+            "open_file": self.file_actions.open_file,
+            "open_preset": self.file_actions.open_preset,
+            "save_preset": self.file_actions.save_preset,
+            "export": self.file_actions.export,
+            "reset_views": self._reset_views,
+            "show_shortcuts": self.help_actions.show_shortcuts,
+            "show_about": self.help_actions.show_about,
+            "open_log_folder": self.help_actions.open_log_folder,
+            "quit": self.close,
+        }
+        return actions | {monitor: partial(self.session_actions.choose_monitor, monitor) for monitor in MONITORS}
+
+    def _reset_views(self) -> None:
+        for plot in self.plots:
+            plot.reset_view()
 
     def _lay_out(self) -> None:
         panel = QWidget()
@@ -290,9 +268,9 @@ class MainWindow(QMainWindow):
         grid.addWidget(self.gain_plot, 0, 0, 1, 2)
         grid.addWidget(self.readout, 1, 0)
         grid.addWidget(self.levels, 1, 1)
-        for place, plot in enumerate(self.plots[1:]):
-            grid.addWidget(plot, 2 + place // 2, place % 2)
-        grid.addWidget(self.learn, 4, 0, 1, 2)
+        for index, plot in enumerate(self.plots[1:]):
+            grid.addWidget(plot, 2 + index // 2, index % 2)
+        grid.addWidget(self.lesson_panel, 4, 0, 1, 2)
         for row, stretch in ((0, 5), (2, 4), (3, 4)):
             grid.setRowStretch(row, stretch)
         for column in (0, 1):
@@ -310,58 +288,44 @@ class MainWindow(QMainWindow):
         rows.addWidget(self.position)
         rows.addWidget(self.notices)
         rows.addLayout(body, 1)
-        rows.addWidget(self.health)
+        rows.addWidget(self.status_strip)
         self.setMenuBar(self.menus)
         self.setCentralWidget(central)
         central.setFocus()
 
     def _connect(self) -> None:
-        does = self.actions_
-        self.transport.start_button.clicked.connect(does.start_or_stop)
-        self.transport.source.chosen.connect(does.choose_source)
-        self.transport.source.open_wanted.connect(does.open_file)
-        self.transport.output.chosen.connect(does.choose_output)
-        self.transport.monitor.chosen.connect(does.choose_hear)
-        for menu in (self.transport.source, self.transport.output, self.reference.ends.input):
-            menu.opened.connect(self.devices.refresh)
-        self.devices.listed.connect(self._show_devices)
-        self._reconnect_timer.timeout.connect(self.devices.refresh)
-        self.position.seek_wanted.connect(self.host.seek)
-        self.reference.changed.connect(does.change_reference)
-        self.reference.target_chosen.connect(does.choose_target)
-        self.reference.ends.chosen.connect(does.choose_channels)
-        self.estimator.changed.connect(does.change_estimator)
-        self.estimator.freeze_wanted.connect(self.host.freeze)
-        self.estimator.reset_wanted.connect(self.host.reset_estimate)
-        self.lessons_button.toggled.connect(self._show_learn)
-        self.learn.controls_wanted.connect(does.set_up)
-        self.learn.focus_wanted.connect(self.gain_plot.focus_on)
-        self.learn.xrun_wanted.connect(self.host.simulate_xrun)
-        self.learn.experiment_wanted.connect(does.show_experiment_window)
-        self.learn.step_changed.connect(does.show_experiment)
-        self.experiment.changed.connect(does.show_experiment)
-        self.exhibits.cancel_wanted.connect(self.experiment.cancel)
-        self.exhibits.play_wanted.connect(does.play_exhibit)
-        self.exhibits.stop_wanted.connect(does.stop_exhibit)
-        self.exporter.done.connect(does.exported)
-        self.exporter.ended.connect(does.export_ended)
+        actions = self.session_actions
+        self.transport.start_button.clicked.connect(actions.start_or_stop)
+        self.transport.source.chosen.connect(actions.choose_source)
+        self.transport.source.open_requested.connect(self.file_actions.open_file)
+        self.transport.output.chosen.connect(actions.choose_output)
+        self.transport.monitor.chosen.connect(actions.choose_monitor)
+        for box in (self.transport.source, self.transport.output, self.reference.routing.input):
+            box.opened.connect(self.session_events.device_list.refresh)
+        self.position.seek_requested.connect(self.controller.seek)
+        self.reference.changed.connect(actions.change_reference)
+        self.reference.target_chosen.connect(actions.choose_target)
+        self.reference.routing.chosen.connect(actions.choose_routing)
+        self.estimator.changed.connect(actions.change_estimator)
+        self.estimator.freeze_toggled.connect(self.controller.freeze)
+        self.estimator.reset_requested.connect(self.controller.reset_estimate)
+        self.lessons_button.toggled.connect(self.lesson_controller.show_lessons)
+        self.lesson_panel.gain_axis_requested.connect(self.gain_plot.focus_on)
         for plot in self.plots:
-            plot.not_saved.connect(does.say)
-        self.menus.preset_chosen.connect(does.open_preset)
+            plot.save_failed.connect(self.notices.show_error)
+        self.menus.preset_chosen.connect(self.file_actions.load_preset)
         self.menus.theme_chosen.connect(self._choose_theme)
         self.menus.show_theme_choice(self.settings.theme)
-        self.host.state_changed.connect(self._show_state)
-        self.host.fell_back.connect(self._show_fall_back)
-        self.host.failed.connect(self._show_failure)
-        self.host.lost.connect(self._show_loss)
-        does.listen_to_keys()
+        self.session_events.devices_listed.connect(self._show_devices)
+        self.controller.state_changed.connect(self._show_state)
+        actions.config_changed.connect(self.show_config)
+        actions.file_chosen.connect(self._add_recent_file)
+        self.lesson_controller.config_changed.connect(self.show_config)
+        add_shortcuts(self, self.handlers)
 
-    def _show_learn(self, on: bool) -> None:
-        self.learn.setVisible(on)
-        if on:
-            self.actions_.enter_lessons()
-        else:
-            self.actions_.leave_lessons()
+    def _add_recent_file(self, path: str) -> None:
+        self.settings = self.settings.with_recent(path)
+        self.show_config()
 
     def _choose_theme(self, choice: str) -> None:
         self.settings = self.settings.model_copy(update={"theme": choice})

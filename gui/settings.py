@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import platformdirs
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rtgain.config.names import CHANNELS
+from rtgain.config.names import CHANNEL_OPTIONS
 from rtgain.config.presets import preset_text
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
@@ -70,7 +70,7 @@ class Settings(BaseModel):
 
 
 def _without_channels(session: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in session.items() if name not in CHANNELS}
+    return {name: value for name, value in session.items() if name not in CHANNEL_OPTIONS}
 
 
 def folder() -> Path:

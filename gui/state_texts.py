@@ -1,37 +1,37 @@
-"""State names and marks in the GUI."""
+"""Texts and marks for states of the estimate and of the session, and for error lines."""
 
 from rtgain.lessons.checks import Outcome
 
 STATES = {
-    "waiting": ("\N{WHITE CIRCLE}", "for the first estimate"),
-    "silent": ("\N{WHITE CIRCLE}", "holding the last gain"),
-    "converging": ("\N{CIRCLE WITH LEFT HALF BLACK}", "descending to the optimum"),
-    "tracking": ("\N{BLACK CIRCLE}", "where its loss is least"),
-    "clipped": ("\N{BLACK UP-POINTING TRIANGLE}", "the input is at full scale"),
-    "incoherent": ("\N{BLACK UP-POINTING TRIANGLE}", "the target is no scaled copy"),
-    "late": ("\N{BLACK UP-POINTING TRIANGLE}", "no new estimate comes; this is the last"),
-    "frozen": ("\N{BLACK SQUARE}", "held as it was, by you"),
-    "starting": ("\N{WHITE CIRCLE}", "opening sound and estimator"),
-    "stopped": ("\N{BLACK SQUARE}", "this is the last estimate"),
+    "waiting": ("\N{WHITE CIRCLE}", "no estimate yet"),
+    "silent": ("\N{WHITE CIRCLE}", "input is silent; holding the last gain"),
+    "converging": ("\N{CIRCLE WITH LEFT HALF BLACK}", "moving to the loss minimum"),
+    "tracking": ("\N{BLACK CIRCLE}", "at the loss minimum"),
+    "clipped": ("\N{BLACK UP-POINTING TRIANGLE}", "input reaches full scale"),
+    "incoherent": ("\N{BLACK UP-POINTING TRIANGLE}", "target is unrelated to the dry signal"),
+    "stale": ("\N{BLACK UP-POINTING TRIANGLE}", "no new estimates; showing the last one"),
+    "frozen": ("\N{BLACK SQUARE}", "frozen by the user"),
+    "starting": ("\N{WHITE CIRCLE}", "starting audio and estimator"),
+    "stopped": ("\N{BLACK SQUARE}", "showing the last estimate"),
 }
-"""For each state of the estimate, and of the window: a mark that needs no color, and what it means."""
+"""Mark that needs no color, and description, for each state of the estimate and of the session."""
 
 MARKS: dict[Outcome, str] = {
-    "waiting": "\N{WHITE CIRCLE}",
-    "happening": "\N{CIRCLE WITH LEFT HALF BLACK}",
-    "seen": "\N{BLACK CIRCLE}",
-    "not so": "\N{BLACK UP-POINTING TRIANGLE}",
+    "pending": "\N{WHITE CIRCLE}",
+    "holding": "\N{CIRCLE WITH LEFT HALF BLACK}",
+    "passed": "\N{BLACK CIRCLE}",
+    "failed": "\N{BLACK UP-POINTING TRIANGLE}",
 }
-"""The same marks for what a lesson expects."""
+"""Marks for the outcomes of a lesson's checks."""
 
 
-def sentence(line: str) -> str:
-    """The line of an `rtgain.errors.RtgainError` as a sentence; a name that it begins with stays as it is."""
+def as_sentence(line: str) -> str:
+    """Turn the line of an `RtgainError` into a sentence; a name at its beginning keeps its case."""
     first = line.split(" ", 1)[0]
-    begun = line[:1].upper() + line[1:] if first.isalpha() else line
-    return begun.rstrip(".") + "."
+    text = line[:1].upper() + line[1:] if first.isalpha() else line
+    return text.rstrip(".") + "."
 
 
 def problem_only(line: str) -> str:
-    """The first half of such a line as a sentence, without the advice, which speaks of command line options."""
-    return sentence(line.split("; ", 1)[0])
+    """Return the problem of such a line as a sentence, without the advice, which names command-line options."""
+    return as_sentence(line.split("; ", 1)[0])

@@ -415,7 +415,7 @@ def main() -> int:
     only = parser.parse_args().only
     failed = 0
     passed: dict[str, bool] = {}
-    print("| what is protected | what checks it | with it | without it |\n|---|---|---|---|", flush=True)
+    print("| protection | test | with it | without it |\n|---|---|---|---|", flush=True)
     for protection in PROTECTIONS:
         if only not in protection.name:
             continue

@@ -91,7 +91,7 @@ class Record:
         if not self.complete and time_s >= WARM_UP_S + len(self.readings) * self._every_s:
             dropped_frames = session.dropped_frames - self._lost_before
             self.readings.append(
-                GainMeasurement(time_s, memory_mb(), session.trace.estimates, self._worst_db, self._drift_frames,
+                GainMeasurement(time_s, memory_mb(), session.history.count, self._worst_db, self._drift_frames,
                         dropped_frames, session.xruns)
             )  # fmt: skip
             print(self.readings[-1], flush=True)

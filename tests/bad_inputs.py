@@ -289,7 +289,7 @@ def answer(bad: BadInput) -> tuple[int, str]:
 
 def print_table() -> None:
     """Print every bad input with its whole line, as Markdown."""
-    print("| what is wrong | what is said |\n|---|---|")
+    print("| error | message |\n|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         make_bad_files(Path(folder))
         with chdir(folder):

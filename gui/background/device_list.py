@@ -1,4 +1,4 @@
-"""The devices there are now, asked of a process of its own: PortAudio looks for new ones only when it starts."""
+"""List of the present audio devices, made in a child process: PortAudio scans devices only when it starts."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from gui.background.python_process import PythonModuleProcess
 
 @dataclass(frozen=True)
 class Device:
-    """A device as the menus name it: what finds it again is its name with its host API, not its place in a list."""
+    """Audio device in the menus. Name and host API identify it; its index in PortAudio's list can change."""
 
     name: str
     host_api: str
@@ -19,33 +19,33 @@ class Device:
 
     @property
     def spec(self) -> str:
-        """What `SessionConfig.input_device` and `output_device` take."""
+        """Value of `SessionConfig.input_device` or `output_device` that selects it."""
         return f"{self.name} ({self.host_api})"
 
 
 class DeviceList(QObject):
-    """Asks ``rtgain devices --json`` and tells what it said; the window's thread never waits."""
+    """Runs ``rtgain devices --json`` and emits the result; the GUI thread never blocks."""
 
     listed = Signal(list)
-    """All devices, as `Device`."""
+    """All devices, as `Device`; empty if PortAudio is missing."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._process = PythonModuleProcess(self)
-        self._process.finished.connect(self._take)
+        self._process.finished.connect(self._read_devices)
 
     def refresh(self) -> None:
-        """Ask, unless an answer is on its way."""
-        if not self._process.runs:
+        """List the devices again, unless the command is already running."""
+        if not self._process.is_running:
             self._process.run_module("rtgain", ["devices", "--json"])
 
     def close(self) -> None:
-        """Wait for no answer any more."""
-        self._process.finished.disconnect(self._take)
+        """End the command; nothing is emitted after that."""
+        self._process.finished.disconnect(self._read_devices)
         self._process.end()
 
-    def _take(self, code: int) -> None:
-        if code != 0:  # PortAudio is not there: the session says so where it matters
+    def _read_devices(self, exit_code: int) -> None:
+        if exit_code != 0:  # PortAudio is missing: the session reports it when a device is needed
             self.listed.emit([])
             return
         rows = json.loads(bytes(self._process.readAllStandardOutput().data()))

@@ -1,4 +1,4 @@
-"""Runs a lesson's experiment beside the window, which never imports torch, and keeps what it came to."""
+"""Runs lessons' experiments in a child process, because the GUI never imports torch, and keeps their results."""
 
 import json
 import logging
@@ -19,17 +19,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ExperimentStatus:
-    """How far a lesson's experiment is.
+    """Status of a lesson's experiment.
 
     Attributes:
-        doing: what it does now; empty where it does not run.
-        problem: why it failed, in one line; empty where it did not.
-        numbers: what it measured; empty before.
-        folder: where its figures and sounds are; None before.
+        progress: present activity; empty if it is not running.
+        error: reason of the failure, in one line; empty if it has not failed.
+        numbers: measured numbers; empty until it has finished.
+        folder: folder of its figures and sounds; None until it has finished.
     """
 
-    doing: str = ""
-    problem: str = ""
+    progress: str = ""
+    error: str = ""
     numbers: Mapping[str, float] = field(default_factory=dict)
     folder: Path | None = None
 
@@ -38,74 +38,74 @@ NOT_RUN = ExperimentStatus()
 
 
 class ExperimentRunner(QObject):
-    """One experiment at a time, by the names of lessons. What it leaves is kept until the window is closed."""
+    """Runs one experiment at a time, by the name of its lesson, and keeps all results until the window closes."""
 
     changed = Signal(str)
-    """The experiment of the lesson of that name has come further."""
+    """The status of this lesson's experiment has changed."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._stages: dict[str, ExperimentStatus] = {}
+        self._status: dict[str, ExperimentStatus] = {}
         self._running = ""
-        self._place = TemporaryDirectory(prefix="rtgain-lessons-", ignore_cleanup_errors=True)
+        self._results = TemporaryDirectory(prefix="rtgain-lessons-", ignore_cleanup_errors=True)
         self._process = PythonModuleProcess(self)
-        self._process.readyReadStandardOutput.connect(self._tell)
-        self._process.finished.connect(self._take)
-        self._process.errorOccurred.connect(lambda _: None if self._process.runs else self._take(-1))
+        self._process.readyReadStandardOutput.connect(self._read_progress)
+        self._process.finished.connect(self._read_result)
+        self._process.errorOccurred.connect(lambda _: None if self._process.is_running else self._read_result(-1))
 
-    def stage(self, lesson: str) -> ExperimentStatus:
-        """How far it is."""
-        return self._stages.get(lesson, NOT_RUN)
+    def status(self, lesson: str) -> ExperimentStatus:
+        """Return the status of the lesson's experiment."""
+        return self._status.get(lesson, NOT_RUN)
 
     def run(self, lesson: str) -> None:
-        """Run it, in place of one that runs; nothing happens where it was run, or runs, already."""
-        if self.stage(lesson).folder is not None or self._running == lesson:
+        """Run the lesson's experiment instead of one that is running; ignored if it is running or has finished."""
+        if self.status(lesson).folder is not None or self._running == lesson:
             return
         self.cancel()
         folder = self._folder(lesson)
         folder.mkdir(exist_ok=True)
         self._running = lesson
-        self._enter(ExperimentStatus(doing="Starting the experiment…"))
+        self._set_status(ExperimentStatus(progress="Starting the experiment…"))
         self._process.run_module(MODULE, [lesson, str(folder)])
 
     def cancel(self) -> None:
-        """End what runs."""
+        """End the running experiment."""
         lesson, self._running = self._running, ""
         if lesson:
             self._process.end()
-            del self._stages[lesson]
+            del self._status[lesson]
             self.changed.emit(lesson)
 
     def close(self) -> None:
-        """End what runs, and remove what all have left."""
+        """End the running experiment, and remove all results."""
         self.blockSignals(True)
         self.cancel()
-        self._place.cleanup()
+        self._results.cleanup()
 
     def _folder(self, lesson: str) -> Path:
-        return Path(self._place.name) / lesson
+        return Path(self._results.name) / lesson
 
-    def _enter(self, stage: ExperimentStatus) -> None:
-        self._stages[self._running] = stage
+    def _set_status(self, status: ExperimentStatus) -> None:
+        self._status[self._running] = status
         self.changed.emit(self._running)
 
-    def _tell(self) -> None:
-        """Take whole lines only: where Python does not buffer, a line and its end come apart."""
+    def _read_progress(self) -> None:
+        """Read whole lines only: with unbuffered output, a line and its end arrive separately."""
         while self._process.canReadLine():
             line = bytes(self._process.readLine().data()).decode().strip()
             if self._running:
-                self._enter(ExperimentStatus(doing=line))
+                self._set_status(ExperimentStatus(progress=line))
 
-    def _take(self, code: int) -> None:
+    def _read_result(self, exit_code: int) -> None:
         if not self._running:  # it was cancelled
             return
         folder = self._folder(self._running)
-        if code == 0:
+        if exit_code == 0:
             numbers = json.loads((folder / NUMBERS).read_text(encoding="utf-8"))
-            self._enter(ExperimentStatus(numbers=numbers, folder=folder))
+            self._set_status(ExperimentStatus(numbers=numbers, folder=folder))
         else:
-            said = bytes(self._process.readAllStandardError().data()).decode(errors="replace").strip()
-            log.error("The experiment of %s failed: %s", self._running, said)
-            reason = said.splitlines()[-1] if said else self._process.errorString()
-            self._enter(ExperimentStatus(problem=f"The experiment failed: {reason}"))
+            output = bytes(self._process.readAllStandardError().data()).decode(errors="replace").strip()
+            log.error("The experiment of %s failed: %s", self._running, output)
+            reason = output.splitlines()[-1] if output else self._process.errorString()
+            self._set_status(ExperimentStatus(error=f"The experiment failed: {reason}"))
         self._running = ""

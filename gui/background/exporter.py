@@ -1,4 +1,4 @@
-"""Writes a session's report into a folder of its own, away from the window's thread."""
+"""Writes a session's results into a folder, in a thread."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,32 +8,33 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from rtgain.errors import RtgainError
+from rtgain.output.session_export import write_session_export
 
 if TYPE_CHECKING:
-    from rtgain.output.session_export import SessionExport
+    from rtgain.records.session_export import SessionExport
 
 
 class Exporter(QObject):
-    """One export at a time; matplotlib, which draws the figure, takes seconds to load."""
+    """Writes one export at a time; matplotlib, which draws the figure, takes seconds to load."""
 
     done = Signal(str)
-    """Everything is in this folder."""
+    """All files are in this folder."""
 
     ended = Signal(str)
-    """Nothing was written: the reason in one line, empty where it was cancelled."""
+    """Nothing was written: the reason in one line, empty if it was cancelled."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._thread = ThreadPoolExecutor(1, "export")
         self._cancelled = threading.Event()
 
-    def export(self, report: "SessionExport", parent_folder: Path) -> None:
-        """Write `report` into a new folder in `parent_folder`."""
+    def export(self, results: "SessionExport", parent_folder: Path) -> None:
+        """Write `results` into a new folder in `parent_folder`."""
         self._cancelled.clear()
-        self._thread.submit(self._export, report, parent_folder)
+        self._thread.submit(self._export, results, parent_folder)
 
     def cancel(self) -> None:
-        """Write no more, and leave nothing behind."""
+        """Stop writing and remove what has been written."""
         self._cancelled.set()
 
     def close(self) -> None:
@@ -41,9 +42,9 @@ class Exporter(QObject):
         self.cancel()
         self._thread.shutdown(wait=True)
 
-    def _export(self, report: "SessionExport", parent_folder: Path) -> None:
+    def _export(self, results: "SessionExport", parent_folder: Path) -> None:
         try:
-            folder = report.write(parent_folder, self._cancelled.is_set)
+            folder = write_session_export(results, parent_folder, self._cancelled.is_set)
         except RtgainError as error:
             self.ended.emit(str(error))
         else:

@@ -1,4 +1,4 @@
-"""Processes of rtgain's own beside the window: what must not be in its process, or must not hold it up."""
+"""Child process that runs a module of rtgain."""
 
 import os
 import sys
@@ -11,26 +11,26 @@ import rtgain
 
 
 class PythonModuleProcess(QProcess):
-    """Runs modules of this rtgain, however it was started, with this Python."""
+    """Process that runs modules of the same rtgain, however it was started, with the same Python."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         environment = QProcessEnvironment.systemEnvironment()
-        places = [str(Path(rtgain.__file__).parents[1]), environment.value("PYTHONPATH")]
-        environment.insert("PYTHONPATH", os.pathsep.join(place for place in places if place))
+        paths = [str(Path(rtgain.__file__).parents[1]), environment.value("PYTHONPATH")]
+        environment.insert("PYTHONPATH", os.pathsep.join(path for path in paths if path))
         environment.insert("PYTHONIOENCODING", "utf-8")
         self.setProcessEnvironment(environment)
 
     @property
-    def runs(self) -> bool:
-        """Whether it has been started, and has not ended."""
+    def is_running(self) -> bool:
+        """True if it has been started and has not exited."""
         return self.state() != QProcess.ProcessState.NotRunning
 
-    def run_module(self, module: str, words: Sequence[str]) -> None:
-        """``python -m module words…``"""
-        self.start(sys.executable, ["-m", module, *words])
+    def run_module(self, module: str, arguments: Sequence[str]) -> None:
+        """Start ``python -m module arguments…``."""
+        self.start(sys.executable, ["-m", module, *arguments])
 
     def end(self) -> None:
-        """Kill it, and wait for that."""
+        """Kill the process and wait until it has exited."""
         self.kill()
         self.waitForFinished()

@@ -1,34 +1,34 @@
-"""What may be sent to the loudspeakers: a live input only after the user has agreed to it once."""
+"""Protection from acoustic feedback: a live input is sent to the outputs only after the user has agreed once."""
 
 from rtgain.config.names import Monitor, Target
 from rtgain.config.session_config import SessionConfig
 
-MONITOR_LABELS: tuple[Monitor, ...] = ("dry", "target", "matched", "difference", "mute")
-"""What can be heard, in the order of the keys 1 to 5."""
-
 
 def is_live(source: str, target: Target, monitor: Monitor) -> bool:
-    """Whether `monitor` would send a microphone's own sound to the loudspeakers."""
+    """True if `monitor` would send a microphone's own signal to the outputs."""
     if monitor == "mute":
         return False
     return source == "mic" or (target == "return" and monitor in ("target", "difference"))
 
 
 class FeedbackGuard:
-    """Keeps what is wanted apart from what may be heard until the user has confirmed, once a run."""
+    """Separates the monitor that the user requested from the one that is allowed until the user confirms.
 
-    def __init__(self, wanted: Monitor) -> None:
-        self.wanted: Monitor = wanted
+    One confirmation is valid until the program ends.
+    """
+
+    def __init__(self, requested: Monitor) -> None:
+        self.requested: Monitor = requested
         self._confirmed = False
 
     def confirm(self) -> None:
-        """The user says that a live input may be played."""
+        """Allow live inputs to be monitored."""
         self._confirmed = True
 
-    def asks(self, config: SessionConfig) -> bool:
-        """Whether what is wanted has to wait for the user's word."""
-        return not self._confirmed and is_live(config.input, config.target, self.wanted)
+    def needs_confirmation(self, config: SessionConfig) -> bool:
+        """True if the requested monitor is live and the user has not confirmed."""
+        return not self._confirmed and is_live(config.input, config.target, self.requested)
 
-    def heard(self, config: SessionConfig) -> Monitor:
-        """What the session may play now."""
-        return "mute" if self.asks(config) else self.wanted
+    def allowed(self, config: SessionConfig) -> Monitor:
+        """Return the requested monitor, or "mute" until it is confirmed."""
+        return "mute" if self.needs_confirmation(config) else self.requested

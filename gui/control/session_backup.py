@@ -1,4 +1,4 @@
-"""A session that makes room for a while, for lessons or for one of their sounds, and is brought back."""
+"""Backup of a session that is interrupted by lessons or by one of their sounds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from rtgain.config.labels import CONTROL_LABELS
 
 @dataclass(frozen=True)
 class SessionBackup:
-    """What a session was. `options` are those that lessons may change, what is heard among them."""
+    """State of a session: `options` are those that lessons may change, and the monitor."""
 
     options: Mapping[str, Any]
-    ran: bool
+    was_running: bool
 
     @classmethod
-    def of(cls, host: SessionController, guard: FeedbackGuard) -> Self:
-        """The session that `host` has now."""
-        options = {name: getattr(host.config, name) for name in CONTROL_LABELS}
-        return cls(options | {"monitor": guard.wanted}, host.state != "stopped")
+    def of(cls, controller: SessionController, guard: FeedbackGuard) -> Self:
+        """Back up the present session of `controller`."""
+        options = {name: getattr(controller.config, name) for name in CONTROL_LABELS}
+        return cls(options | {"monitor": guard.requested}, controller.state != "stopped")

@@ -1,4 +1,4 @@
-"""What a lesson's step has to show besides the live sound: why, its figures and sounds, and what was found."""
+"""Window of a lesson's step: explanation, figures, sounds and measured numbers of the experiment."""
 
 from pathlib import Path
 
@@ -12,49 +12,49 @@ from gui.theme import set_look, tabular
 from rtgain.lessons.experiment_process import ANIMATION
 from rtgain.lessons.lesson import Lesson, Step, emphasized
 from rtgain.lessons.stored_results import stored_numbers
-from rtgain.lessons.text_templates import fill
+from rtgain.lessons.text_templates import fill_template
 
 WIDTH = 720
 OPENING_SIZE = QSize(WIDTH + 60, 720)
 
-DURATION = "It takes some ten seconds in all, more where the machine is busy."
-"""Measured: 4 to 11 s for each lesson alone, 5 to 27 beside the window and tests on two cores."""
+DURATION_TEXT = "This takes about ten seconds, longer on a busy machine."
+"""Measured: 4 to 11 s per lesson alone, 5 to 27 s next to the GUI and tests on two cores."""
 
 PLAY_WIDTH = 64
-"""Of “Play” and of “Stop”, so that captions stay where they are."""
+"""Width in pixels of “Play” and of “Stop”, so that captions do not move."""
 
-NOTHING_MORE = "There is no more to this step than is seen and heard live."
+NO_MATERIAL_TEXT = "This step has no additional material."
 
 
 class ExperimentWindow(QWidget):
-    """A window beside the main one. It is told which step to show, and how far its experiment is."""
+    """Separate window that shows a step and the status of the lesson's experiment."""
 
-    play_wanted = Signal(str)
-    """A sound is to be heard: its file."""
+    play_requested = Signal(str)
+    """The user wants to play the sound in this file."""
 
-    stop_wanted = Signal()
-    """It is not to be heard any more."""
+    stop_requested = Signal()
+    """The user wants the sound to stop."""
 
-    cancel_wanted = Signal()
-    """The experiment is not to go on."""
+    cancel_requested = Signal()
+    """The user wants the experiment to end."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, Qt.WindowType.Window)
         self.resize(OPENING_SIZE)
-        self._played = ""
-        self._plays: dict[str, QPushButton] = {}
+        self._playing = ""
+        self._play_buttons: dict[str, QPushButton] = {}
         self.status = QLabel()
         self.busy = QProgressBar()
         self.busy.setRange(0, 0)
         self.busy.setTextVisible(False)
         self.busy.setFixedSize(120, 8)
         self.cancel = QPushButton("Cancel")
-        self.cancel.setToolTip("Stop the experiment; what it has done is lost")
-        self.cancel.clicked.connect(self.cancel_wanted)
+        self.cancel.setToolTip("End the experiment and discard its results")
+        self.cancel.clicked.connect(self.cancel_requested)
         self.pane = QScrollArea()
         self.pane.setWidgetResizable(True)
         self.pane.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.pane.setAccessibleName("Why, figures, sounds and findings")
+        self.pane.setAccessibleName("Explanation, figures, sounds and checks")
         top = QHBoxLayout()
         top.setSpacing(12)
         top.addWidget(self.status, 1)
@@ -65,16 +65,16 @@ class ExperimentWindow(QWidget):
         column.addLayout(top)
         column.addWidget(self.pane, 1)
 
-    def show_step(self, lesson: Lesson, step: Step, stage: ExperimentStatus) -> None:
-        """Show what there is of `step` by now; the text is there before the experiment was run."""
+    def show_step(self, lesson: Lesson, step: Step, status: ExperimentStatus) -> None:
+        """Show `step`: its explanation at once, the results after the experiment has been run."""
         self.setWindowTitle(f"{lesson.number} · {step.title}")
-        self.status.setText(f"{stage.doing} {DURATION}" if stage.doing else stage.problem)
+        self.status.setText(f"{status.progress} {DURATION_TEXT}" if status.progress else status.error)
         self.status.setVisible(bool(self.status.text()))
-        set_look(self.status, "fault" if stage.problem else "muted")
+        set_look(self.status, "fault" if status.error else "muted")
         for widget in (self.busy, self.cancel):
-            widget.setVisible(bool(stage.doing))
-        self._plays = {}
-        parts = self._parts(lesson, step, stage)
+            widget.setVisible(bool(status.progress))
+        self._play_buttons = {}
+        parts = self._parts(lesson, step, status)
         page = QWidget()
         page.setProperty("look", "pane")
         rows = QVBoxLayout(page)
@@ -85,51 +85,53 @@ class ExperimentWindow(QWidget):
         rows.addStretch(1)
         self.pane.setWidget(page)
 
-    def show_played(self, source: str) -> None:
-        """Say which of the sounds is the session's source, and offer to stop it."""
-        self._played = source
-        for path, button in self._plays.items():
+    def show_playing(self, source: str) -> None:
+        """Show “Stop” at the sound that is the session's source."""
+        self._playing = source
+        for path, button in self._play_buttons.items():
             button.setText("Stop" if path == source else "Play")
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Escape closes it."""
+        """Close the window on Escape."""
         if event.key() == Qt.Key.Key_Escape:
             self.close()
         else:
             super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """What is not seen is not animated, and not heard."""
-        self._plays = {}
+        """Stop the animation and the sound."""
+        self._play_buttons = {}
         self.pane.setWidget(QWidget())
-        self.stop_wanted.emit()
+        self.stop_requested.emit()
         super().closeEvent(event)
 
-    def _parts(self, lesson: Lesson, step: Step, stage: ExperimentStatus) -> list[QWidget]:
-        numbers = stage.numbers or stored_numbers(lesson.name)
-        parts: list[QWidget] = [_text(fill(why, numbers)) for why in step.why.split("\n\n") if why]
+    def _parts(self, lesson: Lesson, step: Step, status: ExperimentStatus) -> list[QWidget]:
+        numbers = status.numbers or stored_numbers(lesson.name)
+        parts: list[QWidget] = [_text(fill_template(why, numbers)) for why in step.why.split("\n\n") if why]
         if not (parts or step.has_results):
-            return [_caption(NOTHING_MORE)]
-        if stage.folder is None:
+            return [_caption(NO_MATERIAL_TEXT)]
+        if status.folder is None:
             return parts
-        for finding in step.finds:
-            mark = MARKS["seen" if finding.holds(numbers) else "not so"]
-            parts.append(_text(f"{mark} {fill(finding.text, numbers).rstrip(' ,.:…')} (expected {finding})."))
+        for check in step.checks:
+            mark = MARKS["passed" if check.holds(numbers) else "failed"]
+            parts.append(_text(f"{mark} {fill_template(check.text, numbers).rstrip(' ,.:…')} (expected {check})."))
         if step.animation:
-            said = fill(step.animation, numbers)
-            parts += [_animation(stage.folder / ANIMATION, said), _caption(said)]
+            text = fill_template(step.animation, numbers)
+            parts += [_animation(status.folder / ANIMATION, text), _caption(text)]
         for name, caption in step.figures.items():
-            parts += [_picture(stage.folder / f"{name}.png", fill(caption, numbers)), _caption(fill(caption, numbers))]
-        parts += [self._sound(stage.folder / f"{n}.wav", fill(said, numbers)) for n, said in step.sounds.items()]
+            text = fill_template(caption, numbers)
+            parts += [_picture(status.folder / f"{name}.png", text), _caption(text)]
+        for name, caption in step.sounds.items():
+            parts.append(self._sound(status.folder / f"{name}.wav", fill_template(caption, numbers)))
         return parts
 
     def _sound(self, path: Path, caption: str) -> QWidget:
-        play = QPushButton("Stop" if str(path) == self._played else "Play")
+        play = QPushButton("Stop" if str(path) == self._playing else "Play")
         play.setFixedWidth(PLAY_WIDTH)
         play.setAccessibleName(f"Play: {caption}")
-        play.setToolTip("Hear it in place of what plays, until it is stopped or this window is closed")
+        play.setToolTip("Play this sound instead of the source, until it is stopped or this window is closed")
         play.clicked.connect(lambda: self._play_or_stop(str(path)))
-        self._plays[str(path)] = play
+        self._play_buttons[str(path)] = play
         row = QWidget()
         line = QHBoxLayout(row)
         line.setContentsMargins(0, 0, 0, 0)
@@ -139,10 +141,10 @@ class ExperimentWindow(QWidget):
         return row
 
     def _play_or_stop(self, path: str) -> None:
-        if path == self._played:
-            self.stop_wanted.emit()
+        if path == self._playing:
+            self.stop_requested.emit()
         else:
-            self.play_wanted.emit(path)
+            self.play_requested.emit(path)
 
 
 def _text(text: str) -> QLabel:
@@ -160,20 +162,20 @@ def _caption(text: str) -> QLabel:
     return label
 
 
-def _picture(path: Path, said: str) -> QLabel:
+def _picture(path: Path, description: str) -> QLabel:
     picture = QLabel()
     ratio = picture.devicePixelRatioF()
     pixmap = QPixmap(str(path)).scaledToWidth(round(WIDTH * ratio), Qt.TransformationMode.SmoothTransformation)
     pixmap.setDevicePixelRatio(ratio)
     picture.setPixmap(pixmap)
-    picture.setAccessibleName(said)
+    picture.setAccessibleName(description)
     return picture
 
 
-def _animation(path: Path, said: str) -> QLabel:
+def _animation(path: Path, description: str) -> QLabel:
     label = QLabel()
     movie = QMovie(str(path), parent=label)
     label.setMovie(movie)
-    label.setAccessibleName(said)
+    label.setAccessibleName(description)
     movie.start()
     return label

@@ -1,4 +1,4 @@
-"""Every key that the window knows, and the sheet that lists them."""
+"""Keyboard shortcuts of the main window, and the dialog that lists them."""
 
 from dataclasses import dataclass
 
@@ -6,43 +6,43 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QDialog, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from gui.control.feedback_guard import MONITOR_LABELS
 from gui.theme import tabular
+from rtgain.config.names import MONITORS
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key, the name of what it does in `gui.actions`, and a line about it for the sheet."""
+    """Shortcut: key sequence, name of its handler (see `MainWindow.handlers`), and description for the dialog."""
 
     sequence: str
-    does: str
-    line: str
+    action: str
+    description: str
 
 
 MONITOR_KEYS = tuple(
-    Key(str(index + 1), monitor, "Silence" if monitor == "mute" else f"Hear {monitor}")
-    for index, monitor in enumerate(MONITOR_LABELS)
+    Key(str(index + 1), monitor, "Mute" if monitor == "mute" else f"Monitor {monitor}")
+    for index, monitor in enumerate(MONITORS)
 )
 KEYS = (
     Key("Space", "start_or_stop", "Start or stop"),
     *MONITOR_KEYS,
     Key("R", "reset", "Reset the estimate"),
-    Key("F", "freeze", "Freeze the estimate, or let it go on"),
-    Key("L", "learn", "Show the lessons, or hide them"),
-    Key("Ctrl+O", "open_file", "Open a file"),
-    Key("Ctrl+S", "save_preset", "Keep this session as a preset"),
+    Key("F", "freeze", "Freeze the estimate or release it"),
+    Key("L", "lessons", "Show or hide the lessons"),
+    Key("Ctrl+O", "open_file", "Open file…"),
+    Key("Ctrl+S", "save_preset", "Save preset…"),
     Key("Ctrl+E", "export", "Export CSV, JSON, figure and preset"),
-    Key("F1", "show_keys", "Show these keys"),
+    Key("F1", "show_shortcuts", "Keyboard shortcuts"),
     Key("Ctrl+Q", "quit", "Quit"),
 )
 
 
 class ShortcutSheet(QDialog):
-    """The list of keys; it leaves the window usable."""
+    """List of the keyboard shortcuts; the main window stays usable."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Keys")
+        self.setWindowTitle("Keyboard shortcuts")
         grid = QGridLayout()
         grid.setHorizontalSpacing(24)
         grid.setVerticalSpacing(8)
@@ -50,8 +50,8 @@ class ShortcutSheet(QDialog):
             name = QLabel(QKeySequence(key.sequence).toString(QKeySequence.SequenceFormat.NativeText))
             name.setFont(tabular(name.font(), bold=True))
             grid.addWidget(name, row, 0, Qt.AlignmentFlag.AlignRight)
-            grid.addWidget(QLabel(key.line), row, 1)
-        hint = QLabel("Tab moves between controls; Space then works the one that has the focus.")
+            grid.addWidget(QLabel(key.description), row, 1)
+        hint = QLabel("Tab moves between controls; Space then activates the focused control.")
         hint.setProperty("look", "muted")
         hint.setWordWrap(True)
         close = QPushButton("Close")

@@ -1,4 +1,4 @@
-"""The estimator's controls: what it descends on and how, what races against it, hold it, begin it anew."""
+"""Panel of the estimator: loss, optimizer, analysis window, delay compensation, comparisons, freeze and reset."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -9,115 +9,113 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushBut
 
 from gui.theme import tabular
 from gui.widgets.check_box import CheckBox
-from gui.widgets.combo_box import ComboBox, fill, labelled_combo_box, select_data
-from gui.widgets.parameter_row import NAME_WIDTH, NumberBox
-from rtgain.config.names import AURALOSSES, LOSSES, OPTIMIZERS
+from gui.widgets.combo_box import ComboBox, labelled_combo_box, select_data, set_items
+from gui.widgets.parameter_row import NumberBox
+from rtgain.config.labels import NO_COMPARISON
+from rtgain.config.names import AURALOSSES, LOSSES, MAX_LR, MAX_STEPS, OPTIMIZERS
 from rtgain.config.session_config import SessionConfig
 
 WINDOWS_MS = (21.0, 43.0, 85.0, 171.0, 341.0)
-NO_COMPARISON = "nobody"
 COMPARISONS = ("waveform/SGD@0.01", "waveform/Rprop", "spectral/SGD@0.01", "spectral/Adam", "log-stft/Rprop")
-"""The races that the menus offer; others come from a preset and are offered then."""
+"""Comparisons that the menus offer; others can be set by presets and lessons."""
+
+LABEL_WIDTH = 86
 
 
 class EstimatorPanel(QFrame):
-    """Loss, optimizer, rate, steps, window, alignment and rivals; says what the user changed, in the config's names."""
+    """Controls of the estimator. Changes are emitted under the names of `SessionConfig`."""
 
     changed = Signal(dict)
-    """What the user changed: values by their names in `SessionConfig`."""
+    """The user changed these options."""
 
-    freeze_wanted = Signal(bool)
-    reset_wanted = Signal()
+    freeze_toggled = Signal(bool)
+    reset_requested = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         self.setProperty("look", "card")
-        known = LOSSES + (AURALOSSES if find_spec("auraloss") else ())
-        self.loss = _menu("Loss", [(name, name) for name in known])
-        self.optimizer = _menu("Optimizer", [(name, name) for name in OPTIMIZERS])
-        self.rate = _box("Learning rate", digits=4, step=0.01, high=1000.0)
-        self.steps = _box("Most steps in a hop (from one estimate to the next)", digits=0, step=1, high=10_000)
-        self.window_ms = _menu("Analysis window", [(f"{ms:.0f} ms", ms) for ms in WINDOWS_MS])
+        losses = LOSSES + (AURALOSSES if find_spec("auraloss") else ())
+        self.loss = _combo_box("Loss", [(name, name) for name in losses])
+        self.optimizer = _combo_box("Optimizer", [(name, name) for name in OPTIMIZERS])
+        self.lr = _number_box("Learning rate", digits=4, step=0.01, high=MAX_LR)
+        self.steps = _number_box("Maximum number of optimizer steps per hop", digits=0, step=1, high=MAX_STEPS)
+        self.window_ms = _combo_box("Analysis window", [(f"{ms:.0f} ms", ms) for ms in WINDOWS_MS])
         self.window_ms.setToolTip(
-            "How much of the newest sound one estimate is made of: longer is surer, shorter quicker"
+            "Duration of the audio that one estimate is computed from; longer is more accurate, shorter is faster"
         )
-        self.align = CheckBox("Find the delay")
+        self.align = CheckBox("Compensate delay")
         self.align.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.align.setToolTip("Find the delay between dry and target, and take it out first")
-        self.comparisons = tuple(_menu(f"Race against ({place})", []) for place in ("first", "second"))
+        self.align.setToolTip("Find the delay between dry and target, and align them before estimating the gain")
+        self.comparisons = tuple(_combo_box(f"Compare with ({ordinal})", []) for ordinal in ("first", "second"))
         self._lay_out()
-        for name, menu in (("loss", self.loss), ("optimizer", self.optimizer), ("window_ms", self.window_ms)):
-            menu.activated.connect(lambda _, name=name, menu=menu: self.changed.emit({name: menu.currentData()}))
-        self.rate.valueChanged.connect(lambda rate: self.changed.emit({"lr": rate or None}))
+        for name, box in (("loss", self.loss), ("optimizer", self.optimizer), ("window_ms", self.window_ms)):
+            box.activated.connect(lambda _, name=name, box=box: self.changed.emit({name: box.currentData()}))
+        self.lr.valueChanged.connect(lambda lr: self.changed.emit({"lr": lr or None}))
         self.steps.valueChanged.connect(lambda steps: self.changed.emit({"steps": round(steps) or None}))
         self.align.toggled.connect(lambda on: self.changed.emit({"align": "on" if on else "off"}))
-        for menu in self.comparisons:
-            menu.activated.connect(self._race_chosen)
+        for box in self.comparisons:
+            box.activated.connect(self._comparison_chosen)
 
     def show_config(self, config: SessionConfig) -> None:
-        """Show what `config` sets; nothing is emitted."""
+        """Show the options of `config`; emits nothing."""
         select_data(self.loss, config.loss, config.loss)
         self.loss.setToolTip(f"{self.loss.accessibleName()}: {config.loss}")
         select_data(self.optimizer, config.optimizer, config.optimizer)
         select_data(self.window_ms, config.window_ms, f"{config.window_ms:g} ms")
-        for box, value in ((self.rate, config.lr), (self.steps, config.steps)):
-            with QSignalBlocker(box):
-                box.setValue(value or 0)
+        for number_box, value in ((self.lr, config.lr), (self.steps, config.steps)):
+            with QSignalBlocker(number_box):
+                number_box.setValue(value or 0)
         with QSignalBlocker(self.align):
             self.align.setChecked(config.align == "on")
-        for index, menu in enumerate(self.comparisons):
+        for index, box in enumerate(self.comparisons):
             comparison = config.compare[index] if index < len(config.compare) else NO_COMPARISON
-            fill(menu, [(name, name) for name in (NO_COMPARISON, *COMPARISONS)])
-            select_data(menu, comparison, comparison)
-            menu.setToolTip(f"{menu.accessibleName()}: {comparison}")
+            set_items(box, [(name, name) for name in (NO_COMPARISON, *COMPARISONS)])
+            select_data(box, comparison, comparison)
+            box.setToolTip(f"{box.accessibleName()}: {comparison}")
         self.comparisons[1].setEnabled(bool(config.compare))
 
-    def set_running(self, running: bool) -> None:
-        """Offer to hold and to begin anew while a session runs."""
+    def show_running(self, running: bool) -> None:
+        """Enable freeze and reset while a session is running."""
         self.freeze.setEnabled(running)
         self.reset.setEnabled(running)
 
-    def _race_chosen(self) -> None:
-        chosen = [menu.currentData() for menu in self.comparisons if menu.currentData() != NO_COMPARISON]
+    def _comparison_chosen(self) -> None:
+        chosen = [box.currentData() for box in self.comparisons if box.currentData() != NO_COMPARISON]
         self.changed.emit({"compare": tuple(dict.fromkeys(chosen))})
 
     def _lay_out(self) -> None:
         title = QLabel("Estimator")
         title.setFont(tabular(title.font(), bold=True))
-        rows: Sequence[tuple[str, Sequence[QWidget]]] = (
-            ("Loss", (self.loss,)),
-            ("Optim.", (self.optimizer,)),
-            ("Rate", (self.rate, _named("Steps", self.steps), self.steps)),
-            ("Window", (self.window_ms,)),
+        rows: Sequence[tuple[str, QWidget]] = (
+            ("Loss", self.loss),
+            ("Optimizer", self.optimizer),
+            ("Learning rate", self.lr),
+            ("Steps per hop", self.steps),
+            ("Window", self.window_ms),
         )
         grid = QGridLayout()
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(6)
-        for row, (name, widgets) in enumerate(rows):
-            label = _named(name, widgets[0])
-            label.setFixedWidth(NAME_WIDTH)
-            line = QHBoxLayout()
-            line.setSpacing(6)
-            for widget in widgets:
-                line.addWidget(widget, 0 if isinstance(widget, QLabel) else 1)
+        grid.setColumnStretch(1, 1)
+        for row, (name, widget) in enumerate(rows):
+            label = _label(name, widget)
+            label.setFixedWidth(LABEL_WIDTH)
             grid.addWidget(label, row, 0)
-            grid.addLayout(line, row, 1)
+            grid.addWidget(widget, row, 1)
         compare = QVBoxLayout()
         compare.setSpacing(6)
-        for widget in (
-            _named("Race against", self.comparisons[0]),
-            *self.comparisons,
-        ):  # as wide as their longest names need
-            compare.addWidget(widget)
+        compare.addWidget(_label("Compare with", self.comparisons[0]))
+        for box in self.comparisons:  # without a label next to them: their longest names need the whole width
+            compare.addWidget(box)
         self.freeze = QPushButton("Freeze")
         self.freeze.setCheckable(True)
-        self.freeze.setToolTip("Hold the estimate as it is (F)")
+        self.freeze.setToolTip("Hold the present estimate (F)")
         self.freeze.setAccessibleName("Freeze the estimate")
-        self.freeze.toggled.connect(self.freeze_wanted)
+        self.freeze.toggled.connect(self.freeze_toggled)
         self.reset = QPushButton("Reset")
-        self.reset.setToolTip("Begin the estimate anew (R)")
+        self.reset.setToolTip("Restart the estimate from a gain of 1 (R)")
         self.reset.setAccessibleName("Reset the estimate")
-        self.reset.clicked.connect(self.reset_wanted)
+        self.reset.clicked.connect(self.reset_requested)
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
         for button in (self.freeze, self.reset):
@@ -133,17 +131,17 @@ class EstimatorPanel(QFrame):
         column.addLayout(buttons)
 
 
-def _menu(name: str, entries: Sequence[tuple[str, Any]]) -> ComboBox:
-    menu = labelled_combo_box(name, entries)
-    menu.setMinimumContentsLength(8)
-    menu.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    return menu
+def _combo_box(name: str, items: Sequence[tuple[str, Any]]) -> ComboBox:
+    box = labelled_combo_box(name, items)
+    box.setMinimumContentsLength(8)
+    box.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    return box
 
 
-def _box(name: str, *, digits: int, step: float, high: float) -> NumberBox:
+def _number_box(name: str, *, digits: int, step: float, high: float) -> NumberBox:
     box = NumberBox()
     box.setAccessibleName(name)
-    box.setToolTip(f"{name}; auto: what was measured to be best")
+    box.setToolTip(f"{name}; auto = tuned default")
     box.setDecimals(digits)
     box.setSingleStep(step)
     box.setRange(0, high)
@@ -152,8 +150,8 @@ def _box(name: str, *, digits: int, step: float, high: float) -> NumberBox:
     return box
 
 
-def _named(name: str, buddy: QWidget) -> QLabel:
-    label = QLabel(name)
+def _label(text: str, buddy: QWidget) -> QLabel:
+    label = QLabel(text)
     label.setBuddy(buddy)
     label.setToolTip(buddy.toolTip())
     return label

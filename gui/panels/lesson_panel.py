@@ -1,7 +1,8 @@
-"""The lessons' strip: what to do, to watch and to listen for, and whether it has come about."""
+"""Panel of the lessons: text of the step, what to watch and to listen to, and the result of its checks."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton
@@ -12,41 +13,40 @@ from gui.theme import tabular, text_width
 from gui.widgets.combo_box import ComboBox
 from rtgain.config.labels import describe_controls
 from rtgain.lessons.catalogue import LESSONS
-from rtgain.lessons.check_state import ExpectationTracker, together
+from rtgain.lessons.check_state import ExpectationTracker, combined_outcome
 from rtgain.lessons.checks import Observation, Outcome
 from rtgain.lessons.lesson import Lesson, Step, controls_with_defaults
 from rtgain.lessons.stored_results import stored_numbers
-from rtgain.lessons.text_templates import fill
+from rtgain.lessons.text_templates import fill_template
 
 if TYPE_CHECKING:
     from rtgain.records.snapshot import Snapshot
 
-NUMBERS_S = 0.25
-"""How often the number that is waited for is written anew."""
+OUTCOME_INTERVAL_S = 0.25
+"""Interval between two refreshes of the observed number."""
 
-SOUNDLESS = "\N{WHITE CIRCLE} Start the sound (Space), and it is checked here as it happens."
-TAKEN_OVER = "\N{BLACK SQUARE} You have the controls. Try what you like; “Set the controls again” brings the step back."
-EXPERIMENT_PLAYS = "\N{BLACK SQUARE} A sound of the experiment plays here. “Stop” in its window brings the step back."
-
+NOT_STARTED_TEXT = "\N{WHITE CIRCLE} Press Space to start; this step is checked while it plays."
+PAUSED_TEXT = "\N{BLACK SQUARE} You changed a control, so checking is paused. “Reset controls” restores this step."
+SOUND_TEXT = "\N{BLACK SQUARE} A sound of the experiment is playing. “Stop” in its window restores this step."
 
 HEIGHT = 150
-"""In pixels: every step fits into it in a window of 1280 by 800. Where notices need room, plots give it."""
+"""Height in pixels. Every step fits in a window of 1280 × 800; notices reduce the height of the plots only."""
 
 
 class LessonPanel(QFrame):
-    """Steps through the lessons. It knows no session: it asks for controls, and is shown snapshots."""
+    """Steps through the lessons. It has no access to the session: it requests controls and receives snapshots."""
 
-    controls_wanted = Signal(dict)
-    """A step is to be set up: every option that lessons control, by the names of `SessionConfig`."""
+    controls_requested = Signal(dict)
+    """Controls of a step: every option that lessons control, by its name in `SessionConfig`."""
 
-    xrun_wanted = Signal()
-    """The student wants to hear an xrun."""
+    xrun_requested = Signal()
+    """The user wants an xrun to be simulated."""
 
-    experiment_wanted = Signal()
-    """The student wants to see the experiment, and why the step is as it is."""
+    experiment_requested = Signal()
+    """The user wants to see the experiment and the explanation of the step."""
 
-    focus_wanted = Signal(object)
-    """The gains, lowest and highest in dB, that are worth seeing; None for all."""
+    gain_axis_requested = Signal(object)
+    """Range of gains to show, (lowest, highest) in dB; None for automatic."""
 
     step_changed = Signal()
     """Another step, or another lesson, is shown."""
@@ -57,183 +57,187 @@ class LessonPanel(QFrame):
         self.setMinimumHeight(HEIGHT)
         self.lesson: Lesson = LESSONS[0]
         self.step: Step = self.lesson.steps[0]
-        self._watches: list[ExpectationTracker] = []
-        self.judges = False
-        """Whether the controls are as the step has set them."""
-        self._stage = NOT_RUN
+        self.checking = False
+        """True while the controls are those of the step."""
+        self._trackers: list[ExpectationTracker] = []
+        self._status = NOT_RUN
         self._start_s: float | None = None
-        self._xruns_before: int | None = None
-        self._written_s = 0.0
-        self._make_parts()
+        self._start_xruns: int | None = None
+        self._shown_s = 0.0
+        self._make_widgets()
         self._lay_out()
         self._show_step()
 
     @property
     def outcome(self) -> Outcome:
-        """What has come of the present step on the live sound; "waiting" too before it has begun."""
-        return together(self._watches) if self._watches else "waiting"
+        """Outcome of the step's checks on the running session; "pending" before the first snapshot."""
+        return combined_outcome(self._trackers) if self._trackers else "pending"
 
     @property
-    def finding_outcome(self) -> Outcome:
-        """What the experiment has come to, for the present step; "waiting" where it was not run."""
-        if self._stage.folder is None:
-            return "happening" if self._stage.doing else "waiting"
-        return "seen" if all(finding.holds(self._stage.numbers) for finding in self.step.finds) else "not so"
+    def check_outcome(self) -> Outcome:
+        """Outcome of the step's checks on the experiment; "pending" if it was not run."""
+        if self._status.folder is None:
+            return "holding" if self._status.progress else "pending"
+        return "passed" if all(check.holds(self._status.numbers) for check in self.step.checks) else "failed"
 
     @property
     def step_index(self) -> int:
-        """Where in its lesson the present step is, from 0."""
+        """Index of the step in its lesson, from 0."""
         return self.lesson.steps.index(self.step)
 
     def open_at(self, name: str, step_index: int) -> None:
-        """Show a step of the lesson of that name, and ask for nothing; where there is none such, all stays."""
+        """Show a step of the lesson `name` without requesting its controls; ignored if there is no such step."""
         for lesson in LESSONS:
             if lesson.name == name and 0 <= step_index < len(lesson.steps):
                 self.lesson, self.step = lesson, lesson.steps[step_index]
                 self._show_step()
 
     def begin(self) -> None:
-        """Ask for the present step's controls, and watch for what comes of them."""
+        """Request the controls of the step, and start its checks."""
         self.restart_checks()
-        self.controls_wanted.emit(self.step.settings)
+        self.controls_requested.emit(self.step.all_controls)
 
     def leave(self) -> None:
-        """Judge nothing, and want nothing of the plots, until it begins again."""
-        self.judges = False
-        self.focus_wanted.emit(None)
+        """Pause the checks, and release the gain axis."""
+        self.checking = False
+        self.gain_axis_requested.emit(None)
 
     def restart_checks(self) -> None:
-        """Watch for what comes of the controls, which are as the present step has set them."""
-        self.judges = True
-        self.focus_wanted.emit(self.step.gains_db)
-        self._xruns_before = None
-        self.xrun.setEnabled(False)  # until there is a count from which it can be told
-        self.reset_watchers()
-        self.again.setEnabled(False)
-        self.outcome_line.setText(SOUNDLESS)
+        """Start the checks of the step, whose controls are set."""
+        self.checking = True
+        self.gain_axis_requested.emit(self.step.gain_axis_db)
+        self._start_xruns = None
+        self.xrun_button.setEnabled(False)  # until the xruns before it are counted
+        self.reset_trackers()
+        self.reset_button.setEnabled(False)
+        self.outcome_line.setText(NOT_STARTED_TEXT)
 
-    def reset_watchers(self) -> None:
-        """Forget what has been seen: the estimate begins now. Xruns are still those since the controls were set."""
-        self._watches = [ExpectationTracker(expectation) for expectation in self.step.expects]
+    def reset_trackers(self) -> None:
+        """Restart the checks, because the estimate restarts. Xruns still count from `restart_checks`."""
+        self._trackers = [ExpectationTracker(expectation) for expectation in self.step.expectations]
         self._start_s = None
 
     def show_snapshot(self, snapshot: "Snapshot") -> None:
-        """Judge what the session has come to."""
-        self.xrun.setEnabled(snapshot.running)
-        if not (self.judges and snapshot.running):
+        """Check the step on `snapshot`, and show the outcome."""
+        self.xrun_button.setEnabled(snapshot.running)
+        if not (self.checking and snapshot.running):
             return
-        if self._xruns_before is None or snapshot.xruns < self._xruns_before:  # begun, or in a session begun anew
-            self._xruns_before = snapshot.xruns
+        if self._start_xruns is None or snapshot.xruns < self._start_xruns:  # first snapshot, or a restarted session
+            self._start_xruns = snapshot.xruns
         if self._start_s is None or snapshot.time_s < self._start_s:
             self._start_s = snapshot.time_s
-            self._written_s = -NUMBERS_S
-        if math.isnan(snapshot.gain_db):  # an estimator that is still being loaded is not late yet
+            self._shown_s = -OUTCOME_INTERVAL_S
+        if math.isnan(snapshot.gain_db):  # time counts from the first estimate: the estimator may still be loading
             self._start_s = snapshot.time_s
         before = self.outcome
-        moment = Observation.of_snapshot(snapshot, self._start_s, self._xruns_before)
-        for watch in self._watches:
-            watch.take(moment)
-        if self.outcome != before or moment.time_s - self._written_s >= NUMBERS_S:
-            self._written_s = moment.time_s
-            self._write_outcome()
+        observation = Observation.from_snapshot(snapshot, self._start_s, self._start_xruns)
+        for tracker in self._trackers:
+            tracker.observe(observation)
+        if self.outcome != before or observation.time_s - self._shown_s >= OUTCOME_INTERVAL_S:
+            self._shown_s = observation.time_s
+            self._show_outcome()
 
-    def show_experiment(self, stage: ExperimentStatus) -> None:
-        """Say how far the experiment of the present lesson is, and what it has found for the present step."""
-        self._stage = stage
+    def show_experiment(self, status: ExperimentStatus) -> None:
+        """Show the status of the lesson's experiment, and how many of the step's checks on it passed."""
+        self._status = status
         if not self.step.has_results:
-            text, tip = "Why?", "Why it is so, in a window of its own"
-        elif stage.folder is None:
-            text = stage.doing or "Run the experiment"
-            tip = "Figures, sounds and why, in a window of its own; they take some ten seconds"
+            text, tip = "Why?", "Explanation, in a separate window"
+        elif status.folder is None:
+            text = status.progress or "Run the experiment"
+            tip = "Figures, sounds and explanation, in a separate window; takes about ten seconds"
         else:
-            held = [finding.holds(stage.numbers) for finding in self.step.finds]
-            found = f": {sum(held)} of {len(held)} ✓ in this step" if held else ""
-            text = f"{MARKS[self.finding_outcome]} Experiment{found}"
-            tip = "Figures, sounds, what was found and why, in a window of its own"
-        self.experiment.setText(text)
-        self.experiment.setToolTip(tip)
-        self.experiment.setVisible(self.step.has_results or bool(self.step.why))
+            passed = [check.holds(status.numbers) for check in self.step.checks]
+            result = f": {sum(passed)} of {len(passed)} ✓ in this step" if passed else ""
+            text = f"{MARKS[self.check_outcome]} Experiment{result}"
+            tip = "Figures, sounds, results and explanation, in a separate window"
+        self.experiment_button.setText(text)
+        self.experiment_button.setToolTip(tip)
+        self.experiment_button.setVisible(self.step.has_results or bool(self.step.why))
 
     def controls_changed_by_user(self) -> None:
-        """The student has moved something: nothing is judged until the controls are set again."""
-        if self.judges:
+        """Pause the checks until the controls are reset, because the user changed one."""
+        if self.checking:
             self.leave()
-            self.again.setEnabled(True)
-            self.outcome_line.setText(TAKEN_OVER)
+            self.reset_button.setEnabled(True)
+            self.outcome_line.setText(PAUSED_TEXT)
 
-    def show_exhibit(self, *, plays: bool) -> None:
-        """Say whether a sound of the experiment plays, where nothing is judged."""
-        if not self.judges:
-            self.outcome_line.setText(EXPERIMENT_PLAYS if plays else TAKEN_OVER)
+    def show_sound_playing(self, *, is_playing: bool) -> None:
+        """Show that a sound of the experiment is playing, or that checking is paused."""
+        if not self.checking:
+            self.outcome_line.setText(SOUND_TEXT if is_playing else PAUSED_TEXT)
 
     def choose_lesson(self, index: int) -> None:
-        """Begin the lesson at that place of `LESSONS`."""
-        self._go_to(LESSONS[index], 0)
+        """Begin the lesson with this index in `LESSONS`."""
+        self._begin_step(LESSONS[index], 0)
 
-    def go(self, by: int) -> None:
-        """One step on (1) or back (−1), into the next or the last lesson where this one is over."""
-        place, lesson = self.step_index + by, LESSONS.index(self.lesson)
-        if 0 <= place < len(self.lesson.steps):
-            self._go_to(self.lesson, place)
-        elif 0 <= lesson + by < len(LESSONS):
-            other = LESSONS[lesson + by]
-            self._go_to(other, 0 if by > 0 else len(other.steps) - 1)
+    def go(self, steps: int) -> None:
+        """Begin the next step (1) or the previous one (−1), also across lessons."""
+        step, lesson = self.step_index + steps, LESSONS.index(self.lesson)
+        if 0 <= step < len(self.lesson.steps):
+            self._begin_step(self.lesson, step)
+        elif 0 <= lesson + steps < len(LESSONS):
+            other = LESSONS[lesson + steps]
+            self._begin_step(other, 0 if steps > 0 else len(other.steps) - 1)
 
-    def _go_to(self, lesson: Lesson, place: int) -> None:
-        self.lesson, self.step = lesson, lesson.steps[place]
+    def _begin_step(self, lesson: Lesson, step_index: int) -> None:
+        self.lesson, self.step = lesson, lesson.steps[step_index]
         self._show_step()
         self.begin()
         self.step_changed.emit()
 
     def _show_step(self) -> None:
         step, numbers = self.step, stored_numbers(self.lesson.name)
-        self._watches = []
-        self._stage = NOT_RUN
-        place, count = self.step_index, len(self.lesson.steps)
-        with QSignalBlocker(self.menu):
-            self.menu.setCurrentIndex(LESSONS.index(self.lesson))
-        self.text.setText(f"<b>{step.title}</b>&nbsp; {fill(step.text, numbers)}")
-        hints = (("Set", self._moved()), ("Watch", fill(step.watch, numbers)), ("Listen", fill(step.listen, numbers)))
+        self._trackers = []
+        self._status = NOT_RUN
+        index, count = self.step_index, len(self.lesson.steps)
+        with QSignalBlocker(self.lesson_box):
+            self.lesson_box.setCurrentIndex(LESSONS.index(self.lesson))
+        self.text.setText(f"<b>{step.title}</b>&nbsp; {fill_template(step.text, numbers)}")
+        hints = (
+            ("Set", self._changed_controls()),
+            ("Watch", fill_template(step.watch, numbers)),
+            ("Listen", fill_template(step.listen, numbers)),
+        )
         self.hints.setText("<br>".join(f"<b>{name}</b>&nbsp; {hint}" for name, hint in hints if hint))
-        self.place.setText(f"{place + 1} of {count}")
-        self.previous.setEnabled((self.lesson, place) != (LESSONS[0], 0))
-        self.next.setEnabled((self.lesson, place) != (LESSONS[-1], count - 1))
-        self.xrun.setVisible(step.act == "xrun")
-        self.outcome_line.setText(SOUNDLESS)
+        self.step_label.setText(f"{index + 1} of {count}")
+        self.previous_button.setEnabled((self.lesson, index) != (LESSONS[0], 0))
+        self.next_button.setEnabled((self.lesson, index) != (LESSONS[-1], count - 1))
+        self.xrun_button.setVisible(step.action == "xrun")
+        self.outcome_line.setText(NOT_STARTED_TEXT)
         self.show_experiment(NOT_RUN)
 
-    def _moved(self) -> str:
-        """The controls that the present step has moved, against the step before, or against all that may be there."""
-        place, lesson = self.step_index, LESSONS.index(self.lesson)
-        befores = [self.lesson.steps[place - 1].settings] if place else [controls_with_defaults()]
-        if lesson and not place:  # from the last lesson, or by the menu
-            befores.append(LESSONS[lesson - 1].steps[-1].settings)
-        moved = {
+    def _changed_controls(self) -> str:
+        """Describe the controls that differ from the previous step, or from every state before the first step."""
+        step, lesson = self.step_index, LESSONS.index(self.lesson)
+        previous = [self.lesson.steps[step - 1].all_controls] if step else [controls_with_defaults()]
+        if lesson and not step:  # reached from the previous lesson, or by the menu
+            previous.append(LESSONS[lesson - 1].steps[-1].all_controls)
+        changed = {
             name: value
-            for name, value in self.step.settings.items()
-            if any(value != before[name] for before in befores)
+            for name, value in self.step.all_controls.items()
+            if any(value != controls[name] for controls in previous)
         }
-        return describe_controls(moved)
+        return describe_controls(changed)
 
-    def _write_outcome(self) -> None:
-        """What there is, once all has been seen; before, the first that is still open."""
+    def _show_outcome(self) -> None:
+        """Show all observed values if all checks passed, otherwise the first check that has not passed."""
         outcome = self.outcome
-        first = next((watch for watch in self._watches if watch.outcome != "seen"), None)
+        first = next((tracker for tracker in self._trackers if tracker.outcome != "passed"), None)
         if first is None:
-            line = f"seen ✓ now {', '.join(watch.now for watch in self._watches)}"
-        elif outcome == "not so":
-            late = next(watch for watch in self._watches if watch.outcome == "not so")
-            line = f"not so: expected {late.expectation}, came {late.came}. Try again with “Set the controls again”."
+            line = f"passed ✓ now {', '.join(tracker.current for tracker in self._trackers)}"
+        elif outcome == "failed":
+            failed = next(tracker for tracker in self._trackers if tracker.outcome == "failed")
+            line = f"failed: expected {failed.expectation}, observed {failed.observed}. Retry with “Reset controls”."
         else:
-            line = f"{outcome}: {first.expectation} (now {first.came})"
-        self.again.setEnabled(outcome == "not so")
+            line = f"{outcome}: {first.expectation} (now {first.observed})"
+        self.reset_button.setEnabled(outcome == "failed")
         self.outcome_line.setText(f"{MARKS[outcome]} {line}")
 
-    def _make_parts(self) -> None:
-        self.menu = ComboBox()
-        self.menu.setAccessibleName("Lesson")
-        self.menu.addItems([f"{lesson.number} · {lesson.title}" for lesson in LESSONS])
-        self.menu.activated.connect(self.choose_lesson)
+    def _make_widgets(self) -> None:
+        self.lesson_box = ComboBox()
+        self.lesson_box.setAccessibleName("Lesson")
+        self.lesson_box.addItems([f"{lesson.number} · {lesson.title}" for lesson in LESSONS])
+        self.lesson_box.activated.connect(self.choose_lesson)
         self.text, self.hints, self.outcome_line = QLabel(), QLabel(), QLabel()
         for label in (self.text, self.hints, self.outcome_line):
             label.setWordWrap(True)
@@ -242,24 +246,31 @@ class LessonPanel(QFrame):
             label.setTextFormat(Qt.TextFormat.RichText)
         self.outcome_line.setFont(tabular(self.outcome_line.font()))
         self.outcome_line.setAccessibleName("Outcome")
-        self.again = _button("Set the controls again", "Bring back what this step has set", self.begin)
-        self.again.setEnabled(False)
-        self.experiment = _button("", "", self.experiment_wanted.emit)
-        self.xrun = _button("Make an xrun", "20 ms of silence in what is heard", self.xrun_wanted.emit)
-        self.place = QLabel()
-        self.place.setProperty("look", "muted")
-        self.place.setFont(tabular(self.place.font()))
-        self.place.setMinimumWidth(text_width(self.place.font(), "8 of 8"))
-        self.place.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.previous = _button("Previous", "The step before", lambda: self.go(-1))
-        self.next = _button("Next", "The next step", lambda: self.go(1))
+        self.reset_button = _button("Reset controls", "Restore the controls of this step", self.begin)
+        self.reset_button.setEnabled(False)
+        self.experiment_button = _button("", "", self.experiment_requested.emit)
+        self.xrun_button = _button("Simulate an xrun", "Insert 20 ms of silence", self.xrun_requested.emit)
+        self.step_label = QLabel()
+        self.step_label.setProperty("look", "muted")
+        self.step_label.setFont(tabular(self.step_label.font()))
+        self.step_label.setMinimumWidth(text_width(self.step_label.font(), "8 of 8"))
+        self.step_label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.previous_button = _button("Previous", "Previous step", lambda: self.go(-1))
+        self.next_button = _button("Next", "Next step", lambda: self.go(1))
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
         bar.setSpacing(8)
-        bar.addWidget(self.menu)
+        bar.addWidget(self.lesson_box)
         bar.addStretch(1)
-        for widget in (self.xrun, self.experiment, self.again, self.previous, self.place, self.next):
+        for widget in (
+            self.xrun_button,
+            self.experiment_button,
+            self.reset_button,
+            self.previous_button,
+            self.step_label,
+            self.next_button,
+        ):
             bar.addWidget(widget)
         grid = QGridLayout(self)
         grid.setContentsMargins(14, 7, 14, 7)
@@ -274,9 +285,9 @@ class LessonPanel(QFrame):
         grid.setRowStretch(1, 1)
 
 
-def _button(text: str, tip: str, does: Any) -> QPushButton:
+def _button(text: str, tip: str, on_click: Callable[[], object]) -> QPushButton:
     button = QPushButton(text)
     button.setToolTip(tip)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    button.clicked.connect(lambda: does())
+    button.clicked.connect(lambda: on_click())
     return button

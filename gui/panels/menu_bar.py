@@ -1,6 +1,6 @@
-"""The menus: what is not worth a button."""
+"""Menu bar: File, View and Help."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import get_args
 
 from PySide6.QtCore import Signal
@@ -13,15 +13,15 @@ Callback = Callable[[], object]
 
 
 class MenuBar(QMenuBar):
-    """File, View and Help; deeds are called by the names that `gui.dialogs.shortcuts.KEYS` uses too."""
+    """Menus whose entries call handlers by the names that `gui.dialogs.shortcuts.KEYS` also uses."""
 
     preset_chosen = Signal(str)
-    """The user wants the preset in this file."""
+    """The user selected the preset in this file."""
 
     theme_chosen = Signal(str)
-    """The user wants this `ThemeChoice`."""
+    """The user selected this `ThemeChoice`."""
 
-    def __init__(self, handlers: dict[str, Callback]) -> None:
+    def __init__(self, handlers: Mapping[str, Callback]) -> None:
         super().__init__()
         file = self.addMenu("&File")
         self._add(file, "Open file…", handlers["open_file"], "Ctrl+O")
@@ -35,24 +35,24 @@ class MenuBar(QMenuBar):
         file.addSeparator()
         self._add(file, "Quit", handlers["quit"], "Ctrl+Q")
         view = self.addMenu("&View")
-        self._add(view, "Lessons", handlers["learn"], "L")
-        self._add(view, "Let all plots follow", handlers["follow"])
+        self._add(view, "Lessons", handlers["lessons"], "L")
+        self._add(view, "Reset all plot views", handlers["reset_views"])
         view.addSeparator()
         self.themes: dict[ThemeChoice, QAction] = {}
         group = QActionGroup(self)
         for name in get_args(ThemeChoice):
-            action = QAction({"system": "Colors of the system"}.get(name, name.capitalize()), self, checkable=True)
+            action = QAction(f"{name.capitalize()} theme", self, checkable=True)
             action.triggered.connect(lambda _=False, name=name: self.theme_chosen.emit(name))
             group.addAction(action)
             view.addAction(action)
             self.themes[name] = action
         help_ = self.addMenu("&Help")
-        self._add(help_, "Keys", handlers["show_keys"], "F1")
-        self._add(help_, "Open the folder of the log", handlers["open_log_folder"])
+        self._add(help_, "Keyboard shortcuts", handlers["show_shortcuts"], "F1")
+        self._add(help_, "Open log folder", handlers["open_log_folder"])
         self._add(help_, "About rtgain", handlers["show_about"])
 
     def show_theme_choice(self, choice: ThemeChoice) -> None:
-        """Mark the colors that are chosen; nothing is emitted."""
+        """Check the entry of the selected theme; emits nothing."""
         self.themes[choice].setChecked(True)
 
     def _list_presets(self) -> None:
@@ -61,9 +61,9 @@ class MenuBar(QMenuBar):
             action = self.presets.addAction(name)
             action.triggered.connect(lambda _=False, path=path: self.preset_chosen.emit(str(path)))
         if self.presets.isEmpty():
-            self.presets.addAction("None saved yet").setEnabled(False)
+            self.presets.addAction("No presets saved").setEnabled(False)
 
-    def _add(self, menu: QMenu, text: str, deed: Callback, key: str = "") -> None:
-        """Add an entry. The key is only named: `gui.dialogs.shortcuts` owns the keys."""
+    def _add(self, menu: QMenu, text: str, handler: Callback, key: str = "") -> None:
+        """Add an entry. The key is only shown: `gui.actions.add_shortcuts` binds it."""
         action = menu.addAction(f"{text}\t{key}" if key else text)
-        action.triggered.connect(lambda _=False: deed())
+        action.triggered.connect(lambda _=False: handler())

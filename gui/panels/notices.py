@@ -1,32 +1,39 @@
-"""What the user should know, in words, above what it is about, with a way on."""
+"""Notices to the user: one line of text, with an optional button, above the panels."""
 
+import logging
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from gui.state_texts import as_sentence
+
 WARNING_MARK = "\N{WARNING SIGN}\N{VARIATION SELECTOR-15}"
+
+log = logging.getLogger(__name__)
 
 
 class Notice(QFrame):
-    """One sentence, perhaps a button that does something about it, and one that closes it."""
+    """One text, an optional button, and a button that closes the notice."""
 
-    def __init__(self, text: str, action: str | None, act: Callable[[], object] | None, *, warns: bool) -> None:
+    def __init__(
+        self, text: str, button: str | None, on_click: Callable[[], object] | None, *, is_warning: bool
+    ) -> None:
         super().__init__()
-        self.setProperty("look", "notice" if warns else "card")
+        self.setProperty("look", "notice" if is_warning else "card")
         self.text = QLabel(text)
         self.text.setWordWrap(True)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 6, 6, 6)
         row.setSpacing(10)
-        if warns:
+        if is_warning:
             row.addWidget(QLabel(WARNING_MARK))
         row.addWidget(self.text, 1)
-        if action is not None and act is not None:
-            self.action = QPushButton(action)
-            self.action.clicked.connect(act)
-            row.addWidget(self.action)
+        if button is not None and on_click is not None:
+            self.button = QPushButton(button)
+            self.button.clicked.connect(on_click)
+            row.addWidget(self.button)
         self.close_button = QPushButton("\N{MULTIPLICATION SIGN}")
         self.close_button.setProperty("look", "plain")
         self.close_button.setAccessibleName("Close this notice")
@@ -34,7 +41,7 @@ class Notice(QFrame):
 
 
 class NoticeStack(QWidget):
-    """The notices that stand, one for each subject; the height is nothing when there are none."""
+    """The present notices, at most one per subject; without notices its height is zero."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,25 +55,30 @@ class NoticeStack(QWidget):
         self,
         subject: str,
         text: str,
-        action: str | None = None,
-        act: Callable[[], object] | None = None,
+        button: str | None = None,
+        on_click: Callable[[], object] | None = None,
         *,
-        warns: bool = True,
+        is_warning: bool = True,
     ) -> None:
-        """Say `text` about `subject`, in place of what was said about it before; as a warning, unless all is well."""
-        standing = self._notices.get(subject)
-        if standing is not None and standing.text.text() == text:
+        """Show `text` instead of the present notice about `subject`, as a warning unless `is_warning` is false."""
+        present = self._notices.get(subject)
+        if present is not None and present.text.text() == text:
             return
         self.dismiss(subject)
-        notice = Notice(text, action, act, warns=warns)
+        notice = Notice(text, button, on_click, is_warning=is_warning)
         notice.setAccessibleName(text)
         notice.close_button.clicked.connect(lambda: self.dismiss(subject))
         self._notices[subject] = notice
         self._rows.addWidget(notice)
         self.show()
 
+    def show_error(self, line: str) -> None:
+        """Log the line of an error, and show it as a sentence about the session."""
+        log.warning("%s", line)
+        self.show_notice("session", as_sentence(line))
+
     def dismiss(self, subject: str) -> None:
-        """Take back what was said about `subject`, if anything."""
+        """Remove the notice about `subject`, if there is one."""
         notice = self._notices.pop(subject, None)
         if notice is not None:
             self._rows.removeWidget(notice)
@@ -75,14 +87,14 @@ class NoticeStack(QWidget):
         self.setVisible(bool(self._notices))
 
     def clear(self) -> None:
-        """Take everything back."""
+        """Remove all notices."""
         for subject in list(self._notices):
             self.dismiss(subject)
 
     def notice(self, subject: str) -> Notice | None:
-        """The notice that stands about `subject`."""
+        """Return the notice about `subject`."""
         return self._notices.get(subject)
 
     def texts(self) -> list[str]:
-        """What is being said, oldest first."""
+        """Return the texts of all notices, oldest first."""
         return [notice.text.text() for notice in self._notices.values()]

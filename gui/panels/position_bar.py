@@ -1,4 +1,4 @@
-"""Where a file is: a slider that can be dragged, and the time."""
+"""Position bar of a file: a slider that can be dragged, and the time."""
 
 from typing import TYPE_CHECKING
 
@@ -6,36 +6,30 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QWidget
 
 from gui.theme import tabular, text_width
+from rtgain.number_format import format_time
 
 if TYPE_CHECKING:
     from rtgain.records.snapshot import Snapshot
 
 STEPS_PER_SECOND = 10
+"""Positions of the slider per second of audio."""
 
 SHORT_S = 10
-"""What is shorter, as the sounds of experiments are, shows tenths of a second."""
-
-
-def clock_time(seconds: float) -> str:
-    """``1:05``, from an hour up ``1:00:05``."""
-    whole = int(seconds)
-    minutes, second = divmod(whole, 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+"""Length in seconds below which tenths are shown, as for the sounds of experiments."""
 
 
 def format_position(position_s: float, length_s: float) -> str:
-    """Where in a sound, and how long that is: ``1:05 / 3:20``, of a short one ``0.4 / 0.5 s``."""
+    """Format position and length as ``1:05 / 3:20``, or ``0.4 / 0.5 s`` for a short sound."""
     if length_s < SHORT_S:
         return f"{position_s:.1f} / {length_s:.1f} s"
-    return f"{clock_time(position_s)} / {clock_time(length_s)}"
+    return f"{format_time(position_s)} / {format_time(length_s)}"
 
 
 class PositionBar(QWidget):
-    """Shown while a file plays."""
+    """Slider and time, visible while a source with a length plays."""
 
-    seek_wanted = Signal(float)
-    """The user wants to go on at this time in seconds."""
+    seek_requested = Signal(float)
+    """The user selected this position in seconds."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +37,7 @@ class PositionBar(QWidget):
         self.slider.setAccessibleName("Position in the file")
         self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.slider.setTracking(False)
-        self.slider.valueChanged.connect(lambda step: self.seek_wanted.emit(step / STEPS_PER_SECOND))
+        self.slider.valueChanged.connect(lambda step: self.seek_requested.emit(step / STEPS_PER_SECOND))
         self.time = QLabel()
         self.time.setFont(tabular(self.time.font()))
         self.time.setMinimumWidth(text_width(self.time.font(), "88:88 / 88:88"))
@@ -55,7 +49,7 @@ class PositionBar(QWidget):
         self.hide()
 
     def show_snapshot(self, snapshot: "Snapshot") -> None:
-        """Bring slider and time up to date; nothing is emitted."""
+        """Show the position of `snapshot`; emits nothing."""
         self.setVisible(snapshot.length_s is not None)
         if snapshot.length_s is None:
             return

@@ -1,4 +1,4 @@
-"""Where the target comes from; for the reference path, what is done to the dry signal to make it."""
+"""Panel of the target: its origin, routing, and the parameters of the reference path."""
 
 from pathlib import Path
 
@@ -9,22 +9,22 @@ from gui.panels.routing_panel import RoutingPanel
 from gui.theme import tabular
 from gui.widgets.check_box import CheckBox
 from gui.widgets.combo_box import labelled_combo_box
-from gui.widgets.parameter_row import NAME_WIDTH, ParameterRow
+from gui.widgets.parameter_row import LABEL_WIDTH, ParameterRow
 from rtgain.config.labels import TARGETS
 from rtgain.config.session_config import SessionConfig
 
 NOISE_OFF_DBFS = -120.0
-"""The noise row's lowest position, which means none at all."""
+"""Lowest position of the noise row; it stands for no noise."""
 
 
 class ReferencePanel(QFrame):
-    """Gain, polarity, phase, delay and noise; says what the user changed, under the config's own names."""
+    """Target, gain, polarity, phase, delay and noise. Changes are emitted under the names of `SessionConfig`."""
 
     changed = Signal(dict)
-    """What the user changed: a value by its name in `SessionConfig`."""
+    """The user changed this option."""
 
     target_chosen = Signal(str)
-    """Where the user wants the target to come from."""
+    """The user selected this target."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,17 +36,15 @@ class ReferencePanel(QFrame):
         self.noise.box.setSpecialValueText("none")
         self.invert = CheckBox("Invert polarity")
         self.invert.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.ends = RoutingPanel()
-        self._why_not = QLabel()
-        self._why_not.setProperty("look", "muted")
-        self._why_not.setWordWrap(True)
+        self.routing = RoutingPanel()
+        self._disabled_reason = QLabel()
+        self._disabled_reason.setProperty("look", "muted")
+        self._disabled_reason.setWordWrap(True)
 
-        self.target = labelled_combo_box(
-            "Where the target comes from", [(label, name) for name, label in TARGETS.items()]
-        )
+        self.target = labelled_combo_box("Origin of the target", [(label, name) for name, label in TARGETS.items()])
         title = QLabel("Target")
         title.setFont(tabular(title.font(), bold=True))
-        title.setFixedWidth(NAME_WIDTH)
+        title.setFixedWidth(LABEL_WIDTH)
         head = QHBoxLayout()
         head.setSpacing(8)
         head.addWidget(title)
@@ -55,7 +53,7 @@ class ReferencePanel(QFrame):
         column.setContentsMargins(14, 10, 14, 10)
         column.setSpacing(7)
         column.addLayout(head)
-        for widget in (self.ends, self._why_not, self.gain, self.phase, self.delay, self.noise, self.invert):
+        for widget in (self.routing, self._disabled_reason, self.gain, self.phase, self.delay, self.noise, self.invert):
             column.addWidget(widget)
 
         self.target.activated.connect(lambda _: self.target_chosen.emit(self.target.currentData()))
@@ -68,9 +66,9 @@ class ReferencePanel(QFrame):
         )
 
     def show_config(self, config: SessionConfig) -> None:
-        """Show what `config` sets, and whether it can be set here; nothing is emitted."""
+        """Show the options of `config`, disabled if the target does not come from the reference path; emits nothing."""
         self.target.setCurrentIndex(self.target.findData(config.target))
-        self.ends.show_config(config)
+        self.routing.show_config(config)
         self.gain.show_value(config.gain_db)
         self.phase.show_value(config.phase_deg)
         self.delay.show_value(config.delay_ms)
@@ -78,21 +76,21 @@ class ReferencePanel(QFrame):
         self.invert.blockSignals(True)
         self.invert.setChecked(config.polarity == "invert")
         self.invert.blockSignals(False)
-        own_path = config.target == "reference"
+        has_reference_path = config.target == "reference"
         for row in (self.gain, self.phase, self.delay, self.noise, self.invert):
-            row.setEnabled(own_path)
+            row.setEnabled(has_reference_path)
         self._show_disabled_reason(config)
 
     def _show_disabled_reason(self, config: SessionConfig) -> None:
         reasons = {
             "reference": ""
             if config.automation is None
-            else f"The gain follows {Path(config.automation).name} until it is moved.",
-            "channel": "The target is a channel of its own; there is no reference path.",
-            "return": "The target is what the input hears; there is no reference path.",
+            else f"The gain follows {Path(config.automation).name} until you change it.",
+            "channel": "The target is a recorded channel; there is no reference path.",
+            "return": "The target is the input signal; there is no reference path.",
         }
-        self._why_not.setText(reasons[config.target])
-        self._why_not.setVisible(bool(reasons[config.target]))
+        self._disabled_reason.setText(reasons[config.target])
+        self._disabled_reason.setVisible(bool(reasons[config.target]))
 
     def _polarity_toggled(self, inverted: bool) -> None:
         self.changed.emit({"polarity": "invert" if inverted else "normal"})

@@ -1,4 +1,4 @@
-"""Which channels are dry and target, and for a target that returns, which device hears it and what plays."""
+"""Routing of channels: dry, target, and for target "return" the input device and the output channel."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,28 +6,29 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from gui.widgets.combo_box import ComboBox, fill, labelled_combo_box, select_data
+from gui.widgets.combo_box import ComboBox, labelled_combo_box, select_data, set_items
 from gui.widgets.device_combo_box import DeviceComboBox
-from gui.widgets.parameter_row import NAME_WIDTH
 from rtgain.config.names import SYNTHETIC_INPUTS
 from rtgain.config.session_config import SessionConfig
 
 if TYPE_CHECKING:
     from rtgain.records.snapshot import ChannelCounts
 
-Entry = tuple[str, int | None]
-"""A menu's text, and the channel that it stands for; None is the default."""
+Item = tuple[str, int | None]
+"""Text of an item, and its channel; None is the default."""
+
+LABEL_WIDTH = 90
 
 
 class RoutingPanel(QWidget):
-    """A row for each choice that there is; nothing is shown where there is none."""
+    """One row per choice; hidden if there are no choices."""
 
     chosen = Signal(dict)
-    """What the user chose: channels by their names in `SessionConfig`, or an input device."""
+    """The user changed these options: channels or the input device, by their names in `SessionConfig`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.input = DeviceComboBox("Input that hears the target", "inputs")
+        self.input = DeviceComboBox("Input device", "inputs")
         self.dry, self.target_, self.output = (
             labelled_combo_box(name) for name in ("Dry channel", "Target channel", "Output channel")
         )
@@ -39,71 +40,75 @@ class RoutingPanel(QWidget):
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(6)
         grid.setColumnStretch(1, 1)
-        for name, menu in (("Hears", self.input), ("Dry", self.dry), ("Target", self.target_), ("Plays", self.output)):
+        for name, box in (
+            ("Input device", self.input),
+            ("Dry channel", self.dry),
+            ("Target channel", self.target_),
+            ("Output channel", self.output),
+        ):
             label = QLabel(name)
-            label.setBuddy(menu)
-            label.setFixedWidth(NAME_WIDTH)
+            label.setBuddy(box)
+            label.setFixedWidth(LABEL_WIDTH)
             grid.addWidget(label, len(self._rows), 0)
-            grid.addWidget(menu, len(self._rows), 1)
-            self._rows.append((label, menu))
+            grid.addWidget(box, len(self._rows), 1)
+            self._rows.append((label, box))
         self.input.chosen.connect(lambda spec: self.chosen.emit({"input_device": spec, "target_channel": None}))
         self.dry.activated.connect(lambda _: self._choose("dry_channel", self.dry, "target_channel"))
         self.target_.activated.connect(lambda _: self._choose("target_channel", self.target_, "dry_channel"))
         self.output.activated.connect(lambda _: self.chosen.emit({"output_channel": self.output.currentData()}))
-        self._fill()
+        self._refill()
 
     def show_config(self, config: SessionConfig) -> None:
-        """Show what `config` takes from where; nothing is emitted."""
+        """Show the routing of `config`; emits nothing."""
         self._config = config
-        self._fill()
+        self._refill()
 
     def show_channels(self, channels: "ChannelCounts") -> None:
-        """Offer the channels that the session has; nothing is emitted."""
+        """Offer the channels of the session; emits nothing."""
         if channels != self._channels:
             self._channels = channels
-            self._fill()
+            self._refill()
 
-    def _fill(self) -> None:
-        config, there = self._config, self._channels
-        dries, targets, outputs = (there.dry, there.target, there.output) if there else (0, 0, 0)
-        if config.input in SYNTHETIC_INPUTS:  # what is there may still be of the source before
-            dries = 0
+    def _refill(self) -> None:
+        config, counts = self._config, self._channels
+        dry, target, output = (counts.dry, counts.target, counts.output) if counts else (0, 0, 0)
+        if config.input in SYNTHETIC_INPUTS:  # the counts may still be those of the previous source
+            dry = 0
         if config.target == "reference":
-            targets = 0
-        all_of_file = config.is_file and config.target != "channel"
-        mean: list[Entry] = [("mean of all", None)] if all_of_file else []
-        _offer(self.dry, [*mean, *_numbers(dries)], config.resolved_dry_channel)
-        _offer(self.target_, _numbers(targets), config.resolved_target_channel)
-        _offer(self.output, [("1 and 2", None), *_numbers(outputs)], config.output_channel)
+            target = 0
+        has_mix = config.is_file and config.target != "channel"
+        mix: list[Item] = [("mono mix", None)] if has_mix else []
+        _set_channels(self.dry, [*mix, *_numbers(dry)], config.resolved_dry_channel)
+        _set_channels(self.target_, _numbers(target), config.resolved_target_channel)
+        _set_channels(self.output, [("1 and 2", None), *_numbers(output)], config.output_channel)
         self.input.show_device(config.input_device)
-        returns = config.target == "return"
         choices = (
-            returns,
-            dries > 1 or config.dry_channel is not None,
-            targets > 1 or config.target_channel is not None,
-            outputs > 1 or config.output_channel is not None,
+            config.target == "return",
+            dry > 1 or config.dry_channel is not None,
+            target > 1 or config.target_channel is not None,
+            output > 1 or config.output_channel is not None,
         )
-        for (label, menu), is_choice in zip(self._rows, choices, strict=True):
+        for (label, box), is_choice in zip(self._rows, choices, strict=True):
             label.setVisible(is_choice)
-            menu.setVisible(is_choice)
+            box.setVisible(is_choice)
         self.setVisible(any(choices))
 
-    def _choose(self, name: str, menu: ComboBox, other: str) -> None:
-        """Two signals of one place change places where one takes the other's channel."""
-        config, channel = self._config, menu.currentData()
-        now = {"dry_channel": config.resolved_dry_channel, "target_channel": config.resolved_target_channel}
+    def _choose(self, name: str, box: ComboBox, other: str) -> None:
+        """Emit `channel` for `name`; if it is that of the `other` signal, the two are swapped."""
+        config, channel = self._config, box.currentData()
+        current = {"dry_channel": config.resolved_dry_channel, "target_channel": config.resolved_target_channel}
         changes: dict[str, Any] = {name: channel}
-        if config.target == "channel" and channel == now[other]:
-            changes[other] = now[name]
+        if config.target == "channel" and channel == current[other]:
+            changes[other] = current[name]
         self.chosen.emit(changes)
 
 
-def _offer(menu: ComboBox, entries: Sequence[Entry], channel: int | None) -> None:
-    """Offer `entries`, and stand at `channel`, which is offered although it is not there; None is the first, if any."""
-    fill(menu, entries)
+def _set_channels(box: ComboBox, items: Sequence[Item], channel: int | None) -> None:
+    """Offer `items` and select `channel`, added if it is missing; None selects the first item."""
+    set_items(box, items)
     if channel is not None:
-        select_data(menu, channel, str(channel))
+        select_data(box, channel, str(channel))
 
 
-def _numbers(count: int) -> list[Entry]:
+def _numbers(count: int) -> list[Item]:
     return [(str(channel), channel) for channel in range(1, count + 1)]

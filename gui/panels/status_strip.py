@@ -1,4 +1,4 @@
-"""The strip at the bottom: whether sound and estimate keep up; a fault stands in bold words."""
+"""Status strip at the bottom: format, xruns, load, estimator, clock, losses; faults are bold."""
 
 import math
 from dataclasses import dataclass
@@ -14,32 +14,34 @@ if TYPE_CHECKING:
     from rtgain.records.snapshot import Snapshot
 
 LOAD_LIMIT = 0.8
+"""Share of the block duration from which the load counts as a fault."""
 
 
 @dataclass(frozen=True)
 class StatusItem:
-    """One entry of the strip: its text, and whether it tells of a fault."""
+    """Entry of the strip: text, and whether it reports a fault."""
 
     text: str
     fault: bool = False
 
 
 def status_items(snapshot: "Snapshot") -> dict[str, StatusItem]:
-    """The strip's entries for `snapshot`, by the names of `ROOM`."""
+    """Return the entries for `snapshot`, by the names of `WIDEST_TEXT`."""
     speed = snapshot.frames_per_second / snapshot.sample_rate
     wrong_speed = math.isfinite(speed) and abs(speed - 1) > CLOCK_RATE_TOLERANCE and snapshot.running
-    what = "device" if snapshot.clock == "device" else "clock"
-    age = number_format.duration(snapshot.estimate_age_s)
+    clock = "device" if snapshot.clock == "device" else "clock"
+    age = number_format.format_duration(snapshot.estimate_age_s)
     block_s = snapshot.block / snapshot.sample_rate
-    rate = number_format.sample_rate(snapshot.sample_rate)
-    estimates = number_format.number(snapshot.estimates_per_second, 0)
+    rate = number_format.format_sample_rate(snapshot.sample_rate)
+    estimates = number_format.format_number(snapshot.estimates_per_second, 0)
     return {
         "format": StatusItem(f"{rate} · {snapshot.block} frames · {1000 * block_s:.1f} ms"),
         "xruns": StatusItem(f"xruns {snapshot.xruns}", snapshot.xruns > 0),
-        "load": StatusItem(f"callback {number_format.percent(snapshot.load, 1)}", snapshot.load > LOAD_LIMIT),
+        "load": StatusItem(f"DSP load {number_format.format_percent(snapshot.load, 1)}", snapshot.load > LOAD_LIMIT),
         "estimator": StatusItem(f"estimator {estimates}/s, {age} old", snapshot.estimate_is_stale),
         "speed": StatusItem(
-            f"{what} at {number_format.percent(speed, 0)}{_slow_or_fast(speed) if wrong_speed else ''}", wrong_speed
+            f"{clock} at {number_format.format_percent(speed, 0)}{_slow_or_fast(speed) if wrong_speed else ''}",
+            wrong_speed,
         ),
         "dropped": StatusItem(f"dropped {snapshot.dropped_frames} frames", snapshot.dropped_frames > 0),
         "restarts": StatusItem(f"restarts {snapshot.estimator_restarts}", snapshot.estimator_restarts > 0),
@@ -50,30 +52,30 @@ def _slow_or_fast(speed: float) -> str:
     return ", slow" if speed < 1 else ", fast"
 
 
-ROOM = {
+WIDEST_TEXT = {
     "format": "",
     "xruns": "xruns 88",
-    "load": "callback 8.8 %",
+    "load": "DSP load 8.8 %",
     "estimator": "estimator 88/s, 888 ms old",
     "speed": "device at 88 %, slow",
     "dropped": "dropped 888 frames",
     "restarts": "restarts 8",
 }
-"""The text that each entry is given room for, as much as it needs while all is well; it may grow beyond."""
+"""Text that determines the minimum width of each entry, without faults; longer texts widen it."""
 
-MEANINGS = {
-    "format": "Sample rate, and frames in one block of audio",
-    "xruns": "Blocks of sound that came too late; where it is heard, each is a gap",
-    "load": "Share of a block's time that making it takes",
-    "estimator": "Estimates made in one second, and the age of the newest",
-    "speed": "Frames that really pass in a second, against the sample rate",
-    "dropped": "Frames that the estimator never saw because it was busy",
-    "restarts": "How often the estimator's process ended by itself and was started again",
+TOOLTIPS = {
+    "format": "Sample rate, and frames and duration of one block",
+    "xruns": "Blocks that were late; each is an audible gap in the output",
+    "load": "Processing time as a share of the block duration",
+    "estimator": "Estimates per second, and age of the newest",
+    "speed": "Measured sample rate relative to the nominal rate",
+    "dropped": "Frames that did not reach the estimator: underruns and overruns",
+    "restarts": "Restarts of the estimator process after a crash",
 }
 
 
 class StatusStrip(QFrame):
-    """Shows `status_items`; what is not known yet stands as a dash."""
+    """Shows `status_items`; unknown values are dashes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,23 +83,23 @@ class StatusStrip(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(4, 0, 4, 0)
         row.setSpacing(12)
-        for name, room in ROOM.items():
+        for name, widest in WIDEST_TEXT.items():
             label = QLabel(number_format.UNKNOWN if name == "format" else "")
             label.setProperty("look", "muted")
             label.setFont(tabular(label.font(), points=label.font().pointSizeF() - 1))
-            label.setToolTip(MEANINGS[name])
-            if room:
-                label.setMinimumWidth(text_width(tabular(label.font(), bold=True), room))
+            label.setToolTip(TOOLTIPS[name])
+            if widest:
+                label.setMinimumWidth(text_width(tabular(label.font(), bold=True), widest))
             self.labels[name] = label
             row.addWidget(label)
-            if name != tuple(ROOM)[-1]:
+            if name != tuple(WIDEST_TEXT)[-1]:
                 row.addStretch(1)
 
     def show_snapshot(self, snapshot: "Snapshot") -> None:
-        """Bring every entry up to date."""
-        self.labels["format"].setToolTip(f"{MEANINGS['format']}\n{snapshot.description}")
-        for name, reading in status_items(snapshot).items():
+        """Show all entries for `snapshot`."""
+        self.labels["format"].setToolTip(f"{TOOLTIPS['format']}\n{snapshot.description}")
+        for name, item in status_items(snapshot).items():
             label = self.labels[name]
-            set_look(label, "fault" if reading.fault else "muted")
-            label.setText(reading.text)
-            label.setAccessibleName(reading.text)
+            set_look(label, "fault" if item.fault else "muted")
+            label.setText(item.text)
+            label.setAccessibleName(item.text)

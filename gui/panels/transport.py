@@ -1,4 +1,4 @@
-"""The bar on top: start and stop, what comes in, where it goes, what is heard."""
+"""Transport bar at the top: start and stop, source, output, monitor."""
 
 from collections.abc import Sequence
 
@@ -6,24 +6,23 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from gui.background.device_list import Device
-from gui.control.feedback_guard import MONITOR_LABELS
 from gui.control.session_controller import ControllerState
 from gui.widgets.device_combo_box import DeviceComboBox, SourceComboBox
-from rtgain.config.names import Monitor
+from rtgain.config.names import MONITORS, Monitor
 
 START_LABELS: dict[ControllerState, str] = {
     "stopped": "\N{BLACK RIGHT-POINTING TRIANGLE}\N{VARIATION SELECTOR-15}  Start",
     "starting": "Starting…",
     "running": "\N{BLACK SQUARE}  Stop",
-    "waiting": "Waiting…",
+    "reconnecting": "Reconnecting…",
 }
 
 
 class MonitorSelector(QWidget):
-    """What is heard: five buttons in a row, one of them down."""
+    """Segmented switch of the monitor: five buttons, one of them checked."""
 
     chosen = Signal(str)
-    """The user wants to hear this."""
+    """The user selected this monitor."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,27 +31,27 @@ class MonitorSelector(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
-        for index, monitor in enumerate(MONITOR_LABELS):
+        for index, monitor in enumerate(MONITORS):
             button = QPushButton(monitor.capitalize())
             button.setCheckable(True)
             button.setProperty("look", "segment")
-            button.setProperty("place", {0: "first", len(MONITOR_LABELS) - 1: "last"}.get(index, "middle"))
-            button.setAccessibleName(f"Hear {monitor}" if monitor != "mute" else "Mute")
+            button.setProperty("position", {0: "first", len(MONITORS) - 1: "last"}.get(index, "middle"))
+            button.setAccessibleName(f"Monitor {monitor}" if monitor != "mute" else "Mute")
             button.setToolTip(f"Key {index + 1}")
             button.clicked.connect(lambda _=False, monitor=monitor: self.chosen.emit(monitor))
             self._group.addButton(button)
             self.buttons[monitor] = button
             row.addWidget(button)
 
-    def show_heard(self, monitor: Monitor) -> None:
-        """Show what is played; nothing is emitted. Tab leads to it, and the arrow keys on from there."""
+    def show_monitor(self, monitor: Monitor) -> None:
+        """Check the button of `monitor`; emits nothing. Tab focuses it, and the arrow keys move from there."""
         for name, button in self.buttons.items():
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus if name == monitor else Qt.FocusPolicy.NoFocus)
         self.buttons[monitor].setChecked(True)
 
 
 class Transport(QWidget):
-    """Start and stop, the source, the output and the hear switch, on one line."""
+    """Start button, source, output and monitor, on one line."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +68,7 @@ class Transport(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
         row.addWidget(self.start_button)
-        for name, widget in (("Source", self.source), ("Output", self.output), ("Hear", self.monitor)):
+        for name, widget in (("Source", self.source), ("Output", self.output), ("Monitor", self.monitor)):
             row.addSpacing(8)
             row.addWidget(_caption(name, widget))
             row.addWidget(widget)
@@ -77,12 +76,12 @@ class Transport(QWidget):
         self.show_state("stopped")
 
     def show_state(self, state: ControllerState) -> None:
-        """Let the start button say what it will do in `state`."""
+        """Show on the start button what it does in `state`."""
         self.start_button.setText(START_LABELS[state])
         self.start_button.setAccessibleName("Start" if state == "stopped" else "Stop")
 
     def show_devices(self, devices: Sequence[Device]) -> None:
-        """Offer these devices."""
+        """Offer `devices` as sources and outputs."""
         self.source.show_devices(devices)
         self.output.show_devices(devices)
 

@@ -14,7 +14,7 @@ from gui.plots.axis_range import AxisRange, SteppedRange, smallest_range
 from gui.plots.legend import Legend, band_color
 from gui.plots.plot_card import Axis, Line, PlotCard
 from gui.theme import LIGHT, Theme
-from rtgain.number_format import number
+from rtgain.number_format import format_number
 from rtgain.output.curve_styles import CLOSED_FORM, COMPARISON_1, COMPARISON_2, ESTIMATE, LEAST_SQUARES, REFERENCE
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ Trace = NDArray[np.float64]
 
 def time_axis() -> Axis:
     """From 20 seconds ago until now."""
-    ticks = [(float(ago_s), f"{number(ago_s, 0)} s" if ago_s else "now") for ago_s in range(-SHOWN_S, 1, 5)]
+    ticks = [(float(ago_s), f"{format_number(ago_s, 0)} s" if ago_s else "now") for ago_s in range(-SHOWN_S, 1, 5)]
     return Axis(-SHOWN_S, 0, ticks)
 
 
@@ -170,4 +170,4 @@ _NONE = np.empty(0)
 
 
 def _level_axis(current: AxisRange) -> Axis:
-    return Axis(current.low, current.high, [(tick, number(tick, 0)) for tick in current.ticks()])
+    return Axis(current.low, current.high, [(tick, format_number(tick, 0)) for tick in current.ticks()])

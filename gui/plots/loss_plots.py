@@ -11,7 +11,7 @@ from gui.plots.gain_plot import time_axis
 from gui.plots.legend import Legend, cosmetic_pen
 from gui.plots.plot_card import Axis, PlotCard
 from gui.theme import LIGHT, Theme
-from rtgain.number_format import number
+from rtgain.number_format import format_number
 from rtgain.output.curve_styles import COMPARISON_1, ESTIMATE, CurveStyle
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class LossOverTimePlot(PlotCard):
 
 def _gain_axis(end: float) -> Axis:
     digits = max(0, 2 - int(np.floor(np.log10(end))) - 1)
-    return Axis(-end, end, [(share * end, number(share * end, digits)) for share in (-1.0, -0.5, 0.0, 0.5, 1.0)])
+    return Axis(-end, end, [(share * end, format_number(share * end, digits)) for share in (-1.0, -0.5, 0.0, 0.5, 1.0)])
 
 
 def _loss_axis(top: float) -> Axis:

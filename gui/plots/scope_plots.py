@@ -8,8 +8,8 @@ from gui.plots.axis_range import SteppedPeak
 from gui.plots.legend import Legend
 from gui.plots.plot_card import Axis, PlotCard, Trace
 from gui.theme import LIGHT
-from rtgain.number_format import number
-from rtgain.output.curve_styles import DRY, ESTIMATE, TARGET
+from rtgain.number_format import format_number
+from rtgain.output.curve_styles import DRY, MATCHED, TARGET
 
 if TYPE_CHECKING:
     from rtgain.records.snapshot import Snapshot
@@ -26,11 +26,13 @@ class SpectrumPlot(PlotCard):
         super().__init__(
             "Spectrum, dBFS",
             "Spectrum in dB re full scale: dry, target and estimate",
-            Legend([(DRY, DRY.label), (TARGET, TARGET.label), (ESTIMATE, ESTIMATE.label)]),
+            Legend([(DRY, DRY.label), (TARGET, TARGET.label), (MATCHED, MATCHED.label)]),
             x=_frequency_axis(24_000.0),
-            y=Axis(LOWEST_DBFS, HIGHEST_DBFS, [(level, number(level, 0)) for level in (-120.0, -80.0, -40.0, 0.0)]),
+            y=Axis(
+                LOWEST_DBFS, HIGHEST_DBFS, [(level, format_number(level, 0)) for level in (-120.0, -80.0, -40.0, 0.0)]
+            ),
         )
-        self.curves = {"dry_db": self.add_line(DRY), "matched_db": self.add_line(ESTIMATE)}
+        self.curves = {"dry_db": self.add_line(DRY), "matched_db": self.add_line(MATCHED)}
         self.curves["target_db"] = self.add_line(TARGET)
         self.show_theme(LIGHT)
 
@@ -54,11 +56,11 @@ class WaveformPlot(PlotCard):
         super().__init__(
             "Waveform",
             "Waveform of target and estimate, 20 milliseconds",
-            Legend([(TARGET, TARGET.label), (ESTIMATE, ESTIMATE.label)]),
+            Legend([(TARGET, TARGET.label), (MATCHED, MATCHED.label)]),
             x=Axis(0.0, SHOWN_MS, [(ms, f"{ms:.0f} ms") for ms in (0.0, 5.0, 10.0, 15.0, 20.0)]),
             y=_amplitude_axis(0.5),
         )
-        self.curves = {"matched": self.add_line(ESTIMATE), "target": self.add_line(TARGET)}
+        self.curves = {"matched": self.add_line(MATCHED), "target": self.add_line(TARGET)}
         self.show_theme(LIGHT)
 
     def show_snapshot(self, snapshot: "Snapshot") -> None:
@@ -90,7 +92,11 @@ def _frequency_axis(nyquist_hz: float) -> Axis:
 
 
 def _amplitude_axis(peak: float) -> Axis:
-    return Axis(-peak, peak, [(-peak, number(-peak, _digits(peak))), (0.0, "0"), (peak, number(peak, _digits(peak)))])
+    return Axis(
+        -peak,
+        peak,
+        [(-peak, format_number(-peak, _digits(peak))), (0.0, "0"), (peak, format_number(peak, _digits(peak)))],
+    )
 
 
 def _digits(peak: float) -> int:

@@ -1,12 +1,17 @@
 """Check box with a tick that style sheets leave intact."""
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QPointF, QRect, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QCheckBox, QStyle, QStyleOptionButton, QWidget
 
+TICK = ((0.25, 0.52), (0.43, 0.7), (0.77, 0.32))
+"""Corners of the tick as shares of the box."""
+
 
 class CheckBox(QCheckBox):
-    """A check box with a tick."""
+    """Check box that paints its own tick: Qt omits it as soon as a style sheet sets the indicator."""
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -14,7 +19,7 @@ class CheckBox(QCheckBox):
             box = self._box()
             x, y, side = box.left(), box.top(), box.width()
             tick = [QPointF(x + share_x * side, y + share_y * side) for share_x, share_y in TICK]
-            _draw_stroke(self, self.palette().highlightedText().color(), tick)
+            draw_stroke(self, self.palette().highlightedText().color(), tick)
 
     def _box(self) -> QRect:
         option = QStyleOptionButton()
@@ -22,11 +27,8 @@ class CheckBox(QCheckBox):
         return self.style().subElementRect(QStyle.SubElement.SE_CheckBoxIndicator, option, self)
 
 
-TICK = ((0.25, 0.52), (0.43, 0.7), (0.77, 0.32))
-"""The corners of the tick as shares of the box."""
-
-
-def _draw_stroke(widget: QWidget, color: QColor, points: list[QPointF]) -> None:
+def draw_stroke(widget: QWidget, color: QColor, points: Sequence[QPointF]) -> None:
+    """Draw a line of 1.5 pixels through `points` on `widget`."""
     pen = QPen(color, 1.5)
     pen.setCapStyle(Qt.PenCapStyle.RoundCap)
     with QPainter(widget) as painter:

@@ -13,70 +13,75 @@ from rtgain.config.labels import SOURCES
 from rtgain.config.session_config import SessionConfig
 
 OPEN_FILE = "\0open"
-"""What the source menu's last entry stands for; no path holds a NUL."""
+"""Value of the source menu's last item; a path cannot contain NUL."""
 
 MICROPHONE = "mic"
-NAME_WIDTH = 108
+
+SYSTEM_DEFAULT = "System default"
+"""Item for the device that the operating system selects."""
+
+ITEM_WIDTH = 108
+"""Width in pixels to which the texts of files and devices are elided."""
 
 Source = tuple[str, str | None]
-"""An `input` of a `SessionConfig` and, for the microphone, its `input_device`."""
+"""`input` of a `SessionConfig` and, for the microphone, its `input_device`."""
 
 
 class RefreshingComboBox(ComboBox):
-    """A menu that may grow while the program runs; it asks for what is new when it is opened."""
+    """Combo box whose items may change while the program runs; it requests an update when it is opened."""
 
     opened = Signal()
-    """The user opens it: now it should be brought up to date."""
+    """The user opens the list: its items should be updated."""
 
     def showPopup(self) -> None:
         self.opened.emit()
-        self.fill()
+        self.refill()
         super().showPopup()
 
-    def fill(self) -> None:
-        """Write all entries anew; nothing is emitted."""
+    def refill(self) -> None:
+        """Set all items again; emits nothing."""
         raise NotImplementedError
 
-    def add(self, label: str, value: object) -> None:
-        """Add an entry whose name may be long; the whole name is its tool tip."""
-        shown = QFontMetrics(self.font()).elidedText(label, Qt.TextElideMode.ElideMiddle, NAME_WIDTH)
-        self.addItem(shown, value)
-        self.setItemData(self.count() - 1, label, Qt.ItemDataRole.ToolTipRole)
+    def add_item(self, text: str, value: object) -> None:
+        """Add an item with a text that may be long; the whole text is its tool tip."""
+        elided = QFontMetrics(self.font()).elidedText(text, Qt.TextElideMode.ElideMiddle, ITEM_WIDTH)
+        self.addItem(elided, value)
+        self.setItemData(self.count() - 1, text, Qt.ItemDataRole.ToolTipRole)
 
 
 class SourceComboBox(RefreshingComboBox):
-    """Which source plays: the built-in ones, the inputs there are, files, and a way to open another."""
+    """Combo box of built-in sources, input devices, recent files, and an item that opens another file."""
 
     chosen = Signal(object)
-    """The user chose this `Source`."""
+    """The user selected this `Source`."""
 
-    open_wanted = Signal()
-    """The user wants to open a file."""
+    open_requested = Signal()
+    """The user selected “Open file…”."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setAccessibleName("Source")
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setFixedWidth(150)
-        self._shown: Source = ("", None)
+        self._current: Source = ("", None)
         self._devices: Sequence[Device] = ()
         self._recent: Sequence[str] = ()
         self.activated.connect(self._activated)
 
     def show_source(self, config: SessionConfig, recent: Sequence[str] = ()) -> None:
-        """Show the source of `config` as the one that plays, and `recent` files; nothing is emitted."""
-        self._shown = (config.input, config.input_device if config.input == MICROPHONE else None)
+        """Select the source of `config`, and offer `recent` files; emits nothing."""
+        self._current = (config.input, config.input_device if config.input == MICROPHONE else None)
         self._recent = recent
-        self.fill()
+        self.refill()
 
     def show_devices(self, devices: Sequence[Device]) -> None:
         """Offer the inputs among `devices`."""
         self._devices = [device for device in devices if device.inputs]
         if not self.view().isVisible():
-            self.fill()
+            self.refill()
 
-    def fill(self) -> None:
-        source, device = self._shown
+    def refill(self) -> None:
+        source, device = self._current
         with QSignalBlocker(self):
             self.clear()
             for name, label in SOURCES.items():
@@ -87,77 +92,77 @@ class SourceComboBox(RefreshingComboBox):
             if source == MICROPHONE and device is not None:
                 specs[device] = None
             for spec in specs:
-                self.add(spec, (MICROPHONE, spec))
-            files = dict.fromkeys([*([source] if self._plays_file() else []), *self._recent])
+                self.add_item(spec, (MICROPHONE, spec))
+            files = dict.fromkeys([*([source] if self._is_file() else []), *self._recent])
             if files:
                 self.insertSeparator(self.count())
             for path in files:
-                self.add(Path(path).name, (path, None))
+                self.add_item(Path(path).name, (path, None))
                 self.setItemData(self.count() - 1, path, Qt.ItemDataRole.ToolTipRole)
             self.insertSeparator(self.count())
             self.addItem("Open file…", (OPEN_FILE, None))
-            self.setCurrentIndex(self._index_of(self._shown))
-        self.setToolTip(source if self._plays_file() else device or "")
+            self.setCurrentIndex(self._index_of(self._current))
+        self.setToolTip(source if self._is_file() else device or "")
 
-    def _plays_file(self) -> bool:
-        source = self._shown[0]
+    def _is_file(self) -> bool:
+        source = self._current[0]
         return bool(source) and source != MICROPHONE and source not in SOURCES
 
     def _index_of(self, source: Source) -> int:
         return next(index for index in range(self.count()) if self._source_at(index) == source)
 
     def _source_at(self, index: int) -> Source | None:
-        data = self.itemData(index)  # Qt gives a tuple back as a list, and None for a separator
-        return (data[0], data[1]) if data else None
+        value = self.itemData(index)  # Qt returns a tuple as a list, and None for a separator
+        return (value[0], value[1]) if value else None
 
     def _activated(self, index: int) -> None:
         source = self._source_at(index)
         if source is None:
             return
         if source[0] == OPEN_FILE:
-            self.setCurrentIndex(self._index_of(self._shown))
-            self.open_wanted.emit()
-        elif source != self._shown:
+            self.setCurrentIndex(self._index_of(self._current))
+            self.open_requested.emit()
+        elif source != self._current:
             self.chosen.emit(source)
 
 
 class DeviceComboBox(RefreshingComboBox):
-    """Which device is one end of the session: where its sound goes, or what hears it come back."""
+    """Combo box of input or output devices, with the system default first."""
 
     chosen = Signal(object)
-    """The user chose this `output_device` or `input_device` of a `SessionConfig`, or None for the system's."""
+    """The user selected this device spec (see `Device.spec`), or None for the system default."""
 
     def __init__(self, name: str, kind: Literal["inputs", "outputs"]) -> None:
         super().__init__()
         self.setAccessibleName(name)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._kind = kind
-        self._shown: str | None = None
+        self._current: str | None = None
         self._devices: Sequence[Device] = ()
         self.activated.connect(self._activated)
-        self.fill()
+        self.refill()
 
     def show_device(self, spec: str | None) -> None:
-        """Show the device `spec` as the one in use; nothing is emitted."""
-        self._shown = spec
-        self.fill()
+        """Select the device `spec`; emits nothing."""
+        self._current = spec
+        self.refill()
 
     def show_devices(self, devices: Sequence[Device]) -> None:
-        """Offer those among `devices` that can be it."""
+        """Offer the devices that have channels of this kind."""
         self._devices = [device for device in devices if getattr(device, self._kind)]
         if not self.view().isVisible():
-            self.fill()
+            self.refill()
 
-    def fill(self) -> None:
+    def refill(self) -> None:
         with QSignalBlocker(self):
             self.clear()
-            self.addItem("System", None)
-            specs = dict.fromkeys([*([self._shown] if self._shown else []), *(d.spec for d in self._devices)])
+            self.addItem(SYSTEM_DEFAULT, None)
+            specs = dict.fromkeys([*([self._current] if self._current else []), *(d.spec for d in self._devices)])
             for spec in specs:
-                self.add(spec, spec)
-            self.setCurrentIndex(1 + list(specs).index(self._shown) if self._shown else 0)
-        self.setToolTip(self._shown or "The system's own choice")
+                self.add_item(spec, spec)
+            self.setCurrentIndex(1 + list(specs).index(self._current) if self._current else 0)
+        self.setToolTip(self._current or "Device that the operating system selects")
 
     def _activated(self, index: int) -> None:
-        if self.itemData(index) != self._shown:
+        if self.itemData(index) != self._current:
             self.chosen.emit(self.itemData(index))

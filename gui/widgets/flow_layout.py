@@ -1,11 +1,11 @@
-"""A row of widgets that goes on below where it is too long, its lines flush right."""
+"""Row of widgets that wraps to more lines, aligned to the right."""
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
 
 
 class FlowLayout(QLayout):
-    """Widgets from left to right in as many lines as the width asks for; hidden ones take no room."""
+    """Layout from left to right in as many lines as the width requires; hidden widgets take no space."""
 
     def __init__(self, parent: QWidget, *, gap: int) -> None:
         super().__init__(parent)
@@ -19,7 +19,7 @@ class FlowLayout(QLayout):
     def count(self) -> int:
         return len(self._items)
 
-    def itemAt(self, index: int) -> QLayoutItem | None:  # None ends Qt's iteration
+    def itemAt(self, index: int) -> QLayoutItem | None:  # Qt iterates until None
         return self._items[index] if 0 <= index < len(self._items) else None
 
     def takeAt(self, index: int) -> QLayoutItem | None:  # type: ignore[override]
@@ -35,8 +35,8 @@ class FlowLayout(QLayout):
         return sum(self._height(line) for line in self._lines(width))
 
     def sizeHint(self) -> QSize:
-        shown = self._lines(1 << 20)
-        return QSize(sum(map(self._width, shown)), max(map(self._height, shown), default=0))
+        lines = self._lines(1 << 20)
+        return QSize(sum(map(self._width, lines)), max(map(self._height, lines), default=0))
 
     def minimumSize(self) -> QSize:
         sizes = [item.sizeHint() for item in self._items if not item.isEmpty()]

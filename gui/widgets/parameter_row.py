@@ -1,4 +1,4 @@
-"""One parameter: its name, a slider to feel it and a box to type it, always in step."""
+"""One parameter: name, slider and number box with the same value."""
 
 from collections.abc import Callable
 from typing import cast
@@ -8,15 +8,18 @@ from PySide6.QtGui import QKeyEvent, QValidator
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QSlider, QWidget
 
 from gui.theme import tabular
-from rtgain.number_format import MINUS, number
+from rtgain.number_format import MINUS, format_number
 
 Validation = tuple[QValidator.State, str, int]
-NAME_WIDTH, BOX_WIDTH = 50, 92
+LABEL_WIDTH, BOX_WIDTH = 50, 92
+"""Widths in pixels of a parameter's name and of its number box."""
+
 NUMBER_KEYS = frozenset("0123456789.,-+" + MINUS)
+"""Keys that a number box does not leave to shortcuts."""
 
 
 class NumberBox(QDoubleSpinBox):
-    """A spin box that writes a real minus, reads either, and leaves Space and letters to the window."""
+    """Spin box that shows a real minus, accepts both, and leaves Space and letters to shortcuts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +32,7 @@ class NumberBox(QDoubleSpinBox):
         self.lineEdit().returnPressed.connect(self.clearFocus)
 
     def textFromValue(self, value: float) -> str:
-        return number(value, self.decimals())
+        return format_number(value, self.decimals())
 
     def valueFromText(self, text: str) -> float:
         return super().valueFromText(text.replace(MINUS, "-"))
@@ -40,7 +43,7 @@ class NumberBox(QDoubleSpinBox):
         return state, text, position
 
     def event(self, event: QEvent) -> bool:
-        """Claim only the keys that a number is made of: all others stay shortcuts."""
+        """Accept only the keys of a number: all others remain shortcuts."""
         if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
             key = event.text()
             if key.isprintable() and key and key not in NUMBER_KEYS:
@@ -49,7 +52,10 @@ class NumberBox(QDoubleSpinBox):
 
 
 class ParameterRow(QWidget):
-    """Name, slider and box on one line, from `low` to `high`, or further to hold a value from outside."""
+    """Name, slider and number box on one line.
+
+    The range is `low` to `high` in `unit`; `show_value` widens it for a value outside.
+    """
 
     edited = Signal(float)
     """The user set this value, in the parameter's unit."""
@@ -71,7 +77,7 @@ class ParameterRow(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
-        label.setFixedWidth(NAME_WIDTH)
+        label.setFixedWidth(LABEL_WIDTH)
         self.box.setFixedWidth(BOX_WIDTH)
         row.addWidget(label)
         row.addWidget(self.slider, 1)
@@ -82,30 +88,30 @@ class ParameterRow(QWidget):
         self.slider.valueChanged.connect(self._slider_changed)
 
     def show_value(self, value: float) -> None:
-        """Show a value that did not come from this row; nothing is emitted."""
+        """Show `value`, in the parameter's unit; emits nothing."""
         self._widen(min(value, self._range[0]), max(value, self._range[1]))
-        self._quietly(self.box, lambda: self.box.setValue(value))
-        self._quietly(self.slider, lambda: self.slider.setValue(round(value * self._steps_per_unit)))
+        self._without_signals(self.box, lambda: self.box.setValue(value))
+        self._without_signals(self.slider, lambda: self.slider.setValue(round(value * self._steps_per_unit)))
 
     def _widen(self, low: float, high: float) -> None:
         self._range = (low, high)
-        self._quietly(self.box, lambda: self.box.setRange(low, high))
+        self._without_signals(self.box, lambda: self.box.setRange(low, high))
         ends = round(low * self._steps_per_unit), round(high * self._steps_per_unit)
-        self._quietly(self.slider, lambda: self.slider.setRange(*ends))
+        self._without_signals(self.slider, lambda: self.slider.setRange(*ends))
         self.slider.setSingleStep(1)
         self.slider.setPageStep(max(1, (ends[1] - ends[0]) // 20))
 
     def _box_changed(self, value: float) -> None:
-        self._quietly(self.slider, lambda: self.slider.setValue(round(value * self._steps_per_unit)))
+        self._without_signals(self.slider, lambda: self.slider.setValue(round(value * self._steps_per_unit)))
         self.edited.emit(value)
 
     def _slider_changed(self, position: int) -> None:
         value = position / self._steps_per_unit
-        self._quietly(self.box, lambda: self.box.setValue(value))
+        self._without_signals(self.box, lambda: self.box.setValue(value))
         self.edited.emit(value)
 
     @staticmethod
-    def _quietly(widget: QObject, change: Callable[[], None]) -> None:
+    def _without_signals(widget: QObject, change: Callable[[], None]) -> None:
         widget.blockSignals(True)
         change()
         widget.blockSignals(False)

@@ -1,4 +1,4 @@
-"""The reference gain over time, out of a CSV of breakpoints."""
+"""Automation: reference gain over time, read from a CSV of breakpoints."""
 
 import csv
 import math
@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.config.names import GAIN_RANGE_DB, MAX_DURATION_S
 from rtgain.errors import InputError
 
 COLUMNS = ["time_s", "gain_db"]
 MAX_ROWS = 1_000_000
-GAIN_RANGE_DB = (-120.0, 60.0)
 
 
 def load_automation(path: Path, sample_rate: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Breakpoints as (frames, gains in dB), in order of time; two at one frame make a step.
+    """Read breakpoints as (frames, gains in dB), each ``(rows,)``, in order of time; two at one frame make a step.
 
-    The file has a header ``time_s,gain_db`` and one row a breakpoint. Raises `InputError`, which names the line.
+    The file has a header ``time_s,gain_db`` and one row per breakpoint. Raises `InputError` that names the line.
     """
     frames: list[int] = []
     gains_db: list[float] = []
@@ -32,17 +32,17 @@ def load_automation(path: Path, sample_rate: int) -> tuple[NDArray[np.int64], ND
                     continue
                 time_s, gain_db = _breakpoint(path, rows.line_num, row)
                 if frames and round(time_s * sample_rate) < frames[-1]:
-                    raise InputError(f"{path}, line {rows.line_num}: earlier than the line above; sort by time_s")
+                    raise InputError(f"{path}, line {rows.line_num}: earlier than the previous line; sort by time_s")
                 if len(frames) == MAX_ROWS:
-                    raise InputError(f"{path}: more than {MAX_ROWS} rows; thin the automation out")
+                    raise InputError(f"{path}: more than {MAX_ROWS} rows; reduce the number of breakpoints")
                 frames.append(round(time_s * sample_rate))
                 gains_db.append(gain_db)
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; --automation wants a CSV of {','.join(COLUMNS)}") from None
+        raise InputError(f"{path}: {error.strerror}; --automation expects a CSV of {','.join(COLUMNS)}") from None
     except (ValueError, csv.Error) as error:
-        raise InputError(f"{path}: no CSV text ({error}); --automation wants {','.join(COLUMNS)}") from None
+        raise InputError(f"{path}: not a CSV text file ({error}); --automation expects {','.join(COLUMNS)}") from None
     if not frames:
-        raise InputError(f"{path}: has no rows; give at least one {','.join(COLUMNS)}")
+        raise InputError(f"{path}: has no rows; give at least one of {','.join(COLUMNS)}")
     return np.array(frames, dtype=np.int64), np.array(gains_db)
 
 
@@ -50,10 +50,10 @@ def _breakpoint(path: Path, line: int, row: list[str]) -> tuple[float, float]:
     try:
         time_s, gain_db = (float(cell) for cell in row)
     except ValueError:
-        raise InputError(f"{path}, line {line}: two numbers are expected, time_s,gain_db") from None
+        raise InputError(f"{path}, line {line}: expected two numbers, time_s,gain_db") from None
     low, high = GAIN_RANGE_DB
-    if not (math.isfinite(time_s) and 0.0 <= time_s <= 1e7):
-        raise InputError(f"{path}, line {line}: time_s must be from 0 to 10000000 seconds")
+    if not (math.isfinite(time_s) and 0.0 <= time_s <= MAX_DURATION_S):
+        raise InputError(f"{path}, line {line}: time_s must be from 0 to {MAX_DURATION_S:.0f} seconds")
     if not low <= gain_db <= high:
         raise InputError(f"{path}, line {line}: gain_db must be from {low:g} to {high:g}")
     return time_s, gain_db

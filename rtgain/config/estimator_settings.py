@@ -1,8 +1,16 @@
 """What an estimator is told to do. Free of torch, so that the window's process can build it."""
 
+import math
 import zlib
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Self
+
+from rtgain.config.comparison_spec import ComparisonSpec
+from rtgain.config.names import DEFAULT_LOSS, DEFAULT_OPTIMIZER
+from rtgain.errors import InputError
+
+if TYPE_CHECKING:  # pydantic takes a tenth of a second that the estimator process does not need
+    from rtgain.config.session_config import SessionConfig
 
 
 @dataclass(frozen=True)
@@ -32,33 +40,9 @@ DEFAULT_SCHEDULES = {
 MIN_REFERENCE_GAIN = 1e-6
 """A gain that passes through zero, where its polarity turns over, counts as −120 dB."""
 
-MAX_DELAY_S = 1.0
-"""The longest delay that is found, either way."""
-
 WINDOW_FRAMES_MAX = 1 << 17
 """The longest window (2 s at 48 kHz, 0.17 s at 768), and the most frames in a batch of shorter ones: what is made of
 each takes memory."""
-
-
-class ComparisonSpec(NamedTuple):
-    """An entry of the race: ``loss/optimizer``, or ``loss/optimizer@rate`` for the optimizer as torch has it.
-
-    That one descends at its fixed rate, without a bound on its steps, an early stop or an average over time.
-    """
-
-    loss: str
-    optimizer: str
-    lr: float | None
-
-    @classmethod
-    def of(cls, entry: str) -> "ComparisonSpec":
-        """Read an entry. Raises `ValueError` for what is none."""
-        loss, slash, rest = entry.partition("/")
-        optimizer, at, rate = rest.partition("@")
-        lr = float(rate) if at else None
-        if not (slash and loss and optimizer) or (lr is not None and not 0.0 < lr <= 1000.0):
-            raise ValueError(f"{entry!r} is no loss/optimizer")
-        return cls(loss, optimizer, lr)
 
 
 @dataclass(frozen=True)
@@ -74,8 +58,8 @@ class EstimatorSettings:
     sample_rate: int
     window_frames: int
     hop_frames: int
-    loss: str = "spectral"
-    optimizer: str = "Rprop"
+    loss: str = DEFAULT_LOSS
+    optimizer: str = DEFAULT_OPTIMIZER
     lr: float | None = None
     steps: int | None = None
     align: bool = True
@@ -83,10 +67,32 @@ class EstimatorSettings:
     plain: bool = False
     compare: tuple[str, ...] = ()
 
+    @classmethod
+    def from_config(cls, config: "SessionConfig", sample_rate: int) -> Self:
+        """Settings of a session at `sample_rate` (Hz). Raises `InputError` for a window beyond `WINDOW_FRAMES_MAX`."""
+        window_frames = config.window_frames(sample_rate)
+        if window_frames > WINDOW_FRAMES_MAX:
+            raise InputError(
+                f"--window-ms: {config.window_ms:g} ms at {sample_rate} Hz are {window_frames} frames, more than the "
+                f"estimator can process; use at most {math.floor(1000 * WINDOW_FRAMES_MAX / sample_rate)} ms"
+            )
+        return cls(
+            sample_rate=sample_rate,
+            window_frames=window_frames,
+            hop_frames=config.hop_frames(sample_rate),
+            loss=config.loss,
+            optimizer=config.optimizer,
+            lr=config.lr,
+            steps=config.steps,
+            align=config.align == "on",
+            reject_clipped=config.target != "reference",
+            compare=config.compare,
+        )
+
     @property
     def comparisons(self) -> dict[str, "EstimatorSettings"]:
         """What those in the race are told to do, by their entries: the same, but for loss and optimizer."""
-        racers = {entry: ComparisonSpec.of(entry) for entry in self.compare}
+        racers = {entry: ComparisonSpec.parse(entry) for entry in self.compare}
         return {
             entry: replace(self, loss=spec.loss, optimizer=spec.optimizer, lr=spec.lr, steps=None,
                            plain=spec.lr is not None, compare=())

@@ -1,18 +1,23 @@
-"""The options of a session that lessons set, and how the window calls them."""
+"""Labels of session options and of their values, as the GUI and the lessons show them."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-SOURCES = {"demo": "Demo", "sine": "Sine", "pink": "Pink noise"}
-TARGETS = {"reference": "Reference path", "channel": "Another channel", "return": "Return (microphone)"}
-"""What the window calls the choices of `input` and `target`."""
+from rtgain.number_format import format_as
 
-MINUS = "\N{MINUS SIGN}"
+SOURCES = {"demo": "Demo", "sine": "Sine", "pink": "Pink noise"}
+"""Labels of the synthetic sources, by their names as `input`."""
+
+TARGETS = {"reference": "Reference path", "channel": "Another channel", "return": "Return (microphone)"}
+"""Labels of the choices of `target`."""
+
+NO_COMPARISON = "none"
+"""Label of an empty `compare`."""
 
 
 def _with_unit(unit: str) -> Callable[[Any], str]:
-    return lambda value: "none" if value is None else f"{value:.4g}{unit}".replace("-", MINUS)
+    return lambda value: "none" if value is None else format_as(value, ".4g") + unit
 
 
 def _or_auto(value: Any) -> str:
@@ -33,18 +38,18 @@ CONTROL_LABELS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "target_channel": ("Target channel", _or_auto),
     "output_channel": ("Output channel", _or_auto),
     "loss": ("Loss", str),
-    "optimizer": ("Optim.", str),
-    "lr": ("Rate", _or_auto),
-    "steps": ("Steps", _or_auto),
+    "optimizer": ("Optimizer", str),
+    "lr": ("Learning rate", _or_auto),
+    "steps": ("Steps per hop", _or_auto),
     "window_ms": ("Window", _with_unit(" ms")),
-    "hop_ms": ("hop", _with_unit(" ms")),
-    "align": ("Find the delay", str),
-    "compare": ("Race", lambda entries: " and ".join(entries) or "nobody"),
+    "hop_ms": ("Hop", _with_unit(" ms")),
+    "align": ("Compensate delay", str),
+    "compare": ("Compare with", lambda entries: " and ".join(entries) or NO_COMPARISON),
 }
-"""What a lesson sets of a session, all but the devices, the clock and what is heard: names and values in words."""
+"""Label and formatter of each option that a lesson sets: all except devices, clock and monitor."""
 
 
 def describe_controls(controls: Mapping[str, Any]) -> str:
-    """The controls by their names in the window, with what they are set to."""
-    words = ((CONTROL_LABELS[name], value) for name, value in controls.items())
-    return ", ".join(f"{word} {written(value)}" for (word, written), value in words)
+    """Describe `controls`, values by option names, as labels and values separated by commas."""
+    labelled = ((CONTROL_LABELS[name], value) for name, value in controls.items())
+    return ", ".join(f"{label} {format_value(value)}" for (label, format_value), value in labelled)

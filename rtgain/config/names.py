@@ -1,39 +1,68 @@
-"""Names and ranges of the session options: losses, optimizers, signals, targets, clocks."""
+"""Names, choices and ranges of the session options; standard library only, so that every layer may import it."""
 
 import math
-from typing import Annotated, Literal
+from typing import Literal, get_args
 
-from pydantic import Field
+Clock = Literal["device", "timer", "offline"]
+Target = Literal["reference", "channel", "return"]
+Monitor = Literal["dry", "target", "matched", "difference", "mute"]
+Polarity = Literal["normal", "invert"]
+Switch = Literal["on", "off"]
+
+CLOCKS: tuple[Clock, ...] = get_args(Clock)
+TARGETS: tuple[Target, ...] = get_args(Target)
+MONITORS: tuple[Monitor, ...] = get_args(Monitor)
+POLARITIES: tuple[Polarity, ...] = get_args(Polarity)
+SWITCHES: tuple[Switch, ...] = get_args(Switch)
 
 SYNTHETIC_INPUTS = ("demo", "sine", "pink")
-"""Sources that rtgain makes itself; any other `input` but ``mic`` is the path of a file."""
+"""Sources that rtgain synthesizes. Any other `input` except ``mic`` is the path of a file."""
 
 LOSSES = ("waveform", "spectral", "spectral-power", "stft", "multi-resolution", "log-stft")
-"""Names of our losses (`rtgain.dsp.losses`), here because the window never imports torch."""
+"""Names of the losses of `rtgain.dsp.losses`, listed here because the GUI process does not import torch."""
 
 AURALOSSES = ("auraloss-stft", "auraloss-multi-resolution", "auraloss-esr", "auraloss-log-cosh")
-"""Names of auraloss's (`rtgain.dsp.auraloss_adapter`), where it is installed."""
+"""Names of the losses of `rtgain.dsp.auraloss_adapter`, available if auraloss is installed."""
 
 OPTIMIZERS = (
     "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "ASGD",
     "NAdam", "RAdam", "RMSprop", "Rprop", "SGD",
 )  # fmt: skip
-"""Names of the `torch.optim` classes that step on a gradient alone."""
+"""Names of the `torch.optim` classes whose step needs only a gradient."""
 
-Clock = Literal["device", "timer", "offline"]
-Monitor = Literal["dry", "target", "matched", "difference", "mute"]
-Polarity = Literal["normal", "invert"]
-Target = Literal["reference", "channel", "return"]
-
-Channel = Annotated[int, Field(ge=1, le=1024)]
-"""Counted from 1; libsndfile reads files of up to 1024."""
-
-FileName = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
-
-DEFAULT_GAIN_DB = 20.0 * math.log10(0.15)
-DEFAULT_SYNTHETIC_S = 10.0
-CHANNELS = ("dry_channel", "target_channel", "output_channel")
-"""Options that mean something for the source, target and devices that they were chosen with, and for no others."""
+CHANNEL_OPTIONS = ("dry_channel", "target_channel", "output_channel")
+"""Options that are valid only for the source, target and devices that they were selected with."""
 
 PRESET_ONLY = ("compare",)
-"""What the window and presets set; the command line has no options for it."""
+"""Options that the GUI and presets set; the command line has no options for them."""
+
+GAIN_RANGE_DB = (-120.0, 60.0)
+PHASE_RANGE_DEG = (-360.0, 360.0)
+NOISE_RANGE_DBFS = (-200.0, 0.0)
+
+MAX_DELAY_S = 1.0
+"""Longest delay of the reference path, and longest delay in either direction that the estimator searches."""
+
+SAMPLE_RATE_RANGE_HZ = (4000, 768_000)
+MAX_BLOCK_FRAMES = 65_536
+MAX_WINDOW_MS = 2000.0
+MAX_DURATION_S = 1e7
+
+MAX_CHANNEL = 1024
+"""Highest channel number, counted from 1: libsndfile reads files of up to 1024 channels."""
+
+MAX_LR = 1000.0
+MAX_STEPS = 10_000
+MAX_COMPARISONS = 2
+
+DEFAULT_GAIN = 0.15
+"""Reference gain, linear."""
+
+DEFAULT_GAIN_DB = 20.0 * math.log10(DEFAULT_GAIN)
+DEFAULT_LOSS = "spectral"
+DEFAULT_OPTIMIZER = "Rprop"
+DEFAULT_WINDOW_MS = 85.0
+DEFAULT_HOP_MS = 21.0
+
+DEFAULT_SYNTHETIC_S = 10.0
+"""Duration in seconds of a synthetic source on the offline clock."""

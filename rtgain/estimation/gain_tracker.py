@@ -7,6 +7,12 @@ noise and quick after a step, and it says how sure the result is.
 import math
 from dataclasses import dataclass
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rtgain.dsp.closed_form import weighted_median
+
 OUTLIER_SIGMAS = 4.0
 """A reading this many standard deviations off is no noise."""
 
@@ -166,3 +172,23 @@ class GainTracker:
         self.outliers = 0
         self._fading = 0.0
         self._drift = 0.0
+
+
+def robust_mean(gains_db: NDArray[np.float64], stds_db: NDArray[np.float64]) -> tuple[float, float]:
+    """Compute the mean of window gains, weighted by inverse variance, and its standard deviation; outliers rejected.
+
+    Shape: both ``(N,)`` in dB, N at least 1. Outliers are measured from the weighted median. Windows that differ by
+    more than their deviations increase the standard deviation: the target is equalized. If more than half are outliers,
+    the gain moved: none is rejected, and the standard deviation is that of the gains themselves.
+    """
+    variances = stds_db**2 + FLOOR_STD_DB**2
+    median_db = float(weighted_median(*(torch.from_numpy(x)[None] for x in (gains_db, 1.0 / variances))))
+    near = np.abs(gains_db - median_db) <= OUTLIER_SIGMAS * np.sqrt(variances)
+    moved = near.sum() <= len(near) / 2
+    accepted = np.ones_like(near) if moved else near
+    weights = 1.0 / variances[accepted]
+    mean_db = float(np.average(gains_db[accepted], weights=weights))
+    if moved:
+        return mean_db, float(np.sqrt(np.average((gains_db - mean_db) ** 2, weights=1.0 / variances)))
+    reduced_chi2 = float(np.average((gains_db[accepted] - mean_db) ** 2 / variances[accepted]))
+    return mean_db, math.sqrt(OVERLAP_VARIANCE_FACTOR / weights.sum() * max(1.0, reduced_chi2) + FLOOR_STD_DB**2)

@@ -85,7 +85,7 @@ class InProcessRunner:
 
         self._memory = memory
         self._landscape = LossCurveSampler()
-        self._sound = RingSignalReader(memory)
+        self._sound = RingSignalReader(memory.audio, memory.control)
         self._follower = StreamingEstimator(self._sound, Estimator(settings))
 
     @property

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from rtgain.audio.engine.shared_memory import DRY, REFERENCE_GAIN, TARGET
-from rtgain.config.estimator_settings import MAX_DELAY_S, MIN_REFERENCE_GAIN, WINDOW_FRAMES_MAX, EstimatorSettings
+from rtgain.config.estimator_settings import MIN_REFERENCE_GAIN, WINDOW_FRAMES_MAX, EstimatorSettings
+from rtgain.config.names import MAX_DELAY_S
 from rtgain.dsp.delay_estimation import CrossSpectrum, gcc_phat_delay
 from rtgain.estimation.delay_tracker import MIN_COHERENCE_TO_LOCK, Alignment, DelayTracker
 from rtgain.estimation.estimator import Estimator, Windows

@@ -1,4 +1,4 @@
-"""Lessons in real-time differentiable audio: data over the session and `rtgain.fit`. Only `exhibits` needs torch."""
+"""Catalogue of the lessons in real-time differentiable audio. Lessons are data; only `experiments` needs torch."""
 
 from rtgain.errors import InputError
 from rtgain.lessons.content import (
@@ -21,12 +21,13 @@ LESSONS: tuple[Lesson, ...] = (
     real_time.LESSON,
     filters.LESSON,
 )
-"""All lessons, in their order."""
+"""All lessons in order."""
 
 
 def get_lesson(name: str) -> Lesson:
-    """The lesson of that name or number. Raises `InputError`."""
+    """Return the lesson with that name or number. Raises `InputError`."""
     for lesson in LESSONS:
         if name in (lesson.name, str(lesson.number)):
             return lesson
-    raise InputError(f"lesson: {name!r} is none of 1 to {len(LESSONS)}, {', '.join(lesson.name for lesson in LESSONS)}")
+    names = ", ".join(lesson.name for lesson in LESSONS)
+    raise InputError(f"lesson: {name!r} is not one of 1 to {len(LESSONS)}, {names}")

@@ -1,52 +1,49 @@
 """State of a check over time."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from rtgain.lessons.checks import Expectation, Observation, Outcome, _number
-
-if TYPE_CHECKING:
-    pass
+from rtgain.lessons.checks import Expectation, Observation, Outcome
 
 
 class ExpectationTracker:
-    """Follows one expectation from moment to moment."""
+    """Follows one expectation through the observations of a step."""
 
     def __init__(self, expectation: Expectation) -> None:
         self.expectation = expectation
-        self.outcome: Outcome = "waiting"
-        self.came = ""
-        """What there was at the last moment, or when it was seen."""
-        self.now = ""
-        """What there is, seen or not."""
+        self.outcome: Outcome = "pending"
+        self.observed = ""
+        """Text for the newest observation, or for the one with which the check passed."""
+        self.current = ""
+        """Text for the newest observation."""
         self._since_s: float | None = None
-        self._before: Observation | None = None
+        self._previous: Observation | None = None
 
-    def take(self, moment: Observation) -> None:
-        """Judge the next moment; what has been seen stays seen."""
-        self.now = self.expectation.came(moment)
-        if self.outcome == "seen":
+    def observe(self, observation: Observation) -> None:
+        """Evaluate the next observation. A check that has passed stays passed."""
+        self.current = self.expectation.describe(observation)
+        if self.outcome == "passed":
             return
-        self.came = self.now
-        before, self._before = self._before, moment
-        if not self.expectation.holds(moment, before):
+        self.observed = self.current
+        previous, self._previous = self._previous, observation
+        if not self.expectation.holds(observation, previous):
             self._since_s = None
-            self.outcome = "not so" if moment.time_s > self.expectation.deadline_s else "waiting"
+            self.outcome = "failed" if observation.time_s > self.expectation.deadline_s else "pending"
             return
         if self._since_s is None:
-            self._since_s = moment.time_s
+            self._since_s = observation.time_s
         if self._since_s > self.expectation.deadline_s:
-            self.outcome = "not so"
-            self.came += f" only after {_number(round(self._since_s, 1))} s, not {_number(self.expectation.deadline_s)}"
+            self.outcome = "failed"
+            self.observed += f" only after {round(self._since_s, 1):g} s, not {self.expectation.deadline_s:g}"
         else:
-            self.outcome = "seen" if moment.time_s - self._since_s >= self.expectation.hold_s else "happening"
+            held = observation.time_s - self._since_s >= self.expectation.hold_s
+            self.outcome = "passed" if held else "holding"
 
 
-def together(watches: Sequence[ExpectationTracker]) -> Outcome:
-    """The outcome of a step: seen when all is, not so when one is not."""
-    outcomes = {watch.outcome for watch in watches}
-    if outcomes <= {"seen"}:
-        return "seen"
-    if "not so" in outcomes:
-        return "not so"
-    return "happening" if outcomes & {"happening", "seen"} else "waiting"
+def combined_outcome(trackers: Sequence[ExpectationTracker]) -> Outcome:
+    """Outcome of a step: passed if all checks passed, failed if one failed."""
+    outcomes = {tracker.outcome for tracker in trackers}
+    if outcomes <= {"passed"}:
+        return "passed"
+    if "failed" in outcomes:
+        return "failed"
+    return "holding" if outcomes & {"holding", "passed"} else "pending"

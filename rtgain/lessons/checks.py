@@ -1,4 +1,7 @@
-"""What a lesson expects to happen, and whether it has: the same on snapshots of the window and on a headless trace."""
+"""Checks of a lesson step: expectations, the observations that they are compared with, and outcomes.
+
+The GUI makes observations from snapshots, the headless check from estimates; the expectations are the same.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,50 +10,50 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
-from rtgain.config.labels import MINUS
-from rtgain.lessons.text_templates import fill
+from rtgain.lessons.text_templates import fill_template
+from rtgain.number_format import UNKNOWN, format_as
 
 if TYPE_CHECKING:
     from rtgain.records.estimate import Estimate
     from rtgain.records.snapshot import Comparison, Snapshot
 
-UNKNOWN = "\N{EN DASH}"
-"""A number that nobody knows yet, as the window's readout has it."""
-
-Outcome = Literal["waiting", "happening", "seen", "not so"]
+Outcome = Literal["pending", "holding", "passed", "failed"]
+"""State of a check. Holding: the expected value is present, but not yet for long enough."""
 
 MARKS: dict[Outcome, str] = {
-    "seen": "seen ✓",
-    "not so": "not so ✗",
-    "happening": "too short ✗",
-    "waiting": "did not come ✗",
+    "passed": "passed ✓",
+    "failed": "failed ✗",
+    "holding": "not long enough ✗",
+    "pending": "never reached ✗",
 }
-"""Outcomes in the end, in words; a mark needs no color."""
+"""Text for each outcome at the end of a step; the sign makes color unnecessary."""
 
 UNITS = {"gain_db": " dB", "swing_db": " dB", "std_db": " dB", "delay_ms": " ms", "polarity": "", "xruns": ""}
 POLARITIES = {1.0: "normal", -1.0: "inverted"}
-NAMES = {
+QUANTITIES = {
     "gain_db": "gain", "swing_db": "swing", "std_db": "±", "delay_ms": "delay", "polarity": "polarity",
     "xruns": "xruns in this step",
 }  # fmt: skip
 
-
 SWING_S = 1.0
-"""How far back a swing looks: many of the turns that an optimizer at a fixed rate makes, hop by hop."""
+"""Time span of a swing in seconds: it contains many cycles of an optimizer with a fixed learning rate."""
 
 
 @dataclass(frozen=True)
 class ComparisonObservation:
-    """The gain of one that races, and how far it has swung, lowest to highest, over the last `SWING_S`; NaN before."""
+    """Gain of one comparison, and its swing over the last `SWING_S` seconds: highest minus lowest gain.
+
+    Both are NaN before the first estimate.
+    """
 
     gain_db: float = math.nan
     swing_db: float = math.nan
 
     @classmethod
-    def of(cls, comparison: "Comparison", time_s: float = math.inf) -> Self:
-        """`comparison` as it was at `time_s` of its history."""
-        known = comparison.history.time_s <= time_s
-        times_s, gain_db = comparison.history.time_s[known], comparison.history.gain_est_db[known]
+    def from_comparison(cls, comparison: "Comparison", time_s: float = math.inf) -> Self:
+        """Read `comparison` at `time_s` of its history."""
+        included = comparison.history.time_s <= time_s
+        times_s, gain_db = comparison.history.time_s[included], comparison.history.gain_est_db[included]
         if not len(gain_db):
             return cls()
         return cls(float(gain_db[-1]), float(np.ptp(gain_db[times_s >= times_s[-1] - SWING_S])))
@@ -58,9 +61,12 @@ class ComparisonObservation:
 
 @dataclass(frozen=True)
 class Observation:
-    """What is known at `time_s` seconds after a step's controls were set; `xruns` are those since then.
+    """Values of a session at one moment of a step.
 
-    `comparisons` are those that race beside the estimate, by their entries in the race.
+    Attributes:
+        time_s: seconds since the step's controls were set.
+        xruns: xruns since then.
+        comparisons: observations of the comparisons, by their names, for example ``spectral/SGD@0.3``.
     """
 
     time_s: float
@@ -72,14 +78,15 @@ class Observation:
     xruns: int
     comparisons: Mapping[str, ComparisonObservation] = field(default_factory=dict)
 
-    def value(self, name: str, of: str) -> float:
-        """The number of that name: the estimate's, or that of the rival `of`; NaN where it is not known."""
-        value: float = getattr(self.comparisons.get(of, ComparisonObservation()) if of else self, name)
+    def value(self, name: str, comparison: str) -> float:
+        """Value of the quantity `name`: of `comparison`, or of the estimate if that is empty; NaN if unknown."""
+        source = self.comparisons.get(comparison, ComparisonObservation()) if comparison else self
+        value: float = getattr(source, name)
         return value
 
     @classmethod
-    def of_snapshot(cls, snapshot: "Snapshot", start_s: float, start_xruns: int) -> "Observation":
-        """A snapshot as seen from where the controls were set: at `start_s`, after `start_xruns`."""
+    def from_snapshot(cls, snapshot: "Snapshot", start_s: float, start_xruns: int) -> "Observation":
+        """Read a snapshot of a session whose controls were set at `start_s`, after `start_xruns` xruns."""
         return cls(
             snapshot.time_s - start_s,
             snapshot.state,
@@ -88,16 +95,16 @@ class Observation:
             snapshot.delay_ms,
             snapshot.polarity,
             snapshot.xruns - start_xruns,
-            {comparison.name: ComparisonObservation.of(comparison) for comparison in snapshot.comparisons},
+            {comparison.name: ComparisonObservation.from_comparison(comparison) for comparison in snapshot.comparisons},
         )
 
     @classmethod
-    def of_estimate(
+    def from_estimate(
         cls, estimate: "Estimate", sample_rate: int, xruns: int, comparisons: "Sequence[Comparison]" = ()
     ) -> "Observation":
-        """An estimate of a session that began with the step's controls, at the time from which it is known.
+        """Read an estimate of a session that started with the step's controls, at the time when it is available.
 
-        `comparisons` may have gone on since.
+        The histories of `comparisons` may be longer; later estimates are ignored.
         """
         center_s = estimate.center_frame / sample_rate
         return cls(
@@ -108,15 +115,19 @@ class Observation:
             1e3 * estimate.delay_frames / sample_rate,
             estimate.polarity,
             xruns,
-            {comparison.name: ComparisonObservation.of(comparison, center_s) for comparison in comparisons},
+            {
+                comparison.name: ComparisonObservation.from_comparison(comparison, center_s)
+                for comparison in comparisons
+            },
         )
 
 
 @dataclass(frozen=True)
 class InRange:
-    """A number of the moment lies from `low` to `high`, for `hold_s` seconds on end, beginning by `deadline_s`.
+    """A quantity stays between `low` and `high` for `hold_s` seconds without interruption.
 
-    The number is the estimate's, or `of` one that races against it (its gain and swing).
+    The interval starts no later than `deadline_s`. The quantity is the estimate's, or that of `comparison` (gain or
+    swing only).
     """
 
     field: Literal["gain_db", "swing_db", "std_db", "delay_ms", "polarity", "xruns"]
@@ -124,43 +135,44 @@ class InRange:
     high: float
     hold_s: float = 0.5
     deadline_s: float = 6.0
-    of: str = ""
+    comparison: str = ""
 
-    def holds(self, moment: Observation, before: Observation | None) -> bool:
-        """Whether it is so at this moment; never where the number is not known."""
-        return self.low <= moment.value(self.field, self.of) <= self.high
+    def holds(self, observation: Observation, previous: Observation | None) -> bool:
+        """True if the quantity is in the range; never if it is unknown."""
+        return self.low <= observation.value(self.field, self.comparison) <= self.high
 
-    def came(self, moment: Observation) -> str:
-        """What there is, in words."""
-        return f"{self._name} {self._written(moment.value(self.field, self.of))}{UNITS[self.field]}"
+    def describe(self, observation: Observation) -> str:
+        """Text for the observed value."""
+        value = observation.value(self.field, self.comparison)
+        return f"{self._label} {self._format(value)}{UNITS[self.field]}"
 
     def __str__(self) -> str:
-        low, high = self._written(self.low), self._written(self.high)
-        return f"{self._name} {low if low == high else f'{low} to {high}'}{UNITS[self.field]}"
+        low, high = self._format(self.low), self._format(self.high)
+        return f"{self._label} {low if low == high else f'{low} to {high}'}{UNITS[self.field]}"
 
-    def _written(self, value: float) -> str:
-        return POLARITIES.get(value, UNKNOWN) if self.field == "polarity" else _number(value)
+    def _format(self, value: float) -> str:
+        return POLARITIES.get(value, UNKNOWN) if self.field == "polarity" else _format_rounded(value)
 
     @property
-    def _name(self) -> str:
-        return f"{self.of} {NAMES[self.field]}".lstrip()
+    def _label(self) -> str:
+        return f"{self.comparison} {QUANTITIES[self.field]}".lstrip()
 
 
 @dataclass(frozen=True)
 class StateIs:
-    """The estimate is in `state`, for `hold_s` seconds on end, beginning by `deadline_s`."""
+    """The estimate is in `state` for `hold_s` seconds without interruption, starting no later than `deadline_s`."""
 
     state: str
     hold_s: float = 0.1
     deadline_s: float = 6.0
 
-    def holds(self, moment: Observation, before: Observation | None) -> bool:
-        """Whether it is so at this moment."""
-        return moment.state == self.state
+    def holds(self, observation: Observation, previous: Observation | None) -> bool:
+        """True if the estimate is in the state."""
+        return observation.state == self.state
 
-    def came(self, moment: Observation) -> str:
-        """What there is, in words."""
-        return f"state {moment.state}"
+    def describe(self, observation: Observation) -> str:
+        """Text for the observed state."""
+        return f"state {observation.state}"
 
     def __str__(self) -> str:
         return f"state {self.state}"
@@ -168,21 +180,24 @@ class StateIs:
 
 @dataclass(frozen=True)
 class NoXruns:
-    """Nothing is late for `hold_s` seconds on end, beginning by `deadline_s`; a busy machine has its moments."""
+    """No xrun occurs for `hold_s` seconds, starting no later than `deadline_s`.
+
+    The deadline is late because a busy machine has single xruns.
+    """
 
     hold_s: float = 1.0
     deadline_s: float = 20.0
 
-    def holds(self, moment: Observation, before: Observation | None) -> bool:
-        """Whether none has come since the moment before."""
-        return before is None or moment.xruns == before.xruns
+    def holds(self, observation: Observation, previous: Observation | None) -> bool:
+        """True if no xrun occurred since the previous observation."""
+        return previous is None or observation.xruns == previous.xruns
 
-    def came(self, moment: Observation) -> str:
-        """What there is, in words."""
-        return f"xruns in this step {moment.xruns}"
+    def describe(self, observation: Observation) -> str:
+        """Text for the observed number of xruns."""
+        return f"xruns in this step {observation.xruns}"
 
     def __str__(self) -> str:
-        return f"no xrun for {_number(self.hold_s)} s"
+        return f"no xrun for {_format_rounded(self.hold_s)} s"
 
 
 Expectation = InRange | StateIs | NoXruns
@@ -190,30 +205,32 @@ Expectation = InRange | StateIs | NoXruns
 
 @dataclass(frozen=True)
 class NumericCheck:
-    """A number that a lesson's experiment measures, and the range that it is to lie in."""
+    """Expected range of a number that the lesson's experiment measures.
+
+    `text` is a sentence for the page, with the number as a placeholder.
+    """
 
     number: str
     low: float
     high: float
     text: str
-    """What came, with the number as a placeholder."""
 
     def __str__(self) -> str:
-        return f"{_bound(self.low)} to {_bound(self.high)}"
+        return f"{_format_bound(self.low)} to {_format_bound(self.high)}"
 
     def expected(self, numbers: Mapping[str, float]) -> str:
-        """What was to come, in the words of what came: the range in the number's place."""
-        return fill(self.text, numbers, **{self.number: str(self)})
+        """The sentence with the range in place of the number."""
+        return fill_template(self.text, numbers, **{self.number: str(self)})
 
     def holds(self, numbers: Mapping[str, float]) -> bool:
-        """Whether the measured number lies there."""
+        """True if the measured number is in the range."""
         return self.low <= numbers[self.number] <= self.high
 
 
-def _number(value: float) -> str:
-    return UNKNOWN if math.isnan(value) else f"{round(value, 3) + 0.0:g}".replace("-", MINUS)
+def _format_rounded(value: float) -> str:
+    return format_as(round(value, 3), "g")
 
 
-def _bound(value: float) -> str:
-    """As a number is written, but no bound is rounded to nothing."""
-    return f"{value:.0e}".replace("-", MINUS) if 0.0 < abs(value) < 0.001 else _number(value)
+def _format_bound(value: float) -> str:
+    """Format a bound; values below 0.001 keep one digit, so that none is rounded to zero."""
+    return format_as(value, ".0e") if 0.0 < abs(value) < 0.001 else _format_rounded(value)

@@ -1,4 +1,4 @@
-"""A lesson as one HTML file that needs nothing else: text, figures, animation and players, all inside it."""
+"""Self-contained HTML page of a lesson: text, figures, animation and audio players in one file."""
 
 import base64
 import html
@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from rtgain.config.labels import describe_controls
 from rtgain.lessons.checks import MARKS
 from rtgain.lessons.lesson import Lesson, Step, emphasized
-from rtgain.lessons.lesson_check import Result
-from rtgain.lessons.text_templates import fill
+from rtgain.lessons.lesson_check import CheckResult
+from rtgain.lessons.text_templates import fill_template
 from rtgain.output.curve_styles import ESTIMATE, LIGHT_BACKGROUND
 
 STYLE = f"""
@@ -42,26 +42,26 @@ td:last-child {{ white-space: nowrap; width: 1px; }}
   dd {{ margin: 0 0 8px; }}
 }}
 """
-"""On a narrow screen, pictures stay as wide as their words can be read, and are moved sideways."""
+"""Style sheet. On a narrow screen, pictures keep a width at which their labels are readable, and scroll sideways."""
 
 
 def lesson_page(
     lesson: Lesson,
     numbers: Mapping[str, float],
-    results: Sequence[Result],
+    results: Sequence[CheckResult],
     media: Mapping[str, bytes],
     *,
     previous: Lesson | None,
     following: Lesson | None,
 ) -> bytes:
-    """The page of a lesson; `media` are its PNGs, WAVs and its MP4 by file name."""
-    ways = ['<a href="index.html">All lessons</a>']
-    ways += [f'<a href="{previous.name}.html">← {_text(previous.title)}</a>'] if previous else []
-    ways += [f'<a href="{following.name}.html">{_text(following.title)} →</a>'] if following else []
+    """Make the page of a lesson; `media` are its PNGs, WAVs and its MP4 by file name."""
+    links = ['<a href="index.html">All lessons</a>']
+    links += [f'<a href="{previous.name}.html">← {_text(previous.title)}</a>'] if previous else []
+    links += [f'<a href="{following.name}.html">{_text(following.title)} →</a>'] if following else []
     body = [
-        f"<nav>{' · '.join(ways)}</nav>" if previous or following else "",
+        f"<nav>{' · '.join(links)}</nav>" if previous or following else "",
         f"<h1>{lesson.number} · {_text(lesson.title)}</h1>",
-        f'<p class="lead">{_text(fill(lesson.about, numbers))}</p>',
+        f'<p class="lead">{_text(fill_template(lesson.summary, numbers))}</p>',
     ]
     for step in lesson.steps:
         body.append(_step(step, numbers, [result for result in results if result.step is step], media))
@@ -69,58 +69,58 @@ def lesson_page(
 
 
 def index_page(lessons: Sequence[Lesson]) -> bytes:
-    """The list of all lessons."""
+    """Make the page that lists all lessons."""
     body = [
         "<h1>Real-time differentiable audio</h1>",
-        '<p class="lead">Learned by hearing and seeing it: what gradient descent does to sound.</p>',
+        '<p class="lead">Seven lessons on gradient descent with sound, with figures and recordings.</p>',
     ]
     body += [
         f'<section><h2><span class="number">{lesson.number}</span> '
-        f'<a href="{lesson.name}.html">{_text(lesson.title)}</a></h2><p>{_text(lesson.about)}</p></section>'
+        f'<a href="{lesson.name}.html">{_text(lesson.title)}</a></h2><p>{_text(lesson.summary)}</p></section>'
         for lesson in lessons
     ]
     return _document("rtgain: lessons", body)
 
 
 def data_uri(name: str, content: bytes) -> str:
-    """`content` as an address that holds it."""
-    kinds = {"png": "image/png", "wav": "audio/wav", "mp4": "video/mp4"}
-    return f"data:{kinds[name.rsplit('.', 1)[1]]};base64,{base64.b64encode(content).decode()}"
+    """Encode `content` as a data URI; the extension of `name` gives the media type."""
+    media_types = {"png": "image/png", "wav": "audio/wav", "mp4": "video/mp4"}
+    return f"data:{media_types[name.rsplit('.', 1)[1]]};base64,{base64.b64encode(content).decode()}"
 
 
-def _step(step: Step, numbers: Mapping[str, float], results: Sequence[Result], media: Mapping[str, bytes]) -> str:
-    parts = [f"<section><h2>{_text(step.title)}</h2>", f"<p>{_text(fill(step.text, numbers))}</p>"]
+def _step(step: Step, numbers: Mapping[str, float], results: Sequence[CheckResult], media: Mapping[str, bytes]) -> str:
+    parts = [f"<section><h2>{_text(step.title)}</h2>", f"<p>{_text(fill_template(step.text, numbers))}</p>"]
     hints = (
-        ("In the window", describe_controls(step.controls)),
-        ("Watch", fill(step.watch, numbers)),
-        ("Listen", fill(step.listen, numbers)),
+        ("Controls", describe_controls(step.controls)),
+        ("Watch", fill_template(step.watch, numbers)),
+        ("Listen", fill_template(step.listen, numbers)),
     )
     parts.append("<dl>" + "".join(f"<dt>{name}</dt><dd>{_text(hint)}</dd>" for name, hint in hints) + "</dl>")
-    parts += [f"<p>{emphasized(fill(why, numbers))}</p>" for why in step.why.split("\n\n") if why]
+    parts += [f"<p>{emphasized(fill_template(why, numbers))}</p>" for why in step.why.split("\n\n") if why]
     if step.animation:
-        parts.append(_animation(fill(step.animation, numbers), media))
+        parts.append(_animation(fill_template(step.animation, numbers), media))
     for name, caption in step.figures.items():
-        said = _text(fill(caption, numbers))
+        label = _text(fill_template(caption, numbers))
         image = data_uri("x.png", media[f"{name}.png"])
-        picture = f'<div class="wide"><img src="{image}" alt="{said}"></div>'
-        parts.append(f"<figure>{picture}<figcaption>{said}</figcaption></figure>")
+        picture = f'<div class="wide"><img src="{image}" alt="{label}"></div>'
+        parts.append(f"<figure>{picture}<figcaption>{label}</figcaption></figure>")
     for name, caption in step.sounds.items():
         sound = data_uri("x.wav", media[f"{name}.wav"])
-        said = _text(fill(caption, numbers))
-        parts.append(f'<figure><figcaption>{said}</figcaption><audio controls src="{sound}"></audio></figure>')
+        label = _text(fill_template(caption, numbers))
+        parts.append(f'<figure><figcaption>{label}</figcaption><audio controls src="{sound}"></audio></figure>')
     if results:
-        parts.append("<table><tr><th>expected</th><th>came</th><th></th></tr>")
-        cells = ((result.expected, result.came, MARKS[result.outcome]) for result in results)
+        parts.append("<table><tr><th>expected</th><th>observed</th><th></th></tr>")
+        cells = ((result.expected, result.observed, MARKS[result.outcome]) for result in results)
         parts += ["<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in cells]
         parts.append("</table>")
     return "\n".join([*parts, "</section>"])
 
 
 def _animation(caption: str, media: Mapping[str, bytes]) -> str:
-    film = data_uri("x.mp4", media["animation.mp4"])
-    said = _text(caption)
-    video = f'<video src="{film}" aria-label="{said}" autoplay loop muted playsinline controls></video>'
-    return f'<figure><div class="wide">{video}</div><figcaption>{said}</figcaption></figure>'
+    source = data_uri("x.mp4", media["animation.mp4"])
+    label = _text(caption)
+    video = f'<video src="{source}" aria-label="{label}" autoplay loop muted playsinline controls></video>'
+    return f'<figure><div class="wide">{video}</div><figcaption>{label}</figcaption></figure>'
 
 
 def _document(title: str, body: Sequence[str]) -> bytes:

@@ -1,4 +1,4 @@
-"""A lesson is data: steps with a text, the controls that they set, and what is expected to come of them."""
+"""Lessons as data: steps with texts, the controls that they set, and the checks that must pass."""
 
 import html
 from collections.abc import Mapping
@@ -12,20 +12,20 @@ from rtgain.lessons.checks import Expectation, NumericCheck
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to see and hear. Texts hold numbers as placeholders: ``{gain:.3f}``, out of what was measured.
+    """One step of a lesson. Texts contain measured numbers as placeholders, for example ``{gain:.3f}``.
 
     Attributes:
-        text: what happens, in the window and on the page.
-        watch, listen: where to look, what to play.
+        text: what happens; shown in the GUI and on the page.
+        watch, listen: what to look at, which signals to monitor.
         controls: changes to the default `SessionConfig`.
-        expects: what the estimate is to do then; at least one thing.
-        finds: what the lesson's experiment is to measure.
-        why: the explanation; paragraphs are parted by an empty line, and ``*word*`` is emphasis.
-        figures, sounds: captions by the names that `rtgain.lessons.experiments.experiment` makes them under.
-        animation: the caption of the lesson's animation, where it belongs to this step.
-        act: what a button of the step does besides; ``xrun`` makes one.
-        gains_db: the lowest and the highest gain that are worth seeing, where all that there are would hide a swing.
-        duration_s: how long the headless run plays.
+        expectations: checks of the running session; at least one.
+        checks: checks of the numbers that the lesson's experiment measures.
+        why: the explanation; an empty line separates paragraphs, and ``*word*`` is emphasis.
+        figures, sounds: captions by the names in `rtgain.lessons.experiments.experiment.ExperimentResult`.
+        animation: caption of the lesson's animation, if it belongs to this step.
+        action: extra button of the step; ``xrun`` simulates an xrun.
+        gain_axis_db: lowest and highest gain of the plot's axis, if the full range would hide a swing.
+        duration_s: length of the headless run in seconds.
     """
 
     title: str
@@ -33,45 +33,45 @@ class Step:
     watch: str
     listen: str
     controls: Mapping[str, Any]
-    expects: tuple[Expectation, ...]
-    finds: tuple[NumericCheck, ...] = ()
+    expectations: tuple[Expectation, ...]
+    checks: tuple[NumericCheck, ...] = ()
     why: str = ""
     figures: Mapping[str, str] = field(default_factory=dict)
     sounds: Mapping[str, str] = field(default_factory=dict)
     animation: str = ""
-    act: Literal["xrun"] | None = None
-    gains_db: tuple[float, float] | None = None
+    action: Literal["xrun"] | None = None
+    gain_axis_db: tuple[float, float] | None = None
     duration_s: float = 4.0
 
     @property
     def has_results(self) -> bool:
-        """Whether the lesson's experiment has something to show or to find for this step."""
-        return bool(self.finds or self.figures or self.sounds or self.animation)
+        """True if the lesson's experiment has checks, figures, sounds or an animation for this step."""
+        return bool(self.checks or self.figures or self.sounds or self.animation)
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """Every option that lessons control, as this step has it: a step does not depend on the one before."""
+    def all_controls(self) -> dict[str, Any]:
+        """Every option that lessons control, with this step's value: no step depends on the one before."""
         return controls_with_defaults(**self.controls)
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """Steps in their order; one of them has the lesson's animation."""
+    """Steps in their order; one of them has the lesson's animation. `summary` is one plain sentence."""
 
     name: str
     number: int
     title: str
-    about: str
+    summary: str
     steps: tuple[Step, ...]
 
 
 def emphasized(text: str) -> str:
-    """`text` as HTML, in which ``*word*`` is emphasis."""
+    """`text` as HTML, with ``*word*`` as emphasis."""
     parts = html.escape(text).split("*")
     return "".join(f"<em>{part}</em>" if index % 2 else part for index, part in enumerate(parts))
 
 
 def controls_with_defaults(**controls: Any) -> dict[str, Any]:
-    """Every option that lessons control: `controls`, and the rest as it is where nothing is set."""
+    """Every option that lessons control: `controls`, and the default for all others."""
     config = SessionConfig(**controls)
     return {name: getattr(config, name) for name in CONTROL_LABELS}

@@ -1,4 +1,4 @@
-"""A lesson without a window: every step's session on the fast clock, and its experiment, held to what is expected."""
+"""Headless check of a lesson: runs each step on the offline clock and evaluates its checks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,50 +7,48 @@ from rtgain.config.session_config import SessionConfig
 from rtgain.lessons.check_state import ExpectationTracker
 from rtgain.lessons.checks import Observation, Outcome
 from rtgain.lessons.lesson import Lesson, Step
-from rtgain.lessons.text_templates import fill
+from rtgain.lessons.text_templates import fill_template
 from rtgain.records.estimate import Estimate
+from rtgain.session.offline import run_offline
 from rtgain.session.session import Session
 
 
 @dataclass(frozen=True)
-class Result:
-    """What came of one thing that a step expected: what it was, what there was instead or indeed, and whether."""
+class CheckResult:
+    """Result of one check of a step: expected value, observed value, outcome."""
 
     step: Step
     expected: str
-    came: str
+    observed: str
     outcome: Outcome
 
 
-def check_lesson(lesson: Lesson, numbers: Mapping[str, float], seed: int) -> list[Result]:
-    """The results of all steps in order; `numbers` are what the experiment measured."""
-    results: list[Result] = []
+def check_lesson(lesson: Lesson, numbers: Mapping[str, float], seed: int) -> list[CheckResult]:
+    """Check all steps of a lesson in order; `numbers` are those that its experiment measured."""
+    results: list[CheckResult] = []
     for step in lesson.steps:
-        results += [Result(step, str(w.expectation), w.came, w.outcome) for w in play(step, seed)]
-        for finding in step.finds:
-            seen: Outcome = "seen" if finding.holds(numbers) else "not so"
-            results.append(Result(step, finding.expected(numbers), fill(finding.text, numbers), seen))
+        results += [CheckResult(step, str(t.expectation), t.observed, t.outcome) for t in run_step(step, seed)]
+        for check in step.checks:
+            outcome: Outcome = "passed" if check.holds(numbers) else "failed"
+            results.append(CheckResult(step, check.expected(numbers), fill_template(check.text, numbers), outcome))
     return results
 
 
-def play(step: Step, seed: int) -> list[ExpectationTracker]:
-    """Play a step's session on the fast clock, and give its expectations as they were judged."""
-    watches = [ExpectationTracker(expectation) for expectation in step.expects]
+def run_step(step: Step, seed: int) -> list[ExpectationTracker]:
+    """Run a step's session on the offline clock, and return its expectations with their outcomes."""
+    trackers = [ExpectationTracker(expectation) for expectation in step.expectations]
     config = SessionConfig(**step.controls, duration=step.duration_s, seed=seed)
-    with Session(config, clock="offline") as session:
-        session.start()
-        if step.act == "xrun":
-            session.simulate_xrun()
-        while not session.ended:
-            estimates = session.advance()
-            _take(watches, session, estimates)
-        _take(watches, session, session.finish())
-    return watches
+    run_offline(
+        config,
+        on_start=lambda session: session.simulate_xrun() if step.action == "xrun" else None,
+        on_estimates=lambda session, estimates: _observe(trackers, session, estimates),
+    )
+    return trackers
 
 
-def _take(watches: list[ExpectationTracker], session: Session, estimates: Sequence[Estimate]) -> None:
+def _observe(trackers: list[ExpectationTracker], session: Session, estimates: Sequence[Estimate]) -> None:
     comparisons = session.comparisons
     for estimate in estimates:
-        moment = Observation.of_estimate(estimate, session.sample_rate, session.xruns, comparisons)
-        for watch in watches:
-            watch.take(moment)
+        observation = Observation.from_estimate(estimate, session.sample_rate, session.xruns, comparisons)
+        for tracker in trackers:
+            tracker.observe(observation)

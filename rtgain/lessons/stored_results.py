@@ -1,6 +1,6 @@
-"""What the lessons' experiments came to once, for the window, which never imports torch: numbers and recordings.
+"""Stored results of the lessons' experiments (numbers and recordings), for the GUI, which never imports torch.
 
-``python -m rtgain.lessons.stored_results`` makes them anew; tests hold the texts and the sounds to a fresh run.
+``python -m rtgain.lessons.stored_results`` runs the experiments again. Tests compare texts and sounds with a new run.
 """
 
 import functools
@@ -16,22 +16,22 @@ FILE = Path(__file__).with_suffix(".json")
 
 @functools.cache
 def stored_numbers(lesson: str) -> Mapping[str, float]:
-    """What the experiment of the lesson of that name measured, by the names of its texts' placeholders."""
+    """Numbers that the experiment of the lesson `lesson` (a name) measured, by the placeholders in its texts."""
     numbers: dict[str, dict[str, float]] = json.loads(FILE.read_text(encoding="utf-8"))
     return numbers[lesson]
 
 
 def write_stored_results() -> None:
-    """Run every lesson's experiment, and keep its numbers and recordings."""
+    """Run every lesson's experiment, and store its numbers and recordings."""
     from rtgain.lessons.experiments.experiment import run_experiment
     from rtgain.lessons.export import flac
 
-    exhibits = {lesson.name: run_experiment(lesson.name, 0) for lesson in LESSONS}
-    numbers = {name: dict(shown.numbers) for name, shown in exhibits.items()}
+    results = {lesson.name: run_experiment(lesson.name, 0) for lesson in LESSONS}
+    numbers = {name: dict(result.numbers) for name, result in results.items()}
     write_atomic(FILE, (json.dumps(numbers, indent=2) + "\n").encode())
-    for shown in exhibits.values():
-        for path, names in shown.recordings.items():
-            write_atomic(path, flac([shown.sounds[name] for name in names]))
+    for result in results.values():
+        for path, names in result.recordings.items():
+            write_atomic(path, flac([result.sounds[name] for name in names]))
 
 
 if __name__ == "__main__":

@@ -1,28 +1,28 @@
-"""Numbers as the lessons' texts write them."""
+"""Templates of lesson texts: placeholders for measured numbers, written with a real minus sign."""
 
 from collections.abc import Mapping
 
-from rtgain.config.labels import MINUS
+from rtgain.number_format import format_as
 
 
 class FormattedNumber(float):
-    """A number that is written with a real minus sign."""
+    """Number that is formatted with a real minus sign and without a negative zero."""
 
-    def __format__(self, form: str) -> str:
-        text = super().__format__(form)
-        if text.startswith("-") and float(text) == 0.0:
-            text = text[1:]
-        return text.replace("-", MINUS)
+    def __format__(self, spec: str) -> str:
+        return format_as(float(self), spec)
 
 
 class LiteralText(str):
-    """What stands in a number's place, whatever the number's format."""
+    """Text that replaces a number and ignores the number's format."""
 
-    def __format__(self, form: str) -> str:
+    def __format__(self, spec: str) -> str:
         return str(self)
 
 
-def fill(text: str, numbers: Mapping[str, float], **words: str) -> str:
-    """`text` with its placeholders filled, some by `words`. Raises `KeyError` for a number that nobody measured."""
+def fill_template(text: str, numbers: Mapping[str, float], **literals: str) -> str:
+    """Fill the placeholders of `text` with `numbers`; `literals` replace some of them by text.
+
+    Raises `KeyError` for a number that was not measured.
+    """
     values: dict[str, FormattedNumber | LiteralText] = {name: FormattedNumber(value) for name, value in numbers.items()}
-    return text.format_map(values | {name: LiteralText(said) for name, said in words.items()})
+    return text.format_map(values | {name: LiteralText(literal) for name, literal in literals.items()})

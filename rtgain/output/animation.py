@@ -1,4 +1,4 @@
-"""Animations: a figure whose curves move, as a GIF and as an MP4, the same bytes every time."""
+"""Animations of a figure as GIF and MP4, with the same bytes for the same figure."""
 
 import io
 import subprocess
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 FRAMES_PER_SECOND = 20
 
 HOLD_FRAMES = 20
-"""How long the last picture stands before it begins anew."""
+"""Number of times that the last picture is repeated before the animation restarts."""
 
 Picture = NDArray[np.uint8]
-"""Red, green and blue, ``(height, width, 3)``."""
+"""One picture of an animation: red, green and blue, ``(height, width, 3)``."""
 
 
 @dataclass(frozen=True)
 class Animation:
-    """`figure` with its `moving` artists as `show` leaves them for each of `frames` pictures.
+    """Figure whose `moving` artists `show` updates for each of `frames` pictures.
 
-    The figure's width and height in pixels are multiples of 16, as H.264 codes them.
+    H.264 requires that the figure's width and height in pixels are multiples of 16.
     """
 
     figure: "Figure"
@@ -40,28 +40,28 @@ class Animation:
     frames: int
 
 
-def pictures(film: Animation) -> Iterator[Picture]:
-    """The film's pictures, one by one. What does not move is drawn once."""
-    canvas: Any = film.figure.canvas
-    apply_axes_style(film.figure)
-    film.show(film.frames - 1)
-    for artist in film.moving:
+def render_frames(animation: Animation) -> Iterator[Picture]:
+    """Render the pictures of an animation one by one. Artists that do not move are drawn once."""
+    canvas: Any = animation.figure.canvas
+    apply_axes_style(animation.figure)
+    animation.show(animation.frames - 1)
+    for artist in animation.moving:
         artist.set_animated(True)
     canvas.draw()
-    still = canvas.copy_from_bbox(film.figure.bbox)
-    for frame in range(film.frames):
-        film.show(frame)
-        canvas.restore_region(still)
-        for artist in film.moving:
-            film.figure.draw_artist(artist)
+    background = canvas.copy_from_bbox(animation.figure.bbox)
+    for frame in range(animation.frames):
+        animation.show(frame)
+        canvas.restore_region(background)
+        for artist in animation.moving:
+            animation.figure.draw_artist(artist)
         yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def gif(shown: list[Picture]) -> bytes:
-    """An endless GIF of half the width and height, in the colors of its last picture."""
+def gif(frames: list[Picture]) -> bytes:
+    """Encode pictures as an endless GIF of half the width and height, with the palette of the last picture."""
     from PIL import Image
 
-    small = [Image.fromarray(picture).reduce(2) for picture in shown]
+    small = [Image.fromarray(picture).reduce(2) for picture in frames]
     palette = small[-1].quantize(colors=64, dither=Image.Dither.NONE)
     images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in small]
     frame_ms = 1000 // FRAMES_PER_SECOND
@@ -71,27 +71,27 @@ def gif(shown: list[Picture]) -> bytes:
     return buffer.getvalue()
 
 
-def mp4(shown: list[Picture]) -> bytes:
-    """H.264 as every browser plays it, by the ffmpeg that imageio-ffmpeg brings.
+def mp4(frames: list[Picture]) -> bytes:
+    """Encode pictures as an H.264 MP4 that every browser plays, with the ffmpeg of imageio-ffmpeg.
 
-    Raises `RuntimeError` where that fails.
+    Raises `RuntimeError` if ffmpeg fails.
     """
     from imageio_ffmpeg import get_ffmpeg_exe
 
-    height, width = shown[0].shape[:2]
+    height, width = frames[0].shape[:2]
     raw = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {FRAMES_PER_SECOND} -i -"
     coded = "-c:v libx264 -crf 20 -pix_fmt yuv420p -threads 1 -movflags +faststart"
     exact = "-fflags +bitexact -flags:v +bitexact -map_metadata -1"
-    with tempfile.TemporaryDirectory() as folder:  # MP4 is not written front to back, so not into a pipe
-        path = Path(folder) / "film.mp4"
-        words = [get_ffmpeg_exe(), "-v", "error", *raw.split(), *coded.split(), *exact.split(), str(path)]
-        # In a session of its own: Ctrl-C is for rtgain, which says nothing about it.
-        with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as ffmpeg:
+    with tempfile.TemporaryDirectory() as folder:  # the MP4 format needs a seekable file, not a pipe
+        path = Path(folder) / "animation.mp4"
+        command = [get_ffmpeg_exe(), "-v", "error", *raw.split(), *coded.split(), *exact.split(), str(path)]
+        # In its own process session: Ctrl-C must reach rtgain only, without messages of ffmpeg.
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as ffmpeg:
             assert ffmpeg.stdin is not None
-            with suppress(BrokenPipeError):  # what it says about that is told below
-                for picture in shown + [shown[-1]] * HOLD_FRAMES:
+            with suppress(BrokenPipeError):  # ffmpeg's message is raised below
+                for picture in frames + [frames[-1]] * HOLD_FRAMES:
                     ffmpeg.stdin.write(picture.tobytes())
-            said = ffmpeg.communicate()[1].decode(errors="replace").strip()
+            message = ffmpeg.communicate()[1].decode(errors="replace").strip()
         if ffmpeg.returncode != 0:
-            raise RuntimeError(f"ffmpeg: {said}")
+            raise RuntimeError(f"ffmpeg: {message}")
         return path.read_bytes()

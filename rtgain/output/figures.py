@@ -1,4 +1,4 @@
-"""Figures on paper, in the colors and line styles of the window."""
+"""Figures with matplotlib, in the same colors and line styles as the GUI."""
 
 import io
 import logging
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.number_format import format_result
 from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE, LIGHT_BACKGROUND, REFERENCE, CurveStyle
 from rtgain.records.history import History, Summary
 
@@ -17,29 +18,29 @@ if TYPE_CHECKING:
 DOTS_PER_INCH = 160
 
 LEGEND: dict[str, Any] = {"frameon": False, "handlelength": 3.0}
-"""How curves are named: without a frame, beside lines that are long enough for two of the reference's dashes."""
+"""Options of every legend: no frame, and lines that are long enough for two dashes of the reference."""
 
 
-def paper(width: int, height: int) -> "Figure":
-    """An empty figure of so many pixels."""
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where it keeps its fonts is nobody's concern
+def new_figure(width: int, height: int) -> "Figure":
+    """Make an empty figure of `width` × `height` pixels."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its messages about the font cache are of no use
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    class Paper(Figure):  # type: ignore[misc, unused-ignore]
-        """A figure that a notebook shows by itself."""
+    class NotebookFigure(Figure):  # type: ignore[misc, unused-ignore]
+        """Figure that a notebook displays automatically."""
 
         def _repr_png_(self) -> bytes:
             return png(self)
 
     size = (width / DOTS_PER_INCH, height / DOTS_PER_INCH)
-    figure = Paper(figsize=size, dpi=DOTS_PER_INCH, facecolor=LIGHT_BACKGROUND, layout="constrained")
+    figure = NotebookFigure(figsize=size, dpi=DOTS_PER_INCH, facecolor=LIGHT_BACKGROUND, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def png(figure: "Figure") -> bytes:
-    """The figure, its axes made plain, as a PNG."""
+    """Style the axes of a figure and render it as PNG."""
     apply_axes_style(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
@@ -47,7 +48,7 @@ def png(figure: "Figure") -> bytes:
 
 
 def svg(figure: "Figure") -> bytes:
-    """The same as an SVG, which holds no date and no random names: one figure gives one file."""
+    """Style the axes of a figure and render it as SVG, without date and random names, so that the bytes repeat."""
     from matplotlib import rc_context
 
     apply_axes_style(figure)
@@ -58,32 +59,35 @@ def svg(figure: "Figure") -> bytes:
 
 
 def apply_axes_style(figure: "Figure") -> None:
-    """A fine grid, and no frame around the axes."""
+    """Add a fine grid and remove the frame at the top and on the right."""
     for axes in figure.axes:
         axes.grid(alpha=0.3, linewidth=0.5)
         axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw(axes: "Axes", curve: CurveStyle, x: Any, y: Any, *, label: str | None = None) -> None:
-    """Draw ``y`` over ``x`` as `curve` is drawn everywhere; `label` where it is called something else."""
-    dash = (0, curve.dash) if curve.dash else "-"
-    axes.plot(x, y, color=curve.light, linestyle=dash, linewidth=1.2, label=label or curve.label)
+def plot_curve(axes: "Axes", style: CurveStyle, x: Any, y: Any, *, label: str | None = None) -> None:
+    """Plot ``y`` over ``x`` in `style`; `label` replaces the style's label."""
+    dash = (0, style.dash) if style.dash else "-"
+    axes.plot(x, y, color=style.light, linestyle=dash, linewidth=1.2, label=label or style.label)
 
 
 def add_figure_legend(figure: "Figure", axes: "Axes") -> None:
-    """Name the curves of `axes` above all of `figure`, where none can run behind a name."""
+    """Add a legend for the curves of `axes` above the whole `figure`, so that no curve is behind it."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=len(labels), **LEGEND)
 
 
 def gain_figure(history: History, summary: Summary) -> "Figure":
-    """Estimate and closed form over time, 1600 × 1000 pixels, and where it is known the reference, with the error.
+    """Plot estimate and closed form over time, 1600 × 1000 pixels. A known reference gain is added, with the error.
 
-    Where estimates were left out, the reference alone goes on.
+    At gaps between estimates, all curves except the reference are interrupted.
     """
-    figure = paper(1600, 1000)
-    known = np.isfinite(history.gain_true_db).any()
-    gain, error = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1)) if known else (figure.subplots(), None)
+    figure = new_figure(1600, 1000)
+    has_reference = np.isfinite(history.gain_true_db).any()
+    if has_reference:
+        gain, error = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    else:
+        gain, error = figure.subplots(), None
     reference = history
     history = history.with_gap_markers()
     time_s = history.time_s
@@ -92,34 +96,28 @@ def gain_figure(history: History, summary: Summary) -> "Figure":
         time_s, history.gain_est_db - band, history.gain_est_db + band,
         color=ESTIMATE.light, alpha=0.2, linewidth=0, label="± one standard deviation",
     )  # fmt: skip
-    draw(gain, ESTIMATE, time_s, history.gain_est_db)
-    draw(gain, CLOSED_FORM, time_s, history.gain_opt_db)
+    plot_curve(gain, ESTIMATE, time_s, history.gain_est_db)
+    plot_curve(gain, CLOSED_FORM, time_s, history.gain_opt_db)
     if error is not None:
-        draw(gain, REFERENCE, reference.time_s, reference.gain_true_db)
-        draw(error, ESTIMATE, time_s, history.gain_est_db - history.gain_true_db)
+        plot_curve(gain, REFERENCE, reference.time_s, reference.gain_true_db)
+        plot_curve(error, ESTIMATE, time_s, history.gain_est_db - history.gain_true_db)
         error.set_ylabel("error (dB)")
     gain.set_ylabel("gain (dB)")
     gain.ticklabel_format(axis="y", useOffset=False)
     figure.axes[-1].set_xlabel("time (s)")
     add_figure_legend(figure, gain)
-    gain.set_title(_title(summary), loc="left")
+    result = format_result(summary.gain_db, summary.std_db, summary.state)
+    gain.set_title(f"{summary.input}: {result}", loc="left")
     return figure
 
 
 def descent_figure(loss: NDArray[np.float64], parameters: dict[str, NDArray[np.float64]]) -> "Figure":
-    """The loss, and below it each parameter, over the steps of a descent; all ``(steps + 1,)``."""
-    figure = paper(1200, 360 * (1 + len(parameters)))
+    """Plot the loss, and below it each parameter, over the steps of a descent; all ``(steps + 1,)``."""
+    figure = new_figure(1200, 360 * (1 + len(parameters)))
     curves = {"loss": loss, **parameters}
     for axes, (name, values) in zip(figure.subplots(len(curves), 1, sharex=True), curves.items(), strict=True):
-        draw(axes, ESTIMATE, np.arange(len(values)), values)
+        plot_curve(axes, ESTIMATE, np.arange(len(values)), values)
         axes.set_ylabel(name)
     axes.set_xlabel("step")
     apply_axes_style(figure)
     return figure
-
-
-def _title(summary: Summary) -> str:
-    if summary.gain_db is None:
-        return f"{summary.input}: no estimate"
-    deviation = "" if summary.std_db is None else f" ± {summary.std_db:.3g}"
-    return f"{summary.input}: {summary.gain_db:.2f}{deviation} dB, {summary.state}".replace("-", "\u2212")

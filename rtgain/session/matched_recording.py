@@ -1,4 +1,4 @@
-"""The matched signal, dry × estimate, as it is recorded: taken from the ring live, made afterwards offline."""
+"""Readers of the matched signal for a recording: from the ring while it plays, or rendered afterwards offline."""
 
 from collections import deque
 from typing import Protocol
@@ -11,69 +11,72 @@ from rtgain.audio.engine.ring_buffer import OverrunError, RingBuffer
 from rtgain.audio.engine.shared_memory import DRY, MATCHED
 from rtgain.records.estimate import Estimate
 
-PIECE_FRAMES = 65536
-"""Frames copied at a time."""
+CHUNK_FRAMES = 65536
+"""Most frames copied at once."""
 
-Piece = NDArray[np.float32]
+Chunk = NDArray[np.float32]
 
 
 class MatchedSignalReader(Protocol):
-    """Gives the matched signal in order."""
+    """Reader of the matched signal in order."""
 
-    def follow(self, estimate: Estimate) -> None:
-        """Take note of the next estimate."""
+    def add_estimate(self, estimate: Estimate) -> None:
+        """Receive the next estimate."""
 
-    def take(self, until_frame: int) -> list[Piece]:
-        """The signal since the last call, up to `until_frame`, in pieces of shape (frames,)."""
+    def read(self, until_frame: int) -> list[Chunk]:
+        """Return the signal since the last call, up to `until_frame`, in chunks of shape (frames,)."""
 
 
 class LiveMatchedReader:
-    """What the audio side made while it played. Frames that were overwritten before are silence."""
+    """Reader of the matched signal that the callback has written. Overwritten frames become silence."""
 
     def __init__(self, ring: RingBuffer) -> None:
         self._ring = ring
-        self._taken = 0
+        self._next_frame = 0
 
-    def follow(self, estimate: Estimate) -> None:
-        """The audio side follows the estimator by itself."""
+    def add_estimate(self, estimate: Estimate) -> None:
+        """Do nothing: the callback applies the estimates itself."""
 
-    def take(self, until_frame: int) -> list[Piece]:
-        pieces: list[Piece] = []
-        while self._taken < until_frame:
-            frames = min(PIECE_FRAMES, until_frame - self._taken)
+    def read(self, until_frame: int) -> list[Chunk]:
+        chunks: list[Chunk] = []
+        while self._next_frame < until_frame:
+            frames = min(CHUNK_FRAMES, until_frame - self._next_frame)
             try:
-                pieces.append(self._ring.read(self._taken, frames)[MATCHED].astype(np.float32))
-            except OverrunError as overtaken:
-                frames = min(overtaken.oldest_frame, until_frame) - self._taken
-                pieces.append(np.zeros(frames, np.float32))
-            self._taken += frames
-        return pieces
+                chunks.append(self._ring.read(self._next_frame, frames)[MATCHED].astype(np.float32))
+            except OverrunError as overrun:
+                frames = min(overrun.oldest_frame, until_frame) - self._next_frame
+                chunks.append(np.zeros(frames, np.float32))
+            self._next_frame += frames
+        return chunks
 
 
 class OfflineMatchedRenderer:
-    """On the fast clock an estimate comes later than the frames that it holds for. They are matched afterwards,
-    each with the newest estimate that could have been known when it was played, just as live."""
+    """Renderer of the matched signal on the offline clock.
+
+    Offline, an estimate arrives after the frames that it applies to. The frames are matched afterwards, each with
+    the newest estimate that would have been available when it was played, as in a live session.
+    """
 
     def __init__(self, ring: RingBuffer, sample_rate: int) -> None:
         self._ring = ring
-        self._matcher = MatchedPath(sample_rate)
-        self._taken = 0
+        self._path = MatchedPath(sample_rate)
+        self._next_frame = 0
         self._gain = 1.0
         self._delay_frames = 0.0
-        self._coming: deque[Estimate] = deque()
+        self._pending: deque[Estimate] = deque()
 
-    def follow(self, estimate: Estimate) -> None:
-        self._coming.append(estimate)
+    def add_estimate(self, estimate: Estimate) -> None:
+        self._pending.append(estimate)
 
-    def take(self, until_frame: int) -> list[Piece]:
-        pieces: list[Piece] = []
-        while self._taken < until_frame:
-            while self._coming and self._coming[0].available_frame <= self._taken:
-                estimate = self._coming.popleft()
+    def read(self, until_frame: int) -> list[Chunk]:
+        chunks: list[Chunk] = []
+        while self._next_frame < until_frame:
+            while self._pending and self._pending[0].available_frame <= self._next_frame:
+                estimate = self._pending.popleft()
                 self._gain, self._delay_frames = estimate.matched_gain, estimate.matched_delay_frames
-            next_change = int(self._coming[0].available_frame) if self._coming else until_frame
-            frames = min(PIECE_FRAMES, until_frame - self._taken, next_change - self._taken)
-            dry = self._ring.read(self._taken, frames)[DRY].astype(np.float32)
-            pieces.append(self._matcher.process(dry, gain=self._gain, delay_frames=self._delay_frames))
-            self._taken += frames
-        return pieces
+            next_change = int(self._pending[0].available_frame) if self._pending else until_frame
+            frames = min(CHUNK_FRAMES, until_frame - self._next_frame, next_change - self._next_frame)
+            dry = self._ring.read(self._next_frame, frames)[DRY].astype(np.float32)
+            chunks.append(self._path.process(dry, gain=self._gain, delay_frames=self._delay_frames))
+            self._next_frame += frames
+        return chunks

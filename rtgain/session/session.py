@@ -1,10 +1,9 @@
-"""A session: one source, one engine, one clock, one estimator; and what everybody sees of it."""
+"""Session: one source, one engine, one clock and one estimator, behind one interface for GUI and command line."""
 
 import math
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,18 +17,11 @@ from rtgain.audio.engine.shared_memory import REFERENCE_GAIN
 from rtgain.audio.io.driver import Driver
 from rtgain.audio.io.offline_driver import OfflineDriver
 from rtgain.audio.io.portaudio_driver import PortAudioDriver
-from rtgain.audio.io.timer_driver import TimerDriver
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.source import LimitedSource
-from rtgain.config.automation import load_automation
-from rtgain.config.estimator_settings import (
-    MAX_DELAY_S,
-    MIN_REFERENCE_GAIN,
-    WINDOW_FRAMES_MAX,
-    ComparisonSpec,
-    EstimatorSettings,
-)
-from rtgain.config.names import DEFAULT_SYNTHETIC_S, Clock, Monitor
+from rtgain.config.comparison_spec import ComparisonSpec
+from rtgain.config.estimator_settings import MIN_REFERENCE_GAIN, EstimatorSettings
+from rtgain.config.names import DEFAULT_SYNTHETIC_S, MAX_DELAY_S, Clock, Monitor
 from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import DeviceLostError, InputError
 from rtgain.estimation.runner import EstimatorRunner, InProcessRunner
@@ -38,59 +30,64 @@ from rtgain.metering.level_meter import LevelMeter
 from rtgain.metering.rates import CLOCK_ADVICE, DEVICE_ADVICE, ClockRateMonitor, RateCounter
 from rtgain.metering.scope_capture import capture_scope
 from rtgain.number_format import none_if_nan
-from rtgain.output.session_export import SessionExport
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import Summary
-from rtgain.records.snapshot import ChannelCounts, Comparison
-from rtgain.records.snapshot import Snapshot as Snapshot  # part of a session's face
+from rtgain.records.session_export import SessionExport
+from rtgain.records.snapshot import ChannelCounts, Comparison, Snapshot
 from rtgain.session.estimate_history import HISTORY_S, EstimateHistory
-from rtgain.session.io_setup import device_setup, open_source
+from rtgain.session.io_setup import make_driver, make_engine, open_source, select_device_setup
 from rtgain.session.matched_recording import LiveMatchedReader, MatchedSignalReader, OfflineMatchedRenderer
 
 OFFLINE_BATCH_HOPS = 64
-"""Hops that the fast clock plays at a time: as many as the estimator takes at once. (Fewer where they are long: the
-ring must still hold the windows, at any delay.)"""
+"""Hops that the offline clock plays per `advance`: as many as the estimator processes in one batch.
+
+Long hops are fewer per batch, because the ring buffer must still hold the windows at any delay.
+"""
 
 POLL_S = 0.05
-"""How often `advance` looks at a live session."""
+"""Interval in seconds at which `advance` polls a live session."""
 
 
 class Session:
-    """Everything between `start` and `stop`. One thread uses it; live, audio and estimator run elsewhere.
+    """A session between `start` and `stop`. One thread uses it; on a live clock, audio and estimator run elsewhere.
 
-    On the fast clock nothing runs by itself: `advance` plays and estimates. `keep_whole_trace` keeps every
-    estimate for a figure; else the trace takes constant memory. `record` keeps the matched signal for `read_matched`.
+    On the offline clock nothing runs by itself: `advance` plays and estimates. `keep_all_estimates` keeps every
+    estimate for a figure; otherwise the history takes constant memory. `record` keeps the matched signal for
+    `read_matched`.
 
     Raises `InputError` for a source or an automation that cannot be used, `DeviceError` for a device.
     """
 
-    engine_type = Engine
-    """What plays."""
+    engine_type: type[Engine] = Engine
+    """Type of the engine, for benchmarks that replace it."""
+
+    supervisor_type: type[Supervisor] = Supervisor
+    """Type of the estimator runner on live clocks, for benchmarks that replace it."""
 
     def __init__(
-        self, config: SessionConfig, *, clock: Clock, keep_whole_trace: bool = False, record: bool = False
+        self, config: SessionConfig, *, clock: Clock, keep_all_estimates: bool = False, record: bool = False
     ) -> None:
         self.config = config
         self.clock: Clock = clock
         self._limit_frame: int | None = None
-        self._estimation: EstimatorRunner | None = None
+        self._runner: EstimatorRunner | None = None
         self._driver: Driver | None = None
         self._notices: deque[str] = deque(maxlen=20)
-        self.device_setup = device_setup(config) if clock == "device" else None
+        self.device_setup = select_device_setup(config) if clock == "device" else None
         self._source = open_source(config, self.device_setup)
         self._file = self._source if isinstance(self._source, FileSource) else None
         try:
             opened = self.device_setup or self._source
-            assert opened is not None, "only a device's clock goes without a source"
+            assert opened is not None, "only the device clock runs without a source"
             self.sample_rate = opened.sample_rate
             self._limit_duration()
-            self._settings = self._estimator_settings(config)
-            self._engine = self._make_engine()
+            self._settings = EstimatorSettings.from_config(config, self.sample_rate)
+            self._engine = make_engine(config, self.device_setup, self.sample_rate, self.engine_type)
         except BaseException:
             if self._source is not None:
                 self._source.close()
             raise
-        self.trace = EstimateHistory(self.sample_rate, whole=keep_whole_trace)
+        self.history = EstimateHistory(self.sample_rate, keep_all=keep_all_estimates)
         self._comparisons = {entry: EstimateHistory(self.sample_rate) for entry in config.compare}
         self._meters = LevelMeter(self._engine.memory)
         self._matched: MatchedSignalReader | None = None
@@ -100,70 +97,74 @@ class Session:
                 OfflineMatchedRenderer(ring, self.sample_rate) if clock == "offline" else LiveMatchedReader(ring)
             )
         self._started_s = time.monotonic()
-        self._rate = RateCounter()
+        self._frame_rate = RateCounter()
         self._estimate_rate = RateCounter()
-        self._speed_watch = ClockRateMonitor(self.sample_rate, DEVICE_ADVICE if clock == "device" else CLOCK_ADVICE)
+        self._clock_monitor = ClockRateMonitor(self.sample_rate, DEVICE_ADVICE if clock == "device" else CLOCK_ADVICE)
 
     # --- running --------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Look for what would stop the session on its way: too short a source, NaN in a file. Raises `InputError`."""
+        """Raise `InputError` for a source that would stop the session later: too short, or with NaN in a file."""
         needed = self._settings.window_frames
         if self.total_frames is not None and self.total_frames < needed:
             raise InputError(
                 f"{self.config.input}: lasts {self.total_frames} frames at {self.sample_rate} Hz, less than one "
-                f"analysis window of {needed}; give more sound, or a shorter --window-ms"
+                f"analysis window of {needed}; use a longer sound or a shorter --window-ms"
             )
         if self._file is not None and self.clock == "offline":
             self._file.check_finite()
 
     def start(self, *, wait: bool = False, cancelled: Callable[[], bool] = lambda: False) -> None:
-        """Start estimator and clock; with `wait`, the clock once the estimator is ready or it is `cancelled`."""
-        self._estimation = estimation = self._make_estimation()
-        estimation.start()
+        """Start estimator and clock. With `wait`, the clock starts when the estimator is ready, or `cancelled`."""
+        memory, settings = self._engine.memory, self._settings
+        if self.clock == "offline":
+            self._runner = InProcessRunner(memory, settings)
+        else:
+            self._runner = self.supervisor_type(memory, settings)
+        self._runner.start()
         if wait:
-            estimation.wait_until_ready(cancelled)
-        self._driver = self._make_driver()
+            self._runner.wait_until_ready(cancelled)
+        self._driver = make_driver(self.config, self.clock, self.device_setup, self._engine, self._source)
         self._driver.start()
         self._started_s = time.monotonic()
 
     def advance(self) -> list[Estimate]:
-        """The estimates since the last call. The fast clock plays one batch for them; live, it is waited a moment.
+        """Return the estimates since the last call. The offline clock plays one batch; a live clock waits `POLL_S`.
 
-        Raises `InputError` when the source cannot be read on, `DeviceLostError` when the device is gone.
+        Raises `InputError` if reading the source fails, `DeviceLostError` if the device is lost.
         """
         if isinstance(self._driver, OfflineDriver):
             settings, capacity = self._settings, self._engine.memory.audio.capacity
-            kept_frames = settings.window_frames + round(MAX_DELAY_S * self.sample_rate)
-            self._driver.advance(min(OFFLINE_BATCH_HOPS * settings.hop_frames, capacity - kept_frames))
+            history_frames = settings.window_frames + round(MAX_DELAY_S * self.sample_rate)
+            self._driver.advance(min(OFFLINE_BATCH_HOPS * settings.hop_frames, capacity - history_frames))
         else:
             time.sleep(POLL_S)
             self._raise_faults()
         return self._poll()
 
     @property
-    def ended(self) -> bool:
-        """Whether the source, or the duration asked for, is over."""
+    def is_finished(self) -> bool:
+        """True at the end of the source, or of the duration."""
         control = self._engine.memory.control
         limited = self._limit_frame is not None and control["frames"] >= self._limit_frame
         return bool(control["ended"]) or limited
 
-    def finish(self) -> list[Estimate]:
-        """Stop the clock and take the estimates that are left; then `stop` frees everything."""
+    def drain(self) -> list[Estimate]:
+        """Stop the clock and return the remaining estimates. `stop` frees everything afterwards."""
         if self._driver is not None:
             self._driver.stop()
-        if self._estimation is None:
+        if self._runner is None:
             return []
-        estimates = self._add(self._estimation.finish(self.frames))
-        self._poll_comparisons(self._estimation)
+        estimates = self._add(self._runner.finish(self.frames))
+        self._poll_comparisons(self._runner)
         return estimates
 
     def stop(self) -> None:
         """Stop the clock, then the estimator, then free the memory. Idempotent."""
         if self._driver is not None:
             self._driver.stop()
-        if self._estimation is not None:
-            self._estimation.stop()
+        if self._runner is not None:
+            self._runner.stop()
         if self._source is not None:
             self._source.close()
         if not (isinstance(self._driver, PortAudioDriver) and self._driver.abandoned):
@@ -177,65 +178,65 @@ class Session:
     ) -> None:
         self.stop()
 
-    # --- what it shows --------------------------------------------------------------------------
+    # --- results --------------------------------------------------------------------------------
 
     @property
     def frames(self) -> int:
-        """Frames of sound so far, not counting silence behind the source's end."""
+        """Frames played so far, without the silence after the end of the source."""
         control = self._engine.memory.control
         frames = int(control["end_frame"] if control["ended"] else control["frames"])
         return frames if self._limit_frame is None else min(frames, self._limit_frame)
 
     @property
     def total_frames(self) -> int | None:
-        """Frames that the session will have; None when that is open."""
+        """Length of the session in frames; None if it has no end."""
         return self._limit_frame if self._source is None else self._source.frames
 
     @property
     def xruns(self) -> int:
-        """Blocks that were late, by the device's or the clock's word."""
+        """Number of late blocks, as the device or the timer reports them."""
         return int(self._engine.memory.control["xruns"])
 
     @property
     def dropped_frames(self) -> int:
-        """Frames that did not reach the estimator: overwritten before, or silence because the source starved."""
-        lost = self._estimation.dropped_frames if self._estimation else 0
-        return lost + int(self._engine.memory.control["underrun_frames"])
+        """Frames that did not reach the estimator: overruns, plus silence at underruns of the source."""
+        overrun_frames = self._runner.dropped_frames if self._runner else 0
+        return overrun_frames + int(self._engine.memory.control["underrun_frames"])
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
-        """Those that race against the estimate, with what they have estimated so far."""
-        return tuple(_comparison(entry, trace) for entry, trace in self._comparisons.items())
+        """The comparisons with their estimates so far."""
+        return tuple(_comparison(entry, history) for entry, history in self._comparisons.items())
 
     def read_matched(self) -> list[NDArray[np.float32]]:
-        """The matched signal since the last call, in pieces of shape (frames,); nothing unless it is recorded."""
-        return self._matched.take(self.frames) if self._matched is not None else []
+        """Return the matched signal since the last call, in chunks of shape (frames,); empty unless recorded."""
+        return self._matched.read(self.frames) if self._matched is not None else []
 
     def pop_notices(self) -> list[str]:
-        """What the user should know, said once."""
-        if self._estimation is not None:
-            self._notices.extend(self._estimation.notices())
-        said = list(self._notices)
+        """Return the notices for the user since the last call."""
+        if self._runner is not None:
+            self._notices.extend(self._runner.notices())
+        notices = list(self._notices)
         self._notices.clear()
-        return said
+        return notices
 
     def snapshot(self, *, scope: bool = False) -> Snapshot:
-        """How things stand; with `scope`, the newest sound too. Takes new estimates: do not mix it with `advance`.
+        """Return the present state, with `scope` also the newest window. It polls estimates: do not mix with `advance`.
 
-        Raises as `advance` does.
+        Raises the same errors as `advance`.
         """
         self._raise_faults()
         self._poll()
-        memory, estimation, driver, last = self._engine.memory, self._estimation, self._driver, self.trace.last
+        memory, runner, driver, last = self._engine.memory, self._runner, self._driver, self.history.last
         control = memory.control
-        if estimation is not None:
-            estimation.enable_diagnostics()
+        if runner is not None:
+            runner.enable_diagnostics()
         frames, length = int(control["frames"]), self._length_frames
-        self._rate.update(frames)
-        self._estimate_rate.update(self.trace.estimates)
+        self._frame_rate.update(frames)
+        self._estimate_rate.update(self.history.count)
         return Snapshot(
-            running=driver is not None and not self.ended,
-            ended=self.ended,
+            running=driver is not None and not self.is_finished,
+            is_finished=self.is_finished,
             clock=self.clock,
             description=driver.description if driver else "",
             channels=self._channels,
@@ -252,17 +253,17 @@ class Session:
             delay_ms=1e3 * last.delay_frames / self.sample_rate if last else math.nan,
             polarity=last.polarity if last else 0,
             reference_gain_db=self._reference_gain_db(),
-            history=self.trace.history(HISTORY_S),
+            history=self.history.latest(HISTORY_S),
             comparisons=self.comparisons,
-            curves=estimation.curves() if estimation else None,
+            curves=runner.curves() if runner else None,
             scope=capture_scope(memory.audio, self._settings.window_frames, self.sample_rate) if scope else None,
             levels=self._meters.levels(),
             clipped_frames=int(control["clipped_frames"]),
             xruns=self.xruns,
             dropped_frames=self.dropped_frames,
-            estimator_restarts=estimation.restarts if estimation else 0,
+            estimator_restarts=runner.restarts if runner else 0,
             load=driver.load if driver else 0.0,
-            frames_per_second=self._rate.per_second,
+            frames_per_second=self._frame_rate.per_second,
             estimates_per_second=self._estimate_rate.per_second,
             estimate_age_s=(frames - last.available_frame) / self.sample_rate if last else math.nan,
             hop_s=self._settings.hop_frames / self.sample_rate,
@@ -270,8 +271,8 @@ class Session:
         )
 
     def summary(self) -> Summary:
-        """The JSON's object as of now; rates are over the time since `start` returned."""
-        trace, last = self.trace, self.trace.last
+        """Return the results so far. Rates refer to the time since `start` returned."""
+        history, last = self.history, self.history.last
         elapsed_s = time.monotonic() - self._started_s
         duration_s = self.frames / self.sample_rate
         return Summary(
@@ -287,21 +288,22 @@ class Session:
             delay_ms=none_if_nan(1e3 * last.delay_frames / self.sample_rate) if last else None,
             polarity=last.polarity if last else 0,
             state=last.state.label if last else "waiting",
-            rmse_db=trace.rmse_db,
-            settle_s=trace.settle_s,
-            estimates=trace.estimates,
+            rmse_db=history.rmse_db,
+            settle_s=history.settle_s,
+            estimates=history.count,
             frames=self.frames,
             dropped_frames=self.dropped_frames,
             xruns=self.xruns,
             realtime_factor=duration_s / elapsed_s,
-            steps_per_second=trace.steps / elapsed_s,
+            steps_per_second=history.steps / elapsed_s,
         )
 
-    def report(self, config: SessionConfig) -> SessionExport:
-        """All that a session leaves behind, as of now; `config` is what it has become by what was changed live."""
-        return SessionExport(config, self.sample_rate, self.trace.to_array(), self.trace.history(), self.summary())
+    def export(self, config: SessionConfig) -> SessionExport:
+        """Return the results so far; `config` has the changes that were made while the session ran."""
+        history = self.history
+        return SessionExport(config, self.sample_rate, history.to_array(), history.latest(), self.summary())
 
-    # --- switches, live -------------------------------------------------------------------------
+    # --- changes while it runs ------------------------------------------------------------------
 
     def set_reference(
         self,
@@ -312,9 +314,9 @@ class Session:
         delay_ms: float | None = None,
         noise_dbfs: float | None = None,
     ) -> None:
-        """Change the reference path: `polarity` 1 or −1, `noise_dbfs` −inf for none; None leaves a value.
+        """Change the reference path: `polarity` 1 or −1, `noise_dbfs` −inf for none; None keeps a value.
 
-        A gain set by hand ends an automation. Raises `ValueError` outside the ranges.
+        Setting the gain ends an automation. Raises `ValueError` outside the ranges.
         """
         if gain_db is not None:
             self._engine.reference.set_automation(None)
@@ -323,48 +325,48 @@ class Session:
         )
 
     def set_monitor(self, monitor: Monitor) -> None:
-        """Choose what is played."""
+        """Select the monitored signal."""
         self._engine.set_monitor(monitor)
 
     def simulate_xrun(self) -> None:
-        """Play an xrun, to be heard and counted: 20 ms of silence. Nothing is late, and no estimate is disturbed."""
+        """Simulate an xrun: 20 ms of silence at the outputs, counted as one xrun. Estimates are not affected."""
         self._engine.simulate_xrun()
 
     def seek(self, time_s: float) -> None:
-        """Go on at that time of the source, within its length; once it has ended there is nothing to go on with.
+        """Continue at `time_s` of the source, limited to its length; without effect after the source has ended.
 
-        Raises `InputError` for a microphone.
+        Raises `InputError` for a microphone, and before `start`.
         """
         if self._source is None or self._driver is None:
-            raise InputError("only a file or a synthetic source that plays has another place to go to")
+            raise InputError("cannot seek: only a running file or synthetic source can be positioned")
         frame = max(0, round(time_s * self.sample_rate))
         length = self._length_frames
         self._driver.seek(frame if length is None else min(frame, length))
 
     def set_estimator(self, **changes: Any) -> None:
-        """Change options of the estimator by their names in `SessionConfig`; `config` follows.
+        """Change options of the estimator by their names in `SessionConfig`, and `config` with them.
 
-        These are loss, optimizer, lr, steps, window_ms, hop_ms, align and race; of the race, who runs already goes
-        on. A new optimizer brings its own rate and steps. Raises `InputError`.
+        These are loss, optimizer, lr, steps, window_ms, hop_ms, align and compare. Comparisons that already run
+        continue. A new optimizer resets `lr` and `steps` to its defaults. Raises `InputError`.
         """
         config = with_changes(self.config, **changes)
-        self._settings = self._estimator_settings(config)
+        self._settings = EstimatorSettings.from_config(config, self.sample_rate)
         self.config = config
         self._comparisons = {
             entry: self._comparisons.get(entry) or EstimateHistory(self.sample_rate) for entry in config.compare
         }
-        if self._estimation is not None:
-            self._estimation.configure(self._settings)
+        if self._runner is not None:
+            self._runner.configure(self._settings)
 
     def reset_estimate(self, gain_db: float = 0.0) -> None:
-        """Let the estimator forget everything and start again from `gain_db`."""
-        if self._estimation is not None:
-            self._estimation.reset(gain_db)
+        """Reset the estimator to `gain_db`."""
+        if self._runner is not None:
+            self._runner.reset(gain_db)
 
-    def freeze(self, on: bool) -> None:
-        """Hold the estimate, or let it go."""
-        if self._estimation is not None:
-            self._estimation.freeze(on)
+    def set_frozen(self, frozen: bool) -> None:
+        """Freeze the estimate, or continue estimating."""
+        if self._runner is not None:
+            self._runner.freeze(frozen)
 
     # --- parts ----------------------------------------------------------------------------------
 
@@ -372,7 +374,7 @@ class Session:
         duration_s = self.config.duration
         if duration_s is None and self.clock == "offline" and self._source is not None and self._source.frames is None:
             if self.config.is_file:
-                raise InputError("--loop on the fast clock never ends; give a --duration")
+                raise InputError("--loop never ends on the offline clock; give a --duration")
             duration_s = DEFAULT_SYNTHETIC_S
         if duration_s is None:
             return
@@ -392,7 +394,7 @@ class Session:
 
     @property
     def _length_frames(self) -> int | None:
-        """Of the source, or of one turn of a file that is repeated; None for what has no end."""
+        """Length of the source, or of one pass of a looped file; None without an end."""
         endless_file = self._file is not None and self.total_frames is None
         return self._file.loop_frames if self._file is not None and endless_file else self.total_frames
 
@@ -412,106 +414,49 @@ class Session:
         position = self._driver.position
         return position % length if length is not None and self.total_frames is None else position
 
-    def _estimator_settings(self, config: SessionConfig) -> EstimatorSettings:
-        window_frames = config.window_frames(self.sample_rate)
-        if window_frames > WINDOW_FRAMES_MAX:
-            raise InputError(
-                f"--window-ms: {config.window_ms:g} ms at {self.sample_rate} Hz are {window_frames} frames, more than "
-                f"the estimator takes at once; use at most {math.floor(1000 * WINDOW_FRAMES_MAX / self.sample_rate)} ms"
-            )
-        return EstimatorSettings(
-            sample_rate=self.sample_rate,
-            window_frames=window_frames,
-            hop_frames=config.hop_frames(self.sample_rate),
-            loss=config.loss,
-            optimizer=config.optimizer,
-            lr=config.lr,
-            steps=config.steps,
-            align=config.align == "on",
-            reject_clipped=config.target != "reference",
-            compare=config.compare,
-        )
-
-    def _make_engine(self) -> Engine:
-        config, setup = self.config, self.device_setup
-        automation = load_automation(Path(config.automation), self.sample_rate) if config.automation else None
-        engine = self.engine_type(
-            self.sample_rate,
-            seed=config.seed,
-            target=config.target,
-            in_channels=setup.in_channels if setup else 0,
-            out_channels=setup.out_channels if setup else 2,
-            dry_channel=config.resolved_dry_channel or 1,
-            target_channel=config.resolved_target_channel or 1,
-            output_channel=config.output_channel if setup else None,
-        )
-        engine.reference.set(
-            gain_db=config.gain_db,
-            polarity=-1 if config.polarity == "invert" else 1,
-            phase_deg=config.phase_deg,
-            delay_ms=config.delay_ms,
-            noise_dbfs=-math.inf if config.noise_dbfs is None else config.noise_dbfs,
-        )
-        if automation is not None:
-            engine.reference.set_automation(*automation)
-        engine.set_monitor(config.resolved_monitor())
-        return engine
-
-    def _make_estimation(self) -> EstimatorRunner:
-        memory, settings = self._engine.memory, self._settings
-        return InProcessRunner(memory, settings) if self.clock == "offline" else Supervisor(memory, settings)
-
-    def _make_driver(self) -> Driver:
-        if self.device_setup is not None:
-            return PortAudioDriver(self._engine, self.device_setup, self._source, block=self.config.block or 0)
-        assert self._source is not None
-        driver = OfflineDriver if self.clock == "offline" else TimerDriver
-        if self.config.block is None:
-            return driver(self._engine, self._source)
-        return driver(self._engine, self._source, self.config.block)
-
     def _raise_faults(self) -> None:
         driver = self._driver
-        if driver is None or (self.ended and driver.error is None):
+        if driver is None or (self.is_finished and driver.error is None):
             return
         if driver.error is not None:
             raise driver.error
         if driver.lost:
             setup = self.device_setup
-            assert setup is not None, "only a device can be lost"
+            assert setup is not None, "only the device clock can lose its device"
             raise DeviceLostError(
-                f"{driver.description}: stopped at {self.sample_rate} Hz; it was unplugged or its server ended",
+                f"{driver.description}: stopped at {self.sample_rate} Hz (device unplugged or audio server stopped); "
+                "reconnect it and start again",
                 [str(device) for device in (setup.input, setup.output) if device],
             )
 
     def _poll(self) -> list[Estimate]:
-        if self.clock != "offline" and not self.ended and (notice := self._speed_watch.update(self.frames)):
+        if self.clock != "offline" and not self.is_finished and (notice := self._clock_monitor.update(self.frames)):
             self._notices.append(notice)
-        if self._estimation is None:
+        if self._runner is None:
             return []
-        estimates = self._add(self._estimation.poll())
-        self._poll_comparisons(self._estimation)
+        estimates = self._add(self._runner.poll())
+        self._poll_comparisons(self._runner)
         return estimates
 
-    def _poll_comparisons(self, estimation: EstimatorRunner) -> None:
-        for entry, estimate in estimation.poll_comparisons():
+    def _poll_comparisons(self, runner: EstimatorRunner) -> None:
+        for entry, estimate in runner.poll_comparisons():
             self._comparisons[entry].add(estimate)
 
     def _add(self, estimates: list[Estimate]) -> list[Estimate]:
         for estimate in estimates:
-            self.trace.add(estimate)
+            self.history.add(estimate)
             if self._matched is not None:
-                self._matched.follow(estimate)
+                self._matched.add_estimate(estimate)
         return estimates
 
 
-def _comparison(entry: str, trace: EstimateHistory) -> Comparison:
-    spec, last = ComparisonSpec.of(entry), trace.last
+def _comparison(entry: str, history: EstimateHistory) -> Comparison:
+    spec, last = ComparisonSpec.parse(entry), history.last
     return Comparison(
         entry,
         spec.loss,
         spec.optimizer,
-        trace.history(HISTORY_S),
+        history.latest(HISTORY_S),
         gain_db=last.gain_est_db if last else math.nan,
         state=last.state.label if last else "waiting",
     )

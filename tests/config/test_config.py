@@ -66,7 +66,7 @@ def test_clock_is_a_device_for_the_window_and_fast_without_one(
     values: dict[str, Any], window: str, headless: str
 ) -> None:
     config = SessionConfig(**values)
-    assert (config.resolved_clock(window=True), config.resolved_clock(window=False)) == (window, headless)
+    assert (config.resolved_clock(headless=False), config.resolved_clock(headless=True)) == (window, headless)
 
 
 def test_the_target_is_heard_unless_dry_is_to_return_or_the_user_chose() -> None:

@@ -1,10 +1,8 @@
 """`rtgain.fit`: the lesson's three acts, other processors, and what it says about what it cannot do."""
 
 import math
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ import torch
 
 import rtgain
 from rtgain.errors import InputError
+from tests import documentation
 
 PHASE = np.linspace(0, 600 * np.pi, 8000)
 """The lesson's: 300 cycles in half a second at 16 kHz."""
@@ -110,9 +109,12 @@ def test_the_package_has_all_that_it_lists_and_nothing_that_it_does_not() -> Non
         _ = rtgain.fitt
 
 
-def test_the_readmes_ten_lines_print_what_the_readme_says() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    program, printed = re.findall(r"^```python\n(.*?)^```\n.*?^```text\n(.*?)^```\n", readme, re.M | re.S)[0]
+@pytest.mark.parametrize(("program", "printed"), documentation.python_examples())
+def test_python_examples_of_readme_and_docs_print_what_they_show(program: str, printed: str) -> None:
     assert len([line for line in program.splitlines() if line.strip()]) <= 10
     ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert ran.stdout == printed
+
+
+def test_docs_have_a_python_example() -> None:
+    assert documentation.python_examples()

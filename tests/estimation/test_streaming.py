@@ -58,7 +58,7 @@ def write(memory: EngineSharedMemory, dry: Signal, target: Signal, gain: float =
 
 
 def follow(memory: EngineSharedMemory, *, last: Estimate | None = None, **values: object) -> StreamingEstimator:
-    return StreamingEstimator(RingSignalReader(memory), Estimator(settings(**values)), last=last)
+    return StreamingEstimator(RingSignalReader(memory.audio, memory.control), Estimator(settings(**values)), last=last)
 
 
 def all_of(follower: StreamingEstimator) -> list[Estimate]:
@@ -206,7 +206,7 @@ def test_hops_stay_on_their_grid_while_the_delay_is_found(memory: EngineSharedMe
 def test_a_target_ahead_of_the_dry_signal_begins_where_there_is_one(memory: EngineSharedMemory) -> None:
     dry = noise(2 * RATE)
     write(memory, dry, GAIN * later(dry, -300))
-    sound, estimator = RingSignalReader(memory), Estimator(settings())
+    sound, estimator = RingSignalReader(memory.audio, memory.control), Estimator(settings())
     estimates = all_of(StreamingEstimator(sound, estimator, delay_frames=-300.0))
     assert estimates[0].center_frame == 3 * HOP + WINDOW / 2  # 2 × 128 < 300 ≤ 3 × 128
     assert estimates[0].gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
@@ -278,7 +278,7 @@ def test_silence_behind_the_sources_end_is_not_estimated(memory: EngineSharedMem
 def test_nothing_is_estimated_behind_a_limit(memory: EngineSharedMemory) -> None:
     dry = noise(3000)
     write(memory, dry, GAIN * dry)
-    sound = RingSignalReader(memory)
+    sound = RingSignalReader(memory.audio, memory.control)
     sound.limit_frame = WINDOW + 2 * HOP
     assert sound.frames_written == WINDOW + 2 * HOP
     assert len(all_of(StreamingEstimator(sound, Estimator(settings())))) == 3
@@ -403,7 +403,9 @@ def test_a_new_follower_goes_on_behind_the_last_estimate_of_another(memory: Engi
 def test_a_delay_that_is_told_is_taken_at_once(memory: EngineSharedMemory) -> None:
     dry = noise(4 * WINDOW)
     write(memory, dry, GAIN * later(dry, 40))
-    follower = StreamingEstimator(RingSignalReader(memory), Estimator(settings()), delay_frames=40.0)
+    follower = StreamingEstimator(
+        RingSignalReader(memory.audio, memory.control), Estimator(settings()), delay_frames=40.0
+    )
     first = follower.advance()[0]
     assert first.delay_frames == 40.0
     assert first.available_frame == WINDOW + 40
@@ -441,7 +443,9 @@ def test_live_a_race_does_not_hold_up_a_follower_that_is_late(memory: EngineShar
     dry = noise(2 * RATE)
     write(memory, dry, GAIN * dry)
     follower = StreamingEstimator(
-        RingSignalReader(memory), Estimator(settings(align=False, compare=("waveform/SGD",))), live=True
+        RingSignalReader(memory.audio, memory.control),
+        Estimator(settings(align=False, compare=("waveform/SGD",))),
+        live=True,
     )
     caught_up_with = all_of(follower)
     assert len(caught_up_with) > 50
@@ -453,7 +457,9 @@ def test_live_a_race_does_not_hold_up_a_follower_that_is_late(memory: EngineShar
 def test_live_a_batch_is_short_and_what_is_late_can_be_left_out(memory: EngineSharedMemory) -> None:
     dry = noise(2 * RATE)
     write(memory, dry, GAIN * dry)
-    follower = StreamingEstimator(RingSignalReader(memory), Estimator(settings(align=False)), live=True)
+    follower = StreamingEstimator(
+        RingSignalReader(memory.audio, memory.control), Estimator(settings(align=False)), live=True
+    )
     assert len(follower.advance()) == LIVE_BATCH_HOPS
     left_out = (2 * RATE - WINDOW) // HOP - LIVE_BATCH_HOPS
     assert follower.backlog_s == pytest.approx(left_out * HOP / RATE)

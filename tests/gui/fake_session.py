@@ -10,12 +10,12 @@ import numpy as np
 from rtgain import __version__
 from rtgain.config.estimator_settings import name_crc
 from rtgain.config.session_config import SessionConfig
-from rtgain.output.session_export import SessionExport
 from rtgain.records.estimate import Estimate, State
 from rtgain.records.history import History, Summary
 from rtgain.records.levels import Level
 from rtgain.records.loss_curves import LossCurves, gain_grid
 from rtgain.records.scope import Scope
+from rtgain.records.session_export import SessionExport
 from rtgain.records.snapshot import ChannelCounts, Comparison, Snapshot
 from rtgain.session.estimate_history import EstimateHistory
 
@@ -69,8 +69,8 @@ class FakeSession:
     def set_monitor(self, monitor: str) -> None:
         self.calls.append(("set_monitor", monitor))
 
-    def freeze(self, frozen: bool) -> None:
-        self.calls.append(("freeze", frozen))
+    def set_frozen(self, frozen: bool) -> None:
+        self.calls.append(("set_frozen", frozen))
         self._frozen = frozen
 
     def reset_estimate(self, gain_db: float = 0.0) -> None:
@@ -85,7 +85,7 @@ class FakeSession:
         self.calls.append(("seek", time_s))
         self._sought_s = time_s - (self.clock() - self._began)
 
-    def report(self, config: SessionConfig) -> SessionExport:
+    def export(self, config: SessionConfig) -> SessionExport:
         trace = EstimateHistory(RATE)
         for time_s, true_db, est_db, opt_db, std_db, loss, squares_db, bound_db in self._rows:
             frame = time_s * RATE
@@ -99,7 +99,7 @@ class FakeSession:
             __version__, config.input, RATE, 1.0, config.loss, config.optimizer, self._estimate_db, 1.0, 0.01, 0.0, 1,
             "tracking", None, None, len(self._rows), RATE, 0, 0, 1.0, 80.0,
         )  # fmt: skip
-        return SessionExport(config, RATE, trace.to_array(), trace.history(), summary)
+        return SessionExport(config, RATE, trace.to_array(), trace.latest(), summary)
 
     def snapshot(self, *, scope: bool = False) -> Snapshot:
         if self.snapshot_error is not None:
@@ -112,7 +112,7 @@ class FakeSession:
         settled = abs(self._estimate_db - self._gain_db) < 0.1
         state = "waiting" if not self._rows else "tracking" if settled else "converging"
         made = {
-            "running": True, "ended": False, "clock": self.config.clock or "device", "description": "a fake",
+            "running": True, "is_finished": False, "clock": self.config.clock or "device", "description": "a fake",
             "channels": ChannelCounts(0, 0, 0),
             "sample_rate": RATE, "block": 256, "frames": int(now * RATE), "time_s": now, "state": state,
             "position_s": now + self._sought_s, "length_s": LENGTH_S if self.config.is_file else None,
@@ -121,7 +121,7 @@ class FakeSession:
             "std_db": self._rows[-1][4] if self._rows else math.nan, "delay_ms": 0.0,
             "polarity": -1 if self.config.polarity == "invert" else 1,
             "reference_gain_db": self._gain_db,
-            "history": History(*rows.T), "rivals": tuple(comparison(entry, rows) for entry in self._race),
+            "history": History(*rows.T), "comparisons": tuple(comparison(entry, rows) for entry in self._race),
             "curves": self._curves() if self._rows else None,
             "scope": self._scope(now) if scope and now * RATE >= WINDOW else None,
             "levels": {"dry": level_of(0.4), "target": level_of(0.4 * self._gain),

@@ -20,7 +20,7 @@ from rtgain.bench.servers import JackServer
 from rtgain.config.session_config import SessionConfig
 from tests.polling import wait_until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.realtime
 
 APP = """
 import json, sys
@@ -62,7 +62,12 @@ def end_of(process: "subprocess.Popen[str]") -> dict[str, object]:
     return dict(json.loads(out)) | {"exit": process.returncode}
 
 
-@pytest.mark.parametrize("moment", range(50))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Seven of fifty moments, all of them with ``--thorough``."""
+    if "moment" in metafunc.fixturenames:
+        metafunc.parametrize("moment", range(0, 50, 1 if metafunc.config.getoption("thorough") else 8))
+
+
 def test_fifty_starts_and_quits_all_exit_zero_without_torch(x_display: str, moment: int) -> None:
     """Quit a twentieth of a second later each time, so in all states from the first paint until it runs."""
     with running_app() as (process, window):

@@ -46,16 +46,16 @@ def test_noise_draws_the_plain_loss_up_as_far_as_rice_has_it(below_db: int) -> N
     expected_db, deviation_db = means_db.mean(), np.sqrt(np.sum(deviations_db**2)) / len(least)
     found_db = experiment(LESSON.name).numbers[f"plain_{below_db}_db"]
     assert found_db == pytest.approx(expected_db, abs=3 * deviation_db)
-    for finding in (f for step in LESSON.steps for f in step.finds if f.number == f"plain_{below_db}_db"):
-        assert finding.low == pytest.approx(expected_db - 3 * deviation_db, abs=0.005)
-        assert finding.high == pytest.approx(expected_db + 3 * deviation_db, abs=0.005)
-        assert finding.low > 0, "it is the bias that is seen, and not the draw of the noise"
+    for check in (c for step in LESSON.steps for c in step.checks if c.number == f"plain_{below_db}_db"):
+        assert check.low == pytest.approx(expected_db - 3 * deviation_db, abs=0.005)
+        assert check.high == pytest.approx(expected_db + 3 * deviation_db, abs=0.005)
+        assert check.low > 0, "it is the bias that is seen, and not the draw of the noise"
 
 
 def test_the_seed_draws_the_noise_that_is_heard_and_that_all_losses_hear() -> None:
     drawn, another = experiment(LESSON.name), run_experiment(LESSON.name, 1)
     assert not np.array_equal(drawn.sounds["noisy"].samples, another.sounds["noisy"].samples)
     np.testing.assert_array_equal(drawn.sounds["target"].samples, another.sounds["target"].samples)
-    for number in ("ours_10_db", "plain_10_db", "speech_20_db"):
+    for number in ("rtgain_10_db", "plain_10_db", "speech_20_db"):
         assert drawn.numbers[number] != another.numbers[number]
-    assert [f for step in LESSON.steps for f in step.finds if not f.holds(another.numbers)] == []
+    assert [c for step in LESSON.steps for c in step.checks if not c.holds(another.numbers)] == []

@@ -8,6 +8,7 @@ import pytest
 
 from rtgain.audio.sources.demo import DemoSource
 from rtgain.config.labels import describe_controls
+from rtgain.config.session_config import SessionConfig
 from rtgain.dsp.filters import ThreeBandGain
 from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.checks import InRange
@@ -36,7 +37,7 @@ COMMON = {"0": 0, "1": 1, "2": 2}
 """Ends of axes, the start at a gain of one, powers and polarities: shown by what is drawn, not measured."""
 
 [RPROP_SWING] = [
-    expected for expected in LESSONS[3].steps[2].expects if isinstance(expected, InRange) and expected.of == RPROP
+    expected for expected in LESSONS[3].steps[2].expectations if isinstance(expected, InRange) and expected.of == RPROP
 ]
 
 WRITTEN: dict[str, dict[str, float]] = {
@@ -75,7 +76,7 @@ def written(text: str) -> set[str]:
 
 
 def texts(step: Step) -> list[str]:
-    captions = [*step.figures.values(), *step.sounds.values(), *(finding.text for finding in step.finds)]
+    captions = [*step.figures.values(), *step.sounds.values(), *(check.text for check in step.checks)]
     return [step.title, step.text, step.watch, step.listen, step.why, step.animation, *captions]
 
 
@@ -85,19 +86,19 @@ def test_every_number_that_is_written_out_is_set_or_shown(lesson: Lesson) -> Non
     used = set()
     for step in lesson.steps:
         for number in set().union(*map(written, texts(step))):
-            if re.search(rf"(?<![\d.]){re.escape(number)}(?![\d.])", describe_controls(step.settings)):
+            if re.search(rf"(?<![\d.]){re.escape(number)}(?![\d.])", describe_controls(step.all_controls)):
                 continue
             used.add(number)
             assert number in known, (step.title, number)
             digits = len(number.partition(".")[2])
             assert float(number.replace(",", "")) == pytest.approx(known[number], abs=0.51 * 10**-digits), step.title
-    used |= written(lesson.about)
+    used |= written(lesson.summary)
     assert used <= set(known)
 
 
 def test_lesson_1_the_slope_is_two_over_pi() -> None:
     assert exact("gradient-descent", "slope") == pytest.approx(2 / math.pi, rel=1e-3)
-    first, larger = LESSONS[0].steps[0].settings, LESSONS[0].steps[2].settings
+    first, larger = LESSONS[0].steps[0].all_controls, LESSONS[0].steps[2].all_controls
     assert (larger["lr"] / first["lr"], first["steps"], larger["steps"]) == (pytest.approx(10), 1, 24)
 
 
@@ -112,7 +113,8 @@ def test_lesson_2_the_least_of_the_waveform_loss_is_the_gain_times_the_cosine() 
 @pytest.mark.parametrize("sample_rate", [44_100, 48_000])
 def test_lesson_2_says_of_45_degrees_what_the_window_shows_at_any_rate(sample_rate: int) -> None:
     """At 48 kHz the sine repeats after 48 samples, and the waveform loss is least at one of them."""
-    history, _ = run_offline(2.0, **LESSONS[1].steps[0].controls, sample_rate=sample_rate)
+    config = SessionConfig(**LESSONS[1].steps[0].controls, duration=2.0, sample_rate=sample_rate)
+    history = run_offline(config).history
     shown_db = history.gain_est_db[history.time_s > 1.0]
     for form, name, shown in (
         (".2f", "live_45", 10 ** (shown_db / 20)),
@@ -125,7 +127,7 @@ def test_lesson_2_says_of_45_degrees_what_the_window_shows_at_any_rate(sample_ra
 
 def test_lesson_3_says_of_a_late_target_what_the_window_shows_in_every_turn_of_the_music() -> None:
     step = next(step for step in LESSONS[2].steps if "late_db" in step.text)
-    history, _ = run_offline(21.0, **step.controls)
+    history = run_offline(SessionConfig(**step.controls, duration=21.0)).history
     off_db, single_db = (np.abs(gain - history.gain_true_db) for gain in (history.gain_est_db, history.gain_opt_db))
     for begin_s in (1.0, 11.0):
         turn = (history.time_s >= begin_s) & (history.time_s < begin_s + 10.0)
@@ -145,8 +147,8 @@ def test_lesson_3_slopes_are_those_of_the_formula_and_the_loss_is_a_w() -> None:
 
 def test_lesson_4_a_level_40_db_lower_is_a_hundred_times_less() -> None:
     assert pytest.approx(100) == 1 / cycle.QUIET
-    quiet = next(step for step in LESSONS[3].steps if step.settings["gain_db"] < -50)
-    assert quiet.settings["gain_db"] == pytest.approx(20 * math.log10(0.15) - 40, abs=1e-5)
+    quiet = next(step for step in LESSONS[3].steps if step.all_controls["gain_db"] < -50)
+    assert quiet.all_controls["gain_db"] == pytest.approx(20 * math.log10(0.15) - 40, abs=1e-5)
     assert exact("optimizers", "step_db") == pytest.approx(0.3 * 8.686, abs=1e-3)
     assert exact("optimizers", "sgd_swing_db") < 2 * exact("optimizers", "step_db")
 
@@ -155,10 +157,10 @@ def test_lesson_5_noise_is_as_far_below_as_it_says_and_one_beat_in_ten_seconds_i
     music = DemoSource(48_000).read(480_000)[0].astype(np.float64)
     target_dbfs = 10 * np.log10(np.mean(music**2)) + sine.GAIN_DB
     noisy = next(step for step in LESSONS[4].steps if step.title == "Noise")
-    assert noisy.settings["noise_dbfs"] == pytest.approx(target_dbfs - 10, abs=0.5)
+    assert noisy.all_controls["noise_dbfs"] == pytest.approx(target_dbfs - 10, abs=0.5)
     silent = np.abs(music).reshape(-1, 4800).max(axis=1) < 1e-3
     assert np.count_nonzero(np.diff(silent.astype(int)) == 1) == 1
-    assert next(finding for finding in LESSONS[4].steps[0].finds if finding.number == "clean_db").high == 0.002
+    assert next(check for check in LESSONS[4].steps[0].checks if check.number == "clean_db").high == 0.002
 
 
 def test_lesson_7_starts_where_it_says_and_fits_as_it_says() -> None:

@@ -9,7 +9,7 @@ from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.experiments.experiment import ExperimentResult
 from rtgain.lessons.lesson import Lesson
 from rtgain.lessons.stored_results import stored_numbers
-from rtgain.lessons.text_templates import fill
+from rtgain.lessons.text_templates import fill_template
 from tests.lessons.conftest import experiment
 
 
@@ -20,10 +20,10 @@ def measured(request: pytest.FixtureRequest) -> tuple[Lesson, ExperimentResult]:
 
 def texts(lesson: Lesson) -> list[str]:
     """Every text of a lesson, for the window and for the page."""
-    found = [lesson.about]
+    found = [lesson.summary]
     for step in lesson.steps:
         found += [step.title, step.text, step.watch, step.listen, step.why, step.animation]
-        found += [*step.figures.values(), *step.sounds.values(), *(finding.text for finding in step.finds)]
+        found += [*step.figures.values(), *step.sounds.values(), *(check.text for check in step.checks)]
     return found
 
 
@@ -34,14 +34,14 @@ def test_the_windows_numbers_are_those_of_a_fresh_run(measured: tuple[Lesson, Ex
         # What differs in the sixteenth digit only, a difference that is nothing, is no number that is read.
         if any(name in ("normalized_gap", "flat", "sign_gap") for _, name, *_ in string.Formatter().parse(text)):
             continue
-        assert fill(text, kept) == fill(text, exhibits.numbers)
+        assert fill_template(text, kept) == fill_template(text, exhibits.numbers)
 
 
 def test_every_finding_holds(measured: tuple[Lesson, ExperimentResult]) -> None:
     lesson, exhibits = measured
-    findings = [finding for step in lesson.steps for finding in step.finds]
-    assert findings
-    assert [finding for finding in findings if not finding.holds(exhibits.numbers)] == []
+    checks = [check for step in lesson.steps for check in step.checks]
+    assert checks
+    assert [check for check in checks if not check.holds(exhibits.numbers)] == []
 
 
 def test_what_the_steps_show_is_what_is_made(measured: tuple[Lesson, ExperimentResult]) -> None:
@@ -59,7 +59,7 @@ def test_every_finding_is_a_sentence_of_its_own_and_no_minus_says_what_a_word_sa
     measured: tuple[Lesson, ExperimentResult],
 ) -> None:
     lesson, exhibits = measured
-    findings = [fill(finding.text, exhibits.numbers) for step in lesson.steps for finding in step.finds]
-    assert [text for text in findings if not re.fullmatch(r"[A-Z0-9].*[^.…]\.", text)] == []
-    said = [fill(text, exhibits.numbers) for text in texts(lesson)]
+    checks = [fill_template(check.text, exhibits.numbers) for step in lesson.steps for check in step.checks]
+    assert [text for text in checks if not re.fullmatch(r"[A-Z0-9].*[^.…]\.", text)] == []
+    said = [fill_template(text, exhibits.numbers) for text in texts(lesson)]
     assert [text for text in said if re.search(r"−\d[\d.]* dB (below|lower|less|down)(?! \d)", text)] == []

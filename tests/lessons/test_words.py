@@ -45,7 +45,7 @@ EXPLAINED = {
 def in_order() -> Iterator[tuple[str, str]]:
     """Every step as it is met: what the Learn panel shows of it, then what its window or the page adds."""
     for lesson in LESSONS:
-        yield f"{lesson.number}", f"{lesson.title} {lesson.about}"
+        yield f"{lesson.number}", f"{lesson.title} {lesson.summary}"
         for step in lesson.steps:
             yield f"{lesson.number}, {step.title}", panel_of(step)
             more = [
@@ -53,15 +53,15 @@ def in_order() -> Iterator[tuple[str, str]]:
                 step.animation,
                 *step.figures.values(),
                 *step.sounds.values(),
-                *(found.text for found in step.finds),
+                *(found.text for found in step.checks),
             ]
             yield f"{lesson.number}, {step.title}, why", "\n".join(more)
 
 
 def panel_of(step: Step) -> str:
     """All that the Learn panel says of a step."""
-    moved = describe_controls({name: value for name, value in step.settings.items() if name in step.controls})
-    return "\n".join([step.title, step.text, step.watch, step.listen, moved, *map(str, step.expects)])
+    moved = describe_controls({name: value for name, value in step.all_controls.items() if name in step.controls})
+    return "\n".join([step.title, step.text, step.watch, step.listen, moved, *map(str, step.expectations)])
 
 
 @pytest.mark.parametrize("word", EXPLAINED)

@@ -6,45 +6,23 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from rtgain.audio.io.portaudio_reload import set_jack_client_name
+from rtgain.config.names import Target
 from rtgain.errors import DeviceError
-
-Kind = Literal["input", "output"]
+from rtgain.records.device import DeviceInfo, Kind
 
 _lock = threading.RLock()
 """PortAudio is not thread-safe."""
 
 
 @dataclass(frozen=True)
-class Device:
-    """Audio device as listed by PortAudio."""
-
-    index: int
-    name: str
-    host_api: str
-    input_channels: int
-    output_channels: int
-    default_sample_rate: float
-    """In hertz."""
-    default_latency_s: float
-    """Shortest latency that the device suggests; for JACK, its period."""
-
-    def channels(self, kind: Kind) -> int:
-        """Return the number of channels in one direction."""
-        return self.input_channels if kind == "input" else self.output_channels
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.host_api})"
-
-
-@dataclass(frozen=True)
 class DeviceSetup:
     """Devices, channels and sample rate of a stream; the `Engine` must be created for the same values."""
 
-    input: Device | None
-    output: Device | None
+    input: DeviceInfo | None
+    output: DeviceInfo | None
     in_channels: int
     out_channels: int
     sample_rate: int
@@ -100,7 +78,7 @@ def terminate(sounddevice: Any) -> None:
         sounddevice._terminate()
 
 
-def list_devices() -> list[Device]:
+def list_devices() -> list[DeviceInfo]:
     """List the devices of this machine. Changes while a stream is open are not detected.
 
     Raises `DeviceError` if PortAudio is missing or fails to initialize.
@@ -109,11 +87,11 @@ def list_devices() -> list[Device]:
         return query_devices(sounddevice)
 
 
-def query_devices(sounddevice: Any) -> list[Device]:
+def query_devices(sounddevice: Any) -> list[DeviceInfo]:
     """List the devices that PortAudio detected when it was initialized."""
     apis = [api["name"] for api in sounddevice.query_hostapis()]
     return [
-        Device(
+        DeviceInfo(
             index=int(info["index"]),
             name=info["name"],
             host_api=apis[info["hostapi"]],
@@ -126,7 +104,7 @@ def query_devices(sounddevice: Any) -> list[Device]:
     ]
 
 
-def find_device(spec: str | int, kind: Kind, devices: list[Device]) -> Device:
+def find_device(spec: str | int, kind: Kind, devices: list[DeviceInfo]) -> DeviceInfo:
     """Return the one of `devices` that matches `spec`: its index, or words of its name and host API.
 
     A complete name takes precedence over longer names that contain it. Raises `DeviceError` with the list of
@@ -153,7 +131,7 @@ def find_device(spec: str | int, kind: Kind, devices: list[Device]) -> Device:
 def select_devices(
     *,
     mic: bool,
-    target: Literal["reference", "channel", "return"] = "reference",
+    target: Target = "reference",
     dry_channel: int = 1,
     target_channel: int = 1,
     output_channel: int | None = None,
@@ -211,8 +189,8 @@ def portaudio_error_text(error: Exception) -> str:
 
 
 def _find_or_default(
-    sounddevice: Any, spec: str | None, kind: Kind, devices: list[Device], near: Device | None
-) -> Device:
+    sounddevice: Any, spec: str | None, kind: Kind, devices: list[DeviceInfo], near: DeviceInfo | None
+) -> DeviceInfo:
     if spec is not None:
         return find_device(spec, kind, devices)
     apis = sounddevice.query_hostapis()
@@ -226,7 +204,7 @@ def _find_or_default(
     return default
 
 
-def _require_channels(device: Device, kind: Kind, channel: int) -> None:
+def _require_channels(device: DeviceInfo, kind: Kind, channel: int) -> None:
     if (count := device.channels(kind)) < channel:
         available = f"one {kind} channel" if count == 1 else f"{count} {kind} channels"
         options = "--dry-channel and --target-channel" if kind == "input" else "--output-channel"

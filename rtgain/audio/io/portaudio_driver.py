@@ -6,11 +6,12 @@ import time
 from typing import Any
 
 from rtgain.audio.engine.engine import Engine
-from rtgain.audio.io.devices import Device, DeviceSetup, initialize, portaudio_error_text, query_devices, terminate
+from rtgain.audio.io.devices import DeviceSetup, initialize, portaudio_error_text, query_devices, terminate
 from rtgain.audio.io.portaudio_reload import reload_portaudio
 from rtgain.audio.io.prefetch import Prefetch
 from rtgain.audio.sources.source import Source
 from rtgain.errors import DeviceError, InputError
+from rtgain.records.device import DeviceInfo
 
 DEVICE_TIMEOUT_S = 1.0
 """Time in seconds without a block after which a device is considered lost."""
@@ -134,7 +135,7 @@ class PortAudioDriver:
         )
 
 
-def _current_device_index(device: Device, listed: list[Device]) -> int:
+def _current_device_index(device: DeviceInfo, listed: list[DeviceInfo]) -> int:
     """Return the index of `device` in the current list of PortAudio, which may be newer than `device`."""
     same = [other.index for other in listed if (other.name, other.host_api) == (device.name, device.host_api)]
     if not same:

@@ -61,7 +61,7 @@ def worker_main(commands: Connection) -> None:
         return
     try:
         with EngineSharedMemory.attach(begin.memory_name) as memory:
-            sound, estimator = RingSignalReader(memory), Estimator(begin.settings)
+            sound, estimator = RingSignalReader(memory.audio, memory.control), Estimator(begin.settings)
             estimator.warm_up()
             process = _WorkerLoop(
                 memory, sound, StreamingEstimator(sound, estimator, last=begin.last, live=True), commands

@@ -1,4 +1,4 @@
-"""What the lessons measure and show: experiments in torch, their numbers, figures, sounds and animations."""
+"""Experiments of the lessons in torch, and their results: numbers, figures, sounds and animations."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtgain.output.animation import Animation
+from rtgain.records.history import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AudioClip:
-    """Something to listen to: `samples` ``(frames,)``, full scale at 1, at `sample_rate` Hz."""
+    """Mono sound: `samples` ``(frames,)`` with full scale at ±1, at `sample_rate` Hz."""
 
     samples: NDArray[np.floating]
     sample_rate: int
@@ -25,22 +26,31 @@ class AudioClip:
 
 @dataclass(frozen=True)
 class ExperimentResult:
-    """What an experiment came to. Figures and film are drawn when they are called for.
+    """Results of an experiment, each by its name in the lesson's texts.
 
-    `recordings` are files that steps play live, kept with the lessons: the sounds in their channels, by name.
+    Attributes:
+        numbers: measured values.
+        figures, animation: functions that draw on demand.
+        sounds: audio clips.
+        recordings: files of the package that steps play, with the names of the sounds in their channels.
     """
 
     numbers: Mapping[str, float]
     figures: Mapping[str, Callable[[], "Figure"]]
     sounds: Mapping[str, AudioClip]
-    film: Callable[[], Animation]
+    animation: Callable[[], Animation]
     recordings: Mapping[Path, Sequence[str]] = field(default_factory=dict)
 
 
+def arrival_s(history: History) -> float:
+    """Time in seconds of the last estimate with an error of at least 0.1 dB."""
+    return float(history.time_s[np.abs(history.gain_est_db - history.gain_true_db) >= 0.1].max())
+
+
 def run_experiment(name: str, seed: int) -> ExperimentResult:
-    """Run the experiment of the lesson of that name; `seed` makes what is random in it repeatable."""
+    """Run the experiment of the lesson `name`; `seed` makes its random numbers repeatable."""
     import torch
 
-    torch.set_num_threads(1)  # at these sizes more are slower
-    exhibits: ExperimentResult = import_module(f"rtgain.lessons.experiments.{name.replace('-', '_')}").measure(seed)
-    return exhibits
+    torch.set_num_threads(1)  # more threads are slower at these sizes
+    result: ExperimentResult = import_module(f"rtgain.lessons.experiments.{name.replace('-', '_')}").measure(seed)
+    return result

@@ -1,4 +1,4 @@
-"""Lesson 7: three gains and a shelf, by the same loop."""
+"""Experiment of lesson 7: three band gains and a low shelf, fitted by the same descent."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from rtgain.lessons.experiments.experiment import AudioClip, ExperimentResult
 from rtgain.lessons.experiments.sine import Wave
 from rtgain.output.animation import Animation
 from rtgain.output.curve_styles import ESTIMATE, TARGET
-from rtgain.output.figures import LEGEND, draw, paper
+from rtgain.output.figures import LEGEND, new_figure, plot_curve
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 RATE = 16_000
 SECONDS = 4
 FADE_S = 0.01
-"""At either end, so that what is played over and over does not click."""
+"""Length of the fades at both ends, so that the loop does not click."""
 
 BANDS_DB = {"low_db": -9.0, "mid_db": 4.0, "high_db": -15.0}
 SHELF = {"gain_db": -12.0, "corner_octaves": -1.0}
@@ -40,7 +40,7 @@ HERTZ = np.geomspace(30.0, 7900.0, 200)
 
 
 def measure(seed: int) -> ExperimentResult:
-    """`seed` draws the pink noise that is filtered."""
+    """Run the experiment; `seed` is that of the pink noise."""
     fade = np.clip(np.arange(SECONDS * RATE) / (FADE_S * RATE), 0.0, 1.0)
     dry = fade * fade[::-1] * PinkSource(RATE, seed=seed).read(SECONDS * RATE)[0]
     banded, shelved = _filtered(_at(ThreeBandGain, BANDS_DB), dry), _filtered(_at(LowShelf, SHELF), dry)
@@ -51,13 +51,13 @@ def measure(seed: int) -> ExperimentResult:
     one_bands_db, one_shelf_db = _one_gain_db(dry, banded), _one_gain_db(dry, shelved)
     losses = np.array([_loss_at({**SHELF, "corner_octaves": octaves}, dry, shelved) for octaves in OCTAVES])
     slopes = np.abs(np.gradient(losses, OCTAVES))
-    bulge = np.interp(-3.0, OCTAVES, losses) - 0.5 * (losses[0] + np.interp(-1.0, OCTAVES, losses))
-    flat = [_loss_at({"gain_db": 0.0, "corner_octaves": octaves}, dry, shelved) for octaves in (-4.0, -1.0, 2.0)]
+    excess = np.interp(-3.0, OCTAVES, losses) - 0.5 * (losses[0] + np.interp(-1.0, OCTAVES, losses))
+    flat_losses = [_loss_at({"gain_db": 0.0, "corner_octaves": octaves}, dry, shelved) for octaves in (-4.0, -1.0, 2.0)]
 
     def three_bands() -> "Figure":
         figure, panels = plots.make_axes(1, 3, sharey=True)
         for axes, (name, value) in zip(panels, BANDS_DB.items(), strict=True):
-            plots.draw_steps(axes, bands.parameters[name], reference=value)
+            plots.plot_steps(axes, bands.parameters[name], reference=value)
             axes.set_title(name.removesuffix("_db"), loc="left")
         panels[0].set_ylabel("gain (dB)")
         panels[0].legend(**LEGEND)
@@ -68,16 +68,16 @@ def measure(seed: int) -> ExperimentResult:
         for axes, (name, label) in zip(
             panels, (("gain_db", "gain (dB)"), ("corner_octaves", "corner (octaves re 1 kHz)")), strict=True
         ):
-            plots.draw_steps(axes, shelf.parameters[name], reference=SHELF[name])
+            plots.plot_steps(axes, shelf.parameters[name], reference=SHELF[name])
             axes.set_ylabel(label)
         panels[0].legend(**LEGEND)
         return figure
 
     def valley() -> "Figure":
         figure, (axes,) = plots.make_axes(1)
-        plots.draw_loss(axes, OCTAVES, losses, reference=SHELF["corner_octaves"])
-        axes.set_xlabel("corner (octaves re 1 kHz), the gain being right")
-        axes.lines[0].set_label("true corner")
+        plots.plot_loss(axes, OCTAVES, losses, reference=SHELF["corner_octaves"])
+        axes.set_xlabel("corner (octaves re 1 kHz), at the reference gain")
+        axes.lines[0].set_label("reference corner")
         axes.legend(**LEGEND)
         return figure
 
@@ -85,18 +85,17 @@ def measure(seed: int) -> ExperimentResult:
         numbers={
             **{f"true_{name}": value for name, value in BANDS_DB.items()},
             **bands.end,
-            "bands_error_db": max(abs(bands.end[name] - value) for name, value in BANDS_DB.items()),
             "one_bands_db": one_bands_db,
-            "fallen_bands_db": -_left_db(dry, banded, one_bands_db),
+            "bands_reduction_db": -_residual_db(dry, banded, one_bands_db),
             "one_shelf_db": one_shelf_db,
-            "over_shelf_db": _left_db(dry, shelved, one_shelf_db),
+            "shelf_residual_db": _residual_db(dry, shelved, one_shelf_db),
             "steps": STEPS,
             "true_shelf_db": SHELF["gain_db"],
             "shelf_db": shelf.end["gain_db"],
             "shelf_hz": 1000.0 * 2.0 ** shelf.end["corner_octaves"],
             "true_shelf_hz": 1000.0 * 2.0 ** SHELF["corner_octaves"],
-            "bulge_percent": 100.0 * float(bulge / losses.max()),
-            "flat": max(flat) - min(flat),
+            "convexity_excess_percent": 100.0 * float(excess / losses.max()),
+            "flat": max(flat_losses) - min(flat_losses),
             "slope_ratio": float(slopes[OCTAVES < -1.0].max() / slopes[0]),
         },
         figures={"bands": three_bands, "shelf": low_shelf, "valley": valley},
@@ -111,7 +110,7 @@ def measure(seed: int) -> ExperimentResult:
             THREE_BANDS: ("dry", "bands", "bands_matched"),
             LOW_SHELF: ("dry", "shelf", "shelf_matched"),
         },
-        film=lambda: _animation(bands),
+        animation=lambda: _animation(bands),
     )
 
 
@@ -135,9 +134,8 @@ def _loss_at(values: dict[str, float], dry: Wave, target: Wave) -> float:
 
 
 def _one_gain_db(dry: Wave, target: Wave) -> float:
-    """Where rtgain's own estimator, which knows one gain, comes to."""
-    defaults = SessionConfig()
-    settings = EstimatorSettings(RATE, defaults.window_frames(RATE), defaults.hop_frames(RATE))
+    """Estimate one gain with rtgain's own estimator."""
+    settings = EstimatorSettings.from_config(SessionConfig(), RATE)
     dry_windows, target_windows = (
         sliding_window_view(signal.astype(np.float32), settings.window_frames)[:: settings.hop_frames].copy()
         for signal in (dry, target)
@@ -147,10 +145,10 @@ def _one_gain_db(dry: Wave, target: Wave) -> float:
     return Estimator(settings).estimate(windows)[-1].gain_est_db
 
 
-def _left_db(dry: Wave, target: Wave, gain_db: float) -> float:
-    """The level of what is left of the target without the dry signal at a gain, against the target's."""
-    left = target - 10.0 ** (gain_db / 20.0) * dry
-    return float(10.0 * np.log10(np.mean(left**2) / np.mean(target**2)))
+def _residual_db(dry: Wave, target: Wave, gain_db: float) -> float:
+    """Level of the difference between target and dry signal × gain, relative to the target, in dB (RMS)."""
+    difference = target - 10.0 ** (gain_db / 20.0) * dry
+    return float(10.0 * np.log10(np.mean(difference**2) / np.mean(target**2)))
 
 
 def _response_db(values: dict[str, float]) -> Wave:
@@ -162,11 +160,11 @@ def _response_db(values: dict[str, float]) -> Wave:
 
 
 def _animation(bands: FitHistory) -> Animation:
-    """The estimate's frequency response, coming to the target's."""
-    figure = paper(*plots.ANIMATION_SIZE)
+    """Animate the frequency response of the estimate on its way to that of the target."""
+    figure = new_figure(*plots.ANIMATION_SIZE)
     axes = figure.subplots()
-    draw(axes, ESTIMATE, HERTZ, np.zeros(len(HERTZ)))
-    draw(axes, TARGET, HERTZ, _response_db(BANDS_DB))
+    plot_curve(axes, ESTIMATE, HERTZ, np.zeros(len(HERTZ)))
+    plot_curve(axes, TARGET, HERTZ, _response_db(BANDS_DB))
     estimate, target = axes.lines
     axes.set_xscale("log")
     axes.set_ylim(-24, 12)
@@ -174,10 +172,10 @@ def _animation(bands: FitHistory) -> Animation:
     axes.set_ylabel("gain (dB)")
     axes.legend(**LEGEND, loc="lower left")
     title = axes.set_title("step", loc="left")
-    shown = min(STEPS, 40) + 1
+    frames = min(STEPS, 40) + 1
 
     def show(frame: int) -> None:
         estimate.set_ydata(_response_db({name: float(path[frame]) for name, path in bands.parameters.items()}))
         title.set_text(f"step {frame}")
 
-    return Animation(figure, (estimate, target, title), show, shown)
+    return Animation(figure, (estimate, target, title), show, frames)

@@ -1,29 +1,30 @@
-"""Lesson 4: SGD, Adam and Rprop on the spectral loss, and what level and length do to them."""
+"""Experiment of lesson 4: SGD, Adam and Rprop on the spectral loss, and the effect of level and window length."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rtgain.config.session_config import SessionConfig
 from rtgain.dsp.losses import SpectralLoss
 from rtgain.dsp.processors import DB_PER_NEPER
 from rtgain.lessons.content.optimizers import ADAM, LESSON, SGD
 from rtgain.lessons.experiments import plots
-from rtgain.lessons.experiments.experiment import ExperimentResult
+from rtgain.lessons.experiments.experiment import ExperimentResult, arrival_s
 from rtgain.lessons.experiments.sine import (  # fmt: skip
     DRY,
     GAIN,
     PLAIN_SPECTRAL,
     STEPS,
     Wave,
+    as_clip,
     descend,
+    error_db,
     losses_at,
-    off_db,
     optimum,
     phase_shifted,
-    played,
 )
 from rtgain.output.figures import LEGEND
-from rtgain.session.offline import arrival_s, run_offline
+from rtgain.session.offline import run_offline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,27 +32,29 @@ if TYPE_CHECKING:
     from rtgain.records.snapshot import Comparison
 
 QUIET = 10.0 ** (-40.0 / 20.0)
+"""Linear factor of the quiet signals: −40 dB."""
+
 NORMALIZED = SpectralLoss(window=False)
 NORMALIZED_LR = 0.001
 
-NEPERS = 0.3
-"""The steps of those that race, near the goal, on the logarithm of the gain: their rate."""
+COMPARISON_LR = 0.3
+"""Learning rate of the comparisons: near the reference, their step in nepers (logarithm of the gain)."""
 
-LIVE_S = 3.0
-"""A second more than the slowest of the lesson's estimates takes to arrive."""
+SESSION_S = 3.0
+"""Length of the sessions: a second more than the slowest estimate of the lesson needs."""
 
-LAST = 100
-"""Steps at the end, over which an optimizer is judged."""
+LAST_STEPS = 100
+"""Number of steps at the end over which errors are measured."""
 
 RPROP_STEPS = 60
 RUNS = (("SGD", 0.01), ("Adam", 0.02), ("Rprop", 0.1))
 
 
 def measure(seed: int) -> ExperimentResult:
-    """`seed` draws the white noise."""
+    """Run the experiment; `seed` is that of the white noise."""
     target = phase_shifted(90.0)
     paths = {name: descend(target, PLAIN_SPECTRAL, name, lr).parameters["gain"] for name, lr in RUNS}
-    left_db = {name: off_db(path[-LAST:]) for name, path in paths.items()}
+    final_error_db = {name: error_db(path[-LAST_STEPS:]) for name, path in paths.items()}
     best = optimum(target, PLAIN_SPECTRAL)
     quiet = descend(QUIET * target, PLAIN_SPECTRAL, dry=QUIET * DRY).parameters["gain"]
     normalized, normalized_quiet = (
@@ -60,17 +63,17 @@ def measure(seed: int) -> ExperimentResult:
     )
     noise = np.random.default_rng(seed).standard_normal(65536)
     gains = np.linspace(0.1, 0.2, 101)
-    live = [run_offline(LIVE_S, **step.controls) for step in LESSON.steps]
-    sgd_db = _last_second_db(live[0][1][SGD])
-    slow = live[0][0]
+    sessions = [run_offline(SessionConfig(**step.controls, duration=SESSION_S)) for step in LESSON.steps]
+    sgd_db = _last_second_db(sessions[0].comparisons[SGD])
+    slow_history = sessions[0].history
 
     def optimizers() -> "Figure":
         figure, panels = plots.make_axes(2, 3, sharey="row")
         for above, below, name in zip(panels[:3], panels[3:], paths, strict=True):
-            plots.draw_steps(above, paths[name], reference=GAIN)
+            plots.plot_steps(above, paths[name], reference=GAIN)
             above.set_title(name, loc="left")
-            plots.draw_steps(below, left_db[name], reference=0.0)
-            below.set_xlabel(f"last {LAST} steps")
+            plots.plot_steps(below, final_error_db[name], reference=0.0)
+            below.set_xlabel(f"last {LAST_STEPS} steps")
         panels[0].set_ylabel("gain")
         panels[3].set_ylabel("error (dB)")
         panels[0].legend(**LEGEND)
@@ -80,9 +83,9 @@ def measure(seed: int) -> ExperimentResult:
         figure, panels = plots.make_axes(2, 2, height=400, sharex=True, sharey=True)
         plain = paths["SGD"]
         titles = ("plain loss", "plain loss, 40 dB quieter", "normalized loss", "normalized loss, 40 dB quieter")
-        shown = (plain, quiet, normalized, normalized_quiet)
-        for axes, title, path in zip(panels, titles, shown, strict=True):
-            plots.draw_steps(axes, path, reference=GAIN)
+        panels_paths = (plain, quiet, normalized, normalized_quiet)
+        for axes, title, path in zip(panels, titles, panels_paths, strict=True):
+            plots.plot_steps(axes, path, reference=GAIN)
             axes.set_title(title, loc="left")
             axes.set_ylabel("gain")
             axes.label_outer()
@@ -92,26 +95,26 @@ def measure(seed: int) -> ExperimentResult:
     return ExperimentResult(
         numbers={
             "steps": STEPS,
-            "cycle_low_db": float(left_db["SGD"].min()),
-            "cycle_high_db": float(left_db["SGD"].max()),
-            "arrive_s": arrival_s(slow),
+            "cycle_low_db": float(final_error_db["SGD"].min()),
+            "cycle_high_db": float(final_error_db["SGD"].max()),
+            "arrive_s": arrival_s(slow_history),
             "sgd_low_db": float(sgd_db.min()),
             "sgd_high_db": float(sgd_db.max()),
             "sgd_swing_db": float(np.ptp(sgd_db)),
-            "adam_swing_db": float(np.ptp(_last_second_db(live[1][1][ADAM]))),
-            "fallen_db": live[3][1][SGD].gain_db,
-            "step_db": NEPERS * DB_PER_NEPER,
-            "adam_db": float(np.abs(left_db["Adam"]).max()),
+            "adam_swing_db": float(np.ptp(_last_second_db(sessions[1].comparisons[ADAM]))),
+            "diverged_db": sessions[3].comparisons[SGD].gain_db,
+            "step_db": COMPARISON_LR * DB_PER_NEPER,
+            "adam_db": float(np.abs(final_error_db["Adam"]).max()),
             "rprop_db": float(np.abs(20.0 * np.log10(paths["Rprop"][RPROP_STEPS] / best))),
-            "closed_db": float(off_db(np.array(best))),
+            "closed_db": float(error_db(np.array(best))),
             "quiet_gain": quiet[-1],
             "slope_1024": _mean_magnitude(noise[:1024]),
             "slope_65536": _mean_magnitude(noise),
             "normalized_gap": float(np.abs(normalized - normalized_quiet).max()),
         },
         figures={"optimizers": optimizers, "levels": levels},
-        sounds={"target": played(target), "cycle_low": played(paths["SGD"][-LAST:].min() * DRY)},
-        film=lambda: plots.descent_animation(
+        sounds={"target": as_clip(target), "cycle_low": as_clip(paths["SGD"][-LAST_STEPS:].min() * DRY)},
+        animation=lambda: plots.descent_animation(
             gains,
             losses_at(gains, target, PLAIN_SPECTRAL),
             paths["SGD"][-plots.ANIMATION_FRAMES :],
@@ -125,8 +128,8 @@ def measure(seed: int) -> ExperimentResult:
 
 def _last_second_db(comparison: "Comparison") -> Wave:
     history = comparison.history
-    newest: Wave = history.gain_est_db[history.time_s > history.time_s[-1] - 1.0]
-    return newest
+    last_second_db: Wave = history.gain_est_db[history.time_s > history.time_s[-1] - 1.0]
+    return last_second_db
 
 
 def _mean_magnitude(noise: Wave) -> float:

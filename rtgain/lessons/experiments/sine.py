@@ -1,4 +1,4 @@
-"""The sine that the lessons begin with, and descents on it."""
+"""Sine of the first lessons, and gradient descent on it."""
 
 from typing import cast
 
@@ -26,14 +26,14 @@ DRY: Wave = np.sin(PHASE)
 
 PLAIN_WAVEFORM = WaveformLoss(normalize=False)
 PLAIN_SPECTRAL = SpectralLoss(window=False, normalize=False)
-"""The losses of the lesson: means over samples or bins, of the signal as it is."""
+"""Losses of lessons 1 to 4: means over samples or bins, without window and without normalization."""
 
-PLAYED = 0.5
-"""Sines are played at half of full scale; all of a lesson's sounds alike, so that their levels compare."""
+CLIP_SCALE = 0.5
+"""Linear factor of all clips of sines. It is the same for all, so that their levels can be compared."""
 
 
 def phase_shifted(degrees: float) -> Wave:
-    """The target: `DRY` at the gain, turned in phase. Exactly the inverted one at 180°."""
+    """Make the target: `DRY` times `GAIN`, shifted in phase. At 180° it is exactly the inverted sine."""
     radians = np.deg2rad(degrees)
     return GAIN * (np.round(np.cos(radians), 12) * np.sin(PHASE) + np.round(np.sin(radians), 12) * np.cos(PHASE))
 
@@ -41,30 +41,30 @@ def phase_shifted(degrees: float) -> Wave:
 def descend(
     target: Wave, loss: FeatureLoss, optimizer: str = "SGD", lr: float = LR, steps: int = STEPS, dry: Wave = DRY
 ) -> FitHistory:
-    """The lesson's loop from a gain of one, in double precision."""
+    """Fit a linear gain, starting at one, in double precision."""
     one = torch.ones(1, dtype=torch.float64)
     return fit(LinearGain(gain=one), dry, target, loss=loss, optimizer=optimizer, lr=lr, steps=steps)
 
 
 def losses_at(gains: Wave, target: Wave, loss: FeatureLoss, dry: Wave = DRY) -> Wave:
-    """The loss at each of `gains`, ``(K,)``."""
-    wanted = loss.features(torch.from_numpy(target).unsqueeze(0))
+    """Compute the loss at each of `gains`, ``(K,)``."""
+    target_features = loss.features(torch.from_numpy(target).unsqueeze(0))
     guesses = loss.features(torch.from_numpy(gains[:, np.newaxis] * dry))
-    return cast(Wave, loss.distance(guesses, wanted).numpy())
+    return cast(Wave, loss.distance(guesses, target_features).numpy())
 
 
 def optimum(target: Wave, loss: FeatureLoss, dry: Wave = DRY) -> float:
-    """The gain, not below 0, where the loss is least: the closed form."""
+    """Compute the gain, at least 0, with the smallest loss (closed form)."""
     x, y = (loss.features(torch.from_numpy(signal).unsqueeze(0)) for signal in (dry, target))
     return float(loss.optimum(x, y))
 
 
-def off_db(gain: Wave) -> Wave:
-    """How far from the true gain, in decibels."""
+def error_db(gain: Wave) -> Wave:
+    """Compute the error of a linear gain relative to `GAIN` in dB."""
     return 20.0 * np.log10(np.abs(gain) / GAIN)
 
 
-def played(samples: Wave) -> AudioClip:
-    """A sine as a sound, with ends of 5 ms that do not click."""
+def as_clip(samples: Wave) -> AudioClip:
+    """Make a clip of a sine, with fades of 5 ms against clicks."""
     fade = np.clip(np.arange(len(samples)) / (0.005 * RATE), 0.0, 1.0)
-    return AudioClip(PLAYED * samples * fade * fade[::-1], RATE)
+    return AudioClip(CLIP_SCALE * samples * fade * fade[::-1], RATE)

@@ -1,16 +1,17 @@
-"""Lesson 3: the spectral loss of the same sine."""
+"""Experiment of lesson 3: the spectral loss of the phase-shifted sine."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from rtgain.config.session_config import SessionConfig
 from rtgain.dsp.fit import fit
 from rtgain.dsp.losses import SpectralLoss
 from rtgain.dsp.processors import LogGain
 from rtgain.lessons.content.spectral_loss import LESSON, POWER_2
 from rtgain.lessons.experiments import plots
-from rtgain.lessons.experiments.experiment import ExperimentResult
+from rtgain.lessons.experiments.experiment import ExperimentResult, arrival_s
 from rtgain.lessons.experiments.sine import (  # fmt: skip
     DRY,
     GAIN,
@@ -19,17 +20,17 @@ from rtgain.lessons.experiments.sine import (  # fmt: skip
     PLAIN_WAVEFORM,
     RATE,
     Wave,
+    as_clip,
     descend,
+    error_db,
     losses_at,
-    off_db,
     optimum,
     phase_shifted,
-    played,
 )
-from rtgain.output.curve_styles import DRY as DRY_CURVE
-from rtgain.output.curve_styles import ESTIMATE, TARGET
-from rtgain.output.figures import LEGEND, draw
-from rtgain.session.offline import arrival_s, run_offline
+from rtgain.output.curve_styles import DRY as DRY_STYLE
+from rtgain.output.curve_styles import MATCHED, TARGET
+from rtgain.output.figures import LEGEND, plot_curve
+from rtgain.session.offline import run_offline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,19 +38,20 @@ if TYPE_CHECKING:
 SQUARED = SpectralLoss(2.0, window=False, normalize=False)
 
 SHOWN_HZ = (560.0, 640.0)
+"""Frequency range of the figure of the spectra."""
 
 
 def measure(seed: int) -> ExperimentResult:
-    """Nothing in it is random."""
+    """Run the experiment. It has no random numbers; `seed` has no effect."""
     target = phase_shifted(90.0)
-    trace = descend(target, PLAIN_SPECTRAL)
-    gain = trace.parameters["gain"]
+    history = descend(target, PLAIN_SPECTRAL)
+    gain = history.parameters["gain"]
     gains = np.linspace(0.0, 2.0, 100)
     losses = losses_at(gains, target, PLAIN_SPECTRAL)
     plus, minus = losses_at(np.array([GAIN, -GAIN]), target, PLAIN_SPECTRAL)
     squared = descend(target, SQUARED, steps=1).parameters["gain"]
-    fallen = run_offline(1.0, **LESSON.steps[2].controls)[1][POWER_2]
-    late, found = (run_offline(6.0, **step.controls)[0] for step in LESSON.steps[3:])
+    diverged = run_offline(SessionConfig(**LESSON.steps[2].controls, duration=1.0)).comparisons[POWER_2]
+    delayed, aligned = (run_offline(SessionConfig(**step.controls, duration=6.0)).history for step in LESSON.steps[3:])
     slopes = [_slope_at_one(power) for power in (1.0, 2.0)]
 
     def both_losses() -> "Figure":
@@ -58,7 +60,7 @@ def measure(seed: int) -> ExperimentResult:
             panels, (("waveform", PLAIN_WAVEFORM), ("spectral", PLAIN_SPECTRAL)), strict=True
         ):
             values = losses_at(gains, target, loss)
-            plots.draw_loss(axes, gains, values / values.max(), reference=GAIN)
+            plots.plot_loss(axes, gains, values / values.max(), reference=GAIN)
             best = optimum(target, loss)
             plots.plot_optimum(axes, best, float(np.interp(best, gains, values / values.max())))
             axes.set_title(title, loc="left")
@@ -68,16 +70,16 @@ def measure(seed: int) -> ExperimentResult:
 
     def steps() -> "Figure":
         figure, (axes,) = plots.make_axes(1)
-        plots.draw_steps(axes, gain, reference=GAIN)
+        plots.plot_steps(axes, gain, reference=GAIN)
         axes.set_ylabel("gain")
         axes.legend(**LEGEND)
         return figure
 
     def spectra() -> "Figure":
         figure, (axes,) = plots.make_axes(1)
-        for curve, samples in ((DRY_CURVE, DRY), (ESTIMATE, gain[-1] * DRY), (TARGET, target)):
+        for style, samples in ((DRY_STYLE, DRY), (MATCHED, gain[-1] * DRY), (TARGET, target)):
             hertz, magnitude = _magnitudes(samples)
-            draw(axes, curve, hertz, magnitude)
+            plot_curve(axes, style, hertz, magnitude)
         axes.set_yscale("log")
         axes.set_xlabel("frequency (Hz)")
         axes.set_ylabel("magnitude")
@@ -89,7 +91,7 @@ def measure(seed: int) -> ExperimentResult:
         both = np.linspace(-1.0, 2.0, 151)
         for axes, (power, loss) in zip(panels, ((1, PLAIN_SPECTRAL), (2, SQUARED)), strict=True):
             values = losses_at(both, target, loss)
-            plots.draw_loss(axes, both, values / values.max(), reference=GAIN)
+            plots.plot_loss(axes, both, values / values.max(), reference=GAIN)
             axes.set_title(f"power {power}", loc="left")
             axes.label_outer()
         panels[0].legend(**LEGEND, loc="lower right")
@@ -99,7 +101,7 @@ def measure(seed: int) -> ExperimentResult:
         numbers={
             "gain_90": gain[-1],
             "minimum": optimum(target, PLAIN_SPECTRAL),
-            "matched_90_db": float(off_db(gain[-1])),
+            "matched_90_db": float(error_db(gain[-1])),
             "sign_gap": plus - minus,
             "power_2_minimum": optimum(target, SQUARED),
             "power_2_first": squared[1],
@@ -107,18 +109,18 @@ def measure(seed: int) -> ExperimentResult:
             "slope_1": slopes[0],
             "slope_2": slopes[1],
             "slope_ratio": slopes[1] / slopes[0],
-            "late_db": float(np.sqrt(np.mean(np.square(late.gain_est_db - GAIN_DB)))),
-            "found_s": arrival_s(found),
-            "fallen_db": fallen.gain_db,
+            "delayed_db": float(np.sqrt(np.mean(np.square(delayed.gain_est_db - GAIN_DB)))),
+            "arrival_s": arrival_s(aligned),
+            "diverged_db": diverged.gain_db,
         },
         figures={"loss": both_losses, "gain": steps, "spectra": spectra, "powers": powers},
-        sounds={"target_90": played(target), "matched_90": played(gain[-1] * DRY)},
-        film=lambda: plots.descent_animation(gains, losses, gain, DRY, target, reference=GAIN),
+        sounds={"target_90": as_clip(target), "matched_90": as_clip(gain[-1] * DRY)},
+        animation=lambda: plots.descent_animation(gains, losses, gain, DRY, target, reference=GAIN),
     )
 
 
 def _slope_at_one(power: float) -> float:
-    """The slope of the normalized loss over the logarithm of the gain, at a gain of one."""
+    """Slope of the normalized loss over the logarithm of the gain, at a gain of one."""
     start, lr = LogGain(log_gain=torch.zeros(1, dtype=torch.float64)), 1e-6
     path = fit(start, DRY, GAIN * DRY, loss=SpectralLoss(power), lr=lr, steps=1).parameters["log_gain"]
     return float(path[0] - path[1]) / lr

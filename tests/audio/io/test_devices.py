@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 from rtgain.audio.io import devices as devices_module
-from rtgain.audio.io.devices import Device, Kind, find_device, list_devices, select_devices
+from rtgain.audio.io.devices import find_device, list_devices, select_devices
 from rtgain.bench.servers import JackServer
 from rtgain.errors import DeviceError
+from rtgain.records.device import DeviceInfo, Kind
 from tests.jack_client import JackTestClient
 
 
-def device(index: int, name: str, host_api: str = "ALSA", inputs: int = 2, outputs: int = 2) -> Device:
-    return Device(index, name, host_api, inputs, outputs, 48_000.0, 0.01)
+def device(index: int, name: str, host_api: str = "ALSA", inputs: int = 2, outputs: int = 2) -> DeviceInfo:
+    return DeviceInfo(index, name, host_api, inputs, outputs, 48_000.0, 0.01)
 
 
 DESK = [
@@ -177,7 +178,7 @@ class FakePortAudio:
 
     PortAudioError = type("PortAudioError", (Exception,), {})
 
-    def __init__(self, found: list[Device]) -> None:
+    def __init__(self, found: list[DeviceInfo]) -> None:
         self.found = found
         apis = list(dict.fromkeys(device.host_api for device in found))
         self.apis = [
@@ -221,7 +222,7 @@ class FakePortAudio:
     def _terminate(self) -> None: ...
 
 
-def set_devices(monkeypatch: pytest.MonkeyPatch, *found: Device) -> None:
+def set_devices(monkeypatch: pytest.MonkeyPatch, *found: DeviceInfo) -> None:
     monkeypatch.setattr(devices_module, "initialize", lambda: FakePortAudio(list(found)))
 
 

@@ -16,7 +16,7 @@ import soundfile
 
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.shared_memory import DRY, TARGET
-from rtgain.audio.io.devices import Device, DeviceSetup, list_devices, select_devices
+from rtgain.audio.io.devices import DeviceSetup, list_devices, select_devices
 from rtgain.audio.io.offline_driver import OfflineDriver
 from rtgain.audio.io.portaudio_driver import PortAudioDriver
 from rtgain.audio.io.prefetch import Prefetch
@@ -26,10 +26,11 @@ from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.synthetic import PinkSource, SineSource
 from rtgain.bench.servers import JackServer
 from rtgain.errors import DeviceError, InputError
+from rtgain.records.device import DeviceInfo
 from tests.jack_client import JackTestClient
 from tests.polling import wait_until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.realtime
 
 RATE = 48_000
 MINUS_12_DB = 10 ** (-12 / 20)
@@ -436,7 +437,7 @@ def test_device_that_cannot_be_opened_is_named_with_its_rate(jack_server: JackSe
 
 
 def test_device_that_disappeared_before_opening_is_named(jack_server: JackServer) -> None:
-    ghost = Device(0, "USB Audio", "ALSA", 2, 2, 48_000.0, 0.01)
+    ghost = DeviceInfo(0, "USB Audio", "ALSA", 2, 2, 48_000.0, 0.01)
     setup = DeviceSetup(ghost, ghost, in_channels=1, out_channels=2, sample_rate=RATE)
     with (
         engine_for(setup) as engine,

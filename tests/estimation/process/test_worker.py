@@ -203,8 +203,8 @@ def test_a_process_without_memory_to_attach_says_so() -> None:
 ORPHAN = """
 import json, multiprocessing, os, sys
 from rtgain.audio.engine.shared_memory import EngineSharedMemory
-from rtgain.estimation.settings import EstimatorSettings
-from rtgain.estimation.worker import Worker
+from rtgain.config.estimator_settings import EstimatorSettings
+from rtgain.estimation.process.worker import Worker
 import rtgain.estimation.supervisor
 
 if __name__ == "__main__":
@@ -241,7 +241,7 @@ def test_who_is_late_and_slower_than_the_sound_goes_on_with_the_newest(
 
     write(memory, 4 * RATE // HOP)
     ours, theirs = multiprocessing.Pipe()
-    sound = RingSignalReader(memory)
+    sound = RingSignalReader(memory.audio, memory.control)
     process = _WorkerLoop(memory, sound, StreamingEstimator(sound, Estimator(SETTINGS), live=True), theirs)
     clock = itertools.count(0.0, batch_s)
     monkeypatch.setattr("rtgain.estimation.process.worker_process.time.monotonic", lambda: next(clock))

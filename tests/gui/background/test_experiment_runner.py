@@ -119,13 +119,13 @@ def test_a_failure_is_told_in_one_line(qtbot: Any, experiment: ExperimentRunner)
 def test_the_panel_judges_what_was_found(qtbot: Any, finished: ExperimentStatus) -> None:
     panel = LessonPanel()
     qtbot.addWidget(panel)
-    assert (panel.finding_outcome, panel.experiment.text()) == ("waiting", "Run the experiment")
+    assert (panel.check_outcome, panel.experiment.text()) == ("pending", "Run the experiment")
     panel.show_experiment(ExperimentStatus(doing="Measuring…"))
-    assert (panel.finding_outcome, panel.experiment.text()) == ("happening", "Measuring…")
+    assert (panel.check_outcome, panel.experiment.text()) == ("holding", "Measuring…")
     panel.show_experiment(finished)
-    assert (panel.finding_outcome, panel.experiment.text()) == ("seen", "● Experiment: 2 of 2 ✓ in this step")
+    assert (panel.check_outcome, panel.experiment.text()) == ("passed", "● Experiment: 2 of 2 ✓ in this step")
     panel.show_experiment(ExperimentStatus(numbers={**finished.numbers, "gain": 0.5}, folder=finished.folder))
-    assert (panel.finding_outcome, panel.experiment.text()) == ("not so", "▲ Experiment: 1 of 2 ✓ in this step")
+    assert (panel.check_outcome, panel.experiment.text()) == ("failed", "▲ Experiment: 1 of 2 ✓ in this step")
 
 
 def test_a_step_that_has_only_a_why_shows_it(qtbot: Any, exhibits: ExperimentWindow) -> None:
@@ -186,7 +186,7 @@ def test_sounds_are_played_by_the_session_and_the_step_comes_back(
     assert window.learn.outcome_line.text().startswith("■ A sound of the experiment plays")
     qtbot.mouseClick(window.learn.again, Qt.MouseButton.LeftButton)
     wanted: Step = FIRST.steps[0]
-    assert {name: getattr(window.host.config, name) for name in wanted.settings} == wanted.settings
+    assert {name: getattr(window.host.config, name) for name in wanted.all_controls} == wanted.all_controls
 
 
 def test_the_button_opens_the_window_and_runs_it(qtbot: Any, open_window: Callable[..., MainWindow]) -> None:

@@ -125,7 +125,7 @@ def test_a_sound_that_ends_gives_the_session_back_to_the_step(
         window.exhibits.close()
     else:
         qtbot.mouseClick(window.learn.next, Qt.MouseButton.LeftButton)
-    wanted = step.model_copy(update=window.learn.step.settings)
+    wanted = step.model_copy(update=window.learn.step.all_controls)
     assert window.host.config.model_copy(update={"monitor": None}) == wanted.model_copy(update={"monitor": None})
     assert window.guard.wanted == "matched"
     qtbot.waitUntil(lambda: window.learn.outcome_line.text().startswith(("○", "◐", "▲")))
@@ -157,7 +157,7 @@ def test_a_sound_played_over_a_moved_control_gives_it_back_to_the_student(
     assert window.learn.outcome_line.text() == EXPERIMENT_PLAYS
     window.actions_.stop_exhibit()
     assert window.learn.outcome_line.text() == TAKEN_OVER
-    assert (window.host.config.input, window.host.config.gain_db) == (window.learn.step.settings["input"], -5.0)
+    assert (window.host.config.input, window.host.config.gain_db) == (window.learn.step.all_controls["input"], -5.0)
 
 
 def test_a_swing_is_seen_although_a_rival_has_fallen_far_below_until_the_lessons_are_left(
@@ -168,7 +168,7 @@ def test_a_swing_is_seen_although_a_rival_has_fallen_far_below_until_the_lessons
     window.learn.choose_lesson(2)
     window.learn.go(1)
     window.learn.go(1)
-    low, high = window.learn.step.gains_db or (0.0, 0.0)
+    low, high = window.learn.step.gain_axis_db or (0.0, 0.0)
     _, (shown_low, shown_high) = window.gain_plot.plot.viewRange()
     assert shown_low < low < high < shown_high
     assert shown_high - shown_low <= 12.0

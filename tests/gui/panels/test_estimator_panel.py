@@ -60,8 +60,8 @@ def test_what_a_lesson_sets_is_shown_to_its_last_digit(panel: EstimatorPanel) ->
     for lesson in LESSONS:
         for step in lesson.steps:
             panel.show_config(SessionConfig(**step.controls))
-            assert panel.rate.value() == (step.settings["lr"] or 0), step.title
-            assert panel.steps.value() == (step.settings["steps"] or 0), step.title
+            assert panel.rate.value() == (step.all_controls["lr"] or 0), step.title
+            assert panel.steps.value() == (step.all_controls["steps"] or 0), step.title
 
 
 def test_the_delay_is_looked_for_or_not(qtbot: Any, panel: EstimatorPanel) -> None:
@@ -141,7 +141,7 @@ def test_a_loss_is_read_by_its_beginning_and_its_end_and_whole_in_the_tool_tip(
 
 
 def test_who_races_is_read_whole(open_window: OpenWindow) -> None:
-    races = {entry for lesson in LESSONS for step in lesson.steps for entry in step.settings["compare"]}
+    races = {entry for lesson in LESSONS for step in lesson.steps for entry in step.all_controls["compare"]}
     window = open_window()
     for entry in (*races, *COMPARISONS):
         window.estimator.show_config(SessionConfig(compare=(entry,)))

@@ -69,7 +69,7 @@ def test_next_and_previous_lead_through_all_lessons_and_back(qtbot: Any, panel: 
         click(qtbot, panel.next)
         assert panel.step is step
     assert not panel.next.isEnabled()
-    assert asked == [step.settings for step in steps[1:]]
+    assert asked == [step.all_controls for step in steps[1:]]
     for step in reversed(steps[:-1]):
         click(qtbot, panel.previous)
         assert panel.step is step
@@ -95,25 +95,25 @@ def test_the_outcome_goes_from_waiting_over_happening_to_seen(panel: LessonPanel
     panel.begin()
     assert panel.outcome_line.text().startswith("○ Start the sound")
     panel.show_snapshot(at(10.0, gain_db=math.nan))
-    assert panel.outcome_line.text().startswith("○ waiting: gain −16.58 to −16.38 dB")
+    assert panel.outcome_line.text().startswith("○ pending: gain −16.58 to −16.38 dB")
     panel.show_snapshot(at(11.0, gain_db=-12.0))
     assert "(now gain −12 dB)" in panel.outcome_line.text()
     panel.show_snapshot(at(12.0, gain_db=-16.4))
-    assert panel.outcome_line.text().startswith("◐ happening")
+    assert panel.outcome_line.text().startswith("◐ holding")
     panel.show_snapshot(at(12.6, gain_db=-16.45))
-    assert panel.outcome_line.text() == "● seen ✓ now gain −16.45 dB"
+    assert panel.outcome_line.text() == "● passed ✓ now gain −16.45 dB"
     panel.show_snapshot(at(13.0, gain_db=-16.48))
-    assert (panel.outcome, panel.outcome_line.text()) == ("seen", "● seen ✓ now gain −16.48 dB")
+    assert (panel.outcome, panel.outcome_line.text()) == ("passed", "● passed ✓ now gain −16.48 dB")
 
 
 def test_time_runs_only_once_there_is_an_estimate(panel: LessonPanel, at: Callable[..., Snapshot]) -> None:
     panel.begin()
     for time_s in range(100):
         panel.show_snapshot(at(float(time_s), gain_db=math.nan))
-    assert panel.outcome == "waiting"
+    assert panel.outcome == "pending"
     panel.show_snapshot(at(100.0, gain_db=-16.4))
     panel.show_snapshot(at(100.6, gain_db=-16.45))
-    assert panel.outcome == "seen"
+    assert panel.outcome == "passed"
 
 
 def test_what_does_not_come_in_time_is_not_so_and_can_be_tried_again(
@@ -122,11 +122,11 @@ def test_what_does_not_come_in_time_is_not_so_and_can_be_tried_again(
     panel.begin()
     for time_s in (0.0, 5.0, 6.1):
         panel.show_snapshot(at(time_s, gain_db=-3.0))
-    assert panel.outcome_line.text().startswith("▲ not so: expected gain −16.58 to −16.38 dB, came gain −3 dB")
+    assert panel.outcome_line.text().startswith("▲ failed: expected gain −16.58 to −16.38 dB, observed gain −3 dB")
     with qtbot.waitSignal(panel.controls_wanted):
         click(qtbot, panel.again)
     panel.show_snapshot(at(7.0, gain_db=-3.0))
-    assert panel.outcome == "waiting"
+    assert panel.outcome == "pending"
 
 
 def test_a_session_that_begins_anew_gives_a_step_its_time_again(
@@ -136,7 +136,7 @@ def test_a_session_that_begins_anew_gives_a_step_its_time_again(
     panel.show_snapshot(at(100.0, gain_db=-3.0))
     panel.show_snapshot(at(0.5, gain_db=-3.0))
     panel.show_snapshot(at(6.0, gain_db=-3.0))
-    assert panel.outcome == "waiting"
+    assert panel.outcome == "pending"
 
 
 def test_an_xrun_made_while_the_windows_still_fill_counts(
@@ -144,7 +144,7 @@ def test_an_xrun_made_while_the_windows_still_fill_counts(
 ) -> None:
     live = LESSONS[5]
     panel.menu.activated.emit(5)
-    while panel.step.act != "xrun":
+    while panel.step.action != "xrun":
         click(qtbot, panel.next)
     assert panel.lesson is live
     assert not panel.xrun.isEnabled()  # nothing has been counted from which it could be told
@@ -155,7 +155,7 @@ def test_an_xrun_made_while_the_windows_still_fill_counts(
     panel.reset_watchers()  # the window's timer: no window holds the step before any more
     panel.show_snapshot(at(10.2, xruns=5, gain_db=-16.48))
     panel.show_snapshot(at(10.8, xruns=5, gain_db=-16.48))
-    assert panel.outcome_line.text() == "● seen ✓ now xruns in this step 1, gain −16.48 dB"
+    assert panel.outcome_line.text() == "● passed ✓ now xruns in this step 1, gain −16.48 dB"
 
 
 def test_the_student_may_take_the_controls_and_come_back(
@@ -167,21 +167,21 @@ def test_the_student_may_take_the_controls_and_come_back(
     assert panel.outcome_line.text().startswith("■ You have the controls")
     for time_s in (1.0, 2.0):
         panel.show_snapshot(at(time_s, gain_db=-16.48))
-    assert panel.outcome != "seen"
+    assert panel.outcome != "passed"
     with qtbot.waitSignal(panel.controls_wanted) as asked:
         click(qtbot, panel.again)
-    assert asked.args[0] == panel.step.settings
+    assert asked.args[0] == panel.step.all_controls
     assert not panel.again.isEnabled()
     for time_s in (3.0, 4.0):
         panel.show_snapshot(at(time_s, gain_db=-16.48))
-    assert panel.outcome == "seen"
+    assert panel.outcome == "passed"
 
 
 def test_a_session_that_is_over_is_not_judged(panel: LessonPanel, at: Callable[..., Snapshot]) -> None:
     panel.begin()
     for time_s in (1.0, 2.0):
         panel.show_snapshot(at(time_s, running=False, gain_db=-16.48))
-    assert panel.outcome == "waiting"
+    assert panel.outcome == "pending"
 
 
 def test_every_step_fits_into_the_strip_whatever_came_of_it(panel: LessonPanel, at: Callable[..., Snapshot]) -> None:

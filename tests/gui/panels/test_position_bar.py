@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from PySide6.QtCore import Qt
 
-from gui.panels.position_bar import PositionBar, clock_time
+from gui.panels.position_bar import PositionBar
 
 
 @pytest.fixture
@@ -20,11 +20,6 @@ def bar(qtbot: Any) -> PositionBar:
 
 def show(bar: PositionBar, position_s: float, length_s: float | None) -> None:
     bar.show_snapshot(SimpleNamespace(position_s=position_s, length_s=length_s))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0.0, "0:00"), (65.9, "1:05"), (3605.0, "1:00:05")])
-def test_a_time_is_written_as_clocks_do(seconds: float, text: str) -> None:
-    assert clock_time(seconds) == text
 
 
 def test_it_is_there_for_what_has_a_length_only(bar: PositionBar) -> None:

@@ -1,0 +1,140 @@
+"""Handlers of the file commands: open a sound file, presets, export."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QWidget
+
+from gui.actions import SessionActions
+from gui.background.exporter import Exporter
+from gui.control.feedback_guard import FeedbackGuard
+from gui.control.session_controller import SessionController
+from gui.dialogs.single_dialog import show_single
+from gui.panels.notices import NoticeStack
+from gui.settings import save_preset
+from rtgain.config.presets import load_preset
+from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
+from rtgain.errors import InputError
+
+SOUND_FILES = "Sound files (*.wav *.flac *.ogg *.mp3 *.aiff *.aif);;All files (*)"
+PRESETS = "Presets (*.json);;All files (*)"
+
+
+class FileActions(QObject):
+    """Commands of the user that read and write files, with their dialogs."""
+
+    def __init__(
+        self,
+        parent: QWidget,
+        controller: SessionController,
+        guard: FeedbackGuard,
+        notices: NoticeStack,
+        session_actions: SessionActions,
+    ) -> None:
+        super().__init__(parent)
+        self._parent = parent
+        self._controller = controller
+        self._guard = guard
+        self._notices = notices
+        self._session_actions = session_actions
+        self._exporter = Exporter(self)
+        self._exporter.done.connect(self._show_exported)
+        self._exporter.ended.connect(self._show_export_ended)
+
+    def close(self) -> None:
+        """Cancel a running export, and wait until it has ended."""
+        self._exporter.close()
+
+    def open_file(self) -> None:
+        """Ask for a sound file and play it."""
+        self._ask_for_path(
+            "Open sound file", SOUND_FILES, lambda path: self._session_actions.choose_source((path, None))
+        )
+
+    def open_path(self, path: str) -> None:
+        """Open a preset (``.json``) or play a sound file."""
+        if path.endswith(".json"):
+            self.load_preset(path)
+        else:
+            self._session_actions.choose_source((path, None))
+
+    def open_preset(self) -> None:
+        """Ask for a preset file and open it."""
+        self._ask_for_path("Open preset", PRESETS, self.load_preset)
+
+    def load_preset(self, path: str) -> None:
+        """Restart with the session of the preset file `path`."""
+        try:
+            config = make_session_config(**load_preset(Path(path)))
+        except InputError as error:
+            self._notices.show_error(str(error))
+        else:
+            self._session_actions.open_config(config)
+
+    def save_preset(self) -> None:
+        """Ask for a name, and save the present session as a preset."""
+        dialog = QInputDialog(self._parent)
+        dialog.setLabelText("Preset name:")
+        dialog.textValueSelected.connect(self.save_preset_as)
+        show_single(self._parent, "Save preset", dialog)
+
+    def save_preset_as(self, name: str) -> None:
+        """Save the present session as the preset `name`."""
+        try:
+            path = save_preset(name, self._with_monitor(self._controller.config))
+        except InputError as error:
+            self._notices.show_error(str(error))
+        else:
+            text = f"Preset “{path.stem}” saved. Open it from File ▸ Presets."
+            self._notices.show_notice("preset", text, is_warning=False)
+
+    def export(self) -> None:
+        """Ask for a folder, and export the results of the session there."""
+        if self._controller.results() is None:
+            self._notices.show_error("Nothing to export yet; start the session first")
+            return
+        self._ask_for_path("Export to a new folder in …", "", self.export_to, QFileDialog.FileMode.Directory)
+
+    def export_to(self, folder: str) -> None:
+        """Write CSV, JSON, PNG and preset into a new folder in `folder`."""
+        results = self._controller.results()
+        if results is not None:
+            text = "Writing CSV, JSON, figure and preset…"
+            self._notices.show_notice("export", text, "Cancel", self._exporter.cancel, is_warning=False)
+            self._exporter.export(replace(results, config=self._with_monitor(results.config)), Path(folder))
+
+    def _with_monitor(self, config: SessionConfig) -> SessionConfig:
+        """Return `config` with the requested monitor, unless that is its default."""
+        requested = self._guard.requested
+        return config if requested == config.resolved_monitor() else with_changes(config, monitor=requested)
+
+    def _show_exported(self, folder: str) -> None:
+        url = QUrl.fromLocalFile(folder)
+        self._notices.show_notice(
+            "export",
+            f"Exported to {folder}.",
+            "Open folder",
+            lambda: QDesktopServices.openUrl(url),
+            is_warning=False,
+        )
+
+    def _show_export_ended(self, reason: str) -> None:
+        self._notices.dismiss("export")
+        if reason:
+            self._notices.show_error(reason)
+
+    def _ask_for_path(
+        self,
+        title: str,
+        name_filter: str,
+        on_selected: Callable[[str], object],
+        mode: QFileDialog.FileMode = QFileDialog.FileMode.ExistingFile,
+    ) -> None:
+        dialog = QFileDialog(self._parent, title, "", name_filter)
+        dialog.setFileMode(mode)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly, mode == QFileDialog.FileMode.Directory)
+        dialog.fileSelected.connect(on_selected)
+        show_single(self._parent, title, dialog)

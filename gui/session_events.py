@@ -1,0 +1,105 @@
+"""Handlers of events of the session: end, failure, fallback without a device, lost and returning devices."""
+
+import logging
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from gui.actions import SessionActions
+from gui.background.device_list import Device, DeviceList
+from gui.control.session_controller import SessionController
+from gui.panels.notices import NoticeStack
+from gui.state_texts import as_sentence, problem_only
+from gui.widgets.device_combo_box import SYSTEM_DEFAULT
+
+if TYPE_CHECKING:
+    from rtgain.records.snapshot import Snapshot
+
+RECONNECT_INTERVAL_MS = 1000
+"""Interval at which devices are listed while a lost one is expected to return."""
+
+NO_DEVICE_TEXT = "Running silently at normal speed."
+
+log = logging.getLogger(__name__)
+
+
+class SessionEvents(QObject):
+    """Shows a notice for each event of the session, and restarts the session when its lost devices return."""
+
+    devices_listed = Signal(list)
+    """The present devices, as `Device`."""
+
+    def __init__(
+        self,
+        parent: QObject,
+        controller: SessionController,
+        notices: NoticeStack,
+        session_actions: SessionActions,
+    ) -> None:
+        super().__init__(parent)
+        self._controller = controller
+        self._notices = notices
+        self._session_actions = session_actions
+        self.device_list = DeviceList(self)
+        self._lost_devices: list[str] = []
+        self._reconnect_timer = QTimer(self, interval=RECONNECT_INTERVAL_MS)
+        self._reconnect_timer.timeout.connect(lambda: self.device_list.refresh())
+        self.device_list.listed.connect(self._handle_devices)
+        controller.state_changed.connect(self._handle_state)
+        controller.fell_back.connect(self._handle_fallback)
+        controller.failed.connect(self._handle_failure)
+        controller.device_lost.connect(self._handle_lost_devices)
+
+    def close(self) -> None:
+        """Stop listing devices."""
+        self.device_list.close()
+
+    def handle_snapshot(self, snapshot: "Snapshot") -> None:
+        """Show the notices of `snapshot`, and stop the session if it has ended."""
+        for notice in snapshot.notices:
+            log.warning("%s", notice)
+            self._notices.show_notice("session", notice)
+        if has_ended(snapshot):
+            self._controller.stop()
+            start = self._session_actions.start
+            if snapshot.is_finished:
+                self._notices.show_notice("end", "Playback finished.", "Play again", start, is_warning=False)
+            elif self._notices.notice("session") is None:
+                self._notices.show_notice("end", "The session stopped unexpectedly.", "Start again", start)
+
+    def _handle_state(self, state: str) -> None:
+        log.info("%s: %s", state, self._controller.config.model_dump_json(exclude_defaults=True))
+        self._reconnect_timer.stop()
+        if state == "reconnecting":
+            self._reconnect_timer.start()
+        elif state == "running":
+            self.device_list.refresh()
+
+    def _handle_fallback(self, reason: str) -> None:
+        log.warning("%s", reason)
+        self._session_actions.request_monitor_confirmation()
+        self._session_actions.apply_monitor()
+        text = f"{problem_only(reason)} {NO_DEVICE_TEXT}"
+        self._notices.show_notice("device", text, "Try again", self._session_actions.start)
+
+    def _handle_failure(self, reason: str) -> None:
+        log.error("%s", reason)
+        self._notices.show_notice("session", as_sentence(reason), "Start again", self._session_actions.start)
+
+    def _handle_lost_devices(self, devices: list[str]) -> None:
+        self._lost_devices = devices
+        names = " and ".join(dict.fromkeys(devices))
+        text = f"{names} disconnected (device unplugged or audio server stopped). Waiting for it to return…"
+        log.warning("%s", text)
+        self._notices.show_notice("device", text, f"Use {SYSTEM_DEFAULT}", self._session_actions.choose_system_devices)
+
+    def _handle_devices(self, devices: list[Device]) -> None:
+        self.devices_listed.emit(devices)
+        present = {device.spec for device in devices}
+        if self._controller.state == "reconnecting" and set(self._lost_devices) <= present:
+            self._session_actions.start()
+
+
+def has_ended(snapshot: "Snapshot") -> bool:
+    """True if the source has ended or the session has stopped."""
+    return snapshot.is_finished or not snapshot.running

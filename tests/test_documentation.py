@@ -1,0 +1,66 @@
+"""README and docs: their links, paths, names of code and tests, and command lines exist."""
+
+import re
+import shlex
+
+import pytest
+
+from rtgain.cli.main import build_parser
+from rtgain.lessons.catalogue import LESSONS
+from tests import documentation
+from tests.commands import ROOT
+from tests.documentation import PAGES, anchors, prose
+
+EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+@EACH_PAGE
+def test_links_lead_to_pages_pictures_and_headings(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        name, _, anchor = target.partition("#")
+        linked = (page.parent / name).resolve() if name else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+@EACH_PAGE
+def test_paths_in_backticks_exist_and_define_the_name_behind_the_colons(page):
+    for path, name in re.findall(r"`((?:rtgain|gui|tests|scripts|docs)/[\w./-]*)(?:::(\w+))?`", prose(page)):
+        assert (ROOT / path).exists(), path
+        if name:
+            definition = rf"^\s*(?:def {name}\(|class {name}\b|{name}\b.*=)"
+            assert re.search(definition, (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), f"{path}::{name}"
+
+
+@EACH_PAGE
+def test_tests_in_backticks_exist(page):
+    defined = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", prose(page))
+    assert [name for name in named if f"def {name}(" not in defined] == []
+
+
+@EACH_PAGE
+def test_modules_that_python_runs_exist(page):
+    for module in re.findall(r"python -m ((?:rtgain|scripts|tests)[\w.]*)", prose(page)):
+        path = ROOT / module.replace(".", "/")
+        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), module
+
+
+@pytest.mark.parametrize("command", documentation.commands("run|match|lesson|devices|bench"))
+def test_commands_are_accepted_by_the_parser(command):
+    options = build_parser().parse_args(shlex.split(command)[1:])
+    if options.command == "lesson" and options.name is not None:
+        assert options.name in {str(lesson.number) for lesson in LESSONS} | {lesson.name for lesson in LESSONS}
+
+
+def test_options_of_run_and_match_are_all_in_the_reference():
+    reference = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    for command in ("run", "match", "bench"):
+        usage = _usage(command)
+        missing = [option for option in re.findall(r"--[a-z-]+", usage) if f"`{option}" not in reference]
+        assert missing == [], command
+
+
+def _usage(command: str) -> str:
+    (subparsers,) = [action for action in build_parser()._actions if action.dest == "command"]
+    return subparsers.choices[command].format_usage()
