@@ -4,18 +4,41 @@ import csv
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from tests.fork_server import ROOT, ForkedCommand, can_fork
 
-
-def rtgain(*words: str | Path, **settings) -> subprocess.CompletedProcess[str]:
-    """Run ``rtgain …`` to its end."""
-    return subprocess.run(command(*words), capture_output=True, text=True, timeout=120, check=False, **settings)
+__all__ = ["ROOT", "command", "rows", "rtgain", "start_rtgain"]
 
 
-def start_rtgain(*words: str | Path, **settings) -> subprocess.Popen[str]:
-    """Start ``rtgain …`` and leave it running."""
-    return subprocess.Popen(command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings)
+def rtgain(
+    *words: str | Path, fresh: bool = False, before: str = "", **settings: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run ``rtgain …`` to its end, as `start_rtgain` does."""
+    with start_rtgain(*words, fresh=fresh, before=before, **settings) as process:
+        try:
+            out, errors = process.communicate(timeout=120)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, out, errors)
+
+
+def start_rtgain(*words: str | Path, fresh: bool = False, before: str = "", **settings: Any) -> subprocess.Popen[str]:
+    """Start ``rtgain …`` and leave it running.
+
+    It is forked from a process that has loaded what it imports (`tests.fork_server`), where its settings allow that
+    and it is not to be a `fresh` Python: for what depends on what is loaded, or on how a process starts. `before` is Python
+    code that runs first.
+    """
+    settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **settings}
+    if fresh or not can_fork(settings):
+        run = command(*words)
+        if before:
+            code = f"{before}\nimport runpy, sys; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
+            run[1:1] = ["-c", code]
+        return subprocess.Popen(run, **settings)
+    return ForkedCommand([str(word) for word in words], before=before, **settings)
 
 
 def command(*words: str | Path) -> list[str]:

@@ -1,21 +1,41 @@
 """What every test can ask for: a real audio server, a real display."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 
 import pytest
 
 from rtgain.bench.servers import JackServer, XDisplay
+from tests.environment import make_own
 from tests.jack_client import JackTestClient
+from tests.once import remember_the_demo
 
-# Without these, a test that wants no server would start one, or find the developer's own.
-os.environ["JACK_NO_START_SERVER"] = "1"
-os.environ["JACK_DEFAULT_SERVER"] = "none-but-the-fixtures"
+make_own()
+remember_the_demo()
 
-_home = tempfile.TemporaryDirectory(prefix="rtgain-tests-")
-for _place in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):  # a window under test must not find the developer's settings
-    os.environ[_place] = _home.name
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="as often and as long as before a release")
+
+
+@pytest.fixture
+def thorough(request: pytest.FixtureRequest) -> bool:
+    """Whether a test that repeats something is to do so as often as before a release."""
+    return bool(request.config.getoption("thorough"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file, and all that share the lessons' experiments, in one process (``--dist loadgroup``).
+
+    And let a time-out end its test with an exception; in a Qt slot that could be lost, and so it ends the process.
+    """
+    for item in items:
+        name = "lessons" if item.path.parent.name == "lessons" and "export" not in item.path.name else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}.{name}"))
+        if {"qapp", "qtbot"} & set(getattr(item, "fixturenames", ())):
+            marker = item.get_closest_marker("timeout")
+            item.add_marker(pytest.mark.timeout(*(marker.args if marker else ()), method="thread"))
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from rtgain.metering.rates import DEVICE_ADVICE, ClockRateMonitor
 from tests.commands import ROOT, rows, start_rtgain
 from tests.polling import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.realtime
 
 RATE = 48_000
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), Path("libfaketimeMT.so.1"))

@@ -147,8 +147,14 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 
 def test_a_disk_that_becomes_full_ends_a_take_with_one_line_and_leaves_it_whole(small_disk: SmallDisk) -> None:
-    words = [*small_disk.limit, *command(*LIVE, *OUTPUTS, "--duration", "60")]
-    process = subprocess.Popen(words, cwd=small_disk.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    words = (*LIVE, *OUTPUTS, "--duration", "60")
+    if small_disk.limit:
+        limited = [*small_disk.limit, *command(*words)]
+        process = subprocess.Popen(
+            limited, cwd=small_disk.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    else:
+        process = start_rtgain(*words, cwd=small_disk.folder)
     line = the_line(process)
     assert line.startswith("m.wav: cannot be written (")
     assert_whole(small_disk.folder, at_least_s=1.0)

@@ -9,7 +9,7 @@ from rtgain.audio.sources.demo import DemoSource
 from tests.commands import rows, start_rtgain
 from tests.jack_client import first_lag
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.realtime
 
 RATE = 48000
 RTGAIN = "rtgain-.*"

@@ -17,6 +17,7 @@ import pytest
 import soundfile
 
 from tests import documentation
+from tests.commands import rtgain
 
 ROOT = Path(__file__).parents[1]
 
@@ -121,8 +122,8 @@ def test_make_test_installs_and_then_checks_style_types_and_behavior(checkout):
         "python -m ruff check .",
         "python -m ruff format --check .",
         "python -m mypy",
-        "python -m pytest -n 2 --dist loadfile -m not alone",
-        "python -m pytest -m alone",
+        "python -m pytest -n 3 --dist loadgroup -m not realtime",
+        "python -m pytest -n 2 --dist loadgroup -m realtime",
     ]
 
 
@@ -232,9 +233,7 @@ def listening_room(tmp_path):
 @pytest.mark.parametrize("command", documentation.commands())
 def test_each_command_of_readme_and_docs_does_what_it_says(command, listening_room):
     arguments = [*shlex.split(command)[1:], *(["--duration", "0.5"] if " run " in command else [])]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    program = [sys.executable, "-m", "rtgain", *arguments]
-    ran = subprocess.run(program, cwd=listening_room, env=environment, capture_output=True, text=True)
+    ran = rtgain(*arguments, cwd=listening_room)
     if "return" in arguments and ran.returncode == 3:  # no sound card here, and nothing else is wrong
         assert re.fullmatch(r"rtgain: no audio input device was found.*\n", ran.stderr)
         return

@@ -115,14 +115,14 @@ def estimating(process: subprocess.Popen[str]) -> list[int]:
 
 
 def test_a_headless_session_listens_nowhere_and_calls_nobody(started: list[subprocess.Popen[str]]) -> None:
-    started.append(start_rtgain("run", "--headless", "--clock", "timer", start_new_session=True))
+    started.append(start_rtgain("run", "--headless", "--clock", "timer", start_new_session=True, fresh=True))
     members = estimating(started[0])
     assert len(members) >= 2  # the session, and its estimator
     assert sockets_of(members) == Sockets([], [])
 
 
 def test_the_window_listens_nowhere_and_calls_nobody(started: list[subprocess.Popen[str]], x_display: str) -> None:
-    started.append(start_rtgain("--clock", "timer", start_new_session=True))
+    started.append(start_rtgain("--clock", "timer", start_new_session=True, fresh=True))
     members = estimating(started[0])
     assert sockets_of(members) == Sockets([], [])
 
@@ -131,7 +131,7 @@ def test_on_a_jack_server_only_jacks_own_library_listens(
     started: list[subprocess.Popen[str]], jack_server: JackServer
 ) -> None:
     """It takes the server's notices on a Unix socket, which no other machine can reach."""
-    started.append(start_rtgain("run", "--headless", "--clock", "device", start_new_session=True))
+    started.append(start_rtgain("run", "--headless", "--clock", "device", start_new_session=True, fresh=True))
     members = estimating(started[0])
     sockets = sockets_of(members)
     assert sockets.internet == []

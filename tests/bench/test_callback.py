@@ -10,7 +10,7 @@ from rtgain.bench.callback_process import _C_CALLBACK, Stopwatch
 from rtgain.cli.main import main
 from rtgain.errors import InputError
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.realtime
 
 COLUMNS = {
     "callback", "block", "blocks", "xruns", "callback_us_median", "callback_us_p999", "callback_us_max",

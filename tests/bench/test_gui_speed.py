@@ -5,7 +5,7 @@ import pytest
 from rtgain.bench import gui_speed as bench
 from rtgain.cli.main import main
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.realtime
 
 
 def test_its_rows_are_what_a_run_of_the_window_measured() -> None:

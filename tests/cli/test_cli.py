@@ -65,7 +65,10 @@ def twice(song: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Finished
     folders = [tmp_path_factory.mktemp("run") for _ in range(2)]
     words = ("run", "--headless", "--input", song, "--gain-db", "-12", "--noise-dbfs", "-90")
     outputs = ("--csv", "t.csv", "--json", "s.json", "--record", "m.wav", "--plot", "p.png")
-    processes = [start_rtgain(*words, *outputs, cwd=folder, env=ENVIRONMENT) for folder in folders]
+    processes = [
+        start_rtgain(*words, *outputs, cwd=folder, env=ENVIRONMENT, fresh=fresh)
+        for folder, fresh in zip(folders, (True, False), strict=True)  # with two different hashes of strings, too
+    ]
     runs = []
     for process, folder in zip(processes, folders, strict=True):
         said = process.communicate(timeout=120)
@@ -170,9 +173,9 @@ def test_standard_output_takes_the_table_or_the_result_and_nothing_else(
 
 def test_on_a_terminal_progress_and_verdict_are_shown_beside_the_output() -> None:
     master, terminal = pty.openpty()
-    run = command("run", "--headless", "--gain-db", "-12", "--duration", "2", "--json", "-")
     environment = {**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "100"}
-    process = subprocess.Popen(run, stdout=subprocess.PIPE, stderr=terminal, text=True, env=environment)
+    words = ("run", "--headless", "--gain-db", "-12", "--duration", "2", "--json", "-")
+    process = start_rtgain(*words, stderr=terminal, env=environment)
     os.close(terminal)
     shown = bytearray()
     try:
@@ -212,15 +215,11 @@ def test_an_output_that_nobody_reads_any_more_ends_the_run_quietly(tmp_path: Pat
 def test_an_answer_that_nobody_reads_or_that_no_disk_can_hold_is_no_traceback(words: str) -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
-    unread = subprocess.run(
-        command(*words.split()), stdout=write_end, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
-    )
+    unread = rtgain(*words.split(), stdout=write_end, env=ENVIRONMENT)
     os.close(write_end)
     assert (unread.returncode, unread.stderr) == (0, "")
     with Path("/dev/full").open("w") as full:
-        unwritten = subprocess.run(
-            command(*words.split()), stdout=full, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
-        )
+        unwritten = rtgain(*words.split(), stdout=full, env=ENVIRONMENT)
     assert unwritten.returncode == 2
     assert unwritten.stderr == (
         "rtgain: standard output: cannot be written (No space left on device); choose another place or make room\n"

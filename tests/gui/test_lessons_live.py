@@ -14,7 +14,7 @@ from rtgain.config.session_config import SessionConfig
 from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.lesson import Lesson
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(900)]  # up to five steps at real speed, and their experiments
+pytestmark = [pytest.mark.realtime, pytest.mark.timeout(900)]  # up to five steps at real speed, and their experiments
 
 TIMEOUT_MS = 180_000
 """Far beyond what a start or an experiment takes; how long an outcome may take, the lesson says."""

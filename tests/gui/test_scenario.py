@@ -16,7 +16,7 @@ from rtgain.config.session_config import SessionConfig
 from tests.gui.user_input import UserInput
 from tests.jack_client import JackTestClient, first_lag
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.realtime, pytest.mark.timeout(600)]
 
 RATE = 48_000
 START_DB = -16.48

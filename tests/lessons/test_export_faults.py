@@ -2,10 +2,8 @@
 
 import io
 import os
-import resource
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,18 @@ from PIL import Image
 from rtgain.lessons.catalogue import LESSONS
 from tests.commands import rtgain, start_rtgain
 from tests.polling import until
+
+UNPLAYED = "import rtgain.lessons.lesson_check; rtgain.lessons.lesson_check.check_lesson = lambda *_: []"
+"""What an export says about its steps is not looked at here: they need not be played."""
+
+FEW_FRAMES = """
+import itertools, rtgain.lessons.export as export
+render_frames = export.render_frames
+export.render_frames = lambda animation: itertools.islice(render_frames(animation), 5)
+"""
+"""The animation is there in both formats, and short."""
+
+QUICKLY = f"{UNPLAYED}\n{FEW_FRAMES}"
 
 FIRST, SECOND, LAST = LESSONS[0].name, LESSONS[1].name, LESSONS[-1].name
 
@@ -55,7 +65,7 @@ def test_interrupted_it_leaves_whole_files_and_nothing_else(tmp_path: Path, begu
     folder, temporary = tmp_path / "out", tmp_path / "tmp"
     temporary.mkdir()
     hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would inherit that it is ignored
-    process = start_rtgain("lesson", "--export", folder, env={**os.environ, "TMPDIR": str(temporary)})
+    process = start_rtgain("lesson", "--export", folder, before=QUICKLY, env={**os.environ, "TMPDIR": str(temporary)})
     signal.signal(signal.SIGHUP, hangup)
     until(lambda: (folder / begun).exists() or process.poll() is not None)
     process.send_signal(number)
@@ -101,15 +111,7 @@ def test_a_disk_that_is_full_is_told_in_one_line_and_no_half_file_is_left(tmp_pa
 
     No step is played: the shared memory of its session would be limited too.
     """
-    unplayed = "import sys, rtgain.cli.main, rtgain.lessons.lesson_check as r; r.rehearse = lambda *_: []; "
-    unplayed += "sys.exit(rtgain.cli.main.main())"
-    ran = subprocess.run(
-        [sys.executable, "-c", unplayed, "lesson", LAST, "--export", tmp_path],
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=_limit_files,
-    )
+    ran = rtgain("lesson", LAST, "--export", tmp_path, before=f"{UNPLAYED}\n{LIMITED}")
     assert ran.returncode == 2
     assert ran.stderr.startswith(f"rtgain: {tmp_path}/{LAST}.html: cannot be written (File too large)")
     assert (tmp_path / LAST / "animation.mp4").exists()
@@ -121,16 +123,18 @@ def test_a_disk_that_is_full_is_told_in_one_line_and_no_half_file_is_left(tmp_pa
             assert_whole(path)
 
 
-def _limit_files() -> None:
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as a full disk does, it shall be an error
-    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+LIMITED = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as a full disk does, it shall be an error
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+"""
 
 
 def test_the_seed_draws_the_noise_and_another_draws_another(tmp_path: Path) -> None:
     folders = []
     for place, seed in enumerate((1, 1, 2)):
         folders.append(tmp_path / str(place))
-        ran = rtgain("lesson", LAST, "--export", folders[-1], "--seed", str(seed))
+        ran = rtgain("lesson", LAST, "--export", folders[-1], "--seed", str(seed), before=FEW_FRAMES)
         assert (ran.returncode, ran.stderr) == (0, "")
         assert "✗" not in ran.stdout, "what is expected does not hang on the draw"
     one, same, other = ({p.name: p.read_bytes() for p in f.rglob("*") if p.is_file()} for f in folders)
@@ -144,7 +148,7 @@ def test_the_seed_draws_the_noise_and_another_draws_another(tmp_path: Path) -> N
 def test_an_export_into_a_folder_that_is_there_replaces_what_it_makes_and_leaves_the_rest(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     (tmp_path / f"{FIRST}.html").write_text("old")
-    ran: subprocess.CompletedProcess[str] = rtgain("lesson", FIRST, "--export", tmp_path)
+    ran: subprocess.CompletedProcess[str] = rtgain("lesson", FIRST, "--export", tmp_path, before=QUICKLY)
     assert ran.returncode == 0
     assert (tmp_path / "mine.txt").read_text() == "mine"
     assert_whole(tmp_path / f"{FIRST}.html")

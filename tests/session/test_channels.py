@@ -69,7 +69,7 @@ def test_a_preset_carries_the_channels(tmp_path: Path) -> None:
     assert make_session_config(**load_preset(tmp_path / "p.json")) == config
 
 
-@pytest.mark.alone
+@pytest.mark.realtime
 def test_any_two_inputs_of_a_device_are_dry_and_target(
     jack_server: JackServer, tmp_path: Path, channels: np.ndarray
 ) -> None:
@@ -85,7 +85,7 @@ def test_any_two_inputs_of_a_device_are_dry_and_target(
     assert json.loads((tmp_path / "s.json").read_text())["gain_db"] == pytest.approx(decibels(0.2 / 0.3), abs=0.01)
 
 
-@pytest.mark.alone
+@pytest.mark.realtime
 def test_what_returns_is_heard_on_the_input_that_was_chosen(jack_server: JackServer, tmp_path: Path) -> None:
     """The third output, which alone plays, is wired into the fourth input."""
     with JackTestClient(jack_server, name="many", channels=4, outputs=3) as tape:
@@ -102,7 +102,7 @@ def test_what_returns_is_heard_on_the_input_that_was_chosen(jack_server: JackSer
     assert json.loads((tmp_path / "s.json").read_text())["gain_db"] == pytest.approx(0.0, abs=0.01)
 
 
-@pytest.mark.alone
+@pytest.mark.realtime
 @pytest.mark.parametrize("monitor", ["dry", "matched"])
 def test_what_is_heard_is_played_on_the_output_that_was_chosen_and_on_no_other(
     jack_server: JackServer, tmp_path: Path, monitor: str
@@ -132,7 +132,7 @@ def test_what_is_heard_is_played_on_the_output_that_was_chosen_and_on_no_other(
     assert not second.any()
 
 
-@pytest.mark.alone
+@pytest.mark.realtime
 def test_a_channel_that_a_device_has_not_ends_the_run_with_one_line(jack_server: JackServer, tmp_path: Path) -> None:
     with JackTestClient(jack_server, name="four", channels=4):
         process = start_rtgain(

@@ -21,7 +21,7 @@ from rtgain.session.session import Session
 from tests.commands import rows, start_rtgain
 from tests.polling import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.realtime
 
 RATE = 48_000
 

@@ -64,10 +64,12 @@ def drive(hooks: Path, which: str, in_channels: int, blocks: int, sizes: tuple[i
 
 
 @pytest.mark.parametrize("in_channels", [0, 1], ids=["source", "microphone"])
-def test_a_million_blocks_allocate_nothing_and_take_no_lock(hooks: Path, in_channels: int) -> None:
-    found = drive(hooks, "compiled", in_channels, 1_000_000, (64,))
-    assert found["frames"] == 64_000_000
-    assert found["xruns"] == 1000
+def test_a_million_blocks_allocate_nothing_and_take_no_lock(hooks: Path, in_channels: int, thorough: bool) -> None:
+    """The whole million once: from a source. A microphone's path differs in where the dry signal is read."""
+    blocks = 1_000_000 if thorough or in_channels == 0 else 100_000
+    found = drive(hooks, "compiled", in_channels, blocks, (64,))
+    assert found["frames"] == 64 * blocks
+    assert found["xruns"] == blocks // 1000
     assert (found["starved"] > 0) == (in_channels == 0)  # the source ring's two seconds, and then silence
     assert (found["allocations"], found["locks"]) == (0, 0)
 

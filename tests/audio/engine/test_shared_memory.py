@@ -56,7 +56,7 @@ def test_two_views_of_one_block_see_each_other() -> None:
 
 ATTACH_AND_WRITE = """
 import sys
-from rtgain.audio.memory import EngineSharedMemory
+from rtgain.audio.engine.shared_memory import EngineSharedMemory
 memory = EngineSharedMemory.attach(sys.argv[1])
 memory.control["match_gain"] = 0.5
 if sys.argv[2] == "close":
@@ -76,7 +76,7 @@ def test_a_process_that_attached_leaves_the_block_alone_when_it_ends(ending: str
 
 SPAWN_AND_CLOSE = """
 import multiprocessing
-from rtgain.audio.memory import EngineSharedMemory
+from rtgain.audio.engine.shared_memory import EngineSharedMemory
 
 def work(name):
     with EngineSharedMemory.attach(name) as memory:

@@ -43,7 +43,7 @@ def test_a_block_in_use_stays_whoever_looks(left_behind: Path) -> None:
 
 CREATE_AND_WAIT = """
 import sys
-from rtgain.audio.memory import EngineSharedMemory
+from rtgain.audio.engine.shared_memory import EngineSharedMemory
 memory = EngineSharedMemory.create(8000)
 print(memory.name, flush=True)
 sys.stdin.read()

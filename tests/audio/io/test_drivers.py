@@ -29,7 +29,7 @@ from rtgain.errors import DeviceError, InputError
 from tests.jack_client import JackTestClient
 from tests.polling import until
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.realtime
 
 RATE = 48_000
 MINUS_12_DB = 10 ** (-12 / 20)

@@ -202,9 +202,9 @@ def test_a_process_without_memory_to_attach_says_so() -> None:
 
 ORPHAN = """
 import json, multiprocessing, os, sys
-from rtgain.audio.memory import EngineSharedMemory
-from rtgain.estimation.settings import EstimatorSettings
-from rtgain.estimation.worker import Worker
+from rtgain.audio.engine.shared_memory import EngineSharedMemory
+from rtgain.config.estimator_settings import EstimatorSettings
+from rtgain.estimation.process.worker import Worker
 import rtgain.estimation.supervisor
 
 if __name__ == "__main__":

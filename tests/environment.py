@@ -1,0 +1,55 @@
+"""What the tests bring along instead of finding it: homes, languages, time zones and sound systems are their own.
+
+A developer's machine has settings, sound cards, a PulseAudio or PipeWire with plug-ins for ALSA, a JACK server, a
+display and a language. None of them is to be heard, written to, or to decide whether a test passes.
+"""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+FOREIGN = (
+    *("ALSA_", "DBUS_", "JACK_", "PIPEWIRE_", "PULSE_", "SDL_"),
+    *("DISPLAY", "GDK_", "QT_", "WAYLAND_", "XAUTHORITY", "XDG_"),
+    *("COLUMNS", "LANG", "LC_", "LINES", "NO_COLOR", "FORCE_COLOR", "PYTHONUNBUFFERED", "TERM", "TZ"),
+    *("MPL", "NUMBA_", "OMP_"),
+)
+"""How variables begin that tests do not take over from who runs them."""
+
+CACHE = "RTGAIN_TESTS_CACHE"
+"""Names the folder of caches (fonts, compiled code) that the processes of one test run share."""
+
+NO_DEVICES = "pcm.none { type hw card 31 }"
+"""An ALSA configuration with one name that leads nowhere. (Where there is none at all, PortAudio 19.6 aborts.)"""
+
+_folder = tempfile.TemporaryDirectory(prefix="rtgain-tests-", ignore_cleanup_errors=True)
+
+
+def make_own() -> None:
+    """Replace what is in `os.environ` and would differ between machines; a folder for it is there until we end."""
+    place = Path(_folder.name)
+    cache = os.environ.get(CACHE, str(place / "cache"))
+    for name in [name for name in os.environ if name.startswith(FOREIGN)]:
+        del os.environ[name]
+    asound = place / "asound.conf"
+    asound.write_text(NO_DEVICES, encoding="utf-8")
+    homes = {f"XDG_{kind}_HOME": place / kind.lower() for kind in ("CONFIG", "DATA", "STATE")}
+    homes |= {"HOME": place / "home", "XDG_RUNTIME_DIR": place / "runtime", "XDG_CACHE_HOME": Path(cache)}
+    for folder in homes.values():
+        folder.mkdir(mode=0o700, exist_ok=True)
+    os.environ.update({name: str(folder) for name, folder in homes.items()})
+    os.environ.update(
+        {
+            CACHE: cache,
+            "ALSA_CONFIG_PATH": str(asound),
+            "JACK_DEFAULT_SERVER": "none-but-the-fixtures",
+            "JACK_NO_START_SERVER": "1",
+            "LANG": "C.UTF-8",
+            "LC_ALL": "C.UTF-8",
+            "PULSE_SERVER": f"unix:{place}/no-pulseaudio",
+            "TZ": "UTC",
+        }
+    )
+    if hasattr(time, "tzset"):
+        time.tzset()

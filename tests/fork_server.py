@@ -1,0 +1,418 @@
+"""The `rtgain` command, forked from a process that has loaded what it imports: milliseconds instead of seconds.
+
+`ForkedCommand` is a `subprocess.Popen` whose child is not executed, but forked by a server that each test process
+starts once. The child has the caller's words, working directory, environment, standard streams, signal mask and
+ignored signals, and runs ``main.py`` as ``__main__``. What Python or the dynamic loader reads before that, a fork
+cannot have: `can_fork` says whether a command with such settings needs a process of its own.
+
+A process that the command spawns with `multiprocessing` (the estimator's, or one that matches a pair) comes from a
+spare process, forked before the command begins: it has loaded everything, and nothing of the command's state.
+
+``python -m tests.fork_server DESCRIPTOR`` is the server; requests come over that socket until it is closed.
+"""
+
+import atexit
+import fcntl
+import inspect
+import os
+import pickle
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = ROOT / "main.py"
+
+STARTUP_VARIABLES = ("LD_", "PYTHON", "LC_", "LANG", "MPL", "NUMBA", "OMP_", "HOME", "XDG_CACHE_HOME", "TZ")
+"""How variables begin that are read once, when a process starts or loads a library."""
+
+FORKED_SETTINGS = {"stdin", "stdout", "stderr", "text", "cwd", "env", "start_new_session", "encoding", "errors"}
+"""The settings of `subprocess.Popen` that a forked command obeys."""
+
+IGNORABLE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What a parent may ignore on behalf of its children, as ``nohup`` does."""
+
+LONGEST_MESSAGE = 1 << 20
+FIRST_HIGH_DESCRIPTOR = 500
+STATUS = struct.Struct("=i")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a child is to become."""
+
+    words: list[str]
+    folder: str
+    environment: dict[str, str]
+    new_session: bool
+    before: str
+    ignored: list[int]
+    blocked: list[int]
+
+
+def can_fork(settings: Mapping[str, Any]) -> bool:
+    """Whether a command with these settings of `subprocess.Popen` may be forked."""
+    if sys.platform != "linux" or not settings.keys() <= FORKED_SETTINGS:
+        return False
+    return _at_startup(settings.get("env") or os.environ) == _at_startup(_ENVIRONMENT)
+
+
+def _at_startup(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(STARTUP_VARIABLES)}
+
+
+_ENVIRONMENT = dict(os.environ)
+"""What the server starts with."""
+
+
+class ForkedCommand(subprocess.Popen[str]):
+    """``main.py WORDS…`` as `subprocess.Popen` would start it, with the settings of `FORKED_SETTINGS`."""
+
+    def __init__(self, words: list[str], *, before: str = "", **settings: Any) -> None:
+        """`before` is Python code that runs first."""
+        self._before = before
+        super().__init__([sys.executable, str(PROGRAM), *words], **settings)
+
+    def _execute_child(self, *arguments: Any) -> None:
+        signature = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[attr-defined]
+        given = signature.bind(self, *arguments).arguments
+        ends = {name: given[name] for name in ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")}
+        theirs = (ends["p2cread"], ends["c2pwrite"], ends["errwrite"])
+        streams = [number if end == -1 else end for number, end in enumerate(theirs)]
+        request = Request(
+            words=[os.fspath(word) for word in given["args"][2:]],
+            folder=os.fspath(given["cwd"] or os.getcwd()),
+            environment=dict(os.environ if given["env"] is None else given["env"]),
+            new_session=given["start_new_session"],
+            before=self._before,
+            ignored=[number for number in IGNORABLE if signal.getsignal(number) == signal.SIG_IGN],
+            blocked=[int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])],
+        )
+        try:
+            self.pid, self._status = _server().fork(request, streams)
+        finally:
+            self._close_pipe_fds(*ends.values())  # type: ignore[attr-defined]
+        self._child_created = True
+
+    def _internal_poll(self, _deadstate: int | None = None, **_: Any) -> int | None:
+        if self.returncode is None and getattr(self, "_child_created", False):
+            pid, status = self._try_wait(os.WNOHANG)
+            if pid:
+                self._handle_exitstatus(status)  # type: ignore[attr-defined]
+        return self.returncode
+
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        """As `os.waitpid`: by the server, whose child it is."""
+        if wait_flags & os.WNOHANG and not _is_readable(self._status):
+            return 0, 0
+        told = os.read(self._status, STATUS.size)
+        os.close(self._status)
+        if not told:
+            raise RuntimeError("the fork server has ended")
+        return self.pid, STATUS.unpack(told)[0]
+
+
+class ForkServer:
+    """The server's process, as seen by the one that starts it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._owner = os.getpid()
+        with theirs:
+            # In the project's folder and without our own streams: what it says is its children's, and goes to theirs.
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.fork_server", str(theirs.fileno())],
+                cwd=ROOT,
+                env=_ENVIRONMENT,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LONGEST_MESSAGE)
+        atexit.register(self.stop)
+
+    def fork(self, request: Request, streams: list[int]) -> tuple[int, int]:
+        """The number of a new child, and the descriptor on which its status comes when it has ended."""
+        ours, theirs = os.pipe()
+        try:
+            with self._lock:
+                socket.send_fds(self._socket, [pickle.dumps(request)], [*streams, theirs])
+        finally:
+            os.close(theirs)
+        told = os.read(ours, STATUS.size)
+        if not told:
+            raise RuntimeError("the fork server has ended")
+        return STATUS.unpack(told)[0], ours
+
+    def stop(self) -> None:
+        """End it; its children run on."""
+        if os.getpid() == self._owner:
+            self._socket.close()
+            self._process.wait()
+
+
+_servers: list[ForkServer] = []
+
+
+def _server() -> ForkServer:
+    """The one of this process, which starts with the first command."""
+    if not _servers:
+        _servers.append(ForkServer())
+    return _servers[0]
+
+
+def _is_readable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+# --- the server's process -------------------------------------------------------------------------
+
+
+def serve(requests: socket.socket) -> None:
+    """Fork a child for each request, and pass on the status of each that ends, until the other side is closed."""
+    poll = select.poll()
+    poll.register(requests, select.POLLIN)
+    children: dict[int, tuple[int, int]] = {}
+    while True:
+        for descriptor, _ in poll.poll():
+            if descriptor in children:
+                pid, status = children.pop(descriptor)
+                poll.unregister(descriptor)
+                with suppress(BrokenPipeError):  # nobody waits for it any more
+                    os.write(status, STATUS.pack(os.waitpid(pid, 0)[1]))
+                os.close(descriptor)
+                os.close(status)
+                continue
+            message, descriptors, _, _ = socket.recv_fds(requests, LONGEST_MESSAGE, 8)
+            if not message:
+                return
+            *streams, status = descriptors
+            pid = os.fork()
+            if pid == 0:
+                _become(pickle.loads(message), streams)
+            for stream in streams:
+                os.close(stream)
+            pidfd = os.pidfd_open(pid)
+            children[pidfd] = pid, status
+            poll.register(pidfd, select.POLLIN)
+            with suppress(BrokenPipeError):
+                os.write(status, STATUS.pack(pid))
+
+
+def _become(request: Request, streams: list[int]) -> NoReturn:
+    """Run the command in this process, which was forked for it."""
+    code = 1
+    try:
+        if request.new_session:
+            os.setsid()
+        for number, stream in enumerate(_moved_up(streams)):
+            os.dup2(stream, number)
+        os.closerange(3, 1 << 16)
+        os.chdir(request.folder)
+        os.environ.clear()
+        os.environ.update(request.environment)
+        for number in IGNORABLE:
+            usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, signal.SIG_IGN if number in request.ignored else usual)
+        signal.pthread_sigmask(signal.SIG_SETMASK, request.blocked)
+        sys.argv = [str(PROGRAM), *request.words]
+        _open_streams()
+        _spawn_from(_spares(request.words))
+        code = _code_of(lambda: _run_program(request.before))
+    except BaseException:
+        traceback.print_exc()
+    _leave(code)
+
+
+def _run_program(before: str) -> None:
+    import runpy
+
+    exec(before, {})
+    runpy.run_path(str(PROGRAM), run_name="__main__")
+
+
+def _open_streams() -> None:
+    """Python's standard streams anew, buffered as for a process whose streams these are."""
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    for number, name, errors in ((1, "stdout", "strict"), (2, "stderr", "backslashreplace")):
+        stream = open(number, "w", encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
+        if number == 2:
+            stream.reconfigure(line_buffering=True)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def _code_of(run: Callable[[], None]) -> int:
+    """The exit code of a program that is over, as Python gives it."""
+    try:
+        run()
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return end.code or 0
+        print(end.code, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        sys.stderr.flush()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _leave(code: int) -> NoReturn:
+    """End as a program of Python's ends: threads, exit handlers, then what is left for the streams."""
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(ValueError):  # closed
+                stream.flush()
+    except BaseException:
+        traceback.print_exc()
+        code = 120  # what Python ends with where a stream cannot be flushed
+    os._exit(code)
+
+
+def _moved_up(descriptors: list[int]) -> list[int]:
+    """Copies with numbers so high that they are in the way of none that is wanted."""
+    return [fcntl.fcntl(descriptor, fcntl.F_DUPFD, FIRST_HIGH_DESCRIPTOR) for descriptor in descriptors]
+
+
+# --- spare processes for what a command spawns ------------------------------------------------------
+
+
+def _spares(words: list[str]) -> list[tuple[int, socket.socket]]:
+    """Processes that have loaded everything, for a command that spawns some; each waits for what it is to run."""
+    if "--manifest" in words:
+        count = 2
+    elif "--headless" in words and {"realtime", "device", "mic", "return"} & set(words):
+        count = 1
+    else:
+        return []
+    spares: list[tuple[int, socket.socket]] = []
+    for _ in range(count):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            for _, other in spares:
+                other.close()
+            _wait_in_spare(theirs)
+        theirs.close()
+        spares.append((pid, ours))
+    return spares
+
+
+def _wait_in_spare(requests: socket.socket) -> NoReturn:
+    """Become what is asked for; end with the command when nothing is."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, IGNORABLE)
+    message, descriptors, _, _ = socket.recv_fds(requests, LONGEST_MESSAGE, 32)
+    if not message:
+        os._exit(0)
+    code, numbers, blocked = pickle.loads(message)
+    for number, descriptor in zip(numbers, _moved_up(list(descriptors)), strict=True):
+        os.dup2(descriptor, number)
+        os.set_inheritable(number, True)
+    for number in {*map(int, os.listdir("/proc/self/fd"))} - {0, 1, 2, *numbers}:
+        with suppress(OSError):
+            os.close(number)
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    sys.argv = ["-c", "--multiprocessing-fork"]
+    import torch
+
+    torch.set_num_threads(1)  # as OMP_NUM_THREADS does, which the estimator's process sets before it loads torch
+    _leave(_code_of(lambda: exec(code, {"__name__": "__main__"})))
+
+
+def _spawn_from(spares: list[tuple[int, socket.socket]]) -> None:
+    """Let `multiprocessing` take one of them, as long as there are any, where it would execute a new Python."""
+    from multiprocessing import util
+
+    execute = util.spawnv_passfds
+
+    def spawn(path: Any, words: list[Any], descriptors: list[int]) -> int:
+        if not spares or "--multiprocessing-fork" not in words:
+            return int(execute(path, words, descriptors))
+        pid, requests = spares.pop(0)
+        blocked = [int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])]
+        numbers = sorted({int(descriptor) for descriptor in descriptors})
+        with requests:
+            socket.send_fds(requests, [pickle.dumps((words[words.index("-c") + 1], numbers, blocked))], numbers)
+        return pid
+
+    util.spawnv_passfds = spawn
+
+
+# --- what it loads ---------------------------------------------------------------------------------
+
+
+def load() -> None:
+    """Import what the command imports, and use it once, so that what is loaded at first use is there too.
+
+    PortAudio is not: it looks for devices when it is loaded. No thread is left, for a fork has only its own.
+    """
+    import pkgutil
+    import tempfile
+    from importlib import import_module
+
+    import torch
+
+    import rtgain
+    from tests.once import remember_the_demo
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    for module in pkgutil.walk_packages(rtgain.__path__, "rtgain."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+    remember_the_demo()
+    from rtgain.cli.main import main
+
+    handlers = {number: signal.getsignal(number) for number in IGNORABLE}
+    here, streams = os.getcwd(), (sys.stdout, sys.stderr)
+    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
+        os.chdir(folder)
+        sys.stdout = nowhere
+        try:
+            session = "run --headless --duration 0.5 --delay-ms 1 --noise-dbfs -60"
+            main(f"{session} --csv t.csv --json s.json --plot p.png --record m.wav".split())
+            main("match m.wav m.wav --json o.json --plot n.png --record o.wav".split())
+        finally:
+            os.chdir(here)
+            sys.stdout, sys.stderr = streams
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    from multiprocessing import resource_tracker
+
+    resource_tracker._resource_tracker._stop()  # each command starts its own
+    torch.set_num_threads(threads)
+    if "sounddevice" in sys.modules:
+        raise RuntimeError("PortAudio is loaded: its devices would be those of the server")
+    if threading.active_count() > 1:
+        raise RuntimeError(f"threads that a child would not have: {threading.enumerate()}")
+
+
+if __name__ == "__main__":
+    import gc
+
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    channel.set_inheritable(False)
+    load()
+    gc.freeze()  # a child's collector would touch, and so copy, all that was loaded
+    serve(channel)
