@@ -47,7 +47,7 @@ REFRESH_MS = 32
 NUMBERS_MS = 250
 """Interval between two refreshes of the same number."""
 
-PANEL_WIDTH = 264
+PANEL_WIDTH = 280
 OPENING_SIZE = QSize(1280, 800)
 
 

@@ -62,7 +62,7 @@ class SessionEvents(QObject):
         if has_ended(snapshot):
             self._controller.stop()
             start = self._session_actions.start
-            if snapshot.ended:
+            if snapshot.is_finished:
                 self._notices.show_notice("end", "Playback finished.", "Play again", start, is_warning=False)
             elif self._notices.notice("session") is None:
                 self._notices.show_notice("end", "The session stopped unexpectedly.", "Start again", start)
@@ -102,4 +102,4 @@ class SessionEvents(QObject):
 
 def has_ended(snapshot: "Snapshot") -> bool:
     """True if the source has ended or the session has stopped."""
-    return snapshot.ended or not snapshot.running
+    return snapshot.is_finished or not snapshot.running

@@ -19,7 +19,8 @@ WINDOWS_MS = (21.0, 43.0, 85.0, 171.0, 341.0)
 COMPARISONS = ("waveform/SGD@0.01", "waveform/Rprop", "spectral/SGD@0.01", "spectral/Adam", "log-stft/Rprop")
 """Comparisons that the menus offer; others can be set by presets and lessons."""
 
-LABEL_WIDTH = 86
+LABEL_WIDTH = 88
+"""Width in pixels of the labels of the rows."""
 
 
 class EstimatorPanel(QFrame):

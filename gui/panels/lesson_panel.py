@@ -29,7 +29,7 @@ NOT_STARTED_TEXT = "\N{WHITE CIRCLE} Press Space to start; this step is checked 
 PAUSED_TEXT = "\N{BLACK SQUARE} You changed a control, so checking is paused. “Reset controls” restores this step."
 SOUND_TEXT = "\N{BLACK SQUARE} A sound of the experiment is playing. “Stop” in its window restores this step."
 
-HEIGHT = 150
+HEIGHT = 165
 """Height in pixels. Every step fits in a window of 1280 × 800; notices reduce the height of the plots only."""
 
 

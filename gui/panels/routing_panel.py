@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 Item = tuple[str, int | None]
 """Text of an item, and its channel; None is the default."""
 
-LABEL_WIDTH = 90
+LABEL_WIDTH = 96
+"""Width in pixels of the labels of the rows."""
 
 
 class RoutingPanel(QWidget):

@@ -48,7 +48,7 @@ class Snapshot:
     """
 
     running: bool
-    ended: bool
+    is_finished: bool
     clock: Clock
     description: str
     channels: ChannelCounts

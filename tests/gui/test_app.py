@@ -56,20 +56,20 @@ def press(window: str, key: str) -> None:
 
 
 def end_of(process: "subprocess.Popen[str]") -> dict[str, object]:
-    """What the app printed as it left by itself, and its exit code; it must say nothing on standard error."""
+    """What the app printed as it left by itself, and its exit code; standard error must be empty."""
     out, err = process.communicate(timeout=30)
     assert err == ""
     return dict(json.loads(out)) | {"exit": process.returncode}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Seven of fifty moments, all of them with ``--thorough``."""
+    """Seven of fifty moments, with ``--thorough`` all of them."""
     if "moment" in metafunc.fixturenames:
         metafunc.parametrize("moment", range(0, 50, 1 if metafunc.config.getoption("thorough") else 8))
 
 
 def test_starts_and_quits_exit_zero_without_torch(x_display: str, moment: int) -> None:
-    """Quit a twentieth of a second later each time, so in all states from the first paint until it runs."""
+    """Quit 0.05 s later in each run, so in all states from the first paint until the session runs."""
     with running_app() as (process, window):
         time.sleep(0.05 * moment)
         press(window, "ctrl+q")

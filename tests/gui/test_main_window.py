@@ -387,7 +387,7 @@ def test_notices_of_the_session_are_shown_once(qtbot: Any, open_window: OpenWind
 
 def test_end_of_playback_offers_to_play_again(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window()
-    sessions.last.faults.update(ended=True, running=False, gain_db=-12.0)
+    sessions.last.faults.update(is_finished=True, running=False, gain_db=-12.0)
     qtbot.waitUntil(lambda: window.notices.texts() == ["Playback finished."])
     assert window.controller.state == "stopped"
     assert window.readout.gain_db.text() == "−12.00"

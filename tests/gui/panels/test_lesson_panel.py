@@ -16,7 +16,7 @@ from rtgain.lessons.catalogue import LESSONS
 from rtgain.records.snapshot import Snapshot
 from tests.gui.fake_session import FakeSession
 
-WIDTH = 984
+WIDTH = 968
 """Width in pixels in a window of 1280 × 800."""
 
 
@@ -47,7 +47,7 @@ def click(qtbot: Any, button: Any) -> None:
 
 def test_panel_opens_on_the_first_step_and_requests_controls_on_begin(qtbot: Any, panel: LessonPanel) -> None:
     assert panel.text.text().startswith(f"<b>{LESSONS[0].steps[0].title}</b>")
-    assert panel.lesson_box.currentText() == "1 · Gradient descent on one gain"
+    assert panel.lesson_box.currentText() == f"1 · {LESSONS[0].title}"
     assert (panel.step_label.text(), panel.previous_button.isEnabled()) == ("1 of 3", False)
     with qtbot.waitSignal(panel.controls_requested) as requested:
         panel.begin()
