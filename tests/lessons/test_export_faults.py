@@ -65,9 +65,7 @@ def test_interrupted_it_leaves_whole_files_and_nothing_else(tmp_path: Path, begu
     folder, temporary = tmp_path / "out", tmp_path / "tmp"
     temporary.mkdir()
     hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would inherit that it is ignored
-    process = start_rtgain(
-        "lesson", "--export", folder, before=QUICKLY, env={**os.environ, "TMPDIR": str(temporary)}
-    )
+    process = start_rtgain("lesson", "--export", folder, before=QUICKLY, env={**os.environ, "TMPDIR": str(temporary)})
     signal.signal(signal.SIGHUP, hangup)
     until(lambda: (folder / begun).exists() or process.poll() is not None)
     process.send_signal(number)

@@ -165,6 +165,7 @@ def test_what_plays_live_in_the_last_lesson_is_what_a_fresh_run_of_its_experimen
         np.testing.assert_allclose(kept[:, channel], heard(BEYOND, name)[0], atol=1.1 * 2**-15, err_msg=name)
 
 
+@pytest.mark.last
 def test_no_sound_was_left_out() -> None:
-    """Last in the file: the tests before have looked at every sound."""
+    """The tests before have looked at every sound."""
     assert {(lesson.name, name) for lesson in LESSONS for step in lesson.steps for name in step.sounds} == MEASURED
