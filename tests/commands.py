@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fork_server import ROOT, ForkedCommand, can_fork
+from tests.waiting import PATIENCE_S
 
 __all__ = ["ROOT", "command", "rows", "rtgain", "start_rtgain"]
 
@@ -17,7 +18,7 @@ def rtgain(
     """Run ``rtgain …`` to its end, as `start_rtgain` does."""
     with start_rtgain(*words, fresh=fresh, before=before, **settings) as process:
         try:
-            out, errors = process.communicate(timeout=120)
+            out, errors = process.communicate(timeout=PATIENCE_S)
         except BaseException:
             process.kill()
             raise

@@ -15,7 +15,7 @@ from rtgain.cli import main
 from rtgain.config import load_preset, preset_text, session_config
 from tests.commands import start_rtgain
 from tests.tape import JackTape, first_lag
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 RATE = 48_000
 GAINS = (0.9, 0.2, 0.6, 0.3)
@@ -79,7 +79,7 @@ def test_any_two_inputs_of_a_device_are_dry_and_target(
             *("--duration", "13", "--json", tmp_path / "s.json"),
         )
         tape.play_and_record(channels, into="rtgain-.*:in_.*")
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, errors
     assert json.loads((tmp_path / "s.json").read_text())["gain_db"] == pytest.approx(decibels(0.2 / 0.3), abs=0.01)
 
@@ -96,7 +96,7 @@ def test_what_returns_is_heard_on_the_input_that_was_chosen(jack_server: JackSer
         [hears] = tape.wait_for_port("rtgain-.*:in_3", is_input=True)  # PortAudio counts from 0
         plays = hears.replace(":in_3", ":out_2")
         until(lambda: subprocess.run(["jack_connect", plays, hears], capture_output=True, check=False).returncode == 0)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, errors
     assert json.loads((tmp_path / "s.json").read_text())["gain_db"] == pytest.approx(0.0, abs=0.01)
 
@@ -122,7 +122,7 @@ def test_what_is_heard_is_played_on_the_output_that_was_chosen_and_on_no_other(
         until(lambda: taped(0.1).any())
         first, second, third = taped(2.0)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, errors
     demo = DemoSource(RATE).read(2 * LOOP_S * RATE)[0]
     begin = first_lag(demo, third)
@@ -138,7 +138,7 @@ def test_a_channel_that_a_device_has_not_ends_the_run_with_one_line(jack_server:
             *("run", "--headless", "--input", "mic", "--input-device", "four", "--dry-channel", "5"),
             *("--json", tmp_path / "s.json"),
         )
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 3
     assert errors.startswith("rtgain: four (JACK Audio Connection Kit): has 4 input channels, and channel 5 is wanted;")
     assert errors.count("\n") == 1

@@ -22,6 +22,7 @@ from rtgain.bench.servers import JackServer
 from rtgain.cli import main
 from rtgain.style import CLOSED_FORM, ESTIMATE
 from tests.commands import command, rows, rtgain, start_rtgain
+from tests.waiting import PATIENCE_S
 
 RATE = 48_000
 SECONDS = 4
@@ -71,7 +72,7 @@ def twice(song: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Finished
     ]
     runs = []
     for process, folder in zip(processes, folders, strict=True):
-        said = process.communicate(timeout=120)
+        said = process.communicate(timeout=PATIENCE_S)
         runs.append(Finished((process.returncode, *said), folder, json.loads((folder / "s.json").read_text())))
     return runs
 
@@ -184,7 +185,7 @@ def test_on_a_terminal_progress_and_verdict_are_shown_beside_the_output() -> Non
     except OSError:  # how Linux says that nobody has the terminal open any more
         pass
     os.close(master)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert list(json.loads(out)) == KEYS
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
@@ -204,7 +205,7 @@ def test_an_output_that_nobody_reads_any_more_ends_the_run_quietly(tmp_path: Pat
     assert process.stderr
     assert process.stdout.readline() == HEADER + "\n"
     process.stdout.close()
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE_S) == 0
     assert process.stderr.read() == ""
     summary = json.loads((tmp_path / "s.json").read_text())
     assert 0 <= summary["duration_s"] < 30

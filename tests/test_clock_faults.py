@@ -15,7 +15,7 @@ import pytest
 from rtgain.bench.servers import JackServer
 from rtgain.meters import DEVICE_ADVICE, SpeedWatch
 from tests.commands import ROOT, rows, start_rtgain
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.realtime
 
@@ -36,7 +36,7 @@ def started(folder: Path, *words: str, **settings: object) -> subprocess.Popen[s
 
 def ended(process: subprocess.Popen[str], folder: Path) -> tuple[str, dict[str, float]]:
     """What it said and its result, when all is well with it."""
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out) == (0, ""), errors
     return errors, json.loads((folder / "s.json").read_text())
 
@@ -121,7 +121,7 @@ def test_a_program_that_is_stopped_with_all_its_processes_goes_on(
         before = (tmp_path / "t.csv").stat().st_size
         until(lambda: (tmp_path / "t.csv").stat().st_size > before + 10_000)
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=60) == ("", "")
+        assert process.communicate(timeout=PATIENCE_S) == ("", "")
         assert process.returncode == 130
         return
     errors, summary = ended(process, tmp_path)

@@ -20,7 +20,7 @@ from rtgain.errors import InputError
 from rtgain.session import Session
 from rtgain.trace import CSV_COLUMNS, write_whole
 from tests.commands import command, rows, start_rtgain
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 RATE = 48_000
 LIVE = ("run", "--headless", "--clock", "realtime", "--gain-db", "-12")
@@ -37,7 +37,7 @@ def started(folder: Path, *words: str) -> subprocess.Popen[str]:
 
 def the_line(process: subprocess.Popen[str]) -> str:
     """Its one line, when it ends as for wrong input."""
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out) == (2, "")
     assert errors.startswith("rtgain: ")
     assert errors.count("\n") == 1
@@ -70,7 +70,7 @@ def song(tmp_path: Path) -> Path:
 def test_a_file_that_is_deleted_while_it_plays_is_played_to_its_end(song: Path) -> None:
     process = started(song.parent, "--input", "song.wav")
     song.unlink()
-    assert process.communicate(timeout=60) == ("", "")
+    assert process.communicate(timeout=PATIENCE_S) == ("", "")
     assert process.returncode == 0
     assert json.loads((song.parent / "s.json").read_text())["frames"] == 8 * RATE
     assert_whole(song.parent, at_least_s=7.9)
@@ -94,7 +94,7 @@ class SlowDisk(FileSource):
 
     def _decode(self, frames: int) -> np.ndarray:
         if self._file_position > 3 * RATE:
-            assert self.answers.wait(60)
+            assert self.answers.wait(PATIENCE_S)
         return super()._decode(frames)
 
 

@@ -8,6 +8,7 @@ import pytest
 from rtgain.audio.demo import DemoSource
 from tests.commands import rows, start_rtgain
 from tests.tape import first_lag
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.realtime
 
@@ -28,7 +29,7 @@ def test_the_gain_of_a_microphone_is_estimated_and_what_is_played_is_gain_times_
         *("--csv", table, "--json", summary),
     )
     played = tape.play_and_record(recording, into=RTGAIN, out_of=RTGAIN, seconds=11)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE_S)
 
     assert process.returncode == 0, errors
     result = json.loads(summary.read_text())

@@ -22,7 +22,7 @@ from rtgain.outputs import OutputPaths, Outputs
 from rtgain.session import Session
 from rtgain.trace import csv_row
 from tests.commands import rtgain, start_rtgain
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 RATE = 48_000
 LIVE = ("run", "--headless", "--clock", "realtime", "--gain-db", "-12", "--duration")
@@ -71,7 +71,7 @@ def test_of_two_at_once_one_is_killed_with_all_its_processes_and_the_next_one_cl
     assert (third.returncode, third.stderr) == (0, "")
     assert not block.exists()
 
-    assert other.communicate(timeout=60) == ("", "")
+    assert other.communicate(timeout=PATIENCE_S) == ("", "")
     assert other.returncode == 0
     assert not other_block.exists()
     summary = json.loads((other_folder / "s.json").read_text())

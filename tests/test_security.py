@@ -16,7 +16,7 @@ import pytest
 from rtgain.audio.compiled import cache_directory
 from rtgain.bench.servers import JackServer
 from tests.commands import ROOT, start_rtgain
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 ROOMS = ("rtgain", "gui", "main.py")
 ACCEPTS = 0x10000
@@ -100,7 +100,7 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
     yield processes
     for process in processes:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE_S)
 
 
 def estimating(process: subprocess.Popen[str]) -> list[int]:

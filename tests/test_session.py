@@ -19,7 +19,7 @@ from rtgain.errors import InputError
 from rtgain.estimation.estimate import Estimate
 from rtgain.session import Session
 from tests.commands import rows, start_rtgain
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.realtime
 
@@ -49,7 +49,7 @@ def test_three_clocks_give_one_gain_trace(song: Path, tmp_path: Path, jack_serve
         for clock in clocks
     ]
     for process in processes:
-        assert process.communicate(timeout=60) == ("", "")
+        assert process.communicate(timeout=PATIENCE_S) == ("", "")
         assert process.returncode == 0
     results = {clock: json.loads((tmp_path / f"{clock}.json").read_text()) for clock in clocks}
     traces = {clock: {row["time_s"]: row for row in rows(tmp_path / f"{clock}.csv")} for clock in clocks}

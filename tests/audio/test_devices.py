@@ -14,6 +14,7 @@ from rtgain.audio.devices import Device, Kind, choose_devices, devices, find_dev
 from rtgain.bench.servers import JackServer
 from rtgain.errors import DeviceError
 from tests.tape import JackTape
+from tests.waiting import PATIENCE_S
 
 
 def device(index: int, name: str, host_api: str = "ALSA", inputs: int = 2, outputs: int = 2) -> Device:
@@ -110,7 +111,7 @@ def test_server_that_starts_and_goes_is_noticed() -> None:
         assert "system" not in names()
         server.stop()
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_missing_portaudio_says_what_to_install() -> None:

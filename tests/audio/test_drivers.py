@@ -24,7 +24,7 @@ from rtgain.audio.sources import FileSource, PinkSource, SineSource
 from rtgain.bench.servers import JackServer
 from rtgain.errors import DeviceError, InputError
 from tests.tape import JackTape
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.realtime
 
@@ -480,7 +480,7 @@ def test_device_that_dies_is_noticed_and_lets_the_program_end(own_jack_server: J
         took_s, abandoned = json.loads(process.stdout.readline())
         assert took_s < 5
         assert not abandoned
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
         assert process.stderr.read() == ""
 
 
@@ -539,5 +539,5 @@ def test_device_that_died_and_is_back_plays_again_in_the_same_process(own_jack_s
             print(file=process.stdin, flush=True)
         assert process.stdout.readline() == "system (JACK Audio Connection Kit)\n"
         print(file=process.stdin, flush=True)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_S) == 0
         assert process.stderr.read() == ""

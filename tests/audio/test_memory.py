@@ -13,12 +13,13 @@ import pytest
 
 from rtgain.audio.memory import CONTROL, DRY, ESTIMATE_ROWS, TARGET, EngineMemory
 from rtgain.errors import RtgainError
+from tests.waiting import PATIENCE_S
 
 
 def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `code` in a Python of its own, which shares nothing with this one but the machine."""
     command = [sys.executable, "-W", "always", "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_S)
 
 
 def test_every_control_field_is_eight_aligned_bytes() -> None:

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rtgain.audio.engine import Engine, Target
+from tests.waiting import PATIENCE_S
 
 RATE = 48000
 SIZES = (1, 63, 64, 480, 4096, 0)
@@ -58,7 +59,7 @@ def hooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def drive(hooks: Path, which: str, in_channels: int, blocks: int, sizes: tuple[int, ...]) -> dict[str, int]:
     command = [sys.executable, "-c", DRIVE, str(hooks), which, str(in_channels), str(blocks), *map(str, sizes)]
     environment = {**os.environ, "LD_PRELOAD": str(hooks), "PYTHONPATH": str(Path(__file__).parents[2])}
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert run.returncode == 0, run.stderr
     return dict(json.loads(run.stdout))
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from rtgain.estimation.nursery import Child, Nursery
+from tests.waiting import PATIENCE_S
 
 
 def load() -> None:
@@ -55,11 +56,11 @@ def test_children_are_forked_from_one_process_that_has_loaded(nursery: Nursery) 
     assert first.is_alive()
 
     to_first.send("end")
-    first.join(timeout=30.0)
+    first.join(timeout=PATIENCE_S)
     assert not first.is_alive()
     assert second.is_alive()
     second.kill()
-    second.join(timeout=30.0)
+    second.join(timeout=PATIENCE_S)
     assert not second.is_alive()
     with pytest.raises(EOFError):
         to_second.recv()
@@ -86,7 +87,7 @@ def test_children_outlive_a_nursery_that_is_killed_and_another_one_follows(nurse
     _, to_next = born(nursery)
     assert to_next.recv()[0] != loader
     child.kill()
-    child.join(timeout=30.0)
+    child.join(timeout=PATIENCE_S)
     assert not child.is_alive()
 
 
@@ -94,7 +95,7 @@ def test_what_a_child_raises_is_shown_and_ends_it_alone(nursery: Nursery, capfd:
     child, connection = born(nursery)
     _, other = born(nursery)
     connection.send("raise")
-    child.join(timeout=30.0)
+    child.join(timeout=PATIENCE_S)
     assert not child.is_alive()
     assert "ValueError: so it was wanted" in capfd.readouterr().err
     other.recv()
@@ -108,8 +109,8 @@ def test_where_nothing_can_be_forked_each_child_loads_itself(nursery: Nursery, m
     assert to_first.recv() == (first.pid, os.getpid(), first.pid)
     assert to_second.recv() == (second.pid, os.getpid(), second.pid)
     to_first.send("end")
-    first.join(timeout=30.0)
+    first.join(timeout=PATIENCE_S)
     assert not first.is_alive()
     second.kill()
-    second.join(timeout=30.0)
+    second.join(timeout=PATIENCE_S)
     assert not second.is_alive()

@@ -18,7 +18,7 @@ from rtgain.config import load_preset, session_config
 from rtgain.report import Report
 from tests.gui.test_ends_panel import OpenWindow, Sessions
 from tests.gui.test_main_window import notice_button
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 PATIENCE_MS = 30_000
 """matplotlib is loaded for the figure."""
@@ -73,7 +73,7 @@ def test_an_export_that_is_cancelled_leaves_nothing(
     monkeypatch.setattr(Report, "write", wait_for_cancel)
     window = open_window()
     export(qtbot, window, tmp_path)
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE_S)
     qtbot.mouseClick(notice_button(window, "export"), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: text(window) == "", timeout=PATIENCE_MS)
     assert list(tmp_path.iterdir()) == []

@@ -11,6 +11,7 @@ from rtgain.config import SessionConfig
 from rtgain.errors import DeviceError, InputError
 from tests.gui.conftest import Sessions
 from tests.gui.fake_session import FakeSession
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_a_stop_during_a_start_leaves_nothing_running(qtbot: Any, sessions: Sess
     may_start = threading.Event()
 
     def slow(config: SessionConfig) -> Any:
-        may_start.wait(10)
+        may_start.wait(PATIENCE_S)
         return sessions(config)
 
     host = SessionHost(SessionConfig(), slow)
@@ -93,7 +94,7 @@ def test_what_is_changed_during_a_start_reaches_the_session(qtbot: Any, sessions
     may_start = threading.Event()
 
     def slow(config: SessionConfig) -> Any:
-        may_start.wait(10)
+        may_start.wait(PATIENCE_S)
         return sessions(config)
 
     host = SessionHost(SessionConfig(), slow)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from rtgain.lessons import LESSONS
 from tests.commands import rtgain, start_rtgain
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 UNPLAYED = "import rtgain.lessons.rehearsal; rtgain.lessons.rehearsal.rehearse = lambda *_: []"
 """What an export says about its steps is not looked at here: they need not be played."""
@@ -69,7 +69,7 @@ def test_interrupted_it_leaves_whole_files_and_nothing_else(tmp_path: Path, begu
     signal.signal(signal.SIGHUP, hangup)
     until(lambda: (folder / begun).exists() or process.poll() is not None)
     process.send_signal(number)
-    errors = process.communicate(timeout=30)[1]
+    errors = process.communicate(timeout=PATIENCE_S)[1]
     assert (process.returncode, errors) == (130, "")
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert files
