@@ -157,7 +157,7 @@ class ForkServer:
         return STATUS.unpack(told)[0], ours
 
     def stop(self) -> None:
-        """End it; its children run on."""
+        """End it, and the children that are left."""
         if os.getpid() == self._owner:
             self._socket.close()
             self._process.wait()
@@ -183,7 +183,10 @@ def _is_readable(descriptor: int) -> bool:
 
 
 def serve(requests: socket.socket) -> None:
-    """Fork a child for each request, and pass on the status of each that ends, until the other side is closed."""
+    """Fork a child for each request, and pass on the status of each that ends, until the other side is closed.
+
+    Then whatever a failed test has left running is ended too.
+    """
     poll = select.poll()
     poll.register(requests, select.POLLIN)
     children: dict[int, tuple[int, int]] = {}
@@ -199,6 +202,8 @@ def serve(requests: socket.socket) -> None:
                 continue
             message, descriptors, _, _ = socket.recv_fds(requests, LONGEST_MESSAGE, 8)
             if not message:
+                for pid, _ in children.values():
+                    os.kill(pid, signal.SIGKILL)
                 return
             *streams, status = descriptors
             pid = os.fork()
