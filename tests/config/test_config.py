@@ -26,7 +26,9 @@ def test_nearest_power_of_two_is_within_half_an_octave(frames: float) -> None:
     ("frames", "minimum", "power"),
     [(4096, 64, 4096), (5792, 64, 4096), (5793, 64, 8192), (63, 64, 64), (0.0, 16, 16), (1e-9, 1, 1)],
 )
-def test_nearest_power_of_two_is_nearest_by_ratio_and_at_least_the_minimum(frames: float, minimum: int, power: int) -> None:
+def test_nearest_power_of_two_is_nearest_by_ratio_and_at_least_the_minimum(
+    frames: float, minimum: int, power: int
+) -> None:
     assert nearest_power_of_two(frames, minimum=minimum) == power
 
 
@@ -137,9 +139,7 @@ SESSIONS = st.builds(
 
 
 @given(SESSIONS)
-def test_preset_restores_the_saved_session(
-    tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]
-) -> None:
+def test_preset_restores_the_saved_session(tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]) -> None:
     config = make_session_config(**values)
     path = tmp_path_factory.mktemp("preset") / "a.json"
     path.write_text(preset_text(config), encoding="utf-8")

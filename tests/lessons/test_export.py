@@ -13,6 +13,7 @@ import soundfile
 from PIL import Image
 
 from tests.commands import rtgain, start_rtgain
+from tests.polling import TIMEOUT_S
 
 NAME = "waveform-loss"
 
@@ -23,7 +24,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     fresh = (True, False)  # with two different hashes of strings, too
     exports = [start_rtgain("lesson", NAME, "--export", f, fresh=new) for f, new in zip(folders, fresh, strict=True)]
     for export in exports:
-        out, errors = export.communicate(timeout=120)
+        out, errors = export.communicate(timeout=TIMEOUT_S)
         assert (export.returncode, errors) == (0, "")
         assert "✗" not in out
     return folders

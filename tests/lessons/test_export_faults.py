@@ -13,7 +13,7 @@ from PIL import Image
 
 from rtgain.lessons.catalogue import LESSONS
 from tests.commands import rtgain, start_rtgain
-from tests.polling import wait_until
+from tests.polling import TIMEOUT_S, wait_until
 
 UNPLAYED = "import rtgain.lessons.lesson_check; rtgain.lessons.lesson_check.check_lesson = lambda *_: []"
 """What an export says about its steps is not looked at here: they need not be played."""
@@ -69,7 +69,7 @@ def test_interrupted_it_leaves_whole_files_and_nothing_else(tmp_path: Path, begu
     signal.signal(signal.SIGHUP, hangup)
     wait_until(lambda: (folder / begun).exists() or process.poll() is not None)
     process.send_signal(number)
-    errors = process.communicate(timeout=30)[1]
+    errors = process.communicate(timeout=TIMEOUT_S)[1]
     assert (process.returncode, errors) == (130, "")
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert files

@@ -113,7 +113,7 @@ def test_server_that_starts_and_stops_is_detected() -> None:
         assert "system" not in names()
         server.stop()
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(TIMEOUT_S) == 0
 
 
 def test_missing_portaudio_error_names_the_package() -> None:
