@@ -15,6 +15,7 @@ from rtgain.bench.servers import JackServer
 from rtgain.errors import DeviceError
 from rtgain.records.device import DeviceInfo, Kind
 from tests.jack_client import JackTestClient
+from tests.polling import TIMEOUT_S
 
 
 def device(index: int, name: str, host_api: str = "ALSA", inputs: int = 2, outputs: int = 2) -> DeviceInfo:

@@ -28,7 +28,7 @@ from rtgain.bench.servers import JackServer
 from rtgain.errors import DeviceError, InputError
 from rtgain.records.device import DeviceInfo
 from tests.jack_client import JackTestClient
-from tests.polling import wait_until
+from tests.polling import TIMEOUT_S, wait_until
 
 pytestmark = pytest.mark.realtime
 
