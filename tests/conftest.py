@@ -61,10 +61,10 @@ def own_jack_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
 
 
 @pytest.fixture
-def tape(jack_server: JackServer) -> Iterator[JackTestClient]:
-    """A tape recorder on the shared JACK server; a device called "tape" to PortAudio."""
-    with JackTestClient(jack_server) as tape:
-        yield tape
+def jack_client(jack_server: JackServer) -> Iterator[JackTestClient]:
+    """A client of the shared JACK server that plays and records; PortAudio lists it as "test-client"."""
+    with JackTestClient(jack_server) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

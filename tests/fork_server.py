@@ -392,7 +392,7 @@ def load() -> None:
         try:
             session = "run --headless --duration 0.5 --delay-ms 1 --noise-dbfs -60"
             main(f"{session} --csv t.csv --json s.json --plot p.png --record m.wav".split())
-            main("match m.wav m.wav --json o.json --plot n.png --record o.wav".split())
+            main(["match", "m.wav", "m.wav", "--json", "o.json", "--plot", "n.png", "--record", "o.wav"])
         finally:
             os.chdir(here)
             sys.stdout, sys.stderr = streams

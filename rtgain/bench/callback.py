@@ -48,9 +48,9 @@ def _stress(options: Sequence[str], folder: str) -> Iterator[None]:
     if not options:
         yield
         return
-    from rtgain.bench.servers import DIE_WITH_PARENT  # Linux only
+    from rtgain.bench.servers import EXIT_WITH_PARENT  # Linux only
 
-    command = [*DIE_WITH_PARENT, "stress-ng", "--quiet", "--temp-path", folder, *options]
+    command = [*EXIT_WITH_PARENT, "stress-ng", "--quiet", "--temp-path", folder, *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as stressor:
         try:
             yield

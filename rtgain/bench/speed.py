@@ -78,9 +78,11 @@ def live_load() -> float:
     settings = EstimatorSettings.from_config(SessionConfig(), LIVE_RATE)
     elapsed_s = 0.0
     with Engine(LIVE_RATE) as engine:
-        engine.set_reference(gain_db=GAIN_DB)
+        engine.reference.set(gain_db=GAIN_DB)
         driver = OfflineDriver(engine, DemoSource(LIVE_RATE))
-        streaming = StreamingEstimator(RingSignalReader(engine.memory), Estimator(settings))
+        streaming = StreamingEstimator(
+            RingSignalReader(engine.memory.audio, engine.memory.control), Estimator(settings)
+        )
         streaming.estimator.warm_up()
         for _ in range(LIVE_S * LIVE_RATE // settings.hop_frames):
             driver.advance(settings.hop_frames)

@@ -76,7 +76,7 @@ def render_reference(
     config = make_session_config(**options)
     chunks = []
     with Engine(sample_rate, seed=config.seed) as engine:
-        engine.set_reference(**config.reference_parameters())
+        engine.reference.set(**config.reference_parameters())
         for start in range(0, len(samples), sample_rate):
             block = samples[start : start + sample_rate]
             engine.process(block, None, np.empty((len(block), 2), np.float32))

@@ -18,7 +18,7 @@ from gui.main_window import MainWindow
 from gui.theme import LIGHT
 from rtgain.bench.servers import JackServer
 from rtgain.config.session_config import SessionConfig
-from tests.polling import until
+from tests.polling import wait_until
 
 pytestmark = pytest.mark.realtime
 
@@ -97,11 +97,11 @@ def test_lost_device_is_used_again_when_it_returns(
     with running_app() as (process, window):
         lost = "system (JACK Audio Connection Kit) disconnected"
         for time_lost in (1, 2):
-            until(lambda count=time_lost: has_logged(count, " running: "))
+            wait_until(lambda count=time_lost: has_logged(count, " running: "))
             own_jack_server.kill()
-            until(lambda count=time_lost: has_logged(count, lost))
+            wait_until(lambda count=time_lost: has_logged(count, lost))
             own_jack_server.start()
-        until(lambda: has_logged(3, " running: "))
+        wait_until(lambda: has_logged(3, " running: "))
         assert not has_logged(1, "Running without a device")
         press(window, "ctrl+q")
         assert end_of(process) == {"exit": 0, "torch": False}

@@ -13,7 +13,7 @@ from PIL import Image
 
 from rtgain.lessons.catalogue import LESSONS
 from tests.commands import rtgain, start_rtgain
-from tests.polling import until
+from tests.polling import wait_until
 
 UNPLAYED = "import rtgain.lessons.lesson_check; rtgain.lessons.lesson_check.check_lesson = lambda *_: []"
 """What an export says about its steps is not looked at here: they need not be played."""
@@ -67,7 +67,7 @@ def test_interrupted_it_leaves_whole_files_and_nothing_else(tmp_path: Path, begu
     hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would inherit that it is ignored
     process = start_rtgain("lesson", "--export", folder, before=QUICKLY, env={**os.environ, "TMPDIR": str(temporary)})
     signal.signal(signal.SIGHUP, hangup)
-    until(lambda: (folder / begun).exists() or process.poll() is not None)
+    wait_until(lambda: (folder / begun).exists() or process.poll() is not None)
     process.send_signal(number)
     errors = process.communicate(timeout=30)[1]
     assert (process.returncode, errors) == (130, "")
@@ -84,8 +84,8 @@ def test_a_folder_that_cannot_be_made_is_refused_in_one_line_before_anything_run
     (tmp_path / "file").touch()
     ran = rtgain("lesson", FIRST, "--export", tmp_path / "file" / "out")
     assert (ran.returncode, ran.stdout) == (2, "")
-    line = f"rtgain: {tmp_path}/file/out: cannot be written (Not a directory); choose another place or make room\n"
-    assert ran.stderr == line
+    reason = "cannot be written (Not a directory); choose another location or free some space"
+    assert ran.stderr == f"rtgain: {tmp_path}/file/out: {reason}\n"
 
 
 def test_a_file_in_the_folders_place_is_refused_in_one_line_and_stays(tmp_path: Path) -> None:

@@ -24,12 +24,12 @@ def report(gain_db: float) -> SessionExport:
 
 
 @pytest.mark.parametrize("gain_db", [-20.0, 6.0])
-def test_no_legend_lies_over_a_curve(gain_db: float) -> None:
+def test_legend_of_the_gain_figure_covers_no_curve(gain_db: float) -> None:
     made = report(gain_db)
     assert not legend_overlaps_curve(gain_figure(made.history, made.summary))
 
 
-def test_a_reference_that_is_not_known_leaves_no_name_and_no_empty_panel() -> None:
+def test_unknown_reference_has_no_legend_entry_and_no_error_axes() -> None:
     made = report(-20.0)
     unknown = replace(made.history, gain_true_db=np.full_like(made.history.gain_true_db, np.nan))
     figures = [gain_figure(history, made.summary) for history in (made.history, unknown)]
@@ -42,7 +42,7 @@ def test_a_reference_that_is_not_known_leaves_no_name_and_no_empty_panel() -> No
     assert figures[1].axes[0].get_xlabel() == "time (s)"
 
 
-def test_a_gain_that_hardly_moves_is_read_off_the_axis_itself() -> None:
+def test_axis_of_a_constant_gain_has_no_offset() -> None:
     made = report(-16.4781)
     steady = dict.fromkeys(("gain_est_db", "gain_opt_db"), made.history.gain_true_db)
     figure = gain_figure(replace(made.history, **steady, std_db=np.full_like(made.history.std_db, 1e-4)), made.summary)
@@ -52,7 +52,7 @@ def test_a_gain_that_hardly_moves_is_read_off_the_axis_itself() -> None:
     assert all(label.get_text().startswith("\N{MINUS SIGN}16.47") for label in axis.get_ticklabels())
 
 
-def test_the_figure_parts_the_estimates_where_some_were_left_out_and_not_the_reference() -> None:
+def test_gap_breaks_the_estimate_curves_but_not_the_reference() -> None:
     time_s = np.r_[0.0:1.0:50j, 3.0:4.0:50j]
     summary = Summary(
         "0", "a file", 48000, 4.0, "spectral", "Adam", -6.0, 0.5, 0.1, 0.0, 1, "tracking", None, None, 100, 192000, 0,

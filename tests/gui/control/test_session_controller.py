@@ -172,10 +172,10 @@ def test_failed_start_reports_the_reason_and_stops(
 
 def test_session_with_an_error_is_stopped(qtbot: Any, controller: SessionController, sessions: Sessions) -> None:
     start(qtbot, controller)
-    sessions.last.snapshot_error = InputError("x.wav: cut short")
+    sessions.last.snapshot_error = InputError("x.wav: truncated")
     with qtbot.waitSignal(controller.failed) as failed:
         assert controller.snapshot() is None
-    assert failed.args == ["x.wav: cut short"]
+    assert failed.args == ["x.wav: truncated"]
     qtbot.waitUntil(lambda: sessions.last.stopped)
 
 
