@@ -27,7 +27,7 @@ def echo(connection: Connection) -> None:
     connection.send((int(os.environ["RTGAIN_LOADED"]), os.getppid(), os.getpid()))
     while (message := connection.recv()) != "end":
         if message == "raise":
-            raise ValueError("so it was wanted")
+            raise ValueError("raised on request")
         connection.send(message)
 
 
@@ -98,7 +98,7 @@ def test_exception_in_a_child_is_printed_and_ends_it_alone(
     connection.send("raise")
     child.join(timeout=30.0)
     assert not child.is_alive()
-    assert "ValueError: so it was wanted" in capfd.readouterr().err
+    assert "ValueError: raised on request" in capfd.readouterr().err
     other.recv()
     other.send("still there")
     assert other.recv() == "still there"

@@ -241,8 +241,8 @@ def test_slow_worker_with_a_backlog_skips_to_the_newest_window(
 
     write(memory, 4 * RATE // HOP)
     session_end, worker_end = multiprocessing.Pipe()
-    sound = RingSignalReader(memory.audio, memory.control)
-    loop = _WorkerLoop(memory, sound, StreamingEstimator(sound, Estimator(SETTINGS), live=True), worker_end)
+    reader = RingSignalReader(memory.audio, memory.control)
+    loop = _WorkerLoop(memory, reader, StreamingEstimator(reader, Estimator(SETTINGS), live=True), worker_end)
     clock = itertools.count(0.0, batch_s)
     monkeypatch.setattr("rtgain.estimation.process.worker_process.time.monotonic", lambda: next(clock))
     while loop._estimate():
