@@ -250,9 +250,7 @@ def test_full_disk_leaves_only_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_temporary_file_has_a_random_name_and_is_never_a_link(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_temporary_file_has_a_random_name_and_is_never_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever may write to the directory could else lay a link there, and have the content go where it leads."""
     tokens = iter(["first", "second"])
     monkeypatch.setattr(
