@@ -101,9 +101,7 @@ def test_wrong_clock_rate_is_reported_once(monkeypatch: pytest.MonkeyPatch, spee
 
 
 @pytest.mark.parametrize("speed", [0.9998, 1.0, 1.0002])
-def test_correct_clock_rate_is_not_reported_with_long_blocks(
-    monkeypatch: pytest.MonkeyPatch, speed: float
-) -> None:
+def test_correct_clock_rate_is_not_reported_with_long_blocks(monkeypatch: pytest.MonkeyPatch, speed: float) -> None:
     assert told(ClockRateMonitor(RATE, DEVICE_ADVICE), monkeypatch, speed, 60.0, block=4096) == []
 
 
@@ -117,9 +115,7 @@ def test_clock_rate_that_is_wrong_again_is_reported_again(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("clock", ["offline", "timer", "device"])
-def test_suspended_program_resumes_with_all_its_processes(
-    tmp_path: Path, jack_server: JackServer, clock: str
-) -> None:
+def test_suspended_program_resumes_with_all_its_processes(tmp_path: Path, jack_server: JackServer, clock: str) -> None:
     """Ctrl-Z and `fg`, a debugger, a virtual machine that is paused: nobody has hung, and no device was lost."""
     seconds = "3000" if clock == "offline" else "5"
     process = started(tmp_path, "--clock", clock, "--gain-db", "-12", "--duration", seconds)

@@ -110,7 +110,7 @@ def test_unresponsive_disk_plays_as_counted_silence_without_losing_sound(
         wait_until(lambda: session.advance() is not None and session.dropped_frames > RATE)
         assert session.frames > 3 * RATE, "the sound goes on, if only as silence"
         SlowDisk.answers.set()
-        wait_until(lambda: session.advance() is not None and session.ended)
+        wait_until(lambda: session.advance() is not None and session.is_finished)
         starved = session.dropped_frames
         assert session.frames == 8 * RATE + starved
         assert session.snapshot().gain_db == pytest.approx(-12.0, abs=0.01)

@@ -138,12 +138,12 @@ def test_nan_estimates_keep_the_last_gain_and_display_as_unknown() -> None:
     with Session(config, clock="timer") as session:
         session.start(wait=True)
         wait_until(lambda: bool(session.advance()) and session.snapshot().state == "tracking")
-        supervisor = session._estimation
+        supervisor = session._runner
         assert isinstance(supervisor, Supervisor)
         assert supervisor._worker is not None
         assert supervisor._worker.pid is not None
         os.kill(supervisor._worker.pid, signal.SIGSTOP)  # we are the estimator now
-        last = session.trace.last
+        last = session.history.last
         assert last is not None
         nonsense = replace(
             last, gain_true_db=math.nan, gain_est_db=math.nan, gain_opt_db=math.nan, opt_std_db=math.nan,

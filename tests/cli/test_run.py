@@ -270,9 +270,7 @@ def test_learning_rate_and_steps_default_to_those_of_the_optimizer(headless: Hea
     ("words", "window", "hop"),
     [("", 4096, 1024), ("--window-ms 40 --hop-ms 10", 2048, 512), ("--window-ms 170 --hop-ms 85", 8192, 4096)],
 )
-def test_window_and_hop_are_rounded_to_powers_of_two(
-    headless: Headless, words: str, window: int, hop: int
-) -> None:
+def test_window_and_hop_are_rounded_to_powers_of_two(headless: Headless, words: str, window: int, hop: int) -> None:
     run = headless(f"--duration 1 {words}")
     centers = np.arange(len(run.rows)) * hop + window / 2
     np.testing.assert_allclose(run.column("time_s"), centers / RATE, atol=0.51e-6)
@@ -304,9 +302,7 @@ def test_block_and_monitor_do_not_change_the_estimates(headless: Headless, words
 
 
 @pytest.mark.parametrize(("words", "delay_frames"), [("", 0), ("--delay-ms 5", 240), ("--polarity invert", 0)])
-def test_recording_is_the_matched_signal(
-    headless: Headless, tmp_path: Path, words: str, delay_frames: int
-) -> None:
+def test_recording_is_the_matched_signal(headless: Headless, tmp_path: Path, words: str, delay_frames: int) -> None:
     path = tmp_path / "m.wav"
     run = headless(f"--duration 4 --gain-db -12 {words} --record", path)
     matched, rate = soundfile.read(path, dtype="float32")

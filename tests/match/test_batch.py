@@ -108,8 +108,8 @@ def test_interrupted_run_leaves_complete_rows_and_can_be_resumed(folder):
     ("content", "said"),
     [
         ("dry,wet\na,b\n", "no column 'target'"),
-        ("dry,target\na\n", "2 cells"),
-        ("dry,target\na,b,c\n", "2 cells"),
+        ("dry,target\na\n", "expected 2 cells"),
+        ("dry,target\na,b,c\n", "expected 2 cells"),
         ("dry,target,state\na,b,c\n", "rename it"),
         ("dry,target,x,x\na,b,c,d\n", "twice"),
         ("", "no column 'dry'"),

@@ -36,7 +36,7 @@ def dry(tmp_path: Path, music: np.ndarray) -> Path:
 
 
 def matched(dry: Path, target: np.ndarray, sample_rate: int = RATE, record: Path | None = None) -> MatchResult:
-    return match_pair(dry, write(dry.with_name("target.wav"), target, sample_rate), record).match
+    return match_pair(dry, write(dry.with_name("target.wav"), target, sample_rate), record).result
 
 
 @pytest.mark.parametrize("delay_frames", [0, 1, 220, 57_330])
@@ -121,7 +121,7 @@ def test_unmatched_pair_has_a_state_and_no_numbers(dry, music, state):
     assert match.state == state
     assert (match.gain_db, match.gain_linear, match.std_db, match.delay_samples, match.residual_db) == (None,) * 5
     assert match.polarity == 0
-    with pytest.raises(InputError, match="no matched signal to record"):
+    with pytest.raises(InputError, match="nothing was recorded"):
         matched(dry, target, record=dry.with_name("out.wav"))
 
 
@@ -163,14 +163,14 @@ def test_match_command_prints_the_result_and_writes_the_requested_outputs(tmp_pa
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["dry.wav"], "two recordings are needed"),
+        (["dry.wav"], "needs two recordings"),
         (["dry.wav", "none.wav"], "none.wav: does not exist"),
         (["dry.wav", "text.wav"], "text.wav"),
-        (["dry.wav", "short.wav"], "512 are needed"),
+        (["dry.wav", "short.wav"], "at least 512 are required"),
         (["dry.wav", "dry.wav", "--csv", "x.csv"], "--manifest"),
-        (["dry.wav", "dry.wav", "--record", "dry.wav"], "is an input too"),
+        (["dry.wav", "dry.wav", "--record", "dry.wav"], "is also an input"),
         (["--manifest", "m.csv"], "--csv"),
-        (["dry.wav", "dry.wav", "--manifest", "m.csv"], "not both"),
+        (["dry.wav", "dry.wav", "--manifest", "m.csv"], "give either DRY and TARGET, or --manifest"),
     ],
 )
 def test_invalid_arguments_are_reported_in_one_line(tmp_path, dry, words, said):

@@ -7,32 +7,32 @@ import pytest
 
 from rtgain.config.session_config import SessionConfig
 from rtgain.output.figures import gain_figure
-from rtgain.output.session_export import SessionExport
 from rtgain.records.history import History, Summary
+from rtgain.records.session_export import SessionExport
 from rtgain.session.session import Session
 from tests.figure_checks import legend_overlaps_curve
 
 
-def report(gain_db: float) -> SessionExport:
+def export(gain_db: float) -> SessionExport:
     config = SessionConfig(input="sine", gain_db=gain_db, optimizer="SGD", lr=0.01, steps=1, duration=3.0)
     with Session(config, clock="offline") as session:
         session.start()
-        while not session.ended:
+        while not session.is_finished:
             session.advance()
-        session.finish()
-        return session.report(config)
+        session.drain()
+        return session.export(config)
 
 
 @pytest.mark.parametrize("gain_db", [-20.0, 6.0])
 def test_legend_of_the_gain_figure_covers_no_curve(gain_db: float) -> None:
-    made = report(gain_db)
-    assert not legend_overlaps_curve(gain_figure(made.history, made.summary))
+    results = export(gain_db)
+    assert not legend_overlaps_curve(gain_figure(results.history, results.summary))
 
 
 def test_unknown_reference_has_no_legend_entry_and_no_error_axes() -> None:
-    made = report(-20.0)
-    unknown = replace(made.history, gain_true_db=np.full_like(made.history.gain_true_db, np.nan))
-    figures = [gain_figure(history, made.summary) for history in (made.history, unknown)]
+    results = export(-20.0)
+    unknown = replace(results.history, gain_true_db=np.full_like(results.history.gain_true_db, np.nan))
+    figures = [gain_figure(history, results.summary) for history in (results.history, unknown)]
     names = [{text.get_text() for text in figure.legends[0].get_texts()} for figure in figures]
     assert names[0] - names[1] == {"reference"}
     assert [[axes.get_ylabel() for axes in figure.axes] for figure in figures] == [
@@ -43,9 +43,11 @@ def test_unknown_reference_has_no_legend_entry_and_no_error_axes() -> None:
 
 
 def test_axis_of_a_constant_gain_has_no_offset() -> None:
-    made = report(-16.4781)
-    steady = dict.fromkeys(("gain_est_db", "gain_opt_db"), made.history.gain_true_db)
-    figure = gain_figure(replace(made.history, **steady, std_db=np.full_like(made.history.std_db, 1e-4)), made.summary)
+    results = export(-16.4781)
+    steady = dict.fromkeys(("gain_est_db", "gain_opt_db"), results.history.gain_true_db)
+    figure = gain_figure(
+        replace(results.history, **steady, std_db=np.full_like(results.history.std_db, 1e-4)), results.summary
+    )
     figure.canvas.draw()
     axis = figure.axes[0].yaxis
     assert axis.get_offset_text().get_text() == ""

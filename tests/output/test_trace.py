@@ -62,7 +62,7 @@ def test_rmse_is_over_tracking_estimates_with_a_reference() -> None:
     trace.add(replace(ESTIMATE, gain_est_db=20.0, state=State.CONVERGING))
     trace.add(replace(ESTIMATE, gain_est_db=20.0, gain_true_db=math.nan))
     assert trace.rmse_db == pytest.approx(math.sqrt((0.3**2 + 0.4**2) / 2))
-    assert (trace.estimates, trace.steps) == (4, 2 + 2 + 7 + 7)
+    assert (trace.count, trace.steps) == (4, 2 + 2 + 7 + 7)
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.TRACKING])
@@ -90,27 +90,27 @@ def test_settling_time_is_the_first_time_after_which_all_errors_are_small(
 
 
 def test_history_takes_constant_memory_unless_it_keeps_all() -> None:
-    recent, whole = EstimateHistory(RATE), EstimateHistory(RATE, whole=True)
+    recent, whole = EstimateHistory(RATE), EstimateHistory(RATE, keep_all=True)
     for number in range(2 * MAX_ESTIMATES + 500):
         for trace in (recent, whole):
             trace.add(replace(ESTIMATE, center_frame=float(number * HOP)))
-    history = recent.history()
+    history = recent.latest()
     assert len(history.time_s) == len(recent.to_array()) == MAX_ESTIMATES
-    assert len(whole.history().time_s) == len(whole.to_array()) == 2 * MAX_ESTIMATES + 500
-    np.testing.assert_array_equal(whole.history().time_s[-MAX_ESTIMATES:], history.time_s)
+    assert len(whole.latest().time_s) == len(whole.to_array()) == 2 * MAX_ESTIMATES + 500
+    np.testing.assert_array_equal(whole.latest().time_s[-MAX_ESTIMATES:], history.time_s)
     assert np.all(np.diff(history.time_s) > 0)
     assert Estimate.from_row(recent.to_array()[-1]) == replace(
         ESTIMATE, center_frame=float((2 * MAX_ESTIMATES + 499) * HOP)
     )
     last = [column[-1] for column in vars(history).values()]
     assert last == [(2 * MAX_ESTIMATES + 499) * HOP / RATE, -12.0, -11.9, -12.0000004, 0.25, 1 / 3, -12.1, 0.2]
-    shown = recent.history(HISTORY_S).time_s
+    shown = recent.latest(HISTORY_S).time_s
     assert shown[-1] - shown[0] == pytest.approx(HISTORY_S, abs=HOP / RATE)
     np.testing.assert_array_equal(shown, history.time_s[-len(shown) :])
 
 
 def test_empty_history_has_eight_empty_columns() -> None:
-    assert [column.shape for column in vars(EstimateHistory(RATE).history()).values()] == [(0,)] * 8
+    assert [column.shape for column in vars(EstimateHistory(RATE).latest()).values()] == [(0,)] * 8
 
 
 # --- gaps -----------------------------------------------------------------------------------------
@@ -250,13 +250,11 @@ def test_full_disk_leaves_only_the_old_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_temporary_file_has_a_random_name_and_is_never_a_link(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_temporary_file_has_a_random_name_and_is_never_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever may write to the directory could else lay a link there, and have the content go where it leads."""
     tokens = iter(["first", "second"])
     monkeypatch.setattr(
-        "rtgain.session.estimate_history.secrets.token_hex", lambda size: next(tokens) if size >= 8 else "guessed"
+        "rtgain.system.atomic_write.secrets.token_hex", lambda size: next(tokens) if size >= 8 else "guessed"
     )
     victim = tmp_path / "victim"
     victim.write_bytes(b"mine")

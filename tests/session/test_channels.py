@@ -106,9 +106,7 @@ def test_return_is_read_from_the_selected_input(jack_server: JackServer, tmp_pat
 
 @pytest.mark.realtime
 @pytest.mark.parametrize("monitor", ["dry", "matched"])
-def test_monitor_is_played_only_on_the_selected_output(
-    jack_server: JackServer, tmp_path: Path, monitor: str
-) -> None:
+def test_monitor_is_played_only_on_the_selected_output(jack_server: JackServer, tmp_path: Path, monitor: str) -> None:
     """Nothing returns, so the matched sound keeps the gain of one that it begins with."""
     with JackTestClient(jack_server, name="many", outputs=3) as jack_client:
         process = start_rtgain(

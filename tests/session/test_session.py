@@ -73,9 +73,9 @@ def test_offline_clock_is_deterministic_to_the_last_bit(song: Path) -> None:
         with Session(config, clock="offline") as session:
             session.start()
             estimates: list[Estimate] = []
-            while not session.ended:
+            while not session.is_finished:
                 estimates += session.advance()
-            return estimates + session.finish()
+            return estimates + session.drain()
 
     one, other = ([estimate.to_row() for estimate in all_estimates()] for _ in range(2))
     np.testing.assert_array_equal(one, other)  # to the last bit; NaN is NaN
@@ -104,8 +104,8 @@ def test_estimate_follows_changes_of_the_reference_path(fast: Callable[..., Sess
     with fast() as session:
         session.start()
         hold_s(session, 2)
-        assert session.trace.last
-        assert session.trace.last.gain_est_db == pytest.approx(-12.0, abs=0.01)
+        assert session.history.last
+        assert session.history.last.gain_est_db == pytest.approx(-12.0, abs=0.01)
         session.set_reference(gain_db=-20.0, polarity=-1)
         last = hold_s(session, 2)[-1]
         assert (last.gain_est_db, last.polarity) == (pytest.approx(-20.0, abs=0.01), -1)
@@ -159,14 +159,14 @@ def test_new_optimizer_resets_the_steps_and_another_loss_does_not(fast: Callable
 def test_snapshot_shows_the_state_of_the_session(fast: Callable[..., Session]) -> None:
     with fast() as session:
         before = session.snapshot()
-        assert (before.running, before.ended, before.state, before.frames) == (False, False, "waiting", 0)
+        assert (before.running, before.is_finished, before.state, before.frames) == (False, False, "waiting", 0)
         assert math.isnan(before.gain_db)
         assert math.isnan(before.estimate_age_s)
         assert math.isnan(before.reference_gain_db)
         session.start()
         hold_s(session, 3)
         now = session.snapshot()
-        assert (now.running, now.ended, now.clock, now.description) == (
+        assert (now.running, now.is_finished, now.clock, now.description) == (
             True,
             False,
             "offline",
@@ -178,7 +178,7 @@ def test_snapshot_shows_the_state_of_the_session(fast: Callable[..., Session]) -
         assert now.gain_db == pytest.approx(-12.0, abs=0.01)
         assert now.gain_linear == pytest.approx(10 ** (now.gain_db / 20))
         assert now.reference_gain_db == pytest.approx(-12.0, abs=1e-5)
-        assert len(now.history.time_s) == session.trace.estimates
+        assert len(now.history.time_s) == session.history.count
         assert (now.xruns, now.dropped_frames, now.estimator_restarts, now.notices) == (0, 0, 0, ())
 
 
@@ -211,7 +211,7 @@ def test_loss_curves_have_their_minimum_at_the_gain_and_contain_the_estimate(fas
         assert curves is not None
         gain = -(10 ** (-12 / 20))
         assert curves.gain_est == pytest.approx(gain, rel=1e-3)
-        assert curves.center_frame == session.trace.last.center_frame  # type: ignore[union-attr]
+        assert curves.center_frame == session.history.last.center_frame  # type: ignore[union-attr]
         step = curves.gain[1] - curves.gain[0]
         assert curves.gain[np.argmin(curves.waveform)] == pytest.approx(gain, abs=step)
         assert abs(curves.gain[np.argmin(curves.loss)]) == pytest.approx(-gain, abs=step)
@@ -246,7 +246,7 @@ def test_comparisons_run_on_the_same_windows_with_their_own_losses(fast: Callabl
         stayed, new = session.snapshot().comparisons
         assert len(stayed.history.time_s) > len(new.history.time_s) > 40
         assert session.config.compare == ("spectral/SGD@0.1", "stft/Adam")
-        with pytest.raises(InputError, match=r"^race: 'louder' is not one of "):
+        with pytest.raises(InputError, match=r"^compare: 'louder' is not one of "):
             session.set_estimator(compare=("louder/SGD",))
         session.set_estimator(compare=())
         assert session.snapshot().comparisons == ()
@@ -289,7 +289,7 @@ def test_file_reports_its_position_and_seeks(song: Path) -> None:
         session.seek(99.0)
         assert session.snapshot().position_s == 4.0
         session.advance()
-        assert session.ended
+        assert session.is_finished
 
 
 def test_looped_file_has_a_position_and_a_synthetic_source_has_no_length(song: Path) -> None:
@@ -316,7 +316,7 @@ def test_invalid_automation_leaves_no_file_open(song: Path, tmp_path: Path) -> N
 
 def estimator_of(session: Session) -> int:
     """The number of the process that estimates for a live session."""
-    worker = session._estimation._worker  # type: ignore[union-attr]
+    worker = session._runner._worker  # type: ignore[union-attr]
     assert worker is not None
     assert worker.pid is not None
     return int(worker.pid)
@@ -370,12 +370,12 @@ def test_estimator_that_fails_repeatedly_is_not_restarted_and_audio_continues() 
         assert [notice.split(" (")[0] for notice in notices] == [
             "The estimator process was killed and has been restarted",
             "The estimator process was killed and has been restarted",
-            "The estimator cannot run",
+            "The estimator failed repeatedly",
         ]
         start_frame = session.frames
         session.advance()
         assert session.frames > start_frame
-        assert session.finish() == []
+        assert session.drain() == []
 
 
 def test_live_session_shows_curves_loudness_and_comparisons_of_the_estimator_process() -> None:
