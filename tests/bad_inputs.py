@@ -1,6 +1,6 @@
-"""What is wrong with a command, and the line that it gets: `python -m tests.bad_inputs` prints it as a table.
+"""Invalid commands with the error line of each; `python -m tests.bad_inputs` prints them as a table.
 
-The commands run in a folder of `make_bad_files`. A line stands here as far as it does not depend on what is installed.
+The commands run in a folder of `make_bad_files`. Lines are given up to the part that depends on installed packages.
 """
 
 import shlex
@@ -16,7 +16,7 @@ from tests.bad_files import make_bad_files
 
 @dataclass(frozen=True)
 class BadInput:
-    """A `command` without the word ``rtgain``, and how the `line` that answers it begins, without ``rtgain:``."""
+    """A `command` without the word ``rtgain``, and the beginning of its error `line`, without ``rtgain:``."""
 
     name: str
     command: str
@@ -24,12 +24,12 @@ class BadInput:
 
     @property
     def words(self) -> list[str]:
-        """What `rtgain.cli.main.main` is given."""
+        """Arguments for `rtgain.cli.main.main`."""
         return shlex.split(self.command)
 
 
 def _runs(option: str, *cases: tuple[str, str, str]) -> list[BadInput]:
-    """Headless sessions that ask for every output; each case is a name, an option's value, and a line."""
+    """Make headless sessions with every output; each case is a name, the value of an option, and a line."""
     outputs = "--csv t.csv --json s.json --record m.wav --plot p.png"
     return [
         BadInput(name, f"run --headless {outputs} {option} {value}".strip(), line.format(value.split()[0]))
@@ -38,7 +38,7 @@ def _runs(option: str, *cases: tuple[str, str, str]) -> list[BadInput]:
 
 
 def _commands(command: str, *cases: tuple[str, str, str]) -> list[BadInput]:
-    return [BadInput(name, f"{command} {rest}".strip(), line) for name, rest, line in cases]
+    return [BadInput(name, f"{command} {arguments}".strip(), line) for name, arguments, line in cases]
 
 
 _TEXT = "{}: is a text file, not a sound file; supported formats: wav, flac, ogg, mp3"
@@ -148,7 +148,7 @@ SOUNDS = _runs(
     ("MP3 cut short", "cut.mp3", "{}: truncated: the header declares "),
     ("AIFF cut short", "cut.aiff", "{}: truncated: the header declares 960008 bytes of audio, but only 29954 are "),
     ("FLAC with a hole", "damaged.flac", "{}: cannot be read after 0:04."),
-    ("one frame", "one.wav", "{}: lasts 1 frames at 48000 Hz, less than one analysis window of 4096; use a longer sound"),
+    ("one frame", "one.wav", "{}: lasts 1 frames at 48000 Hz, less than one analysis window of 4096; use a longer"),
     ("hundred frames", "hundred.wav", "{}: lasts 100 frames at 48000 Hz, less than one analysis window of 4096; "),
     ("rate of 1 kHz", "slow.wav", "{}: has a sample rate of 1000 Hz, outside 4000 to 768000 Hz; resample it with:"),
     ("rate of 800 kHz", "fast.wav", "{}: has a sample rate of 800000 Hz, outside 4000 to 768000 Hz; resample it "),
@@ -329,22 +329,22 @@ COMMANDS = [
 BAD_INPUTS = [*OPTIONS, *SOUNDS, *PRESETS, *AUTOMATIONS, *PLACES, *MANIFESTS, *COMMANDS]
 
 
-def answer(bad: BadInput) -> tuple[int, str]:
-    """Exit code and standard error of a bad input, in the folder that this is called in."""
-    said = StringIO()
-    with redirect_stderr(said):
+def run_command(bad: BadInput) -> tuple[int, str]:
+    """Run a bad input in the current folder. Returns the exit code and standard error."""
+    errors = StringIO()
+    with redirect_stderr(errors):
         code = main(bad.words)
-    return code, said.getvalue()
+    return code, errors.getvalue()
 
 
 def print_table() -> None:
-    """Print every bad input with its whole line, as Markdown."""
+    """Print every bad input with its whole line as a Markdown table."""
     print("| error | message |\n|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         make_bad_files(Path(folder))
         with chdir(folder):
             for bad in BAD_INPUTS:
-                line = answer(bad)[1].removeprefix("rtgain: ").rstrip("\n")
+                line = run_command(bad)[1].removeprefix("rtgain: ").rstrip("\n")
                 shown = line if len(line) < 240 else line[:120] + " … " + line[-100:]
                 print(f"| {bad.name} | `{shown.replace('|', ' ')}` |")
 

@@ -1,4 +1,4 @@
-"""An automation is read as breakpoints; whatever is wrong in it is one line that names the place."""
+"""Automations: breakpoints from a CSV, and error lines with the line number."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def test_rows_become_frames_and_gains_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        b"\xef\xbb\xbftime_s,gain_db\r\n1,-3\r\n",  # as spreadsheets on Windows write it
+        b"\xef\xbb\xbftime_s,gain_db\r\n1,-3\r\n",  # from spreadsheets on Windows
         b" time_s , gain_db\n\n1, -3 \n\n",
         b'"time_s","gain_db"\n"1","-3"',
     ],

@@ -1,4 +1,4 @@
-"""A session's description: defaults that depend on the rest, combinations that cannot be, presets."""
+"""Session options: defaults that depend on other options, invalid combinations, presets."""
 
 import json
 import math
@@ -159,7 +159,7 @@ def test_preset_has_a_version_and_only_changed_options() -> None:
 def test_preset_sets_only_the_options_that_it_names(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text('{"version": 1, "session": {"gain_db": -16.478174818886377, "seed": 0}}', encoding="utf-8")
-    assert load_preset(path) == {"gain_db": -16.478174818886377, "seed": 0}  # named, though they are the defaults
+    assert load_preset(path) == {"gain_db": -16.478174818886377, "seed": 0}  # named, although equal to the defaults
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The figure of ``--plot`` and of the window's export."""
+"""The gain figure of ``--plot`` and of the export."""
 
 from dataclasses import replace
 
