@@ -307,7 +307,7 @@ class MainWindow(QMainWindow):
         self.reference.target_chosen.connect(actions.choose_target)
         self.reference.routing.chosen.connect(actions.choose_routing)
         self.estimator.changed.connect(actions.change_estimator)
-        self.estimator.freeze_toggled.connect(self.controller.freeze)
+        self.estimator.freeze_toggled.connect(self.controller.set_frozen)
         self.estimator.reset_requested.connect(self.controller.reset_estimate)
         self.lessons_button.toggled.connect(self.lesson_controller.show_lessons)
         self.lesson_panel.gain_axis_requested.connect(self.gain_plot.focus_on)

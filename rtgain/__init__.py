@@ -1,7 +1,7 @@
-"""rtgain: a live gain matcher, and a place to learn real-time differentiable audio.
+"""rtgain: live gain matcher, and lessons on real-time differentiable audio.
 
-From Python, `fit` descends on one pair of signals, and here are the processors and losses to give it. They are
-imported when they are first asked for (PEP 562), because PyTorch takes seconds that most of rtgain need not wait for.
+The Python API consists of `fit`, which descends on one pair of signals, and of processors and losses for it. They are
+imported on first access (PEP 562), because importing PyTorch takes seconds and most of rtgain works without it.
 """
 
 from importlib import import_module
@@ -27,7 +27,7 @@ __all__ = [
     "fit",
 ]
 
-_HOMES = {
+_MODULES = {
     "DecibelGain": "processors",
     "FitHistory": "fit",
     "LinearGain": "processors",
@@ -46,6 +46,6 @@ except PackageNotFoundError:  # run from a checkout that is not installed
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"rtgain.dsp.{_HOMES[name]}"), name)
+    if name in _MODULES:
+        return getattr(import_module(f"rtgain.dsp.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

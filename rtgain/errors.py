@@ -1,28 +1,28 @@
-"""What can go wrong in a way that the user can mend, and the exit code that says so."""
+"""Errors that the user can fix, with their exit codes."""
 
 
 class RtgainError(Exception):
-    """A problem stated in one line: what is wrong, and what to do about it.
+    """Error with a one-line message: what is wrong and what to do.
 
-    The command line prints the line after ``rtgain: `` and leaves with `exit_code`; the
-    window shows the same line where the problem happened.
+    The command line prints ``rtgain: `` and the message, and exits with `exit_code`. The GUI displays the same
+    message where the problem occurred.
     """
 
     exit_code = 2
 
 
 class InputError(RtgainError):
-    """The command, or a file that it names, is wrong (exit code 2)."""
+    """Invalid command or input file (exit code 2)."""
 
 
 class DeviceError(RtgainError):
-    """An audio device failed or could not be opened (exit code 3)."""
+    """Failure of an audio device, or failure to open it (exit code 3)."""
 
     exit_code = 3
 
 
 class DeviceLostError(DeviceError):
-    """A device that played has gone. `devices` are the session's own, by name and host API."""
+    """Loss of a running device. `devices` are the devices of the session, by name and host API."""
 
     def __init__(self, line: str, devices: list[str]) -> None:
         super().__init__(line)

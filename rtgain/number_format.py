@@ -7,14 +7,19 @@ UNKNOWN = "\N{EN DASH}"
 """Text for a number without a finite value."""
 
 
-def format_number(value: float, digits: int) -> str:
-    """Format `value` with `digits` decimals and a real minus, without negative zero; `UNKNOWN` if it is not finite."""
+def format_as(value: float, spec: str) -> str:
+    """Format `value` by a format specification, with a real minus, without negative zero; unknown if not finite."""
     if not math.isfinite(value):
         return UNKNOWN
-    text = f"{value:.{digits}f}"
-    if float(text) == 0.0:
-        text = text.removeprefix("-")
+    text = format(value, spec)
+    if text.startswith("-") and float(text) == 0.0:
+        text = text[1:]
     return text.replace("-", MINUS)
+
+
+def format_number(value: float, digits: int) -> str:
+    """Format `value` with `digits` decimals and a real minus, without negative zero; `UNKNOWN` if it is not finite."""
+    return format_as(value, f".{digits}f")
 
 
 def format_gain_linear(gain: float, polarity: int) -> str:
@@ -87,13 +92,3 @@ def format_result(gain_db: float | None, std_db: float | None, state: str) -> st
     deviation = "" if std_db is None else f" ± {format_number(std_db, 4)}"
     last_state = "held: silent at the end" if state == "silent" else state
     return f"{format_number(gain_db, 4)}{deviation} dB (×{10.0 ** (gain_db / 20.0):.5f}), {last_state}"
-
-
-def format_as(value: float, spec: str) -> str:
-    """Format `value` by a format specification, with a real minus, without negative zero; unknown if not finite."""
-    if not math.isfinite(value):
-        return UNKNOWN
-    text = format(value, spec)
-    if text.startswith("-") and float(text) == 0.0:
-        text = text[1:]
-    return text.replace("-", MINUS)

@@ -41,7 +41,9 @@ def _commands(command: str, *cases: tuple[str, str, str]) -> list[BadInput]:
     return [BadInput(name, f"{command} {rest}".strip(), line) for name, rest, line in cases]
 
 
-_UNKNOWN = "{}: is no sound file that can be read, or holds no sound; rtgain plays wav, flac, ogg and mp3"
+_TEXT = "{}: is a text file, not a sound file; supported formats: wav, flac, ogg, mp3"
+_UNKNOWN = "{}: is not a readable sound file; supported formats: wav, flac, ogg, mp3"
+_EMPTY = "{}: contains no audio (zero frames); if the recorder did not close the file, repair it with: sox "
 _NO_PRESET = "{}: no preset: an object with 'version' and 'session' is expected"
 _HEADER = "{}: the first line must be time_s,gain_db"
 _TWO_NUMBERS = "{}, line 2: two numbers are expected, time_s,gain_db"
@@ -120,30 +122,30 @@ SOUNDS = _runs(
     "--input",
     ("missing file", "missing.wav", "{}: does not exist; check the path"),
     ("empty file", "empty.wav", "{}: is empty (0 bytes); record or copy it again"),
-    ("text", "text.wav", "{}: is text, not sound; rtgain plays wav, flac, ogg and mp3"),
-    ("web page", "page.mp3", "{}: is text, not sound; rtgain plays wav, flac, ogg and mp3"),
-    ("headerless sound", "letters.raw", "{}: is text, not sound; rtgain plays wav, flac, ogg and mp3"),
-    ("directory", "folder", "{}: is a directory; name a sound file (wav, flac, ogg and mp3) in it"),
-    ("named pipe", "pipe.wav", "{}: is no regular file; save the sound as wav, flac, ogg and mp3 first"),
+    ("text", "text.wav", _TEXT),
+    ("web page", "page.mp3", _TEXT),
+    ("headerless sound", "letters.raw", _TEXT),
+    ("directory", "folder", "{}: is a directory; name a sound file in it (wav, flac, ogg, mp3)"),
+    ("named pipe", "pipe.wav", "{}: is not a regular file; save the audio to a file first (wav, flac, ogg, mp3)"),
     ("link to nowhere", "nowhere.wav", "{}: does not exist; check the path"),
     ("link in a circle", "circle.wav", "{}: cannot be opened (Too many levels of symbolic links); check the path"),
     ("name too long", "a" * 300, "{}: cannot be opened (File name too long); check the path"),
-    ("WAV cut short", "cut.wav", "{}: cut short: its header promises 960000 bytes of sound, and 29956 are there; "),
-    ("FLAC cut short", "cut.flac", "{}: cut short: its header promises 0:10.000, and the end of it cannot be read; "),
-    ("Ogg cut short", "cut.ogg", "{}: cut short: its last page is missing; fetch it again, or save what is left with"),
-    ("MP3 cut short", "cut.mp3", "{}: cut short: its header promises "),
-    ("AIFF cut short", "cut.aiff", "{}: cut short: its header promises 960008 bytes of sound, and 29954 are there; "),
+    ("WAV cut short", "cut.wav", "{}: truncated: the header declares 960000 bytes of audio, but only 29956 are "),
+    ("FLAC cut short", "cut.flac", "{}: truncated: the header declares 0:10.000, but the end cannot be read; "),
+    ("Ogg cut short", "cut.ogg", "{}: truncated: the last page is missing; download or copy it again, or save the"),
+    ("MP3 cut short", "cut.mp3", "{}: truncated: the header declares "),
+    ("AIFF cut short", "cut.aiff", "{}: truncated: the header declares 960008 bytes of audio, but only 29954 are "),
     ("FLAC with a hole", "damaged.flac", "{}: cannot be read after 0:04."),
     ("one frame", "one.wav", "{}: lasts 1 frames at 48000 Hz, less than one analysis window of 4096; give more sound"),
     ("hundred frames", "hundred.wav", "{}: lasts 100 frames at 48000 Hz, less than one analysis window of 4096; "),
-    ("rate of 1 kHz", "slow.wav", "{}: has a sample rate of 1000 Hz, out of 4000 to 768000; resample it with: ffmpeg"),
-    ("rate of 800 kHz", "fast.wav", "{}: has a sample rate of 800000 Hz, out of 4000 to 768000; resample it with: "),
-    ("NaN in it", "nan.wav", "{}: holds NaN or infinite samples, the first at 0:00.750 (frame 36000); write it anew"),
-    ("infinity in it", "infinite.wav", "{}: holds NaN or infinite samples, the first at 0:00.750 (frame 36000); "),
-    ("four letters", "riff.wav", "{}: is text, not sound; rtgain plays wav, flac, ogg and mp3"),
-    ("three letters of a tag", "tag.mp3", "{}: is text, not sound; rtgain plays wav, flac, ogg and mp3"),
-    ("header alone", "header.wav", "{}: holds no sound (zero frames); if its recorder never closed it, mend it with: "),
-    ("WAV without sound", "no-sound.wav", "{}: holds no sound (zero frames); if its recorder never closed it, mend "),
+    ("rate of 1 kHz", "slow.wav", "{}: has a sample rate of 1000 Hz, outside 4000 to 768000 Hz; resample it with:"),
+    ("rate of 800 kHz", "fast.wav", "{}: has a sample rate of 800000 Hz, outside 4000 to 768000 Hz; resample it "),
+    ("NaN in it", "nan.wav", "{}: contains NaN or infinite samples, the first at 0:00.750 (frame 36000); re-encode"),
+    ("infinity in it", "infinite.wav", "{}: contains NaN or infinite samples, the first at 0:00.750 (frame 36000); "),
+    ("four letters", "riff.wav", _TEXT),
+    ("three letters of a tag", "tag.mp3", _TEXT),
+    ("header alone", "header.wav", _EMPTY),
+    ("WAV without sound", "no-sound.wav", _EMPTY),
     ("WAV without a format", "no-format.wav", _UNKNOWN),
     ("WAV of an unknown codec", "codec.wav", _UNKNOWN),
     ("WAV without channels", "no-channels.wav", _UNKNOWN),
@@ -154,7 +156,7 @@ SOUNDS = _runs(
     ("packed file", "packed.wav", _UNKNOWN),
     ("dry channel that is not there", "stereo.wav --dry-channel 3", "{}: has 2 channels, not 3; choose others with "),
     ("target that is not there", "stereo.wav --target channel --target-channel 4", "{}: has 2 channels, not 4; choo"),
-    ("one channel of two", "ok.wav --target channel", "{}: has one channel, and two are needed (dry left, target rig"),
+    ("one channel of two", "ok.wav --target channel", "{}: has one channel, but two are needed (dry left, target rig"),
 )  # fmt: skip
 
 PRESETS = _runs(
@@ -217,7 +219,7 @@ PLACES = _runs(
     ("over the input, by a link", "--record link.wav", "--record link.wav: is an input too; choose another name"),
     ("over the automation", "--automation a.csv --csv a.csv", "--csv a.csv: is an input too; choose another name"),
     ("figure that is no PNG", "--plot p.jpg", "--plot p.jpg: figures are PNG; end the name in .png"),
-    ("recording that is no WAV", "--record m.mp3", "m.mp3: cannot be recorded to; use a name that ends in .wav or "),
+    ("recording that is no WAV", "--record m.mp3", "m.mp3: recordings are WAV or FLAC; use a name ending in .wav or "),
     ("output's name too long", f"--csv {'a' * 300}", f"--csv {'a' * 300}: cannot be written (File name too long); "),
 )  # fmt: skip
 
@@ -251,11 +253,15 @@ COMMANDS = [
         ("one recording", "ok.wav", "match: two recordings are needed, DRY and TARGET; or --manifest PAIRS.csv"),
         ("three recordings", "ok.wav ok.wav ok.wav", "unrecognized arguments: ok.wav; see rtgain --help"),
         ("missing target", "ok.wav missing.wav", "missing.wav: does not exist; check the path"),
-        ("text to match", "text.wav ok.wav", "text.wav: is text, not sound; rtgain plays wav, flac, ogg and mp3"),
-        ("NaN to match", "ok.wav nan.wav", "nan.wav: holds NaN or infinite samples, the first at 0:00.750 "),
+        (
+            "text to match",
+            "text.wav ok.wav",
+            "text.wav: is a text file, not a sound file; supported formats: wav, flac, ogg, mp3",
+        ),
+        ("NaN to match", "ok.wav nan.wav", "nan.wav: contains NaN or infinite samples, the first at 0:00.750 "),
         ("too short to match", "hundred.wav ok.wav", "hundred.wav, ok.wav: one lasts 100 frames; 512 are needed at le"),
         ("matched over its source", "ok.wav ok.wav --record ok.wav", "--record ok.wav: is an input too; choose anoth"),
-        ("matched as MP3", "ok.wav ok.wav --record m.mp3", "m.mp3: cannot be recorded to; use a name that ends in "),
+        ("matched as MP3", "ok.wav ok.wav --record m.mp3", "m.mp3: recordings are WAV or FLAC; use a name ending in "),
         ("table of one pair", "ok.wav ok.wav --csv t.csv", "match: --csv and --jobs go with --manifest; one pair is "),
     ),
     *_commands(

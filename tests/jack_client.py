@@ -1,4 +1,4 @@
-"""A tape recorder on a JACK server: plays samples into another program, records what that program plays."""
+"""JACK test client: plays samples into another program and records the output of that program."""
 
 import multiprocessing
 import re
@@ -15,22 +15,24 @@ from rtgain.bench.servers import JackServer
 
 
 class JackTestClient:
-    """A tape recorder on a JACK server, independent of the code under test (libjack, no PortAudio).
+    """Client of a JACK server that plays and records, independent of the code under test (libjack, no PortAudio).
 
-    PortAudio lists it as a device called `name` with `channels` inputs and `outputs` outputs, when it is there
-    before PortAudio starts. Its ports are "tape:play_1", …, and "tape:record_1", …. A context manager.
+    If it exists before PortAudio is initialized, PortAudio lists it as a device called `name` with `channels` inputs
+    and `outputs` outputs. Its ports are "test-client:play_1", …, and "test-client:record_1", …. A context manager.
 
-    It is a process of its own: libjack serves one server a process, and PortAudio may be the client of
-    another one in the test's; and nothing that a test computes can hold its callback up.
+    The client runs in its own process, because libjack supports one server per process and the test's process may use
+    another one. Computations of a test cannot delay its callback.
     """
 
-    def __init__(self, server: JackServer, *, name: str = "tape", channels: int = 1, outputs: int = 1) -> None:
+    def __init__(self, server: JackServer, *, name: str = "test-client", channels: int = 1, outputs: int = 1) -> None:
         spawn = multiprocessing.get_context("spawn")
-        self._connection, far_end = spawn.Pipe()
-        self._process = spawn.Process(target=_serve, args=(far_end, server.name, name, channels, outputs), daemon=True)
+        self._connection, child_end = spawn.Pipe()
+        self._process = spawn.Process(
+            target=_serve, args=(child_end, server.name, name, channels, outputs), daemon=True
+        )
         self._process.start()
-        far_end.close()
-        self.name, self.period, self.sample_rate = self._answer()
+        child_end.close()
+        self.name, self.period, self.sample_rate = self._receive()
 
     def __enter__(self) -> Self:
         return self
@@ -39,46 +41,47 @@ class JackTestClient:
         self.close()
 
     def close(self) -> None:
-        """Leave the server; also when the server left first."""
+        """Disconnect from the server, also after the server has exited."""
         self._connection.close()
         self._process.join()
 
     def wait_for_port(self, pattern: str, *, is_input: bool, timeout_s: float = 30.0) -> list[str]:
-        """Names of the audio ports that match `pattern` (a regular expression), once there is one.
+        """Wait for an audio port that matches `pattern` (a regular expression). Returns all matching names.
 
-        Raises TimeoutError, naming the ports that there are.
+        Raises TimeoutError with the names of the existing ports.
         """
-        return self._ask("wait_for_ports", pattern, is_input, 1, timeout_s)
+        return self._call("wait_for_ports", pattern, is_input, 1, timeout_s)
 
     def connect(self, *, into: str | None = None, out_of: str | None = None, timeout_s: float = 30.0) -> None:
-        """Wire the play ports, in order, into the input ports that match `into`, and the output ports that
-        match `out_of`, in order, to the recording; both are regular expressions on whole names ("client:port").
+        """Connect the play ports, in order, to the input ports that match `into`, and the output ports that match
+        `out_of`, in order, to the record ports. Both are regular expressions for whole names ("client:port").
 
-        Waits until such ports exist and their client takes connections.
-        Raises TimeoutError, naming the ports that there are.
+        Waits until such ports exist and their client accepts connections.
+        Raises TimeoutError with the names of the existing ports.
         """
-        self._ask("connect", into, out_of, timeout_s)
+        self._call("connect", into, out_of, timeout_s)
 
     def start(self, samples: np.ndarray, *, seconds: float | None = None, loop: bool = False) -> None:
-        """Play `samples` (frames,) or (channels, frames) and record for `seconds` (default: their length and
-        half a second), both from the same frame on. With `loop` it plays on after the recording is full,
-        until the next start or `close`.
+        """Play `samples`, shape (frames,) or (channels, frames), and record for `seconds`, from the same frame on.
+
+        The default of `seconds` is the length of `samples` plus half a second. With `loop` the samples are repeated
+        after the recording is full, until the next `start` or `close`.
         """
         samples = np.atleast_2d(np.asarray(samples, np.float32))
         if seconds is None:
             seconds = samples.shape[1] / self.sample_rate + 0.5
-        self._ask("start", samples, round(seconds * self.sample_rate), loop)
+        self._call("start", samples, round(seconds * self.sample_rate), loop)
 
     def recorded(self, *, timeout_s: float = 60.0) -> np.ndarray:
-        """The recording (frames,), or (outputs, frames) of more than one; float32, once it is full.
+        """Wait until the recording is full and return it: float32, (frames,), or (outputs, frames) for several outputs.
 
         Raises TimeoutError.
         """
-        return self._ask("recorded", timeout_s)
+        return self._call("recorded", timeout_s)
 
     def is_full(self) -> bool:
-        """Whether `recorded` would return at once."""
-        return self._ask("is_full")
+        """True if `recorded` would return immediately."""
+        return self._call("is_full")
 
     def play_and_record(
         self,
@@ -88,36 +91,36 @@ class JackTestClient:
         out_of: str | None = None,
         seconds: float | None = None,
     ) -> np.ndarray:
-        """`connect`, `start`, `recorded`: result[0] was heard in the frame in which samples[0] was played."""
+        """Call `connect`, `start` and `recorded`. result[0] is from the frame in which samples[0] was played."""
         self.connect(into=into, out_of=out_of)
         self.start(samples, seconds=seconds)
         return self.recorded()
 
     def xruns(self) -> int:
-        """How many cycles came late since the tape is there; in the synchronous server none was lost."""
-        return self._ask("count_xruns")
+        """Return the number of late cycles since the client exists; a synchronous server loses none."""
+        return self._call("count_xruns")
 
-    def _ask(self, *question: Any) -> Any:
-        self._connection.send(question)
-        return self._answer()
+    def _call(self, *request: Any) -> Any:
+        self._connection.send(request)
+        return self._receive()
 
-    def _answer(self) -> Any:
-        answer = self._connection.recv()
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+    def _receive(self) -> Any:
+        reply = self._connection.recv()
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
 
 def first_lag(later: np.ndarray, earlier: np.ndarray) -> int:
-    """By how many frames `earlier` is found later in `later`, by cross-correlation."""
+    """Return the lag of `later` behind `earlier` in frames, by cross-correlation."""
     size = 2 * max(len(later), len(earlier))
     spectrum = np.fft.rfft(later, size) * np.fft.rfft(earlier, size).conj()
     return int(np.argmax(np.fft.irfft(spectrum)[: len(later)]))
 
 
 def _serve(connection: Connection, server_name: str, name: str, channels: int, outputs: int) -> None:
-    """The tape's process: answer questions until the asker hangs up."""
-    # libjack would print on standard error when a server is gone: here that is the test.
+    """Handle requests in the client process until the connection is closed."""
+    # libjack prints errors to standard error if a server exits, which some tests do on purpose.
     jack.set_error_function(lambda _message: None)
     jack.set_info_function(lambda _message: None)
     client = _Client(server_name, name, channels, outputs)
@@ -128,16 +131,16 @@ def _serve(connection: Connection, server_name: str, name: str, channels: int, o
         except EOFError:
             break
         try:
-            answer = getattr(client, method)(*arguments)
+            reply = getattr(client, method)(*arguments)
         except (TimeoutError, ValueError, jack.JackError) as error:
-            answer = error
-        connection.send(answer)
+            reply = error
+        connection.send(reply)
     client.jack.deactivate()
     client.jack.close()
 
 
 class _Client:
-    """What `JackTestClient` asks for, done by libjack."""
+    """Implementation of the requests of `JackTestClient` with libjack."""
 
     def __init__(self, server_name: str, name: str, channels: int, outputs: int) -> None:
         self.jack = jack.Client(name, no_start_server=True, servername=server_name)
@@ -152,7 +155,7 @@ class _Client:
         self._done = threading.Event()
         self._graph_changed = threading.Event()
         self.jack.set_process_callback(self._process)
-        self.jack.set_xrun_callback(self._note_xrun)
+        self.jack.set_xrun_callback(self._count_xrun)
         self.jack.set_port_registration_callback(lambda *_: self._graph_changed.set(), only_available=False)
         self.jack.set_port_connect_callback(lambda *_: self._graph_changed.set(), only_available=False)
         self.jack.activate()
@@ -162,7 +165,7 @@ class _Client:
             ports = self.jack.get_ports(is_audio=True, is_input=is_input, is_output=not is_input)
             return [port.name for port in ports if re.fullmatch(pattern, port.name)]
 
-        self._until(lambda: len(names()) >= at_least, pattern, timeout_s)
+        self._wait_until(lambda: len(names()) >= at_least, pattern, timeout_s)
         return names()
 
     def connect(self, into: str | None, out_of: str | None, timeout_s: float) -> None:
@@ -174,11 +177,11 @@ class _Client:
             sources = self.wait_for_ports(out_of, False, len(self._record), timeout_s)
             wires += zip(sources, [port.name for port in self._record], strict=False)
         for source, sink in wires:
-            self._until(lambda wire=(source, sink): self._wire(*wire), f"{source} → {sink}", timeout_s)
+            self._wait_until(lambda wire=(source, sink): self._wire(*wire), f"{source} → {sink}", timeout_s)
 
     def start(self, samples: np.ndarray, frames: int, loop: bool) -> None:
         if samples.shape[0] != len(self._play):
-            raise ValueError(f"{samples.shape[0]} channels for a tape with {len(self._play)}")
+            raise ValueError(f"{samples.shape[0]} channels for a client with {len(self._play)}")
         self._running = False
         self._samples = samples
         self._recording = np.zeros((len(self._record), frames), np.float32)
@@ -203,25 +206,25 @@ class _Client:
             return True
         try:
             self.jack.connect(source, sink)
-        except jack.JackError:  # its client is not active yet
+        except jack.JackError:  # the other client is not active yet
             return False
         return True
 
-    def _until(self, condition, what: str, timeout_s: float) -> None:
-        """Ask after each change of the graph; and twice a second, for a client's becoming active is none."""
+    def _wait_until(self, condition, what: str, timeout_s: float) -> None:
+        """Check `condition` after each graph change, and twice per second, because activation is not a graph change."""
         deadline = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > deadline:
-                there = ", ".join(port.name for port in self.jack.get_ports(is_audio=True))
-                raise TimeoutError(f"no {what} after {timeout_s} s; the ports are {there}")
+                ports = ", ".join(port.name for port in self.jack.get_ports(is_audio=True))
+                raise TimeoutError(f"no {what} after {timeout_s} s; the ports are {ports}")
             self._graph_changed.wait(0.5)
             self._graph_changed.clear()
 
-    def _note_xrun(self, _delay_us: float) -> None:
+    def _count_xrun(self, _delay_us: float) -> None:
         self._xruns += 1
 
     def _process(self, frames: int) -> None:
-        # Recorded before it is played, so that a tape wired to itself hears itself one period later.
+        # Recording precedes playback, so that a client connected to itself records its output one period later.
         running, begin = self._running, self._position
         if running and begin < self._recording.shape[1]:
             for port, row in zip(self._record, self._recording, strict=True):
@@ -231,12 +234,12 @@ class _Client:
         wanted = np.arange(begin, begin + frames)
         if self._loop and length:
             wanted %= length
-        there = wanted < length
+        available = wanted < length
         for port, row in zip(self._play, self._samples, strict=True):
             out = port.get_array()
             out[:] = 0.0
             if running:
-                out[there] = row[wanted[there]]
+                out[available] = row[wanted[available]]
         if running:
             self._position = begin + frames
             if self._position >= self._recording.shape[1]:

@@ -15,7 +15,7 @@ import pytest
 from rtgain.bench.servers import JackServer
 from rtgain.metering.rates import DEVICE_ADVICE, ClockRateMonitor
 from tests.commands import ROOT, rows, start_rtgain
-from tests.polling import until
+from tests.polling import TIMEOUT_S, wait_until
 
 pytestmark = pytest.mark.realtime
 
@@ -30,13 +30,13 @@ def started(folder: Path, *words: str, **settings: object) -> subprocess.Popen[s
     """A headless session in a group of its own that has begun to write its table."""
     process = start_rtgain("run", "--headless", *OUTPUTS, *words, cwd=folder, start_new_session=True, **settings)
     table = folder / "t.csv"
-    until(lambda: process.poll() is not None or (table.exists() and table.read_text().count("\n") > 50))
+    wait_until(lambda: process.poll() is not None or (table.exists() and table.read_text().count("\n") > 50))
     return process
 
 
 def ended(process: subprocess.Popen[str], folder: Path) -> tuple[str, dict[str, float]]:
     """What it said and its result, when all is well with it."""
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, out) == (0, ""), errors
     return errors, json.loads((folder / "s.json").read_text())
 
@@ -60,10 +60,13 @@ def slow_jack_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
     server.stop()
 
 
-def test_a_device_at_nine_tenths_of_its_rate_is_said_to_be_slow(slow_jack_server: JackServer, tmp_path: Path) -> None:
+def test_device_at_nine_tenths_of_its_rate_is_reported_as_slow(slow_jack_server: JackServer, tmp_path: Path) -> None:
     process = started(tmp_path, "--clock", "device", "--gain-db", "-12", "--duration", "12")
     errors, summary = ended(process, tmp_path)
-    assert errors == ("rtgain: The sound runs at 90 % of 48000 Hz, too slow; choose another device, rate or block.\n")
+    assert errors == (
+        "rtgain: The audio clock runs at 90 % of the nominal 48000 Hz, too slow; "
+        "choose another device, rate or block.\n"
+    )
     assert summary["frames"] == 12 * RATE
     assert summary["gain_db"] == pytest.approx(-12, abs=0.01)
 
@@ -92,19 +95,17 @@ def told(
     ("speed", "words"),
     [(0.5, "50 % of 48000 Hz, too slow"), (0.97, "97 % of 48000 Hz, too slow"), (1.1, "110 % of 48000 Hz, too fast")],
 )
-def test_a_wrong_speed_is_said_once(monkeypatch: pytest.MonkeyPatch, speed: float, words: str) -> None:
+def test_wrong_clock_rate_is_reported_once(monkeypatch: pytest.MonkeyPatch, speed: float, words: str) -> None:
     (said,) = told(ClockRateMonitor(RATE, DEVICE_ADVICE), monkeypatch, speed, 60.0)
     assert words in said
 
 
 @pytest.mark.parametrize("speed", [0.9998, 1.0, 1.0002])
-def test_a_right_speed_is_nothing_to_speak_of_though_blocks_are_long(
-    monkeypatch: pytest.MonkeyPatch, speed: float
-) -> None:
+def test_correct_clock_rate_is_not_reported_with_long_blocks(monkeypatch: pytest.MonkeyPatch, speed: float) -> None:
     assert told(ClockRateMonitor(RATE, DEVICE_ADVICE), monkeypatch, speed, 60.0, block=4096) == []
 
 
-def test_a_speed_that_goes_wrong_again_is_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clock_rate_that_is_wrong_again_is_reported_again(monkeypatch: pytest.MonkeyPatch) -> None:
     watch = ClockRateMonitor(RATE, DEVICE_ADVICE)
     said = [told(watch, monkeypatch, speed, 20.0, at_s=20.0 * part) for part, speed in enumerate((0.5, 1.0, 0.5))]
     assert [len(notices) >= 1 for notices in said] == [True, False, True]
@@ -114,9 +115,7 @@ def test_a_speed_that_goes_wrong_again_is_said_again(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("clock", ["offline", "timer", "device"])
-def test_a_program_that_is_stopped_with_all_its_processes_goes_on(
-    tmp_path: Path, jack_server: JackServer, clock: str
-) -> None:
+def test_suspended_program_resumes_with_all_its_processes(tmp_path: Path, jack_server: JackServer, clock: str) -> None:
     """Ctrl-Z and `fg`, a debugger, a virtual machine that is paused: nobody has hung, and no device was lost."""
     seconds = "3000" if clock == "offline" else "5"
     process = started(tmp_path, "--clock", clock, "--gain-db", "-12", "--duration", seconds)
@@ -125,9 +124,9 @@ def test_a_program_that_is_stopped_with_all_its_processes_goes_on(
     os.killpg(process.pid, signal.SIGCONT)
     if clock == "offline":
         before = (tmp_path / "t.csv").stat().st_size
-        until(lambda: (tmp_path / "t.csv").stat().st_size > before + 10_000)
+        wait_until(lambda: (tmp_path / "t.csv").stat().st_size > before + 10_000)
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=60) == ("", "")
+        assert process.communicate(timeout=TIMEOUT_S) == ("", "")
         assert process.returncode == 130
         return
     errors, summary = ended(process, tmp_path)
@@ -172,7 +171,7 @@ time_t time(time_t *out) {
 """The system clock, an hour back as soon as the file $SET_BACK is there. (libfaketime breaks `clock_nanosleep`.)"""
 
 
-def test_a_system_clock_that_is_set_back_an_hour_changes_nothing(tmp_path: Path) -> None:
+def test_system_clock_set_back_by_an_hour_has_no_effect(tmp_path: Path) -> None:
     library, set_back = tmp_path / "shifted.so", tmp_path / "set back"
     build = ["gcc", "-shared", "-fPIC", "-o", library, "-x", "c", "-"]
     subprocess.run(build, input=SHIFTED_CLOCK, text=True, check=True)
@@ -194,7 +193,7 @@ def test_a_system_clock_that_is_set_back_an_hour_changes_nothing(tmp_path: Path)
 WALL_CLOCKS = {("time", "time"), ("time", "time_ns"), ("time", "localtime"), ("datetime", "now"), ("datetime", "today")}
 
 
-def test_nothing_reads_the_system_clock() -> None:
+def test_no_module_reads_the_system_clock() -> None:
     read = []
     for room in ("rtgain", "gui"):
         for path in (ROOT / room).rglob("*.py"):

@@ -1,12 +1,15 @@
 """README and docs: their links, paths, names of code and tests, and command lines exist."""
 
+import ast
 import re
 import shlex
 
 import pytest
 
+from gui.dialogs.shortcuts import KEYS
 from rtgain.cli.main import build_parser
 from rtgain.lessons.catalogue import LESSONS
+from scripts import readme_figures
 from tests import documentation
 from tests.commands import ROOT
 from tests.documentation import PAGES, anchors, prose
@@ -53,12 +56,34 @@ def test_commands_are_accepted_by_the_parser(command):
         assert options.name in {str(lesson.number) for lesson in LESSONS} | {lesson.name for lesson in LESSONS}
 
 
+def test_readme_has_the_commands_and_the_table_that_its_figures_are_made_from():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [command for command in readme_figures.COMMANDS if command not in readme] == []
+    assert readme_figures.MOVES.replace("\n", "\\n") in readme
+
+
 def test_options_of_run_and_match_are_all_in_the_reference():
     reference = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
     for command in ("run", "match", "bench"):
         usage = _usage(command)
         missing = [option for option in re.findall(r"--[a-z-]+", usage) if f"`{option}" not in reference]
         assert missing == [], command
+
+
+def test_keyboard_shortcuts_are_all_in_the_gui_reference():
+    table = (ROOT / "docs" / "gui.md").read_text(encoding="utf-8").partition("## Keyboard shortcuts")[2]
+    keys = {key.strip() for row in table.splitlines() for key in row.split("|")[1:2] for key in key.split(",")}
+    assert {key.sequence for key in KEYS} <= keys
+
+
+def test_labels_in_bold_in_the_gui_reference_are_labels_of_the_gui():
+    labels = re.findall(r"\*\*([^*]+)\*\*", prose(ROOT / "docs" / "gui.md"))
+    sources = [*(ROOT / "gui").rglob("*.py"), ROOT / "rtgain" / "config" / "labels.py"]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sources]
+    constants = [node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    texts = [text.replace("&", "") for text in constants if isinstance(text, str)]
+    parts = {part for label in labels for part in " ".join(label.split()).split(" ▸ ")} - {key.sequence for key in KEYS}
+    assert {part for part in parts if not any(part in text for text in texts)} == set()
 
 
 def _usage(command: str) -> str:

@@ -14,8 +14,9 @@ import soundfile
 
 from rtgain.bench.servers import JackServer
 from rtgain.output.csv_writer import CSV_COLUMNS
-from rtgain.system.shutdown_signals import SIGNALS, InterruptHandler
+from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS, InterruptHandler
 from tests.commands import rows, start_rtgain
+from tests.polling import TIMEOUT_S
 from tests.processes import descendants
 
 RATE = 48_000
@@ -34,7 +35,7 @@ class Running:
 
     def wait_for_rows(self) -> None:
         """Return when it has written a second's rows."""
-        deadline_s = time.monotonic() + 60
+        deadline_s = time.monotonic() + TIMEOUT_S
         pause = threading.Event()
         while not (self.table.exists() and self.table.read_text().count("\n") > 50):
             assert self.process.poll() is None, self.process.communicate()
@@ -46,7 +47,7 @@ class Running:
     def end(self) -> tuple[int, str]:
         """Wait until it and all that it has started have ended; its exit code and what it said."""
         pidfds = [os.pidfd_open(child) for child in self.children]
-        out, errors = self.process.communicate(timeout=30)
+        out, errors = self.process.communicate(timeout=TIMEOUT_S)
         assert out == ""
         for pidfd in pidfds:
             ended, _, _ = select.select([pidfd], [], [], 10.0)
@@ -99,7 +100,7 @@ def assert_whole(table: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("end", ["Ctrl-C", "SIGTERM", "SIGTERM to all", "SIGHUP"])
-def test_interrupted_run_has_written_everything_up_to_there(running: Running, end: str) -> None:
+def test_interrupted_run_has_written_everything_up_to_the_interruption(running: Running, end: str) -> None:
     if end == "Ctrl-C":
         os.killpg(running.process.pid, signal.SIGINT)  # a terminal sends it to the children as well
     elif end == "SIGTERM to all":
@@ -121,7 +122,7 @@ def test_interrupted_run_has_written_everything_up_to_there(running: Running, en
 
 
 @pytest.mark.parametrize("end", ["SIGKILL"])
-def test_killed_run_leaves_whole_rows_and_a_recording_and_nothing_that_runs(running: Running) -> None:
+def test_killed_run_leaves_complete_rows_a_recording_and_no_process(running: Running) -> None:
     running.process.kill()
     code, _ = running.end()
     assert code == -signal.SIGKILL
@@ -133,14 +134,14 @@ def test_killed_run_leaves_whole_rows_and_a_recording_and_nothing_that_runs(runn
 
 @pytest.fixture
 def _signals_as_before() -> Iterator[None]:
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in SHUTDOWN_SIGNALS}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
 
 
 @pytest.mark.usefixtures("_signals_as_before")
-def test_first_interruption_is_a_request_and_the_second_ctrl_c_an_order() -> None:
+def test_first_interruption_is_a_request_and_second_ctrl_c_exits() -> None:
     interruption = InterruptHandler()
     assert not interruption.requested
     signal.raise_signal(signal.SIGTERM)
@@ -150,7 +151,7 @@ def test_first_interruption_is_a_request_and_the_second_ctrl_c_an_order() -> Non
         signal.raise_signal(signal.SIGINT)
 
 
-def test_device_that_dies_is_named_and_everything_is_written_up_to_there(
+def test_lost_device_is_named_and_outputs_are_complete_up_to_the_loss(
     tmp_path: Path, own_jack_server: JackServer
 ) -> None:
     session = Running(tmp_path, "--clock", "device", "--gain-db", "-12")
@@ -168,16 +169,16 @@ def test_device_that_dies_is_named_and_everything_is_written_up_to_there(
     assert not session.memory[0].exists()
 
 
-def test_run_that_is_interrupted_before_it_has_begun_ends_in_order(tmp_path: Path) -> None:
+def test_run_that_is_interrupted_before_its_start_ends_normally(tmp_path: Path) -> None:
     """In the seconds in which torch is loaded, too: the CSV is there by then, and has its header."""
     table, summary = tmp_path / "t.csv", tmp_path / "s.json"
     process = start_rtgain("run", "--headless", "--duration", "60", "--csv", table, "--json", summary)
-    deadline_s = time.monotonic() + 60
+    deadline_s = time.monotonic() + TIMEOUT_S
     while not table.exists():
         assert time.monotonic() < deadline_s
         threading.Event().wait(0.005)
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30) == ("", "")
+    assert process.communicate(timeout=TIMEOUT_S) == ("", "")
     assert process.returncode == 130
     assert rows(table) == []
     assert json.loads(summary.read_text())["state"] == "waiting"

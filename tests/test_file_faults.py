@@ -22,7 +22,7 @@ from rtgain.output.csv_writer import CSV_COLUMNS
 from rtgain.session.session import Session
 from rtgain.system.atomic_write import write_atomic
 from tests.commands import command, rows, start_rtgain
-from tests.polling import until
+from tests.polling import TIMEOUT_S, wait_until
 
 RATE = 48_000
 LIVE = ("run", "--headless", "--clock", "timer", "--gain-db", "-12")
@@ -33,13 +33,13 @@ def started(folder: Path, *words: str) -> subprocess.Popen[str]:
     """A live session in `folder` that has begun to write its table."""
     process = start_rtgain(*LIVE, *OUTPUTS, *words, cwd=folder)
     table = folder / "t.csv"
-    until(lambda: process.poll() is not None or (table.exists() and table.read_text().count("\n") > 20))
+    wait_until(lambda: process.poll() is not None or (table.exists() and table.read_text().count("\n") > 20))
     return process
 
 
 def the_line(process: subprocess.Popen[str]) -> str:
     """Its one line, when it ends as for wrong input."""
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, out) == (2, "")
     assert errors.startswith("rtgain: ")
     assert errors.count("\n") == 1
@@ -69,20 +69,20 @@ def song(tmp_path: Path) -> Path:
     return tmp_path / "song.wav"
 
 
-def test_a_file_that_is_deleted_while_it_plays_is_played_to_its_end(song: Path) -> None:
+def test_file_deleted_while_playing_is_played_to_its_end(song: Path) -> None:
     process = started(song.parent, "--input", "song.wav")
     song.unlink()
-    assert process.communicate(timeout=60) == ("", "")
+    assert process.communicate(timeout=TIMEOUT_S) == ("", "")
     assert process.returncode == 0
     assert json.loads((song.parent / "s.json").read_text())["frames"] == 8 * RATE
     assert_whole(song.parent, at_least_s=7.9)
 
 
-def test_a_file_that_is_cut_while_it_plays_is_named_and_what_was_made_stays(song: Path) -> None:
+def test_file_truncated_while_playing_is_named_and_outputs_remain(song: Path) -> None:
     process = started(song.parent, "--input", "song.wav")
     os.truncate(song, 4 * 5 * RATE)  # of four bytes: five seconds are left
     line = the_line(process)
-    assert line.startswith("song.wav: cut short: it ends at 0:0")
+    assert line.startswith("song.wav: truncated: it ends at 0:0")
     assert "instead of 0:08.000" in line
     assert_whole(song.parent, at_least_s=0.4)
     summary = json.loads((song.parent / "s.json").read_text())
@@ -96,21 +96,21 @@ class SlowDisk(FileSource):
 
     def _decode(self, frames: int) -> np.ndarray:
         if self._file_position > 3 * RATE:
-            assert self.answers.wait(60)
+            assert self.answers.wait(TIMEOUT_S)
         return super()._decode(frames)
 
 
-def test_a_disk_that_does_not_answer_is_heard_as_silence_counted_and_nothing_is_left_out(
+def test_unresponsive_disk_plays_as_counted_silence_without_losing_sound(
     song: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rtgain.session.io_setup.FileSource", SlowDisk)
     config = SessionConfig(input=str(song), gain_db=-12.0, monitor="dry")
     with Session(config, clock="timer", record=True) as session:
         session.start(wait=True)
-        until(lambda: session.advance() is not None and session.dropped_frames > RATE)
+        wait_until(lambda: session.advance() is not None and session.dropped_frames > RATE)
         assert session.frames > 3 * RATE, "the sound goes on, if only as silence"
         SlowDisk.answers.set()
-        until(lambda: session.advance() is not None and session.ended)
+        wait_until(lambda: session.advance() is not None and session.ended)
         starved = session.dropped_frames
         assert session.frames == 8 * RATE + starved
         assert session.snapshot().gain_db == pytest.approx(-12.0, abs=0.01)
@@ -146,7 +146,7 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
         yield SmallDisk(folder, ("prlimit", f"--fsize={DISK_BYTES // 2}"))
 
 
-def test_a_disk_that_becomes_full_ends_a_take_with_one_line_and_leaves_it_whole(small_disk: SmallDisk) -> None:
+def test_full_disk_ends_a_recording_with_one_line_and_leaves_it_complete(small_disk: SmallDisk) -> None:
     words = (*LIVE, *OUTPUTS, "--duration", "60")
     if small_disk.limit:
         limited = [*small_disk.limit, *command(*words)]
@@ -161,14 +161,14 @@ def test_a_disk_that_becomes_full_ends_a_take_with_one_line_and_leaves_it_whole(
     assert {path.name for path in small_disk.folder.iterdir()} <= {"m.wav", "t.csv", "s.json"}
 
 
-def test_a_table_that_no_longer_fits_is_cut_to_whole_rows_and_the_rest_is_finished(tmp_path: Path) -> None:
+def test_csv_on_a_full_disk_is_truncated_to_complete_rows_and_other_outputs_are_finished(tmp_path: Path) -> None:
     process = start_rtgain(*LIVE, "--csv", "t.csv", "--json", "s.json", "--duration", "60", cwd=tmp_path)
     table = tmp_path / "t.csv"
-    until(lambda: table.exists() and table.read_text().count("\n") > 20)
+    wait_until(lambda: table.exists() and table.read_text().count("\n") > 20)
     room = table.stat().st_size + 1000
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (room, room))
     line = the_line(process)
-    assert line.startswith("t.csv: cannot be written (File too large); choose another place or make room")
+    assert line.startswith("t.csv: cannot be written (File too large); choose another location or free some space")
     content = table.read_bytes()
     assert room - 200 < len(content) < room
     assert content.endswith(b"\n")
@@ -178,14 +178,16 @@ def test_a_table_that_no_longer_fits_is_cut_to_whole_rows_and_the_rest_is_finish
 
 
 @pytest.mark.parametrize("content", [b"{}", b"\x89PNG", preset_text(SessionConfig(gain_db=-3.0)).encode()])
-def test_a_full_disk_keeps_what_was_saved_before(small_disk: SmallDisk, content: bytes) -> None:
+def test_full_disk_keeps_the_previously_saved_file(small_disk: SmallDisk, content: bytes) -> None:
     """What is written as a whole: JSON, figure, preset."""
     saved = small_disk.folder / "saved"
     write_atomic(saved, content)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (DISK_BYTES, limits[1]))
     try:
-        with pytest.raises(InputError, match=r"saved: cannot be written \(.+\); choose another place or make room"):
+        with pytest.raises(
+            InputError, match=r"saved: cannot be written \(.+\); choose another location or free some space"
+        ):
             write_atomic(saved, bytes(DISK_BYTES + 1))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -207,7 +209,7 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("option", ["--csv", "--json", "--plot", "--record"])
-def test_a_place_that_may_not_be_written_to_is_told_before_anything_is_played(read_only: Path, option: str) -> None:
+def test_read_only_directory_is_reported_before_playback(read_only: Path, option: str) -> None:
     """In the second in which it starts, and not when an hour is over."""
     name = f"locked/{'p.png' if option == '--plot' else 'm.wav'}"
     others = [word for pair in (("--csv", "t.csv"), ("--record", "r.wav")) if pair[0] != option for word in pair]

@@ -10,12 +10,12 @@ from scripts.fuzz import GOOD, KINDS, MEMORY_MB, Example, Result, problem
 from tests.commands import ROOT
 
 RUN = Example(["run", "--headless", "--csv", "t.csv", "--input", "bad.wav"], {"bad.wav": b"RIFF"})
-LINE = "rtgain: bad.wav: is text, not sound\n"
+LINE = "rtgain: bad.wav: is a text file, not a sound file\n"
 FILES = {"ok.wav": GOOD, "bad.wav": b"RIFF"}
 
 
 @pytest.mark.timeout(240)
-def test_a_minute_of_fuzzing_finds_nothing(thorough: bool) -> None:
+def test_fuzzing_finds_no_problem(thorough: bool) -> None:
     """A quarter of it, and the whole with ``--thorough``."""
     command = [sys.executable, str(ROOT / "scripts" / "fuzz.py"), "--minutes", "1" if thorough else "0.25"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=230, check=False)
@@ -27,7 +27,7 @@ def test_a_minute_of_fuzzing_finds_nothing(thorough: bool) -> None:
     assert " × exit code 2" in said[3]
 
 
-def test_a_run_that_refuses_in_one_line_is_no_problem() -> None:
+def test_run_that_rejects_its_input_in_one_line_is_not_a_problem() -> None:
     assert problem(RUN, Result(2, LINE, FILES, 100.0)) is None
     assert problem(RUN, Result(0, "", {**FILES, "t.csv": b"time_s"}, 100.0)) is None
 
@@ -46,5 +46,5 @@ def test_a_run_that_refuses_in_one_line_is_no_problem() -> None:
         (Result(2, LINE, {**FILES, "t.csv": b"time_s"}, 100.0), "fails, and leaves ['t.csv']"),
     ],
 )
-def test_what_no_run_may_do_is_seen(result: Result, words: str) -> None:
+def test_forbidden_behavior_of_a_run_is_detected(result: Result, words: str) -> None:
     assert words in (problem(RUN, result) or "")

@@ -8,6 +8,7 @@ import pytest
 from rtgain.audio.sources.demo import DemoSource
 from tests.commands import rows, start_rtgain
 from tests.jack_client import first_lag
+from tests.polling import TIMEOUT_S
 
 pytestmark = pytest.mark.realtime
 
@@ -21,14 +22,14 @@ def recording() -> np.ndarray:
     return np.concatenate([np.zeros(RATE, np.float32), DemoSource(RATE).read(9 * RATE)[0]])
 
 
-def test_the_gain_of_a_microphone_is_estimated_and_what_is_played_is_gain_times_input(tape, recording, tmp_path):
+def test_microphone_gain_is_estimated_and_the_output_is_gain_times_input(jack_client, recording, tmp_path):
     table, summary = tmp_path / "t.csv", tmp_path / "s.json"
     process = start_rtgain(
         *("run", "--headless", "--input", "mic", "--clock", "device", "--gain-db", "-9.5", "--duration", "13"),
         *("--csv", table, "--json", summary),
     )
-    played = tape.play_and_record(recording, into=RTGAIN, out_of=RTGAIN, seconds=11)
-    _, errors = process.communicate(timeout=60)
+    played = jack_client.play_and_record(recording, into=RTGAIN, out_of=RTGAIN, seconds=11)
+    _, errors = process.communicate(timeout=TIMEOUT_S)
 
     assert process.returncode == 0, errors
     result = json.loads(summary.read_text())

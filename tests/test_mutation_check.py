@@ -9,7 +9,7 @@ from tests.commands import ROOT
 
 
 @pytest.mark.parametrize("protection", PROTECTIONS, ids=lambda protection: protection.name)
-def test_a_protection_can_be_taken_out_and_has_a_test(protection: Protection, tmp_path: Path) -> None:
+def test_protection_can_be_removed_and_has_a_test(protection: Protection, tmp_path: Path) -> None:
     source = (ROOT / protection.file).read_text(encoding="utf-8")
     copy = tmp_path / protection.file
     copy.parent.mkdir(parents=True, exist_ok=True)
@@ -21,13 +21,13 @@ def test_a_protection_can_be_taken_out_and_has_a_test(protection: Protection, tm
         assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8")
 
 
-def test_the_documentation_has_each_and_each_failed_without() -> None:
+def test_documentation_lists_every_protection_with_its_failure() -> None:
     text = (ROOT / "docs" / "robustness.md").read_text(encoding="utf-8")
     for protection in PROTECTIONS:
         assert f"| {protection.name} | `{protection.check.rpartition('::')[2]}` | passes | fails: " in text
 
 
-def test_what_is_not_there_cannot_be_taken_out(tmp_path: Path) -> None:
+def test_missing_protection_cannot_be_removed(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("x = 1\nx = 1\n")
     for code in ("x = 2", "x = 1"):
         with pytest.raises(ValueError, match="times, not once"):

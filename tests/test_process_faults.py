@@ -20,9 +20,9 @@ from rtgain.estimation.supervisor import Supervisor
 from rtgain.output.csv_writer import csv_row
 from rtgain.output.output_files import OutputFiles, OutputPaths
 from rtgain.session.session import Session
-from rtgain.system.file_lock import claim
+from rtgain.system.file_lock import lock_for_writing
 from tests.commands import rtgain, start_rtgain
-from tests.polling import until
+from tests.polling import TIMEOUT_S, wait_until
 
 RATE = 48_000
 LIVE = ("run", "--headless", "--clock", "timer", "--gain-db", "-12", "--duration")
@@ -41,7 +41,7 @@ def started(folder: Path, seconds: str) -> subprocess.Popen[str]:
 def wait_for_rows(process: subprocess.Popen[str], folder: Path) -> Path:
     """Return when its table has some; the file of its shared memory."""
     table = folder / "t.csv"
-    until(lambda: process.poll() is not None or (table.exists() and table.read_text().count("\n") > 20))
+    wait_until(lambda: process.poll() is not None or (table.exists() and table.read_text().count("\n") > 20))
     maps = Path(f"/proc/{process.pid}/maps").read_text().splitlines()
     (block,) = {Path(line.split()[-1]) for line in maps if "/dev/shm/rtgain-" in line}
     return block
@@ -58,7 +58,7 @@ def two(tmp_path: Path) -> Iterator[list[tuple[Path, subprocess.Popen[str]]]]:
             process.communicate()
 
 
-def test_of_two_at_once_one_is_killed_with_all_its_processes_and_the_next_one_clears_up_after_it_alone(
+def test_next_run_removes_only_the_killed_runs_shared_memory(
     two: list[tuple[Path, subprocess.Popen[str]]],
 ) -> None:
     (folder, killed), (other_folder, other) = two
@@ -71,7 +71,7 @@ def test_of_two_at_once_one_is_killed_with_all_its_processes_and_the_next_one_cl
     assert (third.returncode, third.stderr) == (0, "")
     assert not block.exists()
 
-    assert other.communicate(timeout=60) == ("", "")
+    assert other.communicate(timeout=TIMEOUT_S) == ("", "")
     assert other.returncode == 0
     assert not other_block.exists()
     summary = json.loads((other_folder / "s.json").read_text())
@@ -80,39 +80,39 @@ def test_of_two_at_once_one_is_killed_with_all_its_processes_and_the_next_one_cl
 
 
 @pytest.mark.parametrize("option", ["--csv", "--record"])
-def test_a_file_that_another_one_writes_to_is_not_taken_from_it(tmp_path: Path, option: str) -> None:
+def test_file_locked_by_another_run_is_rejected(tmp_path: Path, option: str) -> None:
     place, other = tmp_path / "m.wav", tmp_path / "other"
-    with claim(place) as writing:
+    with lock_for_writing(place) as writing:
         assert writing is not None
         writing.write(b"a take")
         writing.flush()
         words = {"--csv": ("--record", other.with_suffix(".wav")), "--record": ("--csv", other)}[option]
         ran = rtgain("run", "--headless", "--duration", "1", option, place, *words)
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr == f"rtgain: {place}: another rtgain is writing to it; choose another name\n"
+    assert ran.stderr == f"rtgain: {place}: another rtgain process is writing to it; choose another name\n"
     assert place.read_bytes() == b"a take"
     assert list(tmp_path.iterdir()) == [place]
 
 
 def test_results_of_a_manifest_have_one_writer(tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("dry,target\na.wav,b.wav\n")
-    with claim(tmp_path / "results.csv"):
+    with lock_for_writing(tmp_path / "results.csv"):
         ran = rtgain("match", "--manifest", "pairs.csv", "--csv", "results.csv", cwd=tmp_path)
     assert (ran.returncode, ran.stderr) == (
-        2, "rtgain: results.csv: another rtgain is writing to it; choose another name\n",
+        2, "rtgain: results.csv: another rtgain process is writing to it; choose another name\n",
     )  # fmt: skip
     assert (tmp_path / "results.csv").read_bytes() == b""
 
 
-def test_what_was_claimed_is_free_again_afterwards_and_a_device_is_for_everybody(tmp_path: Path) -> None:
+def test_lock_is_released_afterwards_and_devices_are_not_locked(tmp_path: Path) -> None:
     for _ in range(2):
-        with claim(tmp_path / "t.csv") as file:
+        with lock_for_writing(tmp_path / "t.csv") as file:
             assert file is not None
-    assert claim(Path(os.devnull)) is None
+    assert lock_for_writing(Path(os.devnull)) is None
 
 
 @pytest.mark.parametrize("words", [("--record", "old.mp3"), ("--record", "none/m.wav"), ("--csv", "none/t.csv")])
-def test_a_run_that_cannot_begin_leaves_older_files_as_they_are(tmp_path: Path, words: tuple[str, str]) -> None:
+def test_run_that_cannot_start_leaves_existing_files_unchanged(tmp_path: Path, words: tuple[str, str]) -> None:
     old = {tmp_path / name: name.encode() for name in ("old.csv", "old.mp3", "old.wav", "old.json")}
     for path, content in old.items():
         path.write_bytes(content)
@@ -121,11 +121,11 @@ def test_a_run_that_cannot_begin_leaves_older_files_as_they_are(tmp_path: Path, 
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == old
 
 
-def test_what_somebody_had_is_not_removed_when_another_output_fails(tmp_path: Path) -> None:
+def test_existing_file_is_not_removed_if_another_output_fails(tmp_path: Path) -> None:
     table, recording = tmp_path / "old.csv", tmp_path / "old.mp3"
     table.write_text("mine")
     recording.write_text("mine too")
-    with pytest.raises(InputError, match=r"old\.mp3: cannot be recorded to"):
+    with pytest.raises(InputError, match=r"old\.mp3: recordings are WAV or FLAC"):
         OutputFiles(OutputPaths(csv=str(table), record=str(recording)), RATE)
     assert (table.read_text(), recording.read_text()) == ("mine", "mine too")
 
@@ -133,11 +133,11 @@ def test_what_somebody_had_is_not_removed_when_another_output_fails(tmp_path: Pa
 # --- an estimator that gives nonsense -----------------------------------------------------------------
 
 
-def test_an_estimator_that_returns_nan_is_heard_by_nobody_and_shown_as_unknown() -> None:
+def test_nan_estimates_keep_the_last_gain_and_display_as_unknown() -> None:
     config = SessionConfig(gain_db=-12.0, monitor="matched")
     with Session(config, clock="timer") as session:
         session.start(wait=True)
-        until(lambda: bool(session.advance()) and session.snapshot().state == "tracking")
+        wait_until(lambda: bool(session.advance()) and session.snapshot().state == "tracking")
         supervisor = session._estimation
         assert isinstance(supervisor, Supervisor)
         assert supervisor._worker is not None
@@ -150,11 +150,11 @@ def test_an_estimator_that_returns_nan_is_heard_by_nobody_and_shown_as_unknown()
             std_db=math.nan, loss=math.nan, delay_frames=math.nan,
         )  # fmt: skip
         with EngineSharedMemory.attach(session._engine.memory.name) as memory:
-            memory.control["match_gain"] = memory.control["match_delay_frames"] = math.nan
+            memory.control["matched_gain"] = memory.control["matched_delay_frames"] = math.nan
             for _ in range(3):
                 memory.estimates.write(nonsense.to_row().reshape(-1, 1))
         start_frame = session.frames
-        until(lambda: session.advance() is not None and session.frames > start_frame + RATE)
+        wait_until(lambda: session.advance() is not None and session.frames > start_frame + RATE)
         shown = session.snapshot()
         assert math.isnan(shown.gain_db)
         summary = json.loads(session.summary().to_json())
@@ -165,5 +165,5 @@ def test_an_estimator_that_returns_nan_is_heard_by_nobody_and_shown_as_unknown()
         np.testing.assert_allclose(sound[MATCHED], held * sound[DRY], rtol=2e-3, atol=1e-6)
 
         os.kill(supervisor._worker.pid, signal.SIGCONT)
-        until(lambda: any(estimate.gain_est_db == pytest.approx(-12, abs=0.01) for estimate in session.advance()))
+        wait_until(lambda: any(estimate.gain_est_db == pytest.approx(-12, abs=0.01) for estimate in session.advance()))
         assert session.snapshot().estimator_restarts == 0

@@ -20,6 +20,8 @@ from tests import documentation
 from tests.commands import rtgain
 
 ROOT = Path(__file__).parents[1]
+FOR_TESTS = "jackd2 libasound2-plugins xvfb xdotool libfaketime stress-ng gcc libc6-dev"
+"""Debian packages that only the tests need."""
 
 
 def script(folder: Path, name: str, body: str) -> Path:
@@ -122,8 +124,8 @@ def test_make_test_installs_and_then_checks_style_types_and_behavior(checkout):
         "python -m ruff check .",
         "python -m ruff format --check .",
         "python -m mypy",
-        "python -m pytest -n 3 --dist loadgroup -m not realtime",
-        "python -m pytest -n 2 --dist loadgroup -m realtime",
+        "python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder -m not realtime",
+        "python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m realtime",
     ]
 
 
@@ -166,7 +168,7 @@ def test_a_user_who_may_not_install_is_told_what_to_type(tmp_path):
     assert result.returncode == 1
     command = "sudo apt-get update && sudo apt-get install --no-install-recommends libportaudio2 "
     assert command in result.stderr
-    assert " jackd2 xvfb xdotool libfaketime stress-ng gcc libc6-dev python3 python3-venv\n" in result.stderr
+    assert f" {FOR_TESTS} python3 python3-venv\n" in result.stderr
     assert not (tmp_path / "apt").exists()
 
 
@@ -176,7 +178,7 @@ def test_root_installs_without_a_question(tmp_path):
     update, install = (tmp_path / "apt").read_text(encoding="utf-8").splitlines()
     assert update.split() == ["update", "-qq"]
     assert install.startswith("noninteractive install -y ")
-    assert install.endswith(" jackd2 xvfb xdotool libfaketime stress-ng gcc libc6-dev python3 python3-venv")
+    assert install.endswith(f" {FOR_TESTS} python3 python3-venv")
 
 
 def test_a_package_under_a_newer_name_that_provides_it_counts_as_installed(tmp_path):
@@ -208,13 +210,13 @@ ENTRANCES = {
 
 @pytest.mark.parametrize("entrance", ENTRANCES)
 def test_three_ways_in_lead_to_one_program(entrance):
-    told = subprocess.run([*ENTRANCES[entrance], "run", "--help"], cwd=ROOT, capture_output=True, text=True)
-    assert told.returncode == 0
-    assert told.stdout.startswith("usage: rtgain run ")
+    ran = subprocess.run([*ENTRANCES[entrance], "run", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0
+    assert ran.stdout.startswith("usage: rtgain run ")
 
 
 @pytest.fixture
-def listening_room(tmp_path):
+def example_files(tmp_path):
     """A folder with the files that the examples of README and docs name."""
     song = np.random.default_rng(0).uniform(-0.5, 0.5, 48000)
     soundfile.write(tmp_path / "song.flac", song, 48000)
@@ -231,9 +233,9 @@ def listening_room(tmp_path):
 
 
 @pytest.mark.parametrize("command", documentation.commands())
-def test_each_command_of_readme_and_docs_does_what_it_says(command, listening_room):
+def test_each_command_of_readme_and_docs_does_what_it_says(command, example_files):
     arguments = [*shlex.split(command)[1:], *(["--duration", "0.5"] if " run " in command else [])]
-    ran = rtgain(*arguments, cwd=listening_room)
+    ran = rtgain(*arguments, cwd=example_files)
     if "return" in arguments and ran.returncode == 3:  # no sound card here, and nothing else is wrong
         assert re.fullmatch(r"rtgain: no audio input device was found.*\n", ran.stderr)
         return
@@ -243,7 +245,7 @@ def test_each_command_of_readme_and_docs_does_what_it_says(command, listening_ro
     if " match " in command and "--manifest" not in command:
         assert json.loads(ran.stdout)["gain_db"] == pytest.approx(20 * np.log10(0.25), abs=0.01)
     for name in re.findall(r"--(?:csv|plot|record) (\S+)", command):
-        assert (listening_room / name).stat().st_size > 0
+        assert (example_files / name).stat().st_size > 0
 
 
 def test_make_run_without_a_display_says_so_and_ends_with_the_estimate():
@@ -257,7 +259,7 @@ def test_make_run_without_a_display_says_so_and_ends_with_the_estimate():
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.startswith("rtgain: no display here")
-    said = re.fullmatch(r"gain (\S+) dB \(×(\S+)\), one standard deviation \S+ dB, tracking\n", ran.stdout)
-    assert said, ran.stdout
-    assert float(said[1]) == pytest.approx(-12, abs=0.01)
-    assert float(said[2]) == pytest.approx(10 ** (-12 / 20), rel=0.001)
+    result = re.fullmatch(r"gain (\S+) dB \(×(\S+)\), one standard deviation \S+ dB, tracking\n", ran.stdout)
+    assert result, ran.stdout
+    assert float(result[1]) == pytest.approx(-12, abs=0.01)
+    assert float(result[2]) == pytest.approx(10 ** (-12 / 20), rel=0.001)

@@ -16,7 +16,7 @@ import pytest
 from rtgain.audio.jit import cache_directory
 from rtgain.bench.servers import JackServer
 from tests.commands import ROOT, start_rtgain
-from tests.polling import until
+from tests.polling import TIMEOUT_S, wait_until
 
 ROOMS = ("rtgain", "gui", "main.py")
 ACCEPTS = 0x10000
@@ -100,7 +100,7 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
     yield processes
     for process in processes:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=TIMEOUT_S)
 
 
 def estimating(process: subprocess.Popen[str]) -> list[int]:
@@ -110,24 +110,24 @@ def estimating(process: subprocess.Popen[str]) -> list[int]:
         assert process.poll() is None, process.communicate()
         return sum(map(has_torch, group_of(process.pid))) == 1
 
-    until(is_at_work)
+    wait_until(is_at_work)
     return group_of(process.pid)
 
 
-def test_a_headless_session_listens_nowhere_and_calls_nobody(started: list[subprocess.Popen[str]]) -> None:
+def test_headless_session_opens_no_sockets_or_connections(started: list[subprocess.Popen[str]]) -> None:
     started.append(start_rtgain("run", "--headless", "--clock", "timer", start_new_session=True, fresh=True))
     members = estimating(started[0])
     assert len(members) >= 2  # the session, and its estimator
     assert sockets_of(members) == Sockets([], [])
 
 
-def test_the_window_listens_nowhere_and_calls_nobody(started: list[subprocess.Popen[str]], x_display: str) -> None:
+def test_gui_opens_no_sockets_or_connections(started: list[subprocess.Popen[str]], x_display: str) -> None:
     started.append(start_rtgain("--clock", "timer", start_new_session=True, fresh=True))
     members = estimating(started[0])
     assert sockets_of(members) == Sockets([], [])
 
 
-def test_on_a_jack_server_only_jacks_own_library_listens(
+def test_on_a_jack_server_only_the_jack_library_opens_sockets(
     started: list[subprocess.Popen[str]], jack_server: JackServer
 ) -> None:
     """It takes the server's notices on a Unix socket, which no other machine can reach."""
@@ -138,7 +138,7 @@ def test_on_a_jack_server_only_jacks_own_library_listens(
     assert [name for name in sockets.listening if "jack_" not in name] == []
 
 
-def test_a_listening_socket_would_be_seen() -> None:
+def test_open_socket_is_detected() -> None:
     code = (
         "import socket, sys\n"
         "tcp, unix = socket.create_server(('127.0.0.1', 0)), socket.socket(socket.AF_UNIX)\n"
@@ -154,7 +154,7 @@ def test_a_listening_socket_would_be_seen() -> None:
     assert sockets.listening == ["@rtgain-test"]
 
 
-def test_nothing_that_could_call_anybody_is_imported() -> None:
+def test_no_network_module_is_imported() -> None:
     network = {"socket", "ssl", "http", "urllib", "ftplib", "smtplib", "xmlrpc", "asyncio", "requests", "webbrowser"}
     found = []
     for path, tree in trees():
@@ -175,7 +175,7 @@ METHODS = {("torch", "load"), ("np", "load"), ("numpy", "load"), ("jit", "load")
 SHELLS = {("os", "system"), ("os", "popen")}
 
 
-def test_nothing_is_unpickled_and_no_text_is_run() -> None:
+def test_no_module_unpickles_data_or_executes_text() -> None:
     found = []
     for path, tree in trees():
         for node in ast.walk(tree):
@@ -196,7 +196,7 @@ def test_nothing_is_unpickled_and_no_text_is_run() -> None:
     assert found == []
 
 
-def test_the_compilers_cache_which_is_pickled_lies_where_only_its_owner_writes() -> None:
+def test_pickled_compiler_cache_is_writable_only_by_its_owner() -> None:
     """numba keeps compiled code so; whoever could write there could as well change the sources beside it."""
     folder = cache_directory()
     here = ROOT / "rtgain" / "audio"
@@ -210,7 +210,7 @@ def test_the_compilers_cache_which_is_pickled_lies_where_only_its_owner_writes()
 # --- what it stands on ---------------------------------------------------------------------------------
 
 
-def test_every_requirement_of_the_product_is_bounded_both_ways_and_says_why() -> None:
+def test_every_requirement_has_two_bounds_and_a_reason() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     wanted = tomllib.loads(text)["project"]["dependencies"]
     block = text[text.index("dependencies = [") : text.index("[project.optional-dependencies]")]

@@ -1,4 +1,4 @@
-"""The instruments themselves: a tape that changed a sample would prove nothing about rtgain."""
+"""Test instruments: a JACK client that changed a sample would prove nothing about rtgain."""
 
 import subprocess
 import sys
@@ -16,20 +16,20 @@ def noise(frames: int, channels: int = 1) -> np.ndarray:
     return samples.astype(np.float32).squeeze()
 
 
-def test_tape_wired_to_itself_records_what_it_plays_bit_for_bit(tape):
+def test_client_connected_to_itself_records_its_playback_exactly(jack_client):
     samples = noise(48000)
-    recorded = tape.play_and_record(samples, into="tape:record_1", seconds=1.5)
+    recorded = jack_client.play_and_record(samples, into="test-client:record_1", seconds=1.5)
     assert len(recorded) == 72000
-    np.testing.assert_array_equal(recorded[tape.period : tape.period + 48000], samples)
-    assert not recorded[: tape.period].any()
-    assert not recorded[tape.period + 48000 :].any()
+    np.testing.assert_array_equal(recorded[jack_client.period : jack_client.period + 48000], samples)
+    assert not recorded[: jack_client.period].any()
+    assert not recorded[jack_client.period + 48000 :].any()
 
 
-def test_a_looping_tape_plays_its_samples_again_without_a_gap(tape):
+def test_looped_playback_has_no_gap(jack_client):
     samples = noise(1000)  # no multiple of the period
-    tape.connect(into="tape:record_1")
-    tape.start(samples, seconds=0.5, loop=True)
-    recorded = tape.recorded()[tape.period :]
+    jack_client.connect(into="test-client:record_1")
+    jack_client.start(samples, seconds=0.5, loop=True)
+    recorded = jack_client.recorded()[jack_client.period :]
     np.testing.assert_array_equal(recorded, np.resize(samples, len(recorded)))
 
 
@@ -47,9 +47,9 @@ def test_two_channels_go_to_two_ports_in_order(jack_server):
     np.testing.assert_array_equal(heard[begin : begin + 4800], samples[1])
 
 
-def test_a_missing_port_is_reported_with_those_that_there_are(tape):
-    with pytest.raises(TimeoutError, match=r"no absent:.* after 1 s; the ports are .*tape:record_1"):
-        tape.connect(into="absent:.*", timeout_s=1)
+def test_missing_port_is_reported_with_the_existing_ports(jack_client):
+    with pytest.raises(TimeoutError, match=r"no absent:.* after 1 s; the ports are .*test-client:record_1"):
+        jack_client.connect(into="absent:.*", timeout_s=1)
 
 
 LIST_DEVICES = """
@@ -60,37 +60,37 @@ for device in sounddevice.query_devices():
 """
 
 
-def test_portaudio_sees_the_server_and_the_tape_as_devices(tape):
+def test_portaudio_lists_the_server_and_the_client_as_devices(jack_client):
     listed = subprocess.run([sys.executable, "-c", LIST_DEVICES], capture_output=True, text=True, check=True)
-    assert listed.stdout.split("\n")[:2] == ["system 2 2", "tape 1 1"]
+    assert listed.stdout.split("\n")[:2] == ["system 2 2", "test-client 1 1"]
 
 
-def test_portaudio_sees_no_jack_when_no_fixture_asked_for_one():
+def test_portaudio_lists_no_jack_without_a_server_fixture():
     listed = subprocess.run([sys.executable, "-c", LIST_DEVICES], capture_output=True, text=True, check=True)
     assert listed.stdout == ""
 
 
-def test_a_killed_server_is_gone_and_the_tape_can_still_be_closed(own_jack_server):
-    tape = JackTestClient(own_jack_server)
+def test_client_of_a_killed_server_can_be_closed(own_jack_server):
+    jack_client = JackTestClient(own_jack_server)
     own_jack_server.kill()
     assert own_jack_server.process.returncode == -9
-    tape.close()
+    jack_client.close()
 
 
-def test_two_servers_run_beside_each_other(jack_server, own_jack_server):
+def test_two_servers_run_at_the_same_time(jack_server, own_jack_server):
     assert jack_server.name != own_jack_server.name
     with JackTestClient(jack_server) as one, JackTestClient(own_jack_server) as other:
-        assert one.name == other.name == "tape"
+        assert one.name == other.name == "test-client"
 
 
-def test_killed_servers_leave_room_for_others():
+def test_killed_servers_do_not_block_new_servers():
     for _ in range(9):  # one more than JACK keeps in its register
         server = JackServer()
         server.kill()
         server.stop()
 
 
-def test_a_server_that_cannot_start_says_why():
+def test_server_that_cannot_start_reports_the_reason():
     with pytest.raises(RuntimeError, match=r"(?s)jackd did not start:\n.*Sample rate"):
         JackServer(sample_rate=-1)
 

@@ -179,7 +179,7 @@ class SessionController(QObject):
         """Continue at `time_s` of the running source."""
         self._if_running(lambda session: session.seek(time_s))
 
-    def freeze(self, frozen: bool) -> None:
+    def set_frozen(self, frozen: bool) -> None:
         """Hold the estimate of the running session, or release it."""
         self._if_running(lambda session: session.set_frozen(frozen))
 

@@ -10,12 +10,12 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
 from gui.plots.legend import LegendKey
 from gui.theme import LIGHT, Theme, set_look, tabular, text_width
 from rtgain import number_format
-from rtgain.output.curve_styles import DIFFERENCE, DRY, ESTIMATE, TARGET, CurveStyle
+from rtgain.output.curve_styles import DIFFERENCE, DRY, MATCHED, TARGET, CurveStyle
 
 if TYPE_CHECKING:
     from rtgain.records.snapshot import Snapshot
 
-SIGNAL_STYLES: dict[str, CurveStyle] = {"dry": DRY, "target": TARGET, "matched": ESTIMATE, "difference": DIFFERENCE}
+SIGNAL_STYLES: dict[str, CurveStyle] = {"dry": DRY, "target": TARGET, "matched": MATCHED, "difference": DIFFERENCE}
 COLUMNS = {"peak_dbfs": "Peak", "rms_dbfs": "RMS", "lufs": "LUFS"}
 TOOLTIPS = {
     "peak_dbfs": "Highest sample, held for 1.5 s, in dB re full scale",

@@ -1,1 +1,0 @@
-"""Real time: rings, the compiled kernel, sources, devices and drivers. Nothing here imports torch."""

@@ -1,11 +1,14 @@
-"""Constants that the effects and the kernel share."""
+"""Constants shared by the effects and the kernel."""
 
 CHUNK_FRAMES = 128
-"""The kernel works through a block in pieces of at most this many frames, so that its scratch arrays
-have a fixed size and stay in the processor's first cache."""
+"""The kernel processes a block in chunks of at most this many frames, so that its scratch arrays have a fixed size
+and fit into the processor's first-level cache."""
 
 GAIN_RAMP_S = 0.010
+"""Duration of a linear ramp after a change of a gain or a noise level."""
+
 CROSSFADE_S = 0.020
+"""Duration of a crossfade after a change of phase, delay or monitor signal."""
 
 DENORMAL_LIMIT = 1e-30
-"""Smaller values (−600 dB) in a recursive filter become 0: denormal numbers are slow."""
+"""Magnitudes below this (−600 dB) are set to 0 in recursive filters: denormal numbers are slow."""

@@ -1,4 +1,4 @@
-"""The project's benchmarks: each makes a table that anybody can make again."""
+"""Benchmarks of the project, each printed as a table."""
 
 BENCHMARKS = ("accuracy", "tracking", "speed", "callback", "gui")
-"""What ``rtgain bench`` knows by name."""
+"""Names that ``rtgain bench`` accepts."""

@@ -1,4 +1,4 @@
-"""How others estimate a gain: what rtgain is measured against, on the same signals."""
+"""Other methods of estimating a gain, for comparison with rtgain on the same signals."""
 
 import math
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from torch import Tensor
 from rtgain.dsp.losses import SpectralLoss
 from rtgain.metering.loudness import samples_lufs
 
-LESSON_LR = 0.01
-LESSON_STEPS = 300
-LESSON_S = 0.5
+SGD_LR = 0.01
+SGD_STEPS = 300
+EXCERPT_S = 0.5
 
 HAS_AURALOSS = find_spec("auraloss") is not None
 
@@ -22,17 +22,20 @@ Samples = NDArray[np.float32]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def lesson_loss(estimate: Tensor, target: Tensor) -> Tensor:
-    """The lesson's spectral loss between two signals, ``(frames,)`` each."""
+def plain_spectral_loss(estimate: Tensor, target: Tensor) -> Tensor:
+    """Compute the plain spectral loss between two signals, ``(frames,)`` each: no window, not normalized."""
     value: Tensor = SpectralLoss(window=False, normalize=False)(estimate.unsqueeze(0), target.unsqueeze(0))
     return value
 
 
 def sgd_baseline(dry: Tensor, target: Tensor, loss: Loss) -> Tensor:
-    """The lesson's loop: SGD with a rate of 0.01 on a linear gain from 1, 300 steps. The gain, in dB."""
+    """Estimate the gain in dB with a plain loop: 300 steps of SGD at a learning rate of 0.01 on a linear gain from 1.
+
+    It is the loop of the first lesson.
+    """
     gain = torch.nn.Parameter(torch.ones(()))
-    optimizer = torch.optim.SGD([gain], lr=LESSON_LR)
-    for _ in range(LESSON_STEPS):
+    optimizer = torch.optim.SGD([gain], lr=SGD_LR)
+    for _ in range(SGD_STEPS):
         optimizer.zero_grad()
         torch.autograd.backward(loss(gain * dry, target))
         optimizer.step()
@@ -40,29 +43,31 @@ def sgd_baseline(dry: Tensor, target: Tensor, loss: Loss) -> Tensor:
     return gain_db
 
 
-def lesson_errors_db(dry: Samples, target: Samples, sample_rate: int, gain_db: float, pieces: int) -> list[float]:
-    """The lesson's own loss in the lesson's loop, on some of the half seconds of a recording."""
-    return _errors_db(lesson_loss, dry, target, sample_rate, gain_db, pieces)
+def sgd_baseline_errors_db(
+    dry: Samples, target: Samples, sample_rate: int, gain_db: float, excerpts: int
+) -> list[float]:
+    """Errors of the SGD loop with the plain spectral loss, on `excerpts` half seconds of a recording."""
+    return _errors_db(plain_spectral_loss, dry, target, sample_rate, gain_db, excerpts)
 
 
-def auraloss_errors_db(dry: Samples, target: Samples, sample_rate: int, gain_db: float, pieces: int) -> list[float]:
-    """auraloss's multi-resolution STFT loss in the lesson's loop; nothing where auraloss is not installed."""
+def auraloss_errors_db(dry: Samples, target: Samples, sample_rate: int, gain_db: float, excerpts: int) -> list[float]:
+    """Errors of the SGD loop with auraloss's multi-resolution STFT loss; empty if auraloss is not installed."""
     if not HAS_AURALOSS:
         return []
     from auraloss.freq import MultiResolutionSTFTLoss
 
     multi_resolution = MultiResolutionSTFTLoss()
 
-    def loss(estimate: Tensor, wanted: Tensor) -> Tensor:
-        value: Tensor = multi_resolution(estimate.view(1, 1, -1), wanted.view(1, 1, -1))
+    def loss(estimate: Tensor, target: Tensor) -> Tensor:
+        value: Tensor = multi_resolution(estimate.view(1, 1, -1), target.view(1, 1, -1))
         return value
 
-    return _errors_db(loss, dry, target, sample_rate, gain_db, pieces)
+    return _errors_db(loss, dry, target, sample_rate, gain_db, excerpts)
 
 
 def rms_ratio_errors_db(dry: Samples, target: Samples, sample_rate: int, gain_db: float) -> list[float]:
-    """The ratio of the levels of every half second that is not silent."""
-    frames = round(LESSON_S * sample_rate)
+    """Errors of the ratio of RMS levels, on every half second that is not silent."""
+    frames = round(EXCERPT_S * sample_rate)
     errors = []
     for start in range(0, len(dry) - frames + 1, frames):
         powers = [float(np.mean(np.square(x[start : start + frames], dtype=np.float64))) for x in (dry, target)]
@@ -72,15 +77,17 @@ def rms_ratio_errors_db(dry: Samples, target: Samples, sample_rate: int, gain_db
 
 
 def lufs_error_db(dry: Samples, target: Samples, sample_rate: int, gain_db: float) -> float:
-    """The difference of the integrated loudness of the whole (ITU-R BS.1770-4)."""
+    """Error of the difference in integrated loudness over the whole recording (ITU-R BS.1770-4)."""
     return samples_lufs(target, sample_rate) - samples_lufs(dry, sample_rate) - gain_db
 
 
-def _errors_db(loss: Loss, dry: Samples, target: Samples, sample_rate: int, gain_db: float, pieces: int) -> list[float]:
-    frames = round(LESSON_S * sample_rate)
-    starts = np.linspace(0, len(dry) - frames, pieces + 2)[1:-1].astype(int)
+def _errors_db(
+    loss: Loss, dry: Samples, target: Samples, sample_rate: int, gain_db: float, excerpts: int
+) -> list[float]:
+    frames = round(EXCERPT_S * sample_rate)
+    starts = np.linspace(0, len(dry) - frames, excerpts + 2)[1:-1].astype(int)
     errors = []
-    for at in starts:
-        piece, wanted = (torch.from_numpy(x[at : at + frames]) for x in (dry, target))
-        errors.append(float(sgd_baseline(piece, wanted, loss)) - gain_db)
+    for start in starts:
+        dry_excerpt, target_excerpt = (torch.from_numpy(x[start : start + frames]) for x in (dry, target))
+        errors.append(float(sgd_baseline(dry_excerpt, target_excerpt, loss)) - gain_db)
     return errors

@@ -1,14 +1,14 @@
-"""Does the sound hold? Xruns and callback time beside the full window and the optimizer, on a real JACK server.
+"""Callback benchmark: xruns and callback time next to the whole GUI and the optimizer, on a real JACK server.
 
-The same session, window and kernel run under three callbacks (see `rtgain.bench.callback_process`), on servers
-that do not wait for anybody, at three block lengths, and at the shortest one under loads.
+The same session, GUI and kernel run under three callbacks (`rtgain.bench.callback_process`), on asynchronous servers,
+with three block lengths, and with the shortest one also under load.
 """
 
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from rtgain.bench.environment import isolated_environment, measure, require
+from rtgain.bench.environment import isolated_environment, measure, require_programs
 from rtgain.bench.tables import Row
 from rtgain.errors import InputError
 
@@ -16,7 +16,7 @@ CALLBACKS = ("python-thread", "python-process", "compiled")
 BLOCKS = (64, 128, 256)
 
 STRESSORS = {"cpu": ["--cpu", "1"], "disk": ["--hdd", "1", "--hdd-bytes", "64m"]}
-"""What stress-ng is asked for; the load `gc` is made within the window's process."""
+"""Options of stress-ng per load; the load `gc` is made in the GUI process."""
 
 LOADS = ("gc", *STRESSORS)
 
@@ -26,20 +26,21 @@ RUNS = (
 )
 
 PROGRAMS = {"jackd": "jackd2", "stress-ng": "stress-ng", "Xvfb": "xvfb"}
-"""What the runs start, and the Debian package that brings it."""
+"""Programs that the runs start, with their Debian packages."""
 
 
 def rows(duration_s: float) -> Iterator[Row]:
-    """One run a row, `duration_s` each. Raises `InputError` where a program is missing."""
-    require(PROGRAMS)
+    """Measure one row per run, `duration_s` each. Raises `InputError` if a program is missing."""
+    require_programs(PROGRAMS)
     for callback, block, load in RUNS:
-        yield _row(callback, block, load, duration_s)
+        yield measure_run(callback, block, load, duration_s)
 
 
-def _row(callback: str, block: int, load: str, duration_s: float) -> Row:
+def measure_run(callback: str, block: int, load: str, duration_s: float) -> Row:
+    """Measure one run. Raises `InputError` if it fails."""
     with isolated_environment(block) as environment, _stress(STRESSORS.get(load, []), environment["HOME"]):
-        found = measure(environment, "rtgain.bench.callback_process", [callback, str(block), load], duration_s)
-    return {"callback": callback, "block": block, "load": load, **found}
+        measured = measure(environment, "rtgain.bench.callback_process", [callback, str(block), load], duration_s)
+    return {"callback": callback, "block": block, "load": load, **measured}
 
 
 @contextmanager
@@ -47,13 +48,13 @@ def _stress(options: Sequence[str], folder: str) -> Iterator[None]:
     if not options:
         yield
         return
-    from rtgain.bench.servers import DIE_WITH_PARENT  # of Linux
+    from rtgain.bench.servers import EXIT_WITH_PARENT  # Linux only
 
-    command = [*DIE_WITH_PARENT, "stress-ng", "--quiet", "--temp-path", folder, *options]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as hog:
+    command = [*EXIT_WITH_PARENT, "stress-ng", "--quiet", "--temp-path", folder, *options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as stressor:
         try:
             yield
-            if hog.poll() is not None:
-                raise InputError(f"bench: stress-ng {' '.join(options)} ended early; see what it says by itself")
+            if stressor.poll() is not None:
+                raise InputError(f"bench: stress-ng {' '.join(options)} ended early; run it alone to see its message")
         finally:
-            hog.terminate()
+            stressor.terminate()

@@ -1,9 +1,9 @@
-"""One run of `rtgain bench callback`, in a process of its own: the app on a JACK server, its callback timed.
+"""One run of ``rtgain bench callback`` in its own process: the GUI on a JACK server, with its callback timed.
 
-`realtime_jit` is the product as it is. `python-process` puts a Python function between PortAudio and the same compiled
-kernel, as `sounddevice.Stream` does for a callback in Python; it does nothing else, and keeps the interpreter's lock
-meanwhile, so no work and no second wait for that lock is held against it. `python-thread` has in addition the
-estimator in a thread of the process, not in its own.
+`compiled` is rtgain itself. `python-process` puts a Python function between PortAudio and the same compiled kernel, as
+`sounddevice.Stream` does for a callback in Python. The function does nothing else and holds the interpreter lock
+during the call, so that it is charged with neither work nor a second wait for that lock. `python-thread` also runs
+the estimator in a thread of the same process.
 """
 
 import ctypes
@@ -29,7 +29,6 @@ from rtgain.errors import InputError
 from rtgain.estimation.process.messages import FinishMessage, StartMessage
 from rtgain.estimation.process.worker import Worker
 from rtgain.estimation.process.worker_process import worker_main
-from rtgain.estimation.runner import EstimatorRunner
 from rtgain.estimation.supervisor import Supervisor
 from rtgain.records.estimate import Estimate
 from rtgain.session.session import Session
@@ -37,40 +36,42 @@ from rtgain.session.session import Session
 if TYPE_CHECKING:
     from PySide6.QtCore import QEvent, QObject
 
-START_S = 90.0
+STARTUP_TIMEOUT_S = 90.0
 POLL_MS = 50
 
 RATE = 48_000
-"""The server's."""
+"""Sample rate of the JACK server in Hz."""
 
-_C_CALLBACK = (ctypes.c_int32, *[ctypes.c_int64] * 2, ctypes.c_ulong, ctypes.c_int64, ctypes.c_ulong, ctypes.c_int64)
+C_CALLBACK = (ctypes.c_int32, *[ctypes.c_int64] * 2, ctypes.c_ulong, ctypes.c_int64, ctypes.c_ulong, ctypes.c_int64)
 _CLOCK_MONOTONIC = 1
 
 COMPILED = cast(int, callback.address)
 
 
 class Stopwatch:
-    """Times each call of a PortAudio callback from outside it, waiting for the interpreter's lock included."""
+    """Timer around each call of a PortAudio callback; it includes the wait for the interpreter lock."""
 
     def __init__(self, inner_address: int, capacity: int) -> None:
         self._calls = np.zeros(1, np.int64)
         self._now = np.zeros(2, np.int64)  # a timespec: seconds, nanoseconds
-        self._taken_ns = np.zeros(capacity, np.int64)
-        inner = ctypes.CFUNCTYPE(*_C_CALLBACK)(inner_address)
+        self._durations_ns = np.zeros(capacity, np.int64)
+        inner = ctypes.CFUNCTYPE(*C_CALLBACK)(inner_address)
         clock_gettime = ctypes.CDLL(None).clock_gettime
         clock_gettime.argtypes, clock_gettime.restype = (ctypes.c_int, ctypes.c_int64), ctypes.c_int
-        calls_at, now_at, taken_at = (array.ctypes.data for array in (self._calls, self._now, self._taken_ns))
+        calls_address, now_address, durations_address = (
+            array.ctypes.data for array in (self._calls, self._now, self._durations_ns)
+        )
 
         @cfunc(PA_STREAM_CALLBACK, error_model="numpy")  # type: ignore[untyped-decorator,unused-ignore]
         def timed(inputs: int, output: int, frames: int, times: int, status: int, userdata: int) -> Any:
-            now = array_at(now_at, 2, np.int64)
-            clock_gettime(_CLOCK_MONOTONIC, now_at)
+            now = array_at(now_address, 2, np.int64)
+            clock_gettime(_CLOCK_MONOTONIC, now_address)
             begin_ns = 1_000_000_000 * now[0] + now[1]
             result = inner(inputs, output, frames, times, status, userdata)
-            clock_gettime(_CLOCK_MONOTONIC, now_at)
-            calls = array_at(calls_at, 1, np.int64)
+            clock_gettime(_CLOCK_MONOTONIC, now_address)
+            calls = array_at(calls_address, 1, np.int64)
             if calls[0] < capacity:
-                array_at(taken_at, capacity, np.int64)[calls[0]] = 1_000_000_000 * now[0] + now[1] - begin_ns
+                array_at(durations_address, capacity, np.int64)[calls[0]] = 1_000_000_000 * now[0] + now[1] - begin_ns
             calls[0] += 1
             return result
 
@@ -79,31 +80,34 @@ class Stopwatch:
 
     @property
     def calls(self) -> int:
-        """Calls so far."""
+        """Number of calls so far."""
         return int(self._calls[0])
 
-    def taken_us(self, first: int, last: int) -> NDArray[np.float64]:
-        """How long the calls from `first` up to `last` took."""
-        return self._taken_ns[first:last] / 1000.0
+    def durations_us(self, first: int, last: int) -> NDArray[np.float64]:
+        """Durations of the calls from `first` up to `last` in µs."""
+        return self._durations_ns[first:last] / 1000.0
 
 
-def in_python() -> tuple[Any, int]:
-    """A PortAudio callback in Python that calls the compiled one, to be kept as long as it is called; its address."""
-    import sounddevice  # which looks for devices as soon as it is imported
+def make_python_callback() -> tuple[Any, int]:
+    """Make a PortAudio callback in Python that calls the compiled one. Returns it and its address.
 
-    realtime_jit = ctypes.PYFUNCTYPE(*_C_CALLBACK)(COMPILED)
+    The caller keeps it alive while it is in use.
+    """
+    import sounddevice  # initializes PortAudio
+
+    compiled = ctypes.PYFUNCTYPE(*C_CALLBACK)(COMPILED)
     ffi = sounddevice._ffi
 
     @ffi.callback("PaStreamCallback")  # type: ignore[untyped-decorator]
     def python(inputs: Any, output: Any, frames: int, times: Any, status: int, userdata: Any) -> int:
         addresses = [int(ffi.cast("intptr_t", address)) for address in (inputs, output, times, userdata)]
-        return int(realtime_jit(addresses[0], addresses[1], frames, addresses[2], status, addresses[3]))
+        return int(compiled(addresses[0], addresses[1], frames, addresses[2], status, addresses[3]))
 
     return python, int(ffi.cast("intptr_t", python))
 
 
 class TimedEngine(Engine):
-    """An engine whose callback is timed; there is one in the process."""
+    """Engine with a timed callback; the process has one."""
 
     stopwatch: ClassVar[Stopwatch]
 
@@ -113,11 +117,11 @@ class TimedEngine(Engine):
 
 
 class ThreadWorker(Worker):
-    """The estimator in a thread of the session's process."""
+    """Worker whose estimator runs in a thread of the session's process."""
 
     def __init__(self, memory_name: str, settings: EstimatorSettings, last: Estimate | None = None) -> None:
-        self._connection, theirs = multiprocessing.Pipe()
-        self._thread = threading.Thread(target=worker_main, args=[theirs], name="estimator", daemon=True)
+        self._connection, worker_end = multiprocessing.Pipe()
+        self._thread = threading.Thread(target=worker_main, args=[worker_end], name="estimator", daemon=True)
         self._thread.start()
         self.send(StartMessage(memory_name, settings, last))
 
@@ -132,45 +136,40 @@ class ThreadWorker(Worker):
 
 
 class ThreadSupervisor(Supervisor):
-    """Looks after a `ThreadWorker`."""
+    """Supervisor of a `ThreadWorker`."""
 
     worker_type = ThreadWorker
 
 
 class BenchSession(Session):
-    """The session of the product but for what is compared."""
+    """Session of rtgain, except for its callback and the process of its estimator."""
 
     engine_type = TimedEngine
 
     def __init__(self, config: SessionConfig, name: str, capacity: int) -> None:
-        self._name = name
-        self._python, address = in_python()
+        self._python_callback, address = make_python_callback()
+        if name == "python-thread":
+            self.supervisor_type = ThreadSupervisor
         TimedEngine.stopwatch = Stopwatch(COMPILED if name == "compiled" else address, capacity)
         super().__init__(config, clock="device")
 
     @property
     def counts(self) -> NDArray[np.float64]:
-        """Calls, xruns, frames and steps so far."""
-        control = self._engine.memory.control
-        return np.array([TimedEngine.stopwatch.calls, self.xruns, control["frames"], self.trace.steps], np.float64)
-
-    def _make_estimation(self) -> EstimatorRunner:
-        if self._name == "python-thread":
-            return ThreadSupervisor(self._engine.memory, self._settings)
-        return super()._make_estimation()
+        """Calls, xruns, frames and optimizer steps so far."""
+        return np.array([TimedEngine.stopwatch.calls, self.xruns, self.frames, self.history.steps], np.float64)
 
 
 def collect_garbage(stop: threading.Event) -> None:
-    """Make circles of objects, and have them collected, until `stop`."""
+    """Create reference cycles and collect them until `stop` is set."""
     while not stop.wait(0.02):
         for _ in range(20_000):
-            circle: list[Any] = []
-            circle.append(circle)
+            cycle: list[Any] = []
+            cycle.append(cycle)
         gc.collect()
 
 
 def main(name: str, block: str, load: str, duration: str) -> int:
-    """Open the app, measure for `duration` seconds, print the row as JSON."""
+    """Open the GUI, measure for `duration` seconds, print the row as JSON. Returns the exit code."""
     from pyqtgraph import GraphicsView
     from PySide6.QtCore import QEvent, QObject, QTimer
     from PySide6.QtWidgets import QApplication
@@ -181,9 +180,9 @@ def main(name: str, block: str, load: str, duration: str) -> int:
     sessions: list[BenchSession] = []
 
     def bench_session(config: SessionConfig) -> Session:
-        if config.clock != "device":  # what the window falls back to
+        if config.clock != "device":  # fallback of the GUI
             raise InputError("the JACK server's device could not be opened")
-        capacity = round((duration_s + START_S) * RATE / block_frames)
+        capacity = round((duration_s + STARTUP_TIMEOUT_S) * RATE / block_frames)
         sessions.append(BenchSession(config, name, capacity))
         return sessions[-1]
 
@@ -196,7 +195,7 @@ def main(name: str, block: str, load: str, duration: str) -> int:
 
     app: QApplication = QApplication(["rtgain"])
     paints, timer, stop = Paints(), QTimer(), threading.Event()
-    found: dict[str, float] = {}
+    measured: dict[str, float] = {}
     start_s = time.monotonic()
     begin_s = np.inf
     before = np.zeros(5)
@@ -204,9 +203,9 @@ def main(name: str, block: str, load: str, duration: str) -> int:
     def poll() -> None:
         nonlocal begin_s, before
         now_s = time.monotonic()
-        running = bool(sessions) and sessions[0].trace.estimates > 0
+        running = bool(sessions) and sessions[0].history.count > 0
         if not running:
-            if now_s - start_s > START_S:
+            if now_s - start_s > STARTUP_TIMEOUT_S:
                 app.closeAllWindows()
         elif np.isinf(begin_s):
             begin_s = now_s + SETTLE_S
@@ -216,22 +215,22 @@ def main(name: str, block: str, load: str, duration: str) -> int:
         elif now_s >= begin_s and not before.any():
             begin_s = now_s
             before = np.append(sessions[0].counts, paints.count)
-        elif before.any() and now_s >= begin_s + duration_s and not found:
+        elif before.any() and now_s >= begin_s + duration_s and not measured:
             after = np.append(sessions[0].counts, paints.count)
             calls, xruns, frames, steps, painted = after - before
-            taken_us = TimedEngine.stopwatch.taken_us(int(before[0]), int(after[0]))
-            median_us = float(np.median(taken_us))
-            taken_s = now_s - begin_s
-            found.update(
+            durations_us = TimedEngine.stopwatch.durations_us(int(before[0]), int(after[0]))
+            median_us = float(np.median(durations_us))
+            elapsed_s = now_s - begin_s
+            measured.update(
                 blocks=int(calls),
                 xruns=int(xruns),
                 callback_us_median=median_us,
-                callback_us_p999=float(np.percentile(taken_us, 99.9)),
-                callback_us_max=float(taken_us.max()),
+                callback_us_p999=float(np.percentile(durations_us, 99.9)),
+                callback_us_max=float(durations_us.max()),
                 median_share_of_block=median_us * RATE / (1e6 * block_frames),
-                frames_per_second=frames / taken_s,
-                steps_per_second=steps / taken_s,
-                window_fps=painted / taken_s,
+                frames_per_second=frames / elapsed_s,
+                steps_per_second=steps / elapsed_s,
+                window_fps=painted / elapsed_s,
             )
             app.closeAllWindows()
 
@@ -241,10 +240,10 @@ def main(name: str, block: str, load: str, duration: str) -> int:
         threading.Thread(target=collect_garbage, args=[stop], daemon=True).start()
     code = run(SessionConfig(input="demo", clock="device", block=block_frames, compare=COMPARED), bench_session)
     stop.set()
-    if not found:
-        print("no estimate came", file=sys.stderr)
+    if not measured:
+        print("no estimate arrived", file=sys.stderr)
         return 1
-    print(json.dumps(found))
+    print(json.dumps(measured))
     return code
 
 

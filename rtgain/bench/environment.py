@@ -1,4 +1,4 @@
-"""Where benchmarks run the app: a process on an audio server and a display of its own."""
+"""Isolated environment of a benchmark process: its own audio server, display and home."""
 
 import json
 import os
@@ -12,24 +12,24 @@ from typing import Any
 
 from rtgain.errors import InputError
 
-START_S = 120.0
-"""How long a run may take beside what is measured."""
+STARTUP_TIMEOUT_S = 120.0
+"""Longest time in seconds that a run may take in addition to its measurement."""
 
 
-def require(programs: Mapping[str, str]) -> None:
-    """Raise `InputError` with the Debian packages of those `programs` (their names to packages) that are missing."""
-    missing = [package for program, package in programs.items() if not shutil.which(program)]
+def require_programs(packages: Mapping[str, str]) -> None:
+    """Raise `InputError` for missing programs; `packages` maps each program to its Debian package."""
+    missing = [package for program, package in packages.items() if not shutil.which(program)]
     if missing:
-        raise InputError(f"bench: needs {', '.join(missing)}; install the Debian packages of these names")
+        raise InputError(f"bench: programs are missing; install the Debian packages {', '.join(missing)}")
 
 
 @contextmanager
 def isolated_environment(period_frames: int) -> Iterator[dict[str, str]]:
-    """The environment of a process on a JACK server that waits for nobody, with a display and nobody's settings.
+    """Environment variables for a process on an asynchronous JACK server and a display, without user settings.
 
-    Raises `InputError` where a server does not start.
+    Raises `InputError` if a server does not start.
     """
-    from rtgain.bench.servers import JackServer, XDisplay  # of Linux
+    from rtgain.bench.servers import JackServer, XDisplay  # Linux only
 
     with ExitStack() as stack:
         try:
@@ -53,18 +53,18 @@ def isolated_environment(period_frames: int) -> Iterator[dict[str, str]]:
 
 
 def measure(environment: Mapping[str, str], module: str, words: Sequence[str], duration_s: float) -> dict[str, Any]:
-    """What ``python -m module words duration_s`` prints last, as JSON. Raises `InputError` with what it says else."""
+    """Run ``python -m module words duration_s`` and parse its last line as JSON. Raises `InputError` if it fails."""
     command = [sys.executable, "-m", module, *words, str(duration_s)]
-    what = f"bench: {' '.join([module.rpartition('.')[2], *words])}"
-    timeout_s = duration_s + START_S
+    name = f"bench: {' '.join([module.rpartition('.')[2], *words])}"
+    timeout_s = duration_s + STARTUP_TIMEOUT_S
     try:
         run = subprocess.run(
             command, env=dict(environment), capture_output=True, text=True, timeout=timeout_s, check=False
         )
     except subprocess.TimeoutExpired:
-        raise InputError(f"{what} did not end within {timeout_s:.0f} s") from None
+        raise InputError(f"{name}: did not end within {timeout_s:.0f} s; run it again on an idle machine") from None
     if run.returncode != 0:
-        reason = (run.stderr.strip() or "it said nothing").splitlines()[-1]
-        raise InputError(f"{what} failed: {reason}")
-    found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
-    return found
+        lines = run.stderr.strip().splitlines()
+        raise InputError(f"{name}: failed: {lines[-1]}" if lines else f"{name}: failed without an error message")
+    row: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return row

@@ -1,7 +1,7 @@
-"""Real servers for tests and benchmarks: JACK for sound, Xvfb for windows.
+"""Servers for tests and benchmarks: JACK for audio, Xvfb for windows.
 
-Each server gets a name or number of its own, so that test runs beside each other do not meet, and ends
-with the process that started it, however that ends (`setpriv --pdeathsig`).
+Each server has a unique name or number, so that simultaneous test runs do not interfere. It exits when the process
+that started it exits for any reason (`setpriv --pdeathsig`).
 """
 
 import fcntl
@@ -15,20 +15,20 @@ from itertools import count
 from pathlib import Path
 from typing import IO
 
-START_S = 20.0
-"""How long a server may take to start; far beyond what it takes (0.1 s), for a loaded machine."""
+START_TIMEOUT_S = 20.0
+"""Timeout for the start of a server. It takes 0.1 s, and much longer on a loaded machine."""
 
-DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM")
+EXIT_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM")
 
-SHARED = Path("/dev/shm")
-"""Where JACK keeps its sockets, semaphores and memory."""
+SHM_DIRECTORY = Path("/dev/shm")
+"""Directory of JACK's sockets, semaphores and shared memory."""
 
 
 class JackServer:
-    """A running ``jackd`` with the dummy driver: exact timing, two channels each way, silent inputs.
+    """Running ``jackd`` with the dummy driver: exact timing, two channels in each direction, silent inputs.
 
-    Left synchronous, a client that is late delays the cycle instead of losing it, so what arrives is what
-    was sent, sample for sample, however loaded the machine is. Else it is an xrun, as on a sound card.
+    In synchronous mode a late client delays the cycle, so all samples arrive unchanged even on a loaded machine.
+    Otherwise a late client causes an xrun, as with a sound card.
     """
 
     def __init__(self, *, sample_rate: int = 48000, period: int = 256, synchronous: bool = True) -> None:
@@ -40,22 +40,22 @@ class JackServer:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Variables that lead a program to this server, and to no other."""
+        """Environment variables with which a program uses only this server."""
         return {
             "JACK_DEFAULT_SERVER": self.name,
             "JACK_NO_START_SERVER": "1",
-            "JACK_NO_AUDIO_RESERVATION": "1",  # it would want a D-Bus session
+            "JACK_NO_AUDIO_RESERVATION": "1",  # the reservation needs a D-Bus session
         }
 
     def start(self) -> None:
-        """Start it, and return when it takes clients; again after `kill`, for a device that comes back.
+        """Start the server and wait until it accepts clients. After `kill`, start it again.
 
-        Raises RuntimeError with what jackd said.
+        Raises RuntimeError with the output of jackd.
         """
-        # Not --verbose, though it would say when it is ready: each client's libjack then talks on its stdout.
-        command = [*DIE_WITH_PARENT, "jackd", "--name", self.name, "--timeout", "5000"]
+        # Without --verbose, which would report readiness: libjack of every client would then print to standard output.
+        command = [*EXIT_WITH_PARENT, "jackd", "--name", self.name, "--timeout", "5000"]
         command += ["--sync"] if self.synchronous else []
-        command += ["--port-max", "32"]  # of shared memory that each client locks, 39 MB and not 107
+        command += ["--port-max", "32"]  # each client then locks 39 MB of shared memory instead of 107
         command += ["--realtime" if _realtime_is_allowed() else "--no-realtime"]
         command += ["-d", "dummy", "-r", str(self.sample_rate), "-p", str(self.period)]
         with tempfile.TemporaryFile("w+", errors="replace") as log:
@@ -65,37 +65,37 @@ class JackServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                pass_fds=[self._name_lock.fileno()],  # the name is taken for as long as the server lives
+                pass_fds=[self._name_lock.fileno()],  # the name stays locked until the server exits
             )
-            if not self._answers():
+            if not self._accepts_clients():
                 self.stop()
                 log.seek(0)
                 raise RuntimeError("jackd did not start:\n" + log.read())
 
     def stop(self) -> None:
-        """End it as a user would; its clients are told."""
-        self._end()
-        for left in SHARED.glob(f"jack_sem.*_{self.name}_*"):  # of clients that were there when it was killed
-            left.unlink(missing_ok=True)
+        """Stop the server in an orderly way; its clients are notified."""
+        self._terminate()
+        for semaphore in SHM_DIRECTORY.glob(f"jack_sem.*_{self.name}_*"):  # of clients at the time of a `kill`
+            semaphore.unlink(missing_ok=True)
         self._name_lock.close()
 
     def kill(self) -> None:
-        """End it like a pulled cable (SIGKILL): no client is told. It still wants `stop`."""
+        """Kill the server (SIGKILL), like an unplugged cable: its clients are not notified. Call `stop` afterwards."""
         self.process.kill()
         self.process.wait()
 
-    def _end(self) -> None:
+    def _terminate(self) -> None:
         self.process.terminate()
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             self.kill()
 
-    def _answers(self) -> bool:
-        deadline = time.monotonic() + START_S
+    def _accepts_clients(self) -> bool:
+        deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
-            # Seen from outside, without libjack: a process that is a client of two servers crashes in it.
-            if any(path.startswith(f"{SHARED}/jack_{self.name}_") for path in _listening_sockets()):
+            # Without libjack, which crashes in a process that is a client of two servers.
+            if any(path.startswith(f"{SHM_DIRECTORY}/jack_{self.name}_") for path in _listening_sockets()):
                 return True
             try:
                 self.process.wait(0.01)
@@ -106,13 +106,13 @@ class JackServer:
 
 
 class XDisplay:
-    """A running Xvfb, 1280×800 with 24 bits, on a free display number; `name` is what DISPLAY should be."""
+    """Running Xvfb, 1280×800 with 24 bits, on a free display number; `name` is the value for DISPLAY."""
 
     def __init__(self, *, width: int = 1280, height: int = 800) -> None:
         read_end, write_end = os.pipe()
         screen = ["-screen", "0", f"{width}x{height}x24"]
         self.process = subprocess.Popen(
-            [*DIE_WITH_PARENT, "Xvfb", "-displayfd", str(write_end), *screen, "-nolisten", "tcp", "-noreset"],
+            [*EXIT_WITH_PARENT, "Xvfb", "-displayfd", str(write_end), *screen, "-nolisten", "tcp", "-noreset"],
             pass_fds=[write_end],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -121,28 +121,28 @@ class XDisplay:
         )
         os.close(write_end)
         with os.fdopen(read_end) as ready:
-            number = ready.readline().strip()  # written when it takes clients; empty when it ended instead
+            number = ready.readline().strip()  # written when it accepts clients; empty if it exited
         if not number:
             raise RuntimeError("Xvfb did not start:\n" + self.process.communicate()[1])
         self.name = f":{number}"
 
     def stop(self) -> None:
-        """End it; windows that are still open lose their connection."""
+        """Stop the server; open windows lose their connection."""
         self.process.terminate()
         self.process.communicate()
 
 
 def _listening_sockets() -> list[str]:
-    """The paths of the Unix sockets that somebody listens on (proc_pid_net(5)): 0x10000 says so."""
+    """Return the paths of listening Unix sockets, which have the flag 0x10000 (proc_pid_net(5))."""
     table = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
     return [fields[7] for fields in table if len(fields) == 8 and int(fields[3], 16) & 0x10000]
 
 
 def _free_name() -> tuple[str, IO[str]]:
-    """The first name that no server of this user has now, and the lock that keeps it.
+    """Return the first name that is not used by a server of this user, and its lock.
 
-    Names are few and used again, because JACK has a register of eight servers for each user, and strikes out
-    one that was killed only when another of its name starts.
+    Names are reused, because JACK has a registry of eight servers per user. It removes a killed server only when
+    another server of the same name starts.
     """
     for number in count():
         name = f"rtgain-{number}"
@@ -157,18 +157,18 @@ def _free_name() -> tuple[str, IO[str]]:
 
 
 def _realtime_is_allowed() -> bool:
-    """Whether this user may raise a thread to real-time priority; asked by a thread that then ends."""
-    answer = []
+    """True if this user may set real-time priority; tested in a temporary thread."""
+    results = []
 
-    def ask() -> None:
+    def try_realtime() -> None:
         try:
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
         except PermissionError:
-            answer.append(False)
+            results.append(False)
         else:
-            answer.append(True)
+            results.append(True)
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=try_realtime)
     thread.start()
     thread.join()
-    return answer[0]
+    return results[0]

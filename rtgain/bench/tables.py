@@ -1,16 +1,15 @@
-"""Tables of benchmarks: on the terminal and as JSON."""
+"""Benchmark tables: on the terminal and as JSON."""
 
 import json
 import math
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from rtgain.number_format import UNKNOWN, none_if_nan
@@ -19,11 +18,11 @@ from rtgain.system.atomic_write import write_atomic
 Row = dict[str, Any]
 
 WIDTH = 200
-"""Columns of a table: a terminal that is narrower breaks its lines, and nothing is cut off."""
+"""Width of a table in columns. A narrower terminal wraps its lines instead of truncating them."""
 
 
 def machine() -> dict[str, Any]:
-    """What a table was made on: nothing that names the machine or its owner."""
+    """Describe the machine without anything that identifies it or its owner."""
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
@@ -32,23 +31,18 @@ def machine() -> dict[str, Any]:
     }
 
 
-def print_table(name: str, rows: Iterable[Row], total: int) -> list[Row]:
-    """Print `total` rows on standard output, progress on a terminal meanwhile; gives them back."""
-    console = Console(stderr=True)
-    if console.is_terminal:
-        rows = track(rows, name, total, console=console, transient=True)
-    found = list(rows)
+def print_table(name: str, rows: Sequence[Row]) -> None:
+    """Print the table on standard output."""
     table = Table(title=name, title_justify="left")
-    for column in found[0] if found else ():
-        table.add_column(column, justify="left" if isinstance(found[0][column], str) else "right", no_wrap=True)
-    for row in found:
+    for column in rows[0] if rows else ():
+        table.add_column(column, justify="left" if isinstance(rows[0][column], str) else "right", no_wrap=True)
+    for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
     Console(width=WIDTH).print(table)
-    return found
 
 
-def write_json(path: Path, name: str, rows: list[Row]) -> None:
-    """Write the table as the contract says. Raises `InputError`."""
+def write_json(path: Path, name: str, rows: Sequence[Row]) -> None:
+    """Write the table as JSON, with null for numbers that are not finite. Raises `InputError`."""
     finite = [
         {key: none_if_nan(value) if isinstance(value, float) else value for key, value in row.items()} for row in rows
     ]

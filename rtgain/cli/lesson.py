@@ -11,7 +11,7 @@ from rich.table import Table
 from rtgain.lessons.catalogue import LESSONS, get_lesson
 from rtgain.lessons.checks import MARKS
 from rtgain.lessons.lesson import Lesson
-from rtgain.system.shutdown_signals import on_signals
+from rtgain.system.shutdown_signals import set_shutdown_handler
 
 WIDTH = 160
 """Width of a table in columns if standard output is not a terminal."""
@@ -23,7 +23,7 @@ def run_lessons(name: str | None, export: str | None, seed: int) -> int:
     `export` is the folder for pages and media. An interruption leaves only complete files, and a page only with all
     of its media. Raises `InputError`.
     """
-    on_signals(signal.default_int_handler)
+    set_shutdown_handler(signal.default_int_handler)
     if name is None and export is None:
         for lesson in LESSONS:
             print(f"{lesson.number}  {lesson.name:<24} {lesson.summary}")

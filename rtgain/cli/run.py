@@ -1,12 +1,9 @@
-"""A session without a window: from start to end, its files written, its progress on a terminal."""
+"""``rtgain run --headless``: a session from start to end, with its output files and progress on a terminal."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
+from rtgain.cli.progress import progress
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError, RtgainError
 from rtgain.number_format import format_result
@@ -17,83 +14,67 @@ from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
 
 
 def run_headless(config: SessionConfig, paths: OutputPaths, interruption: InterruptHandler) -> int:
-    """Run the session to its end, its duration or an interruption; write what was asked for; the exit code.
+    """Run the session to its end, its duration or an interruption, and write the outputs. Returns the exit code.
 
-    Raises `InputError` with no file left behind when the session could not begin, or on the fast clock, where
-    nothing is lost. When a live one fails on its way, `DeviceError` or `InputError` comes with every output whole
-    up to there. It also ends when who reads the CSV from a pipe has gone.
+    A run also ends when the reader of a CSV pipe has gone.
+
+    Raises `InputError`, without any output file, if the session cannot start, or if it fails on the offline clock,
+    where it can be repeated. If a live session fails, `DeviceError` or `InputError` is raised with every output
+    complete up to the failure.
     """
     paths.check([name for name in (config.input if config.is_file else None, config.automation) if name])
     with Session(
         config,
         clock=config.resolved_clock(headless=True),
-        keep_whole_trace=paths.plot is not None,
+        keep_all_estimates=paths.plot is not None,
         record=paths.record is not None,
     ) as session:
         session.check()
-        outputs = OutputFiles(paths, session.sample_rate)  # before torch is loaded: what is wrong is told at once
+        outputs = OutputFiles(paths, session.sample_rate)  # before torch is loaded: errors are reported at once
         try:
             session.start(wait=True, cancelled=lambda: interruption.requested)
         except BaseException:
             outputs.discard()
             raise
-        faults: list[RtgainError] = []
+        errors: list[RtgainError] = []
         steps: list[Callable[[], None]] = [
-            lambda: play(session, outputs, interruption),
-            lambda: write(session, session.finish(), outputs),
+            lambda: _play(session, outputs, interruption),
+            lambda: _write(session, session.drain(), outputs),
         ]
         for step in steps:
             try:
                 step()
-            except RtgainError as fault:
-                if session.clock == "offline":  # it can be repeated; on the other clocks a take is a take
+            except RtgainError as error:
+                if session.clock == "offline":  # the run can be repeated; a live one cannot
                     outputs.discard()
                     raise
-                faults.append(fault)
+                errors.append(error)
         summary = session.summary()
         try:
-            outputs.finish(summary, session.trace.history())
-        except InputError as fault:
-            faults.append(fault)
-        if faults:
-            raise faults[0]
-        if sys.stderr.isatty():
+            outputs.finish(summary, session.history.latest())
+        except InputError as error:
+            errors.append(error)
+        if errors:
+            raise errors[0]
+        if sys.stderr.isatty() or not paths.has_any:
             print(format_result(summary.gain_db, summary.std_db, summary.state), file=sys.stderr)
         return EXIT_INTERRUPTED if interruption.requested else 0
 
 
-def play(session: Session, outputs: OutputFiles, interruption: InterruptHandler) -> None:
-    """Let the session run, and write what comes of it. Raises `InputError` and `DeviceError`."""
-    with progress(session) as show:
-        while not (session.ended or interruption.requested or outputs.reader_gone):
-            write(session, session.advance(), outputs)
-            show()
+def _play(session: Session, outputs: OutputFiles, interruption: InterruptHandler) -> None:
+    """Run the session and write its results. Raises `InputError` and `DeviceError`."""
+    with progress("starting", session.total_frames) as update:
+        while not (session.is_finished or interruption.requested or outputs.reader_gone):
+            _write(session, session.advance(), outputs)
+            last = session.history.last
+            update(f"{last.gain_est_db:+8.3f} dB {last.state.label:<10}" if last else "waiting", session.frames)
 
 
-def write(session: Session, estimates: list[Estimate], outputs: OutputFiles) -> None:
-    """Write what has come of the session's last step, the sound first: it does not come again."""
+def _write(session: Session, estimates: list[Estimate], outputs: OutputFiles) -> None:
+    """Write the results of the session's last step; the sound first, because it cannot be reproduced."""
     for matched in session.read_matched():
         outputs.record(matched)
     for estimate in estimates:
         outputs.add(estimate)
     for notice in session.pop_notices():
         print(f"rtgain: {notice}", file=sys.stderr)
-
-
-@contextmanager
-def progress(session: Session) -> Iterator[Callable[[], None]]:
-    """A progress line on standard error when that is a terminal, nothing otherwise; call what it gives to update it."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=session.total_frames)
-
-        def show() -> None:
-            last = session.trace.last
-            text = f"{last.gain_est_db:+8.3f} dB {last.state.label:<10}" if last else "waiting"
-            bar.update(task, description=text, completed=session.frames)
-
-        yield show

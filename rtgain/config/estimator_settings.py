@@ -1,4 +1,4 @@
-"""What an estimator is told to do. Free of torch, so that the window's process can build it."""
+"""Settings of an estimator, and its limits; free of torch, so that the GUI process can build them."""
 
 import math
 import zlib
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # pydantic takes a tenth of a second that the estimator proce
 
 @dataclass(frozen=True)
 class StepSchedule:
-    """An optimizer's learning rate on log gain, and the most steps it takes a hop."""
+    """Learning rate of an optimizer on log gain, and the maximum number of steps per hop."""
 
     lr: float
     steps: int
@@ -34,25 +34,32 @@ DEFAULT_SCHEDULES = {
     "SGD": StepSchedule(0.1, 24),
     "ASGD": StepSchedule(0.1, 24),
 }
-"""Defaults on the normalized losses, whose gradients lie in ±1."""
+"""Defaults by optimizer, measured on the normalized losses.
 
+With respect to log gain, the gradient of a normalized loss of power p lies between −p and p · (1 + loss).
+"""
 
 MIN_REFERENCE_GAIN = 1e-6
-"""A gain that passes through zero, where its polarity turns over, counts as −120 dB."""
+"""Linear reference gain (−120 dB) that replaces smaller ones, as they occur where a gain passes through zero."""
 
 WINDOW_FRAMES_MAX = 1 << 17
-"""The longest window (2 s at 48 kHz, 0.17 s at 768), and the most frames in a batch of shorter ones: what is made of
-each takes memory."""
+"""Longest analysis window (2 s at 48 kHz, 0.17 s at 768 kHz), and most frames in a batch of shorter ones.
+
+It bounds the memory of a batch.
+"""
 
 
 @dataclass(frozen=True)
 class EstimatorSettings:
-    """Names out of the registries, rates and lengths.
+    """Settings of an estimator: loss and optimizer by name, schedule, lengths in frames.
 
-    With `reject_clipped` a window clipped at full scale is not used; a target made from the dry signal is exempt.
-    With `plain` the optimizer runs as torch has it, for better or worse. `compare` names other estimators on the same
-    windows, each an entry that `ComparisonSpec` reads.
-    `lr` and `steps` of None mean the optimizer's measured defaults (`DEFAULT_SCHEDULES`).
+    Attributes:
+        lr: learning rate on log gain; None for the optimizer's measured default (`DEFAULT_SCHEDULES`).
+        steps: maximum number of steps per hop; None for the optimizer's default.
+        align: True to search for the delay; otherwise it is 0.
+        reject_clipped: True to reject windows clipped at full scale; not for a target made from the dry signal.
+        stock_optimizer: True for torch's optimizer without rtgain's safeguards.
+        compare: entries (`ComparisonSpec`) of additional estimators on the same windows.
     """
 
     sample_rate: int
@@ -64,12 +71,12 @@ class EstimatorSettings:
     steps: int | None = None
     align: bool = True
     reject_clipped: bool = False
-    plain: bool = False
+    stock_optimizer: bool = False
     compare: tuple[str, ...] = ()
 
     @classmethod
     def from_config(cls, config: "SessionConfig", sample_rate: int) -> Self:
-        """Settings of a session at `sample_rate` (Hz). Raises `InputError` for a window beyond `WINDOW_FRAMES_MAX`."""
+        """Derive the settings from a session's options. Raises `InputError` for a window that is too long."""
         window_frames = config.window_frames(sample_rate)
         if window_frames > WINDOW_FRAMES_MAX:
             raise InputError(
@@ -91,21 +98,21 @@ class EstimatorSettings:
 
     @property
     def comparisons(self) -> dict[str, "EstimatorSettings"]:
-        """What those in the race are told to do, by their entries: the same, but for loss and optimizer."""
-        racers = {entry: ComparisonSpec.parse(entry) for entry in self.compare}
+        """The settings of the comparisons by entry; they differ in loss, optimizer and schedule only."""
+        specs = {entry: ComparisonSpec.parse(entry) for entry in self.compare}
         return {
             entry: replace(self, loss=spec.loss, optimizer=spec.optimizer, lr=spec.lr, steps=None,
-                           plain=spec.lr is not None, compare=())
-            for entry, spec in racers.items()
+                           stock_optimizer=spec.lr is not None, compare=())
+            for entry, spec in specs.items()
         }  # fmt: skip
 
     @property
-    def rate(self) -> StepSchedule:
-        """The rate and the steps in force."""
+    def schedule(self) -> StepSchedule:
+        """The learning rate and the number of steps in effect."""
         default = DEFAULT_SCHEDULES[self.optimizer]
         return StepSchedule(self.lr or default.lr, self.steps or default.steps)
 
 
 def name_crc(name: str) -> int:
-    """The number by which a loss, or an entry of the race, is known in a ring."""
+    """Compute the CRC that identifies a loss or a comparison entry in a ring buffer."""
     return zlib.crc32(name.encode())

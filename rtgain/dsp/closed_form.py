@@ -1,4 +1,4 @@
-"""Closed forms and bounds: the oracles that the optimizers are held to."""
+"""Closed-form gains and the Cramér–Rao bound, used as reference values for the optimizers."""
 
 import numpy as np
 import torch
@@ -8,10 +8,10 @@ from rtgain.dsp.processors import DB_PER_NEPER
 
 
 def weighted_median(values: Tensor, weights: Tensor) -> Tensor:
-    """The weighted median along the last axis: least of ``Σ weights · |v − values|`` over v.
+    """Compute the weighted median along the last axis: the v that minimizes ``Σ weights · |v − values|``.
 
-    Shape: values and weights (not negative) ``(B, K)``; result ``(B,)``. Where no weight is positive, the
-    smallest value is returned.
+    Shape: values and weights (not negative) ``(B, K)``; result ``(B,)``. If no weight is positive, the result is the
+    smallest value.
     """
     # NumPy sorts 2,049 numbers ten times faster than torch does.
     order = torch.from_numpy(np.argsort(values.detach().numpy(), axis=-1))
@@ -21,15 +21,18 @@ def weighted_median(values: Tensor, weights: Tensor) -> Tensor:
 
 
 def least_squares(dry: Tensor, target: Tensor) -> Tensor:
-    """The gain that is least in ``Σ (g·dry − target)²``: ``⟨X, Y⟩ / ⟨X, X⟩``, ``(B, K)`` to ``(B,)``. 0 for silence."""
+    """Compute the gain g that minimizes ``Σ (g·dry − target)²``: ``⟨X, Y⟩ / ⟨X, X⟩``, 0 for silence.
+
+    Shape: dry and target ``(B, K)``; result ``(B,)``.
+    """
     energy = dry.square().sum(-1)
     return torch.where(energy > 0, (dry * target).sum(-1) / energy.clamp_min(torch.finfo(energy.dtype).tiny), 0.0)
 
 
 def cramer_rao_std_db(noise_std: Tensor, gain: Tensor | float, norm: Tensor | float) -> Tensor:
-    """The least standard deviation, in dB, of any unbiased estimate of `gain` in white noise.
+    """Compute the smallest standard deviation, in dB, of any unbiased estimate of `gain` in white noise.
 
-    ``20 / ln 10 · σ / (g ‖x‖)``: Kay, *Estimation Theory*, example 3.4 scaled to decibels (to first order). `norm` is
-    ‖x‖, the root of the dry signal's energy. Each is one number, or one a window, ``(B,)``.
+    ``20 / ln 10 · σ / (g ‖x‖)``: Kay, *Estimation Theory*, example 3.4, converted to decibels (to first order). `norm`
+    is ‖x‖, the root of the dry signal's energy. Each argument is one number, or one per window, ``(B,)``.
     """
     return DB_PER_NEPER * noise_std / (gain * norm)

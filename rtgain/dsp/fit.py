@@ -1,4 +1,4 @@
-"""One pair of signals, one processor, offline: the loop that a notebook or a lesson shows step by step."""
+"""Offline gradient descent of one processor on one pair of signals, for notebooks and lessons."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from rtgain.config.names import OPTIMIZERS
-from rtgain.dsp.loss_registry import LOSSES, get_loss
+from rtgain.dsp.loss_registry import LOSS_FACTORIES, get_loss
 from rtgain.dsp.optimizers import make_optimizer, step_optimizer, zero_grad
 from rtgain.dsp.processors import Processor
 from rtgain.errors import InputError
@@ -20,12 +20,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""Estimate and target, ``(1, N)`` each, to a scalar: a `FeatureLoss`, or any function that torch can differentiate."""
+"""Function of estimate and target, ``(1, N)`` each, that returns a scalar.
+
+It is a `FeatureLoss`, or any function that torch can differentiate.
+"""
 
 
 @dataclass(frozen=True)
 class FitHistory:
-    """A descent, step by step: the value at index i is the one after i steps, so there is one more than steps.
+    """Loss and parameters of a descent, step by step.
+
+    The value at index i is the one after i steps, so there is one more value than there are steps.
 
     Attributes:
         loss: ``(steps + 1,)``.
@@ -36,12 +41,12 @@ class FitHistory:
     parameters: dict[str, NDArray[np.float64]]
 
     @property
-    def end(self) -> dict[str, float]:
-        """Where the parameters came to, by name."""
+    def final(self) -> dict[str, float]:
+        """The parameters after the last step, by name."""
         return {name: float(values[-1]) for name, values in self.parameters.items()}
 
     def plot(self) -> "Figure":
-        """A figure of the loss and of each parameter over the steps; a notebook shows it."""
+        """Draw the loss and each parameter over the steps; a notebook displays the figure."""
         from rtgain.output.figures import descent_figure
 
         return descent_figure(self.loss, self.parameters)
@@ -57,40 +62,39 @@ def fit(
     lr: float = 0.01,
     steps: int = 300,
 ) -> FitHistory:
-    """Descend from where `processor` is to where it makes `target` out of `dry`, ``(N,)`` each, and leave it there.
+    """Fit the parameters of `processor` so that its output for `dry` approximates `target`, ``(N,)`` each.
 
-    `loss` is a name of the registry, or a `Loss`. `optimizer` is one of torch's by name, with the fixed rate
-    `lr` and torch's other defaults. Parameters are kept within the ranges of `processor.info`.
+    The descent starts from the present parameters and changes them in place. `loss` is a name of the registry, or a
+    `Loss`. `optimizer` is one of torch's by name, with the fixed learning rate `lr` and torch's other defaults.
+    Parameters are clamped to the ranges in `processor.info`.
 
-    Raises `InputError` for an unknown name, a class in place of a processor, a rate or a number of steps that is none,
-    for signals that do not fit each other, and where the loss is not finite.
+    Raises `InputError` for an unknown name, a class instead of a processor, and an invalid learning rate or number of
+    steps. It also does so for signals of different shapes, and a loss that is not finite.
     """
     if not isinstance(processor, torch.nn.Module):
-        raise InputError(f"fit: a processor is expected, like rtgain.LinearGain(), not {processor!r}")
+        raise InputError(f"fit: expected a processor such as rtgain.LinearGain(), not {processor!r}")
     if not (0.0 < lr < math.inf and steps >= 0):
         raise InputError(f"fit: lr must be above 0, and steps 0 or more, not {lr!r} and {steps!r}")
     pair = _pair(processor, dry, target)
-    measure = _loss(loss) if isinstance(loss, str) else loss
+    loss_fn = _loss(loss) if isinstance(loss, str) else loss
     if optimizer not in OPTIMIZERS:
-        raise InputError(f"fit: optimizer {optimizer!r} is none of {', '.join(OPTIMIZERS)}")
-    stepper = make_optimizer(optimizer, processor.parameters(), lr=lr)
+        raise InputError(f"fit: optimizer {optimizer!r} is not one of {', '.join(OPTIMIZERS)}")
+    torch_optimizer = make_optimizer(optimizer, processor.parameters(), lr=lr)
     losses = np.empty(steps + 1)
-    places = {name: np.empty(steps + 1) for name in processor.info}
+    parameter_history = {name: np.empty(steps + 1) for name in processor.info}
     for step in range(steps + 1):
-        zero_grad(stepper)
-        value = measure(processor(pair[0]), pair[1])
-        losses[step] = value.item()
-        for name, place in places.items():
-            place[step] = getattr(processor, name).item()
+        zero_grad(torch_optimizer)
+        loss_value = loss_fn(processor(pair[0]), pair[1])
+        losses[step] = loss_value.item()
+        for name, values in parameter_history.items():
+            values[step] = getattr(processor, name).item()
         if not np.isfinite(losses[step]):
-            raise InputError(
-                f"fit: the loss is {losses[step]} after {step} steps; give a smaller lr, or finite signals"
-            )
+            raise InputError(f"fit: the loss is {losses[step]} after {step} steps; use a smaller lr, or finite signals")
         if step < steps:
-            torch.autograd.backward(value)
-            step_optimizer(stepper)
+            torch.autograd.backward(loss_value)
+            step_optimizer(torch_optimizer)
             processor.clamp_parameters()
-    return FitHistory(losses, places)
+    return FitHistory(losses, parameter_history)
 
 
 def _pair(processor: Processor, dry: ArrayLike | Tensor, target: ArrayLike | Tensor) -> tuple[Tensor, Tensor]:
@@ -98,7 +102,7 @@ def _pair(processor: Processor, dry: ArrayLike | Tensor, target: ArrayLike | Ten
     x, y = (torch.as_tensor(np.asarray(signal), dtype=dtype) for signal in (dry, target))
     if x.ndim != 1 or x.shape != y.shape or len(x) == 0:
         shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
-        raise InputError(f"fit: dry and target are one signal each, of one length, not of shapes {shapes}")
+        raise InputError(f"fit: dry and target must be one-dimensional and of the same length, not of shapes {shapes}")
     return x.unsqueeze(0), y.unsqueeze(0)
 
 
@@ -106,4 +110,4 @@ def _loss(name: str) -> Loss:
     try:
         return get_loss(name)
     except KeyError:
-        raise InputError(f"fit: loss {name!r} is none of {', '.join(LOSSES)}") from None
+        raise InputError(f"fit: loss {name!r} is not one of {', '.join(LOSS_FACTORIES)}") from None

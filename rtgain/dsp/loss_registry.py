@@ -3,9 +3,10 @@
 import functools
 from collections.abc import Callable
 
+from rtgain.dsp.auraloss_adapter import AURALOSS_FACTORIES
 from rtgain.dsp.losses import FeatureLoss, LogStftLoss, SpectralLoss, StftLoss, WaveformLoss
 
-LOSSES: dict[str, Callable[[], FeatureLoss]] = {
+LOSS_FACTORIES: dict[str, Callable[[], FeatureLoss]] = {
     "waveform": WaveformLoss,
     "spectral": SpectralLoss,
     "spectral-power": lambda: SpectralLoss(2.0),
@@ -13,15 +14,13 @@ LOSSES: dict[str, Callable[[], FeatureLoss]] = {
     "multi-resolution": lambda: StftLoss((256, 1024, 4096)),
     "log-stft": LogStftLoss,
 }
-"""Our losses by name."""
+"""rtgain's own losses by name."""
 
 
 @functools.cache
 def get_loss(name: str) -> FeatureLoss:
-    """The loss that ``--loss`` names: one of ours, or of auraloss's where that is installed. Raises `KeyError`.
+    """Return the loss that ``--loss`` names: one of rtgain's, or of auraloss's if that is installed.
 
-    The same object each time: losses keep nothing from call to call.
+    Each call returns the same object, because losses hold no state between calls. Raises `KeyError`.
     """
-    from rtgain.dsp.auraloss_adapter import AURALOSSES
-
-    return (LOSSES | AURALOSSES)[name]()
+    return (LOSS_FACTORIES | AURALOSS_FACTORIES)[name]()

@@ -1,8 +1,8 @@
-"""How much of a target its dry signal explains, band by band, and how far a gain read from it can be believed.
+"""Noise per band, coherent fraction and standard deviation of the gain, estimated from single windows.
 
-A band of neighbouring bins is fitted with one complex gain. What the fit explains is signal, whatever its
-phase; what it leaves is noise, and says how noisy each bin of the band is. Nothing is assumed about the
-noise but that it is smooth over a band, and one window is enough.
+Each band of neighboring bins is fitted with one complex gain. The fit explains the signal in the band, whatever its
+phase. The residual is noise and gives the noise power of each bin of the band. The only assumption about the noise is
+that it is smooth over a band, and one window is enough.
 """
 
 from dataclasses import dataclass, fields
@@ -13,122 +13,129 @@ from torch import Tensor
 from rtgain.dsp.spectra import SpectraPair
 
 BAND_BINS = 16
-"""Bins fitted with one complex gain: narrow enough for a phase that turns, wide enough to tell noise."""
+"""Bins fitted with one complex gain: narrow enough for a rotating phase, wide enough to detect noise."""
 
 SIGNIFICANT = 25.0
-"""A band counts when its fit holds this many times the noise of a bin: chance does it once in 4,500 bands."""
+"""Ratio of a band's fitted power to the noise power of a bin from which the band is used.
+
+Chance exceeds it in one of 4,500 bands.
+"""
 
 NOISE_FLOOR = 1e-7
-"""Noise assumed in every bin, re the target's mean power: float32 cannot tell less."""
+"""Noise power assumed in every bin, relative to the target's mean power: the resolution of float32."""
 
 RINGING_POWER = 1e-5
-"""What rings on in a bin after a sound has stopped, re the power that it had (measured on the phase rotation)."""
+"""Power of the filter ringing in a bin after a sound has stopped, relative to the sound (measured: phase rotation)."""
 
 TYPICAL_REDUCED_CHI2 = 16.0
-"""The reduced χ² of the bands' gains that is found in one gain and white noise, on music and speech."""
+"""Reduced χ² of the bands' gains for a single gain in white noise, measured on music and speech."""
 
 MEDIAN_VARIANCE = 4.5
-"""Variance of the weighted median's log gain times twice the signal-to-noise ratio, such that errors on music, speech
-and pink noise lie within two deviations nine times in ten and more (`rtgain bench accuracy`). It would be one for
-least squares on independent bins; Hann-windowed ones are not, and 3 is what white noise alone measures."""
+"""Variance of the weighted median's log gain times twice the signal-to-noise ratio.
 
+With it, errors on music, speech and pink noise lie within two standard deviations in at least nine of ten cases
+(`rtgain bench accuracy`). For least squares on independent bins it would be one. Hann-windowed bins are dependent;
+white noise alone measures 3.
+"""
 
 POLARITY_COSINE = 0.3
-"""Below this cosine of the phase between dry and target, polarity cannot be told (90° has none)."""
+"""Magnitude of the cosine of the phase between dry and target below which polarity is undetermined (0 at 90°)."""
 
 
 @dataclass(frozen=True)
 class NoiseEstimate:
-    """What each of B windows says about its gain.
+    """Noise and signal statistics of B windows.
 
     Attributes:
-        weights: ``(B, K)``, what a bin's error counts in a loss: magnitude over noise power, 0 where nothing is known.
-        std_log: ``(B,)``, one standard deviation of a log gain in nepers; infinite where nothing can be told.
-        explained: ``(B,)``, share of the target's power that the dry signal explains, 0 to 1.
-        phase_cosine: ``(B,)``, cosine of the phase between dry and target over all that is explained, −1 to 1.
-        noise: ``(B, K)``, the noise power in each bin of the target.
-        noise_floor_loss: ``(B,)``, the normalized spectral L1 that the noise alone leaves at the best gain.
+        weights: ``(B, K)``, weight of a bin's error in a loss: magnitude over noise power, 0 in insignificant bands.
+        std_log: ``(B,)``, standard deviation of a log gain in nepers; infinite without a significant band.
+        coherent_fraction: ``(B,)``, share of the target's power that the dry signal explains, 0 to 1.
+        phase_cosine: ``(B,)``, cosine of the phase between dry and target over the significant bands, −1 to 1.
+        noise_power: ``(B, K)``, the noise power in each bin of the target.
+        noise_floor_loss: ``(B,)``, the normalized spectral L1 loss at the best gain, caused by the noise alone.
     """
 
     weights: Tensor
     std_log: Tensor
     coherent_fraction: Tensor
     phase_cosine: Tensor
-    noise: Tensor
+    noise_power: Tensor
     noise_floor_loss: Tensor
 
     @property
     def inverted(self) -> Tensor:
-        """Whether the target's polarity is the other one, ``(B,)``."""
+        """True for windows whose target is inverted, ``(B,)``."""
         return self.phase_cosine < -POLARITY_COSINE
 
     def at(self, index: int) -> "NoiseEstimate":
-        """The evidence of one window, as a batch of its own."""
+        """Select one window, as a batch of one."""
         one = slice(index, None if index == -1 else index + 1)
         return NoiseEstimate(*(getattr(self, field.name)[one] for field in fields(self)))
 
 
 def estimate_noise(pair: SpectraPair, decay_ratio: Tensor) -> NoiseEstimate:
-    """Weigh the evidence in spectra of aligned windows, each ``(B, K)`` with K − 1 a multiple of 16.
+    """Estimate the noise per band from spectra of aligned windows, each ``(B, K)`` with K − 1 a multiple of 16.
 
-    `decay_ratio`, ``(B,)``, is the power that the dry signal had a moment ago over what it has now, not below 1: what
-    filters still ring with, after a sound has stopped, is as good as noise.
+    `decay_ratio`, ``(B,)``, at least 1, is the recent peak power of the dry signal divided by its present power. After
+    a sound has stopped, filter ringing counts as noise in proportion to this ratio minus 1.
     """
     tiny = torch.finfo(torch.float32).tiny
     dry_power, target_power, cross = (_banded(bins) for bins in (pair.dry.power, pair.target.power, pair.cross))
     fitted = cross.abs().square() / dry_power.clamp_min(tiny)
-    left = (target_power - fitted).clamp_min(0.0) / (BAND_BINS - 1.5)
+    residual_power = (target_power - fitted).clamp_min(0.0) / (BAND_BINS - 1.5)
     power = target_power.sum(-1, keepdim=True)
     floor = (
         (NOISE_FLOOR + RINGING_POWER * (decay_ratio - 1.0)).unsqueeze(-1) * power / (BAND_BINS * target_power.shape[-1])
     )
-    noise = left + floor
+    noise = residual_power + floor
     signal = torch.where(fitted > SIGNIFICANT * noise, fitted - noise, 0.0)
-    believed = torch.where(signal > 0, 1.0 / noise.clamp_min(tiny), 0.0)
-    band_snr = signal * believed
-    told = torch.where(signal > 0, cross, 0.0)
-    weights = _per_bin(believed) * pair.dry.magnitude
-    # The magnitude of a bin strays by its noise's radial part: mean |N(0, σ²/2)| = σ / √π.
-    strayed = (believed * (left / torch.pi).sqrt() * _banded(pair.dry.magnitude)).sum(-1)
+    inverse_noise = torch.where(signal > 0, 1.0 / noise.clamp_min(tiny), 0.0)
+    band_snr = signal * inverse_noise
+    significant_cross = torch.where(signal > 0, cross, 0.0)
+    weights = _per_bin(inverse_noise) * pair.dry.magnitude
+    # The magnitude of a bin deviates by its noise's radial part: mean |N(0, σ²/2)| = σ / √π.
+    noise_magnitude = (inverse_noise * (residual_power / torch.pi).sqrt() * _banded(pair.dry.magnitude)).sum(-1)
     return NoiseEstimate(
         weights=weights / weights.amax(-1, keepdim=True).clamp_min(tiny),
         std_log=(0.5 * MEDIAN_VARIANCE / band_snr.sum(-1) * _excess_chi2(cross, dry_power, band_snr)).sqrt(),
         coherent_fraction=signal.sum(-1) / power.squeeze(-1).clamp_min(tiny),
-        phase_cosine=told.real.sum(-1) / told.abs().sum(-1).clamp_min(tiny),
-        noise=_per_bin(left),
-        noise_floor_loss=strayed / (believed * _banded(pair.product)).sum(-1).clamp_min(tiny),
+        phase_cosine=significant_cross.real.sum(-1) / significant_cross.abs().sum(-1).clamp_min(tiny),
+        noise_power=_per_bin(residual_power),
+        noise_floor_loss=noise_magnitude / (inverse_noise * _banded(pair.cross_magnitude)).sum(-1).clamp_min(tiny),
     )
 
 
-def subtract_rician_bias(magnitude: Tensor, noise: Tensor) -> Tensor:
-    """`magnitude` lowered by what `noise` power adds to it in the mean, ``noise / (4 magnitude)``, not below 0.
+def subtract_rician_bias(magnitude: Tensor, noise_power: Tensor) -> Tensor:
+    """Subtract from `magnitude` the mean increase caused by `noise_power`; the result is at least 0.
 
-    Mean and median of Rice's distribution, to first order in the noise (Rice, 1945, section 3.10).
+    The increase is ``noise_power / (4 magnitude)``: mean and median of Rice's distribution, to first order in the
+    noise (Rice, 1945, section 3.10).
     """
-    return (magnitude - 0.25 * noise / magnitude.clamp_min(torch.finfo(noise.dtype).tiny)).clamp_min(0.0)
+    tiny = torch.finfo(noise_power.dtype).tiny
+    return (magnitude - 0.25 * noise_power / magnitude.clamp_min(tiny)).clamp_min(0.0)
 
 
 def _excess_chi2(cross: Tensor, dry_power: Tensor, band_snr: Tensor) -> Tensor:
-    """By how much the bands' gains vary more than their noise allows: a reduced χ², ``(B,)``, not below 1.
+    """Compute the variance of the bands' gains relative to what their noise allows: a reduced χ², ``(B,)``, at least 1.
 
-    An equalized or smeared target has no one gain; a reading from it is only as sure as its bands agree.
+    An equalized or smeared target has no single gain; the bands' disagreement then limits the certainty.
     """
-    told = band_snr > 0
-    log_gain = torch.where(told, cross.abs() / dry_power.clamp_min(torch.finfo(dry_power.dtype).tiny), 1.0).log()
+    significant = band_snr > 0
+    log_gain = torch.where(significant, cross.abs() / dry_power.clamp_min(torch.finfo(dry_power.dtype).tiny), 1.0).log()
     mean = (band_snr * log_gain).sum(-1, keepdim=True) / band_snr.sum(-1, keepdim=True).clamp_min(1.0)
     chi_squared = (2.0 * band_snr * (log_gain - mean).square()).sum(-1)
-    reduced = chi_squared / (told.sum(-1) - 1).clamp_min(1)
+    reduced = chi_squared / (significant.sum(-1) - 1).clamp_min(1)
     return (reduced / TYPICAL_REDUCED_CHI2).clamp_min(1.0)
 
 
 def _banded(bins: Tensor) -> Tensor:
-    """Sums over bands; the bin at 0 Hz, which no band can tell from its image, is left out."""
+    """Sum over bands, without the bin at 0 Hz, which is its own mirror image."""
     banded: Tensor = bins[..., 1:].reshape(*bins.shape[:-1], -1, BAND_BINS).sum(-1)
     return banded
 
 
 def _per_bin(bands: Tensor) -> Tensor:
-    """The number of its band for each bin, and 0 for that at 0 Hz."""
+    """Expand a number per band to each of its bins; the bin at 0 Hz is 0."""
     bins = torch.zeros(*bands.shape[:-1], 1 + BAND_BINS * bands.shape[-1])
     bins[..., 1:].view(*bands.shape, BAND_BINS).copy_(bands.unsqueeze(-1))
     return bins

@@ -1,4 +1,4 @@
-"""Gains as differentiable processors, on three scales; and what every processor says about its parameters."""
+"""Processor base class with parameter descriptions, and gains as differentiable processors on three scales."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 DB_PER_NEPER = 20.0 / torch.log(torch.tensor(10.0, dtype=torch.float64)).item()
-"""Decibels in one unit of natural log gain: 20 / ln 10 = 8.686."""
+"""Decibels per unit of natural log gain: 20 / ln 10 = 8.686."""
 
 MIN_LOG_GAIN = -120.0 / DB_PER_NEPER
 MAX_LOG_GAIN = 120.0 / DB_PER_NEPER
@@ -15,7 +15,7 @@ MAX_LOG_GAIN = 120.0 / DB_PER_NEPER
 
 @dataclass(frozen=True)
 class ParameterInfo:
-    """A processor's parameter as a user meets it: its unit, the range that makes sense, where it starts."""
+    """Description of a processor's parameter for users: unit, sensible range, default."""
 
     unit: str
     minimum: float
@@ -24,9 +24,10 @@ class ParameterInfo:
 
 
 class Processor(nn.Module):
-    """A differentiable effect: audio in, audio out, its parameters learned.
+    """Differentiable audio effect whose parameters are learned.
 
-    `info` names the parameters; each is an `nn.Parameter` of that name, shape ``(B,)``, one value a signal.
+    `info` describes the parameters by name. Each is an `nn.Parameter` of that name, shape ``(B,)``, one value per
+    signal.
 
     Shape:
         - input and output ``(B, N)``.
@@ -35,7 +36,7 @@ class Processor(nn.Module):
     info: ClassVar[dict[str, ParameterInfo]]
 
     def __init__(self, **values: Tensor) -> None:
-        """Start from `values`, shape ``(B,)`` each, by name; a parameter that is not given starts at its default."""
+        """Start from `values` by name, shape ``(B,)`` each; a parameter without a value starts at its default."""
         super().__init__()
         unknown = values.keys() - self.info.keys()
         if unknown:
@@ -48,48 +49,52 @@ class Processor(nn.Module):
             self.register_parameter(name, nn.Parameter(value.detach().clone()))
 
     def forward(self, x: Tensor) -> Tensor:
-        """`x` as the parameters are now."""
+        """Process `x` with the present parameters."""
         raise NotImplementedError
 
     @torch.no_grad()
     def clamp_parameters(self) -> None:
-        """Move every parameter that has left its range to the end that it has passed."""
+        """Clamp every parameter to the range in `info`."""
         for name, info in self.info.items():
             getattr(self, name).clamp_(info.minimum, info.maximum)
 
 
 class LinearGain(Processor):
-    """``y = gain · x``: the lesson's processor. Negative gains invert; steps mean less the larger the gain is."""
+    """Linear gain ``y = gain · x``, as in the lessons.
+
+    Negative gains invert. A step of fixed size is a smaller ratio at a larger gain.
+    """
 
     info: ClassVar = {"gain": ParameterInfo("", -1000.0, 1000.0, 1.0)}
     gain: nn.Parameter
 
     def forward(self, x: Tensor) -> Tensor:
-        """`x` times the gain."""
+        """Multiply `x` by the gain."""
         return x * self.gain.unsqueeze(-1)
 
 
 class DecibelGain(Processor):
-    """``y = 10^(gain_db / 20) · x``: a gain as a fader has it. It cannot invert."""
+    """Gain in decibels ``y = 10^(gain_db / 20) · x``, as on a fader. It cannot invert."""
 
     info: ClassVar = {"gain_db": ParameterInfo("dB", -120.0, 60.0, 0.0)}
     gain_db: nn.Parameter
 
     def forward(self, x: Tensor) -> Tensor:
-        """`x` at the gain."""
+        """Multiply `x` by the gain."""
         return x * torch.exp(self.gain_db / DB_PER_NEPER).unsqueeze(-1)
 
 
 class LogGain(Processor):
-    """``y = exp(log_gain) · x``, the estimator's: on the natural logarithm gradients of normalized losses lie in ±1.
+    """Gain in nepers ``y = exp(log_gain) · x``, as the estimator uses it.
 
-    A step of the optimizer means the same ratio at every level, and the gain cannot pass through zero. Polarity is
-    decided beside the optimizer, never by it.
+    On this scale the gradient of a normalized loss of power p lies between −p and p · (1 + loss). An optimizer's step
+    is the same ratio at every level, and the gain cannot pass through zero. Polarity is determined outside of the
+    optimizer.
     """
 
     info: ClassVar = {"log_gain": ParameterInfo("Np", MIN_LOG_GAIN, MAX_LOG_GAIN, 0.0)}
     log_gain: nn.Parameter
 
     def forward(self, x: Tensor, degree: float = 1.0) -> Tensor:
-        """`x` at the present gain. Features that scale with ``gain ** degree`` are given their `degree`."""
+        """Multiply `x` by the gain to the power `degree`, for features that scale with ``gain ** degree``."""
         return x * torch.exp(degree * self.log_gain).unsqueeze(-1)

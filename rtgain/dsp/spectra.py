@@ -1,4 +1,4 @@
-"""What is taken from windows of sound before any loss sees them: Hann spectra, levels, moments in time."""
+"""Spectral analysis of windows: Hann spectra, levels, temporal moments, fractional shifts."""
 
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -7,17 +7,20 @@ import torch
 from torch import Tensor
 
 EDGE_BINS = 2
-"""A constant offset, as converters add it, fills the first two bins of a Hann window, and what filters ring with at
-half the sample rate the last two. Neither is sound."""
+"""Bins set to zero at either end of a Hann spectrum.
+
+A constant offset, as converters add it, fills the first two bins of a Hann window. Filter ringing at half the sample
+rate fills the last two.
+"""
 
 HANN_MEAN_SQUARE = 0.375
 
 NEGLIGIBLE_FRAMES = 0.005
-"""A fraction of a frame too small to be worth two transforms."""
+"""Fraction of a frame below which windows are not shifted: it does not justify two transforms."""
 
 
 class Spectra:
-    """Complex `bins` of windows, ``(…, K)``, and what else is asked of them, each worked out once."""
+    """Complex `bins` of windows, ``(…, K)``; derived quantities are computed once, on first use."""
 
     def __init__(self, bins: Tensor, power: Tensor | None = None) -> None:
         self.bins = bins
@@ -25,7 +28,7 @@ class Spectra:
             self.power = power
 
     def __getitem__(self, index: int) -> "Spectra":
-        """One along the first axis."""
+        """Select one entry along the first axis."""
         return Spectra(self.bins[index], self.power[index])
 
     @cached_property
@@ -36,41 +39,41 @@ class Spectra:
 
     @cached_property
     def magnitude(self) -> Tensor:
-        """``(…, K)``."""
+        """The magnitude of each bin, ``(…, K)``."""
         return self.power.sqrt()
 
     @property
     def rms(self) -> Tensor:
-        """The RMS ``(…,)`` of the windows that Hann spectra came from, by Parseval's theorem."""
+        """The RMS ``(…,)`` of the windows behind these Hann spectra, by Parseval's theorem."""
         return rms_of_power(self.power)
 
     def scaled(self, factor: Tensor) -> "Spectra":
-        """Each window's bins times a real factor, ``(…,)``."""
+        """Scale each window's bins by a real factor, ``(…,)``."""
         factor = factor.unsqueeze(-1)
-        real = torch.view_as_real(self.bins) * factor.unsqueeze(-1)  # a real factor would be made complex first
+        real = torch.view_as_real(self.bins) * factor.unsqueeze(-1)  # torch would first convert a real factor
         return Spectra(torch.view_as_complex(real), self.power * factor.square())
 
 
 @dataclass(frozen=True)
 class SpectraPair:
-    """Spectra of B windows of two signals, ``(B, K)`` each, and what only both together have."""
+    """Spectra of B windows of two signals, ``(B, K)`` each, and their cross-spectrum."""
 
     dry: Spectra
     target: Spectra
 
     @cached_property
     def cross(self) -> Tensor:
-        """The cross-spectrum, ``(B, K)`` complex: its phase is that of the target against the dry signal."""
+        """The cross-spectrum, ``(B, K)`` complex; its phase is that of the target relative to the dry signal."""
         return self.dry.bins.conj() * self.target.bins
 
     @cached_property
-    def product(self) -> Tensor:
-        """Its magnitude, ``(B, K)``."""
+    def cross_magnitude(self) -> Tensor:
+        """The magnitude of the cross-spectrum, ``(B, K)``."""
         return self.dry.magnitude * self.target.magnitude
 
 
 def hann_spectra(windows: Tensor) -> Spectra:
-    """Hann spectra of windows, ``(…, W)`` to ``(…, W // 2 + 1)``, free of what stands at 0 Hz and at half the rate."""
+    """Compute Hann spectra, ``(…, W)`` to ``(…, W // 2 + 1)``, with `EDGE_BINS` at either end set to zero."""
     bins = torch.fft.rfft(windows * _hann(windows.shape[-1]))
     bins[..., :EDGE_BINS] = 0.0
     bins[..., -EDGE_BINS:] = 0.0
@@ -78,35 +81,39 @@ def hann_spectra(windows: Tensor) -> Spectra:
 
 
 def rms_of_power(power: Tensor) -> Tensor:
-    """The RMS ``(…,)`` of Hann-windowed windows out of the power in each bin, ``(…, K)``."""
+    """Compute the RMS ``(…,)`` of Hann-windowed windows from the power in each bin, ``(…, K)``."""
     frames = 2 * (power.shape[-1] - 1)
     return torch.sqrt(power.sum(-1) * (2.0 / (HANN_MEAN_SQUARE * frames**2)))
 
 
 def temporal_moments(windows: Tensor, spectra: Spectra, weights: Tensor) -> tuple[Tensor, Tensor]:
-    """When in each window its energy comes, in frames from the centre: mean and standard deviation, each ``(B,)``.
+    """Compute the mean time and the standard deviation in time of each window's energy, ``(B,)`` each.
 
-    Bins count by `weights` times magnitude, ``(B, K)``. The mean time of a bin's energy is its group delay: the
-    spectrum of time times signal over that of the signal (Cohen, *Time-Frequency Analysis*, section 1.4).
+    Both are in frames; the mean counts from the window's center. Bins are weighted by `weights` times magnitude,
+    ``(B, K)``. The mean time of a bin's energy is its group delay: the spectrum of time times signal, divided by the
+    spectrum of the signal (Cohen, *Time-Frequency Analysis*, section 1.4).
     """
-    timed = Spectra(torch.fft.rfft(windows * _timed_hann(windows.shape[-1])))
+    time_weighted = Spectra(torch.fft.rfft(windows * _time_weighted_hann(windows.shape[-1])))
     tiny = torch.finfo(weights.dtype).tiny
-    believed = weights / spectra.magnitude.clamp_min(tiny)
+    bin_weights = weights / spectra.magnitude.clamp_min(tiny)
     energy = (weights * spectra.magnitude).sum(-1).clamp_min(tiny)
-    in_step = timed.bins.real * spectra.bins.real + timed.bins.imag * spectra.bins.imag
-    mean = (believed * in_step).sum(-1) / energy
-    mean_square = (believed * timed.power).sum(-1) / energy
+    re_cross = time_weighted.bins.real * spectra.bins.real + time_weighted.bins.imag * spectra.bins.imag
+    mean = (bin_weights * re_cross).sum(-1) / energy
+    mean_square = (bin_weights * time_weighted.power).sum(-1) / energy
     return mean, (mean_square - mean.square()).clamp_min(0.0).sqrt()
 
 
-def delayed(windows: Tensor, frames: float) -> Tensor:
-    """`windows`, ``(B, W)``, later by a fraction of a frame. Circular: the Hann window hides what wraps around."""
+def fractional_shift(windows: Tensor, frames: float) -> Tensor:
+    """Delay `windows`, ``(B, W)``, by a fraction of a frame.
+
+    The shift is circular; the Hann window attenuates the part that wraps around.
+    """
     if abs(frames) < NEGLIGIBLE_FRAMES:
         return windows
     omega = 2.0 * torch.pi * torch.fft.rfftfreq(windows.shape[-1])
-    turn = torch.polar(torch.ones_like(omega), -omega * frames)
-    later: Tensor = torch.fft.irfft(torch.fft.rfft(windows) * turn, windows.shape[-1])
-    return later
+    phase_shift = torch.polar(torch.ones_like(omega), -omega * frames)
+    shifted: Tensor = torch.fft.irfft(torch.fft.rfft(windows) * phase_shift, windows.shape[-1])
+    return shifted
 
 
 @cache
@@ -115,6 +122,6 @@ def _hann(frames: int) -> Tensor:
 
 
 @cache
-def _timed_hann(frames: int) -> Tensor:
-    """The Hann window times the time from its centre, in frames."""
+def _time_weighted_hann(frames: int) -> Tensor:
+    """Return the Hann window times the time from its center, in frames."""
     return torch.hann_window(frames) * (torch.arange(frames) - frames / 2)

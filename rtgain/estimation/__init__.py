@@ -1,1 +1,0 @@
-"""From windows of sound to estimates: the estimator, its memory over time, and the process around it."""

@@ -1,4 +1,4 @@
-"""Which delay to remove before windows are compared: found, agreed upon, followed."""
+"""Delay between dry and target over time: search, lock and tracking, from a few measurements per second."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -9,106 +9,106 @@ from rtgain.dsp.delay_estimation import CrossSpectrum, DelayEstimate
 from rtgain.dsp.spectra import NEGLIGIBLE_FRAMES
 
 AGREEMENT_FRAMES = 2.0
-"""Readings within this of each other agree."""
+"""Difference in frames up to which two measurements agree."""
 
-AGREEING_READINGS = 3
-"""So many must agree before the alignment moves; so many failures in a row end it."""
+AGREEING_MEASUREMENTS = 3
+"""Number of measurements that must agree before the alignment changes; so many failures in a row end it."""
 
 MIN_COHERENCE_TO_REFINE = 0.5
-"""A dry signal that explains this share of the target's power is aligned well enough to be refined."""
+"""Coherent fraction from which the alignment is good enough to be refined."""
 
 MIN_COHERENCE_TO_LOCK = 0.9
-"""With this share explained at the present alignment, one reading of a distinct delay is enough."""
+"""Coherent fraction at the present alignment from which one unambiguous measurement is enough."""
 
 MAX_COHERENCE_UNRELATED = 0.15
-"""With no more than this share explained (what chance explains), the alignment is in doubt."""
+"""Coherent fraction up to which the alignment is in doubt; chance reaches it."""
 
-MAX_FAILED_READINGS = 10
-"""After so many readings in vain there may be nothing to align: some three seconds with the defaults."""
+MAX_FAILED_MEASUREMENTS = 10
+"""Number of failed measurements after which no delay is found: some three seconds with the defaults."""
 
 OFFSET_HYSTERESIS_FRAMES = 0.75
-"""The whole-frame offset follows the delay only when it is this far off, so that it never flutters."""
+"""Distance in frames between delay and whole-frame offset from which the offset changes."""
 
-AVERAGED_READINGS = 16
-"""Readings that the fraction of a frame is averaged over."""
+AVERAGED_MEASUREMENTS = 16
+"""Number of measurements that the fraction of a frame is averaged over."""
 
 MAX_DRIFT = 1e-3
-"""Two clocks differ by less than this; crystals by a tenth of it."""
+"""Largest rate difference of two clocks; crystals differ by a tenth of it."""
 
 STEADY_DRIFT = 5e-6
-"""A delay that moves by less than this share of time needs to be read only now and then …"""
+"""Rate of change of the delay, in frames per frame, below which it may be measured at longer intervals."""
 
-STEADY_READINGS = 4
-"""… once so many readings have said so."""
+STEADY_MEASUREMENTS = 4
+"""Number of measurements after which a delay may count as steady."""
 
-SEEN_DRIFT_FRAMES = 0.3
-"""A drift shows when it has moved the delay by this much, and by four times what readings stray."""
+MIN_DRIFT_FRAMES = 0.3
+"""Change of the delay in frames from which a drift is significant; it must also exceed four standard deviations."""
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """What is known about the delay from dry to target, in frames.
+    """Present knowledge of the delay from dry to target, in frames.
 
-    Windows are taken `offset_frames` (a whole number) apart; what is left of `delay_frames` is a fraction. The
-    delay means nothing until it is `known`; when it is `not_found` the two signals seem to have nothing in common.
+    Windows are cut `offset_frames` (a whole number) apart; `fraction_frames` of the delay remain. The delay is
+    meaningless unless `is_known`. With `not_found`, the two signals seem to have nothing in common.
     """
 
     delay_frames: float = 0.0
     offset_frames: int = 0
-    known: bool = True
+    is_known: bool = True
     not_found: bool = False
 
     @property
     def fraction_frames(self) -> float:
-        """What is left of the delay between windows that are taken `offset_frames` apart."""
+        """The remaining delay between windows that are cut `offset_frames` apart."""
         return self.delay_frames - self.offset_frames
 
     @property
-    def shifts(self) -> bool:
-        """Whether that is worth a shift."""
+    def needs_shift(self) -> bool:
+        """True if the remaining delay is large enough for a fractional shift."""
         return abs(self.fraction_frames) >= NEGLIGIBLE_FRAMES
 
 
 ALIGNED = Alignment()
-"""No delay at all, and that is known."""
+"""Alignment at a known delay of 0."""
 
 
 class DelayTracker:
-    """Keeps the delay between dry and target, in frames, out of readings that come a few a second.
+    """Delay between dry and target, in frames, from a few measurements per second.
 
-    `offset_frames` is the whole number of frames by which windows are to be shifted; `delay_frames` is the
-    delay to a fraction, and means nothing until `aligned`. A delay out of the whole range is `confirmed` when the
-    windows taken at it agree. `failed_readings` counts readings without success.
+    `offset_frames` is the whole number of frames by which windows are shifted. `delay_frames` includes the fraction
+    and is meaningless unless `aligned`. A delay from the global search is `confirmed` once the windows cut at it are
+    coherent. `failed_measurements` counts measurements without success.
     """
 
     def __init__(self, *, search: bool = True, delay_frames: float | None = None) -> None:
-        """With `search` off the delay is 0 for good; `delay_frames` resumes from a delay known before."""
+        """Start without a delay, or resume from `delay_frames`; without `search` the delay stays 0."""
         self.search = search
         self.aligned = self.confirmed = not search or delay_frames is not None
         self.delay_frames = delay_frames or 0.0
         self.offset_frames = round(self.delay_frames)
-        self.failed_readings = 0
+        self.failed_measurements = 0
         self._drift = 0.0
         self._now_frames = 0
-        self._followed = deque([(0.0, self.delay_frames)], maxlen=AVERAGED_READINGS)
-        self._recent: deque[tuple[float, float]] = deque(maxlen=AGREEING_READINGS)
+        self._accepted = deque([(0.0, self.delay_frames)], maxlen=AVERAGED_MEASUREMENTS)
+        self._candidates: deque[tuple[float, float]] = deque(maxlen=AGREEING_MEASUREMENTS)
 
     @property
-    def steady(self) -> bool:
-        """Whether the delay is known, stands still, and no reading speaks against it: then they may come less often."""
+    def is_steady(self) -> bool:
+        """True if the delay is known, constant and uncontradicted, so that longer intervals are enough."""
         if not self.search:
             return True
-        still = len(self._followed) >= STEADY_READINGS and abs(self._drift) < STEADY_DRIFT
-        return self.confirmed and still and not self._recent and not self.failed_readings
+        constant = len(self._accepted) >= STEADY_MEASUREMENTS and abs(self._drift) < STEADY_DRIFT
+        return self.confirmed and constant and not self._candidates and not self.failed_measurements
 
     @property
     def alignment(self) -> Alignment:
-        """What is known now."""
-        not_found = not self.aligned and self.failed_readings >= MAX_FAILED_READINGS
+        """The present alignment."""
+        not_found = not self.aligned and self.failed_measurements >= MAX_FAILED_MEASUREMENTS
         return Alignment(self.delay_frames, self.offset_frames, self.confirmed, not_found)
 
     def needs_global_search(self, cross: CrossSpectrum) -> bool:
-        """Whether the whole range must be searched: the windows are too little alike, or too tonal to settle it."""
+        """Return True if the whole range must be searched: the windows are too incoherent, or too tonal."""
         unconfirmed = self.aligned and not self.confirmed
         if not self.search or unconfirmed or cross.windows == 0:
             return False
@@ -117,69 +117,69 @@ class DelayTracker:
         return cross.coherent_fraction < MIN_COHERENCE_TO_LOCK or not cross.is_unambiguous
 
     def update_local(self, cross: CrossSpectrum, span_frames: int = 0) -> None:
-        """Refine the alignment by what is left between the windows of the last `span_frames` at the present one."""
+        """Update by the remaining delay between the windows of the last `span_frames` at the present alignment."""
         if not self.search or cross.windows == 0:
             return
-        likely_frames = 1.0 if self.steady else max(1.0, MAX_DRIFT * span_frames)
+        plausible_frames = 1.0 if self.is_steady else max(1.0, MAX_DRIFT * span_frames)
         self._now_frames += span_frames
         if self.aligned and not self.confirmed:
             self.aligned = self.confirmed = cross.coherent_fraction > MAX_COHERENCE_UNRELATED
-        reading = cross.read()
-        if cross.coherent_fraction < MIN_COHERENCE_TO_REFINE or not reading.confident:
-            self.failed_readings += 1
+        measurement = cross.estimate_delay()
+        if cross.coherent_fraction < MIN_COHERENCE_TO_REFINE or not measurement.confident:
+            self.failed_measurements += 1
             return
-        delay_frames = self.delay_frames + reading.delay_frames
-        if abs(reading.delay_frames) > likely_frames:
-            self._consider(delay_frames)
+        delay_frames = self.delay_frames + measurement.delay_frames
+        if abs(measurement.delay_frames) > plausible_frames:
+            self._add_candidate(delay_frames)
         elif self.aligned:
-            self._follow(delay_frames, span_frames)
+            self._average(delay_frames, span_frames)
         elif cross.coherent_fraction > MIN_COHERENCE_TO_LOCK and cross.is_unambiguous:
             self._lock(delay_frames, confirmed=True)
         else:
-            self._consider(delay_frames)
+            self._add_candidate(delay_frames)
 
-    def update_global(self, reading: DelayEstimate, coherent_fraction: float, span_frames: int = 0) -> None:
-        """Consider a reading of the whole range; `coherent_fraction` is the share at the present alignment."""
+    def update_global(self, measurement: DelayEstimate, coherent_fraction: float, span_frames: int = 0) -> None:
+        """Update by a delay from the global search; `coherent_fraction` is that at the present alignment."""
         self._now_frames += span_frames
-        if reading.confident and not (self.aligned and self._agrees(reading.delay_frames)):
-            # Somewhere else is better than here: where we are is no longer the answer.
+        if measurement.confident and not (self.aligned and self._agrees(measurement.delay_frames)):
+            # Another delay fits better than the present one, which is therefore given up.
             self.aligned = self.confirmed = False
-            self._consider(reading.delay_frames)
+            self._add_candidate(measurement.delay_frames)
         elif coherent_fraction < MAX_COHERENCE_UNRELATED:
-            self.failed_readings += 1
-            if self.failed_readings >= AGREEING_READINGS:
+            self.failed_measurements += 1
+            if self.failed_measurements >= AGREEING_MEASUREMENTS:
                 self.aligned = self.confirmed = False
 
     def _agrees(self, delay_frames: float) -> bool:
         return abs(delay_frames - self.delay_frames) <= AGREEMENT_FRAMES
 
-    def _consider(self, delay_frames: float) -> None:
-        self._recent.append((self._now_frames, delay_frames))
-        if len(self._recent) == AGREEING_READINGS and self._have_agreed():
-            self._lock(sorted(delay for _, delay in self._recent)[AGREEING_READINGS // 2], confirmed=False)
+    def _add_candidate(self, delay_frames: float) -> None:
+        self._candidates.append((self._now_frames, delay_frames))
+        if len(self._candidates) == AGREEING_MEASUREMENTS and self._candidates_agree():
+            self._lock(sorted(delay for _, delay in self._candidates)[AGREEING_MEASUREMENTS // 2], confirmed=False)
         else:
-            self.failed_readings += 1
+            self.failed_measurements += 1
 
-    def _have_agreed(self) -> bool:
-        """Whether the recent readings lie on one place, or on a line that two clocks may draw."""
-        (begin, first), (_, middle), (end, last) = self._recent
-        moved = abs(last - first) <= AGREEMENT_FRAMES + MAX_DRIFT * (end - begin)
-        return moved and abs(first - 2.0 * middle + last) <= 2.0 * AGREEMENT_FRAMES
+    def _candidates_agree(self) -> bool:
+        """Return True if the candidates are one delay, or lie on a line that two clocks may produce."""
+        (begin, first), (_, middle), (end, last) = self._candidates
+        plausible = abs(last - first) <= AGREEMENT_FRAMES + MAX_DRIFT * (end - begin)
+        return plausible and abs(first - 2.0 * middle + last) <= 2.0 * AGREEMENT_FRAMES
 
-    def _follow(self, delay_frames: float, span_frames: int) -> None:
-        """Average the delay over its readings; where they drift, be where their line will be amid the next ones."""
-        self._recent.clear()
-        self.failed_readings = 0
+    def _average(self, delay_frames: float, span_frames: int) -> None:
+        """Average the delay over its measurements; extrapolate a drift to the middle of the next windows."""
+        self._candidates.clear()
+        self.failed_measurements = 0
         if abs(delay_frames - self.delay_frames) > 1.0:
-            self._followed = deque(list(self._followed)[-1:], maxlen=AVERAGED_READINGS)
-        self._followed.append((self._now_frames - span_frames / 2, delay_frames))
-        times, delays = np.array(self._followed).T
+            self._accepted = deque(list(self._accepted)[-1:], maxlen=AVERAGED_MEASUREMENTS)
+        self._accepted.append((self._now_frames - span_frames / 2, delay_frames))
+        times, delays = np.array(self._accepted).T
         self.delay_frames, self._drift = float(delays.mean()), 0.0
         if times[-1] > times[0]:
             centered = times - times.mean()
             slope = float(centered @ delays / (centered @ centered))
-            strayed = float(np.std(delays - slope * centered))
-            if abs(slope) * (times[-1] - times[0]) > max(SEEN_DRIFT_FRAMES, 4.0 * strayed):
+            std_frames = float(np.std(delays - slope * centered))
+            if abs(slope) * (times[-1] - times[0]) > max(MIN_DRIFT_FRAMES, 4.0 * std_frames):
                 self._drift = slope
                 self.delay_frames += slope * (self._now_frames + span_frames / 2 - float(times.mean()))
         if abs(self.delay_frames - self.offset_frames) > OFFSET_HYSTERESIS_FRAMES:
@@ -191,5 +191,5 @@ class DelayTracker:
         self.delay_frames = delay_frames
         self.offset_frames = round(delay_frames)
         self._drift = 0.0
-        self._followed = deque([(float(self._now_frames), delay_frames)], maxlen=AVERAGED_READINGS)
-        self._recent.clear()
+        self._accepted = deque([(float(self._now_frames), delay_frames)], maxlen=AVERAGED_MEASUREMENTS)
+        self._candidates.clear()

@@ -1,4 +1,4 @@
-"""Gradient descent on the log gain of a batch of windows, by any of torch's optimizers, as few steps as it takes."""
+"""Gradient descent on the log gain of a batch of windows with any of torch's optimizers, in few steps."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -13,42 +13,42 @@ from rtgain.dsp.optimizers import make_optimizer, step_optimizer, zero_grad
 from rtgain.dsp.processors import MAX_LOG_GAIN, MIN_LOG_GAIN, LogGain
 
 TOLERANCE_LOG = 2e-5
-"""Steps shorter than this (0.0002 dB) end the descent."""
+"""Step length in nepers (0.0002 dB) below which the descent ends."""
 
 MAX_STEP_LOG = 3.0
-"""No step changes the gain by more than this (26 dB)."""
+"""Limit of a step in nepers (26 dB)."""
 
 TOLERANCE_SHARE = 0.01
-"""So do steps shorter than this share of the loss that noise leaves: about a fifth of a reading's deviation."""
+"""Step length relative to the noise floor loss below which the descent ends: about a fifth of a window's deviation."""
 
 MAX_TOLERANCE_LOG = 5e-4
-"""But never longer ones (0.004 dB): a result must not show where the descent began."""
+"""Limit of that tolerance in nepers (0.004 dB): a result must not depend on the start of the descent."""
 
 NOISE_MARGIN = 1.3
-"""A loss this many times what noise is expected to leave is no reason for a long step yet."""
+"""Ratio of the loss to the noise floor loss up to which Polyak's step is 0."""
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "Rprop": {"etas": (0.4, 1.6), "step_sizes": (0.0, MAX_STEP_LOG)},
-    "AdamW": {"weight_decay": 0.0},  # it would draw the gain to 0 dB
+    "AdamW": {"weight_decay": 0.0},  # weight decay would pull the gain toward 0 dB
 }
-"""What optimizers are given besides their rate."""
+"""Options of the optimizers other than the learning rate."""
 
 SETTLED_LOG = 0.003
-"""A descent that ends this near to the closed form (0.026 dB) has settled for all that a user can tell …"""
+"""Distance to the closed form in nepers (0.026 dB) within which a descent has settled, as far as a user can tell."""
 
 SETTLED_SHARE = 0.15
-"""… and in noise one that ends within this share of the loss that noise leaves: about a reading's deviation."""
+"""The same distance relative to the noise floor loss, for noisy windows: about a window's deviation."""
 
 
 @dataclass(frozen=True)
 class Descent:
-    """Where a batch of descents ended.
+    """Results of a batch of descents.
 
     Attributes:
         log_gain: ``(B,)``, nepers.
         loss: ``(B,)``, at the start of the last step.
-        settled: ``(B,)``, whether it came to the closed-form optimum, within what a user can tell.
-        steps: ``(B,)``, how many steps it took.
+        settled: ``(B,)``, True if the descent reached the closed-form gain, as far as a user can tell.
+        steps: ``(B,)``, number of steps.
     """
 
     log_gain: Tensor
@@ -57,7 +57,7 @@ class Descent:
     steps: Tensor
 
     def at(self, index: int) -> "Descent":
-        """One window's descent, as a batch of its own."""
+        """Select one window's descent, as a batch of one."""
         return Descent(*(getattr(self, field.name)[index : index + 1] for field in fields(self)))
 
 
@@ -66,67 +66,70 @@ def descend(
     dry: Tensor,
     target: Tensor,
     weights: Tensor | None,
-    evidence: NoiseEstimate,
+    noise: NoiseEstimate,
     start_log: Tensor,
     optimum_log: Tensor,
     *,
     optimizer: str,
-    rate: StepSchedule,
+    schedule: StepSchedule,
 ) -> Descent:
-    """Move the log gain of each window from `start_log` to where `loss` is least; `optimum_log` is the closed form.
+    """Minimize `loss` over the log gain of each window, from `start_log`; `optimum_log` is the closed form.
 
-    `dry` and `target` are the loss's features, `weights` what each counts, ``(B, K)``. No optimizer steps farther
-    than the loss says the way is, and all but Rprop, which shortens its steps by itself, are given a rate that falls
-    to nothing: so that none ends in a limit cycle.
+    `dry` and `target` are the loss's features and `weights` their weights, ``(B, K)``. Two measures prevent limit
+    cycles. Every step is limited by the distance that the loss implies (Polyak's step). Every optimizer other than
+    Rprop, which shortens its steps by itself, has a learning rate that decays to zero.
     """
     processor = LogGain(log_gain=start_log)
     parameter = processor.log_gain
-    noise_step = TOLERANCE_SHARE * evidence.noise_floor_loss
+    noise_step = TOLERANCE_SHARE * noise.noise_floor_loss
     tolerance = noise_step.clamp(TOLERANCE_LOG, MAX_TOLERANCE_LOG)
-    rprop = optimizer == "Rprop"
-    stepper = make_optimizer(optimizer, [parameter], lr=rate.lr, foreach=False, **OPTIONS.get(optimizer, {}))
-    values = torch.zeros_like(start_log)
+    is_rprop = optimizer == "Rprop"
+    torch_optimizer = make_optimizer(
+        optimizer, [parameter], lr=schedule.lr, foreach=False, **OPTIONS.get(optimizer, {})
+    )
+    losses = torch.zeros_like(start_log)
     moved = torch.full_like(start_log, torch.inf)
     longest = torch.full_like(start_log, MAX_STEP_LOG)
     steps = torch.zeros_like(start_log, dtype=torch.int64)
-    for taken in range(rate.steps):
+    for step_index in range(schedule.steps):
         steps += moved > tolerance
-        zero_grad(stepper)
-        values = loss.distance(loss.apply_gain(dry, processor), target, weights)
-        torch.autograd.backward(values.sum())
+        zero_grad(torch_optimizer)
+        losses = loss.distance(loss.apply_gain(dry, processor), target, weights)
+        torch.autograd.backward(losses.sum())
         gradient = parameter.grad
         assert gradient is not None
-        excess = (values.detach() - NOISE_MARGIN * evidence.noise_floor_loss).clamp_min(0.0)
+        excess = (losses.detach() - NOISE_MARGIN * noise.noise_floor_loss).clamp_min(0.0)
         reach = polyak_step(excess, gradient, loss.power)
         limit = torch.maximum(reach, 3.0 * noise_step)
         before = parameter.detach().clone()
-        if rprop:
+        if is_rprop:
             longest = torch.minimum(longest, limit)
-            if taken == 0:
-                stepper.state[parameter] = _rprop_start(longest, gradient)
-            stepper.state[parameter]["step_size"].clamp_(max=longest)
+            if step_index == 0:
+                torch_optimizer.state[parameter] = _rprop_start(longest, gradient)
+            torch_optimizer.state[parameter]["step_size"].clamp_(max=longest)
         else:
-            stepper.param_groups[0]["lr"] = rate.lr * (1.0 - taken / rate.steps) ** 2
-        step_optimizer(stepper)
+            torch_optimizer.param_groups[0]["lr"] = schedule.lr * (1.0 - step_index / schedule.steps) ** 2
+        step_optimizer(torch_optimizer)
         with torch.no_grad():
-            farthest = MAX_STEP_LOG if rprop else limit
+            farthest = MAX_STEP_LOG if is_rprop else limit
             parameter.clamp_(before - farthest, before + farthest).clamp_(MIN_LOG_GAIN, MAX_LOG_GAIN)
             step = (parameter - before).abs()
-            if not rprop:
-                # Far below the optimum there is hardly a slope, and a step along it is short: that is no rest.
+            if not is_rprop:
+                # Far below the optimum the slope is small and steps are short, although the descent has not ended.
                 step = torch.maximum(step, reach)
-            # Rprop stands still for one step where the slope turned: that is no end, but no step need grow again.
-            turned = (step == 0.0) & (gradient != 0.0)
-            moved = torch.where(turned, moved, step)
-            if rprop:
-                longest = torch.where(turned, stepper.state[parameter]["step_size"], longest)
+            # Rprop pauses for one step after a sign change of the gradient. The descent goes on, but longer steps
+            # than the present one are no longer needed.
+            sign_changed = (step == 0.0) & (gradient != 0.0)
+            moved = torch.where(sign_changed, moved, step)
+            if is_rprop:
+                longest = torch.where(sign_changed, torch_optimizer.state[parameter]["step_size"], longest)
         if bool((moved <= tolerance).all()):
             break
     log_gain = parameter.detach()
-    # Where no closed form is known, whoever came to rest has settled.
+    # Without a closed form, a descent that has ended by its tolerance has settled.
     optimum_log = torch.where(optimum_log.isnan() & (moved <= tolerance), log_gain, optimum_log)
-    near = (SETTLED_SHARE * evidence.noise_floor_loss).clamp_min(SETTLED_LOG)
-    return Descent(log_gain, values.detach(), (log_gain - optimum_log).abs() <= near, steps)
+    near = (SETTLED_SHARE * noise.noise_floor_loss).clamp_min(SETTLED_LOG)
+    return Descent(log_gain, losses.detach(), (log_gain - optimum_log).abs() <= near, steps)
 
 
 def descend_stock(
@@ -138,38 +141,41 @@ def descend_stock(
     optimum_log: Tensor,
     *,
     optimizer: str,
-    rate: StepSchedule,
+    schedule: StepSchedule,
 ) -> Descent:
-    """`descend` with nothing of ours: all of the steps, at one rate, wherever they lead. To compare with."""
+    """Minimize with torch's optimizer without `descend`'s safeguards, for comparison.
+
+    All steps of the schedule are taken at a fixed learning rate. Only the range of the gain is limited.
+    """
     processor = LogGain(log_gain=start_log)
     parameter = processor.log_gain
-    stepper = make_optimizer(optimizer, [parameter], lr=rate.lr, foreach=False)
-    values = torch.zeros_like(start_log)
-    for _ in range(rate.steps):
-        zero_grad(stepper)
-        values = loss.distance(loss.apply_gain(dry, processor), target, weights)
-        torch.autograd.backward(values.sum())
-        step_optimizer(stepper)
+    torch_optimizer = make_optimizer(optimizer, [parameter], lr=schedule.lr, foreach=False)
+    losses = torch.zeros_like(start_log)
+    for _ in range(schedule.steps):
+        zero_grad(torch_optimizer)
+        losses = loss.distance(loss.apply_gain(dry, processor), target, weights)
+        torch.autograd.backward(losses.sum())
+        step_optimizer(torch_optimizer)
         with torch.no_grad():
             parameter.clamp_(MIN_LOG_GAIN, MAX_LOG_GAIN)
     log_gain = parameter.detach()
     settled = (log_gain - optimum_log).abs() <= SETTLED_LOG
-    return Descent(log_gain, values.detach(), settled, torch.full_like(start_log, rate.steps, dtype=torch.int64))
+    return Descent(log_gain, losses.detach(), settled, torch.full_like(start_log, schedule.steps, dtype=torch.int64))
 
 
 def polyak_step(excess: Tensor, gradient: Tensor, power: float) -> Tensor:
-    """How far, in nepers, the slope must be followed until the loss has fallen by `excess`; at most `MAX_STEP_LOG`.
+    """Compute the distance in nepers along the slope over which the loss falls by `excess`; at most `MAX_STEP_LOG`.
 
-    Polyak's step on the gain itself, where L1 losses are straight lines, carried over to its logarithm: without
-    noise it ends on the optimum at once, from any distance.
+    It is Polyak's step on the gain, in which L1 losses are piecewise linear, converted to the log gain. Without noise
+    it reaches the optimum in one step from any distance.
     """
     fall = excess / torch.where(gradient == 0.0, torch.inf, gradient)
-    if power == 0.0:  # features are logarithms, and the lines straight on that scale
+    if power == 0.0:  # features are logarithms; the loss is piecewise linear in the log gain
         return fall.abs().clamp_max(MAX_STEP_LOG)
     ratio = 1.0 - power * fall
     return (ratio.clamp_min(1e-6).log().abs() / power).clamp_max(MAX_STEP_LOG)
 
 
 def _rprop_start(reach: Tensor, gradient: Tensor) -> dict[str, Tensor]:
-    """Rprop's state before its first step, with a step size for each window."""
+    """Return Rprop's state before its first step, with one step size per window."""
     return {"step": torch.zeros(()), "prev": torch.zeros_like(gradient), "step_size": reach.clone()}

@@ -1,68 +1,76 @@
-"""One gain over time out of one reading a window: long memory while readings agree, none when the gain moved.
+"""Gain over time from one measurement per window: averages while measurements agree, resets when the gain changes.
 
-A Kalman filter whose state is the gain and, while it moves, its slope. It is what makes the estimate calm in
-noise and quick after a step, and it says how sure the result is.
+`GainTracker` is a Kalman filter. Its state is the gain and, while the gain moves, its slope. It smooths the estimate in
+noise, follows a step quickly, and provides the standard deviation. `robust_mean` averages the measurements of a whole
+recording.
 """
 
 import math
 from dataclasses import dataclass
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rtgain.dsp.closed_form import weighted_median
+
 OUTLIER_SIGMAS = 4.0
-"""A reading this many standard deviations off is no noise."""
+"""Deviation, in standard deviations, beyond which a measurement is an outlier."""
 
 MEAN_SHIFT_SIGMAS = 1.5
-"""Nor is a run of readings on one side with this (exponentially averaged) mean."""
+"""Exponentially averaged deviation, in standard deviations, beyond which the gain has changed."""
 
 SINGLE_OUTLIER_SIGMAS = 8.0
-"""One reading this far off, or surer than what it contradicts, declares a change alone; others must be three in a row.
+"""Deviation, in standard deviations, beyond which a single outlier is a change.
 
-Where a word ends in digital silence, and the target's filter has shifted its sound into that, single readings were
-off by up to six of the deviations that they stated.
+So is an outlier whose standard deviation is smaller than the present one. Otherwise three outliers in a row are needed.
+Single measurements were off by up to six of their standard deviations at the end of a word, where digital silence
+follows and the target's filter shifts sound into it.
 """
 
 MAX_STD_FOR_CHANGE_DB = 0.5
-"""Weaker readings declare no change alone, nor does a run of them on one side.
+"""Standard deviation, in dB, from which a measurement neither is a change by itself nor counts in the mean deviation.
 
-What noise drowns reads high by one to three deviations, window after window: that is no drift.
+Windows below the noise read high by one to three standard deviations, one after the other; that is not a change.
 """
 
 OVERLAP_VARIANCE_FACTOR = 2.0
-"""Windows overlap by three quarters, so a further reading is worth only half a new one (measured)."""
+"""Factor on the variance of each further measurement: windows overlap by three quarters (measured)."""
 
-MEMORY_READINGS = 48
-"""Readings remembered at most, about a second: what drifts more slowly than that is followed."""
+MEMORY_MEASUREMENTS = 48
+"""Memory of the filter in measurements, about a second: it follows slower drifts."""
 
 FLOOR_STD_DB = 2e-4
-"""Nothing is believed beyond this: float32 and the optimizer's tolerance do not average out."""
+"""Least standard deviation in dB: float32 and the optimizer's tolerance do not average out."""
 
 SHIFTED_FLOOR_STD_DB = 6e-4
-"""Nor is beyond this what windows say that were shifted by a fraction of a frame (measured on speech, 7.56 ms late)."""
+"""Least standard deviation in dB for windows shifted by a fraction of a frame (measured on speech, 7.56 ms late)."""
 
 MOTION_NOISE_DECAY = 0.93
-"""What is left after each window of the unrest that changes brought."""
+"""Factor by which the motion noise decays per window."""
 
 MAX_MOTION_NOISE_DB = 0.5
-"""The most by which a restless gain is thought to move from window to window."""
+"""Limit of the motion noise, in dB per window."""
 
 STATIONARY_DB = 1e-3
-"""Below this unrest the gain stands still: it has no slope."""
+"""Motion noise, in dB per window, below which the gain is stationary and its slope is 0."""
 
 SLOPE_NOISE_RATIO = 0.1
-"""How much of its unrest a moving gain's slope may change by from window to window (measured on ±6 dB at 0.5 Hz)."""
+"""Standard deviation of a slope's change per window, relative to the motion noise (measured on ±6 dB at 0.5 Hz)."""
 
 CHANGE_UNCERTAINTY = 0.1
-"""A gain that moved by d since the last reading is known only to this share of d (measured on a ±6 dB sweep)."""
+"""Standard deviation after a change of the gain, relative to that change (measured on a ±6 dB sweep)."""
 
 MOTION_BLUR_RATIO = 0.2
-"""A gain that moves by d over what is heard of a window is read with this share of d as error (measured likewise)."""
+"""Error of a measurement relative to the gain's motion over the sound in its window (measured on a ±6 dB sweep)."""
 
 
 @dataclass(frozen=True)
 class GainMeasurement:
-    """What one window says: the gain and its standard deviation (infinite: nothing), and when.
+    """Gain of one window with its standard deviation (infinite: no information) and its time.
 
-    The gain is heard where the window's sound is: `lag_hops` behind the window's centre on average, over
-    `spread_hops` (RMS) around that. `floor_std_db` is the part of its deviation that no average makes less.
+    The measured gain is that at the time of the window's sound: on average `lag_hops` after the window's center, with
+    an RMS spread of `spread_hops`. `floor_std_db` is the part of the deviation that averaging does not reduce.
     """
 
     gain_db: float
@@ -74,38 +82,39 @@ class GainMeasurement:
 
 @dataclass
 class GainTracker:
-    """The gain in dB believed now, and its standard deviation. Infinite deviation: nothing known yet.
+    """Kalman filter for the gain in dB and its standard deviation, which is infinite before the first measurement.
 
-    `outliers` counts readings in a row that contradict it and are too weak to overthrow it: it is in doubt.
-    `_fading` is variance that the filter assumes on top of what the deviation says, so that old readings fade: it
-    tells how much the next reading counts, and nothing of the error.
+    `outliers` counts consecutive measurements that contradict the gain but are too weak to change it.
+    `_forgetting_variance` is extra prior variance that lets old measurements decay. It affects the Kalman gain only,
+    not the reported `std_db`.
     """
 
     gain_db: float = 0.0
     std_db: float = math.inf
     outliers: int = 0
-    _fading: float = 0.0
+    _forgetting_variance: float = 0.0
     _slope_db: float = 0.0
     _slope_variance: float = 0.0
     _covariance: float = 0.0
-    _drift: float = 0.0
+    _mean_deviation: float = 0.0
     _motion_noise_db: float = 0.0
     _last_change_db: float = 0.0
 
-    def update(self, reading: GainMeasurement) -> None:
-        """Go on by one window, and take what it says."""
-        told = math.isfinite(reading.gain_db) and math.isfinite(reading.std_db)
+    def update(self, measurement: GainMeasurement) -> None:
+        """Advance by one window, and apply its measurement if that is valid."""
+        valid = math.isfinite(measurement.gain_db) and math.isfinite(measurement.std_db)
         if not math.isfinite(self.std_db):
-            if told:
-                self._begin(reading.gain_db, reading.std_db**2 + reading.floor_std_db**2, reading.lag_hops)
+            if valid:
+                variance = measurement.std_db**2 + measurement.floor_std_db**2
+                self._initialize(measurement.gain_db, variance, measurement.lag_hops)
             return
-        self._predict(told=told)
-        if told:
-            self._take(reading)
+        self._predict(valid=valid)
+        if valid:
+            self._correct(measurement)
 
-    def _predict(self, *, told: bool) -> None:
-        """One hop later, the gain has gone on along its slope; where nothing is told it is held, and so less sure."""
-        if told:
+    def _predict(self, *, valid: bool) -> None:
+        """Advance the gain along its slope by one hop; without a valid measurement, hold it and increase `std_db`."""
+        if valid:
             variance = self.std_db**2 + 2.0 * self._covariance + self._slope_variance
             self.std_db = math.sqrt(max(variance, 0.0))
             self.gain_db += self._slope_db
@@ -122,47 +131,74 @@ class GainTracker:
         if self._motion_noise_db < STATIONARY_DB:
             self._slope_db = self._slope_variance = self._covariance = 0.0
 
-    def _take(self, reading: GainMeasurement) -> None:
-        lag = reading.lag_hops
-        blur_db = MOTION_BLUR_RATIO * abs(self._slope_db) * reading.spread_hops
-        variance = reading.std_db**2 + reading.floor_std_db**2 + blur_db**2
-        innovation = reading.gain_db - (self.gain_db + lag * self._slope_db)
-        assumed = self.std_db**2 + self._fading
-        seen_gain = assumed + lag * self._covariance
-        seen_slope = self._covariance + lag * self._slope_variance
-        seen = seen_gain + lag * seen_slope
-        deviation = innovation / math.sqrt(variance + seen)
-        outlying = abs(deviation) > OUTLIER_SIGMAS
-        self.outliers = self.outliers + 1 if outlying else 0
-        sure = reading.std_db < MAX_STD_FOR_CHANGE_DB
-        if sure:
-            self._drift = 0.8 * self._drift + 0.2 * min(max(deviation, -3.0), 3.0)
-        alone = reading.std_db < self.std_db or (sure and abs(deviation) > SINGLE_OUTLIER_SIGMAS)
-        if (outlying and (alone or self.outliers >= 3)) or abs(self._drift) > MEAN_SHIFT_SIGMAS:
+    def _correct(self, measurement: GainMeasurement) -> None:
+        lag = measurement.lag_hops
+        blur_db = MOTION_BLUR_RATIO * abs(self._slope_db) * measurement.spread_hops
+        variance = measurement.std_db**2 + measurement.floor_std_db**2 + blur_db**2
+        innovation = measurement.gain_db - (self.gain_db + lag * self._slope_db)
+        prior_variance = self.std_db**2 + self._forgetting_variance
+        gain_covariance = prior_variance + lag * self._covariance
+        slope_covariance = self._covariance + lag * self._slope_variance
+        innovation_variance = gain_covariance + lag * slope_covariance
+        deviation = innovation / math.sqrt(variance + innovation_variance)
+        is_outlier = abs(deviation) > OUTLIER_SIGMAS
+        self.outliers = self.outliers + 1 if is_outlier else 0
+        is_certain = measurement.std_db < MAX_STD_FOR_CHANGE_DB
+        if is_certain:
+            self._mean_deviation = 0.8 * self._mean_deviation + 0.2 * min(max(deviation, -3.0), 3.0)
+        is_sufficient = measurement.std_db < self.std_db or (is_certain and abs(deviation) > SINGLE_OUTLIER_SIGMAS)
+        if (is_outlier and (is_sufficient or self.outliers >= 3)) or abs(self._mean_deviation) > MEAN_SHIFT_SIGMAS:
             self._note_change(abs(innovation))
-            self._begin(reading.gain_db - lag * self._slope_db, variance + (CHANGE_UNCERTAINTY * innovation) ** 2, lag)
-        elif not outlying:
-            total = seen + OVERLAP_VARIANCE_FACTOR * variance
-            self.gain_db += seen_gain / total * innovation
-            self._slope_db += seen_slope / total * innovation
-            left = assumed - seen_gain**2 / total
-            remembered = max(left, min(assumed, OVERLAP_VARIANCE_FACTOR * variance / MEMORY_READINGS))
-            self._fading = (1.0 - seen_gain / total) ** 2 * self._fading + remembered - left
-            self.std_db = math.sqrt(max(remembered - self._fading, reading.floor_std_db**2))
-            self._covariance -= seen_gain * seen_slope / total
-            self._slope_variance = max(self._slope_variance - seen_slope**2 / total, 0.0)
+            gain_db = measurement.gain_db - lag * self._slope_db
+            self._initialize(gain_db, variance + (CHANGE_UNCERTAINTY * innovation) ** 2, lag)
+        elif not is_outlier:
+            total = innovation_variance + OVERLAP_VARIANCE_FACTOR * variance
+            self.gain_db += gain_covariance / total * innovation
+            self._slope_db += slope_covariance / total * innovation
+            posterior_variance = prior_variance - gain_covariance**2 / total
+            retained_variance = max(
+                posterior_variance, min(prior_variance, OVERLAP_VARIANCE_FACTOR * variance / MEMORY_MEASUREMENTS)
+            )
+            self._forgetting_variance = (
+                (1.0 - gain_covariance / total) ** 2 * self._forgetting_variance
+                + retained_variance
+                - posterior_variance
+            )
+            self.std_db = math.sqrt(max(retained_variance - self._forgetting_variance, measurement.floor_std_db**2))
+            self._covariance -= gain_covariance * slope_covariance / total
+            self._slope_variance = max(self._slope_variance - slope_covariance**2 / total, 0.0)
 
     def _note_change(self, change_db: float) -> None:
-        """A gain that changed twice in short time will change again: until it rests, nothing is sure for long."""
+        """Raise the motion noise at the second change within a short time: further changes are likely then."""
         self._motion_noise_db = max(self._motion_noise_db, min(change_db, self._last_change_db, MAX_MOTION_NOISE_DB))
         self._last_change_db = max(self._last_change_db, change_db)
 
-    def _begin(self, gain_db: float, variance: float, lag: float) -> None:
-        """Know the gain from one reading alone, which a slope that is not known has moved by `lag` hops."""
+    def _initialize(self, gain_db: float, variance: float, lag: float) -> None:
+        """Restart from one measurement, `lag` hops after the window's center, over which the slope is unknown."""
         self._slope_variance = max(self._slope_variance, self._motion_noise_db**2)
         self._covariance = -lag * self._slope_variance
         self.gain_db = gain_db
         self.std_db = math.sqrt(variance + lag**2 * self._slope_variance)
         self.outliers = 0
-        self._fading = 0.0
-        self._drift = 0.0
+        self._forgetting_variance = 0.0
+        self._mean_deviation = 0.0
+
+
+def robust_mean(gains_db: NDArray[np.float64], stds_db: NDArray[np.float64]) -> tuple[float, float]:
+    """Compute the mean of window gains, weighted by inverse variance, and its standard deviation; outliers rejected.
+
+    Shape: both ``(N,)`` in dB, N at least 1. Outliers are measured from the weighted median. Windows that differ by
+    more than their deviations increase the standard deviation: the target is equalized. If more than half are outliers,
+    the gain moved: none is rejected, and the standard deviation is that of the gains themselves.
+    """
+    variances = stds_db**2 + FLOOR_STD_DB**2
+    median_db = float(weighted_median(*(torch.from_numpy(x)[None] for x in (gains_db, 1.0 / variances))))
+    near = np.abs(gains_db - median_db) <= OUTLIER_SIGMAS * np.sqrt(variances)
+    moved = near.sum() <= len(near) / 2
+    accepted = np.ones_like(near) if moved else near
+    weights = 1.0 / variances[accepted]
+    mean_db = float(np.average(gains_db[accepted], weights=weights))
+    if moved:
+        return mean_db, float(np.sqrt(np.average((gains_db - mean_db) ** 2, weights=1.0 / variances)))
+    reduced_chi2 = float(np.average((gains_db[accepted] - mean_db) ** 2 / variances[accepted]))
+    return mean_db, math.sqrt(OVERLAP_VARIANCE_FACTOR / weights.sum() * max(1.0, reduced_chi2) + FLOOR_STD_DB**2)

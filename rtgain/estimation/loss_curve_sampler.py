@@ -1,4 +1,4 @@
-"""Draws loss against gain on one window, with the very losses, features and weights that the estimator descends on."""
+"""Loss over gain on one window, with the estimator's own loss, features and weights."""
 
 import math
 import time
@@ -6,79 +6,89 @@ import time
 import torch
 from torch import Tensor
 
-from rtgain.audio.engine.shared_memory import EngineSharedMemory
+from rtgain.audio.engine.ring_buffer import RingBuffer
 from rtgain.config.estimator_settings import name_crc
 from rtgain.dsp.loss_registry import get_loss
 from rtgain.dsp.losses import FeatureLoss
 from rtgain.dsp.processors import LogGain
 from rtgain.estimation.estimator import Estimator
-from rtgain.records.loss_curves import GAINS, LossCurves, gain_grid
+from rtgain.records.loss_curves import CURVE_POINTS, LossCurves, gain_grid
 
 PERIOD_S = 0.1
+"""Least interval between two sets of curves, in seconds."""
 
-MOST_LOAD = 0.05
-"""The most of the estimator's time that drawing may take: a slow loss is drawn less often."""
+MAX_LOAD = 0.05
+"""Largest share of the estimator's time for curves: a slow loss is sampled less often."""
 
 MARGIN = 1.5
-"""The gains reach at least this far beyond what there is to see."""
+"""Ratio by which the grid at least exceeds the largest gain of interest."""
 
-SLACK = 1.25
-"""They draw in again only when a shorter range would do with this to spare, so that an axis never flutters."""
+SHRINK_MARGIN = 1.25
+"""Further ratio by which a smaller grid must exceed it, so that the axis does not flutter."""
 
 
 class LossCurvePublisher:
-    """Draws the curves of an estimator into the ring that the window reads, ten times a second and not more."""
+    """Writes an estimator's loss curves to the ring buffer for the GUI, at most ten times per second."""
 
-    def __init__(self, memory: EngineSharedMemory) -> None:
-        self._ring = memory.curves
-        self._landscape = LossCurveSampler()
+    def __init__(self, ring: RingBuffer) -> None:
+        self._ring = ring
+        self._sampler = LossCurveSampler()
         self._next_s = 0.0
 
-    def paint(self, estimator: Estimator) -> None:
-        """Draw the newest window, if that is due."""
+    def publish_if_due(self, estimator: Estimator) -> None:
+        """Sample and write the curves of the newest window if the interval has passed."""
         begin_s = time.monotonic()
         if begin_s < self._next_s:
             return
-        curves = self._landscape.draw(estimator)
+        curves = self._sampler.sample(estimator)
         if curves is not None:
             self._ring.write(curves.to_row().reshape(-1, 1))
         now_s = time.monotonic()
-        self._next_s = max(begin_s + PERIOD_S, now_s + (now_s - begin_s) / MOST_LOAD)
+        self._next_s = max(begin_s + PERIOD_S, now_s + (now_s - begin_s) / MAX_LOAD)
 
 
 class LossCurveSampler:
-    """Keeps the range of gains from one drawing to the next."""
+    """Samples loss curves over a grid of gains; holds the range of the grid from one call to the next."""
 
     def __init__(self) -> None:
         self._largest = 0.0
 
-    def draw(self, estimator: Estimator) -> LossCurves | None:
-        """The curves of the newest window that is neither silent nor clipped; None before there is one."""
-        ground, gain_est = estimator.ground, estimator.gain
-        if ground is None:
+    def sample(self, estimator: Estimator) -> LossCurves | None:
+        """Sample the curves of the newest window that is neither silent nor clipped; None before any."""
+        window, gain_est = estimator.extractor.loss_curve_input, estimator.gain
+        if window is None:
             return None
-        seen = [abs(gain) for gain in (gain_est, ground.optimum, ground.likely) if math.isfinite(gain)]
-        self._largest = gain_range(self._largest, max(seen))
+        gains_of_interest = (gain_est, window.optimum, window.level_ratio)
+        largest_gain = max(abs(gain) for gain in gains_of_interest if math.isfinite(gain))
+        self._largest = gain_range(self._largest, largest_gain)
         gain = gain_grid(self._largest)
-        asked = torch.tensor([*gain.tolist(), gain_est])
-        used = _loss_relative_to_zero_gain(ground.loss, ground.dry, ground.target, ground.weights, asked / ground.level)
-        waveform = _loss_relative_to_zero_gain(
-            get_loss("waveform"), ground.dry_samples, ground.target_samples, None, asked
+        gains = torch.tensor([*gain.tolist(), gain_est])
+        selected = _loss_relative_to_zero_gain(
+            window.loss, window.dry, window.target, window.weights, gains / window.level_ratio
         )
-        if not bool((used[:GAINS].isfinite() & waveform[:GAINS].isfinite()).all()):
+        waveform = _loss_relative_to_zero_gain(
+            get_loss("waveform"), window.dry_samples, window.target_samples, None, gains
+        )
+        if not bool((selected[:CURVE_POINTS].isfinite() & waveform[:CURVE_POINTS].isfinite()).all()):
             return None
-        (*loss, loss_est), (*wave, waveform_est) = used.tolist(), waveform.tolist()
+        (*loss_curve, loss_est), (*waveform_curve, waveform_est) = selected.tolist(), waveform.tolist()
         return LossCurves(
-            gain, torch.tensor(loss).double().numpy(), torch.tensor(wave).double().numpy(),
-            gain_est, loss_est, waveform_est, ground.center_frame, name_crc(ground.loss_name),
-        )  # fmt: skip
+            gain=gain,
+            loss=torch.tensor(loss_curve).double().numpy(),
+            waveform=torch.tensor(waveform_curve).double().numpy(),
+            gain_est=gain_est,
+            loss_est=loss_est,
+            waveform_est=waveform_est,
+            center_frame=window.center_frame,
+            loss_key=name_crc(window.loss_name),
+        )
 
 
-def gain_range(before: float, most: float) -> float:
-    """How far the gains of a curve reach, on the ladder 1, 2, 5, 10 …; `before` is how far they did."""
-    if before < MARGIN * most:
-        return _next_125_step(MARGIN * most)
-    return min(before, _next_125_step(SLACK * MARGIN * most))
+def gain_range(previous: float, largest_gain: float) -> float:
+    """Choose the largest gain of the grid from 1, 2, 5, 10 …; `previous` is the present choice."""
+    if previous < MARGIN * largest_gain:
+        return _next_125_step(MARGIN * largest_gain)
+    return min(previous, _next_125_step(SHRINK_MARGIN * MARGIN * largest_gain))
 
 
 def _next_125_step(gain: float) -> float:
@@ -90,20 +100,22 @@ def _next_125_step(gain: float) -> float:
 def _loss_relative_to_zero_gain(
     loss: FeatureLoss, dry: Tensor, target: Tensor, weights: Tensor | None, gains: Tensor
 ) -> Tensor:
-    """The loss at each of `gains`, ``(G,)``, over its value at 0; gains that are not known give NaN."""
-    zero = GAINS // 2
+    """Compute the loss at each of `gains`, ``(G,)``, relative to its value at gain 0; NaN for unknown gains."""
+    zero = CURVE_POINTS // 2
     if loss.power == 0.0:  # logarithms: there is no value at 0
         gains = gains.clone()
         gains[zero] = gains[zero + 1]
-    size, known = gains.abs(), gains.isfinite()
+    magnitude, finite = gains.abs(), gains.isfinite()
     if loss.sees_phase:
-        distances = _at(loss, torch.where(gains < 0.0, -1.0, 1.0).unsqueeze(-1) * dry, target, weights, size)
-    else:  # a polarity makes no difference: half is enough
-        half = _at(loss, dry, target, weights, size[zero:])
+        distances = _distances(
+            loss, torch.where(gains < 0.0, -1.0, 1.0).unsqueeze(-1) * dry, target, weights, magnitude
+        )
+    else:  # the loss is independent of polarity: half of the gains are enough
+        half = _distances(loss, dry, target, weights, magnitude[zero:])
         distances = torch.cat([half[1 : zero + 1].flip(0), half])
-    return torch.where(known, distances / distances[zero], torch.nan)
+    return torch.where(finite, distances / distances[zero], torch.nan)
 
 
-def _at(loss: FeatureLoss, dry: Tensor, target: Tensor, weights: Tensor | None, gains: Tensor) -> Tensor:
-    # One target and one set of weights for all gains: what depends on them alone is computed once.
+def _distances(loss: FeatureLoss, dry: Tensor, target: Tensor, weights: Tensor | None, gains: Tensor) -> Tensor:
+    # One target and one set of weights for all gains: whatever depends on them alone is computed once.
     return loss.distance(loss.apply_gain(dry, LogGain(log_gain=gains.log())), target, weights)

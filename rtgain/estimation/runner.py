@@ -3,73 +3,59 @@
 from collections.abc import Callable
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rtgain.audio.engine.ring_buffer import OverrunError, RingBuffer
 from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.config.estimator_settings import EstimatorSettings
-from rtgain.estimation.process.worker_process import publish_matched_gain
+from rtgain.estimation.matched_gain import publish_matched_gain
 from rtgain.records.estimate import Estimate
 from rtgain.records.loss_curves import LossCurves
 
 
 class EstimatorRunner(Protocol):
-    """What a session needs of either: estimates in order, and a few commands. Used by one thread."""
+    """Runs an estimator for a session: estimates in order, and commands. Used by one thread."""
 
     @property
     def restarts(self) -> int:
-        """How often the process was started again."""
+        """Number of restarts of the process."""
 
     @property
     def dropped_frames(self) -> int:
-        """Frames that were overwritten before they could be analysed."""
+        """Frames that were overwritten before they could be analyzed."""
 
     def start(self) -> None:
-        """Begin. Returns at once; estimates come when they come."""
+        """Start, without waiting for the estimator."""
 
     def wait_until_ready(self, cancelled: Callable[[], bool] = lambda: False) -> None:
-        """Return when estimates will follow the audio without delay, or when it is `cancelled`."""
+        """Wait until estimates follow the audio without delay, or until `cancelled`."""
 
     def poll(self) -> list[Estimate]:
-        """The estimates made since the last call."""
+        """Return the estimates made since the last call."""
 
     def poll_comparisons(self) -> list[tuple[str, Estimate]]:
-        """The estimates of those in the race since the last call, each with its entry."""
+        """Return the comparisons' estimates since the last call, each with its entry."""
 
     def enable_diagnostics(self) -> None:
-        """Have loss against gain drawn, and loudness measured, from now on. Idempotent."""
+        """Enable loss curves and loudness measurement from now on. Idempotent."""
 
     def curves(self) -> LossCurves | None:
-        """The newest loss against gain; None before there is any, or when nobody watches."""
+        """Return the newest loss curves; None before the first ones, or without diagnostics."""
 
     def notices(self) -> list[str]:
-        """What the user should know, said once."""
+        """Return the notices for the user since the last call."""
 
     def configure(self, settings: EstimatorSettings) -> None:
-        """Go on with other settings."""
+        """Continue with other settings."""
 
     def reset(self, gain_db: float) -> None:
-        """Forget everything and start again from `gain_db`."""
+        """Reset the estimate; the next descent starts from `gain_db`."""
 
-    def freeze(self, on: bool) -> None:
-        """Hold the estimate, or let it go."""
+    def set_frozen(self, frozen: bool) -> None:
+        """Freeze the estimate, or release it."""
 
     def finish(self, limit_frame: int) -> list[Estimate]:
-        """The estimates left up to frame `limit_frame`. Nothing comes after that."""
+        """Return the remaining estimates up to frame `limit_frame`. There are none after that."""
 
     def stop(self) -> None:
-        """End it, and free what it holds. Idempotent."""
-
-
-def _new_rows(ring: RingBuffer, taken: int) -> tuple[NDArray[np.float64], int]:
-    """What was written behind the first `taken` rows and is still there, ``(n, rows)``, and how many are taken then."""
-    while True:
-        written = ring.frames_written
-        try:
-            return ring.read(taken, written - taken).astype(np.float64).T, written
-        except OverrunError as overtaken:
-            taken = overtaken.oldest_frame
+        """Stop, and free all resources. Idempotent."""
 
 
 class InProcessRunner:
@@ -83,55 +69,55 @@ class InProcessRunner:
         from rtgain.estimation.signal_reader import RingSignalReader
         from rtgain.estimation.streaming import StreamingEstimator
 
-        self._memory = memory
-        self._landscape = LossCurveSampler()
-        self._sound = RingSignalReader(memory)
-        self._follower = StreamingEstimator(self._sound, Estimator(settings))
+        self._control = memory.control
+        self._curve_sampler = LossCurveSampler()
+        self._reader = RingSignalReader(memory.audio, memory.control)
+        self._streaming = StreamingEstimator(self._reader, Estimator(settings))
 
     @property
     def dropped_frames(self) -> int:
-        return self._follower.dropped_frames
+        return self._streaming.dropped_frames
 
     def start(self) -> None:
         import torch
 
         torch.set_num_threads(1)
-        self._follower.estimator.warm_up()
+        self._streaming.estimator.warm_up()
 
     def wait_until_ready(self, cancelled: Callable[[], bool] = lambda: False) -> None:
         return
 
     def poll(self) -> list[Estimate]:
         estimates: list[Estimate] = []
-        while batch := self._follower.advance():
+        while batch := self._streaming.advance():
             estimates += batch
         if estimates:
-            publish_matched_gain(self._memory, estimates[-1])
+            publish_matched_gain(self._control, estimates[-1])
         return estimates
 
     def poll_comparisons(self) -> list[tuple[str, Estimate]]:
-        return self._follower.poll_comparisons()
+        return self._streaming.poll_comparisons()
 
     def enable_diagnostics(self) -> None:
-        """Curves are drawn when they are asked for; loudness is not measured on a clock that nobody listens to."""
+        """Do nothing: curves are sampled on request, and loudness is measured on the live clocks only."""
 
     def curves(self) -> LossCurves | None:
-        return self._landscape.draw(self._follower.estimator)
+        return self._curve_sampler.sample(self._streaming.estimator)
 
     def notices(self) -> list[str]:
         return []
 
     def configure(self, settings: EstimatorSettings) -> None:
-        self._follower.configure(settings)
+        self._streaming.configure(settings)
 
     def reset(self, gain_db: float) -> None:
-        self._follower.reset(gain_db)
+        self._streaming.reset(gain_db)
 
-    def freeze(self, on: bool) -> None:
-        self._follower.freeze(on)
+    def set_frozen(self, frozen: bool) -> None:
+        self._streaming.set_frozen(frozen)
 
     def finish(self, limit_frame: int) -> list[Estimate]:
-        self._sound.limit_frame = limit_frame
+        self._reader.limit_frame = limit_frame
         return self.poll()
 
     def stop(self) -> None:

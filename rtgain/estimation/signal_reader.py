@@ -1,48 +1,53 @@
-"""Signal readers: dry and target side by side for the streaming estimator."""
+"""Signal readers: synchronous access to the dry and the target signal for the streaming estimator."""
 
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.engine.shared_memory import EngineSharedMemory
+from rtgain.audio.engine.ring_buffer import RingBuffer
+from rtgain.audio.engine.shared_memory import ControlRecord
 
 
 class SignalReader(Protocol):
-    """Dry and target signal side by side, as far as they are there."""
+    """Readable part of the dry and the target signal."""
 
     @property
     def frames_written(self) -> int:
-        """Frames so far."""
+        """Number of frames so far."""
 
     @property
     def oldest_frame(self) -> int:
-        """The oldest frame left."""
+        """The oldest readable frame."""
 
     def read(self, start: int, frames: int) -> NDArray[np.floating]:
-        """Frames from `start`, shape (rows, frames); the rows are those of `rtgain.audio.engine.shared_memory`."""
+        """Read frames from `start`, shape (rows, frames); the rows are those of `AUDIO_ROWS`.
+
+        Raises `OverrunError` if they were overwritten.
+        """
 
 
 class RingSignalReader:
-    """The audio ring of a session, up to where its source ended (or to `limit_frame`, where that is set)."""
+    """Reader of an audio ring, up to `limit_frame`, and up to the end of the source that `control` announces."""
 
-    def __init__(self, memory: EngineSharedMemory) -> None:
+    def __init__(self, ring: RingBuffer, control: ControlRecord | None = None) -> None:
         self.limit_frame: int | None = None
-        self._memory = memory
+        self._ring = ring
+        self._control = control
 
     @property
     def frames_written(self) -> int:
-        """Frames of sound so far; silence behind the source's end does not count."""
-        written = self._memory.audio.frames_written  # first: the end is announced before any frame behind it
-        control = self._memory.control
-        ends = (control["end_frame"] if control["ended"] else None, self.limit_frame)
-        return min([written, *(int(end) for end in ends if end is not None)])
+        """Number of frames so far, without the silence after the source's end."""
+        frames = self._ring.frames_written  # read first: the end is announced before any frame after it is written
+        if self._control is not None and self._control["ended"]:
+            frames = min(frames, int(self._control["end_frame"]))
+        return frames if self.limit_frame is None else min(frames, self.limit_frame)
 
     @property
     def oldest_frame(self) -> int:
-        """The oldest frame left."""
-        return self._memory.audio.oldest_frame
+        """The oldest readable frame."""
+        return self._ring.oldest_frame
 
     def read(self, start: int, frames: int) -> NDArray[np.floating]:
-        """A copy of frames, (rows, frames), as `rtgain.audio.engine.ring_buffer.RingBuffer.read`."""
-        return self._memory.audio.read(start, frames)
+        """Copy frames, (rows, frames), as `RingBuffer.read` does."""
+        return self._ring.read(start, frames)

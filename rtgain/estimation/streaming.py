@@ -1,7 +1,7 @@
-"""Follows the audio ring: hands every hop's window to the estimator, in order, and keeps the two signals aligned.
+"""Streaming estimator: passes the window of every hop to the estimator, in order, and keeps both signals aligned.
 
-Hops lie on a fixed grid in the dry signal's own time, and so do the readings of the delay: whether a follower
-keeps up window by window, catches up many at once, or runs on the fast clock, the estimates are the same.
+Hops lie on a fixed grid in the dry signal's time, and so do the delay measurements. The estimates are therefore the
+same whether windows are processed one by one, many at once after a backlog, or on the offline clock.
 """
 
 import math
@@ -11,58 +11,64 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rtgain.audio.engine.shared_memory import DRY, GAIN, TARGET
+from rtgain.audio.engine.shared_memory import DRY, REFERENCE_GAIN, TARGET
 from rtgain.config.estimator_settings import MIN_REFERENCE_GAIN, WINDOW_FRAMES_MAX, EstimatorSettings
 from rtgain.config.names import MAX_DELAY_S
 from rtgain.dsp.delay_estimation import CrossSpectrum, gcc_phat_delay
 from rtgain.estimation.delay_tracker import MIN_COHERENCE_TO_LOCK, Alignment, DelayTracker
-from rtgain.estimation.estimator import Estimator, Windows
+from rtgain.estimation.estimator import Estimator
 from rtgain.estimation.signal_reader import SignalReader
+from rtgain.estimation.window_features import Windows
 from rtgain.records.estimate import Estimate
 
 DELAY_SEARCH_INTERVAL_HOPS = 16
-"""Hops between readings of the delay while it is searched for, or in doubt."""
+"""Hops between delay measurements while the delay is searched for or in doubt."""
 
 DELAY_TRACK_INTERVAL_HOPS = 64
-"""Hops between readings once it is known; also the most windows in a batch."""
+"""Hops between delay measurements while the delay is steady; also the most windows in a batch."""
 
 SEARCH_S = 2.0
-"""Sound that the search over the whole range listens to …"""
+"""Duration in seconds of the signals in a global delay search."""
 
 SEARCH_MIN_S = 1.0
-"""… and the least with which it begins."""
+"""Least duration in seconds with which a global search starts."""
 
 SEARCH_RATE = 48_000
-"""What is below half of this rate tells a delay; the rest is hardly heard, and would cost memory and time."""
+"""Sample rate in Hz above which signals are decimated for the global search.
+
+The band above 24 kHz is hardly audible and would cost memory and time.
+"""
 
 LIVE_BATCH_HOPS = 16
-"""The most windows in a batch live: even where a loss takes ten times as long as the sound, something comes."""
+"""Most windows in a live batch, so that estimates appear even if a loss takes ten times as long as the audio."""
 
 MAX_BACKLOG_HOPS = 1
-"""With more windows than this to catch up with, a live follower is late."""
+"""Backlog in windows above which comparisons skip windows, live."""
 
 
 Sample = TypeVar("Sample", np.float32, np.float64)
 
 
 class StreamingEstimator:
-    """Turns what a ring holds into estimates, one a hop. `dropped_frames` counts what it came too late for.
+    """Makes one estimate per hop from the signals of a reader.
 
-    `comparisons` estimate the same windows at the same alignment, by their entries in the race.
+    `dropped_frames` counts frames that were overwritten before their windows were read. `comparisons` are estimators,
+    by comparison entry, on the same windows at the same alignment.
     """
 
     def __init__(
         self,
-        sound: SignalReader,
+        reader: SignalReader,
         estimator: Estimator,
         *,
         last: Estimate | None = None,
         delay_frames: float | None = None,
         live: bool = False,
     ) -> None:
-        """Follow `sound` from its beginning, or from behind the estimate `last`; `delay_frames` where it is known.
+        """Start at frame 0 of `reader`, or after the estimate `last`; `delay_frames` is a delay known beforehand.
 
-        `live`, rivals leave windows out while the follower is late: the race must not hold up the estimate.
+        If `live`, batches are short, and comparisons skip windows during a backlog, so that they never delay the
+        estimate.
         """
         self.estimator = estimator
         self.comparisons = {entry: Estimator(settings) for entry, settings in estimator.settings.comparisons.items()}
@@ -70,7 +76,7 @@ class StreamingEstimator:
         self._live = live
         self._comparison_estimates: list[tuple[str, Estimate]] = []
         self._pending_windows: tuple[Windows, Alignment] | None = None
-        self._sound = sound
+        self._reader = reader
         self._cross = CrossSpectrum()
         self._hop = 0
         if last is not None:
@@ -78,72 +84,72 @@ class StreamingEstimator:
             settings = estimator.settings
             self._hop = 1 + round((last.center_frame - settings.window_frames / 2) / settings.hop_frames)
             delay_frames = None if math.isnan(last.delay_frames) else last.delay_frames
-        self.aligner = DelayTracker(search=estimator.settings.align, delay_frames=delay_frames)
+        self.delay_tracker = DelayTracker(search=estimator.settings.align, delay_frames=delay_frames)
 
     def configure(self, settings: EstimatorSettings) -> None:
-        """Go on with other settings; a window or hop of other length is taken up behind the last one."""
+        """Continue with other settings; another window or hop length takes effect after the last window."""
         before = self.estimator.settings
         self.estimator.settings = settings
         if (settings.window_frames, settings.hop_frames) != (before.window_frames, before.hop_frames):
             self._hop = -(-self._hop * before.hop_frames // settings.hop_frames)
             self._cross = CrossSpectrum()
         if settings.align != before.align:
-            self.aligner = DelayTracker(search=settings.align)
-        comparisons, self.comparisons = self.comparisons, {}
-        for entry, others in settings.comparisons.items():
-            self.comparisons[entry] = comparisons.get(entry) or Estimator(others)
-            self.comparisons[entry].settings = others
+            self.delay_tracker = DelayTracker(search=settings.align)
+        previous, self.comparisons = self.comparisons, {}
+        for entry, comparison_settings in settings.comparisons.items():
+            self.comparisons[entry] = previous.get(entry) or Estimator(comparison_settings)
+            self.comparisons[entry].settings = comparison_settings
             self.comparisons[entry].frozen = self.estimator.frozen
 
     def reset(self, gain_db: float) -> None:
-        """Let all forget everything and start again from `gain_db`."""
+        """Reset all estimators; their next descents start from `gain_db`."""
         for estimator in (self.estimator, *self.comparisons.values()):
             estimator.reset(gain_db)
 
-    def freeze(self, on: bool) -> None:
-        """Let all hold their estimates, or let them go."""
+    def set_frozen(self, frozen: bool) -> None:
+        """Freeze the estimates of all estimators, or release them."""
         for estimator in (self.estimator, *self.comparisons.values()):
-            estimator.frozen = on
+            estimator.frozen = frozen
 
     def poll_comparisons(self) -> list[tuple[str, Estimate]]:
-        """What the rivals estimate of the windows since the last call, each with its entry in the race."""
+        """Return the comparisons' estimates since the last call, each with its entry."""
         self._run_comparisons()
-        taken, self._comparison_estimates = self._comparison_estimates, []
-        return taken
+        estimates, self._comparison_estimates = self._comparison_estimates, []
+        return estimates
 
     @property
     def next_frame(self) -> int:
-        """The frame counter's value from which the next estimate can be made."""
+        """The frame counter from which the next estimate can be made."""
         settings = self.estimator.settings
-        return self._hop * settings.hop_frames + settings.window_frames + max(0, self.aligner.offset_frames)
+        return self._hop * settings.hop_frames + settings.window_frames + max(0, self.delay_tracker.offset_frames)
 
     @property
     def backlog_s(self) -> float:
-        """How long ago the next estimate could have been made."""
-        return (self._sound.frames_written - self.next_frame) / self.estimator.settings.sample_rate
+        """Audio in seconds since the next estimate could have been made."""
+        return (self._reader.frames_written - self.next_frame) / self.estimator.settings.sample_rate
 
     def skip_to_newest(self) -> None:
-        """Go on with the newest window. What lies before it counts as dropped."""
+        """Continue with the newest window; the frames before it count as dropped."""
         settings = self.estimator.settings
-        newest = self._sound.frames_written - settings.window_frames - max(0, self.aligner.offset_frames)
+        newest = self._reader.frames_written - settings.window_frames - max(0, self.delay_tracker.offset_frames)
         hop = max(self._hop, newest // settings.hop_frames)
         self.dropped_frames += (hop - self._hop) * settings.hop_frames
         self._hop = hop
 
     def advance(self) -> list[Estimate]:
-        """The estimates of all windows that are complete by now, up to the next reading of the delay.
+        """Make the estimates of all complete windows, up to the next delay measurement.
 
-        An empty list means that no window is complete. Raises `OverrunError` when the ring was overwritten
-        while it was read; the next call then goes on with what is left. Rivals come later: nothing waits for them.
+        An empty list means that no window is complete. Raises `OverrunError` if the frames were overwritten during the
+        read; the next call continues with the newest window. Comparisons run later, so that they delay nothing.
         """
         self._run_comparisons()
         settings = self.estimator.settings
         hop_frames, window_frames = settings.hop_frames, settings.window_frames
         self._skip_overrun()
-        offset = self.aligner.offset_frames
-        ready = (self._sound.frames_written - self.next_frame) // hop_frames + 1
-        reading_hops = DELAY_TRACK_INTERVAL_HOPS if self.aligner.steady else DELAY_SEARCH_INTERVAL_HOPS
-        hops = min(ready, reading_hops - self._hop % reading_hops, WINDOW_FRAMES_MAX // window_frames)
+        offset = self.delay_tracker.offset_frames
+        ready = (self._reader.frames_written - self.next_frame) // hop_frames + 1
+        interval_hops = DELAY_TRACK_INTERVAL_HOPS if self.delay_tracker.is_steady else DELAY_SEARCH_INTERVAL_HOPS
+        hops = min(ready, interval_hops - self._hop % interval_hops, WINDOW_FRAMES_MAX // window_frames)
         if self._live:
             hops = min(hops, LIVE_BATCH_HOPS)
         if hops <= 0:
@@ -151,61 +157,63 @@ class StreamingEstimator:
         start = self._hop * hop_frames
         span = (hops - 1) * hop_frames + window_frames
         first = start + min(0, offset)
-        stretch = self._sound.read(first, span + abs(offset))
-        dry_from, target_from = start - first, start - first + offset
+        rows = self._reader.read(first, span + abs(offset))
+        dry_start, target_start = start - first, start - first + offset
         windows = Windows(
-            dry=_windows(stretch[DRY, dry_from : dry_from + span], window_frames, hop_frames),
-            target=_windows(stretch[TARGET, target_from : target_from + span], window_frames, hop_frames),
+            dry=_windows(rows[DRY, dry_start : dry_start + span], window_frames, hop_frames),
+            target=_windows(rows[TARGET, target_start : target_start + span], window_frames, hop_frames),
             center_frames=start + window_frames / 2 + hop_frames * np.arange(hops, dtype=np.float64),
             available_frames=float(self.next_frame) + hop_frames * np.arange(hops, dtype=np.float64),
-            gain_true_db=mean_gain_db(stretch[GAIN, dry_from : dry_from + span], window_frames, hop_frames),
+            gain_true_db=mean_gain_db(rows[REFERENCE_GAIN, dry_start : dry_start + span], window_frames, hop_frames),
         )
-        alignment = self.aligner.alignment
+        alignment = self.delay_tracker.alignment
         estimates = self.estimator.estimate(windows, alignment, self._cross)
         if not self._live or ready <= MAX_BACKLOG_HOPS:
             self._pending_windows = windows, alignment
         self._hop += hops
-        if self._hop % reading_hops == 0:
-            self._read_delay(reading_hops * hop_frames)
+        if self._hop % interval_hops == 0:
+            self._measure_delay(interval_hops * hop_frames)
         return estimates
 
     def _run_comparisons(self) -> None:
-        waiting, self._pending_windows = self._pending_windows, None
-        if waiting is not None:
+        pending, self._pending_windows = self._pending_windows, None
+        if pending is not None:
             for entry, comparison in self.comparisons.items():
-                self._comparison_estimates += [(entry, estimate) for estimate in comparison.estimate(*waiting)]
+                self._comparison_estimates += [(entry, estimate) for estimate in comparison.estimate(*pending)]
 
     def _skip_overrun(self) -> None:
-        """Go on with the first window that has a target, and with the newest when the next one is overwritten."""
+        """Skip to the first window with a target, and to the newest window if the next one has been overwritten."""
         settings = self.estimator.settings
-        offset = self.aligner.offset_frames
+        offset = self.delay_tracker.offset_frames
         self._hop = max(self._hop, -(-max(0, -offset) // settings.hop_frames))
-        if self._hop * settings.hop_frames + min(0, offset) < self._sound.oldest_frame:
+        if self._hop * settings.hop_frames + min(0, offset) < self._reader.oldest_frame:
             self.skip_to_newest()
 
-    def _read_delay(self, span_frames: int) -> None:
+    def _measure_delay(self, span_frames: int) -> None:
         cross, self._cross = self._cross, CrossSpectrum()
-        if self.aligner.needs_global_search(cross):
+        if self.delay_tracker.needs_global_search(cross):
             sample_rate = self.estimator.settings.sample_rate
             end = self.next_frame - self.estimator.settings.hop_frames
-            oldest = self._sound.oldest_frame
-            kept = oldest + sample_rate // 4 if oldest else 0  # what will not be overwritten meanwhile
-            begin = max(kept, end - round(SEARCH_S * sample_rate))
+            oldest = self._reader.oldest_frame
+            safe = oldest + sample_rate // 4 if oldest else 0  # not overwritten during the read
+            begin = max(safe, end - round(SEARCH_S * sample_rate))
             if end - begin >= SEARCH_MIN_S * sample_rate:
-                stretch = torch.from_numpy(self._sound.read(begin, end - begin))
+                rows = torch.from_numpy(self._reader.read(begin, end - begin))
                 decimation = max(1, sample_rate // SEARCH_RATE)
-                longest_frames = round(MAX_DELAY_S * sample_rate)
-                reading = gcc_phat_delay(stretch[DRY], stretch[TARGET], longest_frames, decimation)
-                if (
-                    reading.confident or cross.coherent_fraction < MIN_COHERENCE_TO_LOCK
-                ):  # else the windows alone can tell
-                    self.aligner.update_global(reading, cross.coherent_fraction, span_frames)
+                max_delay_frames = round(MAX_DELAY_S * sample_rate)
+                measurement = gcc_phat_delay(rows[DRY], rows[TARGET], max_delay_frames, decimation)
+                # Otherwise the windows at the present alignment are the better measurement.
+                if measurement.confident or cross.coherent_fraction < MIN_COHERENCE_TO_LOCK:
+                    self.delay_tracker.update_global(measurement, cross.coherent_fraction, span_frames)
                     return
-        self.aligner.update_local(cross, span_frames)
+        self.delay_tracker.update_local(cross, span_frames)
 
 
 def mean_gain_db(gain: NDArray[np.floating], window_frames: int, hop_frames: int) -> NDArray[np.float64]:
-    """The mean in dB over each window of `gain` (linear), Hann-weighted as the analysis is; NaN stays NaN."""
+    """Compute the mean in dB over each window of the linear `gain`, weighted by the analysis's Hann window.
+
+    A window that contains NaN has a mean of NaN.
+    """
     if gain.min() == gain.max():
         gain_db = 20.0 * np.log10(float(gain[0]))
         return np.full((len(gain) - window_frames) // hop_frames + 1, gain_db)
@@ -216,6 +224,6 @@ def mean_gain_db(gain: NDArray[np.floating], window_frames: int, hop_frames: int
 
 
 def _windows(signal: NDArray[Sample], window_frames: int, hop_frames: int) -> NDArray[Sample]:
-    """Windows over `signal`, without a copy. (NumPy's own sliding window takes 50 µs to make.)"""
+    """Cut `signal` into windows without a copy. (NumPy's own sliding window takes 50 µs to make.)"""
     windows: NDArray[Sample] = torch.from_numpy(signal).unfold(0, window_frames, hop_frames).numpy()
     return windows

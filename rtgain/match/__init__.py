@@ -1,1 +1,1 @@
-"""Two recordings matched against each other: gain, delay and polarity, one pair or many."""
+"""Matching of two recordings: gain, delay and polarity, for one pair or many."""

@@ -1,90 +1,100 @@
-"""Many pairs, out of a CSV into a CSV: in parallel, none stopping the others, taken up again where it ended."""
+"""Matching of many pairs from a CSV manifest into a CSV of results: parallel, isolated from crashes, resumable."""
 
 import csv
 import multiprocessing
 import os
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from rtgain.errors import InputError, RtgainError
 from rtgain.match.result import MatchResult
+from rtgain.output.csv_writer import complete_rows_bytes, truncate_to_complete_rows
 from rtgain.system.atomic_write import write_error
-from rtgain.system.file_lock import claim
+from rtgain.system.file_lock import lock_for_writing
 from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
 
-PAIR = ("dry", "target")
-RESULT = (*(field.name for field in fields(MatchResult)), "error")
-IN_FLIGHT = 4
-"""Pairs handed out for each process, so that none waits for the one before it in the manifest."""
+PAIR_COLUMNS = ("dry", "target")
+RESULT_COLUMNS = (*(field.name for field in fields(MatchResult)), "error")
+
+PENDING_PER_PROCESS = 4
+"""Pairs submitted per process, so that no process waits for an earlier pair of the manifest."""
 
 Row = dict[str, str]
+Results = Iterable[tuple[Row, Row]]
+"""Rows of the manifest, each with its result."""
 
 
-def match_manifest(manifest: Path, results: Path, jobs: int | None, interruption: InterruptHandler) -> int:
-    """Match every pair of `manifest` that has no row in `results` yet; append a row each, in order. The exit code.
+def match_manifest(
+    manifest: Path,
+    results: Path,
+    jobs: int | None,
+    interruption: InterruptHandler,
+    *,
+    track: Callable[[Results, int], Results] = lambda matched, total: matched,
+) -> int:
+    """Match every pair of `manifest` that has no row in `results` yet, and append the rows in order.
 
-    Raises `InputError` for a manifest or results that cannot be used, and, at the end, for pairs that failed.
+    `jobs` is the number of processes, by default one per core; `track` wraps the results and their number, to show
+    progress. Returns the exit code. Raises `InputError` for a manifest or results that cannot be used, and, at the
+    end, for pairs that failed.
     """
-    columns, rows = _read(manifest)
-    clash = [name for name in columns if name in RESULT]
-    if clash:
-        raise InputError(f"{manifest}: the column {clash[0]!r} is one of ours; rename it")
+    columns, rows = _read_manifest(manifest)
+    reserved = [name for name in columns if name in RESULT_COLUMNS]
+    if reserved:
+        raise InputError(f"{manifest}: the column name {reserved[0]!r} is reserved; rename it")
     if results.resolve() == manifest.resolve():
         raise InputError(f"--csv {results}: is the manifest; name another file")
-    header = [*columns, *RESULT]
+    header = [*columns, *RESULT_COLUMNS]
     try:
-        with claim(results) or nullcontext():
-            failed = _append_missing(rows, manifest.parent, results, header, jobs, interruption)
+        with lock_for_writing(results) or nullcontext():
+            failed = 0
+            existing: dict[tuple[str, str], list[Row]] = defaultdict(list)
+            for row in _read_results(results, header):
+                existing[row["dry"], row["target"]].append(row)
+            missing = []
+            for row in rows:
+                if matches := existing[row["dry"], row["target"]]:
+                    failed += bool(matches.pop(0)["error"])
+                else:
+                    missing.append(row)
+            matched = track(_match_rows(missing, manifest.parent, jobs, interruption), len(missing))
+            failed += _append(matched, results, header)
     except OSError as error:
         raise write_error(str(results), error) from None
     if interruption.requested:
         return EXIT_INTERRUPTED
     if failed:
         raise InputError(
-            f"{failed} of {len(rows)} pairs failed; the column 'error' of {results} says why, and a row that is taken "
-            "out of it is tried again"
+            f"{failed} of {len(rows)} pairs failed; see the column 'error' of {results}, and delete a row to retry it"
         )
     return 0
 
 
-def _append_missing(
-    rows: list[Row], folder: Path, results: Path, header: list[str], jobs: int | None, interruption: InterruptHandler
-) -> int:
-    """Match what has no row in `results` yet; how many pairs have failed, before or now."""
-    there: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in _done(results, header):
-        there[row["dry"], row["target"]].append(row)
-    left, failed = [], 0
-    for row in rows:
-        if found := there[row["dry"], row["target"]]:
-            failed += bool(found.pop(0)["error"])
-        else:
-            left.append(row)
+def _append(matched: Results, results: Path, header: list[str]) -> int:
+    """Append the rows to `results`. Returns the number of pairs that failed."""
+    failed = 0
     with results.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, header, lineterminator="\n")
         if file.tell() == 0:
             writer.writeheader()
-        for row, result in _progress(_matched(left, folder, jobs, interruption), len(left)):
+        for row, result in matched:
             writer.writerow({**row, **result})
             file.flush()
             failed += bool(result["error"])
     return failed
 
 
-def _read(manifest: Path) -> tuple[list[str], list[Row]]:
+def _read_manifest(manifest: Path) -> tuple[list[str], list[Row]]:
     try:
         with manifest.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, restkey="", strict=True)
             columns = list(reader.fieldnames or [])
-            missing = [name for name in PAIR if name not in columns]
+            missing = [name for name in PAIR_COLUMNS if name not in columns]
             if missing:
                 raise InputError(f"{manifest}: has no column {missing[0]!r}; its first line must name dry and target")
             if len(set(columns)) < len(columns):
@@ -92,111 +102,100 @@ def _read(manifest: Path) -> tuple[list[str], list[Row]]:
             rows = []
             for row in reader:
                 if ("" in row and "" not in columns) or None in row.values():
-                    raise InputError(f"{manifest}, line {reader.line_num}: {len(columns)} cells are expected")
+                    raise InputError(f"{manifest}, line {reader.line_num}: expected {len(columns)} cells")
                 rows.append(row)
     except OSError as error:
-        raise InputError(f"{manifest}: {error.strerror}; --manifest wants a CSV with columns dry,target") from None
+        raise InputError(f"{manifest}: {error.strerror}; --manifest expects a CSV with columns dry,target") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{manifest}: no CSV text ({error}); --manifest wants columns dry,target") from None
+        raise InputError(f"{manifest}: not a CSV text file ({error}); --manifest expects columns dry,target") from None
     return columns, rows
 
 
-def _done(results: Path, header: list[str]) -> list[Row]:
-    """The rows that are there, after what a killed run left of its last one is cut off."""
+def _read_results(results: Path, header: list[str]) -> list[Row]:
+    """Read the rows that exist, and remove an incomplete last row, as a killed run leaves it."""
     try:
-        content = results.read_bytes()
-        if not content:
+        complete = results.read_bytes()[: complete_rows_bytes(results)]
+        if not complete and results.stat().st_size == 0:
             return []
-        whole = content[: content.rfind(b"\n") + 1]
-        reader = csv.DictReader(whole.decode("utf-8").splitlines(keepends=True), strict=True)
+        reader = csv.DictReader(complete.decode("utf-8").splitlines(keepends=True), strict=True)
         rows = list(reader)
         if reader.fieldnames != header:
-            raise InputError(f"--csv {results}: holds something else than results of this manifest; name another file")
-        if len(whole) < len(content):
-            with results.open("r+b") as file:
-                file.truncate(len(whole))
+            raise InputError(f"--csv {results}: contains other data than this manifest's results; choose another file")
+        truncate_to_complete_rows(results)
         return rows
     except FileNotFoundError:
         return []
     except OSError as error:
         raise write_error(str(results), error) from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"--csv {results}: is no CSV of results ({error}); name another file") from None
+        raise InputError(f"--csv {results}: not a CSV of results ({error}); choose another file") from None
 
 
-def _matched(
+def _match_rows(
     rows: list[Row], folder: Path, jobs: int | None, interruption: InterruptHandler
 ) -> Iterator[tuple[Row, Row]]:
-    """Each row with its result, in order."""
+    """Yield each row with its result, in order."""
     if not rows:
         return
     processes = min(jobs or os.cpu_count() or 1, len(rows))
-    waiting: deque[tuple[Row, Future[Row]]] = deque()
-    coming = iter(rows)
+    pending: deque[tuple[Row, Future[Row]]] = deque()
+    remaining = iter(rows)
     pool = _pool(processes)
     try:
         while not interruption.requested:
-            while len(waiting) < IN_FLIGHT * processes and (row := next(coming, None)) is not None:
-                waiting.append((row, pool.submit(_match, folder / row["dry"], folder / row["target"])))
-            if not waiting:
+            while len(pending) < PENDING_PER_PROCESS * processes and (row := next(remaining, None)) is not None:
+                pending.append((row, pool.submit(_match, folder / row["dry"], folder / row["target"])))
+            if not pending:
                 return
-            row, future = waiting[0]
+            row, future = pending[0]
             try:
                 result = future.result()
             except BrokenProcessPool:
-                # One pair brought a process down, and all that were waiting with it: find out which, one by one.
+                # One pair crashed its process, and with it all pending pairs: retry each in its own process.
                 pool.shutdown(cancel_futures=True)
-                suspects = [row for row, _ in waiting]
-                waiting.clear()
-                for suspect in suspects:
-                    yield suspect, _alone(folder / suspect["dry"], folder / suspect["target"])
+                retry_rows = [row for row, _ in pending]
+                pending.clear()
+                for retry_row in retry_rows:
+                    yield retry_row, _match_in_own_process(folder / retry_row["dry"], folder / retry_row["target"])
                 pool = _pool(processes)
                 continue
-            waiting.popleft()
+            pending.popleft()
             yield row, result
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _alone(dry: Path, target: Path) -> Row:
+def _match_in_own_process(dry: Path, target: Path) -> Row:
     with _pool(1) as pool:
         try:
             return pool.submit(_match, dry, target).result()
         except BrokenProcessPool:
-            return _failure("the process that matched this pair was ended from outside; is there memory enough?")
+            return _failure("the worker process was killed, possibly because memory ran out")
 
 
 def _pool(processes: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare)
+    return ProcessPoolExecutor(
+        processes, mp_context=multiprocessing.get_context("spawn"), initializer=_initialize_worker
+    )
 
 
-def _prepare() -> None:
+def _initialize_worker() -> None:
     import signal
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us in order
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the workers
 
 
 def _match(dry: Path, target: Path) -> Row:
     from rtgain.match.pair import match_pair
 
     try:
-        match = match_pair(dry, target).match
+        result = match_pair(dry, target).result
     except RtgainError as error:
         return _failure(" ".join(str(error).split()))
     except (OSError, MemoryError) as error:
         return _failure(f"{type(error).__name__}: {error}")
-    return {name: "" if value is None else str(value) for name, value in asdict(match).items()} | {"error": ""}
+    return {name: "" if value is None else str(value) for name, value in asdict(result).items()} | {"error": ""}
 
 
 def _failure(reason: str) -> Row:
-    return dict.fromkeys(RESULT, "") | {"error": reason}
-
-
-def _progress(results: Iterator[tuple[Row, Row]], total: int) -> Iterator[tuple[Row, Row]]:
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield from results
-        return
-    columns = (TextColumn("matching"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        yield from bar.track(results, total=total)
+    return dict.fromkeys(RESULT_COLUMNS, "") | {"error": reason}

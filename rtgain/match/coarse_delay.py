@@ -1,10 +1,14 @@
-"""How far two recordings are offset against each other, whatever their rates and lengths."""
+"""Coarse delay between two whole recordings of any sample rates and lengths.
+
+A live session searches ±1 s (`rtgain.estimation.delay_tracker`); here the search covers the first half hour.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from rtgain.audio.sources.file_source import FileSource
@@ -13,69 +17,67 @@ from rtgain.dsp.spectra import SpectraPair, hann_spectra
 from rtgain.match.render import read_first_seconds
 
 COARSE_RATE = 8000
-"""The whole range of offsets is searched at this rate, in Hz: enough for any voice or beat."""
+"""Sample rate in Hz of the search over all delays: sufficient for any voice or beat."""
 
 COARSE_S = 1800
-"""Sound from the start of each recording that the search listens to."""
+"""Seconds from the start of each recording that the search reads."""
 
 FINE_WINDOWS = 64
-"""Windows, the loudest that both recordings share, by which the offset is made exact."""
+"""Windows, around the loudest common moment, that refine the delay."""
 
-FEWEST_WINDOWS = 8
-"""Fewer tell nothing of coherence: a short piece is cut into shorter windows."""
+MIN_WINDOWS = 8
+"""Least number of windows for a coherence estimate: a short recording is cut into shorter windows."""
 
-SHORTEST_WINDOW = 64
+MIN_WINDOW_FRAMES = 64
 
 MIN_COHERENCE = 0.3
-"""An offset at which the dry signal explains this share of the target is right."""
+"""Coherent fraction of the target above which a delay is accepted."""
 
 
 @dataclass(frozen=True)
-class Offset:
-    """How much later the target is than the dry signal, in frames, and whether that could be told."""
+class CoarseDelay:
+    """Delay of the target relative to the dry signal in frames; 0 if it is not known."""
 
     frames: float
-    known: bool
+    is_known: bool
 
 
-def find_coarse_delay(dry: Path, target: Path, sample_rate: int, window_frames: int) -> Offset:
-    """Search all offsets at a low rate, then refine the best at `sample_rate`. Raises `InputError`."""
+def find_coarse_delay(dry: Path, target: Path, sample_rate: int, window_frames: int) -> CoarseDelay:
+    """Search all delays at a low rate, then refine the best at `sample_rate`. Raises `InputError`."""
     low_dry, low_target = (read_first_seconds(path, COARSE_RATE, COARSE_S) for path in (dry, target))
     candidates = [0.0]
-    longest = max(len(low_dry), len(low_target))
-    equal = [torch.from_numpy(_padded(x, longest)) for x in (low_dry, low_target)]
-    reading = gcc_phat_delay(equal[0], equal[1], longest - 1)
-    if reading.confident:
-        candidates.insert(0, reading.delay_frames)
+    longest_frames = max(len(low_dry), len(low_target))
+    equal = [torch.from_numpy(_padded(x, longest_frames)) for x in (low_dry, low_target)]
+    estimate = gcc_phat_delay(equal[0], equal[1], longest_frames - 1)
+    if estimate.confident:
+        candidates.insert(0, estimate.delay_frames)
     for coarse in candidates:
-        whole = round(coarse * sample_rate / COARSE_RATE)
-        cross = _compare(
-            dry, target, sample_rate, window_frames, whole, _loud_moment_s(low_dry, low_target, round(coarse))
-        )
+        offset_frames = round(coarse * sample_rate / COARSE_RATE)
+        moment_s = _loud_moment_s(low_dry, low_target, round(coarse))
+        cross = _cross_spectrum(dry, target, sample_rate, window_frames, offset_frames, moment_s)
         if cross.coherent_fraction > MIN_COHERENCE:
-            fine = cross.read()
-            return Offset(whole + (fine.delay_frames if fine.confident else 0.0), True)
-    return Offset(0.0, False)
+            fine = cross.estimate_delay()
+            return CoarseDelay(offset_frames + (fine.delay_frames if fine.confident else 0.0), True)
+    return CoarseDelay(0.0, False)
 
 
-def _compare(
-    dry: Path, target: Path, sample_rate: int, window_frames: int, offset: int, moment_s: float
+def _cross_spectrum(
+    dry: Path, target: Path, sample_rate: int, window_frames: int, offset_frames: int, moment_s: float
 ) -> CrossSpectrum:
-    """The cross-spectrum of both at `offset` frames around a moment of the dry signal."""
-    wanted = window_frames + (FINE_WINDOWS - 1) * window_frames // 4
-    start = max(0, -offset, round(moment_s * sample_rate) - wanted // 2)
-    pieces = []
-    for path, at in ((dry, start), (target, start + offset)):
+    """Compute the cross-spectrum at a delay of `offset_frames`, around a moment of the dry signal."""
+    excerpt_frames = window_frames + (FINE_WINDOWS - 1) * window_frames // 4
+    start = max(0, -offset_frames, round(moment_s * sample_rate) - excerpt_frames // 2)
+    excerpts = []
+    for path, position in ((dry, start), (target, start + offset_frames)):
         source = FileSource(path, sample_rate=sample_rate)
         try:
-            source.seek(at)
-            pieces.append(source.read(wanted)[0])
+            source.seek(position)
+            excerpts.append(source.read(excerpt_frames)[0])
         finally:
             source.close()
-    frames = max(min(map(len, pieces)), FEWEST_WINDOWS * SHORTEST_WINDOW)
-    window = min(window_frames, power_of_two_within(frames // FEWEST_WINDOWS))
-    cut = np.lib.stride_tricks.sliding_window_view
-    windows = [cut(_padded(x[:frames], frames), window)[:: window // 4].copy() for x in pieces]
+    frames = max(min(map(len, excerpts)), MIN_WINDOWS * MIN_WINDOW_FRAMES)
+    window = min(window_frames, power_of_two_within(frames // MIN_WINDOWS))
+    windows = [sliding_window_view(_padded(x[:frames], frames), window)[:: window // 4].copy() for x in excerpts]
     spectra = [hann_spectra(torch.from_numpy(x)) for x in windows]
     loudest = [float(x.rms.max()) for x in spectra]
     cross = CrossSpectrum()
@@ -86,17 +88,17 @@ def _compare(
 
 
 def power_of_two_within(frames: int) -> int:
-    """The largest power of two that is not above `frames`."""
+    """Largest power of two that is at most `frames`."""
     return 1 << (frames.bit_length() - 1)
 
 
-def _loud_moment_s(dry: NDArray[np.float32], target: NDArray[np.float32], offset: int) -> float:
-    """The moment of the dry signal, in s, around which both are loudest."""
-    begin = max(0, -offset)
-    end = min(len(dry), len(target) - offset)
+def _loud_moment_s(dry: NDArray[np.float32], target: NDArray[np.float32], delay_frames: int) -> float:
+    """Find the moment of the dry signal, in s, around which the product of both magnitudes is largest."""
+    begin = max(0, -delay_frames)
+    end = min(len(dry), len(target) - delay_frames)
     if end <= begin:
         return 0.0
-    product = np.abs(dry[begin:end]) * np.abs(target[begin + offset : end + offset])
+    product = np.abs(dry[begin:end]) * np.abs(target[begin + delay_frames : end + delay_frames])
     span = min(len(product), COARSE_RATE)
     energy = np.cumsum(np.concatenate([[0.0], product.astype(np.float64)]))
     loudest = int(np.argmax(energy[span:] - energy[:-span]))

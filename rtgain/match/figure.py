@@ -1,4 +1,4 @@
-"""A figure of a match: the gain over time, the spectra of all three signals, and what is left between them."""
+"""Figure of a match: gain over time, spectra of dry, matched and target, and the difference."""
 
 import math
 from pathlib import Path
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rtgain.match.pair import MatchDetails
 from rtgain.match.render import file_length_at, read_first_seconds, render_matched_chunks
 from rtgain.number_format import format_number, format_result
-from rtgain.output.curve_styles import CLOSED_FORM, DRY, ESTIMATE, TARGET
+from rtgain.output.curve_styles import CLOSED_FORM, DRY, ESTIMATE, MATCHED, TARGET
 from rtgain.output.figures import LEGEND, new_figure, plot_curve
 
 if TYPE_CHECKING:
@@ -19,62 +19,66 @@ if TYPE_CHECKING:
 SPECTRUM_FRAMES = 8192
 FLOOR_DB = -140.0
 
-SHOWN_S = 600
-"""Sound that is drawn, at most."""
+MAX_DRAWN_S = 600
+"""Longest sound that is drawn, in seconds."""
 
 
-def match_figure(matching: MatchDetails, dry: Path, target: Path) -> "Figure":
-    """The figure, 1600 × 1440 pixels. Raises `InputError`."""
-    rate, match = matching.sample_rate, matching.match
+def match_figure(details: MatchDetails, dry: Path, target: Path) -> "Figure":
+    """Draw the figure, 1600 × 1440 pixels. Raises `InputError`."""
+    rate, result = details.sample_rate, details.result
     figure = new_figure(1600, 1440)
     gain, spectra, difference = figure.subplots(3, 1)
 
-    time_s = np.array([(e.center_frame + matching.start_frame) / rate for e in matching.estimates])
-    told = np.array([math.isfinite(e.opt_std_db) for e in matching.estimates], dtype=bool)
+    time_s = np.array([(e.center_frame + details.start_frame) / rate for e in details.estimates])
+    is_usable = np.array([math.isfinite(e.opt_std_db) for e in details.estimates], dtype=bool)
     for curve, values in (
-        (ESTIMATE, [e.gain_est_db for e in matching.estimates]),
-        (CLOSED_FORM, [e.gain_opt_db for e in matching.estimates]),
+        (ESTIMATE, [e.gain_est_db for e in details.estimates]),
+        (CLOSED_FORM, [e.gain_opt_db for e in details.estimates]),
     ):
-        plot_curve(gain, curve, time_s, np.where(told, values, np.nan))
-    if match.gain_db is not None:
-        gain.axhline(match.gain_db, color=ESTIMATE.light, alpha=0.4, linewidth=4)
-        gain.set_ylim(match.gain_db - 3, match.gain_db + 3)
+        plot_curve(gain, curve, time_s, np.where(is_usable, values, np.nan))
+    if result.gain_db is not None:
+        gain.axhline(result.gain_db, color=ESTIMATE.light, alpha=0.4, linewidth=4)
+        gain.set_ylim(result.gain_db - 3, result.gain_db + 3)
     gain.set_ylabel("gain (dB)")
     gain.set_xlabel("time in the dry recording (s)")
 
-    linear = 0.0 if match.gain_linear is None else math.copysign(match.gain_linear, match.polarity or 1)
-    wanted, matched = _wanted_and_matched(dry, target, rate, linear, match.delay_samples or 0.0)
+    linear = 0.0 if result.gain_linear is None else math.copysign(result.gain_linear, result.polarity or 1)
+    target_samples, matched = _read_target_and_matched(dry, target, rate, linear, result.delay_samples or 0.0)
     hertz = np.fft.rfftfreq(SPECTRUM_FRAMES, 1 / rate)[1:]
-    for curve, samples in ((DRY, read_first_seconds(dry, rate, SHOWN_S)), (ESTIMATE, matched), (TARGET, wanted)):
-        plot_curve(spectra, curve, hertz, _spectrum_db(samples)[1:], label="matched" if curve is ESTIMATE else None)
+    for curve, samples in (
+        (DRY, read_first_seconds(dry, rate, MAX_DRAWN_S)),
+        (MATCHED, matched),
+        (TARGET, target_samples),
+    ):
+        plot_curve(spectra, curve, hertz, _spectrum_db(samples)[1:])
     spectra.set_xscale("log")
     spectra.set_xlim(20, rate / 2)
     spectra.set_xlabel("frequency (Hz)")
     spectra.set_ylabel("level (dB)")
 
-    left = wanted - matched
-    seconds = np.arange(len(wanted)) / rate
-    step = max(1, len(wanted) // 200_000)
-    difference.plot(seconds[::step], wanted[::step], color=TARGET.light, linewidth=0.5, label="target")
-    difference.plot(seconds[::step], left[::step], color="black", linewidth=0.5, label="target − matched")
+    residual = target_samples - matched
+    seconds = np.arange(len(target_samples)) / rate
+    step = max(1, len(target_samples) // 200_000)
+    difference.plot(seconds[::step], target_samples[::step], color=TARGET.light, linewidth=0.5, label="target")
+    difference.plot(seconds[::step], residual[::step], color="black", linewidth=0.5, label="target − matched")
     difference.set_xlabel("time in the target (s)")
     difference.set_ylabel("amplitude")
-    for axes in figure.axes:  # above each, where no curve can run behind a name
+    for axes in figure.axes:  # legends above the axes cannot cover a curve
         axes.legend(**LEGEND, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
-    figure.suptitle(_title(matching), x=0.01, ha="left", fontsize=11)
+    figure.suptitle(_title(details), x=0.01, ha="left", fontsize=11)
     return figure
 
 
-def _wanted_and_matched(
+def _read_target_and_matched(
     dry: Path, target: Path, rate: int, gain: float, delay_frames: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    frames = min(file_length_at(target, rate), SHOWN_S * rate)
+    frames = min(file_length_at(target, rate), MAX_DRAWN_S * rate)
     matched = np.concatenate([piece[0] for piece in render_matched_chunks(dry, rate, frames, gain, delay_frames)])
-    return read_first_seconds(target, rate, SHOWN_S).astype(np.float64), matched
+    return read_first_seconds(target, rate, MAX_DRAWN_S).astype(np.float64), matched
 
 
 def _spectrum_db(samples: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Mean power over Hann windows, in dB."""
+    """Compute the mean power over Hann windows in dB."""
     padded = np.zeros(max(SPECTRUM_FRAMES, len(samples)))
     padded[: len(samples)] = samples
     windows = np.lib.stride_tricks.sliding_window_view(padded, SPECTRUM_FRAMES)[:: SPECTRUM_FRAMES // 2]
@@ -84,9 +88,9 @@ def _spectrum_db(samples: NDArray[np.floating]) -> NDArray[np.float64]:
     return level_db
 
 
-def _title(matching: MatchDetails) -> str:
-    match = matching.match
-    result = format_result(match.gain_db, match.std_db, match.state)
-    if match.delay_ms is None:
-        return result
-    return f"{result}, delay {format_number(match.delay_ms, 3)} ms{', inverted' if match.polarity < 0 else ''}"
+def _title(details: MatchDetails) -> str:
+    result = details.result
+    line = format_result(result.gain_db, result.std_db, result.state)
+    if result.delay_ms is None:
+        return line
+    return f"{line}, delay {format_number(result.delay_ms, 3)} ms{', inverted' if result.polarity < 0 else ''}"

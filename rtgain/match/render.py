@@ -1,4 +1,8 @@
-"""The dry recording as it matches the target: gained, delayed, streamed from file to file."""
+"""Matched signal of two recordings: the dry recording with gain and delay, streamed from file to file.
+
+Its delay is not causal and its gain is constant; `rtgain.audio.effects.matched_path` is the causal version of a live
+session, with ramps.
+"""
 
 import math
 from collections.abc import Iterator
@@ -15,7 +19,7 @@ from rtgain.errors import InputError
 CHUNK_FRAMES = 65536
 
 SINC_HALF_FRAMES = 64
-"""Half the length of the filter that delays by a fraction of a frame."""
+"""Half the length in frames of the fractional delay filter."""
 
 KAISER_BETA = 8.0
 
@@ -23,41 +27,41 @@ KAISER_BETA = 8.0
 def render_matched_chunks(
     dry: Path, sample_rate: int, frames: int, gain: float, delay_frames: float, channels: int = 1
 ) -> Iterator[NDArray[np.float64]]:
-    """`frames` frames of gain × dry, `delay_frames` later (or earlier), in pieces of shape (channels, frames)."""
+    """Yield `frames` frames of gain × dry, later by `delay_frames` (may be negative), in chunks (channels, frames)."""
     whole = math.floor(delay_frames)
     taps = gain * fractional_delay(delay_frames - whole)
     source = FileSource(dry, sample_rate=sample_rate, channels=channels)
     try:
-        stream = _Stream(source, -whole - SINC_HALF_FRAMES)
-        around = stream.take(2 * SINC_HALF_FRAMES)
+        padded = _PaddedSource(source, -whole - SINC_HALF_FRAMES)
+        context = padded.read(2 * SINC_HALF_FRAMES)
         for start in range(0, frames, CHUNK_FRAMES):
-            around = np.concatenate([around, stream.take(min(CHUNK_FRAMES, frames - start))], axis=1)
-            yield np.stack([np.convolve(row, taps, mode="valid") for row in around])
-            around = around[:, -2 * SINC_HALF_FRAMES :]
+            context = np.concatenate([context, padded.read(min(CHUNK_FRAMES, frames - start))], axis=1)
+            yield np.stack([np.convolve(row, taps, mode="valid") for row in context])
+            context = context[:, -2 * SINC_HALF_FRAMES :]
     finally:
         source.close()
 
 
-class _Stream:
-    """A source from any frame on, before its start too: outside of it there is silence."""
+class _PaddedSource:
+    """A source from any frame on, also before its start, with silence outside."""
 
     def __init__(self, source: FileSource, begin: int) -> None:
         self._source = source
         self._silent_frames = max(0, -begin)
         source.seek(max(0, begin))
 
-    def take(self, frames: int) -> NDArray[np.float64]:
-        """The next frames, shape (channels, frames)."""
-        before = min(frames, self._silent_frames)
-        self._silent_frames -= before
-        samples = self._source.read(frames - before)
-        stretch = np.zeros((self._source.channels, frames))
-        stretch[:, before : before + samples.shape[1]] = samples
-        return stretch
+    def read(self, frames: int) -> NDArray[np.float64]:
+        """Return the next frames, shape (channels, frames)."""
+        silent = min(frames, self._silent_frames)
+        self._silent_frames -= silent
+        samples = self._source.read(frames - silent)
+        chunk = np.zeros((self._source.channels, frames))
+        chunk[:, silent : silent + samples.shape[1]] = samples
+        return chunk
 
 
 def fractional_delay(fraction: float) -> NDArray[np.float64]:
-    """A Kaiser-windowed sinc of 129 taps that delays by 64 frames and `fraction` (0 to 1) of one."""
+    """Design a Kaiser-windowed sinc of 129 taps that delays by 64 frames plus `fraction` (0 to 1) of a frame."""
     if fraction == 0.0:
         return np.eye(1, 2 * SINC_HALF_FRAMES + 1, SINC_HALF_FRAMES).ravel()
     time = np.arange(-SINC_HALF_FRAMES, SINC_HALF_FRAMES + 1) - fraction
@@ -67,48 +71,48 @@ def fractional_delay(fraction: float) -> NDArray[np.float64]:
 
 
 def residual_db(dry: Path, target: Path, sample_rate: int, gain: float, delay_frames: float) -> float:
-    """Level of target minus matched dry, relative to the target, over what both recordings cover."""
+    """Compute the level of target − matched relative to the target, over the part that both recordings cover."""
     dry_frames = file_length_at(dry, sample_rate)
     source = FileSource(target, sample_rate=sample_rate)
     try:
         assert source.frames is not None
         begin = max(0, math.ceil(delay_frames))
         end = min(source.frames, math.floor(dry_frames + delay_frames))
-        left, whole, position = 0.0, 0.0, 0
+        residual_energy, target_energy, position = 0.0, 0.0, 0
         for matched in render_matched_chunks(dry, sample_rate, source.frames, gain, delay_frames):
-            wanted = source.read(matched.shape[1])[0].astype(np.float64)
+            target_chunk = source.read(matched.shape[1])[0].astype(np.float64)
             shared = slice(max(0, begin - position), max(0, end - position))
-            difference = wanted[shared] - matched[0, : len(wanted)][shared]
-            left += float(np.dot(difference, difference))
-            whole += float(np.dot(wanted[shared], wanted[shared]))
+            difference = target_chunk[shared] - matched[0, : len(target_chunk)][shared]
+            residual_energy += float(np.dot(difference, difference))
+            target_energy += float(np.dot(target_chunk[shared], target_chunk[shared]))
             position += matched.shape[1]
     finally:
         source.close()
-    if whole == 0.0:
+    if target_energy == 0.0:
         return math.nan
-    return 10.0 * math.log10(max(left / whole, 1e-20))
+    return 10.0 * math.log10(max(residual_energy / target_energy, 1e-20))
 
 
 def write_matched(dry: Path, target: Path, record: Path, sample_rate: int, gain: float, delay_frames: float) -> None:
-    """Write the dry recording, all its channels, gained and delayed to lie over the target, as long as that."""
+    """Write all channels of the dry recording with gain and delay, as long as the target."""
     sound, _ = open_sound(dry)
     with sound:
         channels = sound.channels
     recorder = Recorder(record, sample_rate, channels)
     try:
         with recorder:
-            for piece in render_matched_chunks(
+            for chunk in render_matched_chunks(
                 dry, sample_rate, file_length_at(target, sample_rate), gain, delay_frames, channels
             ):
-                recorder.write(np.ascontiguousarray(piece.T, dtype=np.float32))
+                recorder.write(np.ascontiguousarray(chunk.T, dtype=np.float32))
     except InputError:
-        if record.is_file():  # no half of it is left; a device stays
+        if record.is_file():  # an incomplete file is removed; a device stays
             record.unlink()
         raise
 
 
 def file_length_at(path: Path, sample_rate: int) -> int:
-    """Length of a file in frames at `sample_rate`. Raises `InputError`."""
+    """Return the length of a file in frames at `sample_rate`. Raises `InputError`."""
     source = FileSource(path, sample_rate=sample_rate)
     source.close()
     assert source.frames is not None
@@ -116,7 +120,7 @@ def file_length_at(path: Path, sample_rate: int) -> int:
 
 
 def read_first_seconds(path: Path, sample_rate: int, seconds: float) -> NDArray[np.float32]:
-    """The first `seconds` of a file, its channels mixed to one, ``(frames,)``. Raises `InputError`."""
+    """Read the first `seconds` of a file as a mono mix, ``(frames,)``. Raises `InputError`."""
     source = FileSource(path, sample_rate=sample_rate)
     try:
         samples: NDArray[np.float32] = source.read(round(seconds * sample_rate))[0]
@@ -126,7 +130,7 @@ def read_first_seconds(path: Path, sample_rate: int, seconds: float) -> NDArray[
 
 
 def file_sample_rate(path: Path) -> int:
-    """A file's own sample rate in Hz. Raises `InputError`."""
+    """Return the sample rate of a file in Hz. Raises `InputError`."""
     source = FileSource(path)
     source.close()
     return source.sample_rate

@@ -1,4 +1,4 @@
-"""What a match says. Free of torch, so that a table of many can be read and written without it."""
+"""Result of a match, free of torch, so that a table of many can be read and written without it."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class MatchResult:
-    """What ``rtgain match`` prints; None where a number is not known.
+    """Result that ``rtgain match`` prints; None for unknown numbers.
 
-    `delay_samples` counts at the dry recording's rate; `residual_db` is the level of target minus matched dry,
-    relative to the target, where both sound.
+    Attributes:
+        delay_samples: delay of the target in frames at the dry recording's sample rate.
+        residual_db: level of the difference (target minus matched signal) relative to the target, over the part that
+            both recordings cover.
     """
 
     gain_db: float | None
@@ -24,5 +26,5 @@ class MatchResult:
     state: str
 
     def to_json(self) -> str:
-        """The object as text, one line a field."""
+        """Serialize as JSON, one field per line."""
         return json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"

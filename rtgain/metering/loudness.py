@@ -1,4 +1,4 @@
-"""Loudness by ITU-R BS.1770-4, weighted and cut into blocks by a library that exists for it."""
+"""Momentary and integrated loudness (ITU-R BS.1770-4), with the filters and blocks of pyloudnorm."""
 
 import math
 import warnings
@@ -15,35 +15,40 @@ from rtgain.audio.io.sound_file import open_sound
 from rtgain.audio.sources.file_source import FileSource
 
 BLOCK_S = 0.4
+"""Duration of a loudness block."""
+
 STEPS_PER_S = 10
+"""Blocks per second: consecutive blocks overlap by 75 %."""
+
 ABSOLUTE_GATE_LUFS = -70.0
 RELATIVE_GATE_LU = 10.0
 OFFSET_LUFS = -0.691
-"""Loudness of a weighted mean square of one: BS.1770-4, equation 2."""
+"""Loudness of a K-weighted mean square of one (BS.1770-4, equation 2)."""
 
 CHUNK_S = 60
-"""Sound weighed at a time, so that a long file takes constant memory …"""
+"""Duration of a chunk of a file. A long file takes constant memory."""
 
 LEAD_IN_S = 2
-"""… each piece behind this much of the one before, for the weighting filters to settle."""
+"""Duration of the previous chunk that precedes each chunk, so that the K-weighting filters settle."""
 
 MAX_CHANNELS = 5
+"""Largest number of channels that are metered one by one; BS.1770-4 has weights for five."""
 
 
 class MomentaryLoudness:
-    """The loudness of the last 0.4 s of signals that go on, each by itself; only what is new is weighted."""
+    """Loudness of the last 0.4 s of each of several signals. Only new samples are filtered."""
 
     def __init__(self, sample_rate: int, signals: int) -> None:
         self.step_frames = round(sample_rate / STEPS_PER_S)
-        # The library's own filters; its meter weights a whole recording or nothing.
+        # The filters of pyloudnorm, applied block by block; its meter filters only whole recordings.
         self._stages = list(pyloudnorm.Meter(sample_rate)._filters.values())
         self._states = [np.zeros((signals, len(stage.a) - 1)) for stage in self._stages]
         self._powers: deque[NDArray[np.float64]] = deque(maxlen=round(BLOCK_S * STEPS_PER_S))
 
     def add(self, samples: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Go on by a tenth of a second, ``(signals, step_frames)``; the loudness in LUFS, ``(signals,)``.
+        """Add a tenth of a second, shape (signals, step_frames). Returns the loudness in LUFS, shape (signals,).
 
-        −inf for silence, NaN before there are 0.4 s.
+        The loudness is −inf for silence and NaN during the first 0.4 s.
         """
         weighted = samples.astype(np.float64)
         for number, stage in enumerate(self._stages):
@@ -58,9 +63,9 @@ class MomentaryLoudness:
 
 
 def integrated_lufs(path: Path) -> float:
-    """Integrated loudness of a file in LUFS, all its channels (their mean beyond five).
+    """Measure the integrated loudness of a file in LUFS, over all channels (over their mean if more than five).
 
-    −inf for silence, NaN for less than 0.4 s. Raises `InputError`.
+    Returns −inf for silence and NaN for less than 0.4 s. Raises `InputError`.
     """
     sound, frames = open_sound(path)
     with sound:
@@ -73,12 +78,15 @@ def integrated_lufs(path: Path) -> float:
 
 
 def samples_lufs(samples: NDArray[np.floating], sample_rate: int) -> float:
-    """Integrated loudness of ``(frames,)`` or ``(frames, channels)`` in LUFS, as `integrated_lufs`."""
+    """Measure the integrated loudness in LUFS as `integrated_lufs`; shape (frames,) or (frames, channels)."""
     return gated_lufs(_blocks(samples, sample_rate))
 
 
 def gated_lufs(block_lufs: NDArray[np.float64]) -> float:
-    """The mean over blocks, without those below −70 LUFS and those 10 LU below the mean of the rest."""
+    """Return the gated mean of block loudnesses in LUFS.
+
+    Blocks below −70 LUFS are excluded, and then blocks more than 10 LU below the mean of the others.
+    """
     if not len(block_lufs):
         return math.nan
     loud = block_lufs[block_lufs >= ABSOLUTE_GATE_LUFS]
@@ -90,24 +98,24 @@ def gated_lufs(block_lufs: NDArray[np.float64]) -> float:
 def _block_lufs(source: FileSource, sample_rate: int, frames: int) -> Iterator[NDArray[np.float64]]:
     lead_in = np.zeros((source.channels, 0), np.float32)
     overhang = round((BLOCK_S - 1 / STEPS_PER_S) * sample_rate)
-    piece = source.read(CHUNK_S * sample_rate + overhang)
-    while piece.shape[1]:
+    chunk = source.read(CHUNK_S * sample_rate + overhang)
+    while chunk.shape[1]:
         following = source.read(CHUNK_S * sample_rate)
-        heard = np.concatenate([lead_in, piece], axis=1)
+        samples = np.concatenate([lead_in, chunk], axis=1)
         skipped = lead_in.shape[1] // sample_rate * STEPS_PER_S
-        yield _blocks(heard.T, sample_rate)[skipped:]
+        yield _blocks(samples.T, sample_rate)[skipped:]
         tail = (LEAD_IN_S * sample_rate) + overhang
-        lead_in = heard[:, -tail:-overhang] if following.shape[1] else lead_in
-        piece = np.concatenate([heard[:, -overhang:], following], axis=1) if following.shape[1] else following
+        lead_in = samples[:, -tail:-overhang] if following.shape[1] else lead_in
+        chunk = np.concatenate([samples[:, -overhang:], following], axis=1) if following.shape[1] else following
 
 
 def _blocks(samples: NDArray[np.floating], sample_rate: int) -> NDArray[np.float64]:
-    """Loudness of each 0.4 s, a tenth of a second apart."""
+    """Measure the loudness in LUFS of blocks of 0.4 s, a tenth of a second apart."""
     if len(samples) < BLOCK_S * sample_rate:
         return np.zeros(0)
     meter = pyloudnorm.Meter(sample_rate)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the logarithm of silence, and the library's own gating of it
+        warnings.simplefilter("ignore")  # pyloudnorm warns about the logarithm of silence
         meter.integrated_loudness(samples.astype(np.float64))
     return np.array(meter.blockwise_loudness)
 

@@ -1,29 +1,29 @@
-"""Rates read off counters."""
+"""Event rates and the deviation of a clock from its nominal rate, computed from counters."""
 
 import math
 import time
 
 from rtgain.records.snapshot import CLOCK_RATE_TOLERANCE
 
-STOPPED_S = 1.0
-"""A program that is silent for this long was stopped as a whole: Ctrl-Z, a debugger, a virtual machine."""
+SUSPENDED_S = 1.0
+"""Time without an update after which the whole program was suspended: Ctrl-Z, a debugger, a virtual machine."""
 
 
 class RateCounter:
-    """How fast a counter counts, over about the last `over_s` seconds; NaN in the first of them."""
+    """Events per second, from a counter over about the last `interval_s` seconds; NaN during the first interval."""
 
-    def __init__(self, over_s: float = 1.0) -> None:
+    def __init__(self, interval_s: float = 1.0) -> None:
         self.per_second = math.nan
-        self._over_s = over_s
+        self._interval_s = interval_s
         self._count = 0
         self._since_s = self._last_update_s = -math.inf
 
     def update(self, count: int) -> None:
-        """Tell the counter's present value. After more than `STOPPED_S` without it, measuring begins anew."""
+        """Update with the present count. After more than `SUSPENDED_S` without an update, measuring restarts."""
         now_s = time.monotonic()
-        if now_s - self._last_update_s > STOPPED_S:
+        if now_s - self._last_update_s > SUSPENDED_S:
             self._count, self._since_s = count, now_s
-        elif now_s - self._since_s >= self._over_s:
+        elif now_s - self._since_s >= self._interval_s:
             self.per_second = (count - self._count) / (now_s - self._since_s)
             self._count, self._since_s = count, now_s
         self._last_update_s = now_s
@@ -31,27 +31,27 @@ class RateCounter:
 
 DEVICE_ADVICE = "choose another device, rate or block"
 CLOCK_ADVICE = "the machine is too busy: end other programs, or choose a lower sample rate"
-"""The way on where the sound has not the speed that it should have."""
+"""Remedies for a wrong clock rate, for a device and for the timer."""
 
 
 class ClockRateMonitor:
-    """Notices when a clock is not as fast as its sample rate says, and gives `advice`."""
+    """Compares the measured with the nominal sample rate of a clock, and reports a deviation with `advice`."""
 
-    def __init__(self, sample_rate: int, advice: str, over_s: float = 5.0) -> None:
-        """`over_s` is long against a block, whose length no device keeps to the frame."""
+    def __init__(self, sample_rate: int, advice: str, interval_s: float = 5.0) -> None:
+        """`interval_s` must be much longer than a block: devices process whole blocks at irregular times."""
         self._sample_rate = sample_rate
         self._advice = advice
-        self._rate = RateCounter(over_s)
-        self._wrong = False
+        self._rate = RateCounter(interval_s)
+        self._is_wrong = False
 
     def update(self, frames: int) -> str | None:
-        """Tell the frames so far; what the user should know, once each time that the speed goes wrong."""
+        """Update with the number of frames so far. Returns a notice when the rate becomes wrong, otherwise None."""
         self._rate.update(frames)
         speed = self._rate.per_second / self._sample_rate
-        was_wrong, self._wrong = self._wrong, abs(speed - 1.0) > CLOCK_RATE_TOLERANCE
-        if was_wrong or not self._wrong:
+        was_wrong, self._is_wrong = self._is_wrong, abs(speed - 1.0) > CLOCK_RATE_TOLERANCE
+        if was_wrong or not self._is_wrong:
             return None
         return (
-            f"The sound runs at {100.0 * speed:.0f} % of {self._sample_rate} Hz, "
+            f"The audio clock runs at {100.0 * speed:.0f} % of the nominal {self._sample_rate} Hz, "
             f"too {'slow' if speed < 1.0 else 'fast'}; {self._advice}."
         )

@@ -1,4 +1,4 @@
-"""The newest window of sound as a window shows it: the three signals, and their spectra on few bins."""
+"""Capture the newest analysis window for display: three signals and their spectra on logarithmic bins."""
 
 from functools import cache
 
@@ -9,23 +9,24 @@ from rtgain.audio.engine.ring_buffer import OverrunError, RingBuffer
 from rtgain.audio.engine.shared_memory import DRY, MATCHED, TARGET
 from rtgain.records.scope import Bins, Scope, Signal
 
-BINS = 400
-"""A spectrum is brought to at most so many bins: a plot of it is no wider."""
+MAX_BINS = 400
+"""Maximum number of bins of a spectrum: its plot does not have more pixels."""
 
 LOWEST_HZ = 20.0
+"""Lower edge of the first bin."""
 
 FLOOR_DB = -200.0
-"""Silence, and what float32 cannot tell from it."""
+"""Lowest level in a spectrum: silence and levels below the resolution of float32."""
 
 
 def capture_scope(ring: RingBuffer, window_frames: int, sample_rate: int) -> Scope | None:
-    """The scope of the last `window_frames` frames of an audio ring; None before there are so many."""
+    """Return the scope of the last `window_frames` frames of an audio ring, or None if it has fewer frames."""
     start = ring.frames_written - window_frames
     if start < 0:
         return None
     try:
         rows = ring.read(start, window_frames)
-    except OverrunError:  # whoever reads this slowly sees the next one
+    except OverrunError:  # the next capture will be read in time
         return None
     signals = rows[[DRY, TARGET, MATCHED]].astype(np.float32)
     first_bins, frequency_hz = _log_bins(window_frames, sample_rate)
@@ -45,12 +46,12 @@ def _hann(frames: int) -> Signal:
 
 @cache
 def _log_bins(window_frames: int, sample_rate: int) -> tuple[NDArray[np.int64], Bins]:
-    """Edges ``(bins + 1,)`` of groups of spectral lines, and the frequency in Hz at the middle of each group.
+    """Return the edges, shape (bins + 1,), of groups of spectral lines, and the center frequency of each group in Hz.
 
-    The groups are evenly spaced in log frequency where that leaves each at least a line, and single lines below.
+    The groups are evenly spaced in log frequency where each contains at least one line, and single lines below.
     """
     lines = window_frames // 2 + 1
     spacing_hz = sample_rate / window_frames
     lowest = max(1, round(LOWEST_HZ / spacing_hz))
-    edges = np.unique(np.round(np.geomspace(lowest, lines, BINS + 1)).astype(np.int64))
+    edges = np.unique(np.round(np.geomspace(lowest, lines, MAX_BINS + 1)).astype(np.int64))
     return edges, spacing_hz * np.sqrt(edges[:-1] * (edges[1:] - 1.0))

@@ -13,21 +13,20 @@ from rtgain.system.atomic_write import write_error
 CSV_COLUMNS = (
     "time_s", "gain_true_db", "gain_est_db", "gain_opt_db", "std_db", "loss", "state", "steps", "delay_ms", "polarity",
 )  # fmt: skip
-"""The header of ``--csv``: one row an estimate."""
+"""Header of ``--csv``, which has one row per estimate."""
 
-LONGEST_ROW_BYTES = 1024
-"""More than any row of it takes."""
+_CHUNK_BYTES = 65536
 
 
 class CsvWriter:
-    """Writes the contract's CSV row by row; each row is whole in the file as soon as it is added.
+    """Writer of the CSV of estimates; each row is complete in the file as soon as it is added.
 
-    Raises `InputError` when the file cannot be created or written (a full disk), and `BrokenPipeError` when it
-    is a pipe whose reader has gone.
+    Raises `InputError` if the file cannot be created or written (a full disk), and `BrokenPipeError` if it is a pipe
+    whose reader has gone.
     """
 
     def __init__(self, file: TextIO, name: str, sample_rate: int) -> None:
-        """Write to an open `file`; `name` is what messages call it."""
+        """Write to an open `file`; messages call it `name`."""
         self._file = file
         self._name = name
         self._sample_rate = sample_rate
@@ -46,12 +45,13 @@ class CsvWriter:
         self._write(csv_row(estimate, self._sample_rate))
 
     def close(self) -> None:
-        """Close the file, unless it is standard output. What did not fit of the last row is not left in it."""
+        """Close the file, unless it is standard output. If that fails, an incomplete last row is removed."""
         if self._file is not sys.stdout:
             try:
                 self._file.close()
             except OSError as error:
-                _cut_to_whole_rows(Path(self._name))
+                with suppress(OSError):  # a disk that rejects a row may reject this as well
+                    truncate_to_complete_rows(Path(self._name))
                 raise write_error(self._name, error) from None
 
     def _write(self, text: str) -> None:
@@ -62,17 +62,28 @@ class CsvWriter:
             raise write_error(self._name, error) from None
 
 
-def _cut_to_whole_rows(path: Path) -> None:
-    with suppress(OSError):  # the disk that would not take a row may take nothing at all
-        if path.is_file():
-            with path.open("r+b") as file:
-                start = max(0, file.seek(0, os.SEEK_END) - LONGEST_ROW_BYTES)
-                file.seek(start)
-                file.truncate(start + file.read().rfind(b"\n") + 1)
+def complete_rows_bytes(path: Path) -> int:
+    """Length of the complete rows of a file in bytes, up to its last line end. Raises `OSError`."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - _CHUNK_BYTES)
+            file.seek(start)
+            line_end = file.read(end - start).rfind(b"\n")
+            if line_end >= 0:
+                return start + line_end + 1
+            end = start
+        return 0
+
+
+def truncate_to_complete_rows(path: Path) -> None:
+    """Remove an incomplete last row, as a killed or failed run leaves it, from a regular file. Raises `OSError`."""
+    if path.is_file():
+        os.truncate(path, complete_rows_bytes(path))
 
 
 def csv_row(estimate: Estimate, sample_rate: int) -> str:
-    """One row of the CSV: times to a microsecond, levels to 10⁻⁶ dB, empty where a number is not known."""
+    """Format one row: times to 1 µs, levels to 10⁻⁶ dB, empty cells for unknown numbers."""
     cells = (
         f"{estimate.center_frame / sample_rate:.6f}",
         _cell(estimate.gain_true_db, ".6f"),

@@ -1,4 +1,4 @@
-"""The files that a headless session writes: CSV while it runs; the recording, the JSON and the figure as well."""
+"""Output files of a headless session: CSV and recording while it runs; JSON and figure at its end."""
 
 import os
 import sys
@@ -18,58 +18,63 @@ from rtgain.output.figures import gain_figure, png
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import History, Summary
 from rtgain.system.atomic_write import check_directory_writable, write_atomic, write_error
-from rtgain.system.file_lock import claim
+from rtgain.system.file_lock import lock_for_writing
 
 STANDARD_OUTPUT = "-"
 
 
 @dataclass(frozen=True)
 class OutputPaths:
-    """Where to write what; None for what is not wanted, ``-`` for standard output (CSV or JSON)."""
+    """Paths of the outputs; None for an output that is not requested, ``-`` for standard output (CSV or JSON)."""
 
     csv: str | None = None
     json: str | None = None
     plot: str | None = None
     record: str | None = None
 
+    @property
+    def has_any(self) -> bool:
+        """True if at least one output is requested."""
+        return any(path is not None for path in (self.csv, self.json, self.plot, self.record))
+
     def check(self, inputs: list[str]) -> None:
-        """Raise `InputError` for outputs that cannot be: before anything is opened, so that nothing is lost."""
+        """Raise `InputError` for impossible outputs, or if one would overwrite an input; it opens nothing."""
         if self.csv == self.json == STANDARD_OUTPUT:
-            raise InputError("--csv - and --json -: only one of them can be standard output; name a file for the other")
+            raise InputError("--csv - and --json -: only one can be standard output; name a file for the other")
         names = {"--csv": self.csv, "--json": self.json, "--plot": self.plot, "--record": self.record}
-        taken = {os.path.realpath(name): "an input" for name in inputs}
+        owners = {os.path.realpath(name): "an input" for name in inputs}
         for option, name in names.items():
             if name is None or (name == STANDARD_OUTPUT and option in ("--csv", "--json")):
                 continue
-            path, place = Path(name), os.path.realpath(name)
-            if place in taken:
-                raise InputError(f"{option} {name}: is {taken[place]} too; choose another name")
+            path, resolved = Path(name), os.path.realpath(name)
+            if resolved in owners:
+                raise InputError(f"{option} {name}: is also {owners[resolved]}; choose another name")
             try:
                 if path.is_dir():
                     raise InputError(f"{option} {name}: is a directory; name a file in it")
                 if not path.parent.is_dir():
-                    raise InputError(f"{option} {name}: there is no directory {path.parent}; make it first")
-                if option in ("--json", "--plot"):  # which are written when all is done, maybe in an hour
-                    check_directory_writable(Path(place))
+                    raise InputError(f"{option} {name}: the directory {path.parent} does not exist; create it first")
+                if option in ("--json", "--plot"):  # written at the end of the run, perhaps hours later
+                    check_directory_writable(Path(resolved))
             except OSError as error:
                 raise write_error(f"{option} {name}", error) from None
-            taken[place] = f"the file of {option}"
+            owners[resolved] = f"the file of {option}"
         if self.plot is not None and Path(self.plot).suffix.lower() != ".png":
-            raise InputError(f"--plot {self.plot}: figures are PNG; end the name in .png")
+            raise InputError(f"--plot {self.plot}: figures are PNG; use a name that ends in .png")
 
 
 class OutputFiles:
-    """Open outputs. `finish` completes them; `discard` removes what a failed run had begun.
+    """Open outputs. `finish` completes them; `discard` removes the files of a failed run.
 
-    `unread` tells that the CSV goes into a pipe whose reader has gone, and wants no more.
+    `reader_gone` is True if the CSV goes to a pipe whose reader has closed it.
     """
 
     def __init__(self, paths: OutputPaths, sample_rate: int) -> None:
         self._paths = paths
         self._csv: CsvWriter | None = None
         self._recorder: Recorder | None = None
-        self._claimed: list[IO[bytes]] = []
-        self._begun: set[Path] = set()
+        self._locks: list[IO[bytes]] = []
+        self._created: set[Path] = set()
         self.reader_gone = False
         try:
             if paths.record is not None:
@@ -87,7 +92,7 @@ class OutputFiles:
             self.reader_gone = True
 
     def add(self, estimate: Estimate) -> None:
-        """Write an estimate's row."""
+        """Write the row of an estimate."""
         if self._csv is None or self.reader_gone:
             return
         try:
@@ -101,11 +106,11 @@ class OutputFiles:
             self._recorder.write(matched)
 
     def finish(self, summary: Summary, history: History) -> None:
-        """Complete every file. Each is tried, and the first that fails is raised.
+        """Complete every file. All are tried; the first error is raised.
 
-        Raises `InputError`, or `BrokenPipeError` when who reads an output has gone.
+        Raises `InputError`, or `BrokenPipeError` if the reader of an output has gone.
         """
-        failures: list[InputError | BrokenPipeError] = []
+        errors: list[InputError | BrokenPipeError] = []
         for step in (
             self._close,
             lambda: self._write_json(summary),
@@ -113,33 +118,37 @@ class OutputFiles:
         ):
             try:
                 step()
-            except (InputError, BrokenPipeError) as failure:
-                failures.append(failure)
-        if failures:
-            raise failures[0]
+            except (InputError, BrokenPipeError) as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def discard(self) -> None:
-        """Close and remove what was begun, and nothing else; a device or a pipe stays."""
-        with suppress(InputError):  # a failure has been told already
+        """Close all files, and remove those that this run has created or emptied; devices and pipes stay."""
+        with suppress(InputError):  # the error has been reported already
             self._close()
-        for place in self._begun:
-            place.unlink(missing_ok=True)
+        for path in self._created:
+            path.unlink(missing_ok=True)
 
     @contextmanager
     def _open_locked(self, path: Path) -> Iterator[None]:
-        """Claim a file. What was empty, or is begun anew in here, is ours to remove; what somebody had in it is not."""
-        place = Path(os.path.realpath(path))
+        """Lock a file while the ``with`` statement opens it.
+
+        `discard` may remove the file if it was empty before, or once it has been opened successfully; otherwise it
+        still holds the user's content.
+        """
+        resolved = Path(os.path.realpath(path))
         try:
-            file = claim(path)
+            file = lock_for_writing(path)
         except OSError as error:
             raise write_error(str(path), error) from None
         if file:
-            self._claimed.append(file)
+            self._locks.append(file)
         if file and os.fstat(file.fileno()).st_size == 0:
-            self._begun.add(place)  # whatever comes now
+            self._created.add(resolved)  # even if opening it fails
         yield
         if file:
-            self._begun.add(place)
+            self._created.add(resolved)
 
     def _close(self) -> None:
         try:
@@ -147,10 +156,10 @@ class OutputFiles:
                 self._recorder.close()
         finally:
             if self._csv is not None:
-                with suppress(BrokenPipeError):  # of the row that nobody read
+                with suppress(BrokenPipeError):  # of the row that was not read
                     self._csv.close()
             self._csv = self._recorder = None
-            for file in self._claimed:
+            for file in self._locks:
                 file.close()
 
     def _write_json(self, summary: Summary) -> None:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Direction = Literal["input", "output"]
+Kind = Literal["input", "output"]
+"""Direction of a device."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,9 @@ class DeviceInfo:
     default_latency_s: float
     """Shortest latency that the device suggests; for JACK, its period."""
 
-    def channels(self, direction: Direction) -> int:
+    def channels(self, kind: Kind) -> int:
         """Return the number of channels in one direction."""
-        return self.input_channels if direction == "input" else self.output_channels
+        return self.input_channels if kind == "input" else self.output_channels
 
     def __str__(self) -> str:
         return f"{self.name} ({self.host_api})"

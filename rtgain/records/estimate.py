@@ -1,4 +1,4 @@
-"""What one estimate says, and how it travels from the estimator's process to the session."""
+"""Estimate records, and their conversion to rows of the ring buffer between the estimator and the session."""
 
 import math
 from dataclasses import dataclass, fields
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 class State(IntEnum):
-    """How an estimate is to be read; the names are the contract's."""
+    """State of an estimate."""
 
     WAITING = 0
     SILENT = 1
@@ -21,20 +21,31 @@ class State(IntEnum):
 
     @property
     def label(self) -> str:
-        """The state as the CSV, the JSON and the window write it."""
+        """The state's name in the CSV, the JSON and the GUI."""
         return self.name.lower()
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The gain at one moment: the centre of its analysis window, in the dry signal's own frames.
+    """Estimated gain for the center of one analysis window.
 
-    Levels in dB; NaN where a number is not known, as the gain is until a window has told something.
-    `available_frame` is the frame counter's value from which the estimate could be known (the end of its later
-    window), `gain_opt_db` the closed-form optimum of the window alone and `opt_std_db` its standard deviation,
-    `least_squares_db` the least-squares gain of the same window and features, `bound_db` the Cramér–Rao bound of the
-    deviation of any unbiased reading of it, `std_db` one standard deviation of `gain_est_db`, `polarity` 1, −1, or 0
-    where it cannot be told.
+    Gains and deviations are in dB; unknown numbers are NaN, as the gain is before the first coherent window.
+
+    Attributes:
+        center_frame: center of the window, in frames of the dry signal.
+        available_frame: frame counter from which the estimate can be known: the end of its later window.
+        gain_true_db: reference gain over the window.
+        gain_est_db: estimated gain.
+        gain_opt_db: closed-form gain of this window alone.
+        opt_std_db: standard deviation of `gain_opt_db`.
+        least_squares_db: least-squares gain of the same window and features.
+        bound_db: Cramér–Rao bound: least standard deviation of any unbiased estimate from this window.
+        std_db: standard deviation of `gain_est_db`.
+        loss: loss at the start of the last step.
+        state: State of the estimate.
+        steps: optimizer steps taken.
+        delay_frames: delay of the target.
+        polarity: 1, −1, or 0 if it cannot be determined.
     """
 
     center_frame: float
@@ -53,24 +64,24 @@ class Estimate:
     polarity: int
 
     @property
-    def match_gain(self) -> float:
-        """What the dry signal is to be multiplied with to match the target: linear, signed; 1 while unknown."""
+    def matched_gain(self) -> float:
+        """Factor that matches the dry signal to the target: linear, signed; 1 while the gain is unknown."""
         if math.isnan(self.gain_est_db):
             return 1.0
         return math.copysign(10.0 ** (self.gain_est_db / 20.0), self.polarity)
 
     @property
-    def match_delay_frames(self) -> float:
-        """How much later the matched signal must be; a target ahead of the dry signal cannot be reached live."""
+    def matched_delay_frames(self) -> float:
+        """Delay of the matched signal in frames, at least 0: live, a target ahead of the dry signal is unreachable."""
         return max(self.delay_frames, 0.0) if math.isfinite(self.delay_frames) else 0.0
 
     def to_row(self) -> NDArray[np.float64]:
-        """The estimate as a column of the estimates ring, ``(len(ESTIMATE_FIELDS),)``."""
+        """Convert to a column of the estimates ring, ``(len(ESTIMATE_FIELDS),)``."""
         return np.array(_values_of(self), dtype=np.float64)
 
     @classmethod
     def from_row(cls, row: NDArray[np.float64]) -> "Estimate":
-        """Undo `to_row`."""
+        """Convert back from `to_row`."""
         values = dict(zip(ESTIMATE_FIELDS, row.tolist(), strict=True))
         return cls(**{**values, "state": State(int(values["state"])), "steps": int(values["steps"]),
                       "polarity": int(values["polarity"])})  # fmt: skip

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 GAP_S = 0.5
-"""Estimates further apart than their neighbors by more than this have a gap between them: some were left out."""
+"""Seconds by which a time step must exceed its neighbors to count as a gap, where estimates were dropped."""
 
 
 @dataclass(frozen=True)
 class History:
-    """The newest estimates as arrays of one length, oldest first; NaN where a number is not known."""
+    """The newest estimates as arrays ``(estimates,)``, oldest first; NaN for unknown numbers."""
 
     time_s: NDArray[np.float64]
     gain_true_db: NDArray[np.float64]
@@ -26,16 +26,16 @@ class History:
     bound_db: NDArray[np.float64]
 
     def with_gap_markers(self) -> Self:
-        """The same with one more estimate in the middle of each gap, all NaN, for a line to break there.
+        """Insert an estimate of NaN in the middle of each gap, so that plotted lines break there.
 
-        A gap is longer by more than `GAP_S` than what is before it or after it, whichever is shorter: the hop may
-        be seconds, and change.
+        A gap exceeds the shorter of the time steps before and after it by more than `GAP_S`: the hop may be seconds
+        long, and may change.
         """
         step_s = np.diff(self.time_s)
         if len(step_s) < 2 or step_s.max() <= GAP_S:
             return self
-        aside_s = np.concatenate([[math.inf], step_s, [math.inf]])
-        gaps = np.flatnonzero(step_s > np.minimum(aside_s[:-2], aside_s[2:]) + GAP_S)
+        neighbors_s = np.concatenate([[math.inf], step_s, [math.inf]])
+        gaps = np.flatnonzero(step_s > np.minimum(neighbors_s[:-2], neighbors_s[2:]) + GAP_S)
         columns = np.insert(np.stack(list(vars(self).values())), gaps + 1, math.nan, axis=1)
         columns[0, gaps + 1 + np.arange(len(gaps))] = self.time_s[gaps] + step_s[gaps] / 2
         return type(self)(*columns)
@@ -43,7 +43,12 @@ class History:
 
 @dataclass(frozen=True)
 class Summary:
-    """The object of ``--json``; None where a number is not known."""
+    """The object of ``--json``; None for unknown numbers.
+
+    Attributes:
+        settle_s: time of the first estimate from which on all were within 0.1 dB of the reference gain.
+        realtime_factor: seconds of audio per elapsed second.
+    """
 
     version: str
     input: str
@@ -67,5 +72,5 @@ class Summary:
     steps_per_second: float | None
 
     def to_json(self) -> str:
-        """The summary as text, one line a field."""
+        """Serialize as JSON, one field per line."""
         return json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Level:
-    """How loud a signal is now. −inf for silence, NaN for what is not known yet.
+    """Level of one signal now; −inf for silence, NaN before the first measurement.
 
     Attributes:
-        peak_dbfs: the largest sample since the last reading.
-        rms_dbfs: root mean square of the last 300 ms, re full scale (a full-scale sine has −3.01).
-        lufs: momentary loudness, of the last 400 ms (ITU-R BS.1770-4), updated every 100 ms.
+        peak_dbfs: largest magnitude since the last measurement.
+        rms_dbfs: RMS of the last 300 ms, re full scale (−3.01 for a full-scale sine).
+        lufs: momentary loudness of the last 400 ms (ITU-R BS.1770-4), updated every 100 ms.
     """
 
     peak_dbfs: float = math.nan

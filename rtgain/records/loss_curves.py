@@ -1,4 +1,4 @@
-"""Loss against gain on the newest window, as it travels from the estimator's process to the window."""
+"""Loss curves: loss over gain on the newest window, and their conversion to rows of a ring buffer."""
 
 from dataclasses import dataclass
 
@@ -7,24 +7,24 @@ from numpy.typing import NDArray
 
 from rtgain.config.estimator_settings import name_crc
 
-GAINS = 121
-"""Points of a curve."""
+CURVE_POINTS = 121
+"""Number of points of a curve."""
 
 
 @dataclass(frozen=True)
 class LossCurves:
-    """What the loss in use and the L1 distance of waveforms say about every gain, on one window.
+    """The selected loss and the waveform L1 loss over a grid of gains, on one window.
 
     Attributes:
         gain: ``(121,)``, linear and signed, evenly spaced and symmetric about 0.
-        loss: ``(121,)``, the loss in use over its value at gain 0. A loss on logarithms is infinite there; it is
-            given the value beside it, and divided by that.
-        waveform: ``(121,)``, waveform L1 likewise.
-        gain_est: the present estimate, linear, signed by its polarity.
-        loss_est: the loss at the estimate, on the scale of `loss`.
-        waveform_est: the same of `waveform`.
-        center_frame: the window's center in the dry signal.
-        loss_key: the loss that was in use, by the number of its name (`name_crc`).
+        loss: ``(121,)``, the selected loss relative to its value at gain 0. A loss on logarithms is infinite there;
+            the value of the neighboring point replaces it and is the divisor.
+        waveform: ``(121,)``, waveform L1 loss, relative to its value at gain 0.
+        gain_est: present estimate, linear, signed by its polarity.
+        loss_est: loss at the estimate, on the scale of `loss`.
+        waveform_est: waveform L1 loss at the estimate, on the scale of `waveform`.
+        center_frame: center of the window in the dry signal.
+        loss_key: CRC of the selected loss's name (`name_crc`).
     """
 
     gain: NDArray[np.float64]
@@ -37,22 +37,33 @@ class LossCurves:
     loss_key: int
 
     def is_of(self, loss: str) -> bool:
-        """Whether `loss` is that of these curves: they outlast it where the sound is silent when it is changed."""
+        """Return True if these curves show `loss`.
+
+        Curves of the previous loss persist if the loss is changed while the signal is silent.
+        """
         return self.loss_key == name_crc(loss)
 
     def to_row(self) -> NDArray[np.float64]:
-        """The curves as one column of a ring, ``(2 · 121 + 6,)``."""
+        """Convert to one column of a ring buffer, ``(2 · 121 + 6,)``."""
         numbers = (self.gain[-1], self.gain_est, self.loss_est, self.waveform_est, self.center_frame, self.loss_key)
         return np.concatenate([self.loss, self.waveform, numbers])
 
     @classmethod
     def from_row(cls, row: NDArray[np.float64]) -> "LossCurves":
-        """Undo `to_row`."""
-        largest, gain_est, loss_est, waveform_est, center_frame, key = row[2 * GAINS :].tolist()
-        gain = gain_grid(largest)
-        return cls(gain, row[:GAINS], row[GAINS : 2 * GAINS], gain_est, loss_est, waveform_est, center_frame, int(key))
+        """Convert back from `to_row`."""
+        largest, gain_est, loss_est, waveform_est, center_frame, key = row[2 * CURVE_POINTS :].tolist()
+        return cls(
+            gain=gain_grid(largest),
+            loss=row[:CURVE_POINTS],
+            waveform=row[CURVE_POINTS : 2 * CURVE_POINTS],
+            gain_est=gain_est,
+            loss_est=loss_est,
+            waveform_est=waveform_est,
+            center_frame=center_frame,
+            loss_key=int(key),
+        )
 
 
 def gain_grid(largest: float) -> NDArray[np.float64]:
-    """The gains of a curve, from −`largest` to `largest`, 0 among them."""
-    return largest * np.arange(-(GAINS // 2), GAINS // 2 + 1) / (GAINS // 2)
+    """Compute the gains of a curve: `CURVE_POINTS` values from −`largest` to `largest`, including 0."""
+    return largest * np.arange(-(CURVE_POINTS // 2), CURVE_POINTS // 2 + 1) / (CURVE_POINTS // 2)

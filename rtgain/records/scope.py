@@ -11,15 +11,14 @@ Bins = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Scope:
-    """The newest analysis window of sound.
+    """The newest analysis window.
 
     Attributes:
-        dry, target, matched: ``(window_frames,)``, full scale at 1. The matched signal has the estimate's gain and
-            delay, so it lies under the target.
-        frequency_hz: ``(bins,)``, centers of at most 400 bins, evenly spaced in log frequency from 20 Hz to Nyquist
-            where the window resolves that, ascending.
-        dry_db, target_db, matched_db: ``(bins,)``, the largest magnitude in each bin of the Hann-windowed spectrum,
-            in dBFS: 0 dB is a sine of full scale. Not below −200 dB.
+        dry, target, matched: ``(window_frames,)``, full scale at 1.
+        frequency_hz: ``(bins,)``, centers of at most 400 bins, ascending, evenly spaced in log frequency from 20 Hz to
+            the Nyquist frequency where the window resolves that.
+        dry_db, target_db, matched_db: ``(bins,)``, largest magnitude of the Hann-windowed spectrum in each bin, in dBFS
+            (0 dB for a full-scale sine), at least −200 dB.
     """
 
     dry: Signal

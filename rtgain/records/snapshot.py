@@ -1,4 +1,4 @@
-"""What a session looks like at one moment: all that the window reads."""
+"""Snapshot: the state of a session at one moment, with everything that the GUI shows."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from rtgain.records.scope import Scope
 
 @dataclass(frozen=True)
 class Comparison:
-    """Another loss and optimizer on the same windows: `name` is the race's entry, ``loss/optimizer``."""
+    """Another loss and optimizer on the same windows; `name` is its entry in the option `compare`."""
 
     name: str
     loss: str
@@ -23,7 +23,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ChannelCounts:
-    """How many channels there are to choose among: for the dry signal, for the target, and to play on; else 0."""
+    """Numbers of channels to choose from: for the dry signal, the target and the outputs; 0 without a choice."""
 
     dry: int
     target: int
@@ -34,17 +34,25 @@ CLOCK_RATE_TOLERANCE = 0.02
 """Deviation of the measured from the nominal sample rate that counts as a fault: crystals differ by 0.0001."""
 
 STALE_AFTER_S = 0.5
-"""An estimate may be this much older than a hop."""
+"""Age in seconds, in addition to a hop, above which an estimate is stale."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a session looks like at one moment. Times in seconds, levels in dB; NaN where a number is not known.
+    """State of a session at one moment. Times in seconds, levels in dB, NaN for unknown numbers.
 
-    `levels` are by signal (`METERED_SIGNALS` of `rtgain.metering.level_meter`). `position_s` is the position in the
-    source, and `length_s` its length, limited by a duration; without an end the length is None and the position is the
-    time played. `reference_gain_db` is the reference gain of the newest frame. `curves` are None until a
-    window has told something, `scope` unless it was asked for.
+    Attributes:
+        channels: numbers of channels to choose from.
+        position_s: position in the source; without an end, the time played.
+        length_s: length of the source, limited by the duration; None without an end.
+        state: state of the newest estimate.
+        reference_gain_db: reference gain of the newest frame.
+        curves: loss curves; None before the first coherent window.
+        scope: newest window; None unless requested.
+        levels: by signal (`METERED_SIGNALS` of `rtgain.metering.level_meter`).
+        load: processing time of a block relative to its duration.
+        estimate_age_s: audio time since the newest estimate became available.
+        notices: messages for the user since the last snapshot.
     """
 
     running: bool
@@ -83,7 +91,7 @@ class Snapshot:
 
     @property
     def estimate_is_stale(self) -> bool:
-        """Whether the newest estimate is older than the next one's wait explains: who makes them is busy, or gone."""
+        """True if the newest estimate is older than a hop plus 0.5 s: the estimator is overloaded or has stopped."""
         return self.running and self.estimate_age_s > STALE_AFTER_S + self.hop_s
 
     @property

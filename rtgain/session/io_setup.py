@@ -48,8 +48,8 @@ def open_source(config: SessionConfig, setup: DeviceSetup | None) -> Source | No
     sample_rate = setup.sample_rate if setup else config.sample_rate
     if config.is_file:
         of_file = (config.resolved_dry_channel, config.resolved_target_channel if config.target == "channel" else None)
-        picked = tuple(channel for channel in of_file if channel is not None)
-        return FileSource(config.input, sample_rate=sample_rate, picked=picked, loop=config.loop)
+        channel_map = tuple(channel for channel in of_file if channel is not None)
+        return FileSource(config.input, sample_rate=sample_rate, channel_map=channel_map, loop=config.loop)
     rate = sample_rate or DEFAULT_SAMPLE_RATE
     if config.input == "sine":
         return SineSource(rate)
@@ -71,9 +71,9 @@ def make_engine(
         target_channel=config.resolved_target_channel or 1,
         output_channel=config.output_channel if setup else None,
     )
-    engine.set_reference(**config.reference_parameters())
+    engine.reference.set(**config.reference_parameters())
     if automation is not None:
-        engine.set_automation(*automation)
+        engine.reference.set_automation(*automation)
     engine.set_monitor(config.resolved_monitor())
     return engine
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from rtgain import __version__
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.ring_buffer import OverrunError
-from rtgain.audio.engine.shared_memory import GAIN
+from rtgain.audio.engine.shared_memory import REFERENCE_GAIN
 from rtgain.audio.io.driver import Driver
 from rtgain.audio.io.offline_driver import OfflineDriver
 from rtgain.audio.io.portaudio_driver import PortAudioDriver
-from rtgain.audio.sources.excerpt import Excerpt
 from rtgain.audio.sources.file_source import FileSource
+from rtgain.audio.sources.source import LimitedSource
 from rtgain.config.comparison_spec import ComparisonSpec
 from rtgain.config.estimator_settings import MIN_REFERENCE_GAIN, EstimatorSettings
 from rtgain.config.names import DEFAULT_SYNTHETIC_S, MAX_DELAY_S, Clock, Monitor
@@ -26,7 +26,7 @@ from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import DeviceLostError, InputError
 from rtgain.estimation.runner import EstimatorRunner, InProcessRunner
 from rtgain.estimation.supervisor import Supervisor
-from rtgain.metering.level_meter import LevelMeters
+from rtgain.metering.level_meter import LevelMeter
 from rtgain.metering.rates import CLOCK_ADVICE, DEVICE_ADVICE, ClockRateMonitor, RateCounter
 from rtgain.metering.scope_capture import capture_scope
 from rtgain.number_format import none_if_nan
@@ -89,7 +89,7 @@ class Session:
             raise
         self.history = EstimateHistory(self.sample_rate, keep_all=keep_all_estimates)
         self._comparisons = {entry: EstimateHistory(self.sample_rate) for entry in config.compare}
-        self._meters = LevelMeters(self._engine.memory)
+        self._meters = LevelMeter(self._engine.memory)
         self._matched: MatchedSignalReader | None = None
         if record:
             ring = self._engine.memory.audio
@@ -319,8 +319,8 @@ class Session:
         Setting the gain ends an automation. Raises `ValueError` outside the ranges.
         """
         if gain_db is not None:
-            self._engine.set_automation(None)
-        self._engine.set_reference(
+            self._engine.reference.set_automation(None)
+        self._engine.reference.set(
             gain_db=gain_db, polarity=polarity, phase_deg=phase_deg, delay_ms=delay_ms, noise_dbfs=noise_dbfs
         )
 
@@ -366,7 +366,7 @@ class Session:
     def set_frozen(self, frozen: bool) -> None:
         """Freeze the estimate, or continue estimating."""
         if self._runner is not None:
-            self._runner.freeze(frozen)
+            self._runner.set_frozen(frozen)
 
     # --- parts ----------------------------------------------------------------------------------
 
@@ -382,7 +382,7 @@ class Session:
         if self._source is None:
             self._limit_frame = frames
         else:
-            self._source = Excerpt(self._source, frames)
+            self._source = LimitedSource(self._source, frames)
 
     @property
     def _channels(self) -> ChannelCounts:
@@ -401,7 +401,7 @@ class Session:
     def _reference_gain_db(self) -> float:
         ring = self._engine.memory.audio
         try:
-            gain = float(ring.read(ring.frames_written - 1, 1)[GAIN, 0]) if ring.frames_written else math.nan
+            gain = float(ring.read(ring.frames_written - 1, 1)[REFERENCE_GAIN, 0]) if ring.frames_written else math.nan
         except OverrunError:
             return math.nan
         return 20.0 * math.log10(max(gain, MIN_REFERENCE_GAIN)) if gain == gain else math.nan

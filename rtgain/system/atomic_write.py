@@ -10,36 +10,36 @@ from rtgain.errors import InputError
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all; a device or a pipe is just written to.
+    """Write a file completely or not at all. Devices and pipes are written to directly.
 
-    What is half-written has a name beside it that nobody can have guessed, so it is no link that others laid there.
-    Raises `InputError`, or `BrokenPipeError` for a pipe whose reader has gone.
+    The temporary file next to it has an unguessable name, so that it cannot be a link that another user has created.
+    Raises `InputError`, or `BrokenPipeError` for a pipe whose reader has exited.
     """
-    place = Path(os.path.realpath(path))  # a link goes on leading there
-    part = place.with_name(f".rtgain-{secrets.token_hex(8)}.part")
+    destination = Path(os.path.realpath(path))  # a symbolic link is preserved
+    part = destination.with_name(f".rtgain-{secrets.token_hex(8)}.part")
     try:
-        if place.exists() and not place.is_file():
-            place.write_bytes(content)
+        if destination.exists() and not destination.is_file():
+            destination.write_bytes(content)
         else:
             with part.open("xb") as file:
                 file.write(content)
-            part.replace(place)
+            part.replace(destination)
     except OSError as error:
         raise write_error(str(path), error) from None
     finally:
-        with suppress(OSError):  # mostly that it is not there any more
+        with suppress(OSError):  # usually FileNotFoundError: it was renamed
             part.unlink()
 
 
-def check_directory_writable(place: Path) -> None:
-    """Raise the `OSError` that `write_atomic` would meet in the directory of `place`, as far as that is known now."""
-    if place.is_file() or not place.exists():
-        with tempfile.TemporaryFile(dir=place.parent):
+def check_directory_writable(path: Path) -> None:
+    """Raise the `OSError` that `write_atomic` would raise now for the directory of `path`."""
+    if path.is_file() or not path.exists():
+        with tempfile.TemporaryFile(dir=path.parent):
             pass
 
 
 def write_error(name: str, error: OSError) -> InputError | BrokenPipeError:
-    """What to raise for a file that could not be written; a pipe whose reader has gone is nobody's mistake."""
+    """Return the exception for a failed write: `InputError`, or `error` itself for a pipe whose reader has exited."""
     if isinstance(error, BrokenPipeError):
         return error
-    return InputError(f"{name}: cannot be written ({error.strerror}); choose another place or make room")
+    return InputError(f"{name}: cannot be written ({error.strerror}); choose another location or free some space")

@@ -1,4 +1,4 @@
-"""One writer for a file that grows while a program runs: two at once would spoil what each has written."""
+"""Exclusive lock on an output file that grows while a program runs, so that it has only one writer."""
 
 import os
 from pathlib import Path
@@ -10,11 +10,11 @@ if os.name == "posix":
     import fcntl
 
 
-def claim(path: Path) -> IO[bytes] | None:
-    """Make a file where there is none, and keep other rtgains from claiming it until what this gives is closed.
+def lock_for_writing(path: Path) -> IO[bytes] | None:
+    """Create a file if it does not exist, and lock it against other rtgain processes until the result is closed.
 
-    What is there already is not touched. Devices and pipes are for everybody: None. Raises `InputError` when another
-    one has claimed it, and the `OSError` of a file that cannot be written.
+    Existing content is not changed. Devices and pipes are not locked; the result is then None. Raises `InputError` if
+    another process has locked the file, and `OSError` if the file cannot be written.
     """
     if path.exists() and not path.is_file():
         return None
@@ -24,5 +24,5 @@ def claim(path: Path) -> IO[bytes] | None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
-        raise InputError(f"{path}: another rtgain is writing to it; choose another name") from None
+        raise InputError(f"{path}: another rtgain process is writing to it; choose another name") from None
     return file

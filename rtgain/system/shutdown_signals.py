@@ -1,35 +1,37 @@
-"""Ctrl-C as a request that is honored between two steps, so that no row is lost and no file is half-written."""
+"""Shutdown signals as a request that is handled between two steps, so that all output files are complete."""
 
 import signal
 from collections.abc import Callable
 from types import FrameType
 
 EXIT_INTERRUPTED = 130
-"""The exit code of a run that was interrupted."""
-
+"""Exit code of an interrupted run."""
 
 HANGUP = {signal.SIGHUP} if hasattr(signal, "SIGHUP") else set()
-"""What comes when the terminal is closed. Windows has none."""
+"""The signal sent when the terminal is closed; empty on Windows."""
 
-SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM} | HANGUP)
-"""What asks a program to end."""
+SHUTDOWN_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM} | HANGUP)
+"""Signals that ask a program to exit."""
 
 
-def on_signals(handler: Callable[[int, FrameType | None], object]) -> None:
-    """Let `handler` take `SIGNALS`. A hangup that is ignored already stays ignored: that is what `nohup` is for."""
-    for number in SIGNALS:
+def set_shutdown_handler(handler: Callable[[int, FrameType | None], object]) -> None:
+    """Install `handler` for `SHUTDOWN_SIGNALS`. An ignored hangup stays ignored, because `nohup` relies on that."""
+    for number in SHUTDOWN_SIGNALS:
         if number not in HANGUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
 
 
 class InterruptHandler:
-    """Notes `SIGNALS`. The first asks the program to finish; a second SIGINT ends it at once."""
+    """Records `SHUTDOWN_SIGNALS`. The first requests the program to finish; a second SIGINT interrupts it immediately.
+
+    `requested` is True after the first signal. Raises `KeyboardInterrupt` at the second SIGINT.
+    """
 
     def __init__(self) -> None:
         self.requested = False
-        on_signals(self._note)
+        set_shutdown_handler(self._handle)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.requested = True

@@ -20,7 +20,7 @@ COLUMNS = {
 
 
 @pytest.mark.parametrize(("name", "load"), [("compiled", "cpu"), ("python-thread", "none")])
-def test_a_row_holds_what_a_run_of_the_window_measured(name: str, load: str) -> None:
+def test_row_holds_the_measurements_of_a_gui_run(name: str, load: str) -> None:
     row = bench._row(name, 256, load, 1.0)
     assert set(row) >= COLUMNS
     assert (row["callback"], row["block"], row["load"]) == (name, 256, load)
@@ -31,7 +31,7 @@ def test_a_row_holds_what_a_run_of_the_window_measured(name: str, load: str) -> 
     assert row["window_fps"] > 0.0
 
 
-def test_the_stopwatch_sees_what_a_callback_takes_and_hands_on_its_arguments() -> None:
+def test_stopwatch_measures_a_callback_and_passes_its_arguments() -> None:
     seen = []
     waits = threading.Event()
 
@@ -49,23 +49,23 @@ def test_the_stopwatch_sees_what_a_callback_takes_and_hands_on_its_arguments() -
     assert min(stopwatch.taken_us(0, 2)) >= 20_000
 
 
-def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("PATH", "")
     assert main(["bench", "callback"]) == 2
     assert "jackd2, stress-ng, xvfb" in capsys.readouterr().err
 
 
-def test_nothing_can_be_measured_in_no_time(capsys: pytest.CaptureFixture[str]) -> None:
+def test_duration_of_zero_is_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "callback", "--duration", "0"]) == 2
     assert "seconds above 0" in capsys.readouterr().err
 
 
-def test_a_length_for_what_is_not_measured_by_time_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_duration_is_rejected_for_other_benchmarks(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "accuracy", "--duration", "5"]) == 2
     assert "--duration is of the benchmark 'callback'" in capsys.readouterr().err
 
 
-def test_a_load_that_is_not_there_gives_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_load_gives_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(bench.STRESSORS, "cpu", ["--no-such-option"])
     with pytest.raises(InputError, match="ended early"):
         bench._row("compiled", 256, "cpu", 1.0)

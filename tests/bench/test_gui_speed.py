@@ -8,7 +8,7 @@ from rtgain.cli.main import main
 pytestmark = pytest.mark.realtime
 
 
-def test_its_rows_are_what_a_run_of_the_window_measured() -> None:
+def test_rows_hold_the_measurements_of_a_gui_run() -> None:
     rows = list(bench.rows(1.0))
     assert len(rows) == bench.ROWS
     painted_s, estimate_s, frames_per_second, frame_ms, share, control_ms, steps = (row["value"] for row in rows)
@@ -20,14 +20,14 @@ def test_its_rows_are_what_a_run_of_the_window_measured() -> None:
     assert steps > 10.0
 
 
-def test_a_value_is_held_against_what_is_to_be_reached() -> None:
+def test_value_is_compared_with_its_goal() -> None:
     rows = [bench._row("x", value, "s", at_most=2.0) for value in (1.9, 2.1)]
     rows += [bench._row("x", value, "s", at_least=30.0) for value in (30.1, 29.9)]
     assert [row["reached"] for row in rows] == [True, False, True, False]
     assert [row["to_reach"] for row in rows] == ["≤ 2", "≤ 2", "≥ 30", "≥ 30"]
 
 
-def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("PATH", "")
     assert main(["bench", "window"]) == 2
     assert "jackd2, xvfb" in capsys.readouterr().err

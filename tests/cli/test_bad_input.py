@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from rtgain.cli.main import main
-from rtgain.system.shutdown_signals import SIGNALS
+from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS
 from tests.bad_files import make_bad_files, noise
 from tests.bad_inputs import BAD_INPUTS, BadInput, answer
 from tests.commands import ROOT, command, rtgain
@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def _signals_as_before() -> Iterator[None]:
     """`main` takes the signals of the process that it runs in, here the tests' own."""
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in SHUTDOWN_SIGNALS}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
@@ -74,7 +74,7 @@ def state(folder: Path) -> dict[Path, int]:
 
 
 @pytest.mark.parametrize("bad", BAD_INPUTS, ids=lambda bad: bad.name)
-def test_a_bad_input_gets_its_line_and_leaves_nothing(
+def test_bad_input_gets_its_line_and_leaves_no_files(
     bad: BadInput, bad_files: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(bad_files)
@@ -87,7 +87,7 @@ def test_a_bad_input_gets_its_line_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("name", ["MP3 cut short", "zeros", "preset nested without end", "pickle for a preset"])
-def test_a_bad_input_gets_its_line_from_the_real_command(name: str, bad_files: Path) -> None:
+def test_bad_input_gets_its_line_from_a_real_process(name: str, bad_files: Path) -> None:
     (bad,) = [bad for bad in BAD_INPUTS if bad.name == name]
     before = state(bad_files)
     ran = rtgain(*bad.words, cwd=bad_files)
@@ -95,12 +95,12 @@ def test_a_bad_input_gets_its_line_from_the_real_command(name: str, bad_files: P
     assert state(bad_files) == before
 
 
-def test_there_are_a_hundred_bad_inputs_and_each_has_a_name_and_a_command_of_its_own() -> None:
+def test_there_are_a_hundred_bad_inputs_with_unique_names_and_commands() -> None:
     assert len(BAD_INPUTS) >= 100
     assert len({bad.name for bad in BAD_INPUTS}) == len({bad.command for bad in BAD_INPUTS}) == len(BAD_INPUTS)
 
 
-def test_the_documentation_has_the_table() -> None:
+def test_documentation_contains_the_table_of_bad_inputs() -> None:
     """As `python -m tests.bad_inputs` prints it, as far as that does not depend on what is installed."""
     table = (ROOT / "docs" / "robustness.md").read_text(encoding="utf-8")
     for bad in BAD_INPUTS:
@@ -110,7 +110,7 @@ def test_the_documentation_has_the_table() -> None:
 # --- files that are read --------------------------------------------------------------------------
 
 
-def test_a_sound_that_may_not_be_read_is_named(folder: Path) -> None:
+def test_sound_without_read_permission_is_named(folder: Path) -> None:
     Path("ok.wav").chmod(0)
     run = [*AS_ANY_USER, *command("run", "--headless", *OUTPUTS, "--input", "ok.wav")]
     ran = subprocess.run(run, capture_output=True, text=True)
@@ -119,7 +119,7 @@ def test_a_sound_that_may_not_be_read_is_named(folder: Path) -> None:
     assert list(folder.iterdir()) == [folder / "ok.wav"]
 
 
-def test_eight_channels_at_192_khz_are_no_mistake(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_eight_channels_at_192_khz_are_accepted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     soundfile.write("eight.wav", noise(96_000, 8), 192_000)
     assert main(["run", "--headless", "--input", "eight.wav", "--gain-db", "-12", "--json", "-"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -130,13 +130,13 @@ def test_eight_channels_at_192_khz_are_no_mistake(folder: Path, capsys: pytest.C
 # --- files that are written -----------------------------------------------------------------------
 
 
-def test_a_full_disk_is_named_and_a_device_is_not_removed(folder: Path) -> None:
+def test_full_disk_is_named_and_a_device_is_not_removed(folder: Path) -> None:
     """/dev/full is always full. The CSV takes the recording along that was begun; the JSON comes when all is done."""
     Path("full.csv").symlink_to("/dev/full")
     for words in ("--csv full.csv", "--json full.csv"):
         ran = rtgain("run", "--headless", "--input", "ok.wav", "--record", "m.wav", *words.split(), cwd=folder)
         line = the_line(ran.returncode, ran.stdout, ran.stderr)
-        assert line.startswith("full.csv: cannot be written (No space left on device); choose another place or make")
+        assert line.startswith("full.csv: cannot be written (No space left on device); choose another location or free")
         assert Path("/dev/full").is_char_device()
         assert Path("m.wav").exists() == words.startswith("--json")
     assert sorted(path.name for path in folder.iterdir()) == ["full.csv", "m.wav", "ok.wav"]
@@ -155,21 +155,21 @@ def without_portaudio(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
     monkeypatch.setenv("PYTHONPATH", str(folder))
 
 
-def test_without_any_device_the_line_says_how_to_go_on(folder: Path) -> None:
+def test_missing_device_is_reported_with_an_alternative(folder: Path) -> None:
     line = refusal(folder, "--clock", "device", "--input", "ok.wav", expected_code=3)
     assert line == "no audio output device was found; connect one, or run without one: --clock timer"
     line = refusal(folder, "--input", "mic", expected_code=3)
     assert line == "no audio input device was found; connect one, or choose a file with --input"
 
 
-def test_without_portaudio_the_line_says_what_to_install(folder: Path, without_portaudio: None) -> None:
-    line = "PortAudio is not installed; get it with: sudo apt-get install libportaudio2 "
+def test_missing_portaudio_is_reported_with_its_package(folder: Path, without_portaudio: None) -> None:
+    line = "PortAudio is not installed; install it with: sudo apt-get install libportaudio2 "
     assert refusal(folder, "--input", "mic", expected_code=3).startswith(line)
     ran = rtgain("devices")
     assert the_line(ran.returncode, ran.stdout, ran.stderr, expected_code=3).startswith(line)
 
 
-def test_a_device_that_cannot_be_had_is_named(folder: Path, jack_server: object) -> None:
+def test_unavailable_device_is_named(folder: Path, jack_server: object) -> None:
     line = refusal(folder, "--clock", "device", "--sample-rate", "44100", expected_code=3)
     assert line.startswith("system (JACK Audio Connection Kit): cannot run at 44100 Hz: ")
     line = refusal(folder, "--clock", "device", "--output-device", "USB", expected_code=3)

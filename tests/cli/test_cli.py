@@ -22,6 +22,7 @@ from rtgain.bench.servers import JackServer
 from rtgain.cli.main import main
 from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE
 from tests.commands import command, rows, rtgain, start_rtgain
+from tests.polling import TIMEOUT_S
 
 RATE = 48_000
 SECONDS = 4
@@ -71,7 +72,7 @@ def twice(song: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Finished
     ]
     runs = []
     for process, folder in zip(processes, folders, strict=True):
-        said = process.communicate(timeout=120)
+        said = process.communicate(timeout=TIMEOUT_S)
         runs.append(Finished((process.returncode, *said), folder, json.loads((folder / "s.json").read_text())))
     return runs
 
@@ -84,7 +85,7 @@ def finished(twice: list[Finished]) -> Finished:
 # --- what it writes -------------------------------------------------------------------------------
 
 
-def test_the_gain_of_a_file_is_found_within_a_hundredth_of_a_decibel(finished: Finished) -> None:
+def test_gain_of_a_file_is_estimated_within_a_hundredth_of_a_decibel(finished: Finished) -> None:
     assert finished.summary["gain_db"] == pytest.approx(-12.0, abs=0.01)
     assert finished.summary["gain_linear"] == pytest.approx(10 ** (finished.summary["gain_db"] / 20))
     assert finished.summary["rmse_db"] < 0.01
@@ -92,11 +93,11 @@ def test_the_gain_of_a_file_is_found_within_a_hundredth_of_a_decibel(finished: F
     assert (finished.summary["state"], finished.summary["polarity"]) == ("tracking", 1)
 
 
-def test_into_a_pipe_nothing_is_said_but_what_was_asked_for(finished: Finished) -> None:
+def test_piped_run_prints_only_the_requested_output(finished: Finished) -> None:
     assert finished.ended == (0, "", "")
 
 
-def test_the_csv_has_the_contracts_columns_and_a_row_an_estimate(finished: Finished) -> None:
+def test_csv_has_its_columns_and_one_row_per_estimate(finished: Finished) -> None:
     text = (finished.folder / "t.csv").read_text()
     assert text.split("\n")[0] == HEADER
     assert text.endswith("\n")
@@ -116,7 +117,7 @@ def test_the_csv_has_the_contracts_columns_and_a_row_an_estimate(finished: Finis
         assert re.fullmatch(r"(-?\d+\.\d{6})?", row["delay_ms"])
 
 
-def test_the_json_has_the_contracts_keys_in_their_order(finished: Finished, song: Path) -> None:
+def test_json_has_its_keys_in_order(finished: Finished, song: Path) -> None:
     summary = finished.summary
     assert list(summary) == KEYS
     assert (summary["version"], summary["input"]) == (__version__, str(song))
@@ -128,7 +129,7 @@ def test_the_json_has_the_contracts_keys_in_their_order(finished: Finished, song
     )
 
 
-def test_the_json_is_the_last_row_and_the_error_over_those_that_track(finished: Finished) -> None:
+def test_json_holds_the_last_row_and_the_error_of_tracking_estimates(finished: Finished) -> None:
     table = rows(finished.folder / "t.csv")
     last = {name: float(table[-1][name]) for name in ("gain_est_db", "std_db", "delay_ms")}
     assert finished.summary["gain_db"] == pytest.approx(last["gain_est_db"], abs=1e-6)
@@ -147,7 +148,7 @@ def test_two_runs_give_the_same_bytes(twice: list[Finished]) -> None:
     assert first == second
 
 
-def test_the_figure_is_a_png_that_shows_the_curves(finished: Finished) -> None:
+def test_figure_is_a_png_with_the_curves(finished: Finished) -> None:
     pixels = matplotlib.image.imread(finished.folder / "p.png")
     assert pixels.shape == (1000, 1600, 4)
     for curve in (ESTIMATE, CLOSED_FORM):
@@ -159,7 +160,7 @@ def test_the_figure_is_a_png_that_shows_the_curves(finished: Finished) -> None:
 # --- its streams ----------------------------------------------------------------------------------
 
 
-def test_standard_output_takes_the_table_or_the_result_and_nothing_else(
+def test_standard_output_holds_only_the_table_or_the_result(
     finished: Finished, song: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     words = ["run", "--headless", "--input", str(song), "--gain-db", "-12", "--noise-dbfs", "-90"]
@@ -171,7 +172,7 @@ def test_standard_output_takes_the_table_or_the_result_and_nothing_else(
     assert errors == ""
 
 
-def test_on_a_terminal_progress_and_verdict_are_shown_beside_the_output() -> None:
+def test_terminal_shows_progress_and_result_next_to_the_output() -> None:
     master, terminal = pty.openpty()
     environment = {**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "100"}
     words = ("run", "--headless", "--gain-db", "-12", "--duration", "2", "--json", "-")
@@ -184,7 +185,7 @@ def test_on_a_terminal_progress_and_verdict_are_shown_beside_the_output() -> Non
     except OSError:  # how Linux says that nobody has the terminal open any more
         pass
     os.close(master)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0
     assert list(json.loads(out)) == KEYS
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
@@ -193,7 +194,7 @@ def test_on_a_terminal_progress_and_verdict_are_shown_beside_the_output() -> Non
     assert text.count("\n") < 10
 
 
-def test_an_output_that_nobody_reads_any_more_ends_the_run_quietly(tmp_path: Path) -> None:
+def test_closed_output_pipe_ends_the_run_quietly(tmp_path: Path) -> None:
     """As ``rtgain run … --csv - | head -1`` does; what goes elsewhere is written up to there."""
     process = start_rtgain(
         *("run", "--headless", "--clock", "timer", "--duration", "60", "--csv", "-"),
@@ -204,7 +205,7 @@ def test_an_output_that_nobody_reads_any_more_ends_the_run_quietly(tmp_path: Pat
     assert process.stderr
     assert process.stdout.readline() == HEADER + "\n"
     process.stdout.close()
-    assert process.wait(30) == 0
+    assert process.wait(TIMEOUT_S) == 0
     assert process.stderr.read() == ""
     summary = json.loads((tmp_path / "s.json").read_text())
     assert 0 <= summary["duration_s"] < 30
@@ -212,7 +213,7 @@ def test_an_output_that_nobody_reads_any_more_ends_the_run_quietly(tmp_path: Pat
 
 
 @pytest.mark.parametrize("words", ["--help", "run --help", "--version", "devices", "devices --json"])
-def test_an_answer_that_nobody_reads_or_that_no_disk_can_hold_is_no_traceback(words: str) -> None:
+def test_closed_pipe_or_full_disk_gives_no_traceback(words: str) -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
     unread = rtgain(*words.split(), stdout=write_end, env=ENVIRONMENT)
@@ -222,11 +223,12 @@ def test_an_answer_that_nobody_reads_or_that_no_disk_can_hold_is_no_traceback(wo
         unwritten = rtgain(*words.split(), stdout=full, env=ENVIRONMENT)
     assert unwritten.returncode == 2
     assert unwritten.stderr == (
-        "rtgain: standard output: cannot be written (No space left on device); choose another place or make room\n"
+        "rtgain: standard output: cannot be written (No space left on device); "
+        "choose another location or free some space\n"
     )
 
 
-def test_a_result_that_no_disk_can_hold_is_one_line(
+def test_result_on_a_full_disk_is_reported_in_one_line(
     song: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with Path("/dev/full").open("w") as full:
@@ -238,13 +240,13 @@ def test_a_result_that_no_disk_can_hold_is_one_line(
 
 
 @pytest.mark.parametrize(("words", "code"), [("devices", 0), ("run --headless --loss l1", 2)])
-def test_closed_streams_do_not_stop_it(words: str, code: int) -> None:
+def test_closed_standard_streams_do_not_stop_the_program(words: str, code: int) -> None:
     """As with ``<&- >&- 2>&-``, or where a service was given none."""
     run = ["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *command(*words.split())]
     assert subprocess.run(run, env=ENVIRONMENT).returncode == code
 
 
-def test_a_language_without_utf8_and_a_home_that_cannot_be_written_do_not_stop_it(tmp_path: Path) -> None:
+def test_ascii_locale_and_read_only_home_do_not_stop_the_program(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "größe.wav", DemoSource(RATE).read(RATE)[0], RATE)
     environment = {name: value for name, value in ENVIRONMENT.items() if name not in ("LANG", "LC_CTYPE")}
     environment |= {"LC_ALL": "C", "HOME": "/proc", "XDG_CACHE_HOME": "/proc", "XDG_CONFIG_HOME": "/proc"}
@@ -258,7 +260,7 @@ def test_a_language_without_utf8_and_a_home_that_cannot_be_written_do_not_stop_i
 # --- devices --------------------------------------------------------------------------------------
 
 
-def test_devices_are_listed_for_people_and_for_programs(jack_server: JackServer) -> None:
+def test_devices_are_listed_as_a_table_and_as_json(jack_server: JackServer) -> None:
     shown, told = rtgain("devices"), rtgain("devices", "--json")
     assert (shown.returncode, shown.stderr, told.returncode, told.stderr) == (0, "", 0, "")
     assert shown.stdout.splitlines() == [
@@ -278,7 +280,7 @@ def test_devices_are_listed_for_people_and_for_programs(jack_server: JackServer)
     ]
 
 
-def test_a_machine_without_devices_has_an_empty_list_and_says_so() -> None:
+def test_machine_without_devices_has_an_empty_list_with_a_message() -> None:
     shown, told = rtgain("devices"), rtgain("devices", "--json")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.splitlines() == [
@@ -288,7 +290,7 @@ def test_a_machine_without_devices_has_an_empty_list_and_says_so() -> None:
     assert (told.returncode, json.loads(told.stdout), told.stderr) == (0, [], "")
 
 
-def test_help_names_every_option_of_the_contract() -> None:
+def test_help_names_every_option() -> None:
     told = rtgain("run", "--help")
     assert told.returncode == 0
     assert told.stdout.isascii()

@@ -18,7 +18,7 @@ from rtgain.audio.sources.file_source import FileSource
 from rtgain.cli.main import main, parse_session
 from rtgain.config.session_config import SessionConfig
 from rtgain.output.output_files import OutputPaths
-from rtgain.system.shutdown_signals import SIGNALS
+from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS
 from tests.commands import rows
 
 RATE = 48_000
@@ -44,7 +44,7 @@ Headless = Callable[..., Run]
 @pytest.fixture
 def headless(tmp_path: Path) -> Iterator[Headless]:
     """Runs ``rtgain run --headless WORDS``, in the tests' own process: loading torch takes longer than a session."""
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in SHUTDOWN_SIGNALS}
 
     def run(words: str, *paths: str | Path) -> Run:
         table, summary = tmp_path / "t.csv", tmp_path / "s.json"
@@ -78,7 +78,7 @@ def db(gain: float) -> float:
         (768_000, 4, 85, 21, 300),
     ],
 )
-def test_no_window_is_left_out_on_the_fast_clock_however_long_it_is(
+def test_offline_clock_analyzes_every_window_of_any_length(
     sample_rate: int, duration_s: int, window_ms: int, hop_ms: int, delay_ms: int, headless: Headless, tmp_path: Path
 ) -> None:
     run = headless(
@@ -116,7 +116,7 @@ def test_no_window_is_left_out_on_the_fast_clock_however_long_it_is(
         (f"--gain-db -12 --delay-ms {240.25e3 / RATE!r} --polarity invert", -12.0, -1, 240.25e3 / RATE),
     ],
 )
-def test_gain_polarity_and_delay_of_the_path_are_found(
+def test_gain_polarity_and_delay_of_the_reference_path_are_estimated(
     headless: Headless, words: str, gain_db: float, polarity: int, delay_ms: float
 ) -> None:
     run = headless(f"--duration 3 {words}")
@@ -128,7 +128,7 @@ def test_gain_polarity_and_delay_of_the_path_are_found(
     np.testing.assert_allclose(run.column("gain_true_db"), gain_db, atol=1e-5)
 
 
-def test_noise_on_the_target_has_the_level_that_was_asked_for(headless: Headless, tmp_path: Path) -> None:
+def test_noise_on_the_target_has_the_requested_level(headless: Headless, tmp_path: Path) -> None:
     """At the right gain only the noise is left, so the waveform loss is |noise| over |target| (both Gaussian)."""
     soundfile.write(tmp_path / "n.wav", noise(3 * RATE), RATE, subtype="FLOAT")
     run = headless("--loss waveform --gain-db 0 --noise-dbfs -40 --input", tmp_path / "n.wav")
@@ -136,7 +136,7 @@ def test_noise_on_the_target_has_the_level_that_was_asked_for(headless: Headless
     assert run.column("loss")[20:].mean() == pytest.approx(0.01 / math.hypot(0.1, 0.01), rel=0.01)
 
 
-def test_automation_moves_the_gain_and_the_estimate_follows(headless: Headless, tmp_path: Path) -> None:
+def test_estimate_follows_an_automation(headless: Headless, tmp_path: Path) -> None:
     table = tmp_path / "moves.csv"
     table.write_text("time_s,gain_db\n0,-6\n1,-6\n1,-12\n2,-12\n3,-20\n")
     run = headless("--duration 4 --automation", table)
@@ -152,7 +152,7 @@ def test_automation_moves_the_gain_and_the_estimate_follows(headless: Headless, 
     assert np.abs(estimate_db - true_db)[ramp].max() < 0.1
 
 
-def test_a_preset_sets_the_session_and_the_options_beside_it_win(headless: Headless, tmp_path: Path) -> None:
+def test_preset_sets_the_session_and_options_override_it(headless: Headless, tmp_path: Path) -> None:
     preset = tmp_path / "p.json"
     session = {"input": "pink", "duration": 2.0, "gain_db": -3.0, "polarity": "invert", "optimizer": "ASGD"}
     preset.write_text(json.dumps({"version": 1, "session": session}))
@@ -167,14 +167,14 @@ def test_a_preset_sets_the_session_and_the_options_beside_it_win(headless: Headl
 
 
 @pytest.mark.parametrize("source", ["demo", "sine", "pink"])
-def test_a_synthetic_source_lasts_ten_seconds_unless_told_otherwise(headless: Headless, source: str) -> None:
+def test_synthetic_source_lasts_ten_seconds_by_default(headless: Headless, source: str) -> None:
     run = headless(f"--gain-db -12 --input {source}")
     assert (run.result["input"], run.result["duration_s"], run.result["frames"]) == (source, 10.0, 10 * RATE)
     assert run.result["gain_db"] == pytest.approx(-12.0, abs=0.01)
     assert run.result["dropped_frames"] == run.result["xruns"] == 0
 
 
-def test_a_file_lasts_as_long_as_it_is_and_with_loop_as_long_as_asked(headless: Headless, tmp_path: Path) -> None:
+def test_file_ends_at_its_length_and_with_loop_at_the_duration(headless: Headless, tmp_path: Path) -> None:
     path = tmp_path / "n.wav"
     soundfile.write(path, noise(RATE), RATE)
     assert headless("--input", path).result["frames"] == RATE
@@ -185,7 +185,7 @@ def test_a_file_lasts_as_long_as_it_is_and_with_loop_as_long_as_asked(headless: 
     assert looped.rows[-1]["state"] == "tracking"
 
 
-def test_another_sample_rate_resamples(headless: Headless, tmp_path: Path) -> None:
+def test_sample_rate_option_resamples_the_file(headless: Headless, tmp_path: Path) -> None:
     path = tmp_path / "n.flac"
     soundfile.write(path, noise(2 * RATE), RATE)
     run = headless("--gain-db -12 --sample-rate 44100 --input", path)
@@ -194,7 +194,7 @@ def test_another_sample_rate_resamples(headless: Headless, tmp_path: Path) -> No
     np.testing.assert_allclose(np.diff(run.column("time_s")), 1024 / 44_100, atol=1e-6)
 
 
-def test_two_channels_of_a_file_are_dry_and_target(headless: Headless, tmp_path: Path) -> None:
+def test_target_channel_option_uses_two_channels_of_a_file(headless: Headless, tmp_path: Path) -> None:
     dry = noise(3 * RATE)
     target = -0.25 * np.concatenate([np.zeros(96, np.float32), dry[:-96]])
     soundfile.write(tmp_path / "pair.wav", np.stack([dry, target], axis=1), RATE, subtype="FLOAT")
@@ -206,7 +206,7 @@ def test_two_channels_of_a_file_are_dry_and_target(headless: Headless, tmp_path:
     assert {row["gain_true_db"] for row in run.rows} == {""}
 
 
-def test_silence_has_no_gain_and_says_so(headless: Headless, tmp_path: Path) -> None:
+def test_silence_has_no_gain_and_the_state_silent(headless: Headless, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "z.wav", np.zeros(RATE, np.float32), RATE)
     run = headless("--input", tmp_path / "z.wav")
     assert run.result["state"] == "silent"
@@ -216,7 +216,7 @@ def test_silence_has_no_gain_and_says_so(headless: Headless, tmp_path: Path) -> 
     }
 
 
-def test_estimate_holds_through_the_pauses_of_speech(headless: Headless, tmp_path: Path) -> None:
+def test_estimate_is_held_through_the_pauses_of_speech(headless: Headless, tmp_path: Path) -> None:
     """Words of 0.3 to 0.5 s (a buzz of 120 Hz through two resonances, and hiss), pauses of 0.2 to 0.4 s between."""
     random = np.random.default_rng(SEED)
     time_s = np.arange(4 * RATE) / RATE
@@ -241,7 +241,7 @@ def test_estimate_holds_through_the_pauses_of_speech(headless: Headless, tmp_pat
 # --- the estimator --------------------------------------------------------------------------------
 
 
-def test_the_waveform_hides_the_gain_behind_the_phase_and_the_spectrum_does_not(headless: Headless) -> None:
+def test_waveform_loss_fails_at_90_degrees_and_spectral_loss_does_not(headless: Headless) -> None:
     turned = "--duration 2 --gain-db -12 --phase-deg 90 --loss"
     waveform, spectral = headless(f"{turned} waveform"), headless(f"{turned} spectral")
     assert (waveform.result["loss"], spectral.result["loss"]) == ("waveform", "spectral")
@@ -252,11 +252,11 @@ def test_the_waveform_hides_the_gain_behind_the_phase_and_the_spectrum_does_not(
 @pytest.mark.parametrize(
     ("word", "name"), [("ADAM", "Adam"), ("rmsprop", "RMSprop"), ("Sgd", "SGD"), ("nadam", "NAdam")]
 )
-def test_an_optimizer_is_found_in_upper_and_lower_case(headless: Headless, word: str, name: str) -> None:
+def test_optimizer_name_ignores_case(headless: Headless, word: str, name: str) -> None:
     assert headless(f"--duration 0.2 --optimizer {word}").result["optimizer"] == name
 
 
-def test_rate_and_steps_are_the_optimizers_own(headless: Headless) -> None:
+def test_learning_rate_and_steps_default_to_those_of_the_optimizer(headless: Headless) -> None:
     """One step of plain gradient descent is the rate times the gradient, and the first gradient is the same."""
     slow, fast = (headless(f"--duration 0.5 --optimizer SGD --steps 1 --lr {lr}") for lr in ("0.01", "0.1"))
     first_db = float(slow.rows[0]["gain_est_db"]), float(fast.rows[0]["gain_est_db"])
@@ -270,22 +270,20 @@ def test_rate_and_steps_are_the_optimizers_own(headless: Headless) -> None:
     ("words", "window", "hop"),
     [("", 4096, 1024), ("--window-ms 40 --hop-ms 10", 2048, 512), ("--window-ms 170 --hop-ms 85", 8192, 4096)],
 )
-def test_window_and_hop_are_rounded_to_powers_of_two_frames(
-    headless: Headless, words: str, window: int, hop: int
-) -> None:
+def test_window_and_hop_are_rounded_to_powers_of_two(headless: Headless, words: str, window: int, hop: int) -> None:
     run = headless(f"--duration 1 {words}")
     centers = np.arange(len(run.rows)) * hop + window / 2
     np.testing.assert_allclose(run.column("time_s"), centers / RATE, atol=0.51e-6)
     assert run.result["estimates"] == len(run.rows) == (RATE - window) // hop + 1
 
 
-def test_without_alignment_no_delay_is_looked_for(headless: Headless) -> None:
+def test_alignment_off_reports_no_delay(headless: Headless) -> None:
     run = headless("--duration 2 --delay-ms 5 --align off")
     assert set(run.column("delay_ms")) == {0.0}
     assert run.result["delay_ms"] == 0.0
 
 
-def test_a_seed_repeats_what_is_random_and_another_does_not(headless: Headless) -> None:
+def test_seed_repeats_the_noise_and_another_seed_does_not(headless: Headless) -> None:
     one, again, other = (
         headless(f"--duration 1 --input {source} --noise-dbfs -50 --seed {seed}")
         for source, seed in (("pink", 5), ("pink", 5), ("pink", 6))
@@ -296,7 +294,7 @@ def test_a_seed_repeats_what_is_random_and_another_does_not(headless: Headless) 
 
 
 @pytest.mark.parametrize("words", ["--block 1000", "--block 1", *(f"--monitor {what}" for what in ("dry", "mute"))])
-def test_neither_the_block_nor_what_is_heard_changes_a_bit(headless: Headless, words: str) -> None:
+def test_block_and_monitor_do_not_change_the_estimates(headless: Headless, words: str) -> None:
     assert headless(f"--duration 1 {words}").csv == headless("--duration 1").csv
 
 
@@ -304,9 +302,7 @@ def test_neither_the_block_nor_what_is_heard_changes_a_bit(headless: Headless, w
 
 
 @pytest.mark.parametrize(("words", "delay_frames"), [("", 0), ("--delay-ms 5", 240), ("--polarity invert", 0)])
-def test_the_recording_is_the_dry_signal_made_like_the_target(
-    headless: Headless, tmp_path: Path, words: str, delay_frames: int
-) -> None:
+def test_recording_is_the_matched_signal(headless: Headless, tmp_path: Path, words: str, delay_frames: int) -> None:
     path = tmp_path / "m.wav"
     run = headless(f"--duration 4 --gain-db -12 {words} --record", path)
     matched, rate = soundfile.read(path, dtype="float32")
@@ -319,7 +315,7 @@ def test_the_recording_is_the_dry_signal_made_like_the_target(
     assert np.abs(expected).max() > 0.05
 
 
-def test_a_flac_recording_holds_the_same_sound(headless: Headless, tmp_path: Path) -> None:
+def test_flac_recording_holds_the_same_sound(headless: Headless, tmp_path: Path) -> None:
     dry = tmp_path / "n.wav"
     soundfile.write(dry, noise(RATE), RATE, subtype="FLOAT")
     for name in ("m.wav", "m.flac"):
@@ -328,7 +324,7 @@ def test_a_flac_recording_holds_the_same_sound(headless: Headless, tmp_path: Pat
     np.testing.assert_allclose(flac, np.clip(wav, -1, 1), rtol=0, atol=2**-23)
 
 
-def test_ctrl_c_while_it_is_still_loading_is_a_request_too(
+def test_ctrl_c_during_startup_is_a_request_to_finish(
     headless: Headless, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As an exception it could be lost in an import, and the run would never end."""

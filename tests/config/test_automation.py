@@ -39,7 +39,7 @@ def test_rows_become_frames_and_gains_in_order(tmp_path: Path) -> None:
         b'"time_s","gain_db"\n"1","-3"',
     ],
 )
-def test_files_as_other_programs_write_them_are_read(tmp_path: Path, text: bytes) -> None:
+def test_csv_variants_of_other_programs_are_accepted(tmp_path: Path, text: bytes) -> None:
     assert load(tmp_path, text) == [(RATE, -3.0)]
 
 
@@ -64,20 +64,20 @@ def test_files_as_other_programs_write_them_are_read(tmp_path: Path, text: bytes
         (b"time_s,gain_db\n0," + b"1" * 200_000 + b"\n", ": no CSV text"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str | bytes, line: str) -> None:
+def test_invalid_automation_is_reported_with_its_line(tmp_path: Path, text: str | bytes, line: str) -> None:
     path = write(tmp_path, text)
     with pytest.raises(InputError) as caught:
         load_automation(path, RATE)
     assert str(caught.value).startswith(f"{path}{line}")
 
 
-def test_a_file_that_is_not_there_or_has_no_possible_name_is_named(tmp_path: Path) -> None:
+def test_missing_or_impossible_automation_file_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "none.csv", tmp_path, tmp_path / "a\0b", tmp_path / "\udcff\ud800"):
         with pytest.raises(InputError, match=r"; --automation wants .*time_s,gain_db$"):
             load_automation(path, RATE)
 
 
-def test_more_rows_than_memory_should_hold_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_automation_with_too_many_rows_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(automation, "MAX_ROWS", 2)
     assert len(load(tmp_path, "time_s,gain_db\n0,0\n1,1\n")) == 2
     with pytest.raises(InputError, match="more than 2 rows; thin the automation out"):
@@ -89,7 +89,7 @@ def test_more_rows_than_memory_should_hold_are_refused(tmp_path: Path, monkeypat
     gains_db=st.lists(st.floats(-120, 60), min_size=20, max_size=20),
     rate=st.sampled_from([4_000, 44_100, 768_000]),
 )
-def test_any_table_in_range_comes_back_to_the_nearest_frame(
+def test_valid_automation_is_read_to_the_nearest_frame(
     tmp_path_factory: pytest.TempPathFactory, times_s: list[float], gains_db: list[float], rate: int
 ) -> None:
     rows = [f"{time_s!r},{gain_db!r}\n" for time_s, gain_db in zip(times_s, gains_db, strict=False)]

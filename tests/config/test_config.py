@@ -26,7 +26,9 @@ def test_nearest_power_of_two_is_within_half_an_octave(frames: float) -> None:
     ("frames", "minimum", "power"),
     [(4096, 64, 4096), (5792, 64, 4096), (5793, 64, 8192), (63, 64, 64), (0.0, 16, 16), (1e-9, 1, 1)],
 )
-def test_nearest_is_meant_by_ratio_and_never_below_the_minimum(frames: float, minimum: int, power: int) -> None:
+def test_nearest_power_of_two_is_nearest_by_ratio_and_at_least_the_minimum(
+    frames: float, minimum: int, power: int
+) -> None:
     assert nearest_power_of_two(frames, minimum=minimum) == power
 
 
@@ -34,7 +36,7 @@ def test_nearest_is_meant_by_ratio_and_never_below_the_minimum(frames: float, mi
     ("sample_rate", "window", "hop"),
     [(4_000, 256, 64), (44_100, 4096, 1024), (48_000, 4096, 1024), (192_000, 16384, 4096)],
 )
-def test_default_window_and_hop_last_as_long_at_every_rate(sample_rate: int, window: int, hop: int) -> None:
+def test_default_window_and_hop_have_the_same_duration_at_every_rate(sample_rate: int, window: int, hop: int) -> None:
     config = SessionConfig()
     assert (config.window_frames(sample_rate), config.hop_frames(sample_rate)) == (window, hop)
     assert abs(math.log2(window / sample_rate / 85e-3)) <= 0.5
@@ -62,20 +64,20 @@ def test_hop_is_never_longer_than_the_window(window_ms: float, share: float, sam
         ({"clock": "timer"}, "timer", "timer"),
     ],
 )
-def test_clock_is_a_device_for_the_window_and_fast_without_one(
+def test_default_clock_is_the_device_in_the_gui_and_offline_in_headless_runs(
     values: dict[str, Any], window: str, headless: str
 ) -> None:
     config = SessionConfig(**values)
     assert (config.resolved_clock(headless=False), config.resolved_clock(headless=True)) == (window, headless)
 
 
-def test_the_target_is_heard_unless_dry_is_to_return_or_the_user_chose() -> None:
+def test_default_monitor_is_the_target_or_the_dry_signal_of_a_return() -> None:
     assert SessionConfig().resolved_monitor() == "target"
     assert SessionConfig(target="return").resolved_monitor() == "dry"
     assert SessionConfig(target="return", monitor="mute").resolved_monitor() == "mute"
 
 
-def test_only_names_that_mean_nothing_else_are_files() -> None:
+def test_inputs_without_a_reserved_name_are_files() -> None:
     assert [SessionConfig(input=name).is_file for name in ("mic", "demo", "sine", "pink")] == [False] * 4
     assert [SessionConfig(input=name).is_file for name in ("./demo", "demo.wav", "Mic")] == [True] * 3
 
@@ -111,7 +113,7 @@ def test_only_names_that_mean_nothing_else_are_files() -> None:
         ({"input": ["a"] * 100_000}, "--input: should be a valid string, not ['a', "),
     ],
 )
-def test_what_cannot_be_is_one_short_line_that_names_the_option(values: dict[str, Any], line: str) -> None:
+def test_invalid_option_is_reported_in_one_short_line_with_its_name(values: dict[str, Any], line: str) -> None:
     with pytest.raises(InputError) as caught:
         make_session_config(**values)
     assert str(caught.value).startswith(line)
@@ -137,23 +139,21 @@ SESSIONS = st.builds(
 
 
 @given(SESSIONS)
-def test_preset_opens_the_session_that_was_saved(
-    tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]
-) -> None:
+def test_preset_restores_the_saved_session(tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]) -> None:
     config = make_session_config(**values)
     path = tmp_path_factory.mktemp("preset") / "a.json"
     path.write_text(preset_text(config), encoding="utf-8")
     assert make_session_config(**load_preset(path)) == config
 
 
-def test_preset_says_its_version_and_only_what_was_set() -> None:
+def test_preset_has_a_version_and_only_changed_options() -> None:
     assert json.loads(preset_text(SessionConfig(gain_db=-3.0, loop=True))) == {
         "version": 1,
         "session": {"gain_db": -3.0, "loop": True},
     }
 
 
-def test_preset_file_leaves_what_it_does_not_name_to_the_options_beside_it(tmp_path: Path) -> None:
+def test_preset_sets_only_the_options_that_it_names(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text('{"version": 1, "session": {"gain_db": -16.478174818886377, "seed": 0}}', encoding="utf-8")
     assert load_preset(path) == {"gain_db": -16.478174818886377, "seed": 0}  # named, though they are the defaults
@@ -181,7 +181,7 @@ def test_preset_file_leaves_what_it_does_not_name_to_the_options_beside_it(tmp_p
         ('{"version": 1, "session": {"input": ' + "[" * 900 + "]" * 900 + "}}", "--input: should be a valid string"),
     ],
 )
-def test_a_file_that_is_no_preset_is_refused_in_one_short_line(tmp_path: Path, text: str, line: str) -> None:
+def test_invalid_preset_is_rejected_in_one_short_line(tmp_path: Path, text: str, line: str) -> None:
     path = tmp_path / "a.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as caught:
@@ -190,7 +190,7 @@ def test_a_file_that_is_no_preset_is_refused_in_one_short_line(tmp_path: Path, t
     assert len(str(caught.value)) < len(str(path)) + 300
 
 
-def test_a_preset_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_unreadable_preset_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin.json").write_bytes(b'{"input": "\xfc"}')
     for path in (tmp_path / "none.json", tmp_path, tmp_path / "latin.json"):
         with pytest.raises(InputError, match=r"; --preset wants a file that rtgain saved$"):

@@ -1,4 +1,4 @@
-"""Closed forms and bounds against searching, other libraries and chance itself."""
+"""Closed forms and bounds against search, other libraries and statistics."""
 
 import numpy as np
 import pytest
@@ -27,17 +27,17 @@ def test_weighted_median_is_least_in_weighted_distance(points: list[tuple[int, i
 
 
 @given(values=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=31).filter(lambda values: len(values) % 2 == 1))
-def test_equal_weights_give_the_plain_median(values: list[float]) -> None:
+def test_equal_weights_give_the_median(values: list[float]) -> None:
     tensor = torch.tensor([values], dtype=torch.float64)
     assert weighted_median(tensor, torch.ones_like(tensor)).item() == np.median(values)
 
 
 @given(points=POINTS, factor=st.integers(1, 7))
-def test_a_weight_of_n_counts_as_n_values(points: list[tuple[int, int]], factor: int) -> None:
+def test_weight_of_n_counts_as_n_values(points: list[tuple[int, int]], factor: int) -> None:
     values, weights = np.array([(v, w) for v, w in points if w] or [(0, 1)]).T
     weights = factor * weights
     median = weighted_median(torch.from_numpy(values)[None], torch.from_numpy(weights)[None]).item()
-    # Between two middle values any is a median; this quantile of NumPy takes the lower one, as ours does.
+    # Any value between the two middle ones is a median; this quantile of NumPy takes the lower one, as rtgain does.
     assert median == np.percentile(np.repeat(values, weights), 50, method="inverted_cdf")
 
 
@@ -51,7 +51,7 @@ def test_each_row_has_its_own_weighted_median() -> None:
     assert weighted_median(values, weights).tolist() == [3.0, 10.0]
 
 
-def test_least_squares_is_that_of_another_library() -> None:
+def test_least_squares_equals_numpy_lstsq() -> None:
     rng = np.random.default_rng(1)
     dry = rng.standard_normal((4, 300))
     target = np.array([[0.15], [-2.0], [0.0], [1.0]]) * dry + 0.1 * rng.standard_normal((4, 300))
@@ -66,19 +66,19 @@ def test_least_squares_of_silence_is_zero() -> None:
 
 
 @pytest.mark.parametrize(("gain", "noise_std"), [(0.15, 0.01), (4.0, 0.1), (1.0, 1e-4)])
-def test_least_squares_in_white_noise_strays_by_the_cramer_rao_bound(gain: float, noise_std: float) -> None:
+def test_least_squares_in_white_noise_reaches_the_cramer_rao_bound(gain: float, noise_std: float) -> None:
     trials, rng = 4000, np.random.default_rng(2)
     dry = rng.standard_normal(500)
     target = gain * dry + noise_std * rng.standard_normal((trials, 500))
     estimates = least_squares(torch.from_numpy(dry).expand(trials, -1), torch.from_numpy(target)).numpy()
     errors_db = 20.0 * np.log10(estimates / gain)
     bound_db = cramer_rao_std_db(torch.tensor(noise_std), gain, float(np.linalg.norm(dry))).item()
-    # The sample variance of normal errors lies in this interval but once in 10,000 runs (and the seed is fixed).
+    # The sample variance of normal errors is in this interval except once in 10,000 runs (and the seed is fixed).
     low, high = scipy.stats.chi2.ppf([5e-5, 1 - 5e-5], trials) / trials
     assert low < errors_db.var() / bound_db**2 < high
 
 
-def test_cramer_rao_is_one_number_a_window() -> None:
+def test_cramer_rao_bound_is_one_number_per_window() -> None:
     norm = torch.stack([torch.ones(100), 10.0 * torch.ones(100)]).norm(dim=-1)
     expected = 20.0 / np.log(10.0) * 0.5 / (2.0 * np.array([10.0, 100.0]))
     np.testing.assert_allclose(cramer_rao_std_db(torch.tensor(0.5), 2.0, norm), expected, rtol=1e-6)

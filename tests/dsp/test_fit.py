@@ -1,4 +1,4 @@
-"""`rtgain.fit`: the lesson's three acts, other processors, and what it says about what it cannot do."""
+"""`rtgain.fit`: the lesson's three experiments, other processors, and error messages."""
 
 import math
 import subprocess
@@ -13,7 +13,7 @@ from rtgain.errors import InputError
 from tests import documentation
 
 PHASE = np.linspace(0, 600 * np.pi, 8000)
-"""The lesson's: 300 cycles in half a second at 16 kHz."""
+"""Phase of the lesson's sine: 300 cycles in half a second at 16 kHz."""
 
 DRY = np.sin(PHASE)
 
@@ -25,85 +25,85 @@ def gains(target: np.ndarray, loss: torch.nn.Module) -> np.ndarray:
     return rtgain.fit(rtgain.LinearGain(), DRY, target, loss=loss).parameters["gain"]
 
 
-def test_the_waveform_loss_finds_the_gain_of_a_sine_within_its_last_step() -> None:
+def test_waveform_loss_finds_the_gain_of_a_sine_within_one_step() -> None:
     # The gradient is ± the mean of |sin|, 2/π, so each step is 0.01 times that.
     found = gains(0.15 * DRY, WAVEFORM)
     np.testing.assert_allclose(np.abs(np.diff(found)), 0.01 * 2 / math.pi, rtol=1e-3)
     assert abs(found[-1] - 0.15) < 0.01 * 2 / math.pi
 
 
-def test_a_quarter_turn_leads_the_waveform_loss_to_zero() -> None:
-    # mean |g·sin − 0.15·cos| = 2/π · √(g² + 0.15²), which is least at 0.
-    turned = rtgain.fit(rtgain.LinearGain(), DRY, 0.15 * np.cos(PHASE), loss=WAVEFORM)
-    assert abs(turned.end["gain"]) < 0.001
-    gain = turned.parameters["gain"]
-    np.testing.assert_allclose(turned.loss, 2 / math.pi * np.hypot(gain, 0.15), rtol=2e-3)
+def test_waveform_loss_converges_to_zero_at_90_degrees() -> None:
+    # mean |g·sin − 0.15·cos| = 2/π · √(g² + 0.15²), with its minimum at 0.
+    rotated = rtgain.fit(rtgain.LinearGain(), DRY, 0.15 * np.cos(PHASE), loss=WAVEFORM)
+    assert abs(rotated.final["gain"]) < 0.001
+    gain = rotated.parameters["gain"]
+    np.testing.assert_allclose(rotated.loss, 2 / math.pi * np.hypot(gain, 0.15), rtol=2e-3)
 
 
-def test_a_half_turn_leads_the_waveform_loss_to_the_inverted_gain() -> None:
+def test_waveform_loss_converges_to_the_inverted_gain_at_180_degrees() -> None:
     assert abs(gains(-0.15 * DRY, WAVEFORM)[-1] + 0.15) < 0.01 * 2 / math.pi
 
 
-def test_the_spectral_loss_ends_in_the_limit_cycle_that_is_known_of_it() -> None:
+def test_spectral_loss_ends_in_the_known_limit_cycle() -> None:
     off_db = 20 * np.log10(gains(0.15 * np.cos(PHASE), SPECTRAL)[-100:] / 0.15)
     assert (off_db.min(), off_db.max()) == (pytest.approx(-0.72, abs=0.005), pytest.approx(0.45, abs=0.005))
 
 
-def test_a_trace_holds_the_start_and_every_step_and_the_processor_stays_at_the_end() -> None:
+def test_history_has_start_and_every_step_and_processor_keeps_the_final_value() -> None:
     processor = rtgain.LinearGain()
-    trace = rtgain.fit(processor, DRY, 0.15 * DRY, optimizer="Adam", lr=0.05, steps=7)
-    assert len(trace.loss) == len(trace.parameters["gain"]) == 8
-    assert trace.parameters["gain"][0] == 1.0
-    assert trace.end["gain"] == processor.gain.item()
-    assert trace.loss[-1] == pytest.approx((processor.gain.item() - 0.15) / 0.15, rel=1e-4)
+    history = rtgain.fit(processor, DRY, 0.15 * DRY, optimizer="Adam", lr=0.05, steps=7)
+    assert len(history.loss) == len(history.parameters["gain"]) == 8
+    assert history.parameters["gain"][0] == 1.0
+    assert history.final["gain"] == processor.gain.item()
+    assert history.loss[-1] == pytest.approx((processor.gain.item() - 0.15) / 0.15, rel=1e-4)
 
 
-def test_three_bands_are_found_by_the_same_loop() -> None:
+def test_fit_finds_the_gains_of_three_bands() -> None:
     dry = np.random.default_rng(0).standard_normal(8000)
     values = {name: torch.tensor([db]) for name, db in (("low_db", -9.0), ("mid_db", 4.0), ("high_db", -3.0))}
     with torch.no_grad():
         target = rtgain.ThreeBandGain(16000, **values)(torch.tensor(dry, dtype=torch.float32).unsqueeze(0))[0]
-    found = rtgain.fit(rtgain.ThreeBandGain(16000), dry, target, optimizer="Rprop", lr=1.0, steps=60).end
+    found = rtgain.fit(rtgain.ThreeBandGain(16000), dry, target, optimizer="Rprop", lr=1.0, steps=60).final
     assert found == pytest.approx({name: value.item() for name, value in values.items()}, abs=0.01)
 
 
 def test_parameters_stay_in_their_ranges() -> None:
     dry = np.random.default_rng(0).standard_normal(2000)
-    trace = rtgain.fit(rtgain.LowShelf(16000), dry, 1000 * dry, lr=1e6, steps=3)
-    assert trace.parameters["gain_db"].max() == 24.0
+    history = rtgain.fit(rtgain.LowShelf(16000), dry, 1000 * dry, lr=1e6, steps=3)
+    assert history.parameters["gain_db"].max() == 24.0
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
-        ({"loss": "loud"}, "loss 'loud' is none of waveform, spectral"),
-        ({"optimizer": "LBFGS"}, "optimizer 'LBFGS' is none of Adadelta"),
+        ({"loss": "loud"}, "loss 'loud' is not one of waveform, spectral"),
+        ({"optimizer": "LBFGS"}, "optimizer 'LBFGS' is not one of Adadelta"),
         ({"lr": -1}, r"lr must be above 0, and steps 0 or more, not -1 and 300"),
         ({"steps": -1}, r"lr must be above 0, and steps 0 or more, not 0\.01 and -1"),
-        ({"processor": rtgain.LinearGain}, r"a processor is expected, like rtgain\.LinearGain\(\), not <class"),
-        ({"target": DRY[:-1]}, r"of one length, not of shapes \(8000,\) and \(7999,\)"),
+        ({"processor": rtgain.LinearGain}, r"expected a processor such as rtgain\.LinearGain\(\), not <class"),
+        ({"target": DRY[:-1]}, r"of the same length, not of shapes \(8000,\) and \(7999,\)"),
         ({"target": DRY * np.nan}, "the loss is nan after 0 steps"),
     ],
 )
-def test_what_cannot_be_fitted_is_said_in_one_line(wrong: dict, said: str) -> None:
+def test_invalid_arguments_raise_one_line(wrong: dict, message: str) -> None:
     given = {"processor": rtgain.LinearGain(), "dry": DRY, "target": DRY, **wrong}
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         rtgain.fit(**given)
 
 
-def test_a_trace_shows_itself_as_a_png_in_a_notebook() -> None:
+def test_history_plot_is_a_png_in_a_notebook() -> None:
     figure = rtgain.fit(rtgain.LinearGain(), DRY, 0.15 * DRY, steps=3).plot()
     assert figure._repr_png_().startswith(b"\x89PNG")
     assert [axes.get_ylabel() for axes in figure.axes] == ["loss", "gain"]
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_xdata(), [0, 1, 2, 3])
 
 
-def test_import_of_the_package_does_not_import_torch() -> None:
+def test_package_import_does_not_import_torch() -> None:
     program = "import sys, rtgain; assert 'torch' not in sys.modules; rtgain.fit; assert 'torch' in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_the_package_has_all_that_it_lists_and_nothing_that_it_does_not() -> None:
+def test_package_has_exactly_the_attributes_in_all() -> None:
     assert all(getattr(rtgain, name) is not None for name in rtgain.__all__)
     with pytest.raises(AttributeError, match="no attribute 'fitt'"):
         _ = rtgain.fitt

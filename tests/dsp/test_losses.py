@@ -1,4 +1,4 @@
-"""Losses against their formulas, at silence, at any level; and the three acts of the lesson."""
+"""Losses against their formulas, at silence, at any level; and the lesson's three experiments."""
 
 import math
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from rtgain.config.names import LOSSES as CONFIG_LOSSES
-from rtgain.dsp.loss_registry import LOSSES
+from rtgain.config.names import LOSSES
+from rtgain.dsp.loss_registry import LOSS_FACTORIES
 from rtgain.dsp.losses import FeatureLoss, SpectralLoss, WaveformLoss, magnitude_power
 from rtgain.dsp.processors import LogGain
 
@@ -26,7 +26,7 @@ def noise(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 1) -> Ten
 
 
 def loss_and_slope(loss: FeatureLoss, dry: Tensor, target: Tensor, log_gain: float = 0.0) -> tuple[float, float]:
-    """The loss at a log gain, and its derivative there."""
+    """Loss at a log gain, and its derivative there."""
     processor = LogGain(log_gain=torch.full((1,), log_gain, dtype=dry.dtype))
     value = loss.distance(loss.apply_gain(loss.features(dry), processor), loss.features(target)).sum()
     torch.autograd.backward(value)
@@ -34,8 +34,8 @@ def loss_and_slope(loss: FeatureLoss, dry: Tensor, target: Tensor, log_gain: flo
     return value.item(), processor.log_gain.grad.item()
 
 
-def test_the_registry_has_the_names_that_the_command_line_knows() -> None:
-    assert tuple(LOSSES) == CONFIG_LOSSES
+def test_registry_has_the_names_of_the_command_line() -> None:
+    assert tuple(LOSS_FACTORIES) == LOSSES
 
 
 # --- values -----------------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ def test_waveform_loss_with_a_power_keeps_the_sign() -> None:
     assert WaveformLoss(0.5, normalize=False)(estimate, target).item() == pytest.approx((math.sqrt(3) + 2) / 2)
 
 
-def test_the_mean_over_the_batch_is_of_each_windows_own_loss() -> None:
+def test_batch_loss_is_the_mean_of_the_windows_losses() -> None:
     estimate, target = torch.tensor([[2.0, 2.0], [0.0, 0.0]]), torch.tensor([[1.0, 1.0], [10.0, 10.0]])
     loss = WaveformLoss()
     assert loss.distance(estimate, target).tolist() == [1.0, 1.0]
@@ -69,7 +69,7 @@ def test_weights_count_in_error_and_scale() -> None:
 
 @EACH_POWER
 @pytest.mark.parametrize("window", [True, False])
-def test_spectral_loss_is_its_formula_over_a_transform_written_out(power: float, window: bool) -> None:
+def test_spectral_loss_is_its_formula_over_an_explicit_dft(power: float, window: bool) -> None:
     frames = 64
     estimate, target = noise(1, frames, dtype=torch.float64), noise(1, frames, dtype=torch.float64, seed=2)
     times = np.arange(frames)
@@ -86,7 +86,7 @@ def test_spectral_loss_is_its_formula_over_a_transform_written_out(power: float,
 
 @EACH_POWER
 @pytest.mark.parametrize("frames", [1024, 8000, 65_536])
-def test_spectral_loss_without_its_extras_is_the_lessons_to_the_last_bit(power: float, frames: int) -> None:
+def test_plain_spectral_loss_is_the_lessons_to_the_last_bit(power: float, frames: int) -> None:
     x, y = noise(1, frames), noise(1, frames, seed=2)
     lesson = (torch.abs(torch.fft.rfft(x)) ** power - torch.abs(torch.fft.rfft(y)) ** power).abs().mean()
     assert SpectralLoss(power, window=False, normalize=False)(x, y).item() == lesson.item()
@@ -101,7 +101,7 @@ def test_features_scale_with_the_gain_to_the_power(make: Callable[[float], Featu
 
 
 @BOTH
-def test_a_sound_is_at_no_distance_from_itself(make: Callable[[], FeatureLoss]) -> None:
+def test_loss_of_equal_signals_is_zero(make: Callable[[], FeatureLoss]) -> None:
     x = noise(1, 512)
     assert make()(x, x).item() == 0.0
 
@@ -130,17 +130,17 @@ def test_gradients_are_finite_at_silence(
 
 @BOTH
 @pytest.mark.parametrize("normalize", [True, False])
-def test_silence_is_at_no_distance_from_silence(make: Callable[..., FeatureLoss], normalize: bool) -> None:
+def test_loss_of_silence_against_silence_is_zero(make: Callable[..., FeatureLoss], normalize: bool) -> None:
     assert make(normalize=normalize)(torch.zeros(1, 128), torch.zeros(1, 128)).item() == 0.0
 
 
 @BOTH
-def test_silence_is_at_a_distance_of_one_from_any_sound(make: Callable[[], FeatureLoss]) -> None:
+def test_loss_of_silence_against_any_signal_is_one(make: Callable[[], FeatureLoss]) -> None:
     assert make()(torch.zeros(1, 128), 1e-6 * noise(1, 128)).item() == pytest.approx(1.0, rel=1e-6)
 
 
 @pytest.mark.parametrize("power", [0.25, 0.5, 1.0, 2.0, 3.0])
-def test_power_of_a_magnitude_has_its_derivative_and_none_at_zero(power: float) -> None:
+def test_magnitude_power_has_its_derivative_and_zero_at_zero(power: float) -> None:
     magnitude = torch.tensor([0.0, 0.25, 1.0, 9.0], dtype=torch.float64, requires_grad=True)
     value = magnitude_power(magnitude, power)
     torch.autograd.backward(value.sum())
@@ -199,7 +199,7 @@ def test_normalized_slope_is_minus_power_times_the_gain_ratio_from_below(
 
 
 @pytest.mark.parametrize(("frames", "expected"), [(1024, 28.0), (65_536, 227.0)])
-def test_the_lessons_slope_grows_with_the_length_of_the_sound(frames: int, expected: float) -> None:
+def test_plain_spectral_slope_grows_with_the_length(frames: int, expected: float) -> None:
     # White noise of deviation 1: bins are complex normal of variance N, so their mean magnitude is √(πN) / 2.
     x = noise(8, frames, dtype=torch.float64)
     magnitude = SpectralLoss(window=False, normalize=False).features(x).mean().item()
@@ -207,29 +207,29 @@ def test_the_lessons_slope_grows_with_the_length_of_the_sound(frames: int, expec
     assert magnitude == pytest.approx(expected, rel=0.02)
 
 
-# --- what each is blind to --------------------------------------------------------------------------
+# --- invariances ------------------------------------------------------------------------------------
 
 
-def turned(signal: Tensor, phase_deg: float) -> Tensor:
-    """All of a signal's frequencies turned by one phase (but 0 Hz and Nyquist, which have none)."""
+def rotated(signal: Tensor, phase_deg: float) -> Tensor:
+    """Rotate the phase of all frequencies (except 0 Hz and Nyquist, which have none)."""
     spectrum = torch.fft.rfft(signal)
     spectrum[:, 0] = spectrum[:, -1] = 0.0
     rotated: Tensor = torch.fft.irfft(spectrum * np.exp(1j * math.radians(phase_deg)), signal.shape[-1])
     return rotated
 
 
-def test_waveform_loss_sees_a_turn_of_phase_and_spectral_loss_does_not() -> None:
-    x = turned(noise(1, 4096, dtype=torch.float64), 0.0)
+def test_waveform_loss_depends_on_phase_and_spectral_loss_does_not() -> None:
+    x = rotated(noise(1, 4096, dtype=torch.float64), 0.0)
     spectral = SpectralLoss(window=False)
     for phase_deg in (1.0, 37.0, 90.0):
-        y = turned(x, phase_deg)
+        y = rotated(x, phase_deg)
         assert spectral(x, y).item() < 1e-13
         # The distance between two cosines that are φ apart is 2 sin(φ/2) of one of them.
         expected = 2.0 * math.sin(math.radians(phase_deg) / 2.0)
         assert WaveformLoss()(x, y).item() == pytest.approx(expected, rel=0.05)
 
 
-def test_waveform_loss_sees_polarity_and_spectral_loss_does_not() -> None:
+def test_waveform_loss_depends_on_polarity_and_spectral_loss_does_not() -> None:
     x = noise(1, 1024)
     assert SpectralLoss()(-x, x).item() == 0.0
     assert WaveformLoss()(-x, x).item() == 2.0
@@ -264,7 +264,7 @@ def test_optimum_is_where_the_distance_is_least(
     def distance(gains: Tensor) -> Tensor:
         return loss.distance(gains[:, None] ** power * dry, target, weights)
 
-    # The distance is straight between the bins' own gains, so the least of all is at one of them or at zero.
+    # The distance is linear between the bins' own gains, so its minimum is at one of them or at zero.
     corners = (target / dry).clamp_min(0.0)[0] ** (1.0 / power)
     least = distance(torch.cat([corners, torch.zeros(1, dtype=torch.float64), torch.logspace(-3, 3, 200).double()]))
     assert distance(optimum).item() <= least.min().item() * (1 + 1e-12) + 1e-15
@@ -295,12 +295,12 @@ LESSON_RATE, LESSON_GAIN = 16_000, 0.15
 
 
 def lesson_sine(phase_deg: float = 0.0) -> Tensor:
-    """Half a second as the lesson makes it."""
+    """Half a second of the lesson's sine."""
     return torch.sin(torch.linspace(0.0, 2.0 * math.pi * 300.0, LESSON_RATE // 2) + math.radians(phase_deg))[None]
 
 
 def sgd_path(loss: FeatureLoss, phase_deg: float) -> np.ndarray:
-    """The gain over the lesson's 300 steps of plain SGD on the linear gain, from 1."""
+    """Gain over the lesson's 300 steps of stock SGD on the linear gain, from 1."""
     dry, target = lesson_sine(), LESSON_GAIN * lesson_sine(phase_deg)
     gain = torch.ones(1, requires_grad=True)
     optimizer = torch.optim.SGD([gain], lr=0.01)
@@ -314,7 +314,7 @@ def sgd_path(loss: FeatureLoss, phase_deg: float) -> np.ndarray:
 
 
 def one_step(loss: FeatureLoss) -> float:
-    """How far a step of SGD moves the gain where the loss's slope is all on one side."""
+    """Change of the gain in one step of SGD if all features have slopes of one sign."""
     return 0.01 * loss.features(lesson_sine()).abs().mean().item()
 
 
@@ -322,33 +322,33 @@ WAVEFORM = WaveformLoss(normalize=False)
 SPECTRAL = SpectralLoss(window=False, normalize=False)
 
 
-def test_the_lessons_sine_has_600_hz() -> None:
+def test_lesson_sine_has_600_hz() -> None:
     spectrum = torch.fft.rfft(lesson_sine()[0] * torch.hann_window(LESSON_RATE // 2)).abs()
     assert float(spectrum.argmax()) * LESSON_RATE / (LESSON_RATE // 2) == 600.0
 
 
-@pytest.mark.parametrize(("phase_deg", "rest"), [(0.0, LESSON_GAIN), (90.0, 0.0), (180.0, -LESSON_GAIN)])
-def test_sgd_on_the_waveform_goes_to_the_gain_to_nothing_or_to_its_negative(phase_deg: float, rest: float) -> None:
+@pytest.mark.parametrize(("phase_deg", "expected"), [(0.0, LESSON_GAIN), (90.0, 0.0), (180.0, -LESSON_GAIN)])
+def test_sgd_with_waveform_loss_converges_by_phase(phase_deg: float, expected: float) -> None:
     path = sgd_path(WAVEFORM, phase_deg)
-    assert np.abs(path[-50:] - rest).max() < one_step(WAVEFORM)
+    assert np.abs(path[-50:] - expected).max() < one_step(WAVEFORM)
     assert one_step(WAVEFORM) == pytest.approx(0.01 * 2.0 / math.pi, rel=1e-3)
 
 
 @pytest.mark.parametrize("phase_deg", [0.0, 90.0, 180.0])
-def test_sgd_on_the_spectrum_goes_to_the_gain_whatever_the_phase(phase_deg: float) -> None:
+def test_sgd_with_spectral_loss_reaches_the_gain_at_any_phase(phase_deg: float) -> None:
     path = sgd_path(SPECTRAL, phase_deg)
     assert np.abs(path[-50:] - LESSON_GAIN).max() < one_step(SPECTRAL)
-    assert np.abs(path[-50:] - LESSON_GAIN).max() > 0.2 * one_step(SPECTRAL)  # and it never lands
+    assert np.abs(path[-50:] - LESSON_GAIN).max() > 0.2 * one_step(SPECTRAL)  # it never settles
 
 
-def test_sgd_on_the_spectrum_ends_in_the_limit_cycle_that_is_written_down() -> None:
+def test_sgd_with_spectral_loss_ends_in_the_known_limit_cycle() -> None:
     path_db = 20.0 * np.log10(sgd_path(SPECTRAL, 90.0) / LESSON_GAIN)
     for fifty in (path_db[150:200], path_db[250:]):  # it does not shrink
         assert fifty.min() == pytest.approx(-0.72, abs=0.005)
         assert fifty.max() == pytest.approx(0.45, abs=0.005)
 
 
-def test_the_waveforms_closed_form_tells_what_the_lesson_sees() -> None:
+def test_waveform_closed_form_predicts_the_lesson() -> None:
     for phase_deg, expected in ((0.0, 0.15), (90.0, 0.0)):
         target = LESSON_GAIN * lesson_sine(phase_deg)
         assert WAVEFORM.optimum(lesson_sine(), target).item() == pytest.approx(expected, abs=1e-4)

@@ -1,4 +1,4 @@
-"""What a window tells of its gain, and whether it errs as much as it says: against chance itself (seeded)."""
+"""Noise estimates against statistics (seeded): deviation, noise power, coherent fraction, weights."""
 
 import math
 from dataclasses import fields
@@ -28,13 +28,13 @@ def pink(windows: int) -> np.ndarray:
 
 
 def leveled(windows: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Spectra of windows at a level of one, as the estimator has them, and the levels."""
+    """Spectra of windows scaled to level 1, as in the estimator, and the levels."""
     spectra = hann_spectra(torch.from_numpy(windows.astype(np.float32)))
     return spectra.scaled(1.0 / spectra.rms.clamp_min(1e-8)).bins, spectra.rms
 
 
-def weighed(dry: Tensor, target: Tensor, decay_ratio: Tensor) -> NoiseEstimate:
-    """The evidence in complex bins, ``(B, K)`` each."""
+def estimate(dry: Tensor, target: Tensor, decay_ratio: Tensor) -> NoiseEstimate:
+    """Noise estimate from complex bins, ``(B, K)`` each."""
     return estimate_noise(SpectraPair(Spectra(dry), Spectra(target)), decay_ratio)
 
 
@@ -42,14 +42,14 @@ def steady(windows: int) -> Tensor:
     return torch.ones(windows)
 
 
-def read(dry: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, NoiseEstimate]:
-    """Of each window: the error of its weighted median in nepers, the loss there, and the evidence."""
+def estimate_gain(dry: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, NoiseEstimate]:
+    """Error of each window's weighted median in nepers, the loss there, and the noise estimate."""
     (x, x_level), (y, y_level) = leveled(dry), leveled(target)
-    evidence = weighed(x, y, steady(len(dry)))
-    magnitude = subtract_rician_bias(y.abs(), evidence.noise)
-    optimum = LOSS.optimum(x.abs(), magnitude, evidence.weights)
-    loss = LOSS.distance(optimum.unsqueeze(-1) * x.abs(), magnitude, evidence.weights)
-    return (optimum * y_level / x_level / GAIN).log().numpy(), loss.numpy(), evidence
+    noise_estimate = estimate(x, y, steady(len(dry)))
+    magnitude = subtract_rician_bias(y.abs(), noise_estimate.noise_power)
+    optimum = LOSS.optimum(x.abs(), magnitude, noise_estimate.weights)
+    loss = LOSS.distance(optimum.unsqueeze(-1) * x.abs(), magnitude, noise_estimate.weights)
+    return (optimum * y_level / x_level / GAIN).log().numpy(), loss.numpy(), noise_estimate
 
 
 def noisy(dry: np.ndarray, snr_db: float) -> np.ndarray:
@@ -62,176 +62,178 @@ SOUNDS = {"white": white, "pink": pink}
 
 @pytest.mark.parametrize("snr_db", [10, 20, 30, 40])
 @pytest.mark.parametrize(("sound", "most"), [("white", 1.4), ("pink", 1.55)])
-def test_a_windows_reading_errs_by_about_the_deviation_that_it_states(sound: str, most: float, snr_db: float) -> None:
+def test_window_error_is_about_the_reported_deviation(sound: str, most: float, snr_db: float) -> None:
     dry = SOUNDS[sound](300)
-    errors, _, evidence = read(dry, noisy(dry, snr_db))
-    # 300 windows tell the ratio to 4 %. It is 1.1 to 1.3 in white noise; 1.3 to 1.5 in pink, where few bins decide.
-    ratio = math.sqrt(np.mean((errors / evidence.std_log.numpy()) ** 2))
+    errors, _, noise_estimate = estimate_gain(dry, noisy(dry, snr_db))
+    # 300 windows give the ratio to 4 %. It is 1.1 to 1.3 in white noise; 1.3 to 1.5 in pink, with few dominant bins.
+    ratio = math.sqrt(np.mean((errors / noise_estimate.std_log.numpy()) ** 2))
     assert 0.95 < ratio < most
-    assert abs(np.mean(errors / evidence.std_log.numpy())) < 0.5
+    assert abs(np.mean(errors / noise_estimate.std_log.numpy())) < 0.5
 
 
 @pytest.mark.parametrize("snr_db", [10.0, 15.0, 20.0, 25.0])
-def test_what_noise_adds_to_a_magnitude_in_the_mean_is_taken_out(snr_db: float) -> None:
+def test_rician_bias_is_subtracted(snr_db: float) -> None:
     # Noise of power P on a bin of magnitude 1 gives Rice's distribution; its ν / σ is √(2 / P).
     power = 10.0 ** (-snr_db / 10.0)
     rice = scipy.stats.rice(b=math.sqrt(2.0 / power), scale=math.sqrt(power / 2.0))
     for magnitude in (rice.mean(), rice.median()):
         found = subtract_rician_bias(torch.tensor([[magnitude]]), torch.tensor([[power]]))[0, 0]
         assert abs(found.item() - 1.0) < 0.6 * power**2 + 1e-6
-        assert magnitude - 1.0 > 0.24 * power  # which it would be without
+        assert magnitude - 1.0 > 0.24 * power  # the bias without subtraction
 
 
-def test_a_bin_that_is_all_noise_becomes_nothing_and_one_without_noise_stays() -> None:
+def test_rician_bias_of_pure_noise_gives_zero_and_without_noise_nothing() -> None:
     magnitude = torch.tensor([[0.1, 2.0, 0.0]])
     assert subtract_rician_bias(magnitude, torch.tensor([[1.0, 0.0, 1.0]])).tolist() == [[0.0, 2.0, 0.0]]
 
 
 @pytest.mark.parametrize("snr_db", [10.0, 20.0])
-def test_the_noise_of_every_bin_is_found(snr_db: float) -> None:
+def test_noise_power_of_every_bin_is_estimated(snr_db: float) -> None:
     dry = white(50)
     y, level = leveled(noisy(dry, snr_db))
-    noise = weighed(leveled(dry)[0], y, steady(50)).noise[:, BAND_BINS:-BAND_BINS]
-    # Hann's window passes Σ w² of white noise's power to each bin; what is above is of the whole at a level of one.
+    noise = estimate(leveled(dry)[0], y, steady(50)).noise_power[:, BAND_BINS:-BAND_BINS]
+    # The Hann window passes Σ w² of white noise's power to each bin; the bins above are scaled to level 1.
     expected = (GAIN * 10.0 ** (-snr_db / 20.0)) ** 2 * 0.375 * FRAMES / level.square().unsqueeze(-1)
     assert (noise / expected).mean().item() == pytest.approx(1.0, abs=0.05)
 
 
 @pytest.mark.parametrize("snr_db", [20, 25, 30])
-def test_ten_times_less_noise_makes_a_reading_ten_times_as_sure(snr_db: float) -> None:
+def test_deviation_is_proportional_to_the_noise(snr_db: float) -> None:
     dry = white(20)
-    noisier = weighed(leveled(dry)[0], leveled(noisy(dry, snr_db))[0], steady(20)).std_log
-    cleaner = weighed(leveled(dry)[0], leveled(noisy(dry, snr_db + 20))[0], steady(20)).std_log
+    noisier = estimate(leveled(dry)[0], leveled(noisy(dry, snr_db))[0], steady(20)).std_log
+    cleaner = estimate(leveled(dry)[0], leveled(noisy(dry, snr_db + 20))[0], steady(20)).std_log
     np.testing.assert_allclose((noisier / cleaner).numpy(), 10.0, rtol=0.02)
 
 
 @pytest.mark.parametrize("snr_db", [20, 30, 60])
-def test_explained_is_the_share_of_power_that_is_signal(snr_db: float) -> None:
+def test_coherent_fraction_is_the_share_of_signal_power(snr_db: float) -> None:
     dry = white(50)
-    _, _, evidence = read(dry, noisy(dry, snr_db))
+    _, _, noise_estimate = estimate_gain(dry, noisy(dry, snr_db))
     ratio = 10.0 ** (snr_db / 10.0)
-    assert evidence.coherent_fraction.mean().item() == pytest.approx(ratio / (1.0 + ratio), abs=0.15 / ratio + 1e-6)
+    assert noise_estimate.coherent_fraction.mean().item() == pytest.approx(
+        ratio / (1.0 + ratio), abs=0.15 / ratio + 1e-6
+    )
 
 
 @pytest.mark.parametrize("snr_db", [10, 20, 40])
 @pytest.mark.parametrize("sound", ["white", "pink"])
-def test_the_loss_that_noise_leaves_is_foretold(sound: str, snr_db: float) -> None:
+def test_noise_floor_loss_predicts_the_loss(sound: str, snr_db: float) -> None:
     dry = SOUNDS[sound](50)
-    _, loss, evidence = read(dry, noisy(dry, snr_db))
-    assert loss.mean() / evidence.noise_floor_loss.mean().item() == pytest.approx(1.04, abs=0.05)
+    _, loss, noise_estimate = estimate_gain(dry, noisy(dry, snr_db))
+    assert loss.mean() / noise_estimate.noise_floor_loss.mean().item() == pytest.approx(1.04, abs=0.05)
 
 
 @pytest.mark.parametrize("phase_deg", [0.0, 37.0, 60.0, 90.0, 120.0, 180.0, -90.0])
-def test_in_phase_is_the_cosine_of_the_phase_and_nothing_else_depends_on_it(phase_deg: float) -> None:
+def test_only_phase_cosine_depends_on_the_phase(phase_deg: float) -> None:
     x, _ = leveled(white(4))
-    straight, turned = (weighed(x, x * np.exp(1j * math.radians(angle)), steady(4)) for angle in (0.0, phase_deg))
-    np.testing.assert_allclose(turned.phase_cosine.numpy(), math.cos(math.radians(phase_deg)), atol=1e-6)
-    np.testing.assert_allclose(turned.coherent_fraction.numpy(), 1.0, atol=1e-6)
-    np.testing.assert_allclose(turned.std_log.numpy(), straight.std_log.numpy(), rtol=0.1)
+    straight, rotated = (estimate(x, x * np.exp(1j * math.radians(angle)), steady(4)) for angle in (0.0, phase_deg))
+    np.testing.assert_allclose(rotated.phase_cosine.numpy(), math.cos(math.radians(phase_deg)), atol=1e-6)
+    np.testing.assert_allclose(rotated.coherent_fraction.numpy(), 1.0, atol=1e-6)
+    np.testing.assert_allclose(rotated.std_log.numpy(), straight.std_log.numpy(), rtol=0.1)
 
 
-def test_noise_does_not_turn_the_phase() -> None:
+def test_noise_does_not_bias_the_phase_cosine() -> None:
     dry = white(50)
     x, y = leveled(dry)[0], leveled(noisy(dry, 20.0))[0]
-    turned = weighed(x, y * np.exp(2j * np.pi / 3), steady(50)).phase_cosine
-    assert turned.mean().item() == pytest.approx(-0.5, abs=0.01)
+    rotated = estimate(x, y * np.exp(2j * np.pi / 3), steady(50)).phase_cosine
+    assert rotated.mean().item() == pytest.approx(-0.5, abs=0.01)
 
 
-def test_bins_count_by_their_magnitude_over_their_noise() -> None:
+def test_weights_are_magnitude_over_noise_power() -> None:
     dry, split = white(50), FRAMES // 4
     noise = np.fft.rfft(white(50, seed=9))
     noise[:, :split] *= 0.01
     noise[:, split:] *= 0.1
     x, _ = leveled(dry)
     y, _ = leveled(dry + np.fft.irfft(noise))
-    weights = weighed(x, y, steady(50)).weights
+    weights = estimate(x, y, steady(50)).weights
     assert float(weights.min()) >= 0.0
     np.testing.assert_array_equal(weights.amax(-1).numpy(), 1.0)
-    believed = (weights / x.abs().clamp_min(1e-30)).numpy()
-    quiet, loud = believed[:, 2 : split - BAND_BINS], believed[:, split + BAND_BINS : -BAND_BINS]
+    inverse_noise = (weights / x.abs().clamp_min(1e-30)).numpy()
+    quiet, loud = inverse_noise[:, 2 : split - BAND_BINS], inverse_noise[:, split + BAND_BINS : -BAND_BINS]
     assert np.median(quiet) / np.median(loud) == pytest.approx(100.0, rel=0.03)
 
 
-def test_every_band_is_counted_by_what_is_in_it_and_the_bin_at_0_hz_by_nobody() -> None:
+def test_weights_depend_on_their_own_band_and_not_on_0_hz() -> None:
     x, _ = leveled(white(1))
     y = GAIN * x
-    before = weighed(x, y, steady(1))
+    before = estimate(x, y, steady(1))
     changed = x.clone()
     changed[:, 0] = 1e3
-    after = weighed(changed, y, steady(1))
-    assert torch.equal(before.std_log, after.std_log)
+    changed_estimate = estimate(changed, y, steady(1))
+    assert torch.equal(before.std_log, changed_estimate.std_log)
     assert before.weights[0, 0].item() == 0.0
     last = x.clone()
     last[:, -BAND_BINS:] = 0.0
-    weights = weighed(last, GAIN * last, steady(1)).weights[0]
+    weights = estimate(last, GAIN * last, steady(1)).weights[0]
     assert weights[-BAND_BINS:].max().item() == 0.0
     assert weights[-2 * BAND_BINS : -BAND_BINS].min().item() > 0.0
 
 
 @pytest.mark.parametrize("dry_level", [0.0, 1.0])
 @pytest.mark.parametrize("target_level", [0.0, 1.0])
-def test_silence_tells_nothing(dry_level: float, target_level: float) -> None:
+def test_silence_is_uninformative(dry_level: float, target_level: float) -> None:
     x, _ = leveled(white(2))
-    evidence = weighed(dry_level * x, target_level * x, steady(2))
+    noise_estimate = estimate(dry_level * x, target_level * x, steady(2))
     if dry_level and target_level:
-        assert bool(evidence.std_log.isfinite().all())
+        assert bool(noise_estimate.std_log.isfinite().all())
         return
-    assert bool(evidence.std_log.isposinf().all())
+    assert bool(noise_estimate.std_log.isposinf().all())
     for field in ("weights", "coherent_fraction", "phase_cosine", "noise_floor_loss"):
-        assert getattr(evidence, field).abs().max().item() == 0.0
+        assert getattr(noise_estimate, field).abs().max().item() == 0.0
 
 
-def test_unrelated_noise_passes_for_signal_in_one_band_of_4500() -> None:
-    told = bands = 0
+def test_unrelated_noise_is_significant_in_one_of_4500_bands() -> None:
+    significant = bands = 0
     for seed in range(10):
         x, y = leveled(white(400, seed=2 * seed + 100))[0], leveled(white(400, seed=2 * seed + 101))[0]
-        evidence = weighed(x, y, steady(400))
-        per_band = (evidence.weights[:, 1:].reshape(400, -1, BAND_BINS) > 0).any(-1)
-        told, bands = told + int(per_band.sum()), bands + per_band.numel()
-        assert evidence.coherent_fraction.max().item() < 0.03
+        noise_estimate = estimate(x, y, steady(400))
+        per_band = (noise_estimate.weights[:, 1:].reshape(400, -1, BAND_BINS) > 0).any(-1)
+        significant, bands = significant + int(per_band.sum()), bands + per_band.numel()
+        assert noise_estimate.coherent_fraction.max().item() < 0.03
     # 114 of 512,000 are expected; three deviations of a Poisson count are 32.
-    assert told == pytest.approx(bands / 4500, abs=32)
+    assert significant == pytest.approx(bands / 4500, abs=32)
 
 
-def test_what_a_loud_past_still_rings_with_is_taken_for_noise() -> None:
+def test_ringing_after_a_loud_past_counts_as_noise() -> None:
     x, _ = leveled(white(1))
     past_db = [0, 10, 20, 30, 40]
-    std_log = [weighed(x, GAIN * x, torch.tensor([10.0 ** (db / 10)])).std_log.item() for db in past_db]
-    # A tail of 1e-5 of a past that was n times as strong is noise of that power: the deviation grows with √(n − 1).
+    std_log = [estimate(x, GAIN * x, torch.tensor([10.0 ** (db / 10)])).std_log.item() for db in past_db]
+    # Ringing of 1e-5 of a past that was n times as strong is noise of that power: the deviation grows with √(n − 1).
     expected = [std_log[2] * math.sqrt((10.0 ** (db / 10) - 1.0) / 99.0) for db in (10, 20, 30, 40)]
     np.testing.assert_allclose(std_log[1:], expected, rtol=0.02)
     assert std_log[0] < 0.05 * std_log[1]
-    assert weighed(x, GAIN * x, torch.tensor([1e6])).std_log.item() == math.inf
+    assert estimate(x, GAIN * x, torch.tensor([1e6])).std_log.item() == math.inf
 
 
-def test_bands_that_disagree_make_a_reading_doubtful() -> None:
+def test_disagreeing_bands_increase_the_deviation() -> None:
     bands, stray = 128, 0.1
     angle = torch.from_numpy(np.random.default_rng(1).uniform(-np.pi, np.pi, (1, bands * BAND_BINS + 1)))
     x = torch.polar(torch.ones_like(angle), angle).to(torch.complex64)
     sign = torch.ones(bands)
     sign[1::2] = -1.0
     equalizer = torch.nn.functional.pad((stray * sign).exp().repeat_interleave(BAND_BINS), (1, 0))
-    sure, doubtful = (weighed(x, y, steady(1)).std_log.item() for y in (x, x * equalizer))
+    agreeing, disagreeing = (estimate(x, y, steady(1)).std_log.item() for y in (x, x * equalizer))
     # Var = 4.5 / (2 n) where n is the total SNR; times χ² = Σ 2 (n / bands) stray² over (bands − 1) · 16.
     expected = math.sqrt(4.5 / 2.0 * 2.0 * stray**2 / (16.0 * (bands - 1)))
-    assert doubtful == pytest.approx(expected, rel=0.02)
-    assert sure < 0.02 * doubtful
+    assert disagreeing == pytest.approx(expected, rel=0.02)
+    assert agreeing < 0.02 * disagreeing
 
 
-def test_one_window_of_evidence_is_its_row_of_all() -> None:
+def test_noise_estimate_at_selects_one_window() -> None:
     dry = white(3)
-    _, _, evidence = read(dry, noisy(dry, 20.0))
+    _, _, noise_estimate = estimate_gain(dry, noisy(dry, 20.0))
     for index in range(3):
         for field in fields(NoiseEstimate):
-            whole, one = getattr(evidence, field.name), getattr(evidence.at(index), field.name)
+            whole, one = getattr(noise_estimate, field.name), getattr(noise_estimate.at(index), field.name)
             assert torch.equal(one, whole[index : index + 1])
 
 
-def test_a_batch_gives_each_window_what_it_gives_alone() -> None:
+def test_batch_equals_single_windows() -> None:
     dry = white(4)
     x, y = leveled(dry)[0], leveled(noisy(dry, 20.0))[0]
-    together = weighed(x, y, steady(4))
+    together = estimate(x, y, steady(4))
     for index in range(4):
-        alone = weighed(x[index : index + 1], y[index : index + 1], steady(1))
-        assert torch.equal(alone.weights, together.at(index).weights)
-        assert torch.equal(alone.std_log, together.at(index).std_log)
+        single = estimate(x[index : index + 1], y[index : index + 1], steady(1))
+        assert torch.equal(single.weights, together.at(index).weights)
+        assert torch.equal(single.std_log, together.at(index).std_log)

@@ -1,4 +1,4 @@
-"""torch's optimizers as we use them: the same steps, and no compiler."""
+"""torch's optimizers without its compiler: equal steps, and no tracer."""
 
 import subprocess
 import sys
@@ -11,17 +11,19 @@ from rtgain.dsp.optimizers import make_optimizer, step_optimizer, zero_grad
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_each_takes_the_steps_that_torch_takes_to_the_last_bit(name: str) -> None:
+def test_steps_equal_torchs_to_the_last_bit(name: str) -> None:
     ends = []
-    for ours in (True, False):
+    for untraced in (True, False):
         parameter = torch.linspace(-1.0, 1.0, 7, requires_grad=True)
-        make = make_optimizer if ours else lambda name, *args, **options: getattr(torch.optim, name)(*args, **options)
+        make = (
+            make_optimizer if untraced else lambda name, *args, **options: getattr(torch.optim, name)(*args, **options)
+        )
         optimizer = make(name, [parameter], lr=0.01, foreach=False)
         for _ in range(20):
-            zero_grad(optimizer) if ours else optimizer.zero_grad()
+            zero_grad(optimizer) if untraced else optimizer.zero_grad()
             assert parameter.grad is None
             (parameter**2 - 0.3 * parameter).sum().backward()
-            step_optimizer(optimizer) if ours else optimizer.step()
+            step_optimizer(optimizer) if untraced else optimizer.step()
         ends.append(parameter.detach())
     assert torch.equal(*ends)
     assert not torch.equal(ends[0], torch.linspace(-1.0, 1.0, 7))
@@ -41,6 +43,6 @@ assert "torch._dynamo" in sys.modules, "torch's own way is as it was"
 """
 
 
-def test_torchs_tracer_is_not_loaded_and_nothing_of_torch_is_left_changed() -> None:
+def test_torchs_tracer_is_not_loaded_and_torch_stays_unchanged() -> None:
     run = subprocess.run([sys.executable, "-c", LOADS], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr

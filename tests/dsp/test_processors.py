@@ -1,4 +1,4 @@
-"""The gain as a processor: a multiplication, and its derivatives."""
+"""Gain processors: multiplication, and its derivatives."""
 
 import math
 
@@ -13,13 +13,13 @@ def noise(*shape: int, dtype: torch.dtype = torch.float64, seed: int = 1) -> tor
     return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
 
 
-def test_a_neper_is_twenty_over_the_logarithm_of_ten_decibels() -> None:
+def test_db_per_neper_is_20_over_ln_10() -> None:
     assert pytest.approx(20.0 * math.log10(math.e), rel=1e-15) == DB_PER_NEPER
     assert pytest.approx(1e6, rel=1e-12) == math.exp(MAX_LOG_GAIN)
     assert MIN_LOG_GAIN == -MAX_LOG_GAIN
 
 
-def test_a_log_gain_of_zero_passes_every_bit() -> None:
+def test_log_gain_of_0_passes_every_bit() -> None:
     x = noise(2, 1000, dtype=torch.float32)
     assert torch.equal(LogGain(log_gain=torch.zeros(2))(x), x)
 
@@ -39,7 +39,7 @@ def test_each_window_has_its_own_gain() -> None:
 
 
 @pytest.mark.parametrize("degree", [0.5, 1.0, 2.0])
-def test_a_feature_of_some_degree_is_that_of_the_amplified_sound(degree: float) -> None:
+def test_features_of_any_degree_scale_as_the_amplified_signal(degree: float) -> None:
     log_gain, x = torch.tensor([-1.9], dtype=torch.float64), noise(1, 100).abs()
     amplified = np.exp(-1.9) * x.numpy()
     features = LogGain(log_gain=log_gain)(x**degree, degree).detach().numpy()
@@ -47,7 +47,7 @@ def test_a_feature_of_some_degree_is_that_of_the_amplified_sound(degree: float) 
 
 
 @pytest.mark.parametrize("degree", [0.5, 1.0, 2.0])
-def test_first_and_second_derivatives_are_right(degree: float) -> None:
+def test_first_and_second_derivatives_pass_gradcheck(degree: float) -> None:
     def output(log_gain: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         parameters = {"log_gain": log_gain}
         return torch.func.functional_call(LogGain(log_gain=torch.zeros_like(log_gain)), parameters, (x, degree))
@@ -57,7 +57,7 @@ def test_first_and_second_derivatives_are_right(degree: float) -> None:
     assert torch.autograd.gradgradcheck(output, inputs)
 
 
-def test_the_start_is_copied_so_that_learning_does_not_change_it() -> None:
+def test_initial_value_is_copied() -> None:
     start = torch.zeros(1)
     gain = LogGain(log_gain=start)
     torch.nn.init.constant_(gain.log_gain, 3.0)

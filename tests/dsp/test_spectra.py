@@ -1,4 +1,4 @@
-"""What is taken from windows, against NumPy and against sounds whose analysis is known."""
+"""Spectra, levels, moments and shifts, against NumPy and against signals of known spectrum."""
 
 import math
 
@@ -8,7 +8,7 @@ import scipy.signal
 import torch
 from torch import Tensor
 
-from rtgain.dsp.spectra import HANN_MEAN_SQUARE, Spectra, SpectraPair, delayed, hann_spectra, temporal_moments
+from rtgain.dsp.spectra import HANN_MEAN_SQUARE, Spectra, SpectraPair, fractional_shift, hann_spectra, temporal_moments
 
 FRAMES = 1024
 HANN = scipy.signal.get_window("hann", FRAMES)
@@ -32,16 +32,16 @@ def test_spectrum_is_the_hann_windowed_transform_without_its_ends() -> None:
     assert bool((spectrum[2:-2].abs() > 0).all())
 
 
-def test_an_offset_and_what_stands_at_half_the_rate_are_not_heard() -> None:
+def test_dc_and_nyquist_are_removed() -> None:
     x = band_noise(1).float()
     standing = 0.5 + 0.25 * (-1.0) ** torch.arange(FRAMES)
     level = float(hann_spectra(x).magnitude.max())
-    assert float(hann_spectra(standing[None]).magnitude.max()) < 1e-4  # against 384 and 192 in the bins left out
+    assert float(hann_spectra(standing[None]).magnitude.max()) < 1e-4  # against 384 and 192 in the removed bins
     assert float((hann_spectra(x + standing).bins - hann_spectra(x).bins).abs().max()) < 1e-5 * level + 1e-4
     assert float(hann_spectra(standing[None]).rms[0]) < 1e-6
 
 
-def test_rms_is_that_of_the_windowed_sound() -> None:
+def test_rms_is_that_of_the_windowed_signal() -> None:
     x = band_noise(4) * torch.tensor([[1.0], [1e-4], [30.0], [0.0]])
     expected = np.sqrt(np.mean((x.numpy() * HANN) ** 2, axis=-1) / np.mean(HANN**2))
     np.testing.assert_allclose(hann_spectra(x).rms.numpy(), expected, rtol=1e-6)
@@ -66,10 +66,10 @@ def test_scaled_spectra_are_those_of_scaled_windows() -> None:
         torch.testing.assert_close(getattr(scaled, name), getattr(expected, name), rtol=1e-6, atol=1e-9)
 
 
-def test_a_cross_spectrum_has_the_phase_of_the_target_against_the_dry_signal() -> None:
+def test_cross_spectrum_has_the_phase_of_target_relative_to_dry() -> None:
     pair = SpectraPair(Spectra(torch.tensor([[2.0j, 1.0 + 1.0j]])), Spectra(torch.tensor([[-3.0 + 0.0j, 2.0j]])))
     assert pair.cross.tolist() == [[6.0j, 2.0 + 2.0j]]  # both lead: by 90° and by 45°
-    assert pair.product.tolist() == [pytest.approx([6.0, math.sqrt(8.0)])]
+    assert pair.cross_magnitude.tolist() == [pytest.approx([6.0, math.sqrt(8.0)])]
 
 
 def moments(window: Tensor) -> tuple[float, float]:
@@ -79,7 +79,7 @@ def moments(window: Tensor) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("frames_from_center", [-300, -1, 0, 1, 256, 400])
-def test_an_impulse_comes_when_it_comes_and_takes_no_time(frames_from_center: int) -> None:
+def test_moments_of_an_impulse_are_its_time_and_no_spread(frames_from_center: int) -> None:
     impulse = torch.zeros(1, FRAMES, dtype=torch.float64)
     impulse[0, FRAMES // 2 + frames_from_center] = 1.0
     mean, deviation = moments(impulse)
@@ -87,15 +87,15 @@ def test_an_impulse_comes_when_it_comes_and_takes_no_time(frames_from_center: in
     assert deviation < 0.5
 
 
-def test_two_equal_impulses_come_on_average_between_them() -> None:
+def test_moments_of_two_equal_impulses_are_their_middle_and_half_distance() -> None:
     impulses = torch.zeros(1, FRAMES, dtype=torch.float64)
     impulses[0, [FRAMES // 2 - 200, FRAMES // 2 + 200]] = 1.0
     mean, deviation = moments(impulses)
     assert mean == pytest.approx(0.0, abs=1e-3)
-    assert deviation == pytest.approx(200.0, rel=2e-3)  # four bins in 513 are not heard
+    assert deviation == pytest.approx(200.0, rel=2e-3)  # four bins of 513 are removed
 
 
-def test_of_two_impulses_the_one_that_the_window_hears_better_counts_more() -> None:
+def test_moments_are_weighted_by_the_hann_window() -> None:
     impulses = torch.zeros(1, FRAMES, dtype=torch.float64)
     impulses[0, [FRAMES // 2, FRAMES // 2 + 256]] = 1.0  # the Hann window is 1 here and 1/2 there
     mean, deviation = moments(impulses)
@@ -103,7 +103,7 @@ def test_of_two_impulses_the_one_that_the_window_hears_better_counts_more() -> N
     assert deviation == pytest.approx(256 * math.sqrt(0.2 * 0.8), rel=0.02)
 
 
-def test_moments_are_those_of_the_windowed_sounds_energy() -> None:
+def test_moments_are_those_of_the_windowed_energy() -> None:
     x = band_noise(4) * torch.linspace(0.0, 1.0, FRAMES) ** torch.tensor([[0.0], [1.0], [2.0], [4.0]])
     spectra = hann_spectra(x)
     mean, deviation = temporal_moments(x, spectra, spectra.magnitude)
@@ -115,7 +115,7 @@ def test_moments_are_those_of_the_windowed_sounds_energy() -> None:
     np.testing.assert_allclose(deviation.numpy(), spread, rtol=1e-4)
 
 
-def test_only_believed_bins_say_when_the_sound_came() -> None:
+def test_moments_use_weighted_bins_only() -> None:
     times = np.arange(FRAMES) - FRAMES / 2
     early = np.exp(-(((times + 200) / 40) ** 2)) * np.cos(2 * np.pi * 100 / FRAMES * times)
     late = np.exp(-(((times - 200) / 40) ** 2)) * np.cos(2 * np.pi * 400 / FRAMES * times)
@@ -123,32 +123,32 @@ def test_only_believed_bins_say_when_the_sound_came() -> None:
     spectra = hann_spectra(window)
     low = spectra.magnitude * (torch.arange(FRAMES // 2 + 1) < 250)
     mean, _ = temporal_moments(window, spectra, low)
-    # The Hann window slopes over the burst, and so moves its middle: by the burst's variance times that slope.
+    # The Hann window slopes over the burst, which moves its middle by the burst's variance times that slope.
     assert float(mean[0]) == pytest.approx(-200.0, abs=5.0)
     mean, _ = temporal_moments(window, spectra, spectra.magnitude - low)
     assert float(mean[0]) == pytest.approx(200.0, abs=5.0)
 
 
-def test_silence_comes_at_no_time() -> None:
+def test_moments_of_silence_are_zero() -> None:
     assert moments(torch.zeros(1, FRAMES)) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("frames", [-7.6, -0.5, 0.01, 0.25, 0.5, 3.3])
-def test_a_delayed_sine_is_the_sine_of_a_later_time(frames: float) -> None:
-    def sound(times: Tensor) -> Tensor:
+def test_fractional_shift_of_a_sine_is_the_sine_at_a_later_time(frames: float) -> None:
+    def signal(times: Tensor) -> Tensor:
         omega = 2.0 * torch.pi / FRAMES
         return (torch.sin(10 * omega * times + 0.3) + 0.1 * torch.cos(300 * omega * times))[None]
 
     times = torch.arange(FRAMES, dtype=torch.float64)
-    torch.testing.assert_close(delayed(sound(times), frames), sound(times - frames), rtol=0.0, atol=3e-6)
+    torch.testing.assert_close(fractional_shift(signal(times), frames), signal(times - frames), rtol=0.0, atol=3e-6)
 
 
-def test_a_delay_of_whole_frames_turns_the_window_round() -> None:
+def test_shift_of_whole_frames_is_circular() -> None:
     x = band_noise(2)
-    torch.testing.assert_close(delayed(x, 5.0), x.roll(5, -1), rtol=0.0, atol=1e-6)
+    torch.testing.assert_close(fractional_shift(x, 5.0), x.roll(5, -1), rtol=0.0, atol=1e-6)
 
 
-def test_a_negligible_delay_leaves_every_bit() -> None:
+def test_negligible_shift_returns_the_input() -> None:
     x = band_noise(1)
-    assert delayed(x, 0.004) is x
-    assert delayed(x, 0.006) is not x
+    assert fractional_shift(x, 0.004) is x
+    assert fractional_shift(x, 0.006) is not x

@@ -1,4 +1,4 @@
-"""The accuracy that is promised, on the built-in signals, through whole sessions on the fast clock."""
+"""Accuracy limits on the built-in signals, through whole sessions on the offline clock."""
 
 import functools
 import math
@@ -29,13 +29,13 @@ def measured(name: str, case_name: str) -> Row:
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 @pytest.mark.parametrize("name", SIGNALS)
-def test_every_case_reaches_its_error(name: str, case: Case) -> None:
+def test_every_case_is_within_its_limit(name: str, case: Case) -> None:
     row = measured(name, case.name)
     assert row["tracking"] > 700
     assert row["rtgain_db"] <= row["limit_db"] == case.limit_db
 
 
-def test_in_noise_and_motion_errors_lie_within_two_deviations_as_often_as_promised() -> None:
+def test_errors_in_noise_and_motion_are_within_two_deviations() -> None:
     by_chance = [case.name for case in CASES if case.has_random_error]
     all_of_them = pooled([measured(name, case) for name in (*SIGNALS, "babble") for case in by_chance])
     assert all_of_them["tracking"] > 8000
@@ -43,7 +43,7 @@ def test_in_noise_and_motion_errors_lie_within_two_deviations_as_often_as_promis
     assert all_of_them["reached"]
 
 
-def test_a_signal_that_is_tracked_longer_counts_more_and_one_that_never_is_not_at_all() -> None:
+def test_pooled_share_is_weighted_by_tracking_time() -> None:
     counted = [(100, 1.0), (300, 0.9), (0, math.nan)]
     rows = [{"signal": "x", "case": "y", "within_2_std": share, "tracking": count} for count, share in counted]
     assert pooled(rows)["within_2_std"] == pytest.approx(0.925)
@@ -52,7 +52,7 @@ def test_a_signal_that_is_tracked_longer_counts_more_and_one_that_never_is_not_a
 
 
 @pytest.mark.parametrize("name", SIGNALS)
-def test_a_delay_is_right_to_a_tenth_of_a_sample(name: str) -> None:
+def test_delay_is_accurate_to_a_tenth_of_a_frame(name: str) -> None:
     signal = signals()[name]
     short = signal.samples[: 8 * signal.sample_rate]
     last = trace(Take(short, signal.sample_rate, {"gain_db": GAIN_DB, "delay_ms": 100.0}))[-1]
@@ -61,7 +61,7 @@ def test_a_delay_is_right_to_a_tenth_of_a_sample(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SIGNALS)
-def test_silence_moves_the_estimate_by_less_than_a_hundredth_of_a_decibel_and_is_called_so(name: str) -> None:
+def test_silence_is_reported_and_holds_the_estimate_to_a_hundredth_of_a_db(name: str) -> None:
     signal = signals()[name]
     rate = signal.sample_rate
     samples = signal.samples[: 7 * rate].copy()
@@ -75,7 +75,7 @@ def test_silence_moves_the_estimate_by_less_than_a_hundredth_of_a_decibel_and_is
 
 @pytest.mark.parametrize("step_s", [3.0, 3.37, 3.5])
 @pytest.mark.parametrize("name", SIGNALS)
-def test_a_step_of_20_db_is_followed_for_good_within_one_window_and_two_hops(name: str, step_s: float) -> None:
+def test_step_of_20_db_is_followed_permanently_within_one_window_and_two_hops(name: str, step_s: float) -> None:
     signal, config = signals()[name], SessionConfig()
     rate = signal.sample_rate
     samples = signal.samples[: 6 * rate]
@@ -87,7 +87,7 @@ def test_a_step_of_20_db_is_followed_for_good_within_one_window_and_two_hops(nam
     assert max(errors_db) < 0.1
 
 
-# --- what has nothing in common ---------------------------------------------------------------------
+# --- unrelated signals ------------------------------------------------------------------------------
 
 
 def sine(hz: float, signal: Signal) -> np.ndarray:
@@ -107,9 +107,7 @@ def unrelated(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", ["pink, other pink", "music, the same reversed", "a sine, another", "music, pink"])
-def test_signals_that_have_nothing_in_common_are_never_tracked(
-    name: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_unrelated_signals_are_never_tracking(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("pair") / "pair.wav"
     dry, target = unrelated(name)
     soundfile.write(path, np.stack([dry, target], axis=1), signals()["demo"].sample_rate, subtype="FLOAT")

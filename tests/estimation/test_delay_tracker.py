@@ -1,4 +1,4 @@
-"""The aligner's decisions: what it believes of readings, how it follows them, and when it gives up."""
+"""Delay tracker: agreement of measurements, averaging and drift, loss of the alignment."""
 
 import functools
 import math
@@ -11,10 +11,10 @@ import torch
 from rtgain.dsp.delay_estimation import CrossSpectrum, DelayEstimate
 from rtgain.dsp.spectra import SpectraPair, hann_spectra
 from rtgain.estimation.delay_tracker import (
-    AGREEING_READINGS,
+    AGREEING_MEASUREMENTS,
     ALIGNED,
     MAX_COHERENCE_UNRELATED,
-    MAX_FAILED_READINGS,
+    MAX_FAILED_MEASUREMENTS,
     MIN_COHERENCE_TO_LOCK,
     MIN_COHERENCE_TO_REFINE,
     OFFSET_HYSTERESIS_FRAMES,
@@ -27,7 +27,7 @@ LENGTH = WINDOW * WINDOWS
 
 @functools.cache
 def cross_at(frames: float, snr_db: float = math.inf, seed: int = 1) -> CrossSpectrum:
-    """What windows of noise and of the same noise later by `frames`, in other noise, give."""
+    """Cross-spectrum of noise windows and of the same noise delayed by `frames` plus other noise."""
     rng = np.random.default_rng(seed)
     dry = rng.standard_normal(LENGTH)
     cycles = np.fft.rfftfreq(LENGTH)
@@ -50,7 +50,7 @@ def unrelated() -> CrossSpectrum:
 
 @functools.cache
 def tonal() -> CrossSpectrum:
-    """A tone, and the same tone in noise: well explained, at this delay and at any."""
+    """Cross-spectrum of a tone and the same tone in noise: coherent at this delay and at any other."""
     tone = np.sin(0.3 * np.arange(LENGTH))
     cut = (tone, tone + 0.01 * np.random.default_rng(5).standard_normal(LENGTH))
     cross = CrossSpectrum()
@@ -59,27 +59,27 @@ def tonal() -> CrossSpectrum:
     return cross
 
 
-def sure(frames: float) -> DelayEstimate:
+def confident(frames: float) -> DelayEstimate:
     return DelayEstimate(frames, 50.0, True)
 
 
-NOTHING = DelayEstimate(0.0, 3.0, False)
+NO_DELAY = DelayEstimate(0.0, 3.0, False)
 
 
-def take_all(aligner: DelayTracker, delays: Sequence[float], coherent_fraction: float = 0.0) -> DelayTracker:
+def update_all(tracker: DelayTracker, delays: Sequence[float], coherent_fraction: float = 0.0) -> DelayTracker:
     for frames in delays:
-        aligner.update_global(sure(frames), coherent_fraction)
-    return aligner
+        tracker.update_global(confident(frames), coherent_fraction)
+    return tracker
 
 
 def locked(frames: float = 240.0) -> DelayTracker:
-    """An aligner that found a delay and had it confirmed."""
-    aligner = take_all(DelayTracker(), [frames] * AGREEING_READINGS)
-    aligner.update_local(cross_at(0.0))
-    return aligner
+    """Tracker with a confirmed delay from the global search."""
+    tracker = update_all(DelayTracker(), [frames] * AGREEING_MEASUREMENTS)
+    tracker.update_local(cross_at(0.0))
+    return tracker
 
 
-def test_the_sounds_of_these_tests_are_explained_as_they_are_meant_to_be() -> None:
+def test_test_signals_have_the_intended_coherence() -> None:
     assert cross_at(0.0).coherent_fraction > MIN_COHERENCE_TO_LOCK
     assert MIN_COHERENCE_TO_REFINE < cross_at(0.0, snr_db=5.0).coherent_fraction < MIN_COHERENCE_TO_LOCK
     assert MAX_COHERENCE_UNRELATED < cross_at(0.0, snr_db=-3.0).coherent_fraction < MIN_COHERENCE_TO_REFINE
@@ -87,243 +87,244 @@ def test_the_sounds_of_these_tests_are_explained_as_they_are_meant_to_be() -> No
     assert tonal().coherent_fraction > MIN_COHERENCE_TO_LOCK
 
 
-# --- finding ----------------------------------------------------------------------------------------
+# --- search -----------------------------------------------------------------------------------------
 
 
-def test_at_first_no_delay_is_known_and_windows_are_taken_side_by_side() -> None:
+def test_initial_delay_is_unknown_and_offset_0() -> None:
     alignment = DelayTracker().alignment
-    assert not alignment.known
+    assert not alignment.is_known
     assert not alignment.not_found
     assert alignment.offset_frames == 0
 
 
-def test_with_the_search_off_the_delay_is_zero_for_good() -> None:
-    aligner = DelayTracker(search=False)
-    assert aligner.alignment == ALIGNED
-    assert not aligner.needs_global_search(unrelated())
-    aligner.update_local(cross_at(0.4))
-    assert aligner.alignment == ALIGNED
+def test_delay_stays_0_without_search() -> None:
+    tracker = DelayTracker(search=False)
+    assert tracker.alignment == ALIGNED
+    assert not tracker.needs_global_search(unrelated())
+    tracker.update_local(cross_at(0.4))
+    assert tracker.alignment == ALIGNED
 
 
-def test_one_reading_at_the_present_place_is_enough_where_nearly_all_is_explained() -> None:
-    aligner = DelayTracker()
-    aligner.update_local(cross_at(0.37))
-    assert aligner.alignment.known
-    assert aligner.delay_frames == pytest.approx(0.37, abs=0.01)
-    assert aligner.offset_frames == 0
+def test_one_local_measurement_locks_at_high_coherence() -> None:
+    tracker = DelayTracker()
+    tracker.update_local(cross_at(0.37))
+    assert tracker.alignment.is_known
+    assert tracker.delay_frames == pytest.approx(0.37, abs=0.01)
+    assert tracker.offset_frames == 0
 
 
-def test_a_tone_at_the_present_place_has_the_whole_range_searched_and_needs_three_readings() -> None:
-    aligner = DelayTracker()
-    for _ in range(AGREEING_READINGS):
-        assert not aligner.aligned
-        assert aligner.needs_global_search(tonal())
-        aligner.update_local(tonal())
-    assert aligner.aligned
-    assert not aligner.alignment.known
+def test_tone_needs_a_global_search_and_three_measurements() -> None:
+    tracker = DelayTracker()
+    for _ in range(AGREEING_MEASUREMENTS):
+        assert not tracker.aligned
+        assert tracker.needs_global_search(tonal())
+        tracker.update_local(tonal())
+    assert tracker.aligned
+    assert not tracker.alignment.is_known
 
 
-def test_once_a_delay_is_known_a_tone_is_no_reason_to_search() -> None:
+def test_tone_at_a_known_delay_needs_no_search() -> None:
     assert not locked().needs_global_search(tonal())
 
 
-def test_where_less_is_explained_three_readings_must_agree_and_then_be_confirmed() -> None:
-    aligner, noisy = DelayTracker(), cross_at(0.37, snr_db=5.0)
-    for _ in range(AGREEING_READINGS - 1):
-        aligner.update_local(noisy)
-        assert not aligner.aligned
-    aligner.update_local(noisy)
-    assert aligner.aligned
-    assert not aligner.alignment.known
-    aligner.update_local(noisy)
-    assert aligner.alignment.known
+def test_low_coherence_needs_three_agreeing_measurements_and_confirmation() -> None:
+    tracker, noisy = DelayTracker(), cross_at(0.37, snr_db=5.0)
+    for _ in range(AGREEING_MEASUREMENTS - 1):
+        tracker.update_local(noisy)
+        assert not tracker.aligned
+    tracker.update_local(noisy)
+    assert tracker.aligned
+    assert not tracker.alignment.is_known
+    tracker.update_local(noisy)
+    assert tracker.alignment.is_known
 
 
-def test_three_readings_out_of_the_whole_range_must_agree() -> None:
-    aligner = DelayTracker()
+def test_three_global_measurements_must_agree() -> None:
+    tracker = DelayTracker()
     for count, frames in enumerate([4800.0, 4801.0, 4799.5], start=1):
-        assert not aligner.aligned
-        aligner.update_global(sure(frames), coherent_fraction=0.0)
-        assert aligner.aligned == (count == AGREEING_READINGS)
-    assert aligner.delay_frames == 4800.0  # the middle one
-    assert aligner.offset_frames == 4800
+        assert not tracker.aligned
+        tracker.update_global(confident(frames), coherent_fraction=0.0)
+        assert tracker.aligned == (count == AGREEING_MEASUREMENTS)
+    assert tracker.delay_frames == 4800.0  # the middle one
+    assert tracker.offset_frames == 4800
 
 
-def test_readings_that_do_not_agree_move_nothing() -> None:
-    aligner = take_all(DelayTracker(), [100.0, 103.0, 106.0, 100.0, 103.0, 106.0])
-    assert not aligner.aligned
-    assert aligner.offset_frames == 0
-    take_all(aligner, [106.0, 107.0])
-    assert aligner.aligned
-    assert aligner.offset_frames == 106
+def test_disagreeing_measurements_change_nothing() -> None:
+    tracker = update_all(DelayTracker(), [100.0, 103.0, 106.0, 100.0, 103.0, 106.0])
+    assert not tracker.aligned
+    assert tracker.offset_frames == 0
+    update_all(tracker, [106.0, 107.0])
+    assert tracker.aligned
+    assert tracker.offset_frames == 106
 
 
-def test_readings_that_are_not_confident_move_nothing() -> None:
-    aligner = DelayTracker()
-    for _ in range(AGREEING_READINGS):
-        aligner.update_global(DelayEstimate(4800.0, 5.0, False), coherent_fraction=0.0)
-    assert not aligner.aligned
-    assert aligner.offset_frames == 0
+def test_unconfident_measurements_change_nothing() -> None:
+    tracker = DelayTracker()
+    for _ in range(AGREEING_MEASUREMENTS):
+        tracker.update_global(DelayEstimate(4800.0, 5.0, False), coherent_fraction=0.0)
+    assert not tracker.aligned
+    assert tracker.offset_frames == 0
 
 
-def test_a_delay_that_was_found_is_known_once_the_windows_taken_at_it_agree() -> None:
-    aligner = take_all(DelayTracker(), [-4800.0] * AGREEING_READINGS)
-    assert not aligner.alignment.known
-    assert aligner.offset_frames == -4800
-    assert not aligner.needs_global_search(unrelated()), "first the windows at the new place are looked at"
-    aligner.update_local(cross_at(0.25))
-    assert aligner.alignment.known
-    assert aligner.delay_frames == pytest.approx(-4799.875, abs=0.01)  # half way from the whole frame to the reading
+def test_found_delay_is_known_once_windows_confirm_it() -> None:
+    tracker = update_all(DelayTracker(), [-4800.0] * AGREEING_MEASUREMENTS)
+    assert not tracker.alignment.is_known
+    assert tracker.offset_frames == -4800
+    assert not tracker.needs_global_search(unrelated()), "first the windows at the new delay are checked"
+    tracker.update_local(cross_at(0.25))
+    assert tracker.alignment.is_known
+    # Half way from the whole frame to the measurement.
+    assert tracker.delay_frames == pytest.approx(-4799.875, abs=0.01)
 
 
-def test_a_delay_that_was_found_is_given_up_when_the_windows_taken_at_it_do_not_agree() -> None:
-    aligner = take_all(DelayTracker(), [4800.0] * AGREEING_READINGS)
-    aligner.update_local(unrelated())
-    assert not aligner.aligned
-    assert not aligner.alignment.known
-    assert aligner.needs_global_search(unrelated())
+def test_found_delay_is_dropped_if_windows_contradict_it() -> None:
+    tracker = update_all(DelayTracker(), [4800.0] * AGREEING_MEASUREMENTS)
+    tracker.update_local(unrelated())
+    assert not tracker.aligned
+    assert not tracker.alignment.is_known
+    assert tracker.needs_global_search(unrelated())
 
 
-def test_the_whole_range_is_searched_only_where_the_windows_explain_too_little() -> None:
+def test_global_search_is_needed_only_at_low_coherence() -> None:
     assert DelayTracker().needs_global_search(unrelated())
     assert DelayTracker().needs_global_search(cross_at(0.0, snr_db=5.0))
     assert not DelayTracker().needs_global_search(cross_at(0.0))
-    assert not DelayTracker().needs_global_search(CrossSpectrum()), "silence is no reason"
+    assert not DelayTracker().needs_global_search(CrossSpectrum()), "silence needs no search"
     assert locked().needs_global_search(cross_at(0.0, snr_db=-3.0))
     assert not locked().needs_global_search(cross_at(0.0, snr_db=5.0))
 
 
-# --- following --------------------------------------------------------------------------------------
+# --- tracking ---------------------------------------------------------------------------------------
 
 
-def test_the_delay_is_the_mean_of_its_readings() -> None:
-    aligner = DelayTracker(delay_frames=240.0)
-    readings = [0.3, -0.2, 0.1, 0.4]
+def test_delay_is_the_mean_of_its_measurements() -> None:
+    tracker = DelayTracker(delay_frames=240.0)
+    delays = [0.3, -0.2, 0.1, 0.4]
     expected = 240.0
-    for count, frames in enumerate(readings, start=2):
-        aligner.update_local(cross_at(frames))
+    for count, frames in enumerate(delays, start=2):
+        tracker.update_local(cross_at(frames))
         expected += frames / count
-        assert aligner.delay_frames == pytest.approx(expected, abs=0.005)
+        assert tracker.delay_frames == pytest.approx(expected, abs=0.005)
 
 
 @pytest.mark.parametrize("drift", [2e-5, -1e-4])
-def test_the_drift_of_two_clocks_is_followed_without_delay(drift: float) -> None:
-    aligner, span_frames = DelayTracker(delay_frames=240.0), 16384
-    for reading in range(1, 40):
-        # The windows of a reading have on average the delay of their middle.
-        true = 240.0 + drift * (reading - 0.5) * span_frames
-        aligner.update_local(cross_at(round(true - aligner.delay_frames, 3)), span_frames)
-        assert abs(aligner.delay_frames - aligner.offset_frames) <= OFFSET_HYSTERESIS_FRAMES
-        assert aligner.alignment.known
-        if reading > 4:
-            assert aligner.delay_frames == pytest.approx(true + drift * span_frames, abs=0.15)
-            assert not aligner.steady
+def test_clock_drift_is_tracked_without_lag(drift: float) -> None:
+    tracker, span_frames = DelayTracker(delay_frames=240.0), 16384
+    for index in range(1, 40):
+        # The mean delay of a measurement's windows is that at their middle.
+        true = 240.0 + drift * (index - 0.5) * span_frames
+        tracker.update_local(cross_at(round(true - tracker.delay_frames, 3)), span_frames)
+        assert abs(tracker.delay_frames - tracker.offset_frames) <= OFFSET_HYSTERESIS_FRAMES
+        assert tracker.alignment.is_known
+        if index > 4:
+            assert tracker.delay_frames == pytest.approx(true + drift * span_frames, abs=0.15)
+            assert not tracker.is_steady
 
 
-def test_a_delay_that_stands_still_is_read_less_often_after_four_readings() -> None:
-    aligner = DelayTracker(delay_frames=240.0)
+def test_constant_delay_is_steady_after_four_measurements() -> None:
+    tracker = DelayTracker(delay_frames=240.0)
     for _ in range(3):
-        assert not aligner.steady
-        aligner.update_local(cross_at(0.0), 16384)
-    assert aligner.steady
-    aligner.update_local(cross_at(7.0), 65536)
-    assert not aligner.steady
+        assert not tracker.is_steady
+        tracker.update_local(cross_at(0.0), 16384)
+    assert tracker.is_steady
+    tracker.update_local(cross_at(7.0), 65536)
+    assert not tracker.is_steady
 
 
-def test_the_whole_frames_do_not_flutter_with_the_fraction() -> None:
-    aligner = DelayTracker(delay_frames=240.4)
+def test_offset_does_not_flutter_with_the_fraction() -> None:
+    tracker = DelayTracker(delay_frames=240.4)
     offsets = set()
     for frames in [0.3, -0.3] * 6:
-        aligner.update_local(cross_at(frames))
-        offsets.add(aligner.offset_frames)
+        tracker.update_local(cross_at(frames))
+        offsets.add(tracker.offset_frames)
     assert offsets == {240}
 
 
 @pytest.mark.parametrize("delay_frames", [240.0, 240.4, -17.6, 0.0])
-def test_a_delay_that_was_known_before_is_taken_up_again(delay_frames: float) -> None:
+def test_tracker_resumes_from_a_known_delay(delay_frames: float) -> None:
     alignment = DelayTracker(delay_frames=delay_frames).alignment
-    assert alignment.known
+    assert alignment.is_known
     assert alignment.delay_frames == delay_frames
     assert alignment.offset_frames == round(delay_frames)
 
 
-def test_a_jump_within_a_window_is_followed_when_three_readings_agree() -> None:
-    aligner = DelayTracker(delay_frames=240.0)
-    for _ in range(AGREEING_READINGS):
-        assert aligner.offset_frames == 240
-        aligner.update_local(cross_at(7.0))
-    assert aligner.offset_frames == 247
-    aligner.update_local(cross_at(0.0))
-    assert aligner.alignment.known
+def test_jump_within_a_window_is_adopted_after_three_measurements() -> None:
+    tracker = DelayTracker(delay_frames=240.0)
+    for _ in range(AGREEING_MEASUREMENTS):
+        assert tracker.offset_frames == 240
+        tracker.update_local(cross_at(7.0))
+    assert tracker.offset_frames == 247
+    tracker.update_local(cross_at(0.0))
+    assert tracker.alignment.is_known
 
 
-# --- losing -----------------------------------------------------------------------------------------
+# --- loss -------------------------------------------------------------------------------------------
 
 
-def test_one_window_in_which_nothing_is_explained_loses_nothing() -> None:
-    aligner = locked()
-    for _ in range(AGREEING_READINGS - 1):
-        aligner.update_global(NOTHING, coherent_fraction=0.0)
-        assert aligner.alignment.known
-    aligner.update_local(cross_at(0.0))
-    aligner.update_global(NOTHING, coherent_fraction=0.0)
-    assert aligner.alignment.known
+def test_single_incoherent_measurements_keep_the_alignment() -> None:
+    tracker = locked()
+    for _ in range(AGREEING_MEASUREMENTS - 1):
+        tracker.update_global(NO_DELAY, coherent_fraction=0.0)
+        assert tracker.alignment.is_known
+    tracker.update_local(cross_at(0.0))
+    tracker.update_global(NO_DELAY, coherent_fraction=0.0)
+    assert tracker.alignment.is_known
 
 
-def test_three_searches_in_vain_in_a_row_lose_the_alignment() -> None:
-    aligner = locked()
-    for _ in range(AGREEING_READINGS):
-        aligner.update_global(NOTHING, coherent_fraction=0.0)
-    assert not aligner.aligned
-    assert not aligner.alignment.known
+def test_three_failed_searches_end_the_alignment() -> None:
+    tracker = locked()
+    for _ in range(AGREEING_MEASUREMENTS):
+        tracker.update_global(NO_DELAY, coherent_fraction=0.0)
+    assert not tracker.aligned
+    assert not tracker.alignment.is_known
 
 
-def test_noise_alone_does_not_lose_it() -> None:
-    aligner = locked()
+def test_noise_does_not_end_the_alignment() -> None:
+    tracker = locked()
     for _ in range(20):
-        aligner.update_global(NOTHING, coherent_fraction=MAX_COHERENCE_UNRELATED + 0.01)
-    assert aligner.alignment.known
+        tracker.update_global(NO_DELAY, coherent_fraction=MAX_COHERENCE_UNRELATED + 0.01)
+    assert tracker.alignment.is_known
 
 
-def test_a_search_that_finds_the_present_place_again_loses_nothing() -> None:
-    aligner = take_all(locked(240.0), [241.0] * 20, coherent_fraction=0.3)
-    assert aligner.alignment.known
-    assert aligner.delay_frames == pytest.approx(240.0, abs=0.01)
+def test_search_that_finds_the_current_delay_keeps_it() -> None:
+    tracker = update_all(locked(240.0), [241.0] * 20, coherent_fraction=0.3)
+    assert tracker.alignment.is_known
+    assert tracker.delay_frames == pytest.approx(240.0, abs=0.01)
 
 
-def test_another_place_that_is_surely_better_ends_the_present_one_and_is_taken_when_three_agree() -> None:
-    aligner = locked(240.0)
-    aligner.update_global(sure(4800.0), coherent_fraction=0.0)
-    assert not aligner.alignment.known
-    take_all(aligner, [4800.0] * (AGREEING_READINGS - 1))
-    assert aligner.offset_frames == 4800
+def test_three_agreeing_global_measurements_replace_the_current_delay() -> None:
+    tracker = locked(240.0)
+    tracker.update_global(confident(4800.0), coherent_fraction=0.0)
+    assert not tracker.alignment.is_known
+    update_all(tracker, [4800.0] * (AGREEING_MEASUREMENTS - 1))
+    assert tracker.offset_frames == 4800
 
 
-def test_after_ten_readings_in_vain_there_is_no_hope() -> None:
-    aligner = DelayTracker()
-    for count in range(1, MAX_FAILED_READINGS + 1):
-        assert not aligner.alignment.not_found
+def test_delay_is_not_found_after_ten_failed_measurements() -> None:
+    tracker = DelayTracker()
+    for count in range(1, MAX_FAILED_MEASUREMENTS + 1):
+        assert not tracker.alignment.not_found
         if count % 2:
-            aligner.update_global(NOTHING, coherent_fraction=0.0)
+            tracker.update_global(NO_DELAY, coherent_fraction=0.0)
         else:
-            aligner.update_local(unrelated())
-    assert aligner.alignment.not_found
+            tracker.update_local(unrelated())
+    assert tracker.alignment.not_found
 
 
-def test_hope_returns_with_a_delay_that_is_confirmed() -> None:
-    aligner = DelayTracker()
-    for _ in range(MAX_FAILED_READINGS):
-        aligner.update_global(NOTHING, coherent_fraction=0.0)
-    take_all(aligner, [240.0] * AGREEING_READINGS)
-    aligner.update_local(cross_at(0.0))
-    assert not aligner.alignment.not_found
-    assert aligner.failed_readings == 0
+def test_confirmed_delay_resets_the_failed_measurements() -> None:
+    tracker = DelayTracker()
+    for _ in range(MAX_FAILED_MEASUREMENTS):
+        tracker.update_global(NO_DELAY, coherent_fraction=0.0)
+    update_all(tracker, [240.0] * AGREEING_MEASUREMENTS)
+    tracker.update_local(cross_at(0.0))
+    assert not tracker.alignment.not_found
+    assert tracker.failed_measurements == 0
 
 
 def test_silence_changes_nothing() -> None:
-    aligner = locked()
-    before = aligner.alignment
+    tracker = locked()
+    before = tracker.alignment
     for _ in range(20):
-        aligner.update_local(CrossSpectrum())
-    assert aligner.alignment == before
-    assert aligner.failed_readings == 0
+        tracker.update_local(CrossSpectrum())
+    assert tracker.alignment == before
+    assert tracker.failed_measurements == 0

@@ -1,4 +1,4 @@
-"""The estimator on windows whose gain is known: what it says, when it says nothing, and that batches change nothing."""
+"""Estimator on windows of known gain: values, states, polarity, batches, resumption."""
 
 import math
 from collections.abc import Callable
@@ -15,16 +15,9 @@ from rtgain.dsp.delay_estimation import CrossSpectrum
 from rtgain.dsp.processors import DB_PER_NEPER
 from rtgain.estimation.delay_tracker import Alignment
 from rtgain.estimation.descent import SETTLED_LOG
-from rtgain.estimation.estimator import (
-    CLIPPED_SAMPLES,
-    FULL_SCALE,
-    INCOHERENT_AFTER_S,
-    SILENCE_RMS,
-    TRACKING_STD_DB,
-    Estimator,
-    Windows,
-)
+from rtgain.estimation.estimator import INCOHERENT_AFTER_S, TRACKING_STD_DB, Estimator
 from rtgain.estimation.gain_tracker import SHIFTED_FLOOR_STD_DB
+from rtgain.estimation.window_features import CLIPPED_SAMPLES, FULL_SCALE, SILENCE_RMS, Windows
 from rtgain.records.estimate import ESTIMATE_FIELDS, Estimate, State
 
 RATE, WINDOW, HOP = 16_000, 1024, 256
@@ -48,8 +41,8 @@ def cut(signal: Signal) -> NDArray[np.float32]:
 
 def windows_of(dry: Signal, target: Signal) -> Windows:
     starts = np.arange(0, len(dry) - WINDOW + 1, HOP, dtype=np.float64)
-    known = np.full(len(starts), GAIN_DB)
-    return Windows(cut(dry), cut(target), starts + WINDOW / 2, starts + WINDOW, known)
+    gain_true_db = np.full(len(starts), GAIN_DB)
+    return Windows(cut(dry), cut(target), starts + WINDOW / 2, starts + WINDOW, gain_true_db)
 
 
 def part(windows: Windows, begin: int, end: int) -> Windows:
@@ -72,11 +65,11 @@ def states(estimates: list[Estimate]) -> set[State]:
     return {one.state for one in estimates}
 
 
-# --- a gain -----------------------------------------------------------------------------------------
+# --- gain -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("loss", ["spectral", "waveform"])
-def test_a_constant_gain_is_found_in_the_first_window(loss: str) -> None:
+def test_constant_gain_is_found_in_the_first_window(loss: str) -> None:
     dry = noise(20)
     estimates = estimate(dry, GAIN * dry, Estimator(settings(loss=loss)))
     assert np.abs(errors_db(estimates)).max() < 0.001
@@ -91,7 +84,7 @@ def test_a_constant_gain_is_found_in_the_first_window(loss: str) -> None:
         assert 1 <= one.steps <= 32
 
 
-def test_times_are_those_of_the_windows() -> None:
+def test_estimate_times_are_those_of_the_windows() -> None:
     dry = noise(5)
     windows = windows_of(dry, GAIN * dry)
     estimates = Estimator(settings()).estimate(windows)
@@ -108,7 +101,7 @@ def test_any_gain_is_found_at_any_level(gain_db: float, level_db: float) -> None
     assert last.state is State.TRACKING
 
 
-def test_sixty_decibels_less_give_the_same_trace() -> None:
+def test_level_of_minus_60_db_gives_equal_estimates() -> None:
     rng, dry = np.random.default_rng(3), noise(60)
     target = GAIN * np.linspace(1.0, 2.0, len(dry)) * dry + 0.001 * rng.standard_normal(len(dry))
     loud, quiet = (rows(estimate(level * dry, level * target)) for level in (1.0, 1e-3))
@@ -118,15 +111,16 @@ def test_sixty_decibels_less_give_the_same_trace() -> None:
 
 @pytest.mark.parametrize("optimizer", DEFAULT_SCHEDULES)
 @pytest.mark.parametrize("loss", ["spectral", "waveform"])
-def test_every_optimizer_and_loss_come_to_a_constant_gain(optimizer: str, loss: str) -> None:
+def test_every_optimizer_and_loss_reach_a_constant_gain(optimizer: str, loss: str) -> None:
     dry = noise(30)
     estimates = estimate(dry, GAIN * dry, Estimator(settings(loss=loss, optimizer=optimizer)))
-    restless = optimizer in ("Adam", "AdamW", "RAdam")  # their first step is as long on the optimum as off it
+    # The first step of these optimizers has the same length at the optimum as elsewhere.
+    restless = optimizer in ("Adam", "AdamW", "RAdam")
     assert abs(errors_db(estimates)[-1]) < (0.2 if restless else 0.01)
 
 
 @pytest.mark.parametrize("snr_db", [10.0, 20.0, 30.0])
-def test_errors_in_noise_lie_within_two_deviations_as_often_as_they_should(snr_db: float) -> None:
+def test_errors_in_noise_are_within_two_deviations(snr_db: float) -> None:
     within: list[bool] = []
     for seed in range(6):
         dry = scipy.signal.lfilter([1.0], [1.0, -0.9], noise(120, seed))
@@ -137,7 +131,7 @@ def test_errors_in_noise_lie_within_two_deviations_as_often_as_they_should(snr_d
     assert np.mean(within) > 0.8
 
 
-def test_the_closed_forms_deviation_is_that_of_its_window_alone() -> None:
+def test_closed_form_deviation_is_that_of_a_single_window() -> None:
     dry = noise(40)
     target = GAIN * dry + 0.001 * np.random.default_rng(5).standard_normal(len(dry))
     estimates = estimate(dry, target)
@@ -145,7 +139,7 @@ def test_the_closed_forms_deviation_is_that_of_its_window_alone() -> None:
     assert min(one.opt_std_db for one in estimates) > 3.0 * estimates[-1].std_db
 
 
-def test_a_step_of_20_db_is_followed_within_one_window_and_two_hops() -> None:
+def test_step_of_20_db_is_followed_within_one_window_and_two_hops() -> None:
     dry = noise(60)
     middle = len(dry) // 2
     gain = np.where(np.arange(len(dry)) < middle, GAIN, 10.0 * GAIN)
@@ -155,12 +149,12 @@ def test_a_step_of_20_db_is_followed_within_one_window_and_two_hops() -> None:
     assert all(abs(one.gain_est_db - GAIN_DB - 20.0) < 0.1 for one in settled)
 
 
-def test_an_offset_does_not_move_the_gain() -> None:
+def test_dc_offset_does_not_change_the_gain() -> None:
     dry = noise(10)
     assert np.abs(errors_db(estimate(dry + 0.3, GAIN * dry - 0.2))).max() < 0.001
 
 
-def test_a_fraction_of_a_frame_is_removed_and_reported() -> None:
+def test_fractional_delay_is_removed_and_reported() -> None:
     cycles = np.fft.rfftfreq(60 * HOP + WINDOW)
     spectrum = np.fft.rfft(noise(61)) * (cycles < 0.4)
     dry = np.fft.irfft(spectrum)
@@ -171,13 +165,13 @@ def test_a_fraction_of_a_frame_is_removed_and_reported() -> None:
     assert np.abs(errors_db(aligned[5:])).max() < 0.002
     assert {one.delay_frames for one in aligned} == {2.4}
     assert aligned[-1].opt_std_db < 0.1 * ignored[-1].opt_std_db
-    assert min(one.std_db for one in aligned) >= SHIFTED_FLOOR_STD_DB, "a shifted window is no better than the shift"
+    assert min(one.std_db for one in aligned) >= SHIFTED_FLOOR_STD_DB, "limited by the accuracy of the shift"
 
 
 # --- polarity ---------------------------------------------------------------------------------------
 
 
-def turned(dry: Signal, phase_deg: float) -> Signal:
+def rotated(dry: Signal, phase_deg: float) -> Signal:
     analytic = scipy.signal.hilbert(dry)
     return np.asarray((analytic * np.exp(1j * math.radians(phase_deg))).real)
 
@@ -185,14 +179,14 @@ def turned(dry: Signal, phase_deg: float) -> Signal:
 @pytest.mark.parametrize(
     ("phase_deg", "polarity"), [(0, 1), (37, 1), (70, 1), (90, 0), (-90, 0), (110, -1), (143, -1), (180, -1)]
 )
-def test_polarity_is_told_where_phase_tells_it(phase_deg: float, polarity: int) -> None:
+def test_polarity_is_determined_by_the_phase(phase_deg: float, polarity: int) -> None:
     dry = noise(30)
-    estimates = estimate(dry, GAIN * turned(dry, phase_deg))[5:]  # the ends of a Hilbert transform are not turned
+    estimates = estimate(dry, GAIN * rotated(dry, phase_deg))[5:]  # a Hilbert transform is not exact at its ends
     assert {one.polarity for one in estimates} == {polarity}
     assert np.abs(errors_db(estimates)).max() < 0.03
 
 
-def test_polarity_turns_over_when_most_of_its_memory_has() -> None:
+def test_polarity_changes_gradually_with_its_memory() -> None:
     dry = noise(60)
     half = len(dry) // 2
     target = GAIN * np.where(np.arange(len(dry)) < half, dry, -dry)
@@ -200,22 +194,22 @@ def test_polarity_turns_over_when_most_of_its_memory_has() -> None:
     assert polarities[0] == 1
     assert polarities[-1] == -1
     assert sorted(polarities, reverse=True) == polarities
-    # The running cosine goes as 2 · 0.9^n − 1: below 0.3 after 5 windows, below −0.3 after 10.
+    # The running cosine is 2 · 0.9^n − 1: below 0.3 after 5 windows, below −0.3 after 10.
     assert 3 <= polarities.count(0) <= 8
 
 
 @pytest.mark.parametrize("loss", ["spectral", "waveform"])
-def test_an_inverted_target_has_the_same_gain(loss: str) -> None:
+def test_inverted_target_has_an_equal_gain(loss: str) -> None:
     dry = noise(10)
     last = estimate(dry, -GAIN * dry, Estimator(settings(loss=loss)))[-1]
     assert last.gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
-    assert last.match_gain == pytest.approx(-GAIN, rel=1e-4)
+    assert last.matched_gain == pytest.approx(-GAIN, rel=1e-4)
 
 
-# --- nothing to hear --------------------------------------------------------------------------------
+# --- silence ----------------------------------------------------------------------------------------
 
 
-def test_the_gain_is_unknown_before_anything_was_heard() -> None:
+def test_gain_is_unknown_before_any_signal() -> None:
     estimates = estimate(np.zeros(8192), np.zeros(8192))
     assert states(estimates) == {State.SILENT}
     for one in estimates:
@@ -223,20 +217,20 @@ def test_the_gain_is_unknown_before_anything_was_heard() -> None:
         assert math.isnan(one.gain_opt_db)
         assert math.isnan(one.loss)
         assert math.isinf(one.std_db)
-        assert one.match_gain == 1.0
+        assert one.matched_gain == 1.0
         assert one.polarity == 0
 
 
 @pytest.mark.parametrize("silent", ["dry", "target", "both"])
 @pytest.mark.parametrize("loss", ["spectral", "waveform"])
-def test_the_gain_is_held_through_silence_on_either_side(silent: str, loss: str) -> None:
+def test_gain_is_held_through_silence_on_either_side(silent: str, loss: str) -> None:
     dry = noise(60)
     target = GAIN * dry
     pause = slice(20 * HOP, 44 * HOP)
     dry[pause] *= silent == "target"
     target[pause] *= silent == "dry"
     estimates = estimate(dry, target, Estimator(settings(loss=loss)))
-    inside = estimates[20:40]  # windows 20 to 40 lie in the pause from end to end
+    inside = estimates[20:40]  # windows 20 to 40 lie entirely in the pause
     assert states(inside) == {State.SILENT}
     assert len({one.gain_est_db for one in inside}) == 1
     assert abs(inside[0].gain_est_db - GAIN_DB) < 0.01
@@ -254,40 +248,40 @@ def test_silence_begins_160_db_below_full_scale(rms: float, silent: bool) -> Non
     assert math.isnan(estimates[-1].gain_est_db) == silent
 
 
-def test_an_offset_alone_is_never_tracked() -> None:
+def test_pure_dc_is_never_tracking() -> None:
     assert State.TRACKING not in states(estimate(np.full(4096, 0.25), np.full(4096, 0.1)))
 
 
 @pytest.mark.parametrize("seed", range(10, 16))
-def test_unrelated_sounds_converge_at_first_and_are_then_incoherent(seed: int) -> None:
+def test_unrelated_signals_are_converging_then_incoherent(seed: int) -> None:
     estimates = estimate(noise(200, seed), noise(200, seed + 90))
     assert states(estimates) == {State.CONVERGING, State.INCOHERENT}
     first = next(index for index, one in enumerate(estimates) if one.state is State.INCOHERENT)
     assert first >= INCOHERENT_AFTER_S * RATE / HOP - 1
 
 
-def test_a_slow_descent_is_converging_however_far_it_has_to_go_and_a_vain_one_incoherent() -> None:
+def test_slow_descent_is_converging_and_one_without_useful_gain_incoherent() -> None:
     tone = np.sin(0.3 * np.arange(119 * HOP + WINDOW))
     slow = settings(loss="waveform", optimizer="SGD", lr=0.01, steps=1)
     on_its_way = estimate(tone, GAIN * tone, Estimator(slow))
-    assert on_its_way[0].loss > 1.0, "at a gain of one the loss is several times what there is of the target"
+    assert on_its_way[0].loss > 1.0, "at a gain of one the error is several times the target"
     assert State.INCOHERENT not in states(on_its_way)
-    turned = np.cos(0.3 * np.arange(len(tone)))
-    assert State.INCOHERENT in states(estimate(tone, GAIN * turned, Estimator(slow)))
+    quadrature = np.cos(0.3 * np.arange(len(tone)))
+    assert State.INCOHERENT in states(estimate(tone, GAIN * quadrature, Estimator(slow)))
 
 
-def test_a_hopeless_alignment_is_incoherent_and_an_unknown_one_never_tracks() -> None:
+def test_delay_not_found_is_incoherent_and_unknown_delay_never_tracking() -> None:
     dry = noise(4)
     windows = windows_of(dry, GAIN * dry)
-    hopeless = Estimator(settings()).estimate(windows, Alignment(known=False, hopeless=True))
-    unknown = Estimator(settings()).estimate(windows, Alignment(known=False))
-    assert states(hopeless) == {State.INCOHERENT}
+    not_found = Estimator(settings()).estimate(windows, Alignment(is_known=False, not_found=True))
+    unknown = Estimator(settings()).estimate(windows, Alignment(is_known=False))
+    assert states(not_found) == {State.INCOHERENT}
     assert states(unknown) == {State.CONVERGING}
-    assert all(math.isnan(one.delay_frames) for one in hopeless + unknown)
+    assert all(math.isnan(one.delay_frames) for one in not_found + unknown)
     assert {one.polarity for one in unknown} == {0}
 
 
-def test_an_estimate_that_is_not_sure_is_converging() -> None:
+def test_uncertain_estimate_is_converging() -> None:
     dry = noise(4)
     target = GAIN * dry + 2.0 * GAIN * noise(4, seed=9)
     for one in estimate(dry, target):
@@ -299,19 +293,19 @@ def test_an_estimate_that_is_not_sure_is_converging() -> None:
 
 
 @pytest.mark.parametrize("side", ["dry", "target"])
-def test_windows_at_full_scale_are_clipped_and_hold_the_gain(side: str) -> None:
+def test_clipped_windows_hold_the_gain(side: str) -> None:
     dry = noise(60)
     target = GAIN * dry
     clipping = dry if side == "dry" else target
     clipping[25 * HOP : 25 * HOP + CLIPPED_SAMPLES] = FULL_SCALE + 5e-5
     estimates = estimate(dry, target, Estimator(settings(reject_clipped=True)))
     hit = [index for index, one in enumerate(estimates) if one.state is State.CLIPPED]
-    assert hit == [22, 23, 24, 25]  # the windows that hold those frames
+    assert hit == [22, 23, 24, 25]  # the windows that contain those frames
     assert {estimates[index].gain_est_db for index in hit} == {estimates[21].gain_est_db}
     assert estimates[-1].state is State.TRACKING
 
 
-def test_a_chance_peak_or_a_gate_that_is_off_is_not_clipped() -> None:
+def test_single_peaks_and_disabled_rejection_are_not_clipped() -> None:
     dry = noise(20)
     dry[10 * HOP : 10 * HOP + CLIPPED_SAMPLES - 1] = 1.0
     assert State.CLIPPED not in states(estimate(dry, GAIN * dry, Estimator(settings(reject_clipped=True))))
@@ -339,20 +333,20 @@ def pausing(dry: Signal) -> Signal:
     return GAIN * dry
 
 
-def strange(dry: Signal) -> Signal:
+def unrelated(dry: Signal) -> Signal:
     return noise(64, seed=99)[: len(dry)]
 
 
-@pytest.mark.parametrize("make", [constant, noisy, stepping, pausing, strange])
+@pytest.mark.parametrize("make", [constant, noisy, stepping, pausing, unrelated])
 @pytest.mark.parametrize(("loss", "optimizer"), [("spectral", "Rprop"), ("waveform", "Adagrad")])
-def test_a_batch_gives_what_windows_give_one_by_one_within_what_a_user_can_tell(
+def test_batch_equals_single_windows_within_tolerance(
     make: Callable[[Signal], Signal], loss: str, optimizer: str
 ) -> None:
     dry = noise(64)
     windows = windows_of(dry, make(dry))
     options = settings(loss=loss, optimizer=optimizer)
-    alone, batched, again = (Estimator(options) for _ in range(3))
-    one_by_one = rows([one for hop in range(64) for one in alone.estimate(part(windows, hop, hop + 1))])
+    single, batched, again = (Estimator(options) for _ in range(3))
+    one_by_one = rows([one for hop in range(64) for one in single.estimate(part(windows, hop, hop + 1))])
     together = rows(batched.estimate(windows))
     np.testing.assert_array_equal(together, rows(again.estimate(windows)))
     exact = [ESTIMATE_FIELDS.index(name) for name in ("center_frame", "available_frame", "state", "polarity")]
@@ -364,7 +358,7 @@ def test_a_batch_gives_what_windows_give_one_by_one_within_what_a_user_can_tell(
         np.testing.assert_allclose(together[:, gain], one_by_one[:, gain], atol=0.0005)
 
 
-def test_spectra_for_the_delay_are_collected_but_of_silence_none() -> None:
+def test_cross_spectrum_collects_windows_that_are_not_silent() -> None:
     dry = noise(20)
     dry[: 8 * HOP + WINDOW] = 0.0
     cross = CrossSpectrum()
@@ -373,24 +367,24 @@ def test_spectra_for_the_delay_are_collected_but_of_silence_none() -> None:
     assert cross.coherent_fraction == pytest.approx(1.0, abs=1e-4)
 
 
-# --- going on ---------------------------------------------------------------------------------------
+# --- lifecycle --------------------------------------------------------------------------------------
 
 
-def test_a_frozen_estimate_holds_and_moves_again_when_it_is_let_go() -> None:
+def test_frozen_estimate_holds_until_it_is_released() -> None:
     dry = noise(10)
     estimator = Estimator(settings())
     before = estimate(dry, GAIN * dry, estimator)[-1]
     estimator.frozen = True
-    held = estimate(dry, 10.0 * GAIN * dry, estimator)
-    assert {(one.gain_est_db, one.std_db, one.state) for one in held} == {
+    frozen = estimate(dry, 10.0 * GAIN * dry, estimator)
+    assert {(one.gain_est_db, one.std_db, one.state) for one in frozen} == {
         (before.gain_est_db, before.std_db, before.state)
     }
-    assert held[-1].gain_opt_db == pytest.approx(GAIN_DB + 20.0, abs=0.001)
+    assert frozen[-1].gain_opt_db == pytest.approx(GAIN_DB + 20.0, abs=0.001)
     estimator.frozen = False
     assert estimate(dry, 10.0 * GAIN * dry, estimator)[-1].gain_est_db == pytest.approx(GAIN_DB + 20.0, abs=0.001)
 
 
-def test_frozen_from_the_start_it_waits() -> None:
+def test_estimator_frozen_from_the_start_is_waiting() -> None:
     estimator = Estimator(settings())
     estimator.frozen = True
     dry = noise(3)
@@ -399,7 +393,7 @@ def test_frozen_from_the_start_it_waits() -> None:
     assert all(math.isnan(one.gain_est_db) for one in estimates)
 
 
-def test_reset_forgets_gain_polarity_and_state() -> None:
+def test_reset_clears_gain_polarity_and_state() -> None:
     dry = noise(10)
     estimator = Estimator(settings())
     estimate(dry, -GAIN * dry, estimator)
@@ -411,7 +405,7 @@ def test_reset_forgets_gain_polarity_and_state() -> None:
     assert estimate(dry, GAIN * dry, estimator)[-1].state is State.WAITING
 
 
-def test_a_new_estimator_goes_on_from_the_last_estimate_of_another() -> None:
+def test_estimator_resumes_from_the_last_estimate_of_another() -> None:
     dry = noise(40)
     last = estimate(dry, -noisy(dry))[-1]
     other = Estimator(settings())
@@ -422,7 +416,7 @@ def test_a_new_estimator_goes_on_from_the_last_estimate_of_another() -> None:
     assert one.state is State.SILENT
 
 
-def test_nothing_is_resumed_from_an_estimate_that_knew_no_gain() -> None:
+def test_unknown_gain_is_not_resumed() -> None:
     silence = np.zeros(WINDOW)
     last = estimate(silence, silence)[0]
     other = Estimator(settings())
@@ -431,7 +425,7 @@ def test_nothing_is_resumed_from_an_estimate_that_knew_no_gain() -> None:
     assert estimate(dry, GAIN * dry, other)[-1].gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
 
 
-def test_warming_up_leaves_no_trace() -> None:
+def test_warm_up_changes_nothing() -> None:
     warm, cold = Estimator(settings()), Estimator(settings())
     warm.warm_up()
     dry = noise(5)
@@ -446,17 +440,17 @@ def test_settings_may_be_replaced_between_windows() -> None:
     assert abs(errors_db(estimate(dry, GAIN * dry, estimator))[-1]) < 0.001
 
 
-def test_defaults_of_rates_are_the_optimizers_own() -> None:
-    assert settings(optimizer="Adam").rate == DEFAULT_SCHEDULES["Adam"]
-    rate = settings(optimizer="Adam", lr=0.5, steps=7).rate
-    assert (rate.lr, rate.steps) == (0.5, 7)
+def test_default_schedule_is_the_optimizers() -> None:
+    assert settings(optimizer="Adam").schedule == DEFAULT_SCHEDULES["Adam"]
+    schedule = settings(optimizer="Adam", lr=0.5, steps=7).schedule
+    assert (schedule.lr, schedule.steps) == (0.5, 7)
 
 
-# --- closed forms and bounds beside it --------------------------------------------------------------
+# --- closed forms and bounds ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("noise_std", "gain"), [(0.001, 0.15), (0.01, 1.0), (0.0003, 0.02)])
-def test_the_bound_is_the_cramer_rao_formula_on_white_noise(noise_std: float, gain: float) -> None:
+def test_bound_is_the_cramer_rao_formula_in_white_noise(noise_std: float, gain: float) -> None:
     """8.69·σ/(g‖x‖) with the true σ, and ‖x‖ of each window: the estimator has to find σ in the residual."""
     dry = noise(100)
     target = gain * dry + noise_std * np.random.default_rng(5).standard_normal(len(dry))
@@ -467,50 +461,50 @@ def test_the_bound_is_the_cramer_rao_formula_on_white_noise(noise_std: float, ga
     assert np.std(bounds_db / expected_db) < 0.1
 
 
-def test_least_squares_is_that_of_the_magnitudes_that_are_compared() -> None:
+def test_least_squares_is_that_of_the_compared_magnitudes() -> None:
     dry = noise(20)
     target = GAIN * dry + 1e-4 * np.random.default_rng(5).standard_normal(len(dry))
     found_db = [one.least_squares_db for one in estimate(dry, target)]
     hann = np.hanning(WINDOW + 1)[:-1]
     x, y = (np.abs(np.fft.rfft(cut(signal) * hann))[:, 2:-2] for signal in (dry, target))
     expected_db = 20.0 * np.log10((x * y).sum(-1) / (x * x).sum(-1))
-    np.testing.assert_allclose(found_db, expected_db, atol=2e-3)  # the noise's share is taken out of ours
+    np.testing.assert_allclose(found_db, expected_db, atol=2e-3)  # the estimator subtracts the noise's share
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_least_squares_of_every_loss_is_the_gain_where_nothing_else_is_done(loss: str) -> None:
+def test_least_squares_of_every_loss_is_the_gain_without_noise(loss: str) -> None:
     dry = noise(10)
     estimates = estimate(dry, -GAIN * dry, Estimator(settings(loss=loss)))
     np.testing.assert_allclose([one.least_squares_db for one in estimates], GAIN_DB, atol=1e-3)
 
 
-def test_silence_has_neither_least_squares_nor_a_bound() -> None:
+def test_silence_has_neither_least_squares_nor_bound() -> None:
     silent = estimate(np.zeros(WINDOW), np.zeros(WINDOW))[0]
     assert math.isnan(silent.least_squares_db)
     assert math.isnan(silent.bound_db)
 
 
-# --- an optimizer as torch has it -------------------------------------------------------------------
+# --- stock optimizer --------------------------------------------------------------------------------
 
 
-def test_a_plain_optimizer_at_a_fixed_rate_never_lands_and_ours_does() -> None:
-    """SGD's last steps are as long as its first: it circles within one of them, 0.1 Np or 0.87 dB, about the gain."""
+def test_stock_optimizer_never_settles_and_safeguarded_one_does() -> None:
+    """SGD's last steps are as long as its first: it oscillates within one of them (0.1 Np, 0.87 dB)."""
     dry = noise(40)
-    plain = estimate(dry, GAIN * dry, Estimator(settings(optimizer="SGD", lr=0.1, plain=True)))
-    ours = estimate(dry, GAIN * dry, Estimator(settings(optimizer="SGD", lr=0.1)))
-    off_db = np.abs(errors_db(plain)[20:])
+    stock = estimate(dry, GAIN * dry, Estimator(settings(optimizer="SGD", lr=0.1, stock_optimizer=True)))
+    safeguarded = estimate(dry, GAIN * dry, Estimator(settings(optimizer="SGD", lr=0.1)))
+    off_db = np.abs(errors_db(stock)[20:])
     assert 0.1 < off_db.max() < 0.87
-    assert np.abs(errors_db(ours)[20:]).max() < 0.002
-    assert {one.steps for one in plain} == {24}
+    assert np.abs(errors_db(safeguarded)[20:]).max() < 0.002
+    assert {one.steps for one in stock} == {24}
 
 
-def test_a_plain_optimizer_goes_on_where_it_was_in_a_batch_and_one_by_one() -> None:
+def test_stock_optimizer_continues_from_window_to_window() -> None:
     dry = noise(12)
     windows = windows_of(dry, GAIN * dry)
-    alone, together = (Estimator(settings(optimizer="SGD", lr=0.01, plain=True)) for _ in range(2))
-    one_by_one = [one for hop in range(12) for one in alone.estimate(part(windows, hop, hop + 1))]
+    single, together = (Estimator(settings(optimizer="SGD", lr=0.01, stock_optimizer=True)) for _ in range(2))
+    one_by_one = [one for hop in range(12) for one in single.estimate(part(windows, hop, hop + 1))]
     np.testing.assert_array_equal(rows(together.estimate(windows)), rows(one_by_one))
-    log_gain = 0.0  # 24 steps a window down |exp(θ)/G − 1|, whose slope above G is exp(θ)/G
+    log_gain = 0.0  # 24 steps per window down |exp(θ)/G − 1|, whose slope above G is exp(θ)/G
     for one in one_by_one[:2]:
         for _ in range(24):
             log_gain -= 0.01 * math.exp(log_gain) / GAIN

@@ -1,4 +1,4 @@
-"""Loss against gain: the curves have their least where the closed form lies, and the shape that mathematics gives."""
+"""Loss curves: minimum at the closed form, and the shape of the formulas."""
 
 import math
 from dataclasses import replace
@@ -13,16 +13,17 @@ from rtgain.audio.engine.shared_memory import CURVES_ROWS, EngineSharedMemory
 from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.config.names import AURALOSSES, LOSSES
 from rtgain.dsp.loss_registry import get_loss
-from rtgain.estimation.estimator import Estimator, Windows
+from rtgain.estimation.estimator import Estimator
 from rtgain.estimation.loss_curve_sampler import LossCurvePublisher, LossCurveSampler, gain_range
-from rtgain.records.loss_curves import GAINS, LossCurves, gain_grid
+from rtgain.estimation.window_features import Windows
+from rtgain.records.loss_curves import CURVE_POINTS, LossCurves, gain_grid
 
 RATE, WINDOW, HOP = 8_000, 512, 128
 GAIN = 0.15
 
 
-def told(dry: np.ndarray, target: np.ndarray, loss: str = "spectral") -> Estimator:
-    """An estimator that has heard one window."""
+def estimator_after(dry: np.ndarray, target: np.ndarray, loss: str = "spectral") -> Estimator:
+    """Estimator after one window."""
     estimator = Estimator(EstimatorSettings(RATE, WINDOW, HOP, loss=loss))
     one = np.zeros(1)
     estimator.estimate(
@@ -35,18 +36,18 @@ def noise(level: float = 0.1) -> np.ndarray:
     return level * np.random.default_rng(1).standard_normal(WINDOW)
 
 
-def drawn(estimator: Estimator) -> LossCurves:
-    curves = LossCurveSampler().draw(estimator)
+def sample(estimator: Estimator) -> LossCurves:
+    curves = LossCurveSampler().sample(estimator)
     assert curves is not None
     return curves
 
 
 @pytest.mark.parametrize("loss", LOSSES + AURALOSSES)
 @pytest.mark.parametrize("gain", [GAIN, -GAIN, 8.0])
-def test_every_loss_is_1_at_gain_0_and_least_at_the_gain(loss: str, gain: float) -> None:
-    curves = drawn(told(noise(), gain * noise(), loss))
+def test_every_curve_is_1_at_gain_0_and_least_at_the_gain(loss: str, gain: float) -> None:
+    curves = sample(estimator_after(noise(), gain * noise(), loss))
     step = curves.gain[1] - curves.gain[0]
-    assert curves.loss[GAINS // 2] == curves.waveform[GAINS // 2] == 1.0
+    assert curves.loss[CURVE_POINTS // 2] == curves.waveform[CURVE_POINTS // 2] == 1.0
     assert abs(curves.gain[np.argmin(curves.waveform)] - gain) <= step / 2 + 1e-9
     least = curves.gain[np.argmin(curves.loss)]
     if get_loss(loss).sees_phase:
@@ -57,9 +58,9 @@ def test_every_loss_is_1_at_gain_0_and_least_at_the_gain(loss: str, gain: float)
 
 
 @pytest.mark.parametrize("gain", [GAIN, -GAIN])
-def test_without_noise_both_are_straight_lines_to_the_gain(gain: float) -> None:
+def test_curves_without_noise_are_straight_lines(gain: float) -> None:
     """Σ|g·x − G·x| / Σ|G·x| = |g/G − 1|, and of magnitudes ||g| / |G| − 1|."""
-    curves = drawn(told(noise(), gain * noise()))
+    curves = sample(estimator_after(noise(), gain * noise()))
     np.testing.assert_allclose(curves.waveform, np.abs(curves.gain / gain - 1.0), atol=1e-4)
     np.testing.assert_allclose(curves.loss, np.abs(np.abs(curves.gain / gain) - 1.0), atol=1e-4)
     assert curves.gain_est == pytest.approx(gain, rel=1e-4)
@@ -67,87 +68,87 @@ def test_without_noise_both_are_straight_lines_to_the_gain(gain: float) -> None:
     assert curves.center_frame == 7.0
 
 
-def test_waveforms_a_quarter_turn_apart_have_their_least_at_0() -> None:
-    """⟨|g·cos − G·sin|⟩ = (2/π)·√(g² + G²): the lesson's second act."""
+def test_waveform_curve_at_90_degrees_has_its_minimum_at_0() -> None:
+    """⟨|g·cos − G·sin|⟩ = (2/π)·√(g² + G²), as in the lesson on the waveform loss."""
     phase = 2.0 * np.pi * 33.0 * np.arange(WINDOW) / WINDOW + 0.1
-    curves = drawn(told(0.5 * np.cos(phase), GAIN * 0.5 * np.sin(phase)))
+    curves = sample(estimator_after(0.5 * np.cos(phase), GAIN * 0.5 * np.sin(phase)))
     np.testing.assert_allclose(curves.waveform, np.sqrt((curves.gain / GAIN) ** 2 + 1.0), rtol=0.01)
     assert abs(abs(curves.gain[np.argmin(curves.loss)]) - GAIN) <= curves.gain[1] - curves.gain[0]
 
 
-def test_a_hundred_times_softer_is_the_same_picture() -> None:
-    loud, soft = (drawn(told(level * noise(), level * GAIN * noise())) for level in (1.0, 0.01))
+def test_curves_are_independent_of_level() -> None:
+    loud, soft = (sample(estimator_after(level * noise(), level * GAIN * noise())) for level in (1.0, 0.01))
     np.testing.assert_allclose(soft.loss, loud.loss, atol=1e-4)
     np.testing.assert_allclose(soft.waveform, loud.waveform, atol=1e-4)
     np.testing.assert_array_equal(soft.gain, loud.gain)
 
 
-def test_nothing_is_drawn_before_a_window_and_silence_leaves_the_last_one() -> None:
-    assert LossCurveSampler().draw(Estimator(EstimatorSettings(RATE, WINDOW, HOP))) is None
-    estimator = told(noise(), GAIN * noise())
+def test_no_curves_before_a_window_and_silence_keeps_the_last_ones() -> None:
+    assert LossCurveSampler().sample(Estimator(EstimatorSettings(RATE, WINDOW, HOP))) is None
+    estimator = estimator_after(noise(), GAIN * noise())
     zero = np.zeros((1, WINDOW), np.float32)
     estimator.estimate(Windows(zero, zero, np.full(1, 99.0), np.zeros(1), np.zeros(1)))
-    assert drawn(estimator).center_frame == 7.0
+    assert sample(estimator).center_frame == 7.0
 
 
-def test_a_gain_that_is_not_known_is_no_point_on_the_curve() -> None:
-    estimator = told(noise(), GAIN * noise())
+def test_unknown_gain_has_no_point_on_the_curve() -> None:
+    estimator = estimator_after(noise(), GAIN * noise())
     estimator.reset()
-    curves = drawn(estimator)
+    curves = sample(estimator)
     assert math.isnan(curves.gain_est)
     assert math.isnan(curves.loss_est)
     assert np.isfinite(curves.loss).all()
 
 
 @given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=20))
-def test_the_range_holds_what_there_is_to_see_on_a_ladder_of_1_2_5(gains: list[float]) -> None:
+def test_gain_range_covers_all_gains_in_125_steps(gains: list[float]) -> None:
     largest = 0.0
     for gain in gains:
         largest = gain_range(largest, gain)
         assert largest >= 1.5 * gain
         mantissa = largest / 10.0 ** math.floor(math.log10(largest * (1 + 1e-9)))
-        assert min(abs(mantissa - rung) for rung in (1.0, 2.0, 5.0)) < 1e-6
+        assert min(abs(mantissa - step) for step in (1.0, 2.0, 5.0)) < 1e-6
         assert largest <= 2.5 * 1.5 * 1.25 * max(gains) * (1 + 1e-9)
 
 
-def test_the_range_does_not_flutter_about_a_rung() -> None:
-    rungs, largest = [], 0.0
+def test_gain_range_does_not_flutter() -> None:
+    ranges, largest = [], 0.0
     for gain in (0.66, 0.67, 0.66, 0.67, 0.6, 0.66):
         largest = gain_range(largest, gain)
-        rungs.append(largest)
-    assert rungs == [1.0, 2.0, 2.0, 2.0, 2.0, 2.0]
+        ranges.append(largest)
+    assert ranges == [1.0, 2.0, 2.0, 2.0, 2.0, 2.0]
     assert gain_range(2.0, 0.5) == 1.0
 
 
-def test_curves_come_out_of_the_ring_as_they_went_in() -> None:
-    curves = drawn(told(noise(), GAIN * noise()))
+def test_curves_survive_conversion_to_a_row() -> None:
+    curves = sample(estimator_after(noise(), GAIN * noise()))
     assert len(curves.to_row()) == CURVES_ROWS
-    again = LossCurves.from_row(curves.to_row())
+    restored = LossCurves.from_row(curves.to_row())
     for name, value in vars(curves).items():
-        np.testing.assert_array_equal(getattr(again, name), value, err_msg=name)
+        np.testing.assert_array_equal(getattr(restored, name), value, err_msg=name)
 
 
-def test_the_painter_draws_at_most_ten_times_a_second() -> None:
-    estimator = told(noise(), GAIN * noise())
+def test_publisher_writes_at_most_ten_times_per_second() -> None:
+    estimator = estimator_after(noise(), GAIN * noise())
     with EngineSharedMemory.create(RATE) as memory:
-        painter = LossCurvePublisher(memory)
+        publisher = LossCurvePublisher(memory.curves)
         for _ in range(20):
-            painter.paint(estimator)
+            publisher.publish_if_due(estimator)
         assert memory.curves.frames_written == 1
         row = memory.curves.read(0, 1)[:, 0].astype(np.float64)
         assert LossCurves.from_row(row).gain_est == pytest.approx(GAIN, rel=1e-3)
 
 
-def test_gains_are_symmetric_about_zero() -> None:
+def test_gain_grid_is_symmetric_about_zero() -> None:
     gains = gain_grid(0.5)
-    assert (len(gains), gains[0], gains[GAINS // 2], gains[-1]) == (GAINS, -0.5, 0.0, 0.5)
+    assert (len(gains), gains[0], gains[CURVE_POINTS // 2], gains[-1]) == (CURVE_POINTS, -0.5, 0.0, 0.5)
     np.testing.assert_array_equal(gains, -gains[::-1])
 
 
-def test_the_loss_that_is_drawn_is_the_registry_s_own() -> None:
-    """At one gain, by hand: samples times the gain, through the loss's forward, where no weights are involved."""
+def test_waveform_curve_is_the_registrys_loss() -> None:
+    """At one gain, explicitly: samples times the gain, through the loss's forward, which uses no weights."""
     dry, target = noise(), GAIN * noise() + 0.01 * np.random.default_rng(2).standard_normal(WINDOW)
-    curves = drawn(told(dry, target))
+    curves = sample(estimator_after(dry, target))
     loss = get_loss("waveform")
     x, y = (torch.from_numpy(signal.astype(np.float32))[None] for signal in (dry, target))
     for index in (0, 40, 75, 120):
@@ -155,18 +156,18 @@ def test_the_loss_that_is_drawn_is_the_registry_s_own() -> None:
         assert curves.waveform[index] == pytest.approx(float(expected), rel=1e-4)
 
 
-def test_settings_may_change_while_it_draws() -> None:
-    estimator = told(noise(), GAIN * noise())
-    landscape = LossCurveSampler()
-    landscape.draw(estimator)
+def test_settings_may_change_between_samples() -> None:
+    estimator = estimator_after(noise(), GAIN * noise())
+    sampler = LossCurveSampler()
+    sampler.sample(estimator)
     estimator.settings = replace(estimator.settings, loss="waveform")
-    assert landscape.draw(estimator) is not None
+    assert sampler.sample(estimator) is not None
 
 
-def test_a_loss_that_is_changed_in_silence_does_not_name_the_curves_of_the_one_before() -> None:
-    estimator = told(noise(), GAIN * noise())
+def test_curves_keep_their_loss_name_after_a_change_in_silence() -> None:
+    estimator = estimator_after(noise(), GAIN * noise())
     estimator.settings = replace(estimator.settings, loss="waveform")
-    assert (drawn(estimator).is_of("spectral"), drawn(estimator).is_of("waveform")) == (True, False)
+    assert (sample(estimator).is_of("spectral"), sample(estimator).is_of("waveform")) == (True, False)
     one = np.zeros(1)
     estimator.estimate(Windows(*(np.float32([noise(), GAIN * noise()])[:, None]), one + 8.0, one, one))
-    assert (drawn(estimator).is_of("spectral"), drawn(estimator).is_of("waveform")) == (False, True)
+    assert (sample(estimator).is_of("spectral"), sample(estimator).is_of("waveform")) == (False, True)

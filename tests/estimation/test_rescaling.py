@@ -1,4 +1,4 @@
-"""Rescaling both signals alike leaves the estimates as they were, whatever happens to the gain meanwhile."""
+"""Estimates are independent of a common scale of both signals, for any course of the gain."""
 
 import numpy as np
 import pytest
@@ -7,14 +7,15 @@ from hypothesis import strategies as st
 
 from rtgain.audio.sources.synthetic_speech import synthetic_speech
 from rtgain.config.estimator_settings import EstimatorSettings
-from rtgain.estimation.estimator import Estimator, Windows
+from rtgain.estimation.estimator import Estimator
+from rtgain.estimation.window_features import Windows
 from rtgain.records.estimate import Estimate, State
 
 RATE, WINDOW, HOP = 16_000, 1024, 256
 
 
 def estimates_at(level: float, loss: str) -> list[Estimate]:
-    """Speech-like sound with pauses, a gain that steps and then moves, and a little noise, all at one level."""
+    """Speech-like signal with pauses, a gain that steps and then moves, and a little noise, all at one level."""
     dry = synthetic_speech(RATE, 2 * RATE)
     time_s = np.arange(len(dry)) / RATE
     gain_db = np.where(time_s < 0.7, -12.0, -3.0 + 4.0 * np.sin(2 * np.pi * 0.5 * time_s))
@@ -39,8 +40,8 @@ def before(request: pytest.FixtureRequest) -> tuple[str, list[Estimate]]:
 
 @given(level_db=st.floats(-80.0, 20.0))
 @settings(max_examples=12, deadline=None)
-def test_any_factor_from_minus_80_to_plus_20_db_leaves_the_trace(before, level_db: float) -> None:
-    """All but what rounding decides in a descent in noise: less than a seventh of the stated deviation."""
+def test_estimates_are_independent_of_level_from_minus_80_to_20_db(before, level_db: float) -> None:
+    """Only the rounding of a descent in noise remains: less than a seventh of the reported deviation."""
     loss, expected = before
     found = estimates_at(10.0 ** (level_db / 20.0), loss)
     assert [one.state for one in found] == [one.state for one in expected]
@@ -52,7 +53,7 @@ def test_any_factor_from_minus_80_to_plus_20_db_leaves_the_trace(before, level_d
 
 
 @pytest.mark.parametrize("exponent", [-13, -1, 3])
-def test_a_power_of_two_which_rounds_next_to_nothing_leaves_it_to_a_millionth(before, exponent: int) -> None:
+def test_power_of_two_in_level_changes_estimates_by_less_than_a_millionth(before, exponent: int) -> None:
     loss, expected = before
     found = estimates_at(2.0**exponent, loss)
     for name in ("gain_est_db", "gain_opt_db", "std_db", "loss"):

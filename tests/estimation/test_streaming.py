@@ -1,4 +1,4 @@
-"""The follower over a real ring: which windows it takes and when, what it loses, where the sound ends."""
+"""Streaming estimator on a real ring: grid of windows, delay search, overruns, end of the source, comparisons."""
 
 import math
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.audio.io.offline_driver import OfflineDriver
 from rtgain.audio.sources.synthetic import PinkSource
-from rtgain.config.estimator_settings import LEAST_GAIN, EstimatorSettings
-from rtgain.estimation.delay_tracker import STEADY_READINGS
+from rtgain.config.estimator_settings import MIN_REFERENCE_GAIN, EstimatorSettings
+from rtgain.estimation.delay_tracker import STEADY_MEASUREMENTS
 from rtgain.estimation.estimator import Estimator
 from rtgain.estimation.signal_reader import RingSignalReader
 from rtgain.estimation.streaming import (
@@ -57,19 +57,19 @@ def write(memory: EngineSharedMemory, dry: Signal, target: Signal, gain: float =
         memory.audio.write(rows)
 
 
-def follow(memory: EngineSharedMemory, *, last: Estimate | None = None, **values: object) -> StreamingEstimator:
-    return StreamingEstimator(RingSignalReader(memory), Estimator(settings(**values)), last=last)
+def make_streaming(memory: EngineSharedMemory, *, last: Estimate | None = None, **values: object) -> StreamingEstimator:
+    return StreamingEstimator(RingSignalReader(memory.audio, memory.control), Estimator(settings(**values)), last=last)
 
 
-def all_of(follower: StreamingEstimator) -> list[Estimate]:
+def all_estimates(streaming: StreamingEstimator) -> list[Estimate]:
     estimates: list[Estimate] = []
-    while batch := follower.advance():
+    while batch := streaming.advance():
         estimates += batch
     return estimates
 
 
-def later(dry: Signal, frames: int) -> Signal:
-    """What comes `frames` later (or earlier), on and on: a loop."""
+def delayed(dry: Signal, frames: int) -> Signal:
+    """Delay `dry` by `frames` (negative: advance it) as a loop."""
     return np.roll(dry, frames)
 
 
@@ -79,37 +79,37 @@ def later(dry: Signal, frames: int) -> Signal:
 def test_windows_lie_on_a_grid_of_hops_in_the_dry_signals_time(memory: EngineSharedMemory) -> None:
     dry = noise(WINDOW + 20 * HOP + HOP - 1)
     write(memory, dry, GAIN * dry)
-    estimates = all_of(follow(memory))
+    estimates = all_estimates(make_streaming(memory))
     assert [one.center_frame for one in estimates] == [WINDOW / 2 + HOP * hop for hop in range(21)]
     assert [one.available_frame for one in estimates] == [WINDOW + HOP * hop for hop in range(21)]
     assert all(abs(one.gain_est_db - GAIN_DB) < 0.001 for one in estimates)
 
 
-def test_a_window_is_taken_when_its_last_frame_is_there_and_not_before(memory: EngineSharedMemory) -> None:
+def test_window_is_estimated_once_its_last_frame_is_written(memory: EngineSharedMemory) -> None:
     dry = noise(WINDOW + HOP)
-    follower = follow(memory)
-    assert follower.next_frame == WINDOW
+    streaming = make_streaming(memory)
+    assert streaming.next_frame == WINDOW
     write(memory, dry[: WINDOW - 1], GAIN * dry[: WINDOW - 1])
-    assert follower.advance() == []
+    assert streaming.advance() == []
     write(memory, dry[:1], GAIN * dry[:1])
-    assert len(follower.advance()) == 1
-    assert follower.next_frame == WINDOW + HOP
-    assert follower.advance() == []
+    assert len(streaming.advance()) == 1
+    assert streaming.next_frame == WINDOW + HOP
+    assert streaming.advance() == []
 
 
 @pytest.mark.parametrize("align", [True, False])
-def test_how_the_sound_comes_in_changes_no_estimate(memory: EngineSharedMemory, align: bool) -> None:
+def test_estimates_are_independent_of_write_sizes(memory: EngineSharedMemory, align: bool) -> None:
     dry = noise(5 * RATE)
-    target = GAIN * later(dry, 40) + 0.002 * noise(len(dry), seed=2)
+    target = GAIN * delayed(dry, 40) + 0.002 * noise(len(dry), seed=2)
     with EngineSharedMemory.create(RATE) as bitwise:
-        whole, parts = follow(memory, align=align), follow(bitwise, align=align)
+        whole, parts = make_streaming(memory, align=align), make_streaming(bitwise, align=align)
         write(memory, dry, target)
-        at_once = all_of(whole)
+        at_once = all_estimates(whole)
         rng, start, piecewise = np.random.default_rng(3), 0, []
         while start < len(dry):
             stop = start + int(rng.integers(1, 3000))
             write(bitwise, dry[start:stop], target[start:stop])
-            piecewise += all_of(parts)
+            piecewise += all_estimates(parts)
             start = stop
     once, twice = (np.array([astuple(one) for one in trace], dtype=np.float64) for trace in (at_once, piecewise))
     assert once.shape == twice.shape
@@ -119,29 +119,29 @@ def test_how_the_sound_comes_in_changes_no_estimate(memory: EngineSharedMemory, 
     delay, gain = fields.index("delay_frames"), fields.index("gain_est_db")
     np.testing.assert_allclose(twice[:, delay], once[:, delay], atol=1e-3)
     np.testing.assert_allclose(twice[:, gain], once[:, gain], atol=0.02)
-    assert whole.aligner.offset_frames == (40 if align else 0)
+    assert whole.delay_tracker.offset_frames == (40 if align else 0)
 
 
-def test_a_batch_ends_where_the_delay_is_read(memory: EngineSharedMemory) -> None:
+def test_batch_ends_at_a_delay_measurement(memory: EngineSharedMemory) -> None:
     dry = noise(WINDOW + 300 * HOP)
     write(memory, dry, GAIN * dry)
-    follower = follow(memory)
-    for _ in range(STEADY_READINGS):
-        assert not follower.aligner.steady
-        assert len(follower.advance()) == DELAY_SEARCH_INTERVAL_HOPS
-        assert follower.aligner.confirmed
-    assert follower.aligner.steady
-    assert STEADY_READINGS * DELAY_SEARCH_INTERVAL_HOPS % DELAY_TRACK_INTERVAL_HOPS == 0
-    assert len(follower.advance()) == DELAY_TRACK_INTERVAL_HOPS
+    streaming = make_streaming(memory)
+    for _ in range(STEADY_MEASUREMENTS):
+        assert not streaming.delay_tracker.is_steady
+        assert len(streaming.advance()) == DELAY_SEARCH_INTERVAL_HOPS
+        assert streaming.delay_tracker.confirmed
+    assert streaming.delay_tracker.is_steady
+    assert STEADY_MEASUREMENTS * DELAY_SEARCH_INTERVAL_HOPS % DELAY_TRACK_INTERVAL_HOPS == 0
+    assert len(streaming.advance()) == DELAY_TRACK_INTERVAL_HOPS
 
 
 @pytest.mark.parametrize("drift", [5e-5, -2e-4])
-def test_two_clocks_that_drift_apart_are_held_together(memory: EngineSharedMemory, drift: float) -> None:
+def test_clock_drift_is_tracked(memory: EngineSharedMemory, drift: float) -> None:
     dry = noise(WINDOW + 600 * HOP)
     target = soxr.resample(dry, 1e6, 1e6 * (1.0 + drift), quality="VHQ")
     frames = min(len(dry), len(target))
     write(memory, dry[:frames], GAIN * target[:frames])
-    estimates = all_of(follow(memory))[100:]
+    estimates = all_estimates(make_streaming(memory))[100:]
     delays = np.array([one.delay_frames - drift * one.center_frame for one in estimates])
     assert {one.state for one in estimates} == {State.TRACKING}
     assert np.abs(delays).max() < 2.0
@@ -152,15 +152,15 @@ def test_two_clocks_that_drift_apart_are_held_together(memory: EngineSharedMemor
 
 
 @pytest.mark.parametrize("frames", [0, 3, 40, 1600, -300, -1600])
-def test_a_delay_either_way_is_found_and_the_gain_with_it(memory: EngineSharedMemory, frames: int) -> None:
+def test_delay_in_either_direction_is_found(memory: EngineSharedMemory, frames: int) -> None:
     dry = noise(8 * RATE)
-    write(memory, dry, GAIN * later(dry, frames))
-    estimates = all_of(follow(memory))
+    write(memory, dry, GAIN * delayed(dry, frames))
+    estimates = all_estimates(make_streaming(memory))
     last = estimates[-1]
     assert last.state is State.TRACKING
     assert last.delay_frames == pytest.approx(frames, abs=0.01)
     assert last.gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
-    # An estimate is known when its later window is complete: the target's, or where that is ahead the dry one.
+    # An estimate is known once its later window is complete: the target's, or the dry one if the target is early.
     assert last.available_frame == last.center_frame + WINDOW / 2 + max(0, frames)
     assert all(math.isnan(one.delay_frames) or abs(one.delay_frames - frames) < 1 for one in estimates)
     tracking = [one for one in estimates if one.state is State.TRACKING]
@@ -168,7 +168,7 @@ def test_a_delay_either_way_is_found_and_the_gain_with_it(memory: EngineSharedMe
 
 
 def held_note(hz: float, swell_db_s: float) -> Signal:
-    """Two and a half seconds of a tone amid a room's noise, 40 dB below it at its loudest."""
+    """Two and a half seconds of a tone in room noise, 40 dB below its maximum."""
     times_s = np.arange(5 * RATE // 2) / RATE
     return 0.3 * np.sin(2.0 * np.pi * hz * times_s) * 10.0 ** (swell_db_s * (times_s - 2.5) / 20.0) + 0.03 * noise(
         len(times_s), seed=9
@@ -176,127 +176,127 @@ def held_note(hz: float, swell_db_s: float) -> Signal:
 
 
 @pytest.mark.parametrize("hz", [220.0, 440.0])
-def test_a_held_note_does_not_lock_where_it_only_agrees_with_itself(memory: EngineSharedMemory, hz: float) -> None:
-    # 100 ms later the note, which swells by 20 dB a second, is 2 dB quieter, and else the same.
+def test_held_note_does_not_lock_at_a_wrong_delay(memory: EngineSharedMemory, hz: float) -> None:
+    # At a delay of 100 ms the note, which swells by 20 dB per second, is 2 dB quieter and otherwise equal.
     dry = np.concatenate([held_note(hz, 20.0), noise(RATE, seed=3)])
     write(memory, dry, GAIN * np.concatenate([np.zeros(800), dry[:-800]]))
-    tracking = [one for one in all_of(follow(memory)) if one.state is State.TRACKING]
-    assert tracking[0].center_frame < 2.0 * RATE, "found while the note is held"
+    tracking = [one for one in all_estimates(make_streaming(memory)) if one.state is State.TRACKING]
+    assert tracking[0].center_frame < 2.0 * RATE, "found during the note"
     assert all(abs(one.gain_est_db - GAIN_DB) < 0.1 for one in tracking)
     assert all(abs(one.delay_frames - 800.0) < 0.1 for one in tracking)
 
 
-def test_a_steady_tone_is_tracked_though_the_whole_range_shows_no_delay(memory: EngineSharedMemory) -> None:
+def test_steady_tone_is_tracked_without_a_global_delay(memory: EngineSharedMemory) -> None:
     dry = held_note(220.0, 0.0)
     write(memory, dry, GAIN * np.concatenate([np.zeros(800), dry[:-800]]))
-    last = all_of(follow(memory))[-1]
+    last = all_estimates(make_streaming(memory))[-1]
     assert last.state is State.TRACKING
     assert last.gain_est_db == pytest.approx(GAIN_DB, abs=0.1)
 
 
-def test_hops_stay_on_their_grid_while_the_delay_is_found(memory: EngineSharedMemory) -> None:
+def test_hops_stay_on_their_grid_during_the_delay_search(memory: EngineSharedMemory) -> None:
     dry = noise(8 * RATE)
-    write(memory, dry, GAIN * later(dry, 1600))
-    follower = follow(memory)
-    centers = [one.center_frame for one in all_of(follower)]
+    write(memory, dry, GAIN * delayed(dry, 1600))
+    streaming = make_streaming(memory)
+    centers = [one.center_frame for one in all_estimates(streaming)]
     assert centers == [WINDOW / 2 + HOP * hop for hop in range(len(centers))]
-    assert follower.dropped_frames == 0
+    assert streaming.dropped_frames == 0
 
 
-def test_a_target_ahead_of_the_dry_signal_begins_where_there_is_one(memory: EngineSharedMemory) -> None:
+def test_first_window_of_an_early_target_is_the_first_complete_one(memory: EngineSharedMemory) -> None:
     dry = noise(2 * RATE)
-    write(memory, dry, GAIN * later(dry, -300))
-    sound, estimator = RingSignalReader(memory), Estimator(settings())
-    estimates = all_of(StreamingEstimator(sound, estimator, delay_frames=-300.0))
+    write(memory, dry, GAIN * delayed(dry, -300))
+    reader, estimator = RingSignalReader(memory.audio, memory.control), Estimator(settings())
+    estimates = all_estimates(StreamingEstimator(reader, estimator, delay_frames=-300.0))
     assert estimates[0].center_frame == 3 * HOP + WINDOW / 2  # 2 × 128 < 300 ≤ 3 × 128
     assert estimates[0].gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
 
 
-def test_unrelated_sounds_are_never_tracked(memory: EngineSharedMemory) -> None:
+def test_unrelated_noise_is_never_tracking(memory: EngineSharedMemory) -> None:
     write(memory, noise(10 * RATE), noise(10 * RATE, seed=2))
-    estimates = all_of(follow(memory))
+    estimates = all_estimates(make_streaming(memory))
     assert State.TRACKING not in {one.state for one in estimates}
     assert estimates[-1].state is State.INCOHERENT
 
 
-# --- what is lost, and where it ends ----------------------------------------------------------------
+# --- overruns and the end of the source -------------------------------------------------------------
 
 
-def test_what_was_overwritten_is_counted_and_the_newest_window_taken(memory: EngineSharedMemory) -> None:
+def test_overwritten_frames_are_counted_and_skipped(memory: EngineSharedMemory) -> None:
     capacity = memory.audio.capacity
     dry = noise(capacity + RATE)
     write(memory, dry, GAIN * dry)
-    follower = follow(memory)
-    estimates = all_of(follower)
+    streaming = make_streaming(memory)
+    estimates = all_estimates(streaming)
     newest = (len(dry) - WINDOW) // HOP
     assert [one.center_frame for one in estimates] == [newest * HOP + WINDOW / 2]
-    assert follower.dropped_frames == newest * HOP
+    assert streaming.dropped_frames == newest * HOP
     assert estimates[0].gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
     write(memory, dry[: 3 * HOP], GAIN * dry[: 3 * HOP])
-    assert len(all_of(follower)) == 3
-    assert follower.dropped_frames == newest * HOP
+    assert len(all_estimates(streaming)) == 3
+    assert streaming.dropped_frames == newest * HOP
 
 
-class RacingSound(RingSignalReader):
-    """A ring whose writer overtakes the reader between its look at the ring and its first read."""
+class OverrunningReader(RingSignalReader):
+    """Reader whose writer overwrites the frames between the check of the ring and the first read."""
 
     def __init__(self, memory: EngineSharedMemory, more: Signal) -> None:
-        super().__init__(memory)
-        self._ring = memory
+        super().__init__(memory.audio, memory.control)
+        self._memory = memory
         self._more: Signal | None = more
 
     def read(self, start: int, frames: int) -> NDArray[np.floating]:
         if self._more is not None:
             more, self._more = self._more, None
-            write(self._ring, more, GAIN * more)
+            write(self._memory, more, GAIN * more)
         return super().read(start, frames)
 
 
-def test_a_reader_that_is_overtaken_while_it_reads_goes_on_with_what_is_left(memory: EngineSharedMemory) -> None:
+def test_overrun_during_a_read_skips_to_the_newest_window(memory: EngineSharedMemory) -> None:
     dry = noise(memory.audio.capacity)
     write(memory, dry, GAIN * dry)
-    follower = StreamingEstimator(RacingSound(memory, noise(RATE, seed=5)), Estimator(settings()))
+    streaming = StreamingEstimator(OverrunningReader(memory, noise(RATE, seed=5)), Estimator(settings()))
     with pytest.raises(OverrunError):
-        follower.advance()
-    estimates = all_of(follower)
+        streaming.advance()
+    estimates = all_estimates(streaming)
     newest = (memory.audio.frames_written - WINDOW) // HOP
     assert [one.center_frame for one in estimates] == [newest * HOP + WINDOW / 2]
-    assert follower.dropped_frames == newest * HOP
+    assert streaming.dropped_frames == newest * HOP
 
 
-def test_silence_behind_the_sources_end_is_not_estimated(memory: EngineSharedMemory) -> None:
+def test_silence_after_the_sources_end_is_not_estimated(memory: EngineSharedMemory) -> None:
     dry = noise(3000)
     write(memory, dry, GAIN * dry)
     memory.control["end_frame"] = 3000
     memory.control["ended"] = 1
     write(memory, np.zeros(5000), np.zeros(5000))
-    estimates = all_of(follow(memory))
+    estimates = all_estimates(make_streaming(memory))
     assert len(estimates) == (3000 - WINDOW) // HOP + 1
     assert State.SILENT not in {one.state for one in estimates}
 
 
-def test_nothing_is_estimated_behind_a_limit(memory: EngineSharedMemory) -> None:
+def test_nothing_is_estimated_after_the_limit_frame(memory: EngineSharedMemory) -> None:
     dry = noise(3000)
     write(memory, dry, GAIN * dry)
-    sound = RingSignalReader(memory)
-    sound.limit_frame = WINDOW + 2 * HOP
-    assert sound.frames_written == WINDOW + 2 * HOP
-    assert len(all_of(StreamingEstimator(sound, Estimator(settings())))) == 3
+    reader = RingSignalReader(memory.audio, memory.control)
+    reader.limit_frame = WINDOW + 2 * HOP
+    assert reader.frames_written == WINDOW + 2 * HOP
+    assert len(all_estimates(StreamingEstimator(reader, Estimator(settings())))) == 3
 
 
 # --- the reference gain -----------------------------------------------------------------------------
 
 
-def test_the_true_gain_is_the_mean_in_db_as_the_window_hears_it(memory: EngineSharedMemory) -> None:
+def test_reference_gain_is_the_hann_weighted_mean_in_db(memory: EngineSharedMemory) -> None:
     frames = WINDOW + 10 * HOP
     gain = 10.0 ** (np.linspace(-30.0, 0.0, frames) / 20.0)
     means = mean_gain_db(gain.astype(np.float32), WINDOW, HOP)
-    # The Hann window is symmetric, so the mean of a line is its value at the centre.
+    # The Hann window is symmetric, so the mean of a line is its value at the center.
     centers = WINDOW / 2 + HOP * np.arange(11)
     np.testing.assert_allclose(means, -30.0 + 30.0 * centers / (frames - 1), atol=1e-4)
 
 
-def test_a_step_in_the_window_counts_by_the_windows_weight() -> None:
+def test_step_of_the_reference_gain_is_hann_weighted() -> None:
     gain = np.ones(WINDOW, np.float32)
     gain[WINDOW // 4 :] = 0.1
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
@@ -304,7 +304,7 @@ def test_a_step_in_the_window_counts_by_the_windows_weight() -> None:
     assert mean_gain_db(gain, WINDOW, HOP)[0] == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_constant_true_gain_is_exact_an_unknown_one_unknown_and_zero_is_bounded() -> None:
+def test_reference_gain_is_exact_nan_or_limited() -> None:
     assert set(mean_gain_db(np.full(WINDOW + 3 * HOP, np.float32(0.15)), WINDOW, HOP)) == {
         20.0 * np.log10(float(np.float32(0.15)))
     }
@@ -312,21 +312,21 @@ def test_a_constant_true_gain_is_exact_an_unknown_one_unknown_and_zero_is_bounde
     crossing = np.ones(WINDOW, np.float32)
     crossing[WINDOW // 2] = 0.0
     assert mean_gain_db(crossing, WINDOW, HOP)[0] == pytest.approx(
-        20.0 * math.log10(LEAST_GAIN) * 2.0 / WINDOW, rel=1e-9
+        20.0 * math.log10(MIN_REFERENCE_GAIN) * 2.0 / WINDOW, rel=1e-9
     )
 
 
-def test_an_unknown_reference_leaves_the_true_gain_unknown(memory: EngineSharedMemory) -> None:
+def test_unknown_reference_gain_stays_unknown(memory: EngineSharedMemory) -> None:
     dry = noise(1000)
     write(memory, dry, GAIN * dry, gain=math.nan)
-    assert all(math.isnan(one.gain_true_db) for one in all_of(follow(memory)))
+    assert all(math.isnan(one.gain_true_db) for one in all_estimates(make_streaming(memory)))
 
 
-def test_what_the_engine_plays_is_what_the_follower_finds() -> None:
+def test_estimates_equal_the_engines_reference_path() -> None:
     with Engine(RATE) as engine:
-        engine.set_reference(gain_db=-9.5, polarity=-1, delay_ms=5.0)
+        engine.reference.set(gain_db=-9.5, polarity=-1, delay_ms=5.0)
         OfflineDriver(engine, PinkSource(RATE, seed=1)).advance(8 * RATE)
-        last = all_of(follow(engine.memory))[-1]
+        last = all_estimates(make_streaming(engine.memory))[-1]
     assert last.state is State.TRACKING
     assert last.polarity == -1
     assert last.delay_frames == pytest.approx(40.0, abs=0.05)
@@ -334,65 +334,65 @@ def test_what_the_engine_plays_is_what_the_follower_finds() -> None:
     assert last.gain_est_db == pytest.approx(-9.5, abs=0.002)
 
 
-# --- going on ---------------------------------------------------------------------------------------
+# --- changes ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("window", "hop"), [(1024, 128), (256, 64), (512, 256), (512, 48)])
-def test_a_window_or_hop_of_other_length_is_taken_up_behind_the_last(
+def test_new_window_or_hop_length_takes_effect_after_the_last_window(
     memory: EngineSharedMemory, window: int, hop: int
 ) -> None:
     dry = noise(20_000)
     write(memory, dry[:6000], GAIN * dry[:6000])
-    follower = follow(memory)
-    before = all_of(follower)
+    streaming = make_streaming(memory)
+    before = all_estimates(streaming)
     next_start = len(before) * HOP
-    follower.configure(settings(window_frames=window, hop_frames=hop))
+    streaming.configure(settings(window_frames=window, hop_frames=hop))
     write(memory, dry[6000:], GAIN * dry[6000:])
-    after = all_of(follower)
+    after = all_estimates(streaming)
     starts = [one.center_frame - window / 2 for one in after]
     assert next_start <= starts[0] < next_start + hop
     assert all(start % hop == 0 for start in starts)
     np.testing.assert_array_equal(np.diff(starts), hop)
     assert starts[-1] + window + hop > 20_000
     assert all(abs(one.gain_est_db - GAIN_DB) < 0.001 for one in after)
-    assert follower.dropped_frames == 0
+    assert streaming.dropped_frames == 0
 
 
-def test_another_optimizer_changes_neither_grid_nor_delay(memory: EngineSharedMemory) -> None:
+def test_new_optimizer_changes_neither_grid_nor_delay(memory: EngineSharedMemory) -> None:
     dry = noise(8 * RATE)
-    target = GAIN * later(dry, 40)
+    target = GAIN * delayed(dry, 40)
     write(memory, dry[:50_000], target[:50_000])
-    follower = follow(memory)
-    before = all_of(follower)
-    follower.configure(settings(optimizer="Adagrad"))
+    streaming = make_streaming(memory)
+    before = all_estimates(streaming)
+    streaming.configure(settings(optimizer="Adagrad"))
     write(memory, dry[50_000:], target[50_000:])
-    after = all_of(follower)
+    after = all_estimates(streaming)
     assert after[0].center_frame == before[-1].center_frame + HOP
     assert after[0].delay_frames == before[-1].delay_frames
     assert after[-1].gain_est_db == pytest.approx(GAIN_DB, abs=0.01)
 
 
-def test_alignment_can_be_switched_off_and_on(memory: EngineSharedMemory) -> None:
-    follower = follow(memory)
-    assert not follower.aligner.alignment.known
-    follower.configure(settings(align=False))
-    assert follower.aligner.alignment.known
-    assert follower.aligner.offset_frames == 0
-    follower.configure(settings(align=True))
-    assert not follower.aligner.alignment.known
+def test_alignment_can_be_disabled_and_enabled(memory: EngineSharedMemory) -> None:
+    streaming = make_streaming(memory)
+    assert not streaming.delay_tracker.alignment.is_known
+    streaming.configure(settings(align=False))
+    assert streaming.delay_tracker.alignment.is_known
+    assert streaming.delay_tracker.offset_frames == 0
+    streaming.configure(settings(align=True))
+    assert not streaming.delay_tracker.alignment.is_known
 
 
 @pytest.mark.parametrize("frames", [0, 40, -300])
-def test_a_new_follower_goes_on_behind_the_last_estimate_of_another(memory: EngineSharedMemory, frames: int) -> None:
+def test_streaming_resumes_after_the_last_estimate_of_another(memory: EngineSharedMemory, frames: int) -> None:
     dry = noise(8 * RATE)
-    target = -GAIN * later(dry, frames)
+    target = -GAIN * delayed(dry, frames)
     write(memory, dry[: 6 * RATE], target[: 6 * RATE])
-    last = all_of(follow(memory))[-1]
+    last = all_estimates(make_streaming(memory))[-1]
     assert last.state is State.TRACKING
-    other = follow(memory, last=last)
+    other = make_streaming(memory, last=last)
     assert other.advance() == []
     write(memory, dry[6 * RATE :], target[6 * RATE :])
-    estimates = all_of(other)
+    estimates = all_estimates(other)
     assert estimates[0].center_frame == last.center_frame + HOP
     assert {one.state for one in estimates} == {State.TRACKING}
     assert {one.polarity for one in estimates} == {-1}
@@ -400,79 +400,91 @@ def test_a_new_follower_goes_on_behind_the_last_estimate_of_another(memory: Engi
     assert all(abs(one.delay_frames - frames) < 0.01 for one in estimates)
 
 
-def test_a_delay_that_is_told_is_taken_at_once(memory: EngineSharedMemory) -> None:
+def test_given_delay_is_used_at_once(memory: EngineSharedMemory) -> None:
     dry = noise(4 * WINDOW)
-    write(memory, dry, GAIN * later(dry, 40))
-    follower = StreamingEstimator(RingSignalReader(memory), Estimator(settings()), delay_frames=40.0)
-    first = follower.advance()[0]
+    write(memory, dry, GAIN * delayed(dry, 40))
+    streaming = StreamingEstimator(
+        RingSignalReader(memory.audio, memory.control), Estimator(settings()), delay_frames=40.0
+    )
+    first = streaming.advance()[0]
     assert first.delay_frames == 40.0
     assert first.available_frame == WINDOW + 40
     assert first.gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
 
 
-# --- the race ---------------------------------------------------------------------------------------
+# --- comparisons ------------------------------------------------------------------------------------
 
 
-def test_rivals_estimate_the_same_windows_at_the_same_delay(memory: EngineSharedMemory) -> None:
+def test_comparisons_use_equal_windows_and_delays(memory: EngineSharedMemory) -> None:
     dry = noise(4 * RATE)
-    write(memory, dry, GAIN * later(dry, 40))
-    follower = follow(memory, compare=("waveform/SGD", "stft/Adam"))
-    ours = all_of(follower)
-    theirs = follower.poll_comparisons()
-    assert follower.poll_comparisons() == []
+    write(memory, dry, GAIN * delayed(dry, 40))
+    streaming = make_streaming(memory, compare=("waveform/SGD", "stft/Adam"))
+    primary = all_estimates(streaming)
+    comparisons = streaming.poll_comparisons()
+    assert streaming.poll_comparisons() == []
     for entry in ("waveform/SGD", "stft/Adam"):
-        comparison = [one for name, one in theirs if name == entry]
-        assert [one.center_frame for one in comparison] == [one.center_frame for one in ours]
-        np.testing.assert_array_equal([one.delay_frames for one in comparison], [one.delay_frames for one in ours])
+        comparison = [one for name, one in comparisons if name == entry]
+        assert [one.center_frame for one in comparison] == [one.center_frame for one in primary]
+        np.testing.assert_array_equal([one.delay_frames for one in comparison], [one.delay_frames for one in primary])
         assert comparison[-1].gain_est_db == pytest.approx(GAIN_DB, abs=0.2)
 
 
-def test_a_rival_is_what_an_estimator_of_its_own_would_be(memory: EngineSharedMemory) -> None:
+def test_comparison_equals_an_independent_estimator(memory: EngineSharedMemory) -> None:
     dry = noise(2 * RATE)
     write(memory, dry, GAIN * dry)
-    follower = follow(memory, align=False, compare=("waveform/Adagrad",))
-    all_of(follower)
-    comparison = [one.to_row() for _, one in follower.poll_comparisons()]
-    alone = [one.to_row() for one in all_of(follow(memory, align=False, loss="waveform", optimizer="Adagrad"))]
-    np.testing.assert_array_equal(comparison, alone)
+    streaming = make_streaming(memory, align=False, compare=("waveform/Adagrad",))
+    all_estimates(streaming)
+    comparison = [one.to_row() for _, one in streaming.poll_comparisons()]
+    independent = [
+        one.to_row() for one in all_estimates(make_streaming(memory, align=False, loss="waveform", optimizer="Adagrad"))
+    ]
+    np.testing.assert_array_equal(comparison, independent)
 
 
-def test_live_a_race_does_not_hold_up_a_follower_that_is_late(memory: EngineSharedMemory) -> None:
+def test_live_comparisons_skip_windows_during_a_backlog(memory: EngineSharedMemory) -> None:
     dry = noise(2 * RATE)
     write(memory, dry, GAIN * dry)
-    follower = StreamingEstimator(
-        RingSignalReader(memory), Estimator(settings(align=False, compare=("waveform/SGD",))), live=True
+    streaming = StreamingEstimator(
+        RingSignalReader(memory.audio, memory.control),
+        Estimator(settings(align=False, compare=("waveform/SGD",))),
+        live=True,
     )
-    caught_up_with = all_of(follower)
-    assert len(caught_up_with) > 50
-    assert len(follower.poll_comparisons()) <= MAX_BACKLOG_HOPS
+    estimates = all_estimates(streaming)
+    assert len(estimates) > 50
+    assert len(streaming.poll_comparisons()) <= MAX_BACKLOG_HOPS
     write(memory, dry[:HOP], GAIN * dry[:HOP])
-    assert len(all_of(follower)) == len(follower.poll_comparisons()) == 1
+    assert len(all_estimates(streaming)) == len(streaming.poll_comparisons()) == 1
 
 
-def test_live_a_batch_is_short_and_what_is_late_can_be_left_out(memory: EngineSharedMemory) -> None:
+def test_live_batches_are_short_and_a_backlog_can_be_skipped(memory: EngineSharedMemory) -> None:
     dry = noise(2 * RATE)
     write(memory, dry, GAIN * dry)
-    follower = StreamingEstimator(RingSignalReader(memory), Estimator(settings(align=False)), live=True)
-    assert len(follower.advance()) == LIVE_BATCH_HOPS
-    left_out = (2 * RATE - WINDOW) // HOP - LIVE_BATCH_HOPS
-    assert follower.backlog_s == pytest.approx(left_out * HOP / RATE)
-    follower.skip_to_newest()
-    assert (follower.backlog_s, follower.dropped_frames) == (0.0, left_out * HOP)
-    assert [one.center_frame for one in all_of(follower)] == [2 * RATE - WINDOW / 2]
+    streaming = StreamingEstimator(
+        RingSignalReader(memory.audio, memory.control), Estimator(settings(align=False)), live=True
+    )
+    assert len(streaming.advance()) == LIVE_BATCH_HOPS
+    skipped_hops = (2 * RATE - WINDOW) // HOP - LIVE_BATCH_HOPS
+    assert streaming.backlog_s == pytest.approx(skipped_hops * HOP / RATE)
+    streaming.skip_to_newest()
+    assert (streaming.backlog_s, streaming.dropped_frames) == (0.0, skipped_hops * HOP)
+    assert [one.center_frame for one in all_estimates(streaming)] == [2 * RATE - WINDOW / 2]
 
 
-def test_who_stays_in_the_race_goes_on_and_who_comes_begins(memory: EngineSharedMemory) -> None:
-    follower = follow(memory, compare=("waveform/SGD", "stft/Adam"))
-    stays = follower.comparisons["stft/Adam"]
-    follower.configure(settings(compare=("stft/Adam", "spectral/SGD"), align=False))
-    assert list(follower.comparisons) == ["stft/Adam", "spectral/SGD"]
-    assert follower.comparisons["stft/Adam"] is stays
-    assert stays.settings.align is False
-    follower.freeze(True)
-    follower.configure(settings(compare=("waveform/SGD@0.01",)))
-    (comparison,) = follower.comparisons.values()
+def test_remaining_comparisons_continue_and_new_ones_start(memory: EngineSharedMemory) -> None:
+    streaming = make_streaming(memory, compare=("waveform/SGD", "stft/Adam"))
+    remaining = streaming.comparisons["stft/Adam"]
+    streaming.configure(settings(compare=("stft/Adam", "spectral/SGD"), align=False))
+    assert list(streaming.comparisons) == ["stft/Adam", "spectral/SGD"]
+    assert streaming.comparisons["stft/Adam"] is remaining
+    assert remaining.settings.align is False
+    streaming.set_frozen(True)
+    streaming.configure(settings(compare=("waveform/SGD@0.01",)))
+    (comparison,) = streaming.comparisons.values()
     assert comparison.frozen
-    assert (comparison.settings.plain, comparison.settings.lr, comparison.settings.compare) == (True, 0.01, ())
-    follower.reset(-20.0)
+    assert (comparison.settings.stock_optimizer, comparison.settings.lr, comparison.settings.compare) == (
+        True,
+        0.01,
+        (),
+    )
+    streaming.reset(-20.0)
     assert comparison.tracker.gain_db == -20.0

@@ -1,4 +1,4 @@
-"""Who watches over the estimator: processes that are killed, stopped or fail, and the clock that needs none."""
+"""Supervisor of a process that is killed, hangs or fails, and the runner in the calling process."""
 
 import math
 import os
@@ -17,7 +17,7 @@ from rtgain.estimation.process.messages import FailureMessage, ReadyMessage
 from rtgain.estimation.runner import InProcessRunner
 from rtgain.estimation.supervisor import MAX_CONSECUTIVE_FAILURES, Supervisor
 from rtgain.records.estimate import Estimate, State
-from tests.polling import until
+from tests.polling import wait_until
 from tests.processes import is_running
 
 RATE, WINDOW, HOP = 8_000, 512, 128
@@ -26,15 +26,15 @@ GAIN_DB = 20.0 * math.log10(GAIN)
 SETTINGS = EstimatorSettings(RATE, WINDOW, HOP, align=False)
 
 
-class SignalReader:
-    """Noise into the ring, as the audio side writes it: one long take, of which the gain may change."""
+class SignalWriter:
+    """Writer of noise to the audio ring, in place of the engine; the gain may change between calls."""
 
     def __init__(self, memory: EngineSharedMemory) -> None:
         self._memory = memory
         self._rng = np.random.default_rng(1)
 
     def play(self, hops: int, gain: float = GAIN) -> int:
-        """Write so many hops; the frames written in all."""
+        """Write `hops` hops; return the number of frames written in total."""
         rows = np.zeros((4, hops * HOP), np.float32)
         rows[0] = 0.1 * self._rng.standard_normal(hops * HOP)
         rows[1], rows[3] = gain * rows[0], abs(gain)
@@ -50,8 +50,8 @@ def memory() -> Iterator[EngineSharedMemory]:
 
 
 @pytest.fixture
-def sound(memory: EngineSharedMemory) -> SignalReader:
-    return SignalReader(memory)
+def signal_writer(memory: EngineSharedMemory) -> SignalWriter:
+    return SignalWriter(memory)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def poll_until(supervisor: Supervisor, count: int) -> list[Estimate]:
         estimates.extend(supervisor.poll())
         return len(estimates) >= count
 
-    until(enough)
+    wait_until(enough)
     return estimates
 
 
@@ -82,38 +82,38 @@ def centers(estimates: list[Estimate]) -> list[float]:
     return [one.center_frame for one in estimates]
 
 
-# --- a process that is watched over -----------------------------------------------------------------
+# --- supervised process -----------------------------------------------------------------------------
 
 
-def test_a_process_that_is_killed_is_started_again_from_where_it_was(
-    supervisor: Supervisor, sound: SignalReader
+def test_killed_process_is_restarted_from_its_last_estimate(
+    supervisor: Supervisor, signal_writer: SignalWriter
 ) -> None:
     supervisor.start()
     supervisor.wait_until_ready()
-    sound.play(20, -GAIN)
+    signal_writer.play(20, -GAIN)
     first = poll_until(supervisor, 17)
     assert (supervisor.restarts, supervisor.notices()) == (0, [])
     killed = pid_of(supervisor)
 
-    supervisor.freeze(True)
+    supervisor.set_frozen(True)
     os.kill(killed, signal.SIGKILL)
-    until(lambda: not is_running(killed) or supervisor.poll() != [] or supervisor.restarts == 1)
-    until(lambda: supervisor.poll() == [] and supervisor.restarts == 1)
+    wait_until(lambda: not is_running(killed) or supervisor.poll() != [] or supervisor.restarts == 1)
+    wait_until(lambda: supervisor.poll() == [] and supervisor.restarts == 1)
     assert pid_of(supervisor) != killed
-    assert supervisor.notices() == ["The estimator was ended from outside and was started again (1)."]
-    assert supervisor.notices() == [], "it is said once"
+    assert supervisor.notices() == ["The estimator process was killed and has been restarted (1)."]
+    assert supervisor.notices() == [], "each notice is reported once"
     supervisor.wait_until_ready()
 
-    sound.play(10, -GAIN)
+    signal_writer.play(10, -GAIN)
     second = poll_until(supervisor, 10)
     assert centers(first + second) == [WINDOW / 2 + HOP * hop for hop in range(27)]
-    # Frozen as the one before was, and with what that one knew: gain, polarity, deviation.
+    # Frozen as before, with the previous process's gain, polarity and deviation.
     assert {(one.gain_est_db, one.std_db, one.polarity) for one in second} == {
         (first[-1].gain_est_db, first[-1].std_db, -1)
     }
-    supervisor.freeze(False)
+    supervisor.set_frozen(False)
 
-    limit_frame = sound.play(12, -GAIN)
+    limit_frame = signal_writer.play(12, -GAIN)
     last = supervisor.finish(limit_frame)
     assert centers(last) == [WINDOW / 2 + HOP * hop for hop in range(27, 39)]
     assert last[-1].gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
@@ -122,36 +122,36 @@ def test_a_process_that_is_killed_is_started_again_from_where_it_was(
     assert supervisor.dropped_frames == 0
 
 
-def test_a_process_that_does_not_answer_is_replaced(
-    supervisor: Supervisor, sound: SignalReader, monkeypatch: pytest.MonkeyPatch
+def test_hung_process_is_replaced(
+    supervisor: Supervisor, signal_writer: SignalWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     supervisor.start()
     supervisor.wait_until_ready()
-    sound.play(20)
+    signal_writer.play(20)
     poll_until(supervisor, 17)
     monkeypatch.setattr(supervisor_module, "HANG_TIMEOUT_S", 0.5)
     hung = pid_of(supervisor)
     os.kill(hung, signal.SIGSTOP)
-    sound.play(2 * RATE // HOP)  # now it is two seconds behind
+    signal_writer.play(2 * RATE // HOP)  # now the backlog is two seconds
 
     def replaced() -> bool:
         supervisor.poll()
         return supervisor.restarts == 1
 
-    until(replaced)
-    until(lambda: not is_running(hung))
-    assert supervisor.notices() == ["The estimator did not answer and was started again (1)."]
+    wait_until(replaced)
+    wait_until(lambda: not is_running(hung))
+    assert supervisor.notices() == ["The estimator process stopped responding and has been restarted (1)."]
     monkeypatch.setattr(supervisor_module, "HANG_TIMEOUT_S", 60.0)
-    rest = poll_until(supervisor, 2 * RATE // HOP)
-    assert centers(rest) == [WINDOW / 2 + HOP * hop for hop in range(17, 17 + len(rest))]
+    remaining = poll_until(supervisor, 2 * RATE // HOP)
+    assert centers(remaining) == [WINDOW / 2 + HOP * hop for hop in range(17, 17 + len(remaining))]
 
 
-def test_a_process_that_waits_for_sound_is_not_hung(
-    supervisor: Supervisor, sound: SignalReader, monkeypatch: pytest.MonkeyPatch
+def test_process_that_waits_for_audio_is_not_hung(
+    supervisor: Supervisor, signal_writer: SignalWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     supervisor.start()
     supervisor.wait_until_ready()
-    sound.play(20)
+    signal_writer.play(20)
     poll_until(supervisor, 17)
     monkeypatch.setattr(supervisor_module, "HANG_TIMEOUT_S", 0.02)
     pause = threading.Event()
@@ -161,90 +161,91 @@ def test_a_process_that_waits_for_sound_is_not_hung(
     assert supervisor.restarts == 0
 
 
-def test_a_process_that_fails_every_time_is_given_up(memory: EngineSharedMemory, sound: SignalReader) -> None:
+def test_process_that_always_fails_is_not_restarted(memory: EngineSharedMemory, signal_writer: SignalWriter) -> None:
     supervisor = Supervisor(memory, replace(SETTINGS, loss="louder"))
     supervisor.start()
     supervisor.wait_until_ready()
     assert supervisor.restarts == MAX_CONSECUTIVE_FAILURES - 1
     assert supervisor.notices() == [
-        "The estimator failed (KeyError: 'louder') and was started again (1).",
-        "The estimator failed (KeyError: 'louder') and was started again (2).",
-        "The estimator cannot run (failed (KeyError: 'louder')). The sound goes on; stop and start to try again.",
+        "The estimator process failed (KeyError: 'louder') and has been restarted (1).",
+        "The estimator process failed (KeyError: 'louder') and has been restarted (2).",
+        "The estimator process failed (KeyError: 'louder') again and was not restarted. "
+        "Audio continues; stop and start to retry.",
     ]
-    limit_frame = sound.play(20)
-    # All that a session may still ask for does nothing.
+    limit_frame = signal_writer.play(20)
+    # All commands that a session may still send do nothing.
     supervisor.configure(SETTINGS)
     supervisor.reset(0.0)
-    supervisor.freeze(True)
+    supervisor.set_frozen(True)
     supervisor.wait_until_ready()
     assert supervisor.poll() == []
     assert supervisor.finish(limit_frame) == []
     supervisor.stop()
 
 
-def test_a_setting_that_fails_while_it_runs_is_told_and_a_right_one_helps(
-    supervisor: Supervisor, sound: SignalReader
+def test_failing_setting_is_reported_and_a_valid_one_recovers(
+    supervisor: Supervisor, signal_writer: SignalWriter
 ) -> None:
     supervisor.start()
     supervisor.wait_until_ready()
-    sound.play(20)
+    signal_writer.play(20)
     poll_until(supervisor, 17)
     supervisor.configure(replace(SETTINGS, loss="louder"))
-    sound.play(1)
+    signal_writer.play(1)
 
     def restarted() -> bool:
         supervisor.poll()
         return supervisor.restarts == 1
 
-    until(restarted)
-    assert supervisor.notices() == ["The estimator failed (KeyError: 'louder') and was started again (1)."]
+    wait_until(restarted)
+    assert supervisor.notices() == ["The estimator process failed (KeyError: 'louder') and has been restarted (1)."]
     supervisor.configure(replace(SETTINGS, loss="waveform"))
-    # The process that is being started has the wrong loss still; the one after it the right one.
-    sound.play(10)
+    # The process that is starting still has the invalid loss; the next one has the valid one.
+    signal_writer.play(10)
     estimates = poll_until(supervisor, 11)
     assert estimates[-1].gain_est_db == pytest.approx(GAIN_DB, abs=0.01)
 
 
-def test_commands_reach_the_process_and_stop_ends_it(
-    supervisor: Supervisor, memory: EngineSharedMemory, sound: SignalReader
+def test_commands_reach_the_process_and_stop_kills_it(
+    supervisor: Supervisor, memory: EngineSharedMemory, signal_writer: SignalWriter
 ) -> None:
     supervisor.start()
     pid = pid_of(supervisor)
     supervisor.configure(replace(SETTINGS, hop_frames=2 * HOP))
     supervisor.wait_until_ready()
-    sound.play(20)
+    signal_writer.play(20)
     assert set(np.diff(centers(poll_until(supervisor, 8)))) == {2 * HOP}
-    supervisor.freeze(True)
+    supervisor.set_frozen(True)
     supervisor.reset(-3.0)
 
-    def has_forgotten() -> bool:  # commands are obeyed one between windows
-        sound.play(2)
+    def is_reset() -> bool:  # commands are executed one by one between windows
+        signal_writer.play(2)
         return poll_until(supervisor, 1)[-1].state is State.WAITING
 
-    until(has_forgotten)
+    wait_until(is_reset)
     supervisor.stop()
     supervisor.stop()
-    until(lambda: not is_running(pid))
-    assert memory.audio.read(0, HOP).any(), "the sound's memory is the session's, and stays"
+    wait_until(lambda: not is_running(pid))
+    assert memory.audio.read(0, HOP).any(), "the audio memory belongs to the session"
 
 
-# --- without a process ------------------------------------------------------------------------------
+# --- no process -------------------------------------------------------------------------------------
 
 
-class Script:
-    """A worker that is never a process: it dies when told to."""
+class ScriptedWorker:
+    """Worker without a process; it exits when its `alive` is set to False."""
 
     pid = None
 
     def __init__(self, *_: object) -> None:
         self.alive = True
-        self.said: list[object] = []
+        self.pending: list[object] = []
 
     def send(self, command: object) -> None: ...
 
     def messages(self, timeout_s: float = 0.0) -> list[object]:
-        said, self.said = self.said, []
-        return said
+        messages, self.pending = self.pending, []
+        return messages
 
     def finish(self, limit_frame: int, timeout_s: float) -> bool:
         return False
@@ -255,7 +256,7 @@ class Script:
 
 @pytest.fixture
 def scripted(memory: EngineSharedMemory, monkeypatch: pytest.MonkeyPatch) -> Supervisor:
-    monkeypatch.setattr(Supervisor, "worker_type", Script)
+    monkeypatch.setattr(Supervisor, "worker_type", ScriptedWorker)
     supervisor = Supervisor(memory, SETTINGS)
     supervisor.start()
     return supervisor
@@ -266,27 +267,27 @@ def write_estimate(memory: EngineSharedMemory) -> None:
     memory.estimates.write(row.reshape(-1, 1))
 
 
-def die(supervisor: Supervisor, reason: str | None = None) -> None:
+def fail(supervisor: Supervisor, reason: str | None = None) -> None:
     worker = supervisor._worker
-    assert isinstance(worker, Script)
+    assert isinstance(worker, ScriptedWorker)
     worker.alive = False
-    worker.said = [FailureMessage(reason)] if reason else []
+    worker.pending = [FailureMessage(reason)] if reason else []
     supervisor.poll()
 
 
-def test_an_estimate_in_between_forgives_failures(scripted: Supervisor, memory: EngineSharedMemory) -> None:
+def test_estimate_resets_the_failure_count(scripted: Supervisor, memory: EngineSharedMemory) -> None:
     for count in range(1, 6):
-        die(scripted)
+        fail(scripted)
         assert scripted.restarts == count
         write_estimate(memory)
         assert len(scripted.poll()) == 1
     for _ in range(MAX_CONSECUTIVE_FAILURES):
-        die(scripted, "OSError: no")
+        fail(scripted, "OSError: no")
     assert scripted.restarts == 5 + MAX_CONSECUTIVE_FAILURES - 1
-    assert scripted.notices()[-1].startswith("The estimator cannot run (failed (OSError: no)).")
+    assert scripted.notices()[-1].startswith("The estimator process failed (OSError: no) again and was not restarted.")
 
 
-def test_estimates_that_were_overwritten_are_passed_over(scripted: Supervisor, memory: EngineSharedMemory) -> None:
+def test_overwritten_estimates_are_skipped(scripted: Supervisor, memory: EngineSharedMemory) -> None:
     capacity = memory.estimates.capacity
     for _ in range(capacity + 10):
         write_estimate(memory)
@@ -294,10 +295,10 @@ def test_estimates_that_were_overwritten_are_passed_over(scripted: Supervisor, m
     assert scripted.poll() == []
 
 
-def test_a_process_that_does_not_finish_in_time_is_told_of(scripted: Supervisor, memory: EngineSharedMemory) -> None:
+def test_process_that_does_not_finish_in_time_is_reported(scripted: Supervisor, memory: EngineSharedMemory) -> None:
     worker = scripted._worker
-    assert isinstance(worker, Script)
-    worker.said = [ReadyMessage()]
+    assert isinstance(worker, ScriptedWorker)
+    worker.pending = [ReadyMessage()]
     write_estimate(memory)
     scripted.poll()
     write_estimate(memory)
@@ -305,29 +306,29 @@ def test_a_process_that_does_not_finish_in_time_is_told_of(scripted: Supervisor,
     assert scripted.notices() == ["The estimator did not finish in time; the last estimates are missing."]
 
 
-# --- in the calling process -------------------------------------------------------------------------
+# --- runner in the calling process ------------------------------------------------------------------
 
 
-def test_in_process_every_window_is_estimated_in_step_with_the_sound(
-    memory: EngineSharedMemory, sound: SignalReader
+def test_in_process_runner_estimates_every_window_in_step(
+    memory: EngineSharedMemory, signal_writer: SignalWriter
 ) -> None:
-    inner = InProcessRunner(memory, SETTINGS)
-    inner.start()
-    inner.wait_until_ready()
-    assert inner.poll() == []
-    sound.play(20)
-    assert len(inner.poll()) == 17
-    assert memory.control["match_gain"] == pytest.approx(GAIN, rel=1e-3)
-    inner.freeze(True)
-    sound.play(10, 10.0 * GAIN)
-    assert inner.poll()[-1].gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
-    inner.freeze(False)
-    inner.reset(-3.0)
-    inner.configure(replace(SETTINGS, hop_frames=2 * HOP))
-    written = sound.play(10)
-    last = inner.finish(written - HOP)
+    runner = InProcessRunner(memory, SETTINGS)
+    runner.start()
+    runner.wait_until_ready()
+    assert runner.poll() == []
+    signal_writer.play(20)
+    assert len(runner.poll()) == 17
+    assert memory.control["matched_gain"] == pytest.approx(GAIN, rel=1e-3)
+    runner.set_frozen(True)
+    signal_writer.play(10, 10.0 * GAIN)
+    assert runner.poll()[-1].gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
+    runner.set_frozen(False)
+    runner.reset(-3.0)
+    runner.configure(replace(SETTINGS, hop_frames=2 * HOP))
+    written = signal_writer.play(10)
+    last = runner.finish(written - HOP)
     assert set(np.diff(centers(last))) == {2 * HOP}
     assert last[-1].available_frame <= written - HOP
     assert last[-1].gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
-    assert (inner.restarts, inner.dropped_frames, inner.notices()) == (0, 0, [])
-    inner.stop()
+    assert (runner.restarts, runner.dropped_frames, runner.notices()) == (0, 0, [])
+    runner.stop()

@@ -18,7 +18,7 @@ from gui.main_window import MainWindow
 from gui.theme import LIGHT
 from rtgain.bench.servers import JackServer
 from rtgain.config.session_config import SessionConfig
-from tests.polling import until
+from tests.polling import TIMEOUT_S, wait_until
 
 pytestmark = pytest.mark.realtime
 
@@ -43,7 +43,7 @@ def running_app() -> Iterator[tuple["subprocess.Popen[str]", str]]:
     process = subprocess.Popen([sys.executable, "-c", APP], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         find = ["xdotool", "search", "--sync", "--onlyvisible", "--pid", str(process.pid), "--name", "rtgain"]
-        found = subprocess.run(find, capture_output=True, text=True, check=True, timeout=30)
+        found = subprocess.run(find, capture_output=True, text=True, check=True, timeout=TIMEOUT_S)
         yield process, found.stdout.split()[0]
     finally:
         process.kill()
@@ -52,12 +52,12 @@ def running_app() -> Iterator[tuple["subprocess.Popen[str]", str]]:
 
 def press(window: str, key: str) -> None:
     """Give `window` the keyboard and press a key, as the X server tells of a real one."""
-    subprocess.run(["xdotool", "windowfocus", "--sync", window, "key", key], check=True, timeout=10)
+    subprocess.run(["xdotool", "windowfocus", "--sync", window, "key", key], check=True, timeout=TIMEOUT_S)
 
 
 def end_of(process: "subprocess.Popen[str]") -> dict[str, object]:
     """What the app printed as it left by itself, and its exit code; standard error must be empty."""
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=TIMEOUT_S)
     assert err == ""
     return dict(json.loads(out)) | {"exit": process.returncode}
 
@@ -97,11 +97,11 @@ def test_lost_device_is_used_again_when_it_returns(
     with running_app() as (process, window):
         lost = "system (JACK Audio Connection Kit) disconnected"
         for time_lost in (1, 2):
-            until(lambda count=time_lost: has_logged(count, " running: "))
+            wait_until(lambda count=time_lost: has_logged(count, " running: "))
             own_jack_server.kill()
-            until(lambda count=time_lost: has_logged(count, lost))
+            wait_until(lambda count=time_lost: has_logged(count, lost))
             own_jack_server.start()
-        until(lambda: has_logged(3, " running: "))
+        wait_until(lambda: has_logged(3, " running: "))
         assert not has_logged(1, "Running without a device")
         press(window, "ctrl+q")
         assert end_of(process) == {"exit": 0, "torch": False}
@@ -110,7 +110,7 @@ def test_lost_device_is_used_again_when_it_returns(
 def test_missing_display_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
-    done = subprocess.run([sys.executable, "-m", "rtgain"], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-m", "rtgain"], capture_output=True, text=True, timeout=TIMEOUT_S)
     assert done.returncode == 2
     assert done.stderr == "rtgain: no display found; use --headless\n"
 

@@ -28,7 +28,7 @@ TIMEOUT_MS = 60_000
 SWITCH_S = 0.5
 """What was chosen just now has faded in by then, and a gain that was moved has arrived."""
 
-TAPED_S = 2.0
+RECORDED_S = 2.0
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +38,15 @@ def demo() -> np.ndarray:
 
 
 @pytest.fixture
-def window(qtbot: Any, tape: JackTestClient) -> Iterator[MainWindow]:
-    """The window as the command opens it, on a device, once it has found the gain; its sound goes to the tape."""
+def window(qtbot: Any, jack_client: JackTestClient) -> Iterator[MainWindow]:
+    """The window as the command opens it, on a device, once it has found the gain; `jack_client` records it."""
     window = MainWindow(SessionConfig(), create_session, LIGHT)
     window.painted.connect(window.start)
     window.show()
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow, timeout=TIMEOUT_MS)
     qtbot.waitUntil(lambda: window.controller.state == "running", timeout=TIMEOUT_MS)
-    tape.connect(out_of="rtgain-.*:out_.*")
+    jack_client.connect(out_of="rtgain-.*:out_.*")
     qtbot.waitUntil(lambda: abs(estimate_db(window) - START_DB) < 0.02, timeout=TIMEOUT_MS)
     yield window
     window.close()
@@ -75,15 +75,15 @@ def under(recording: np.ndarray, demo: np.ndarray) -> np.ndarray:
 
 
 def test_first_session_of_a_user_estimates_loses_and_recovers_the_gain(
-    qtbot: Any, window: MainWindow, user_input: UserInput, tape: JackTestClient, demo: np.ndarray
+    qtbot: Any, window: MainWindow, user_input: UserInput, jack_client: JackTestClient, demo: np.ndarray
 ) -> None:
     def level_db(monitor: Monitor, key: str) -> float:
         """Press `key`; the RMS level of what is recording then, over that of the same two seconds of the demo."""
         user_input.press(key)
         qtbot.waitUntil(window.transport.monitor.buttons[monitor].isChecked, timeout=TIMEOUT_MS)
-        tape.start(np.zeros(1), seconds=SWITCH_S + TAPED_S)
-        qtbot.waitUntil(tape.is_full, timeout=TIMEOUT_MS)
-        recording = tape.recorded().astype(np.float64)[round(SWITCH_S * RATE) :]
+        jack_client.start(np.zeros(1), seconds=SWITCH_S + RECORDED_S)
+        qtbot.waitUntil(jack_client.is_full, timeout=TIMEOUT_MS)
+        recording = jack_client.recorded().astype(np.float64)[round(SWITCH_S * RATE) :]
         dry = under(recording, demo)
         if monitor == "dry":
             np.testing.assert_allclose(recording, dry, atol=1e-6)
@@ -125,16 +125,16 @@ def test_first_session_of_a_user_estimates_loses_and_recovers_the_gain(
 
 
 def test_dragged_gain_does_not_click(
-    qtbot: Any, window: MainWindow, user_input: UserInput, tape: JackTestClient, demo: np.ndarray
+    qtbot: Any, window: MainWindow, user_input: UserInput, jack_client: JackTestClient, demo: np.ndarray
 ) -> None:
     """The gain that is recording, sample by sample, moves no faster than its ramp: no step, however it is dragged.
 
     It stays below 0 dB, where the output is not capped and what is recording is the gain times the demo.
     """
-    tape.start(np.zeros(1), seconds=2 * TAPED_S)
+    jack_client.start(np.zeros(1), seconds=2 * RECORDED_S)
     user_input.drag(window.reference.gain.slider, steps=[-24, 0, -12] * 10, pause_s=0.04)
-    qtbot.waitUntil(tape.is_full, timeout=TIMEOUT_MS)
-    recording = tape.recorded().astype(np.float64)
+    qtbot.waitUntil(jack_client.is_full, timeout=TIMEOUT_MS)
+    recording = jack_client.recorded().astype(np.float64)
     dry = under(recording, demo)
     loud = np.abs(dry) > 0.05
     gain = np.where(loud, recording / np.where(loud, dry, 1.0), np.nan)

@@ -1,4 +1,4 @@
-"""Experiments, run once for all tests of the process."""
+"""Experiments, each run once per test process."""
 
 import functools
 
@@ -7,5 +7,5 @@ from rtgain.lessons.experiments.experiment import ExperimentResult, run_experime
 
 @functools.cache
 def experiment(name: str) -> ExperimentResult:
-    """What the experiment of the lesson of that name comes to at seed 0."""
+    """Results of the experiment of the lesson `name` with seed 0."""
     return run_experiment(name, 0)

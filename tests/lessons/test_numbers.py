@@ -1,4 +1,4 @@
-"""Every number that a lesson writes out is a control that it sets, or is what it is computed or measured to be here."""
+"""Numbers in lesson texts: each is a control of the step, or is computed or measured here."""
 
 import math
 import re
@@ -14,7 +14,7 @@ from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.checks import InRange
 from rtgain.lessons.content.optimizers import RPROP
 from rtgain.lessons.experiments import filters, gradient_descent, plots, real_signals, sine
-from rtgain.lessons.experiments import optimizers as cycle
+from rtgain.lessons.experiments import optimizers as runs
 from rtgain.lessons.lesson import Lesson, Step
 from rtgain.session.offline import run_offline
 from tests.lessons.conftest import experiment
@@ -22,22 +22,22 @@ from tests.lessons.conftest import experiment
 NUMBER = re.compile(r"(?<![\w@/.{])\d+(?:,\d{3})*(?:\.\d+)?(?![\w}])")
 
 
-def exact(lesson: str, name: str) -> float:
+def measured(lesson: str, name: str) -> float:
     return experiment(lesson).numbers[name]
 
 
-def least_at(degrees: float) -> float:
-    """Where the waveform loss of a sine turned by so much is least, among gains a hundredth apart."""
+def waveform_loss_minimum(degrees: float) -> float:
+    """Gain with the smallest waveform loss for a phase shift of `degrees`, on a grid of 0.01."""
     gains = np.linspace(-1.0, 1.0, 201)
-    return float(gains[sine.losses_at(gains, sine.inverted(degrees), sine.PLAIN_WAVEFORM).argmin()])
+    return float(gains[sine.losses_at(gains, sine.phase_shifted(degrees), sine.PLAIN_WAVEFORM).argmin()])
 
 
 SHOWN = {"200": plots.SHOWN_FRAMES, "300": sine.STEPS, "0.15": sine.GAIN, "0.150": sine.GAIN}
 COMMON = {"0": 0, "1": 1, "2": 2}
-"""Ends of axes, the start at a gain of one, powers and polarities: shown by what is drawn, not measured."""
+"""Ends of axes, the start at a gain of one, powers and polarities: visible in figures, not measured."""
 
 [RPROP_SWING] = [
-    expected for expected in LESSONS[3].steps[2].expectations if isinstance(expected, InRange) and expected.of == RPROP
+    check for check in LESSONS[3].steps[2].expectations if isinstance(check, InRange) and check.comparison == RPROP
 ]
 
 WRITTEN: dict[str, dict[str, float]] = {
@@ -50,16 +50,18 @@ WRITTEN: dict[str, dict[str, float]] = {
         **SHOWN, "90": 90, "100": 100, "600": 600, "0.01": sine.LR, "0.1": 0.1, "5": 5, "4": LESSONS[3].number,
     },
     "optimizers": {
-        **SHOWN, "75": plots.ANIMATION_FRAMES, "100": cycle.LAST, "60": cycle.RPROP_STEPS,
-        "0.02": dict(cycle.RUNS)["Adam"], "0.05": RPROP_SWING.high,
-        "0.01": dict(cycle.RUNS)["SGD"], "0.001": cycle.NORMALIZED_LR, "0.3": cycle.NEPERS,
-        "40": -20 * math.log10(cycle.QUIET), "1,024": 1024, "65,536": 65536, "7": LESSONS[6].number,
+        **SHOWN, "75": plots.ANIMATION_FRAMES, "100": runs.LAST_STEPS, "60": runs.RPROP_STEPS,
+        "0.02": dict(runs.RUNS)["Adam"], "0.05": RPROP_SWING.high,
+        "0.01": dict(runs.RUNS)["SGD"], "0.001": runs.NORMALIZED_LR, "0.3": runs.COMPARISON_LR,
+        "40": -20 * math.log10(runs.QUIET), "1,024": 1024, "65,536": 65536, "7": LESSONS[6].number,
     },
     "real-signals": {
         "10": min(real_signals.NOISE_DB), "20": 20, "30": max(real_signals.NOISE_DB), "0.002": 0.002,
         "2020": 2020, "85": 85, "341": 1e3 * 16384 / 48_000, "21": 1e3 * 1024 / real_signals.RATE,
     },
-    "real-time": {"256": 256, "48": 48, "21": 21.3, "341": 1e3 * 16384 / 48_000, "171": 1e3 * 8192 / 48_000},
+    "real-time": {
+        "256": 256, "48": 48, "21": 21.3, "341": 1e3 * 16384 / 48_000, "171": 1e3 * 8192 / 48_000, "0.5": 0.5,
+    },
     "filters": {
         "40": 40, "16000": filters.RATE, "0.5": 0.5, "3": -filters.SHELF_START["gain_db"],
         "250": ThreeBandGain.CROSSOVERS_HZ[0], "2500": ThreeBandGain.CROSSOVERS_HZ[1],
@@ -69,7 +71,7 @@ WRITTEN: dict[str, dict[str, float]] = {
 
 
 def written(text: str) -> set[str]:
-    """The numbers in a text that are no placeholders, no keys and no names of those that race."""
+    """Numbers in a text, without placeholders, keys, names of comparisons and references to lessons."""
     for pattern in (r"\{[^}]*\}", r"\((?:key )?[1-4]\)", r"“[^”]*”", r"\(lesson \d\)"):
         text = re.sub(pattern, " ", text)
     return set(NUMBER.findall(text))
@@ -81,38 +83,38 @@ def texts(step: Step) -> list[str]:
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
-def test_every_number_that_is_written_out_is_set_or_shown(lesson: Lesson) -> None:
-    known = WRITTEN[lesson.name] | COMMON
+def test_every_number_in_a_text_is_a_control_or_is_measured(lesson: Lesson) -> None:
+    sources = WRITTEN[lesson.name] | COMMON
     used = set()
     for step in lesson.steps:
         for number in set().union(*map(written, texts(step))):
             if re.search(rf"(?<![\d.]){re.escape(number)}(?![\d.])", describe_controls(step.all_controls)):
                 continue
             used.add(number)
-            assert number in known, (step.title, number)
+            assert number in sources, (step.title, number)
             digits = len(number.partition(".")[2])
-            assert float(number.replace(",", "")) == pytest.approx(known[number], abs=0.51 * 10**-digits), step.title
+            assert float(number.replace(",", "")) == pytest.approx(sources[number], abs=0.51 * 10**-digits), step.title
     used |= written(lesson.summary)
-    assert used <= set(known)
+    assert used <= set(sources)
 
 
-def test_lesson_1_the_slope_is_two_over_pi() -> None:
-    assert exact("gradient-descent", "slope") == pytest.approx(2 / math.pi, rel=1e-3)
+def test_lesson_1_slope_is_two_over_pi() -> None:
+    assert measured("gradient-descent", "slope") == pytest.approx(2 / math.pi, rel=1e-3)
     first, larger = LESSONS[0].steps[0].all_controls, LESSONS[0].steps[2].all_controls
     assert (larger["lr"] / first["lr"], first["steps"], larger["steps"]) == (pytest.approx(10), 1, 24)
 
 
-def test_lesson_2_the_least_of_the_waveform_loss_is_the_gain_times_the_cosine() -> None:
-    assert exact("waveform-loss", "gain_45") == pytest.approx(0.15 * math.cos(math.pi / 4), rel=1e-3)
-    assert exact("waveform-loss", "cos_45") == pytest.approx(0.15 * math.cos(math.pi / 4))
-    assert exact("waveform-loss", "loss_ratio_90") == pytest.approx(math.sqrt(2), rel=1e-3)
+def test_lesson_2_waveform_loss_minimum_is_the_gain_times_the_cosine() -> None:
+    assert measured("waveform-loss", "gain_45") == pytest.approx(0.15 * math.cos(math.pi / 4), rel=1e-3)
+    assert measured("waveform-loss", "cos_45") == pytest.approx(0.15 * math.cos(math.pi / 4))
+    assert measured("waveform-loss", "loss_ratio_90") == pytest.approx(math.sqrt(2), rel=1e-3)
     for degrees in (0, 45, 90, 180):
-        assert least_at(degrees) == pytest.approx(0.15 * math.cos(math.radians(degrees)), abs=0.006)
+        assert waveform_loss_minimum(degrees) == pytest.approx(0.15 * math.cos(math.radians(degrees)), abs=0.006)
 
 
 @pytest.mark.parametrize("sample_rate", [44_100, 48_000])
-def test_lesson_2_says_of_45_degrees_what_the_window_shows_at_any_rate(sample_rate: int) -> None:
-    """At 48 kHz the sine repeats after 48 samples, and the waveform loss is least at one of them."""
+def test_lesson_2_states_the_live_gain_at_45_degrees_at_any_sample_rate(sample_rate: int) -> None:
+    """At 48 kHz the sine repeats after 48 samples, and the minimum of the waveform loss is at one of them."""
     config = SessionConfig(**LESSONS[1].steps[0].controls, duration=2.0, sample_rate=sample_rate)
     history = run_offline(config).history
     shown_db = history.gain_est_db[history.time_s > 1.0]
@@ -120,40 +122,40 @@ def test_lesson_2_says_of_45_degrees_what_the_window_shows_at_any_rate(sample_ra
         (".2f", "live_45", 10 ** (shown_db / 20)),
         (".0f", "live_error_45_db", sine.GAIN_DB - shown_db),
     ):
-        said = format(exact("waveform-loss", name), form)
-        assert {format(value, form) for value in shown} == {said}
+        stated = format(measured("waveform-loss", name), form)
+        assert {format(value, form) for value in shown} == {stated}
         assert f"{{{name}:{form}}}" in LESSONS[1].steps[0].text
 
 
-def test_lesson_3_says_of_a_late_target_what_the_window_shows_in_every_turn_of_the_music() -> None:
-    step = next(step for step in LESSONS[2].steps if "late_db" in step.text)
+def test_lesson_3_states_the_live_error_of_a_delayed_target_in_every_loop_of_the_music() -> None:
+    step = next(step for step in LESSONS[2].steps if "delayed_db" in step.text)
     history = run_offline(SessionConfig(**step.controls, duration=21.0)).history
     off_db, single_db = (np.abs(gain - history.gain_true_db) for gain in (history.gain_est_db, history.gain_opt_db))
     for begin_s in (1.0, 11.0):
-        turn = (history.time_s >= begin_s) & (history.time_s < begin_s + 10.0)
-        assert f"{np.sqrt(np.mean(off_db[turn] ** 2)):.1f}" == f"{exact('spectral-loss', 'late_db'):.1f}"
-        assert 0.01 < np.mean(single_db[turn] > 1.0) < 0.2, "at times"
+        loop = (history.time_s >= begin_s) & (history.time_s < begin_s + 10.0)
+        assert f"{np.sqrt(np.mean(off_db[loop] ** 2)):.1f}" == f"{measured('spectral-loss', 'delayed_db'):.1f}"
+        assert 0.01 < np.mean(single_db[loop] > 1.0) < 0.2, "at times"
 
 
-def test_lesson_3_slopes_are_those_of_the_formula_and_the_loss_is_a_w() -> None:
+def test_lesson_3_slopes_follow_the_formula_and_the_loss_has_two_minima() -> None:
     numbers = experiment("spectral-loss").numbers
     assert (numbers["slope_1"], numbers["slope_2"]) == pytest.approx((1 / 0.15, 2 / 0.15**2), rel=1e-4)
-    assert numbers["fallen_db"] == pytest.approx(-0.1 * 2 / 0.15**2 * 20 / math.log(10), abs=0.05)
+    assert numbers["diverged_db"] == pytest.approx(-0.1 * 2 / 0.15**2 * 20 / math.log(10), abs=0.05)
     gains = np.linspace(-1.0, 1.0, 201)
-    losses = sine.losses_at(gains, sine.inverted(90.0), sine.PLAIN_SPECTRAL)
+    losses = sine.losses_at(gains, sine.phase_shifted(90.0), sine.PLAIN_SPECTRAL)
     lower = (losses[1:-1] < losses[:-2]) & (losses[1:-1] < losses[2:])
     np.testing.assert_allclose(gains[1:-1][lower], [-0.15, 0.15], atol=0.006)
 
 
-def test_lesson_4_a_level_40_db_lower_is_a_hundred_times_less() -> None:
-    assert pytest.approx(100) == 1 / cycle.QUIET
+def test_lesson_4_level_and_steps_agree_with_the_text() -> None:
+    assert pytest.approx(100) == 1 / runs.QUIET
     quiet = next(step for step in LESSONS[3].steps if step.all_controls["gain_db"] < -50)
     assert quiet.all_controls["gain_db"] == pytest.approx(20 * math.log10(0.15) - 40, abs=1e-5)
-    assert exact("optimizers", "step_db") == pytest.approx(0.3 * 8.686, abs=1e-3)
-    assert exact("optimizers", "sgd_swing_db") < 2 * exact("optimizers", "step_db")
+    assert measured("optimizers", "step_db") == pytest.approx(0.3 * 8.686, abs=1e-3)
+    assert measured("optimizers", "sgd_swing_db") < 2 * measured("optimizers", "step_db")
 
 
-def test_lesson_5_noise_is_as_far_below_as_it_says_and_one_beat_in_ten_seconds_is_silent() -> None:
+def test_lesson_5_noise_level_and_silent_beat_agree_with_the_text() -> None:
     music = DemoSource(48_000).read(480_000)[0].astype(np.float64)
     target_dbfs = 10 * np.log10(np.mean(music**2)) + sine.GAIN_DB
     noisy = next(step for step in LESSONS[4].steps if step.title == "Noise")
@@ -163,8 +165,8 @@ def test_lesson_5_noise_is_as_far_below_as_it_says_and_one_beat_in_ten_seconds_i
     assert next(check for check in LESSONS[4].steps[0].checks if check.number == "clean_db").high == 0.002
 
 
-def test_lesson_7_starts_where_it_says_and_fits_as_it_says() -> None:
+def test_lesson_7_start_and_fit_options_agree_with_the_text() -> None:
     start = filters.SHELF_START
     assert (start["gain_db"], 1000 * 2 ** start["corner_octaves"]) == (-3.0, 2000.0)
     assert filters.FITTED_WITH == {"optimizer": "Rprop", "lr": 0.5}
-    assert experiment("filters").film().frames == 41
+    assert experiment("filters").animation().frames == 41

@@ -1,4 +1,4 @@
-"""What lessons say is what their experiments measure, and everything that they name is made."""
+"""Lesson texts agree with the results of their experiments, and name only figures and sounds that exist."""
 
 import re
 import string
@@ -19,7 +19,7 @@ def measured(request: pytest.FixtureRequest) -> tuple[Lesson, ExperimentResult]:
 
 
 def texts(lesson: Lesson) -> list[str]:
-    """Every text of a lesson, for the window and for the page."""
+    """Every text of a lesson, for the GUI and for the page."""
     found = [lesson.summary]
     for step in lesson.steps:
         found += [step.title, step.text, step.watch, step.listen, step.why, step.animation]
@@ -27,39 +27,54 @@ def texts(lesson: Lesson) -> list[str]:
     return found
 
 
-def test_the_windows_numbers_are_those_of_a_fresh_run(measured: tuple[Lesson, ExperimentResult]) -> None:
-    lesson, exhibits = measured
-    kept = stored_numbers(lesson.name)
+def test_stored_numbers_give_the_same_texts_as_a_new_run(measured: tuple[Lesson, ExperimentResult]) -> None:
+    lesson, result = measured
+    stored = stored_numbers(lesson.name)
     for text in texts(lesson):
-        # What differs in the sixteenth digit only, a difference that is nothing, is no number that is read.
+        # Differences that are zero up to rounding vary in the sixteenth digit.
         if any(name in ("normalized_gap", "flat", "sign_gap") for _, name, *_ in string.Formatter().parse(text)):
             continue
-        assert fill_template(text, kept) == fill_template(text, exhibits.numbers)
+        assert fill_template(text, stored) == fill_template(text, result.numbers)
 
 
-def test_every_finding_holds(measured: tuple[Lesson, ExperimentResult]) -> None:
-    lesson, exhibits = measured
+def test_every_check_of_the_experiment_passes(measured: tuple[Lesson, ExperimentResult]) -> None:
+    lesson, result = measured
     checks = [check for step in lesson.steps for check in step.checks]
     assert checks
-    assert [check for check in checks if not check.holds(exhibits.numbers)] == []
+    assert [check for check in checks if not check.holds(result.numbers)] == []
 
 
-def test_what_the_steps_show_is_what_is_made(measured: tuple[Lesson, ExperimentResult]) -> None:
-    lesson, exhibits = measured
-    assert {name for step in lesson.steps for name in step.figures} == set(exhibits.figures)
-    assert {name for step in lesson.steps for name in step.sounds} == set(exhibits.sounds)
+def test_steps_name_exactly_the_figures_and_sounds_of_the_experiment(
+    measured: tuple[Lesson, ExperimentResult],
+) -> None:
+    lesson, result = measured
+    assert {name for step in lesson.steps for name in step.figures} == set(result.figures)
+    assert {name for step in lesson.steps for name in step.sounds} == set(result.sounds)
     assert sum(bool(step.animation) for step in lesson.steps) == 1
 
 
-def test_no_sound_is_beyond_full_scale(measured: tuple[Lesson, ExperimentResult]) -> None:
-    assert all(abs(sound.samples).max() <= 1.0 for sound in measured[1].sounds.values())
+def test_every_measured_number_is_used(measured: tuple[Lesson, ExperimentResult]) -> None:
+    lesson, result = measured
+    placeholders = {name for text in texts(lesson) for _, name, *_ in string.Formatter().parse(text) if name}
+    placeholders |= {check.number for step in lesson.steps for check in step.checks}
+    tested = {name for name in result.numbers if name.startswith(("plain_", "auraloss_"))}  # shown in a figure
+    assert set(result.numbers) - placeholders - tested == set()
 
 
-def test_every_finding_is_a_sentence_of_its_own_and_no_minus_says_what_a_word_says_too(
-    measured: tuple[Lesson, ExperimentResult],
-) -> None:
-    lesson, exhibits = measured
-    checks = [fill_template(check.text, exhibits.numbers) for step in lesson.steps for check in step.checks]
+def test_no_sound_exceeds_full_scale(measured: tuple[Lesson, ExperimentResult]) -> None:
+    assert all(abs(clip.samples).max() <= 1.0 for clip in measured[1].sounds.values())
+
+
+def test_every_check_is_a_sentence_and_no_minus_repeats_a_word(measured: tuple[Lesson, ExperimentResult]) -> None:
+    lesson, result = measured
+    checks = [fill_template(check.text, result.numbers) for step in lesson.steps for check in step.checks]
     assert [text for text in checks if not re.fullmatch(r"[A-Z0-9].*[^.…]\.", text)] == []
-    said = [fill_template(text, exhibits.numbers) for text in texts(lesson)]
-    assert [text for text in said if re.search(r"−\d[\d.]* dB (below|lower|less|down)(?! \d)", text)] == []
+    filled = [fill_template(text, result.numbers) for text in texts(lesson)]
+    assert [text for text in filled if re.search(r"−\d[\d.]* dB (below|lower|less|down|quieter)(?! \d)", text)] == []
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def test_sentences_are_short_and_a_summary_is_one_sentence(lesson: Lesson) -> None:
+    assert re.fullmatch(r"[^.]+\.", lesson.summary)
+    sentences = [sentence for text in texts(lesson) for sentence in re.split(r"[.?:;]\s", text)]
+    assert [sentence for sentence in sentences if len(sentence.split()) > 25] == []

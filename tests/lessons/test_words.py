@@ -1,70 +1,70 @@
-"""Whoever has never seen a word of the field is told what it means where a lesson first uses it."""
+"""Technical terms: each is explained where a lesson first uses it."""
 
 import re
 from collections.abc import Iterator
 
 import pytest
 
-from rtgain.config.labels import describe_controls
 from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.lesson import Step
 
-EXPLAINED = {
+EXPLANATIONS = {
     r"\bhops?\b": "Every 21 ms (a hop)",
-    r"\bwindows?\b": "the newest 85 ms of sound (its window)",
-    r"\bloss(?:es)?\b": "how far is my guess from the target (the loss)",
-    r"\boptimizers?\b|Optim\.": "who steps is the optimizer",
-    r"\bSGD\b": "gradient descent; who steps is the optimizer, here SGD",
-    r"\bclosed form\b": "the closed form: the best gain by a formula",
-    r"\bleast squares\b": "a best gain too, by squared distances",
-    r"\bL1\b": "the mean distance between the guess and the target, sample by sample",
-    r"± one std": "how sure the estimate is, a standard deviation",
-    r"± bound": "how sure any estimate could be",
-    r"\bincoherent\b": "the target is no scaled copy",
+    r"\bwindows?\b": "the newest 85 ms of sound (the window)",
+    r"\bloss(?:es)?\b": "the loss: a number for how far the guess is from the target",
+    r"\bgradient descent\b": "changes the guess by a small step that makes the loss smaller. This is gradient descent",
+    r"\boptimizers?\b": "The rule for the steps is the optimizer",
+    r"\bSGD\b": "The rule for the steps is the optimizer; here it is SGD",
+    r"\bclosed form\b": "the closed form, the best gain by a formula",
+    r"\bgradient\b(?! descent)": "is the slope of the loss: how much the loss grows when g grows a little",
+    r"\blearning rate\b": "g ← g − learning rate · gradient",
+    r"\bL1\b": "A mean of absolute values is called an L1 loss",
+    r"\bleast squares\b": "the gain with the smallest squared distance",
+    r"± one std": "the uncertainty of the estimate, one standard deviation",
+    r"± bound": "the smallest uncertainty that any estimate can have",
+    r"\bphase\b": "its position in the cycle",
+    r"\bincoherent\b": "the target is not a scaled copy of the dry signal",
     r"\bpolarity\b": "every sample changes its sign: the polarity is inverted",
-    r"\bmagnitudes?\b": "how much there is of each frequency",
-    r"\braces?\b": "A second estimate races beside it on the same sound",
-    r"@\d": "its loss and its optimizer, and @ is a rate that stays as it is",
-    r"\brfft\b": "a Fourier transform, parts a sound into its frequencies",
-    r"\bbins?\b": "each of them is a *bin*",
-    r"\bconvex\b": "a bowl with one lowest place",
-    r"\bRprop\b": "by Rprop, which looks at no slope's size",
-    r"\bswing\b": "A swing is a gain's highest value of the last second less its lowest",
-    r"\blimit cycle\b": "leads past it, the next one back",
-    r"\bAdam\b": "Adam measures how large gradients have been and steps by about its rate",
+    r"\bmagnitudes?\b": "how much of each frequency there is",
+    r"\bcompare with\b": "“Compare with” adds a second estimate on the same sound",
+    r"@\d": "named after its loss, optimizer and learning rate",
+    r"\brfft\b": "a Fourier transform, splits a sound into its frequencies",
+    r"\bbins?\b": "each of them is called a *bin*",
+    r"\bconvex\b": "it has the shape of a bowl with one minimum",
+    r"\bRprop\b": "an optimizer that ignores the size of the slope",
+    r"\bswing\b": "Swing: highest minus lowest gain of the last second",
     r"\bnormalized\b": "divided by the size of the target's spectrum",
-    r"\bblocks?\b": "The device asks for a block at a time: 256 frames (samples)",
-    r"\bcallback\b": "the callback, must fill each before the next is due",
-    r"\bxruns?\b": "where it is late, something else is heard: an xrun",
-    r"\brings?\b": "memory that is overwritten when it is full",
-    r"\blatency\b": "how late one knows",
+    r"\blimit cycle\b": "leads past the optimum, and the next step leads back",
+    r"\bAdam\b": "Adam divides each gradient by the usual size of the previous gradients",
+    r"\bplain\b": "which gives all bins the same weight",
+    r"\bblocks?\b": "The device requests one block at a time: 256 frames (samples)",
+    r"\bcallback\b": "A function, the callback, must fill each block in time",
+    r"\bxruns?\b": "If it is late, the device plays something else: an xrun",
+    r"\bDSP load\b": "DSP load (the callback's share of the time)",
+    r"\bring buffers?\b": "memory that is overwritten when it is full",
+    r"\blatency\b": "This delay of the estimate is its latency",
+    r"\blow shelf\b": "A low shelf changes the gain below a corner frequency",
 }
-"""Words, as patterns, and what is said of each."""
+"""Terms, as patterns, and their explanations. A lesson's title may name what the lesson explains."""
 
 
-def in_order() -> Iterator[tuple[str, str]]:
-    """Every step as it is met: what the Learn panel shows of it, then what its window or the page adds."""
+def passages() -> Iterator[tuple[str, str]]:
+    """Every passage with its name, in reading order: summary, GUI panel of a step, experiment window of the step."""
     for lesson in LESSONS:
-        yield f"{lesson.number}", f"{lesson.title} {lesson.summary}"
+        yield f"{lesson.number}", lesson.summary
         for step in lesson.steps:
-            yield f"{lesson.number}, {step.title}", panel_of(step)
-            more = [
-                step.why,
-                step.animation,
-                *step.figures.values(),
-                *step.sounds.values(),
-                *(found.text for found in step.checks),
-            ]
+            yield f"{lesson.number}, {step.title}", panel_text(step)
+            captions = [step.animation, *step.figures.values(), *step.sounds.values()]
+            more = [step.why, *captions, *(check.text for check in step.checks)]
             yield f"{lesson.number}, {step.title}, why", "\n".join(more)
 
 
-def panel_of(step: Step) -> str:
-    """All that the Learn panel says of a step."""
-    moved = describe_controls({name: value for name, value in step.all_controls.items() if name in step.controls})
-    return "\n".join([step.title, step.text, step.watch, step.listen, moved, *map(str, step.expectations)])
+def panel_text(step: Step) -> str:
+    """All that the lesson panel shows of a step, except for the list of controls."""
+    return "\n".join([step.title, step.text, step.watch, step.listen, *map(str, step.expectations)])
 
 
-@pytest.mark.parametrize("word", EXPLAINED)
-def test_a_word_is_explained_where_it_is_first_used(word: str) -> None:
-    place, passage = next((place, text) for place, text in in_order() if re.search(word, text, re.IGNORECASE))
-    assert EXPLAINED[word] in passage, place
+@pytest.mark.parametrize("term", EXPLANATIONS)
+def test_a_term_is_explained_where_it_is_first_used(term: str) -> None:
+    name, passage = next((name, text) for name, text in passages() if re.search(term, text, re.IGNORECASE))
+    assert EXPLANATIONS[term] in passage, name

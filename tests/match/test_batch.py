@@ -10,6 +10,7 @@ import pytest
 
 from tests.commands import rows, rtgain, start_rtgain
 from tests.match.recordings import demo, write
+from tests.polling import TIMEOUT_S
 
 RESULT = [
     "gain_db", "gain_linear", "std_db", "delay_samples", "delay_ms", "polarity", "residual_db",
@@ -42,7 +43,7 @@ def run(folder: Path, path: Path, *words: str) -> tuple[int, str, list[dict[str,
     return done.returncode, done.stderr, rows(folder / "results.csv")
 
 
-def test_every_pair_gets_a_row_in_order_and_a_failing_one_stops_none(folder):
+def test_manifest_gives_one_row_per_pair_in_order_also_after_a_failure(folder):
     code, said, results = run(folder, manifest(folder, "t1.wav", "none.wav", "t3.wav", "t2.wav"), "--jobs", "2")
     assert code == 2
     assert said.startswith("rtgain: 1 of 4 pairs failed")
@@ -57,7 +58,7 @@ def test_every_pair_gets_a_row_in_order_and_a_failing_one_stops_none(folder):
     np.testing.assert_allclose(gains_db, [-1, -3, -2], atol=0.001)
 
 
-def test_a_second_run_does_only_what_is_missing_also_behind_a_torn_row(folder):
+def test_second_run_matches_only_missing_pairs_and_replaces_an_incomplete_row(folder):
     path = manifest(folder, "t1.wav", "t2.wav", "t3.wav")
     code, said, _ = run(folder, path)
     assert (code, said) == (0, "")
@@ -70,7 +71,7 @@ def test_a_second_run_does_only_what_is_missing_also_behind_a_torn_row(folder):
     assert (folder / "results.csv").read_bytes() == whole.replace(b"tracking", b"as it was", 1)
 
 
-def test_a_pair_that_failed_and_was_corrected_counts_no_more(folder):
+def test_failed_pair_that_left_the_manifest_is_not_counted(folder):
     code, _, _ = run(folder, manifest(folder, "t1.wav", "none.wav"), "--jobs", "1")
     assert code == 2
     code, said, results = run(folder, manifest(folder, "t1.wav", "t2.wav"), "--jobs", "1")
@@ -78,13 +79,13 @@ def test_a_pair_that_failed_and_was_corrected_counts_no_more(folder):
     assert [row["target"] for row in results] == ["t1.wav", "none.wav", "t2.wav"]
 
 
-def test_the_same_pair_twice_gets_two_rows(folder):
+def test_repeated_pair_gets_two_rows(folder):
     code, _, results = run(folder, manifest(folder, "t1.wav", "t1.wav"), "--jobs", "1")
     assert code == 0
     assert len(results) == 2
 
 
-def test_interrupted_it_keeps_whole_rows_and_goes_on_later(folder):
+def test_interrupted_run_leaves_complete_rows_and_can_be_resumed(folder):
     path = manifest(folder, *(f"t{1 + number % 3}.wav" for number in range(24)))
     process = start_rtgain("match", "--manifest", path, "--csv", folder / "results.csv", "--jobs", "1")
     deadline = time.monotonic() + 60
@@ -93,7 +94,7 @@ def test_interrupted_it_keeps_whole_rows_and_goes_on_later(folder):
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130
     some = rows(folder / "results.csv")
     assert 2 <= len(some) < 24
@@ -116,7 +117,7 @@ def test_interrupted_it_keeps_whole_rows_and_goes_on_later(folder):
         ("\x00\x01", "column"),
     ],
 )
-def test_a_wrong_manifest_gets_one_line(folder, content, said):
+def test_invalid_manifest_is_reported_in_one_line(folder, content, said):
     path = folder / "pairs.csv"
     path.write_text(content)
     done = rtgain("match", "--manifest", path, "--csv", folder / "results.csv")
@@ -127,7 +128,7 @@ def test_a_wrong_manifest_gets_one_line(folder, content, said):
     assert not (folder / "results.csv").exists()
 
 
-def test_a_file_that_holds_no_results_is_left_alone(folder):
+def test_file_with_other_data_is_not_changed(folder):
     path = manifest(folder, "t1.wav")
     (folder / "results.csv").write_text("a,b\n1,2\n")
     code, said, _ = run(folder, path)

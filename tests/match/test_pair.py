@@ -40,7 +40,7 @@ def matched(dry: Path, target: np.ndarray, sample_rate: int = RATE, record: Path
 
 
 @pytest.mark.parametrize("delay_frames", [0, 1, 220, 57_330])
-def test_a_later_target_gives_its_gain_delay_and_polarity(dry, music, delay_frames):
+def test_delayed_inverted_target_gives_gain_delay_and_polarity(dry, music, delay_frames):
     match = matched(dry, np.concatenate([np.zeros(delay_frames, np.float32), -0.3 * music]))
     assert match.gain_db == pytest.approx(20 * np.log10(0.3), abs=0.001)
     assert match.gain_linear == pytest.approx(0.3, rel=1e-4)
@@ -52,13 +52,13 @@ def test_a_later_target_gives_its_gain_delay_and_polarity(dry, music, delay_fram
     assert match.residual_db < -80
 
 
-def test_a_target_that_begins_later_in_the_take_has_a_negative_delay(dry, music):
+def test_target_that_starts_later_in_the_recording_has_a_negative_delay(dry, music):
     match = matched(dry, 0.5 * music[3 * RATE : 6 * RATE])
     assert match.delay_samples == pytest.approx(-3 * RATE, abs=0.01)
     assert match.gain_db == pytest.approx(20 * np.log10(0.5), abs=0.001)
 
 
-def test_another_sample_rate_is_another_clock_for_the_same_sound(dry, music):
+def test_target_at_another_sample_rate_has_the_same_gain_and_no_delay(dry, music):
     there = soxr.resample(music, RATE, 48_000, quality="VHQ")
     match = matched(dry, 0.25 * there, 48_000)
     assert match.gain_db == pytest.approx(20 * np.log10(0.25), abs=0.002)
@@ -67,7 +67,7 @@ def test_another_sample_rate_is_another_clock_for_the_same_sound(dry, music):
     assert match.residual_db == pytest.approx(10 * np.log10(np.mean(lost**2) / np.mean(music**2)), abs=1)
 
 
-def test_a_fraction_of_a_frame_is_found(dry, music):
+def test_fractional_delay_is_estimated(dry, music):
     spectrum = np.fft.rfft(music.astype(np.float64), 2 * len(music))
     shift = np.exp(-2j * np.pi * np.fft.rfftfreq(2 * len(music)) * 100.37)
     later = np.fft.irfft(spectrum * shift)[: len(music) + 200]
@@ -77,7 +77,7 @@ def test_a_fraction_of_a_frame_is_found(dry, music):
     assert match.residual_db < -45  # the hats reach up to half the rate, where no filter delays exactly
 
 
-def test_noise_leaves_its_own_level_as_residual_and_makes_the_gain_less_sure(dry, music):
+def test_noise_sets_the_residual_and_increases_the_standard_deviation(dry, music):
     noise = np.random.default_rng(1).standard_normal(len(music)) * 0.1 * music.std()
     match = matched(dry, 0.5 * (music + noise))
     assert match.gain_db == pytest.approx(20 * np.log10(0.5), abs=0.01)
@@ -86,7 +86,7 @@ def test_noise_leaves_its_own_level_as_residual_and_makes_the_gain_less_sure(dry
     assert abs(match.gain_db - 20 * np.log10(0.5)) < 4 * match.std_db < 0.05
 
 
-def test_an_equalized_target_has_no_sure_gain(dry, music):
+def test_equalized_target_has_a_large_standard_deviation(dry, music):
     plain = matched(dry, 0.5 * music)
     lowpass = np.array([[0.2, 0.2, 0.0, 1.0, -0.6, 0.0]])
     equalized = matched(dry, 0.5 * sosfilt(lowpass, music))
@@ -95,7 +95,7 @@ def test_an_equalized_target_has_no_sure_gain(dry, music):
     assert equalized.std_db > 10 * plain.std_db
 
 
-def test_the_matched_file_lies_over_the_target_with_all_channels_of_the_dry_one(tmp_path, music):
+def test_matched_recording_equals_the_target_in_all_channels(tmp_path, music):
     stereo = np.stack([music, np.roll(music, 5000)], axis=1)
     dry = write(tmp_path / "dry.wav", stereo)
     target = np.concatenate([np.zeros((700, 2), np.float32), -0.4 * stereo])
@@ -107,7 +107,7 @@ def test_the_matched_file_lies_over_the_target_with_all_channels_of_the_dry_one(
     np.testing.assert_allclose(heard, target, atol=2e-5)
 
 
-def test_loudness_is_that_of_the_reference_implementation(dry, music):
+def test_loudness_agrees_with_pyloudnorm(dry, music):
     match = matched(dry, 0.5 * music)
     expected = pyloudnorm.Meter(RATE).integrated_loudness(music.astype(np.float64))
     assert match.lufs_dry == pytest.approx(expected, abs=0.01)
@@ -115,7 +115,7 @@ def test_loudness_is_that_of_the_reference_implementation(dry, music):
 
 
 @pytest.mark.parametrize("state", ["incoherent", "silent"])
-def test_what_cannot_be_matched_has_a_state_and_no_numbers(dry, music, state):
+def test_unmatched_pair_has_a_state_and_no_numbers(dry, music, state):
     target = {"incoherent": np.random.default_rng(0).standard_normal(len(music)) * 0.1, "silent": 0 * music}[state]
     match = matched(dry, target)
     assert match.state == state
@@ -125,7 +125,7 @@ def test_what_cannot_be_matched_has_a_state_and_no_numbers(dry, music, state):
         matched(dry, target, record=dry.with_name("out.wav"))
 
 
-def test_clipped_passages_do_not_count(dry, music):
+def test_clipped_windows_are_ignored(dry, music):
     match = matched(dry, np.clip(4 * music, -1, 1))
     assert match.state == "clipped"
     assert match.gain_db == pytest.approx(20 * np.log10(4), abs=0.01)
@@ -133,20 +133,20 @@ def test_clipped_passages_do_not_count(dry, music):
     assert everywhere.state == "clipped"
 
 
-def test_no_legend_of_the_figure_lies_over_a_curve(dry, music):
+def test_legends_of_the_match_figure_cover_no_curve(dry, music):
     target = write(dry.with_name("target.wav"), 0.5 * music)
     assert not legend_overlaps_curve(match_figure(match_pair(dry, target), dry, target))
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.25, 0.5, 0.9])
-def test_the_fractional_delay_is_flat_and_exact_to_nine_tenths_of_nyquist(fraction):
+def test_fractional_delay_filter_is_flat_and_exact_up_to_nine_tenths_of_nyquist(fraction):
     taps = fractional_delay(fraction)
     omega = np.pi * np.linspace(0.01, 0.9, 50)
     response = np.exp(-1j * np.outer(omega, np.arange(len(taps)) - 64)) @ taps
     np.testing.assert_allclose(response, np.exp(-1j * omega * fraction), atol=1e-3)
 
 
-def test_the_command_prints_the_contracts_object_and_writes_what_was_asked(tmp_path, dry, music):
+def test_match_command_prints_the_result_and_writes_the_requested_outputs(tmp_path, dry, music):
     target = write(tmp_path / "target.wav", 0.5 * music)
     outputs = {name: tmp_path / name for name in ("m.json", "m.wav", "m.png")}
     run = rtgain(
@@ -173,7 +173,7 @@ def test_the_command_prints_the_contracts_object_and_writes_what_was_asked(tmp_p
         (["dry.wav", "dry.wav", "--manifest", "m.csv"], "not both"),
     ],
 )
-def test_wrong_words_get_one_line(tmp_path, dry, words, said):
+def test_invalid_arguments_are_reported_in_one_line(tmp_path, dry, words, said):
     (tmp_path / "text.wav").write_text("no sound at all, but long enough to be read")
     write(tmp_path / "short.wav", np.zeros(100, np.float32))
     run = rtgain("match", *words, cwd=tmp_path)

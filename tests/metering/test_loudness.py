@@ -1,4 +1,4 @@
-"""Loudness piece by piece is the loudness of the whole."""
+"""Loudness measured in chunks equals the loudness of the whole file."""
 
 import math
 
@@ -31,7 +31,7 @@ def test_a_sine_of_full_scale_at_1_khz_is_at_minus_3_lufs(tmp_path):
     assert loudness.integrated_lufs(tmp_path / "a.wav") == pytest.approx(-3.01, abs=0.1)
 
 
-def test_silence_has_none_and_too_little_says_so(tmp_path):
+def test_loudness_is_minus_infinity_for_silence_and_nan_for_short_files(tmp_path):
     soundfile.write(tmp_path / "silent.wav", np.zeros(48_000), 48_000)
     soundfile.write(tmp_path / "short.wav", np.ones(4_800), 48_000)
     assert loudness.integrated_lufs(tmp_path / "silent.wav") == -math.inf

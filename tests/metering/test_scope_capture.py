@@ -1,15 +1,15 @@
-"""The newest sound, and its spectra on few bins, out of an audio ring."""
+"""Scope: the newest window of an audio ring, and its spectra on logarithmic bins."""
 
 import numpy as np
 import pytest
 
 from rtgain.audio.engine.ring_buffer import RingBuffer
 from rtgain.audio.engine.shared_memory import AUDIO_ROWS, DRY, MATCHED, TARGET
-from rtgain.metering.scope_capture import BINS, capture_scope
+from rtgain.metering.scope_capture import MAX_BINS, capture_scope
 
 RATE, WINDOW = 48_000, 4096
 TONE_HZ = 128 * RATE / WINDOW
-"""On a line of the spectrum, where a Hann window loses nothing."""
+"""On a spectral line, where the Hann window has no scalloping loss."""
 
 
 def ring_of(rows: np.ndarray) -> RingBuffer:
@@ -25,11 +25,11 @@ def tone(frames: int, *, hz: float = TONE_HZ) -> np.ndarray:
     return np.sin(2 * np.pi * hz * np.arange(frames) / RATE)
 
 
-def test_there_is_nothing_to_see_before_a_whole_window() -> None:
+def test_scope_is_none_before_a_whole_window() -> None:
     assert capture_scope(ring_of(np.zeros((len(AUDIO_ROWS), WINDOW - 1))), WINDOW, RATE) is None
 
 
-def test_the_newest_window_is_shown_row_by_row() -> None:
+def test_scope_signals_are_the_newest_window() -> None:
     rows = np.random.default_rng(0).standard_normal((len(AUDIO_ROWS), 6000)).astype(np.float32)
     scope = capture_scope(ring_of(rows), WINDOW, RATE)
     assert scope is not None
@@ -43,7 +43,7 @@ def test_bins_are_few_ascend_and_reach_from_20_hz_to_nyquist(window: int, rate: 
     ring.write(np.zeros((4, window), np.float32))
     scope = capture_scope(ring, window, rate)
     assert scope is not None
-    assert len(scope.frequency_hz) == len(scope.dry_db) <= BINS
+    assert len(scope.frequency_hz) == len(scope.dry_db) <= MAX_BINS
     assert np.all(np.diff(scope.frequency_hz) > 0)
     spacing_hz = rate / window
     assert abs(scope.frequency_hz[0] - max(20.0, spacing_hz)) <= spacing_hz / 2
@@ -61,8 +61,8 @@ def test_a_sine_of_full_scale_is_at_0_db_and_its_copies_at_their_levels() -> Non
     assert set(scope.matched_db) == {-200.0}
 
 
-def test_no_line_of_the_spectrum_is_lost_in_a_bin() -> None:
-    """Wherever a sine of −6 dB lies, some bin shows it: 1.42 dB less between two lines (Harris, 1978, table 1)."""
+def test_every_spectral_line_is_in_a_bin() -> None:
+    """A sine of −6 dB is visible at any frequency, at most 1.42 dB lower between two lines (Harris, 1978, table 1)."""
     for hz in np.geomspace(30, 23_000, 41):
         scope = capture_scope(ring_of(np.stack([0.5 * tone(WINDOW, hz=hz)] * 4)), WINDOW, RATE)
         assert scope is not None

@@ -1,4 +1,4 @@
-"""The figure of ``--plot`` and of the window's export."""
+"""Gain figure of ``--plot`` and of the GUI's export."""
 
 from dataclasses import replace
 
@@ -7,32 +7,26 @@ import pytest
 
 from rtgain.config.session_config import SessionConfig
 from rtgain.output.figures import gain_figure
-from rtgain.output.session_export import SessionExport
 from rtgain.records.history import History, Summary
-from rtgain.session.session import Session
+from rtgain.session.offline import OfflineResult, run_offline
 from tests.figure_checks import legend_overlaps_curve
 
 
-def report(gain_db: float) -> SessionExport:
+def run(gain_db: float) -> OfflineResult:
     config = SessionConfig(input="sine", gain_db=gain_db, optimizer="SGD", lr=0.01, steps=1, duration=3.0)
-    with Session(config, clock="offline") as session:
-        session.start()
-        while not session.ended:
-            session.advance()
-        session.finish()
-        return session.report(config)
+    return run_offline(config)
 
 
 @pytest.mark.parametrize("gain_db", [-20.0, 6.0])
-def test_no_legend_lies_over_a_curve(gain_db: float) -> None:
-    made = report(gain_db)
-    assert not legend_overlaps_curve(gain_figure(made.history, made.summary))
+def test_legend_of_the_gain_figure_covers_no_curve(gain_db: float) -> None:
+    result = run(gain_db)
+    assert not legend_overlaps_curve(gain_figure(result.history, result.summary))
 
 
-def test_a_reference_that_is_not_known_leaves_no_name_and_no_empty_panel() -> None:
-    made = report(-20.0)
-    unknown = replace(made.history, gain_true_db=np.full_like(made.history.gain_true_db, np.nan))
-    figures = [gain_figure(history, made.summary) for history in (made.history, unknown)]
+def test_unknown_reference_has_no_legend_entry_and_no_error_axes() -> None:
+    result = run(-20.0)
+    unknown = replace(result.history, gain_true_db=np.full_like(result.history.gain_true_db, np.nan))
+    figures = [gain_figure(history, result.summary) for history in (result.history, unknown)]
     names = [{text.get_text() for text in figure.legends[0].get_texts()} for figure in figures]
     assert names[0] - names[1] == {"reference"}
     assert [[axes.get_ylabel() for axes in figure.axes] for figure in figures] == [
@@ -42,27 +36,29 @@ def test_a_reference_that_is_not_known_leaves_no_name_and_no_empty_panel() -> No
     assert figures[1].axes[0].get_xlabel() == "time (s)"
 
 
-def test_a_gain_that_hardly_moves_is_read_off_the_axis_itself() -> None:
-    made = report(-16.4781)
-    steady = dict.fromkeys(("gain_est_db", "gain_opt_db"), made.history.gain_true_db)
-    figure = gain_figure(replace(made.history, **steady, std_db=np.full_like(made.history.std_db, 1e-4)), made.summary)
+def test_axis_of_a_constant_gain_has_no_offset() -> None:
+    result = run(-16.4781)
+    steady = dict.fromkeys(("gain_est_db", "gain_opt_db"), result.history.gain_true_db)
+    figure = gain_figure(
+        replace(result.history, **steady, std_db=np.full_like(result.history.std_db, 1e-4)), result.summary
+    )
     figure.canvas.draw()
     axis = figure.axes[0].yaxis
     assert axis.get_offset_text().get_text() == ""
     assert all(label.get_text().startswith("\N{MINUS SIGN}16.47") for label in axis.get_ticklabels())
 
 
-def test_the_figure_parts_the_estimates_where_some_were_left_out_and_not_the_reference() -> None:
+def test_gap_breaks_the_estimate_curves_but_not_the_reference() -> None:
     time_s = np.r_[0.0:1.0:50j, 3.0:4.0:50j]
     summary = Summary(
         "0", "a file", 48000, 4.0, "spectral", "Adam", -6.0, 0.5, 0.1, 0.0, 1, "tracking", None, None, 100, 192000, 0,
         0, None, None,
     )  # fmt: skip
     gain, error = gain_figure(History(time_s, *[np.full(100, -6.0)] * 7), summary).axes
-    known_between = {
+    finite_in_gap = {
         line.get_label(): bool(np.isfinite(np.interp(2.0, line.get_xdata(), line.get_ydata()))) for line in gain.lines
     }
-    assert known_between == {"estimate": False, "closed form": False, "reference": True}
+    assert finite_in_gap == {"estimate": False, "closed form": False, "reference": True}
     assert np.isnan(np.interp(2.0, error.lines[0].get_xdata(), error.lines[0].get_ydata()))
     band = gain.collections[0].get_paths()
     assert [(path.vertices[:, 0].min(), path.vertices[:, 0].max()) for path in band] == [(0.0, 1.0), (3.0, 4.0)]

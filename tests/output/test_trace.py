@@ -57,7 +57,7 @@ def trace_of(*errors_db: float, state: State = State.TRACKING) -> EstimateHistor
 # --- error and settling ---------------------------------------------------------------------------
 
 
-def test_rmse_is_over_the_estimates_that_track_and_have_a_reference() -> None:
+def test_rmse_is_over_tracking_estimates_with_a_reference() -> None:
     trace = trace_of(0.3, -0.4)
     trace.add(replace(ESTIMATE, gain_est_db=20.0, state=State.CONVERGING))
     trace.add(replace(ESTIMATE, gain_est_db=20.0, gain_true_db=math.nan))
@@ -82,14 +82,14 @@ def test_without_a_tracking_estimate_there_is_no_rmse(state: State) -> None:
         ((), None),
     ],
 )
-def test_settled_is_from_when_on_all_are_within_a_tenth_of_a_decibel(
+def test_settling_time_is_the_first_time_after_which_all_errors_are_small(
     errors_db: tuple[float, ...], settled_at: int | None
 ) -> None:
     expected = None if settled_at is None else settled_at * HOP / RATE
     assert trace_of(*errors_db).settle_s == expected
 
 
-def test_what_is_kept_takes_constant_memory_unless_all_is_wanted() -> None:
+def test_history_takes_constant_memory_unless_it_keeps_all() -> None:
     recent, whole = EstimateHistory(RATE), EstimateHistory(RATE, whole=True)
     for number in range(2 * MAX_ESTIMATES + 500):
         for trace in (recent, whole):
@@ -109,7 +109,7 @@ def test_what_is_kept_takes_constant_memory_unless_all_is_wanted() -> None:
     np.testing.assert_array_equal(shown, history.time_s[-len(shown) :])
 
 
-def test_history_of_nothing_is_eight_empty_columns() -> None:
+def test_empty_history_has_eight_empty_columns() -> None:
     assert [column.shape for column in vars(EstimateHistory(RATE).history()).values()] == [(0,)] * 8
 
 
@@ -136,7 +136,7 @@ def history_at(*time_s: float) -> History:
         ((), []),
     ],
 )
-def test_a_gap_is_longer_than_the_shorter_of_its_neighbors(time_s: tuple[float, ...], breaks_s: list[float]) -> None:
+def test_gap_exceeds_the_shorter_of_its_neighbors(time_s: tuple[float, ...], breaks_s: list[float]) -> None:
     history = history_at(*time_s)
     parted = history.with_gap_markers()
     added = np.isin(parted.time_s, time_s, invert=True)
@@ -151,13 +151,13 @@ def test_a_gap_is_longer_than_the_shorter_of_its_neighbors(time_s: tuple[float, 
 # --- the CSV --------------------------------------------------------------------------------------
 
 
-def test_a_row_has_microseconds_and_millionths_of_a_decibel() -> None:
+def test_row_has_microseconds_and_millionths_of_a_decibel() -> None:
     assert csv_row(ESTIMATE, RATE) == (
         "0.042667,-12.000000,-11.900000,-12.000000,0.250000,0.333333,tracking,7,5.000000,-1\n"
     )
 
 
-def test_a_number_that_is_not_known_is_an_empty_cell() -> None:
+def test_unknown_number_is_an_empty_cell() -> None:
     unknown = replace(
         ESTIMATE,
         gain_true_db=math.nan,
@@ -171,20 +171,20 @@ def test_a_number_that_is_not_known_is_an_empty_cell() -> None:
     assert csv_row(unknown, RATE) == "0.042667,,-11.900000,,,,waiting,7,,0\n"
 
 
-def test_there_is_no_negative_zero() -> None:
+def test_row_has_no_negative_zero() -> None:
     row = csv_row(replace(ESTIMATE, gain_est_db=-4e-7, gain_true_db=-0.0, delay_frames=-1e-9), RATE)
     assert row == "0.042667,0.000000,0.000000,-12.000000,0.250000,0.333333,tracking,7,0.000000,-1\n"
 
 
 @given(st.floats(-200, 200), st.sampled_from(State), st.sampled_from([-1, 0, 1]))
-def test_a_row_reads_back_as_the_estimate_it_was_written_from(gain_db: float, state: State, polarity: int) -> None:
+def test_row_reads_back_as_its_estimate(gain_db: float, state: State, polarity: int) -> None:
     row = csv_row(replace(ESTIMATE, gain_est_db=gain_db, state=state, polarity=polarity), RATE)
     cells = dict(zip(CSV_COLUMNS, row.rstrip("\n").split(","), strict=True))
     assert float(cells["gain_est_db"]) == pytest.approx(gain_db, abs=5.1e-7)
     assert (cells["state"], int(cells["polarity"])) == (state.name.lower(), polarity)
 
 
-def test_every_row_is_in_the_file_as_soon_as_it_is_added(tmp_path: Path) -> None:
+def test_row_is_in_the_file_as_soon_as_it_is_added(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     writer = CsvWriter.create(path, RATE)
     assert path.read_text() == HEADER
@@ -194,12 +194,12 @@ def test_every_row_is_in_the_file_as_soon_as_it_is_added(tmp_path: Path) -> None
     writer.close()
 
 
-def test_a_csv_on_a_full_disk_is_named_when_it_is_created(tmp_path: Path) -> None:
+def test_csv_on_a_full_disk_is_named_at_creation(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^/dev/full: cannot be written \(No space left on device\); "):
         CsvWriter.create(Path("/dev/full"), RATE)
 
 
-def test_a_disk_that_becomes_full_is_told_in_every_call(tmp_path: Path) -> None:
+def test_full_disk_raises_in_every_call(tmp_path: Path) -> None:
     """A row that did not fit is still pending when the file is closed."""
     writer = CsvWriter.create(tmp_path / "t.csv", RATE)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -214,7 +214,7 @@ def test_a_disk_that_becomes_full_is_told_in_every_call(tmp_path: Path) -> None:
     assert (tmp_path / "t.csv").read_text() == HEADER
 
 
-def test_a_reader_that_has_gone_is_no_mistake_in_the_input() -> None:
+def test_closed_pipe_is_not_an_input_error() -> None:
     read_end, write_end = os.pipe()
     writer = CsvWriter(os.fdopen(write_end, "w"), "a pipe", RATE)
     os.close(read_end)
@@ -226,7 +226,7 @@ def test_a_reader_that_has_gone_is_no_mistake_in_the_input() -> None:
 # --- files that are whole -------------------------------------------------------------------------
 
 
-def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+def test_atomic_write_replaces_the_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "s.json"
     path.write_bytes(b"the old one, which is longer")
     write_atomic(path, b"new")
@@ -234,13 +234,15 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+def test_full_disk_leaves_only_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "s.json"
     path.write_bytes(b"old")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
-        with pytest.raises(InputError, match=r"s\.json: cannot be written \(.+\); choose another place or make room"):
+        with pytest.raises(
+            InputError, match=r"s\.json: cannot be written \(.+\); choose another location or free some space"
+        ):
             write_atomic(path, bytes(1001))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -248,9 +250,7 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(tmp_path: Path
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_is_half_written_has_a_name_that_cannot_be_guessed_and_is_no_link(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_temporary_file_has_a_random_name_and_is_never_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever may write to the directory could else lay a link there, and have the content go where it leads."""
     tokens = iter(["first", "second"])
     monkeypatch.setattr(
@@ -268,7 +268,7 @@ def test_what_is_half_written_has_a_name_that_cannot_be_guessed_and_is_no_link(
 
 
 @pytest.mark.parametrize("name", ["none/s.json", "", "a" * 300, "a" * 256])
-def test_a_place_that_cannot_be_is_named(tmp_path: Path, name: str) -> None:
+def test_impossible_path_is_named(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     with pytest.raises(InputError) as caught:
         write_atomic(path, b"new")
@@ -276,7 +276,7 @@ def test_a_place_that_cannot_be_is_named(tmp_path: Path, name: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_link_goes_on_leading_to_the_file(tmp_path: Path) -> None:
+def test_link_to_the_file_is_preserved(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     link = tmp_path / "s.json"
     link.symlink_to("real/s.json")
@@ -286,7 +286,7 @@ def test_a_link_goes_on_leading_to_the_file(tmp_path: Path) -> None:
         assert (tmp_path / "real" / "s.json").read_bytes() == content
 
 
-def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+def test_pipe_is_written_and_stays_a_pipe(tmp_path: Path) -> None:
     path = tmp_path / "s.json"
     os.mkfifo(path)
     writing = threading.Thread(target=write_atomic, args=(path, b"new"))
@@ -296,7 +296,7 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
     assert path.is_fifo()
 
 
-def test_json_has_null_for_the_unknown_and_never_nan() -> None:
+def test_json_has_null_for_unknown_numbers_and_never_nan() -> None:
     summary = Summary(
         version="1", input="demo", sample_rate=RATE, duration_s=1.5, loss="spectral", optimizer="Rprop",
         gain_db=-12.0, gain_linear=None, std_db=None, delay_ms=None, polarity=-1, state="silent", rmse_db=None,
@@ -310,7 +310,7 @@ def test_json_has_null_for_the_unknown_and_never_nan() -> None:
         replace(summary, gain_db=math.nan).to_json()
 
 
-def test_standard_output_is_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_output_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.StringIO()
     monkeypatch.setattr("sys.stdout", out)
     writer = CsvWriter(out, "standard output", RATE)

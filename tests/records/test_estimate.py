@@ -1,4 +1,4 @@
-"""Estimates as they travel and as they are used."""
+"""Estimate records: conversion to rows, labels, matched gain and delay."""
 
 import math
 from dataclasses import replace
@@ -30,7 +30,7 @@ ESTIMATE = Estimate(
 NUMBER = st.floats(allow_infinity=True, allow_nan=True)
 
 
-def test_a_row_has_as_many_numbers_as_the_shared_ring() -> None:
+def test_row_has_as_many_numbers_as_the_shared_ring() -> None:
     assert len(ESTIMATE_FIELDS) == ESTIMATE_ROWS == len(ESTIMATE.to_row())
 
 
@@ -40,34 +40,34 @@ def test_a_row_has_as_many_numbers_as_the_shared_ring() -> None:
     steps=st.integers(0, 10_000),
     polarity=st.sampled_from([-1, 0, 1]),
 )
-def test_a_row_comes_back_as_the_estimate_that_it_was(
+def test_estimate_survives_conversion_to_a_row(
     numbers: tuple[float, ...], state: State, steps: int, polarity: int
 ) -> None:
     *levels, loss, delay = numbers
     estimate = Estimate(*levels, loss, state, steps, delay, polarity)
-    again = Estimate.from_row(estimate.to_row())
-    np.testing.assert_array_equal(again.to_row(), estimate.to_row())
-    assert (again.state, again.steps, again.polarity) == (state, steps, polarity)
-    assert isinstance(again.state, State)
-    assert isinstance(again.steps, int)
-    assert isinstance(again.polarity, int)
+    restored = Estimate.from_row(estimate.to_row())
+    np.testing.assert_array_equal(restored.to_row(), estimate.to_row())
+    assert (restored.state, restored.steps, restored.polarity) == (state, steps, polarity)
+    assert isinstance(restored.state, State)
+    assert isinstance(restored.steps, int)
+    assert isinstance(restored.polarity, int)
 
 
-def test_states_are_written_as_the_readme_lists_them() -> None:
+def test_state_labels_are_those_of_the_readme() -> None:
     labels = [state.label for state in State]
     assert labels == ["waiting", "silent", "converging", "tracking", "clipped", "incoherent"]
 
 
 @pytest.mark.parametrize(("polarity", "sign"), [(1, 1.0), (0, 1.0), (-1, -1.0)])
-def test_the_matching_gain_is_linear_and_has_the_polarity(polarity: int, sign: float) -> None:
+def test_matched_gain_is_linear_and_signed(polarity: int, sign: float) -> None:
     estimate = replace(ESTIMATE, gain_est_db=-20.0, polarity=polarity)
-    assert estimate.match_gain == pytest.approx(sign * 0.1, rel=1e-12)
+    assert estimate.matched_gain == pytest.approx(sign * 0.1, rel=1e-12)
 
 
-def test_nothing_is_changed_while_the_gain_is_unknown() -> None:
-    assert replace(ESTIMATE, gain_est_db=math.nan).match_gain == 1.0
+def test_matched_gain_is_1_while_the_gain_is_unknown() -> None:
+    assert replace(ESTIMATE, gain_est_db=math.nan).matched_gain == 1.0
 
 
 @pytest.mark.parametrize(("delay", "matched"), [(240.25, 240.25), (0.0, 0.0), (-5.0, 0.0), (math.nan, 0.0)])
-def test_the_matched_signal_is_delayed_where_a_delay_is_known_and_can_be_reached(delay: float, matched: float) -> None:
-    assert replace(ESTIMATE, delay_frames=delay).match_delay_frames == matched
+def test_matched_delay_is_the_known_delay_and_not_negative(delay: float, matched: float) -> None:
+    assert replace(ESTIMATE, delay_frames=delay).matched_delay_frames == matched

@@ -16,7 +16,7 @@ from rtgain.config.presets import load_preset, preset_text
 from rtgain.config.session_config import make_session_config
 from tests.commands import start_rtgain
 from tests.jack_client import JackTestClient, first_lag
-from tests.polling import until
+from tests.polling import TIMEOUT_S, wait_until
 
 RATE = 48_000
 GAINS = (0.9, 0.2, 0.6, 0.3)
@@ -42,7 +42,7 @@ def result_of(*words: object) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(("dry", "target"), [(4, 2), (1, 3)])
-def test_any_two_channels_of_a_file_are_dry_and_target(
+def test_any_two_channels_of_a_file_can_be_dry_and_target(
     tmp_path: Path, channels: np.ndarray, dry: int, target: int
 ) -> None:
     soundfile.write(tmp_path / "four.wav", channels.T, RATE, subtype="FLOAT")
@@ -53,7 +53,7 @@ def test_any_two_channels_of_a_file_are_dry_and_target(
     assert found["gain_db"] == pytest.approx(decibels(GAINS[target - 1] / GAINS[dry - 1]), abs=0.01)
 
 
-def test_one_channel_of_a_file_can_be_the_dry_one(tmp_path: Path, channels: np.ndarray) -> None:
+def test_one_channel_of_a_file_can_be_the_dry_signal(tmp_path: Path, channels: np.ndarray) -> None:
     soundfile.write(tmp_path / "four.wav", channels.T, RATE, subtype="FLOAT")
     result_of(
         *("--input", tmp_path / "four.wav", "--dry-channel", 2, "--gain-db", -6),
@@ -63,67 +63,67 @@ def test_one_channel_of_a_file_can_be_the_dry_one(tmp_path: Path, channels: np.n
     np.testing.assert_allclose(matched, 10 ** (-6 / 20) * channels[1, 3 * RATE :][: len(matched)], atol=1e-3)
 
 
-def test_a_preset_carries_the_channels(tmp_path: Path) -> None:
+def test_preset_restores_the_channels(tmp_path: Path) -> None:
     config = make_session_config(input="a.wav", target="channel", dry_channel=3, target_channel=1)
     (tmp_path / "p.json").write_text(preset_text(config), encoding="utf-8")
     assert make_session_config(**load_preset(tmp_path / "p.json")) == config
 
 
 @pytest.mark.realtime
-def test_any_two_inputs_of_a_device_are_dry_and_target(
+def test_any_two_inputs_of_a_device_can_be_dry_and_target(
     jack_server: JackServer, tmp_path: Path, channels: np.ndarray
 ) -> None:
-    with JackTestClient(jack_server, name="four", channels=4) as tape:
+    with JackTestClient(jack_server, name="four", channels=4) as jack_client:
         process = start_rtgain(
             *("run", "--headless", "--input", "mic", "--input-device", "four", "--output-device", "system"),
             *("--target", "channel", "--dry-channel", "4", "--target-channel", "2", "--monitor", "mute"),
             *("--duration", "13", "--json", tmp_path / "s.json"),
         )
-        tape.play_and_record(channels, into="rtgain-.*:in_.*")
-        _, errors = process.communicate(timeout=60)
+        jack_client.play_and_record(channels, into="rtgain-.*:in_.*")
+        _, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0, errors
     assert json.loads((tmp_path / "s.json").read_text())["gain_db"] == pytest.approx(decibels(0.2 / 0.3), abs=0.01)
 
 
 @pytest.mark.realtime
-def test_what_returns_is_heard_on_the_input_that_was_chosen(jack_server: JackServer, tmp_path: Path) -> None:
+def test_return_is_read_from_the_selected_input(jack_server: JackServer, tmp_path: Path) -> None:
     """The third output, which alone plays, is wired into the fourth input."""
-    with JackTestClient(jack_server, name="many", channels=4, outputs=3) as tape:
+    with JackTestClient(jack_server, name="many", channels=4, outputs=3) as jack_client:
         process = start_rtgain(
             *("run", "--headless", "--input", "demo", "--input-device", "many", "--output-device", "many"),
             *("--target", "return", "--target-channel", "4", "--output-channel", "3"),
             *("--duration", "13", "--json", tmp_path / "s.json"),
         )
-        [hears] = tape.wait_for_port("rtgain-.*:in_3", is_input=True)  # PortAudio counts from 0
+        [hears] = jack_client.wait_for_port("rtgain-.*:in_3", is_input=True)  # PortAudio counts from 0
         plays = hears.replace(":in_3", ":out_2")
-        until(lambda: subprocess.run(["jack_connect", plays, hears], capture_output=True, check=False).returncode == 0)
-        _, errors = process.communicate(timeout=60)
+        wait_until(
+            lambda: subprocess.run(["jack_connect", plays, hears], capture_output=True, check=False).returncode == 0
+        )
+        _, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0, errors
     assert json.loads((tmp_path / "s.json").read_text())["gain_db"] == pytest.approx(0.0, abs=0.01)
 
 
 @pytest.mark.realtime
 @pytest.mark.parametrize("monitor", ["dry", "matched"])
-def test_what_is_heard_is_played_on_the_output_that_was_chosen_and_on_no_other(
-    jack_server: JackServer, tmp_path: Path, monitor: str
-) -> None:
+def test_monitor_is_played_only_on_the_selected_output(jack_server: JackServer, tmp_path: Path, monitor: str) -> None:
     """Nothing returns, so the matched sound keeps the gain of one that it begins with."""
-    with JackTestClient(jack_server, name="many", outputs=3) as tape:
+    with JackTestClient(jack_server, name="many", outputs=3) as jack_client:
         process = start_rtgain(
             *("run", "--headless", "--input", "demo", "--input-device", "many", "--output-device", "many"),
             *("--target", "return", "--output-channel", "3", "--monitor", monitor, "--duration", "60"),
             *("--json", tmp_path / "s.json"),
         )
 
-        def taped(seconds: float) -> np.ndarray:
-            tape.start(np.zeros(1), seconds=seconds)
-            return tape.recorded()
+        def recorded(seconds: float) -> np.ndarray:
+            jack_client.start(np.zeros(1), seconds=seconds)
+            return jack_client.recorded()
 
-        tape.connect(out_of="rtgain-.*:out_.*")
-        until(lambda: taped(0.1).any())
-        first, second, third = taped(2.0)
+        jack_client.connect(out_of="rtgain-.*:out_.*")
+        wait_until(lambda: recorded(0.1).any())
+        first, second, third = recorded(2.0)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130, errors
     demo = DemoSource(RATE).read(2 * LOOP_S * RATE)[0]
     begin = first_lag(demo, third)
@@ -133,14 +133,16 @@ def test_what_is_heard_is_played_on_the_output_that_was_chosen_and_on_no_other(
 
 
 @pytest.mark.realtime
-def test_a_channel_that_a_device_has_not_ends_the_run_with_one_line(jack_server: JackServer, tmp_path: Path) -> None:
+def test_missing_device_channel_ends_the_run_with_one_line(jack_server: JackServer, tmp_path: Path) -> None:
     with JackTestClient(jack_server, name="four", channels=4):
         process = start_rtgain(
             *("run", "--headless", "--input", "mic", "--input-device", "four", "--dry-channel", "5"),
             *("--json", tmp_path / "s.json"),
         )
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 3
-    assert errors.startswith("rtgain: four (JACK Audio Connection Kit): has 4 input channels, and channel 5 is wanted;")
+    assert errors.startswith(
+        "rtgain: four (JACK Audio Connection Kit): has 4 input channels, but channel 5 was requested;"
+    )
     assert errors.count("\n") == 1
     assert not (tmp_path / "s.json").exists()

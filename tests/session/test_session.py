@@ -19,7 +19,7 @@ from rtgain.errors import InputError
 from rtgain.records.estimate import Estimate
 from rtgain.session.session import Session
 from tests.commands import rows, start_rtgain
-from tests.polling import until
+from tests.polling import TIMEOUT_S, wait_until
 
 pytestmark = pytest.mark.realtime
 
@@ -37,7 +37,7 @@ def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # --- three clocks ---------------------------------------------------------------------------------
 
 
-def test_three_clocks_give_one_gain_trace(song: Path, tmp_path: Path, jack_server: JackServer) -> None:
+def test_three_clocks_give_the_same_estimates(song: Path, tmp_path: Path, jack_server: JackServer) -> None:
     moves = tmp_path / "moves.csv"
     moves.write_text("time_s,gain_db\n0,-12\n1.5,-12\n3,-6\n")
     clocks = ("offline", "timer", "device")
@@ -49,7 +49,7 @@ def test_three_clocks_give_one_gain_trace(song: Path, tmp_path: Path, jack_serve
         for clock in clocks
     ]
     for process in processes:
-        assert process.communicate(timeout=60) == ("", "")
+        assert process.communicate(timeout=TIMEOUT_S) == ("", "")
         assert process.returncode == 0
     results = {clock: json.loads((tmp_path / f"{clock}.json").read_text()) for clock in clocks}
     traces = {clock: {row["time_s"]: row for row in rows(tmp_path / f"{clock}.csv")} for clock in clocks}
@@ -67,7 +67,7 @@ def test_three_clocks_give_one_gain_trace(song: Path, tmp_path: Path, jack_serve
         assert results[clock]["gain_db"] == pytest.approx(results["offline"]["gain_db"], abs=0.01)
 
 
-def test_the_fast_clock_gives_the_same_bits_every_time(song: Path) -> None:
+def test_offline_clock_is_deterministic_to_the_last_bit(song: Path) -> None:
     def all_estimates() -> list[Estimate]:
         config = SessionConfig(input=str(song), gain_db=-12.0, delay_ms=5.0, noise_dbfs=-60.0)
         with Session(config, clock="offline") as session:
@@ -100,7 +100,7 @@ def hold_s(session: Session, seconds: float) -> list[Estimate]:
     return estimates
 
 
-def test_reference_is_changed_while_it_plays_and_the_estimate_follows(fast: Callable[..., Session]) -> None:
+def test_estimate_follows_changes_of_the_reference_path(fast: Callable[..., Session]) -> None:
     with fast() as session:
         session.start()
         hold_s(session, 2)
@@ -117,7 +117,7 @@ def test_reference_is_changed_while_it_plays_and_the_estimate_follows(fast: Call
             session.set_reference(gain_db=61.0)
 
 
-def test_gain_set_by_hand_ends_an_automation(fast: Callable[..., Session], tmp_path: Path) -> None:
+def test_setting_the_gain_ends_an_automation(fast: Callable[..., Session], tmp_path: Path) -> None:
     moves = tmp_path / "moves.csv"
     moves.write_text("time_s,gain_db\n0,-30\n1000,-31\n")
     with fast(automation=str(moves)) as session:
@@ -129,21 +129,21 @@ def test_gain_set_by_hand_ends_an_automation(fast: Callable[..., Session], tmp_p
         assert hold_s(session, 2)[-1].gain_true_db == pytest.approx(-5.0, abs=1e-6)
 
 
-def test_frozen_estimate_stands_still_and_a_reset_one_forgets(fast: Callable[..., Session]) -> None:
+def test_frozen_estimate_is_constant_and_reset_starts_from_the_given_gain(fast: Callable[..., Session]) -> None:
     with fast() as session:
         session.start()
         held_db = hold_s(session, 2)[-1].gain_est_db
-        session.freeze(True)
+        session.set_frozen(True)
         session.set_reference(gain_db=-3.0)
         assert {estimate.gain_est_db for estimate in hold_s(session, 2)} == {held_db}
-        session.freeze(False)
+        session.set_frozen(False)
         assert hold_s(session, 2)[-1].gain_est_db == pytest.approx(-3.0, abs=0.01)
         session.set_estimator(optimizer="SGD", lr=1e-6, steps=1)
         session.reset_estimate(gain_db=-40.0)
         assert hold_s(session, 1)[0].gain_est_db == pytest.approx(-40.0, abs=0.01)  # one tiny step from there
 
 
-def test_a_new_optimizer_brings_its_own_rate_and_another_loss_does_not(fast: Callable[..., Session]) -> None:
+def test_new_optimizer_resets_the_steps_and_another_loss_does_not(fast: Callable[..., Session]) -> None:
     with fast() as session:
         session.start()
         session.set_estimator(steps=2)
@@ -156,7 +156,7 @@ def test_a_new_optimizer_brings_its_own_rate_and_another_loss_does_not(fast: Cal
         assert max(estimate.steps for estimate in hold_s(session, 2)) > 2
 
 
-def test_snapshot_shows_how_things_stand(fast: Callable[..., Session]) -> None:
+def test_snapshot_shows_the_state_of_the_session(fast: Callable[..., Session]) -> None:
     with fast() as session:
         before = session.snapshot()
         assert (before.running, before.ended, before.state, before.frames) == (False, False, "waiting", 0)
@@ -166,7 +166,12 @@ def test_snapshot_shows_how_things_stand(fast: Callable[..., Session]) -> None:
         session.start()
         hold_s(session, 3)
         now = session.snapshot()
-        assert (now.running, now.ended, now.clock, now.description) == (True, False, "offline", "fast clock, no device")
+        assert (now.running, now.ended, now.clock, now.description) == (
+            True,
+            False,
+            "offline",
+            "offline clock, no device",
+        )
         assert now.frames == session.frames
         assert now.time_s == now.frames / RATE
         assert (now.state, now.polarity) == ("tracking", 1)
@@ -177,7 +182,7 @@ def test_snapshot_shows_how_things_stand(fast: Callable[..., Session]) -> None:
         assert (now.xruns, now.dropped_frames, now.estimator_restarts, now.notices) == (0, 0, 0, ())
 
 
-def test_levels_and_scope_show_what_plays(fast: Callable[..., Session]) -> None:
+def test_levels_and_scope_show_the_played_signals(fast: Callable[..., Session]) -> None:
     with fast() as session:
         assert session.snapshot(scope=True).scope is None
         session.start()
@@ -197,7 +202,7 @@ def test_levels_and_scope_show_what_plays(fast: Callable[..., Session]) -> None:
         assert session.snapshot().scope is None
 
 
-def test_curves_show_the_window_and_the_estimate_on_it(fast: Callable[..., Session]) -> None:
+def test_loss_curves_have_their_minimum_at_the_gain_and_contain_the_estimate(fast: Callable[..., Session]) -> None:
     with fast(polarity="invert") as session:
         assert session.snapshot().curves is None
         session.start()
@@ -213,7 +218,7 @@ def test_curves_show_the_window_and_the_estimate_on_it(fast: Callable[..., Sessi
         assert curves.loss_est < 0.02
 
 
-def test_rivals_run_beside_the_estimator_and_show_why_the_loss_matters(fast: Callable[..., Session]) -> None:
+def test_comparisons_run_on_the_same_windows_with_their_own_losses(fast: Callable[..., Session]) -> None:
     """At 90° waveforms have their least at no gain at all, and spectra where they always had it."""
     with fast(phase_deg=90.0, compare=("waveform/SGD", "spectral/SGD@0.1")) as session:
         assert [(comparison.name, comparison.state) for comparison in session.snapshot().comparisons] == [
@@ -247,7 +252,7 @@ def test_rivals_run_beside_the_estimator_and_show_why_the_loss_matters(fast: Cal
         assert session.snapshot().comparisons == ()
 
 
-def test_window_hop_and_alignment_are_changed_while_it_plays(fast: Callable[..., Session]) -> None:
+def test_window_hop_and_alignment_change_while_the_session_runs(fast: Callable[..., Session]) -> None:
     with fast(delay_ms=2.0) as session:
         session.start()
         hold_s(session, 3)
@@ -266,7 +271,7 @@ def test_window_hop_and_alignment_are_changed_while_it_plays(fast: Callable[...,
 # --- where a file is ------------------------------------------------------------------------------
 
 
-def test_a_file_tells_its_position_and_goes_where_it_is_told(song: Path) -> None:
+def test_file_reports_its_position_and_seeks(song: Path) -> None:
     with Session(SessionConfig(input=str(song)), clock="offline") as session:
         assert (session.snapshot().position_s, session.snapshot().length_s) == (0.0, 4.0)
         session.start()
@@ -287,11 +292,11 @@ def test_a_file_tells_its_position_and_goes_where_it_is_told(song: Path) -> None
         assert session.ended
 
 
-def test_a_file_that_is_repeated_has_a_position_in_it_and_a_synthetic_source_no_length(song: Path) -> None:
+def test_looped_file_has_a_position_and_a_synthetic_source_has_no_length(song: Path) -> None:
     with Session(SessionConfig(input=str(song), loop=True, duration=None), clock="timer") as session:
         session.start()
         session.seek(3.9)
-        until(lambda: session.frames > RATE // 2)
+        wait_until(lambda: session.frames > RATE // 2)
         now = session.snapshot()
         assert now.length_s == 4.0
         assert 0.0 < now.position_s < 3.0
@@ -299,7 +304,7 @@ def test_a_file_that_is_repeated_has_a_position_in_it_and_a_synthetic_source_no_
         assert session.snapshot().length_s is None
 
 
-def test_automation_that_cannot_be_used_leaves_no_file_open(song: Path, tmp_path: Path) -> None:
+def test_invalid_automation_leaves_no_file_open(song: Path, tmp_path: Path) -> None:
     before = set(Path("/proc/self/fd").iterdir())
     with pytest.raises(InputError, match="No such file"):
         Session(SessionConfig(input=str(song), automation=str(tmp_path / "none.csv")), clock="offline")
@@ -327,7 +332,7 @@ def until_estimates(session: Session, since_frame: int, timeout_s: float) -> Est
         assert time.monotonic() < deadline_s, f"no estimate within {timeout_s} s"
 
 
-def test_sound_outlives_an_estimator_that_is_killed_and_one_that_hangs() -> None:
+def test_audio_continues_and_the_estimator_restarts_after_a_kill_and_a_hang() -> None:
     with Session(SessionConfig(gain_db=-12.0), clock="timer") as session:
         session.start(wait=True)
         until_estimates(session, 2 * RATE, 10)
@@ -335,7 +340,7 @@ def test_sound_outlives_an_estimator_that_is_killed_and_one_that_hangs() -> None
         start_s, start_frame = time.monotonic(), session.frames
         os.kill(estimator_of(session), signal.SIGKILL)
         back = until_estimates(session, start_frame, 5)
-        assert session.pop_notices() == ["The estimator was ended from outside and was started again (1)."]
+        assert session.pop_notices() == ["The estimator process was killed and has been restarted (1)."]
         assert back.gain_est_db == pytest.approx(-12.0, abs=0.01)  # it went on from the last estimate
 
         os.kill(estimator_of(session), signal.SIGSTOP)
@@ -344,7 +349,7 @@ def test_sound_outlives_an_estimator_that_is_killed_and_one_that_hangs() -> None
             session.advance()
             notices = session.pop_notices()
             assert time.monotonic() < start_s + 30
-        assert notices == ["The estimator did not answer and was started again (2)."]
+        assert notices == ["The estimator process stopped responding and has been restarted (2)."]
         back = until_estimates(session, session.frames, 5)
         assert back.gain_est_db == pytest.approx(-12.0, abs=0.01)
 
@@ -353,7 +358,7 @@ def test_sound_outlives_an_estimator_that_is_killed_and_one_that_hangs() -> None
         assert session.snapshot().estimator_restarts == 2
 
 
-def test_estimator_that_dies_every_time_is_given_up_and_the_sound_goes_on() -> None:
+def test_estimator_that_fails_repeatedly_is_not_restarted_and_audio_continues() -> None:
     with Session(SessionConfig(gain_db=-12.0), clock="timer") as session:
         session.start()
         notices: list[str] = []
@@ -363,8 +368,8 @@ def test_estimator_that_dies_every_time_is_given_up_and_the_sound_goes_on() -> N
                 session.advance()
             notices += said
         assert [notice.split(" (")[0] for notice in notices] == [
-            "The estimator was ended from outside and was started again",
-            "The estimator was ended from outside and was started again",
+            "The estimator process was killed and has been restarted",
+            "The estimator process was killed and has been restarted",
             "The estimator cannot run",
         ]
         start_frame = session.frames
@@ -373,7 +378,7 @@ def test_estimator_that_dies_every_time_is_given_up_and_the_sound_goes_on() -> N
         assert session.finish() == []
 
 
-def test_a_live_session_shows_curves_loudness_and_rivals_of_its_estimator_s_process() -> None:
+def test_live_session_shows_curves_loudness_and_comparisons_of_the_estimator_process() -> None:
     config = SessionConfig(gain_db=-12.0, compare=("waveform/SGD",))
     with Session(config, clock="timer") as session:
         session.start(wait=True)
@@ -382,8 +387,8 @@ def test_a_live_session_shows_curves_loudness_and_rivals_of_its_estimator_s_proc
             now = session.snapshot()
             return now.curves is not None and all(math.isfinite(level.lufs) for level in now.levels.values())
 
-        until(everything_is_there, timeout_s=30.0)
-        until(lambda: session.snapshot().state == "tracking")
+        wait_until(everything_is_there)
+        wait_until(lambda: session.snapshot().state == "tracking")
         now = session.snapshot()
         assert now.curves is not None
         assert abs(now.curves.gain_est) == pytest.approx(10 ** (-12 / 20), rel=0.01)
@@ -393,7 +398,7 @@ def test_a_live_session_shows_curves_loudness_and_rivals_of_its_estimator_s_proc
             levels = session.snapshot().levels
             return levels["difference"].lufs < levels["target"].lufs - 40.0
 
-        until(little_is_left)
+        wait_until(little_is_left)
         (comparison,) = now.comparisons
         assert comparison.gain_db == pytest.approx(-12.0, abs=0.1)
         assert len(comparison.history.time_s) > 0

@@ -1,4 +1,8 @@
-"""The matched signal: the dry signal with the estimated gain and delay, made to sound like the target."""
+"""Matched path: the dry signal with the estimated gain and delay, which approximates the target.
+
+It is causal and follows changing estimates. `rtgain.match.render` applies one constant estimate to a whole recording
+without that restriction.
+"""
 
 import math
 
@@ -6,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtgain.audio.constants import CHUNK_FRAMES, GAIN_RAMP_S
-from rtgain.audio.effects.delay_line import DELAY, delay_block, prepare_delay
-from rtgain.audio.effects.ramp import RAMP, prepare_ramp, ramp
+from rtgain.audio.effects.delay_line import DELAY, delay_block, init_delay
+from rtgain.audio.effects.ramp import RAMP, init_ramp, ramp
 from rtgain.audio.jit import Record, array_at, realtime_jit
 
-GAIN_MAX = 1e6
-"""Estimates beyond this (+120 dB) are not believed: the last one holds, as it does for NaN."""
+MAX_VALID_GAIN = 1e6
+"""Larger gains (beyond +120 dB) are invalid, like NaN: the last valid gain remains in use."""
 
 MATCHED_PATH = np.dtype(
     [
-        ("gain", "f8"),  # the last that was believed
+        ("gain", "f8"),  # last valid gain
         ("delay_frames", "f8"),
         ("gain_ramp", RAMP),
         ("delay", DELAY),
@@ -25,18 +29,21 @@ MATCHED_PATH = np.dtype(
 
 
 def init_matched_path(state: NDArray[np.void], sample_rate: int) -> NDArray[np.float64]:
-    """Empty a match (dtype `MATCHED_PATH`, one element): gain 1, no delay. Returns its line: keep it alive."""
+    """Initialize a matched path (dtype `MATCHED_PATH`, one element) with gain 1 and no delay.
+
+    Returns its delay line, which the caller must keep alive.
+    """
     state[...] = np.zeros((), MATCHED_PATH)
     state["gain"] = 1.0
-    prepare_ramp(state["gain_ramp"], GAIN_RAMP_S, sample_rate)
-    return prepare_delay(state["delay"], sample_rate)
+    init_ramp(state["gain_ramp"], GAIN_RAMP_S, sample_rate)
+    return init_delay(state["delay"], sample_rate)
 
 
 class MatchedPath:
-    """Makes the matched signal of a dry signal given in order, with the estimate that holds for each piece.
+    """Matched path as an object: processes consecutive blocks of the dry signal, each with its own estimate.
 
-    The kernel does the same while it runs, with the newest estimate there is. On the fast clock
-    estimates come later than their frames; a recording is made afterwards, with this.
+    The kernel does the same in real time, with the newest estimate. On the offline clock estimates are later than
+    their frames, so a recording is rendered afterwards with this class.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -44,20 +51,20 @@ class MatchedPath:
         self._line = init_matched_path(self._state, sample_rate)
 
     def process(self, dry: NDArray[np.float32], *, gain: float, delay_frames: float = 0.0) -> NDArray[np.float32]:
-        """gain · (dry delayed by `delay_frames`), shape (frames,). `dry` follows on what was given before.
+        """Return gain · (dry delayed by `delay_frames`), shape (frames,). `dry` continues the previous block.
 
-        `gain` is signed and linear; a change takes 10 ms, a change of delay (0 to 1 s) 20 ms.
+        `gain` is signed and linear; a change takes 10 ms. A change of the delay (0 to 1 s) takes 20 ms.
         """
         matched = np.empty(len(dry), np.float32)
-        match(self._state.ctypes.data, gain, delay_frames, np.ascontiguousarray(dry, np.float32), matched)
+        process_matched(self._state.ctypes.data, gain, delay_frames, np.ascontiguousarray(dry, np.float32), matched)
         return matched
 
 
 @realtime_jit
-def match(
+def process_matched(
     address: int, gain: float, delay_frames: float, dry: NDArray[np.float32], matched: NDArray[np.float32]
 ) -> None:
-    """`process_matched_block` for any number of frames, in float32."""
+    """Apply `process_matched_block` to any number of frames, in float32."""
     state = array_at(address, 1, MATCHED_PATH)[0]
     chunk = np.empty(CHUNK_FRAMES)
     for start in range(0, len(dry), CHUNK_FRAMES):
@@ -78,8 +85,8 @@ def process_matched_block(
     matched: NDArray[np.float64],
     frames: int,
 ) -> None:
-    """Fill matched[:frames] from dry[:frames], at most CHUNK frames. They may be one array."""
-    if abs(gain) <= GAIN_MAX:
+    """Fill matched[:frames] from dry[:frames], at most CHUNK_FRAMES. Both may be the same array."""
+    if abs(gain) <= MAX_VALID_GAIN:
         state.gain = gain
     if not math.isnan(delay_frames):
         state.delay_frames = delay_frames

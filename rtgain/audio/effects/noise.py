@@ -1,4 +1,4 @@
-"""White Gaussian noise as a function of seed and frame: the same whatever the block size or the clock."""
+"""Counter-based white Gaussian noise: a function of seed and frame, independent of block size and clock."""
 
 import math
 
@@ -10,7 +10,7 @@ from rtgain.audio.jit import realtime_jit
 
 @realtime_jit
 def splitmix64(value: np.uint64) -> np.uint64:
-    """A 64-bit hash (Steele, Lea and Flood 2014; Vigna's splitmix64.c) of the uint64 `value`."""
+    """Return a 64-bit hash of the uint64 `value` (Steele, Lea and Flood 2014; Vigna's splitmix64.c)."""
     z = value + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -19,7 +19,7 @@ def splitmix64(value: np.uint64) -> np.uint64:
 
 @realtime_jit
 def gaussian(seed: np.uint64, frame: int) -> float:
-    """A normally distributed number, mean 0, variance 1, by Box and Muller's transform of one hash."""
+    """Return a normally distributed number (mean 0, variance 1): the Box-Muller transform of one hash."""
     bits = splitmix64(splitmix64(seed) + np.uint64(frame))
     radius_uniform = (np.float64(bits >> np.uint64(32)) + 1.0) * 2.0**-32
     angle_uniform = np.float64(bits & np.uint64(0xFFFFFFFF)) * 2.0**-32
@@ -28,7 +28,7 @@ def gaussian(seed: np.uint64, frame: int) -> float:
 
 @realtime_jit
 def add_noise(seed: np.uint64, frame: int, level_rms: NDArray[np.float64], y: NDArray[np.float64], frames: int) -> None:
-    """Add noise of level_rms[:frames] to y[:frames], which starts at `frame`."""
+    """Add noise with the RMS levels level_rms[:frames] to y[:frames], whose first frame is `frame`."""
     for i in range(frames):
         if level_rms[i] > 0.0:
             y[i] += level_rms[i] * gaussian(seed, frame + i)

@@ -1,7 +1,7 @@
-"""The reference path, compiled: its state, and the stages that a block goes through.
+"""Compiled half of the reference path: its state and the stages that process a block.
 
-All state lies in one record, and every stage gives the same samples however the frames are cut into
-blocks. `rtgain.audio.effects.reference_path` says what the path does and sets its parameters.
+All state is in one record. Every stage computes the same samples regardless of the block size.
+`rtgain.audio.effects.reference_path` documents the path and sets its parameters.
 """
 
 import math
@@ -10,68 +10,72 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtgain.audio.constants import CHUNK_FRAMES, CROSSFADE_S, GAIN_RAMP_S
-from rtgain.audio.effects.delay_line import DELAY, delay_block, prepare_delay
+from rtgain.audio.effects.delay_line import DELAY, delay_block, init_delay
 from rtgain.audio.effects.noise import add_noise
 from rtgain.audio.effects.quadrature import QUADRATURE, quadrature, quadrature_coefficients, reset_quadrature
-from rtgain.audio.effects.ramp import RAMP, decay_step_offset, prepare_ramp, ramp
+from rtgain.audio.effects.ramp import RAMP, decay_step_offset, init_ramp, ramp
 from rtgain.audio.jit import Record, array_at, realtime_jit
 
-SETTINGS = np.dtype(
+REFERENCE_PARAMETERS = np.dtype(
     [
         ("gain", "f8"),  # signed, linear
         ("phase_rad", "f8"),
         ("delay_frames", "f8"),
         ("noise_rms", "f8"),
-        ("bypass", "i8"),
         ("automation", "i8"),  # address of a BREAKPOINT table, or 0
     ]
 )
-"""What the user sets; any thread may write it, a block takes it up at its start."""
+"""Parameters set by the user. Any thread may write them; they take effect at the start of the next chunk."""
 
 BREAKPOINT = np.dtype([("frame", "i8"), ("gain_db", "f8")])
-"""A row of automation. Tables begin with a row at −FAR and end with one at FAR, so there is always a next."""
+"""Row of an automation table."""
 
-FAR = 2**62
+END_SENTINEL_FRAME = 2**62
+"""Frame of the last row of every automation table; the first row is at minus this frame. Every frame that is processed
+therefore has a previous and a next breakpoint."""
 
-PATH = np.dtype(
+REFERENCE_PATH = np.dtype(
     [
-        ("settings", SETTINGS),
+        ("parameters", REFERENCE_PARAMETERS),
         ("seed", "u8"),
-        # What the gain follows: its ramp and its place in the automation table.
+        # Gain: its ramp, the gain without automation, and the current table and row of the automation.
         ("gain_ramp", RAMP),
-        ("course", "f8"),
+        ("base_gain", "f8"),
         ("automation", "i8"),
         ("row", "i8"),
-        # What the phase is made of: weights of the input, of `lag` and of `lead`, and the two filters.
+        # Phase: weights of the input and of the two filter outputs, and the filters.
         ("input_ramp", RAMP),
-        ("lag_ramp", RAMP),
-        ("lead_ramp", RAMP),
+        ("in_phase_ramp", RAMP),
+        ("quadrature_ramp", RAMP),
         ("quadrature", QUADRATURE),
         ("delay", DELAY),
         ("noise_ramp", RAMP),
         # Scratch.
         ("input_weight", "f8", (CHUNK_FRAMES,)),
-        ("lag_weight", "f8", (CHUNK_FRAMES,)),
-        ("lead_weight", "f8", (CHUNK_FRAMES,)),
-        ("lag", "f8", (CHUNK_FRAMES,)),
-        ("lead", "f8", (CHUNK_FRAMES,)),
+        ("in_phase_weight", "f8", (CHUNK_FRAMES,)),
+        ("quadrature_weight", "f8", (CHUNK_FRAMES,)),
+        ("in_phase", "f8", (CHUNK_FRAMES,)),
+        ("quadrature_phase", "f8", (CHUNK_FRAMES,)),
         ("noise_level", "f8", (CHUNK_FRAMES,)),
     ]
 )
 
 
-def prepare_path(state: NDArray[np.void], sample_rate: int) -> NDArray[np.float64]:
-    """Empty a path (dtype `PATH`, one element), settings and seed apart. Returns its line: keep it alive."""
-    kept = state[["settings", "seed"]].copy()
-    state[...] = np.zeros((), PATH)
-    state[["settings", "seed"]] = kept
-    state["course"] = math.nan
+def init_reference_path(state: NDArray[np.void], sample_rate: int) -> NDArray[np.float64]:
+    """Reset a reference path (dtype `REFERENCE_PATH`, one element) except its parameters and seed.
+
+    Returns its delay line, which the caller must keep alive.
+    """
+    preserved = state[["parameters", "seed"]].copy()
+    state[...] = np.zeros((), REFERENCE_PATH)
+    state[["parameters", "seed"]] = preserved
+    state["base_gain"] = math.nan
     state["quadrature"]["coefficients"] = quadrature_coefficients(sample_rate)
-    prepare_ramp(state["gain_ramp"], GAIN_RAMP_S, sample_rate)
-    prepare_ramp(state["noise_ramp"], GAIN_RAMP_S, sample_rate)
-    for name in ("input_ramp", "lag_ramp", "lead_ramp"):
-        prepare_ramp(state[name], CROSSFADE_S, sample_rate)
-    return prepare_delay(state["delay"], sample_rate)
+    init_ramp(state["gain_ramp"], GAIN_RAMP_S, sample_rate)
+    init_ramp(state["noise_ramp"], GAIN_RAMP_S, sample_rate)
+    for name in ("input_ramp", "in_phase_ramp", "quadrature_ramp"):
+        init_ramp(state[name], CROSSFADE_S, sample_rate)
+    return init_delay(state["delay"], sample_rate)
 
 
 @realtime_jit
@@ -84,14 +88,11 @@ def process_reference_block(
     gain: NDArray[np.float64],
     frames: int,
 ) -> None:
-    """Make dry, target and |gain| of x[:frames], at most CHUNK frames, the first of which is `frame`."""
-    gain_setting, automation = path.settings.gain, path.settings.automation
-    phase_rad, delay_frames = path.settings.phase_rad, path.settings.delay_frames
-    noise_rms = path.settings.noise_rms
-    if path.settings.bypass != 0:
-        gain_setting, automation, phase_rad, delay_frames, noise_rms = 1.0, 0, 0.0, 0.0, 0.0
-    rotate(path, phase_rad, x, dry, target, frames)
-    compute_gain_curve(path, gain_setting, automation, frame, gain, frames)
+    """Compute dry, target and |gain| of x[:frames], at most CHUNK_FRAMES; the first frame is `frame`."""
+    parameters = path.parameters
+    delay_frames, noise_rms = parameters.delay_frames, parameters.noise_rms
+    rotate_phase(path, parameters.phase_rad, x, dry, target, frames)
+    compute_gain_curve(path, parameters.gain, parameters.automation, frame, gain, frames)
     for i in range(frames):
         target[i] *= gain[i]
         gain[i] = abs(gain[i])
@@ -101,7 +102,7 @@ def process_reference_block(
 
 
 @realtime_jit
-def rotate(
+def rotate_phase(
     path: Record,
     phase_rad: float,
     x: NDArray[np.float64],
@@ -109,59 +110,61 @@ def rotate(
     target: NDArray[np.float64],
     frames: int,
 ) -> None:
-    """Make `dry` and `target` from `x`, with the target turned by `phase_rad` against dry."""
-    filters_idle = path.input_ramp.left == 0 and path.input_ramp.target != 0.0
-    input_weight, lag_weight, lead_weight = path.input_weight, path.lag_weight, path.lead_weight
-    turned = phase_rad != 0.0
-    ramp(path.input_ramp, 0.0 if turned else 1.0, input_weight, frames)
-    ramp(path.lag_ramp, math.cos(phase_rad) if turned else 0.0, lag_weight, frames)
-    ramp(path.lead_ramp, math.sin(phase_rad) if turned else 0.0, lead_weight, frames)
-    if filters_idle and not turned:
+    """Compute `dry` and `target` from `x`; the target's phase is rotated by `phase_rad` relative to dry."""
+    filters_idle = path.input_ramp.frames_remaining == 0 and path.input_ramp.target != 0.0
+    input_weight, in_phase_weight, quadrature_weight = path.input_weight, path.in_phase_weight, path.quadrature_weight
+    is_rotated = phase_rad != 0.0
+    ramp(path.input_ramp, 0.0 if is_rotated else 1.0, input_weight, frames)
+    ramp(path.in_phase_ramp, math.cos(phase_rad) if is_rotated else 0.0, in_phase_weight, frames)
+    ramp(path.quadrature_ramp, math.sin(phase_rad) if is_rotated else 0.0, quadrature_weight, frames)
+    if filters_idle and not is_rotated:
         for i in range(frames):
             dry[i] = x[i]
             target[i] = x[i]
         return
     if filters_idle:
         reset_quadrature(path.quadrature)
-    lag, lead = path.lag, path.lead
-    quadrature(path.quadrature, x, lag, lead, frames)
+    in_phase, quadrature_phase = path.in_phase, path.quadrature_phase
+    quadrature(path.quadrature, x, in_phase, quadrature_phase, frames)
     for i in range(frames):
-        if input_weight[i] == 1.0:  # the end of a fade, whose bits must not depend on where a block ends
+        if input_weight[i] == 1.0:  # end of a crossfade: a copy, so that its bits do not depend on the block size
             dry[i] = x[i]
             target[i] = x[i]
         else:
-            dry[i] = input_weight[i] * x[i] + (1.0 - input_weight[i]) * lag[i]
-            target[i] = input_weight[i] * x[i] + lag_weight[i] * lag[i] + lead_weight[i] * lead[i]
+            dry[i] = input_weight[i] * x[i] + (1.0 - input_weight[i]) * in_phase[i]
+            target[i] = (
+                input_weight[i] * x[i] + in_phase_weight[i] * in_phase[i] + quadrature_weight[i] * quadrature_phase[i]
+            )
 
 
 @realtime_jit
 def compute_gain_curve(
-    path: Record, setting: float, automation: int, frame: int, gain: NDArray[np.float64], frames: int
+    path: Record, set_gain: float, automation: int, frame: int, gain: NDArray[np.float64], frames: int
 ) -> None:
-    """Fill `gain` with the signed linear gain: the setting or, with its sign, the automation."""
-    course = setting if automation == 0 else math.copysign(1.0, setting)
-    changed = (course != path.course or automation != path.automation) and not math.isnan(path.course)
+    """Fill `gain` with the signed linear gain: `set_gain`, or the automation with the sign of `set_gain`."""
+    base_gain = set_gain if automation == 0 else math.copysign(1.0, set_gain)
+    changed = (base_gain != path.base_gain or automation != path.automation) and not math.isnan(path.base_gain)
     if automation != path.automation:
         path.row = 0
-    path.course, path.automation = course, automation
+    path.base_gain, path.automation = base_gain, automation
     for i in range(frames):
-        gain[i] = course
+        gain[i] = base_gain
     if automation != 0:
-        # A table's length is not known here, and need not be: its last row is never passed.
-        table = array_at(automation, FAR, BREAKPOINT)
+        # The length of the table is unknown here. The last row, at END_SENTINEL_FRAME, is never passed.
+        table = array_at(automation, END_SENTINEL_FRAME, BREAKPOINT)
         for i in range(frames):
             while table[path.row + 1].frame <= frame + i:
                 path.row += 1
-            left, right = table[path.row], table[path.row + 1]
-            progress = (frame + i - left.frame) / (right.frame - left.frame)
-            gain[i] *= 10.0 ** ((left.gain_db + (right.gain_db - left.gain_db) * progress) / 20.0)
+            previous, following = table[path.row], table[path.row + 1]
+            progress = (frame + i - previous.frame) / (following.frame - previous.frame)
+            gain[i] *= 10.0 ** ((previous.gain_db + (following.gain_db - previous.gain_db) * progress) / 20.0)
     decay_step_offset(path.gain_ramp, changed, gain, frames)
 
 
 @realtime_jit
-def process_path(address: int, frame: int, x: NDArray[np.float32], rows: NDArray[np.float32]) -> None:
-    """`process_reference_block` for any number of frames, in float32: rows are dry, target and |gain|."""
-    path = array_at(address, 1, PATH)[0]
+def process_reference(address: int, frame: int, x: NDArray[np.float32], rows: NDArray[np.float32]) -> None:
+    """Apply `process_reference_block` to any number of frames, in float32: rows are dry, target and |gain|."""
+    path = array_at(address, 1, REFERENCE_PATH)[0]
     chunk = np.empty((4, CHUNK_FRAMES))
     for start in range(0, len(x), CHUNK_FRAMES):
         frames = min(CHUNK_FRAMES, len(x) - start)

@@ -1,11 +1,10 @@
-"""The kernel: what happens to every block of audio, in one compiled function that all drivers share.
+"""Compiled audio kernel: one function per block, shared by all drivers.
 
     input ─► dry ─► reference path ─► target ─► monitor ─► output
               └─► estimated gain, delay ─► matched ─┘        (dry, target, matched, gain ─► audio ring)
 
-It takes no lock, allocates nothing, calls no Python and raises nothing: what it must report, it
-counts in the control record. Blocks may have any length, and cutting the same frames into other
-blocks gives the same bits.
+The kernel takes no lock, allocates nothing, calls no Python code and raises nothing. It reports faults by counting
+them in the control record. Blocks may have any length, and the output bits do not depend on the block size.
 """
 
 import numpy as np
@@ -14,10 +13,10 @@ from numpy.typing import NDArray
 
 from rtgain.audio.constants import CHUNK_FRAMES, CROSSFADE_S
 from rtgain.audio.effects.matched_path import MATCHED_PATH, process_matched_block
-from rtgain.audio.effects.ramp import RAMP, prepare_ramp, ramp
-from rtgain.audio.effects.reference_kernel import PATH, process_reference_block
-from rtgain.audio.engine.ring_buffer import HEADER_BYTES, WRITTEN, publish, reserve, store_row
-from rtgain.audio.engine.shared_memory import CONTROL, DRY, GAIN, MATCHED, TARGET
+from rtgain.audio.effects.ramp import RAMP, init_ramp, ramp
+from rtgain.audio.effects.reference_kernel import REFERENCE_PATH, process_reference_block
+from rtgain.audio.engine.ring_buffer import HEADER_BYTES, WRITTEN_OFFSET, publish, reserve, store_row
+from rtgain.audio.engine.shared_memory import CONTROL, DRY, MATCHED, REFERENCE_GAIN, TARGET
 from rtgain.audio.jit import Record, array_at, load_acquire, realtime_jit, realtime_jit_eager, store_release
 
 MONITOR_MIXES = {
@@ -27,44 +26,45 @@ MONITOR_MIXES = {
     "difference": (0.0, 1.0, -1.0),
     "mute": (0.0, 0.0, 0.0),
 }
-"""What can be heard, as weights of dry, target and matched; a switch crossfades from weights to weights."""
+"""Weights of dry, target and matched for each monitor signal. A change crossfades between the weights."""
 
 MAX_VALID_SAMPLE = 1e6
-"""Input beyond +120 dBFS is no signal but a fault, like NaN: it is replaced by 0 and counted."""
+"""Largest valid input magnitude (+120 dBFS). Larger samples and NaN are faults, which are replaced by 0 and counted."""
 
-ENDLESS = 2**62
+END_UNKNOWN = 2**62
+"""Value of `source_end_frame` while the end of the source is not known."""
 
 STATE = np.dtype(
     [
         ("control", "i8"),  # address of the CONTROL record
         ("audio", "i8"),  # address of the audio ring
         ("audio_capacity", "i8"),
-        ("path", PATH),
-        ("match", MATCHED_PATH),
-        ("target_is_input", "i8"),  # 1: the target is an input, not made by the reference path
-        # The monitor: a row of HEAR, and the weights that lead there.
+        ("reference_path", REFERENCE_PATH),
+        ("matched_path", MATCHED_PATH),
+        ("target_is_input", "i8"),  # 1: the target is an input, not the output of the reference path
+        # Monitor: a row of MONITOR_MIXES, and the ramps of its weights.
         ("monitor", "i8"),
         ("monitor_ramp", RAMP, (3,)),
-        ("hear_weight", "f8", (3, CHUNK_FRAMES)),
-        ("xrun_at_s", "f8"),  # when the device last said that it was late
-        # Xruns that are made on purpose: silence in what is heard.
-        ("xruns_wanted", "i8"),
-        ("xruns_made", "i8"),
-        ("xrun_frames", "i8"),  # how long one is
-        ("xrun_left", "i8"),  # frames of the present one that are still to come
-        # The source ring, for input that a prefetch thread brings.
-        ("source", "i8"),  # its address
+        ("monitor_weight", "f8", (3, CHUNK_FRAMES)),
+        ("last_xrun_time_s", "f8"),  # time at which the device last reported an xrun
+        # Simulated xruns: dropouts of the monitor signal.
+        ("xruns_requested", "i8"),
+        ("xruns_simulated", "i8"),
+        ("dropout_frames", "i8"),  # length of a dropout
+        ("dropout_frames_remaining", "i8"),  # remaining frames of the current dropout
+        # Source ring, for input from the prefetch thread.
+        ("source", "i8"),  # address of the ring
         ("source_capacity", "i8"),
-        ("source_read_frame", "i8"),  # frames of it that were played
-        ("source_flush_frame", "i8"),  # frames before this one that were not played yet are passed over
-        ("source_end_frame", "i8"),  # where it ends; ENDLESS as long as that is not known
-        # The device, for the callback.
+        ("source_read_frame", "i8"),  # next frame of the ring to read
+        ("source_flush_frame", "i8"),  # unread frames before this one are skipped
+        ("source_end_frame", "i8"),  # end of the source, or END_UNKNOWN
+        # Device, for the callback.
         ("in_channels", "i8"),
-        ("dry_input", "i8"),  # the input that is dry, from 0
-        ("target_input", "i8"),  # the input that is the target, where one is
+        ("dry_input", "i8"),  # input channel of the dry signal, from 0
+        ("target_input", "i8"),  # input channel of the target, if the target is an input
         ("out_channels", "i8"),
-        ("first_out", "i8"),  # what is heard goes to outputs from this one
-        ("last_out", "i8"),  # to this one, and silence to the others
+        ("first_output", "i8"),  # the monitor signal is sent to the output channels from this one
+        ("last_output", "i8"),  # to this one, and silence to the others
         ("dry_from_source", "i8"),
         # Scratch.
         ("input", "f8", (CHUNK_FRAMES,)),
@@ -74,45 +74,48 @@ STATE = np.dtype(
         ("gain", "f8", (CHUNK_FRAMES,)),
     ]
 )
-"""All that a block needs, behind one address: PortAudio's user data."""
+"""State of an engine, at one address: the user data of PortAudio."""
 
-SOURCE_READ_FRAME = int(STATE.fields["source_read_frame"][1])  # type: ignore[index]
-SOURCE_FLUSH_FRAME = int(STATE.fields["source_flush_frame"][1])  # type: ignore[index]
-SOURCE_END_FRAME = int(STATE.fields["source_end_frame"][1])  # type: ignore[index]
+SOURCE_READ_FRAME_OFFSET = int(STATE.fields["source_read_frame"][1])  # type: ignore[index]
+SOURCE_FLUSH_FRAME_OFFSET = int(STATE.fields["source_flush_frame"][1])  # type: ignore[index]
+SOURCE_END_FRAME_OFFSET = int(STATE.fields["source_end_frame"][1])  # type: ignore[index]
 
 MONITOR_WEIGHTS = np.array(list(MONITOR_MIXES.values()))
 
-SIGNAL = types.Array(types.float32, 1, "A", readonly=True)
-FRAMES = types.Array(types.float32, 2, "C")
+INPUT_TYPE = types.Array(types.float32, 1, "A", readonly=True)
+OUTPUT_TYPE = types.Array(types.float32, 2, "C")
 
 
-def prepare_monitor(state: NDArray[np.void], sample_rate: int) -> None:
-    """Let the monitor of an engine (dtype `STATE`) start at what is to be heard, without a fade."""
-    prepare_ramp(state["monitor_ramp"], CROSSFADE_S, sample_rate)
+def init_monitor(state: NDArray[np.void], sample_rate: int) -> None:
+    """Initialize the monitor of an engine (dtype `STATE`): it starts at its signal without a crossfade."""
+    init_ramp(state["monitor_ramp"], CROSSFADE_S, sample_rate)
 
 
 @realtime_jit
-def process_chunk(state: Record, in0: NDArray[np.float32], in1: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+def process_chunk(
+    state: Record, dry_in: NDArray[np.float32], target_in: NDArray[np.float32], out: NDArray[np.float32]
+) -> None:
+    """Process len(out) frames, at most CHUNK_FRAMES, of `process_block`."""
     frames = len(out)
     control = array_at(state.control, 1, CONTROL)[0]
     dry, target, matched, gain = state.dry, state.target, state.matched, state.gain
     start = reserve(state.audio, frames)
     if state.target_is_input != 0:
-        copy_input(control, in0, dry, frames)
-        copy_input(control, in1, target, frames)
+        copy_input(control, dry_in, dry, frames)
+        copy_input(control, target_in, target, frames)
         for i in range(frames):
             gain[i] = np.nan
     else:
-        copy_input(control, in0, state.input, frames)
-        process_reference_block(state.path, start, state.input, dry, target, gain, frames)
+        copy_input(control, dry_in, state.input, frames)
+        process_reference_block(state.reference_path, start, state.input, dry, target, gain, frames)
     for i in range(frames):
-        dry[i] = np.float32(dry[i])  # as the ring has it: what is matched later, out of the ring, is the same
-    process_matched_block(state.match, control.match_gain, control.match_delay_frames, dry, matched, frames)
+        dry[i] = np.float32(dry[i])  # as in the ring, so that matching the ring's frames later gives the same result
+    process_matched_block(state.matched_path, control.matched_gain, control.matched_delay_frames, dry, matched, frames)
     rows = array_at(state.audio + HEADER_BYTES, (4, 2 * state.audio_capacity), np.float32)
     store_row(rows[DRY], state.audio_capacity, start, dry, frames)
     store_row(rows[TARGET], state.audio_capacity, start, target, frames)
     store_row(rows[MATCHED], state.audio_capacity, start, matched, frames)
-    store_row(rows[GAIN], state.audio_capacity, start, gain, frames)
+    store_row(rows[REFERENCE_GAIN], state.audio_capacity, start, gain, frames)
     publish(state.audio, start + frames)
     mix_monitor(state, dry, target, matched, out)
     control.frames = start + frames
@@ -120,23 +123,26 @@ def process_chunk(state: Record, in0: NDArray[np.float32], in1: NDArray[np.float
 
 @realtime_jit
 def copy_input(control: Record, x: NDArray[np.float32], y: NDArray[np.float64], frames: int) -> None:
-    """Copy x[:frames] (silence if x is empty) to `y`, and count what is no proper signal."""
+    """Copy x[:frames] to `y`, replace invalid samples by 0, and count invalid and clipped samples.
+
+    An empty `x` stands for silence.
+    """
     clipped = 0
-    nonfinite = 0
+    invalid = 0
     if len(x) == 0:
         for i in range(frames):
             y[i] = 0.0
         return
     for i in range(frames):
         sample = x[i]
-        if not abs(sample) <= MAX_VALID_SAMPLE:  # NaN too
-            nonfinite += 1
+        if not abs(sample) <= MAX_VALID_SAMPLE:  # true for NaN too
+            invalid += 1
             sample = np.float32(0.0)
         elif abs(sample) >= 1.0:
             clipped += 1
         y[i] = sample
     control.clipped_frames += clipped
-    control.invalid_frames += nonfinite
+    control.invalid_frames += invalid
 
 
 @realtime_jit
@@ -147,83 +153,86 @@ def mix_monitor(
     matched: NDArray[np.float64],
     out: NDArray[np.float32],
 ) -> None:
-    """Write what is to be heard to `out`, never beyond full scale."""
+    """Write the monitor signal to `out`, limited to full scale."""
     frames, channels = out.shape
-    weight = state.hear_weight
+    weight = state.monitor_weight
     for row in range(3):
         ramp(state.monitor_ramp[row], MONITOR_WEIGHTS[state.monitor, row], weight[row], frames)
     for i in range(frames):
-        heard = weight[0, i] * dry[i] + weight[1, i] * target[i] + weight[2, i] * matched[i]
-        heard = min(max(heard, -1.0), 1.0)
+        sample = weight[0, i] * dry[i] + weight[1, i] * target[i] + weight[2, i] * matched[i]
+        sample = min(max(sample, -1.0), 1.0)
         for channel in range(channels):
-            plays = state.first_out <= channel <= state.last_out
-            out[i, channel] = heard if plays else np.float32(0.0)
+            is_used = state.first_output <= channel <= state.last_output
+            out[i, channel] = sample if is_used else np.float32(0.0)
 
 
 @realtime_jit
 def insert_dropout(state: Record, out: NDArray[np.float32]) -> None:
-    """Be silent for an xrun that somebody wants to hear, and count it; the rings are not touched."""
-    if state.xruns_made != state.xruns_wanted:
-        state.xruns_made = state.xruns_wanted
-        state.xrun_left = state.xrun_frames
+    """Silence `out` during a simulated xrun, and count it as an xrun. The rings are not changed."""
+    if state.xruns_simulated != state.xruns_requested:
+        state.xruns_simulated = state.xruns_requested
+        state.dropout_frames_remaining = state.dropout_frames
         array_at(state.control, 1, CONTROL)[0].xruns += 1
-    frames = min(state.xrun_left, len(out))
+    frames = min(state.dropout_frames_remaining, len(out))
     for i in range(frames):
         for channel in range(out.shape[1]):
             out[i, channel] = 0.0
-    state.xrun_left -= frames
+    state.dropout_frames_remaining -= frames
 
 
-@realtime_jit_eager(types.void(types.int64, SIGNAL, SIGNAL, FRAMES))
-def process_block(address: int, in0: NDArray[np.float32], in1: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    """Process the next len(out) frames of the engine whose `STATE` lies at `address`.
+@realtime_jit_eager(types.void(types.int64, INPUT_TYPE, INPUT_TYPE, OUTPUT_TYPE))
+def process_block(
+    address: int, dry_in: NDArray[np.float32], target_in: NDArray[np.float32], out: NDArray[np.float32]
+) -> None:
+    """Process the next len(out) frames of the engine whose `STATE` is at `address`.
 
-    in0 is the dry signal and in1 the target, where that is an input: float32, shape (frames,). An
-    empty array stands for silence. out has the shape (frames, channels); its channels that play hear the same.
+    `dry_in` is the dry signal, and `target_in` the target if that is an input: float32, shape (frames,). An empty
+    array stands for silence. `out` has the shape (frames, channels); all its used channels get the same signal.
     """
     state = array_at(address, 1, STATE)[0]
     for start in range(0, len(out), CHUNK_FRAMES):
-        process_chunk(state, in0[start:], in1[start:], out[start : start + CHUNK_FRAMES])
+        process_chunk(state, dry_in[start:], target_in[start:], out[start : start + CHUNK_FRAMES])
     insert_dropout(state, out)
 
 
 @realtime_jit
-def crossfade_seek(rows: NDArray[np.float32], capacity: int, before: int, behind: int, frames: int) -> None:
-    """Fade from the source ring's frames `before` the cut, as far as there are any, to those `behind` it.
+def crossfade_seek(rows: NDArray[np.float32], capacity: int, old_frame: int, new_frame: int, frames: int) -> None:
+    """Crossfade the source ring from its unread frames at `old_frame` to the frames at `new_frame`.
 
-    In place, over one block: whoever takes from a ring owns what was written and not taken.
+    The crossfade is in place, over one block. It fades from silence where no unread frames are available before
+    `new_frame`. The reader of the ring owns all frames that are written and not yet read.
     """
-    old, new = before & (capacity - 1), behind & (capacity - 1)
+    old, new = old_frame & (capacity - 1), new_frame & (capacity - 1)
     for row in range(len(rows)):
         for i in range(min(frames, capacity)):
             share = np.float32(i + 1) / np.float32(frames + 1)
-            last = rows[row, old + i] if before + i < behind else np.float32(0.0)
+            last = rows[row, old + i] if old_frame + i < new_frame else np.float32(0.0)
             rows[row, new + i] = share * rows[row, new + i] + (np.float32(1.0) - share) * last
 
 
-@realtime_jit_eager(types.void(types.int64, SIGNAL, FRAMES))
-def process_source(address: int, in1: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    """`process_block` with its input from the source ring, but for a target that the device brings (`in1`).
+@realtime_jit_eager(types.void(types.int64, INPUT_TYPE, OUTPUT_TYPE))
+def process_source(address: int, target_in: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """Call `process_block` with input from the source ring; `target_in` is the target if a device provides it.
 
-    Where the ring runs dry before the source has ended, silence is played and counted, and nothing is
-    taken: the source goes on where it stopped.
+    If the ring is empty before the end of the source, the input is silence, which is counted as an underrun. No source
+    frames are lost: the source continues where it stopped.
     """
     state = array_at(address, 1, STATE)[0]
     control = array_at(state.control, 1, CONTROL)[0]
     rows = array_at(state.source + HEADER_BYTES, (2, 2 * state.source_capacity), np.float32)
-    cut = load_acquire(address + SOURCE_FLUSH_FRAME)
-    if state.source_read_frame < cut:
-        crossfade_seek(rows, state.source_capacity, state.source_read_frame, cut, len(out))
-        store_release(address + SOURCE_READ_FRAME, cut)
-    taken = min(len(out), load_acquire(state.source + WRITTEN) - state.source_read_frame)
+    flush_frame = load_acquire(address + SOURCE_FLUSH_FRAME_OFFSET)
+    if state.source_read_frame < flush_frame:
+        crossfade_seek(rows, state.source_capacity, state.source_read_frame, flush_frame, len(out))
+        store_release(address + SOURCE_READ_FRAME_OFFSET, flush_frame)
+    available = min(len(out), load_acquire(state.source + WRITTEN_OFFSET) - state.source_read_frame)
     slot = state.source_read_frame & (state.source_capacity - 1)
-    second = in1[:taken] if len(in1) > 0 else rows[1, slot : slot + taken]
-    process_block(address, rows[0, slot : slot + taken], second, out[:taken])
-    taken_by_now = state.source_read_frame + taken
-    store_release(address + SOURCE_READ_FRAME, taken_by_now)
-    if control.ended == 0 and taken_by_now >= load_acquire(address + SOURCE_END_FRAME):
+    second_in = target_in[:available] if len(target_in) > 0 else rows[1, slot : slot + available]
+    process_block(address, rows[0, slot : slot + available], second_in, out[:available])
+    next_frame = state.source_read_frame + available
+    store_release(address + SOURCE_READ_FRAME_OFFSET, next_frame)
+    if control.ended == 0 and next_frame >= load_acquire(address + SOURCE_END_FRAME_OFFSET):
         control.end_frame = control.frames
         control.ended = 1
     if control.ended == 0:
-        control.underrun_frames += len(out) - taken
-    process_block(address, in1[:0], in1[taken:], out[taken:])
+        control.underrun_frames += len(out) - available
+    process_block(address, target_in[:0], target_in[available:], out[available:])

@@ -1,7 +1,7 @@
-"""The PortAudio callback, compiled: it runs in PortAudio's thread, without Python, and never waits.
+"""Compiled PortAudio callback: it runs in PortAudio's thread without Python and never waits.
 
-`sounddevice._StreamBase` takes its address for a C callback, and the address of an engine's `STATE` as
-the user data. Streams are float32, interleaved.
+`sounddevice._StreamBase` gets its address as the C callback, and the address of an engine's `STATE` as
+user data. Streams are float32, interleaved.
 """
 
 import numpy as np
@@ -13,14 +13,15 @@ from rtgain.audio.jit import JIT_CACHE_ENABLED, array_at
 
 PA_CONTINUE = 0
 
-XRUN = 0x1 | 0x2 | 0x4 | 0x8
+XRUN_FLAGS = 0x1 | 0x2 | 0x4 | 0x8
 """paInputUnderflow, paInputOverflow, paOutputUnderflow, paOutputOverflow."""
 
 CURRENT_TIME = 1
-"""PaStreamCallbackTimeInfo is three seconds as doubles: of the input's first sample, of this call, of the output's."""
+"""Index in PaStreamCallbackTimeInfo: three doubles, the times in seconds of the first input sample, of this call and of
+the first output sample."""
 
 PA_STREAM_CALLBACK = types.int32(
-    # Pointers are declared as integers, which every 64-bit platform passes in the same way.
+    # Pointers are declared as integers, which every 64-bit platform passes the same way.
     types.int64,  # input
     types.int64,  # output
     types.ulong,  # frames
@@ -34,13 +35,13 @@ PA_STREAM_CALLBACK = types.int32(
 def callback(
     input_address: int, output_address: int, frame_count: int, times_address: int, status: int, userdata: int
 ) -> int:
-    """Process a block. It goes on for good: that the source has ended is for the session to see."""
+    """Process a block. Always returns PA_CONTINUE: the session detects the end of the source."""
     state = array_at(userdata, 1, STATE)[0]
-    if status & XRUN:
-        # Of a period that PortAudio cuts into several blocks, each block brings the complaint, and the same time.
+    if status & XRUN_FLAGS:
+        # If PortAudio splits a period into several blocks, all have the same flags and the same time: one xrun.
         now_s = array_at(times_address, 3, np.float64)[CURRENT_TIME]
-        if now_s != state.xrun_at_s:
-            state.xrun_at_s = now_s
+        if now_s != state.last_xrun_time_s:
+            state.last_xrun_time_s = now_s
             array_at(state.control, 1, CONTROL)[0].xruns += 1
     frames: int = np.int64(frame_count)  # type: ignore[assignment]
     inputs = array_at(input_address, (frames, state.in_channels), np.float32)

@@ -1,7 +1,7 @@
-"""A ring that one writer fills and any number of readers copy from, without a lock.
+"""Lock-free ring buffer with one writer and any number of readers.
 
-The writer never waits: when the ring is full it overwrites the oldest frames, and a reader that
-was overtaken is told so. Frames are counted in 64 bits from 0 and never wrap.
+The writer never waits: if the ring is full, it overwrites the oldest frames. A reader whose frames were overwritten
+gets an `OverrunError`. Frames are counted from 0 in 64 bits, and the count never wraps.
 
 Every row is stored twice, one copy behind the other, so that any window up to the capacity is one
 contiguous slice:
@@ -9,10 +9,10 @@ contiguous slice:
     capacity 4, frames 0..5 written:    | 4 5 2 3 | 4 5 2 3 |
     the newest window, frames 2..5:         └─────────┘
 
-Two counters stand before the samples. `reserved` is raised before frames are written and `written`
-after, so what a reader copied is whole exactly if, *after* the copy, `reserved` has not reached one
-capacity past the first frame copied (a sequence lock, Lameter 2005; orders as in Boehm 2012,
-"Can seqlocks get along with programming language memory models?").
+Two counters precede the samples. The writer increases `reserved` before it writes frames and `written` after.
+A reader's copy is valid if, *after* the copy, `reserved` is at most one capacity past the first frame copied
+(a sequence lock, Lameter 2005; memory orders as in Boehm 2012, "Can seqlocks get along with programming language
+memory models?").
 """
 
 import numpy as np
@@ -21,27 +21,27 @@ from numpy.typing import DTypeLike, NDArray
 from rtgain.audio.jit import fence, load_acquire, load_counter, realtime_jit, store_release
 
 HEADER_BYTES = 64
-"""The two counters, and padding that keeps them off the samples' cache lines."""
+"""Size of the two counters and of the padding that keeps them off the cache lines of the samples."""
 
-WRITTEN = 8
-"""Offset of `written` in the header, in bytes; `reserved` is at 0."""
+WRITTEN_OFFSET = 8
+"""Offset in bytes of the counter `written` in the header; `reserved` is at 0."""
 
 
 class OverrunError(Exception):
-    """The frames asked for are gone: the writer overwrote them. `oldest` is the first one that is left."""
+    """Requested frames were overwritten before or during a read. `oldest_frame` is the first readable frame."""
 
-    def __init__(self, start: int, oldest: int) -> None:
-        super().__init__(f"frame {start} has been overwritten; the oldest left is {oldest}")
-        self.oldest_frame = oldest
+    def __init__(self, start: int, oldest_frame: int) -> None:
+        super().__init__(f"frame {start} was overwritten; the oldest readable frame is {oldest_frame}")
+        self.oldest_frame = oldest_frame
 
 
 class RingBuffer:
-    """`rows` signals of `capacity` frames over the memory `buffer`, which the caller owns.
+    """Ring buffer of `rows` signals and `capacity` frames over the memory `buffer`, which the caller owns.
 
-    A ring over zeroed memory is empty; a ring over memory that another ring (of any process) has
-    written sees its frames. One thread writes. The dtype is any of fixed size (float32, float64).
+    A ring over zeroed memory is empty. Rings over the same memory, in any process, share their frames.
+    Only one thread may write. The dtype may be any of fixed size (float32, float64).
 
-    Raises `ValueError` when the capacity is no power of two or the buffer is too small.
+    Raises `ValueError` if the capacity is not a power of two or the buffer is too small.
     """
 
     def __init__(self, buffer: memoryview, rows: int, capacity: int, dtype: DTypeLike) -> None:
@@ -58,23 +58,23 @@ class RingBuffer:
 
     @staticmethod
     def nbytes(rows: int, capacity: int, dtype: DTypeLike) -> int:
-        """Bytes of memory that such a ring takes."""
+        """Return the size in bytes of a ring buffer."""
         return HEADER_BYTES + rows * 2 * capacity * np.dtype(dtype).itemsize
 
     @property
     def frames_written(self) -> int:
-        """Frames written so far; the newest is `written - 1`."""
-        return load_counter(self.address + WRITTEN)
+        """Frames written so far; the newest frame is `frames_written - 1`."""
+        return load_counter(self.address + WRITTEN_OFFSET)
 
     @property
     def oldest_frame(self) -> int:
-        """The oldest frame that can be read now."""
+        """The oldest frame that is readable now."""
         return max(0, load_counter(self.address) - self.capacity)
 
     def write(self, block: NDArray[np.floating]) -> None:
-        """Append `block`, shape (rows, frames), over the oldest frames when the ring is full.
+        """Append `block`, shape (rows, frames), and overwrite the oldest frames if the ring is full.
 
-        Raises `ValueError` for a block longer than the capacity or with another number of rows.
+        Raises `ValueError` if the block is longer than the capacity or has a different number of rows.
         """
         rows, frames = block.shape
         if rows != self.rows or frames > self.capacity:
@@ -89,10 +89,10 @@ class RingBuffer:
         publish(self.address, start + frames)
 
     def read(self, start: int, frames: int) -> NDArray[np.floating]:
-        """A copy of `frames` frames from frame `start`, shape (rows, frames).
+        """Return a copy of `frames` frames from frame `start`, shape (rows, frames).
 
-        Raises `OverrunError` when any of them was overwritten, before or during the copy, and
-        `ValueError` when any was not written yet (or `start` is negative).
+        Raises `OverrunError` if any of them was overwritten before or during the copy, and
+        `ValueError` if any has not been written yet or `start` is negative.
         """
         if start < 0 or frames < 0 or start + frames > self.frames_written:
             raise ValueError(f"frames {start} to {start + frames} are not among the {self.frames_written} written")
@@ -100,13 +100,13 @@ class RingBuffer:
             raise OverrunError(start, self.oldest_frame)
         slot = start % self.capacity
         window = self._samples[:, slot : slot + frames].copy()
-        oldest = max(0, load_acquire_after_fence(self.address) - self.capacity)
-        if start < oldest:
-            raise OverrunError(start, oldest)
+        oldest_frame = max(0, load_acquire_after_fence(self.address) - self.capacity)
+        if start < oldest_frame:
+            raise OverrunError(start, oldest_frame)
         return window
 
     def release(self) -> None:
-        """Let go of the memory, so that its owner can close it. The ring is of no use afterwards."""
+        """Release the memory so that its owner can close it. The ring must not be used afterwards."""
         del self._samples
 
 
@@ -118,8 +118,8 @@ def load_acquire_after_fence(address: int) -> int:
 
 @realtime_jit
 def reserve(address: int, frames: int) -> int:
-    """Announce that `frames` frames are about to be written; the frame that they start at."""
-    start = load_acquire(address + WRITTEN)
+    """Announce that `frames` frames will be written. Returns the first of these frames."""
+    start = load_acquire(address + WRITTEN_OFFSET)
     store_release(address, start + frames)
     fence()
     return start
@@ -127,13 +127,13 @@ def reserve(address: int, frames: int) -> int:
 
 @realtime_jit
 def publish(address: int, written: int) -> None:
-    """Let readers have everything before frame `written`."""
-    store_release(address + WRITTEN, written)
+    """Make all frames before frame `written` readable."""
+    store_release(address + WRITTEN_OFFSET, written)
 
 
 @realtime_jit
 def store_row(row: NDArray[np.float32], capacity: int, start: int, values: NDArray[np.float64], frames: int) -> None:
-    """Put values[:frames] into one row (both copies of it, 2 · capacity samples) as frames `start` and on."""
+    """Store values[:frames] in both copies of one row (2 · capacity samples) as the frames from `start` on."""
     slot = start & (capacity - 1)
     before_wrap = min(frames, capacity - slot)
     for i in range(frames):

@@ -1,7 +1,7 @@
-"""The block of shared memory that joins the audio callback, the session and the estimator's process.
+"""Layout of the shared-memory block of the audio callback, the session and the estimator process.
 
-It holds a control record (`CONTROL`), the audio ring and the rings of what the estimator says. Every field of the
-control record has one writer and eight aligned bytes, so it is read and written without a lock.
+The block contains a control record (`CONTROL`), the audio ring and the rings of the estimator's results. Every field
+of the control record has one writer and eight aligned bytes, so it is read and written without a lock.
 """
 
 import math
@@ -17,62 +17,62 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtgain.audio.engine.ring_buffer import RingBuffer
-from rtgain.audio.engine.shm_cleanup import hold, random_block_name, remove_stale_blocks
+from rtgain.audio.engine.shm_cleanup import lock_shared, random_block_name, remove_stale_blocks
 from rtgain.errors import RtgainError
 
-AUDIO_ROWS = DRY, TARGET, MATCHED, GAIN = 0, 1, 2, 3
-"""Rows of the audio ring, float32. GAIN is |reference gain| (linear) of the dry frame, NaN where unknown."""
+AUDIO_ROWS = DRY, TARGET, MATCHED, REFERENCE_GAIN = 0, 1, 2, 3
+"""Rows of the audio ring, float32. REFERENCE_GAIN is |reference gain| (linear) of each dry frame, NaN if unknown."""
 
 AUDIO_S = 10.0
-"""The audio ring holds at least this much …"""
+"""Minimum duration of the audio ring, up to `MAX_AUDIO_FRAMES`."""
 
-AUDIO_FRAMES_MAX = 1 << 20
-"""… but no more than this, 32 MiB: containers come with 64 MiB of shared memory."""
+MAX_AUDIO_FRAMES = 1 << 20
+"""Maximum length of the audio ring (32 MiB): containers have 64 MiB of shared memory by default."""
 
 ESTIMATE_ROWS = 14
-"""Rows of the estimates ring, float64: the fields of an estimate. What they mean is `rtgain.estimation`'s."""
+"""Rows of the estimates ring, float64: the fields of `rtgain.records.estimate.Estimate`."""
 
 ESTIMATE_CAPACITY = 8192
 
 COMPARISON_ROWS = ESTIMATE_ROWS + 1
-"""Rows of the rivals' ring, float64: the key of the race's entry, then an estimate."""
+"""Rows of the comparisons ring, float64: the key of the comparison, followed by an estimate."""
 
 COMPARISON_CAPACITY = 2048
 
 CURVES_ROWS = 248
-"""Rows of the curves' ring, float64: loss against gain."""
+"""Rows of the curves ring, float64: loss as a function of gain (`rtgain.records.loss_curves.LossCurves`)."""
 
 CURVES_CAPACITY = 8
 
 CONTROL = np.dtype(
     [
-        # The header, written once by the creator.
+        # Header, written once by the creator.
         ("sample_rate", "i8"),
         ("audio_capacity", "i8"),
         # Written by the audio side.
-        ("frames", "i8"),  # frames processed; the same as audio.written
-        ("xruns", "i8"),  # blocks that the device or the clock says were late
-        ("underrun_frames", "i8"),  # frames of silence played because the source ring was empty
-        ("invalid_frames", "i8"),  # input frames replaced by 0: NaN, infinite or absurdly loud
+        ("frames", "i8"),  # frames processed; equal to audio.frames_written
+        ("xruns", "i8"),  # late blocks, as reported by the device or the timer
+        ("underrun_frames", "i8"),  # frames of silence because the source ring was empty
+        ("invalid_frames", "i8"),  # input frames replaced by 0: NaN, infinite or beyond +120 dBFS
         ("clipped_frames", "i8"),  # input frames at or beyond full scale
-        ("ended", "i8"),  # 1 once the source has ended,
-        ("end_frame", "i8"),  # at this frame
-        # Written by the estimator's process.
-        ("match_gain", "f8"),  # signed, linear
-        ("match_delay_frames", "f8"),
-        ("dry_lufs", "f8"),  # momentary loudness, NaN where not known
+        ("ended", "i8"),  # 1 after the end of the source
+        ("end_frame", "i8"),  # value of `frames` at the end of the source
+        # Written by the estimator process.
+        ("matched_gain", "f8"),  # signed, linear
+        ("matched_delay_frames", "f8"),
+        ("dry_lufs", "f8"),  # momentary loudness, NaN if unknown
         ("target_lufs", "f8"),
         ("matched_lufs", "f8"),
         ("difference_lufs", "f8"),
     ]
 )
 
-LOUDNESS = ("dry_lufs", "target_lufs", "matched_lufs", "difference_lufs")
-"""Fields of the control record that hold the loudness of what is metered (`metered_signals`)."""
+LOUDNESS_FIELDS = ("dry_lufs", "target_lufs", "matched_lufs", "difference_lufs")
+"""Fields with the loudness of each metered signal, in the order of `rtgain.metering.level_meter.METERED_SIGNALS`."""
 
 
 class ControlRecord:
-    """The control record by field name: ``control["frames"]``. It keeps no memory alive."""
+    """Control record with access by field name: ``control["frames"]``. It does not keep the memory alive."""
 
     def __init__(self, record: NDArray[Any]) -> None:
         self._record = record
@@ -85,20 +85,20 @@ class ControlRecord:
 
     @property
     def address(self) -> int:
-        """Where the record lies, for compiled code."""
+        """Address of the record, for compiled code."""
         return self._record.ctypes.data
 
     def release(self) -> None:
-        """Let go of the memory. The record is of no use afterwards."""
+        """Release the memory. The record must not be used afterwards."""
         del self._record
 
 
 class EngineSharedMemory:
-    """Control record, audio ring (4 rows float32) and the estimator's rings (float64) in one shared block.
+    """Control record, audio ring (4 rows, float32) and the estimator's rings (float64) in one shared block.
 
-    Make it with `create` in the session's process, and with `attach` (by `name`) in any other. The
-    creator's `close` removes the block; a process that attached only lets go of it. The names are
-    unguessable and the memory is the user's own (mode 0600). Nothing may run on it after `close`.
+    The session's process calls `create`; other processes call `attach` with its `name`. `close` releases the memory,
+    and in the creator it also removes the block. Names are unguessable, and only the user can open a block (mode 0600).
+    No thread may use the memory after `close`.
     """
 
     def __init__(self, shared: SharedMemory, *, owner: bool) -> None:
@@ -118,11 +118,11 @@ class EngineSharedMemory:
 
     @classmethod
     def create(cls, sample_rate: int) -> Self:
-        """A new block for audio at `sample_rate` Hz: rings empty, match_gain 1, loudness NaN, everything else 0.
+        """Create a block for audio at `sample_rate` Hz: empty rings, matched_gain 1, loudness NaN, all else 0.
 
-        Raises `RtgainError` when the system has too little shared memory left.
+        Raises `RtgainError` if the system has too little free shared memory.
         """
-        capacity = min(1 << (math.ceil(AUDIO_S * sample_rate) - 1).bit_length(), AUDIO_FRAMES_MAX)
+        capacity = min(1 << (math.ceil(AUDIO_S * sample_rate) - 1).bit_length(), MAX_AUDIO_FRAMES)
         size = _AUDIO_OFFSET + RingBuffer.nbytes(len(AUDIO_ROWS), capacity, np.float32)
         size += sum(RingBuffer.nbytes(*ring, np.float64) for ring in _FLOAT64_RINGS)
         remove_stale_blocks()
@@ -133,25 +133,25 @@ class EngineSharedMemory:
             shared.close()
             shared.unlink()
             raise RtgainError(
-                f"no shared memory left for {size / 2**20:.0f} MiB ({error.strerror}); "
+                f"not enough shared memory for {size / 2**20:.0f} MiB ({error.strerror}); "
                 "free some in /dev/shm, or give the container more (docker run --shm-size=256m)"
             ) from None
         control = np.ndarray((), CONTROL, buffer=_buffer(shared))
         control["sample_rate"] = sample_rate
         control["audio_capacity"] = capacity
-        control["match_gain"] = 1.0
-        for field in LOUDNESS:
+        control["matched_gain"] = 1.0
+        for field in LOUDNESS_FIELDS:
             control[field] = math.nan
         del control
         return cls(shared, owner=True)
 
     @classmethod
     def attach(cls, name: str) -> Self:
-        """The block that any process created and none closed. Raises `FileNotFoundError` when it is gone."""
+        """Attach to an existing block. Raises `FileNotFoundError` if it has been removed."""
         return cls(_attach(name), owner=False)
 
     def close(self) -> None:
-        """Let go of the memory; the creator also removes the block. Idempotent."""
+        """Release the memory; the creator also removes the block. Idempotent."""
         if self._shared is None:
             return
         self.control.release()
@@ -161,7 +161,7 @@ class EngineSharedMemory:
         if self._owner:
             try:
                 self._shared.unlink()
-            except FileNotFoundError:  # somebody has tidied up /dev/shm; nothing was lost by that
+            except FileNotFoundError:  # removed by another program; harmless
                 resource_tracker.unregister(self._shared._name, "shared_memory")  # type: ignore[attr-defined]
         self._shared = None
 
@@ -175,7 +175,7 @@ class EngineSharedMemory:
 
 
 _AUDIO_OFFSET = 128
-"""The control record has this much room."""
+"""Offset in bytes of the audio ring: the space reserved for the control record."""
 
 _FLOAT64_RINGS = (
     (ESTIMATE_ROWS, ESTIMATE_CAPACITY),
@@ -185,27 +185,27 @@ _FLOAT64_RINGS = (
 
 
 def _buffer(shared: SharedMemory) -> memoryview:
-    assert shared.buf is not None  # it is, until the block is closed
+    assert shared.buf is not None  # never None before the block is closed
     return shared.buf
 
 
 def _new_block(size: int) -> SharedMemory:
-    """A block under a name that cannot be guessed, held so that nobody takes it for left behind."""
+    """Create a block with an unguessable name and lock it, so that no other process considers it stale."""
     while True:
         shared = SharedMemory(random_block_name(), create=True, size=size)
-        if hold(_descriptor(shared)):
+        if lock_shared(_descriptor(shared)):
             return shared
         shared.close()
         resource_tracker.unregister(shared._name, "shared_memory")  # type: ignore[attr-defined]
 
 
 def _descriptor(shared: SharedMemory) -> int:
-    descriptor: int = getattr(shared, "_fd", -1)  # Windows has none
+    descriptor: int = getattr(shared, "_fd", -1)  # Windows has no descriptor
     return descriptor
 
 
 def _prefault_pages(shared: SharedMemory, size: int) -> None:
-    """Have the system give the memory now: a callback must not wait for it, and lack of it kills (SIGBUS)."""
+    """Let the system allocate the memory now: a callback must not wait for pages, and a missing page raises SIGBUS."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(_descriptor(shared), 0, size)
     np.frombuffer(_buffer(shared), np.uint8)[:] = 0
@@ -215,7 +215,7 @@ _tracker_lock = threading.Lock()
 
 
 def _attach(name: str) -> SharedMemory:
-    """Attach without the resource tracker: it would remove the creator's block when *this* process ends."""
+    """Attach without the resource tracker, which would remove the creator's block at the end of *this* process."""
     if sys.version_info >= (3, 13):
         return SharedMemory(name, track=False)
     with _tracker_lock:

@@ -1,7 +1,8 @@
-"""Shared memory that a crash left: found by the lock that it lost, and removed by the next one that needs some.
+"""Removal of shared-memory blocks left behind by crashed processes.
 
-Whoever uses a block holds a shared lock (`flock`) on it. The system takes the lock back when the process ends,
-however it ends; a block of ours that nobody holds is therefore nobody's. Only Linux shows shared memory as files.
+Every process that uses a block has a shared lock (`flock`) on it. The operating system releases the lock when the
+process ends for any reason. An unlocked block with a name of rtgain is therefore stale. The next process that creates
+a block removes it. Only Linux shows shared memory as files.
 """
 
 import os
@@ -14,38 +15,38 @@ from pathlib import Path
 if os.name == "posix":
     import fcntl
 
-SHARED = Path("/dev/shm")
-"""Where Linux keeps shared memory."""
+SHM_DIRECTORY = Path("/dev/shm")
+"""Directory of shared memory on Linux."""
 
 _RANDOM_BYTES = 10
-"""Nobody guesses 80 bits, and macOS takes names of at most 31 characters."""
+"""80 bits cannot be guessed. Names stay below the limit of 31 characters on macOS."""
 
-_OURS = re.compile(rf"rtgain-[0-9a-f]{{{2 * _RANDOM_BYTES}}}")
+_BLOCK_NAME = re.compile(rf"rtgain-[0-9a-f]{{{2 * _RANDOM_BYTES}}}")
 
 
 def random_block_name() -> str:
-    """A name for a block that cannot be guessed."""
+    """Return an unguessable name for a block."""
     return f"rtgain-{secrets.token_hex(_RANDOM_BYTES)}"
 
 
-def hold(descriptor: int) -> bool:
-    """Lock a block for as long as `descriptor` is open; whether it is still there under its name.
+def lock_shared(descriptor: int) -> bool:
+    """Take a shared lock on a block for as long as `descriptor` is open. Returns True if the block still has its name.
 
-    It is not when another process found it between its making and this call, and took it for left behind.
+    It has none if another process found the block unlocked, after its creation and before this call, and removed it.
     """
-    if not SHARED.is_dir():
+    if not SHM_DIRECTORY.is_dir():
         return True
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     return os.fstat(descriptor).st_nlink > 0
 
 
 def remove_stale_blocks() -> None:
-    """Remove the blocks of this user that nobody holds. What is another's, or no block, is not touched."""
-    if not SHARED.is_dir():
+    """Remove the unlocked blocks of this user. Other users' blocks and other files are not touched."""
+    if not SHM_DIRECTORY.is_dir():
         return
-    for path in SHARED.iterdir():
-        if _OURS.fullmatch(path.name):
-            with suppress(OSError):  # another's, or gone meanwhile; or BlockingIOError: somebody holds it
+    for path in SHM_DIRECTORY.iterdir():
+        if _BLOCK_NAME.fullmatch(path.name):
+            with suppress(OSError):  # not permitted or already removed; BlockingIOError: locked
                 _remove_unless_locked(path)
 
 

@@ -1,4 +1,4 @@
-"""The audio devices of this machine, and the choice among them. PortAudio is loaded when first needed."""
+"""List and select PortAudio devices. PortAudio is loaded on first use."""
 
 import ctypes.util
 import sys
@@ -6,45 +6,23 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from rtgain.audio.io.portaudio_reload import set_jack_client_name
+from rtgain.config.names import Target
 from rtgain.errors import DeviceError
-
-Kind = Literal["input", "output"]
+from rtgain.records.device import DeviceInfo, Kind
 
 _lock = threading.RLock()
-"""PortAudio is not made for several threads."""
-
-
-@dataclass(frozen=True)
-class Device:
-    """An audio device as PortAudio lists it."""
-
-    index: int
-    name: str
-    host_api: str
-    input_channels: int
-    output_channels: int
-    default_sample_rate: float
-    """In Hz."""
-    default_latency_s: float
-    """The shortest latency that the device itself suggests; for JACK, its period."""
-
-    def channels(self, kind: Kind) -> int:
-        """How many channels it has in one direction."""
-        return self.input_channels if kind == "input" else self.output_channels
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.host_api})"
+"""PortAudio is not thread-safe."""
 
 
 @dataclass(frozen=True)
 class DeviceSetup:
-    """Devices, channels and rate that a stream can be opened with; what an `Engine` has to be made for."""
+    """Devices, channels and sample rate of a stream; the `Engine` must be created for the same values."""
 
-    input: Device | None
-    output: Device | None
+    input: DeviceInfo | None
+    output: DeviceInfo | None
     in_channels: int
     out_channels: int
     sample_rate: int
@@ -55,13 +33,13 @@ class DeviceSetup:
 
 @contextmanager
 def portaudio() -> Iterator[Any]:
-    """The `sounddevice` module, with PortAudio initialized inside the `with` statement and no longer.
+    """Provide the `sounddevice` module, with PortAudio initialized only inside the `with` statement.
 
-    PortAudio looks for devices and servers when it is initialized, and at no other time. And it aborts
-    the program when it is terminated after a JACK server that it had found has gone: so it is not left
-    initialized while nothing plays. It counts: while a stream holds it, nothing is looked for anew.
+    PortAudio detects devices and servers only when it is initialized. If a detected JACK server has exited,
+    terminating PortAudio aborts the program. PortAudio therefore stays initialized only while a stream is open.
+    Initializations are counted: while a stream is open, PortAudio does not detect devices again.
 
-    Raises `DeviceError` when PortAudio is missing or does not start.
+    Raises `DeviceError` if PortAudio is missing or fails to initialize.
     """
     with _lock:
         sounddevice = initialize()
@@ -72,7 +50,7 @@ def portaudio() -> Iterator[Any]:
 
 
 def initialize() -> Any:
-    """Initialize PortAudio until `terminate` is given the module that this returns. Raises `DeviceError`."""
+    """Initialize PortAudio and return the `sounddevice` module, to be passed to `terminate`. Raises `DeviceError`."""
     with _lock:
         is_first = "sounddevice" not in sys.modules
         if is_first:
@@ -80,38 +58,40 @@ def initialize() -> Any:
         try:
             import sounddevice
 
-            if not is_first:  # the import has done it
+            if not is_first:  # the first import initializes PortAudio itself
                 sounddevice._initialize()
         except OSError:
             raise DeviceError(
-                "PortAudio is not installed; get it with: sudo apt-get install libportaudio2 "
+                "PortAudio is not installed; install it with: sudo apt-get install libportaudio2 "
                 "(macOS: brew install portaudio), or run without a sound card: --clock timer"
             ) from None
-        except Exception as error:  # PortAudioError, whose class may be lost with the import
-            raise DeviceError(f"PortAudio does not start ({error}); run without it: --clock timer") from None
+        except Exception as error:  # PortAudioError; its class is not available if the import failed
+            raise DeviceError(
+                f"PortAudio failed to initialize ({error}); to run without a sound card use --clock timer"
+            ) from None
         return sounddevice
 
 
 def terminate(sounddevice: Any) -> None:
-    """Undo one `initialize`."""
+    """Reverse one call of `initialize`."""
     with _lock:
         sounddevice._terminate()
 
 
-def devices() -> list[Device]:
-    """Every device there is now; those that came or went while a stream is open are not noticed.
+def list_devices() -> list[DeviceInfo]:
+    """List the devices of this machine. Changes while a stream is open are not detected.
 
-    Raises `DeviceError` without PortAudio.
+    Raises `DeviceError` if PortAudio is missing or fails to initialize.
     """
     with portaudio() as sounddevice:
-        return listed_devices(sounddevice)
+        return query_devices(sounddevice)
 
 
-def listed_devices(sounddevice: Any) -> list[Device]:
-    """The devices that PortAudio knew when it was initialized."""
+def query_devices(sounddevice: Any) -> list[DeviceInfo]:
+    """List the devices that PortAudio detected when it was initialized."""
     apis = [api["name"] for api in sounddevice.query_hostapis()]
     return [
-        Device(
+        DeviceInfo(
             index=int(info["index"]),
             name=info["name"],
             host_api=apis[info["hostapi"]],
@@ -124,13 +104,13 @@ def listed_devices(sounddevice: Any) -> list[Device]:
     ]
 
 
-def find_device(spec: str | int, kind: Kind, among: list[Device]) -> Device:
-    """The device of `among` that `spec` means: its index, or some of the words of its name and host API.
+def find_device(spec: str | int, kind: Kind, devices: list[DeviceInfo]) -> DeviceInfo:
+    """Return the one of `devices` that matches `spec`: its index, or words of its name and host API.
 
-    A name that is given in full wins over others that contain it. Raises `DeviceError` that lists
-    the candidates when there is none or more than one.
+    A complete name takes precedence over longer names that contain it. Raises `DeviceError` with the list of
+    candidates if no device or more than one device matches.
     """
-    candidates = [device for device in among if device.channels(kind) > 0]
+    candidates = [device for device in devices if device.channels(kind) > 0]
     text = str(spec).strip()
     if text.isdecimal():
         found = [device for device in candidates if device.index == int(text)]
@@ -151,7 +131,7 @@ def find_device(spec: str | int, kind: Kind, among: list[Device]) -> Device:
 def select_devices(
     *,
     mic: bool,
-    target: Literal["reference", "channel", "return"] = "reference",
+    target: Target = "reference",
     dry_channel: int = 1,
     target_channel: int = 1,
     output_channel: int | None = None,
@@ -160,15 +140,15 @@ def select_devices(
     sample_rate: int | None = None,
     preferred_rate: int | None = None,
 ) -> DeviceSetup:
-    """Choose what a session's stream is opened with; None stands for the system's own choice.
+    """Select devices, channels and sample rate for the stream of a session; None selects the system default.
 
-    `mic` says whether the dry signal comes from the input, out of `dry_channel` (from 1); for the target
-    ``channel``, the target comes out of its `target_channel`. Without `mic`, the input is used for the target
-    ``return`` only, likewise. A microphone without any output device runs input-only, unless an output was asked
-    for. Outputs are opened up to `output_channel`; None is for the first two that there are.
+    With `mic` the dry signal is the input channel `dry_channel` (from 1). For the target ``channel`` the target is the
+    input channel `target_channel`. Without `mic`, an input is used only for the target ``return``, which is the
+    channel `target_channel`. A microphone without any output device runs input-only, unless `output_device` is given.
+    Output channels are opened up to `output_channel`; None opens the first two, or one if the device has only one.
 
-    `sample_rate` in Hz is kept or refused. Without it, the rate is `preferred_rate` (the file's own)
-    where the devices can run at it, else the devices' default.
+    The devices must support `sample_rate` (in Hz) if it is given. Otherwise the rate is `preferred_rate` (that of the
+    file) if the devices support it, else the default rate of the devices.
 
     Raises `DeviceError`.
     """
@@ -176,13 +156,13 @@ def select_devices(
     if target == "return" or (mic and target == "channel"):
         in_channels = max(in_channels, target_channel)
     with portaudio() as sounddevice:
-        found = listed_devices(sounddevice)
+        devices = query_devices(sounddevice)
         source = output = None
         if in_channels:
-            source = _find_or_default(sounddevice, input_device, "input", found, near=None)
+            source = _find_or_default(sounddevice, input_device, "input", devices, near=None)
             _require_channels(source, "input", in_channels)
         try:
-            output = _find_or_default(sounddevice, output_device, "output", found, near=source)
+            output = _find_or_default(sounddevice, output_device, "output", devices, near=source)
         except DeviceError:
             if not mic or output_device is not None:
                 raise
@@ -192,55 +172,55 @@ def select_devices(
         defaults = [round(device.default_sample_rate) for device in (output, source) if device]
         rates = [sample_rate] if sample_rate else [preferred_rate, *defaults]
         setups = [DeviceSetup(source, output, in_channels, out_channels, rate) for rate in rates if rate]
-        refusals: dict[str, None] = {}  # ordered, and each once
+        refusals: dict[str, None] = {}  # ordered, without duplicates
         for setup in setups:
             refusal = _refusal(sounddevice, setup)
             if refusal is None:
                 return setup
             refusals[f"{setup.sample_rate} Hz: {refusal}"] = None
-    cure = "leave out --sample-rate, or choose other devices" if sample_rate else "choose other devices"
-    raise DeviceError(f"{setups[0]}: cannot run at {', '.join(refusals)}; {cure} (rtgain devices lists them)")
+    remedy = "leave out --sample-rate, or choose other devices" if sample_rate else "choose other devices"
+    raise DeviceError(f"{setups[0]}: cannot run at {', '.join(refusals)}; {remedy} (rtgain devices lists them)")
 
 
-def reason(error: Exception) -> str:
-    """What a `sounddevice.PortAudioError` says, with the host API's own words where there are any."""
+def portaudio_error_text(error: Exception) -> str:
+    """Return the text of a `sounddevice.PortAudioError`, with the message of the host API if there is one."""
     text = str(error.args[0])
     return f"{text}, {error.args[2][2]}" if len(error.args) > 2 else text
 
 
 def _find_or_default(
-    sounddevice: Any, spec: str | None, kind: Kind, found: list[Device], near: Device | None
-) -> Device:
+    sounddevice: Any, spec: str | None, kind: Kind, devices: list[DeviceInfo], near: DeviceInfo | None
+) -> DeviceInfo:
     if spec is not None:
-        return find_device(spec, kind, found)
+        return find_device(spec, kind, devices)
     apis = sounddevice.query_hostapis()
     # One stream cannot span two host APIs.
     index = next((api[f"default_{kind}_device"] for api in apis if near and api["name"] == near.host_api), -1)
     if near is None:
         index = sounddevice.default.device[kind]
-    default = next((device for device in found if device.index == index and device.channels(kind) > 0), None)
+    default = next((device for device in devices if device.index == index and device.channels(kind) > 0), None)
     if default is None:
         raise _no_device(kind)
     return default
 
 
-def _require_channels(device: Device, kind: Kind, channel: int) -> None:
+def _require_channels(device: DeviceInfo, kind: Kind, channel: int) -> None:
     if (count := device.channels(kind)) < channel:
-        there = f"one {kind} channel" if count == 1 else f"{count} {kind} channels"
+        available = f"one {kind} channel" if count == 1 else f"{count} {kind} channels"
         options = "--dry-channel and --target-channel" if kind == "input" else "--output-channel"
         raise DeviceError(
-            f"{device}: has {there}, and channel {channel} is wanted; choose others with {options}, "
+            f"{device}: has {available}, but channel {channel} was requested; choose others with {options}, "
             f"or another --{kind}-device"
         )
 
 
 def _no_device(kind: Kind) -> DeviceError:
-    cure = "choose a file with --input" if kind == "input" else "run without one: --clock timer"
-    return DeviceError(f"no audio {kind} device was found; connect one, or {cure}")
+    remedy = "choose a file with --input" if kind == "input" else "run without one: --clock timer"
+    return DeviceError(f"no audio {kind} device was found; connect one, or {remedy}")
 
 
 def _refusal(sounddevice: Any, setup: DeviceSetup) -> str | None:
-    """Why PortAudio would not open `setup`, or None."""
+    """Return the reason why PortAudio cannot open `setup`, or None if it can."""
     try:
         if setup.input:
             sounddevice.check_input_settings(setup.input.index, setup.in_channels, "float32", None, setup.sample_rate)
@@ -249,5 +229,5 @@ def _refusal(sounddevice: Any, setup: DeviceSetup) -> str | None:
                 setup.output.index, setup.out_channels, "float32", None, setup.sample_rate
             )
     except sounddevice.PortAudioError as error:
-        return reason(error)
+        return portaudio_error_text(error)
     return None

@@ -8,39 +8,45 @@ from rtgain.errors import InputError
 
 
 class Driver(Protocol):
-    """What a session needs to know about whatever drives the audio."""
+    """Calls the engine once per block.
+
+    Call `start` once. `stop` may be called more than once; it returns when no thread processes audio any more. All
+    drivers run the same compiled kernel.
+    """
 
     block: int
-    """Frames a block; with a device that chooses itself, what it suggested."""
+    """Frames per block; if the device chooses the block, the length that it suggested."""
     description: str
-    """Where the sound goes and comes from, in the user's words."""
+    """Name of the devices or of the clock, as shown to the user."""
 
     @property
     def load(self) -> float:
-        """Share of a block's time that processing it takes, from 0 (nothing) to 1 (all)."""
+        """Processing time of a block divided by its duration, from 0 to 1."""
 
     @property
     def lost(self) -> bool:
-        """Whether no more blocks come though nobody stopped: the device is gone."""
+        """True if no more blocks are processed although the driver was not stopped: the device is lost."""
 
     @property
     def error(self) -> InputError | None:
-        """Why the source ended early, if it did."""
+        """Error that ended the source early, or None."""
 
     @property
     def position(self) -> int:
-        """The frame of the source that is played next; without a source, frames so far."""
+        """Next frame of the source to play; without a source, the number of frames so far."""
 
     def seek(self, frame: int) -> None:
-        """Go on at `frame` of the source, where there is one, with a short fade."""
+        """Continue at `frame` of the source, if there is one, with a short crossfade."""
 
-    def start(self) -> None: ...
+    def start(self) -> None:
+        """Start processing. Raises `DeviceError`."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """Stop processing and release the device."""
 
 
 class LoadMeter:
-    """The share of a block's time that the body of the `with` statement takes, averaged over some 20."""
+    """Measures the duration of a `with` statement as a share of the block's duration, averaged over about 20 blocks."""
 
     def __init__(self, block_s: float) -> None:
         self.share = 0.0

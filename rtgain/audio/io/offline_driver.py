@@ -1,4 +1,4 @@
-"""Offline driver: as fast as possible, deterministic."""
+"""Offline clock: as fast as possible and deterministic."""
 
 import numpy as np
 
@@ -11,9 +11,9 @@ _OFFLINE_BLOCK_FRAMES = 4096
 
 
 class OfflineDriver:
-    """As fast as the machine goes, in the calling thread: lossless, and the same bits every time."""
+    """Processes in the calling thread as fast as possible, without lost frames and with reproducible bits."""
 
-    description = "fast clock, no device"
+    description = "offline clock, no device"
     lost = False
     error: InputError | None = None
 
@@ -31,17 +31,17 @@ class OfflineDriver:
         return self._load.share
 
     def seek(self, frame: int) -> None:
-        """The next frame is that one; without a fade, for nobody listens."""
+        """Continue at `frame`. There is no crossfade, because the output is not played."""
         self._source.seek(frame)
         self.position = frame
 
     def start(self) -> None:
-        """Nothing starts by itself: `advance` does the work."""
+        """Do nothing: the caller processes with `advance`."""
 
     def advance(self, frames: int) -> int:
-        """Process the next `frames` frames; returns how many there were, fewer only where the source ends.
+        """Process the next `frames` frames. Returns their number, which is smaller only at the end of the source.
 
-        Raises `InputError` where the source cannot be read.
+        Raises `InputError` if the source cannot be read.
         """
         done = 0
         while done < frames and not self._has_ended:
@@ -54,8 +54,8 @@ class OfflineDriver:
             self.position += count
             self._has_ended = count < wanted
             if self._has_ended:
-                self._engine.end()
+                self._engine.mark_source_ended()
         return done
 
     def stop(self) -> None:
-        """Nothing is running."""
+        """Do nothing: no thread is running."""

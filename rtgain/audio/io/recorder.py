@@ -1,4 +1,4 @@
-"""Writing sound to a file while it plays, whole at every moment."""
+"""Recording to a sound file that is readable at any time during the recording."""
 
 from pathlib import Path
 from types import TracebackType
@@ -16,13 +16,13 @@ _SFC_RF64_AUTO_DOWNGRADE = 0x1210
 
 
 class Recorder:
-    """Writes float32 frames to `path` as they come: WAV, or FLAC (24 bits, clipped at full scale).
+    """Writes float32 frames to a file: WAV, or FLAC (24 bits, clipped at full scale).
 
-    A WAV's header is brought up to date once for every second of sound, so that what was written
-    can be played after a crash; over 4 GB it becomes RF64. An existing file is overwritten.
+    The header of a WAV is updated once per second of audio, so that the recording is readable after a crash. Above
+    4 GB the file becomes RF64. An existing file is overwritten.
 
-    Raises `InputError` that names the file: an extension other than .wav and .flac, no such
-    directory, no permission, disk full (in `write` and `close` too).
+    Raises `InputError` with the name of the file if the extension is not .wav or .flac, the directory does not exist,
+    permission is missing or the disk is full (also in `write` and `close`).
     """
 
     def __init__(self, path: str | Path, sample_rate: int, channels: int = 1) -> None:
@@ -32,10 +32,10 @@ class Recorder:
         self._frames_at_update = 0
         self._is_wav = self.path.suffix.lower() == ".wav"
         if self.path.suffix.lower() not in _FORMATS:
-            raise InputError(f"{self.path}: cannot be recorded to; use a name that ends in .wav or .flac")
+            raise InputError(f"{self.path}: recordings are WAV or FLAC; use a name ending in .wav or .flac")
         container, subtype = _FORMATS[self.path.suffix.lower()]
         try:
-            self.path.open("wb").close()  # says more about what is wrong than libsndfile
+            self.path.open("wb").close()  # its error messages are more specific than those of libsndfile
             self._sound = soundfile.SoundFile(
                 str(self.path), "w", samplerate=sample_rate, channels=channels, format=container, subtype=subtype
             )
@@ -46,14 +46,14 @@ class Recorder:
             self._command(_SFC_UPDATE_HEADER_NOW, 0)
 
     def write(self, samples: NDArray[np.float32]) -> None:
-        """Append `samples`, shape (frames,) or (frames, channels), full scale at 1."""
+        """Append `samples`, shape (frames,) or (frames, channels); full scale is 1."""
         try:
             self._sound.write(samples)
         except (
             OSError,
             soundfile.LibsndfileError,
             AssertionError,
-        ) as error:  # soundfile asserts all were written
+        ) as error:  # soundfile asserts that all frames were written
             raise self._failure(error) from None
         self.frames += len(samples)
         if self._is_wav and self.frames - self._frames_at_update >= self._sample_rate:
@@ -61,7 +61,7 @@ class Recorder:
             self._frames_at_update = self.frames
 
     def close(self) -> None:
-        """Finish the file. May be called more than once."""
+        """Finish and close the file. May be called more than once."""
         self._sound.close()
 
     def __enter__(self) -> Self:
@@ -73,11 +73,11 @@ class Recorder:
         self.close()
 
     def _command(self, command: int, value: int) -> None:
-        # libsndfile's own way to do what soundfile has no method for.
+        # soundfile has no method for libsndfile commands.
         soundfile._snd.sf_command(self._sound._file, command, soundfile._ffi.NULL, value)
 
     def _failure(self, error: Exception) -> InputError:
-        why = getattr(error, "strerror", None) or str(getattr(error, "error_string", error)).rstrip(".")
-        if why in ("", "System error"):  # all that libsndfile says when the system did not take what it wrote
-            why = "no space left, or the place is gone"
-        return InputError(f"{self.path}: cannot be written ({why}); choose another place for it")
+        reason = getattr(error, "strerror", None) or str(getattr(error, "error_string", error)).rstrip(".")
+        if reason in ("", "System error"):  # text of libsndfile for any failed system call
+            reason = "no space left, or the directory was removed"
+        return InputError(f"{self.path}: cannot be written ({reason}); choose another location")

@@ -1,4 +1,4 @@
-"""Timer driver: real-time speed without an audio device."""
+"""Timer clock: real-time speed without an audio device."""
 
 import threading
 import time
@@ -12,21 +12,22 @@ from rtgain.audio.sources.source import Source
 from rtgain.errors import InputError
 
 XRUN_THRESHOLD_S = 0.05
-"""The real-time clock counts an xrun when it is this late: most sound cards would have run dry."""
+"""Lateness in seconds above which an xrun is counted: the buffer of most sound cards would be empty by then."""
 
-STOPPED_S = 1.0
-"""Half of what the source ring holds: who makes up for more plays silence."""
+MAX_CATCH_UP_S = 1.0
+"""Largest lateness in seconds that is caught up: half of the source ring, which would be empty after the other half."""
+
 _TIMER_BLOCK_FRAMES = 512
 
 
 class TimerDriver:
-    """The speed of a device without a device: a thread on an absolute schedule of the monotonic clock.
+    """Processes at the speed of a device, in a thread on an absolute schedule of the monotonic clock.
 
-    It is never slower than the clock on average: blocks that are late are made up for. Only when it was stopped
-    for `STOPPED_S` or longer, with all of the program, does it go on from there, as a device would.
+    On average it is never slower than the clock, because it catches up after late blocks. If the whole program was
+    suspended for more than `MAX_CATCH_UP_S`, the driver continues from the present time, like a device.
     """
 
-    description = "real-time clock, no device"
+    description = "timer clock, no device"
     lost = False
 
     def __init__(self, engine: Engine, source: Source, block: int = _TIMER_BLOCK_FRAMES) -> None:
@@ -35,7 +36,7 @@ class TimerDriver:
         self._prefetch = Prefetch(source, engine)
         self._load = LoadMeter(block / engine.sample_rate)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="real-time clock", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="timer clock", daemon=True)
 
     @property
     def load(self) -> float:
@@ -53,12 +54,12 @@ class TimerDriver:
         self._prefetch.seek(frame)
 
     def start(self) -> None:
-        """Start the clock. Its first block is processed at once."""
+        """Start the clock. The first block is processed immediately."""
         self._prefetch.start()
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop at once, between two blocks."""
+        """Stop immediately, between two blocks."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -77,7 +78,7 @@ class TimerDriver:
             if ahead_s < -XRUN_THRESHOLD_S and not is_late:
                 control["xruns"] += 1
             is_late = ahead_s < -XRUN_THRESHOLD_S
-            if ahead_s < -STOPPED_S:
+            if ahead_s < -MAX_CATCH_UP_S:
                 start_s -= ahead_s
             with self._load:
                 self._engine.process_source(out)

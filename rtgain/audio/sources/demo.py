@@ -1,7 +1,7 @@
-"""The built-in demo: four bars that rtgain plays itself, so that there is sound with nothing to set up.
+"""Built-in demo: a synthesized loop of four bars, so that rtgain has music without any setup.
 
-Electric piano, bass and a small drum kit at 96 beats a minute, ten seconds a turn: D minor, G, C, F to A.
-The last beat is silent, so that every turn also shows what an estimate does when there is nothing to hear.
+Electric piano, bass and a small drum kit at 96 beats per minute, ten seconds per pass: D minor, G, C, F to A.
+The last beat is silent, so that every pass also shows the estimate during silence.
 """
 
 from collections.abc import Iterable
@@ -16,14 +16,14 @@ Wave = NDArray[np.float64]
 """Mono samples, shape (frames,), at `_RATE`."""
 
 LOOP_S = 10
-"""A whole number, so that a turn is a whole number of frames at every sample rate."""
+"""Duration of one pass. An integer, so that a pass is a whole number of frames at every sample rate."""
 
 _RATE = 48_000
 _BEAT_S = 60 / 96
 _BEATS = 16
 _RMS = 10 ** (-18 / 20)
 
-# (beat, MIDI note, beats held); 29 is F1, 43.7 Hz.
+# (beat, MIDI note, duration in beats); 29 is F1, 43.7 Hz.
 _BASS = (
     (0.0, 38, 0.9), (1.5, 38, 0.4), (2.0, 45, 0.4), (2.5, 36, 0.4), (3.0, 38, 0.4), (3.5, 41, 0.4),
     (4.0, 31, 0.9), (5.5, 31, 0.4), (6.0, 38, 0.4), (6.5, 41, 0.4), (7.0, 31, 0.4), (7.5, 35, 0.4),
@@ -31,7 +31,7 @@ _BASS = (
     (12.0, 29, 1.4), (13.5, 33, 0.4), (14.0, 33, 0.9),
 )  # fmt: skip
 
-# (beat, beats held, MIDI notes): Dm9, G13, Cmaj9, Fmaj7, A7.
+# (beat, duration in beats, MIDI notes): Dm9, G13, Cmaj9, Fmaj7, A7.
 _CHORDS = (
     (0.0, 2.3, (53, 57, 60, 64)), (2.5, 1.3, (53, 57, 60, 64)),
     (4.0, 2.3, (53, 57, 59, 64)), (6.5, 1.3, (53, 55, 59, 64)),
@@ -46,7 +46,7 @@ _LAST_HAT_BEAT = 14.5
 
 
 class DemoSource(SyntheticSource):
-    """The demo loop, for ever: mono, RMS −18 dBFS, the same at every sample rate up to its own 24 kHz."""
+    """Endless demo loop: mono, RMS −18 dBFS. Its spectrum up to 24 kHz is the same at every sample rate."""
 
     def __init__(self, sample_rate: int) -> None:
         super().__init__(sample_rate, block_frames=LOOP_S * sample_rate)
@@ -59,48 +59,49 @@ class DemoSource(SyntheticSource):
 def _mix() -> Wave:
     rng = np.random.default_rng(96)
     loop = np.zeros(LOOP_S * _RATE)
-    for beat, held, notes in _CHORDS:
+    for beat, beats, notes in _CHORDS:
         for strum, note in enumerate(notes):
-            _place(loop, beat + 0.02 * strum, 0.16 * _electric_piano(note, held * _BEAT_S))
-    for beat, note, held in _BASS:
-        _place(loop, beat, 0.26 * _bass(note, held * _BEAT_S))
+            _mix_in(loop, beat + 0.02 * strum, 0.16 * _electric_piano(note, beats * _BEAT_S))
+    for beat, note, beats in _BASS:
+        _mix_in(loop, beat, 0.26 * _bass(note, beats * _BEAT_S))
     kick, snare = _kick(), _snare(rng)
     for beat in _KICKS:
-        _place(loop, beat, 0.60 * kick)
+        _mix_in(loop, beat, 0.60 * kick)
     for beat in _SNARES:
-        _place(loop, beat, 0.60 * snare)
+        _mix_in(loop, beat, 0.60 * snare)
     for eighth in range(int(2 * _LAST_HAT_BEAT) + 1):
         is_open = eighth / 2 in _OPEN_HATS
         accent = 0.17 if eighth % 2 else 0.11
-        _place(loop, eighth / 2, accent * _hat(rng, 0.12 if is_open else 0.03))
+        _mix_in(loop, eighth / 2, accent * _hat(rng, 0.12 if is_open else 0.03))
     loop = np.tanh(loop)
     loop *= _RMS / np.sqrt(np.mean(loop**2))
     return loop
 
 
-def _place(loop: Wave, beat: float, sound: Wave) -> None:
-    """Add `sound` at `beat`; what rings over the end of the loop comes in at its start."""
+def _mix_in(loop: Wave, beat: float, sound: Wave) -> None:
+    """Add `sound` at `beat`. The part beyond the end of the loop continues at its start."""
     start = round(beat * _BEAT_S * _RATE)
     loop[np.arange(start, start + len(sound)) % len(loop)] += sound
 
 
 def _resampled_loop(loop: Wave, frames: int) -> Block:
-    """A periodic signal at another rate: its spectrum, cut off or padded, is exact and has no seam.
+    """Resample a periodic signal by truncating or padding its spectrum, which is exact and has no seam.
 
-    Every tenth frame is a transform of its own: one of all frames takes a gigabyte where the rate is a prime.
+    Each of the ten interleaved subsets of frames is a transform of its own: a single transform of all frames takes a
+    gigabyte of memory if the rate is a prime.
     """
     spectrum = np.fft.rfft(loop) / len(loop)
-    # What stands at half the new rate has no partner to be real with.
+    # Drop the bin at half the new rate: only bins below it have a conjugate counterpart.
     spectrum = spectrum[: min(len(spectrum), frames // 2 + 1) - 1]
     spectrum[1:] *= 2.0
     bins = np.arange(len(spectrum))
     resampled = np.empty(frames, np.float32)
-    part = frames // LOOP_S
+    subset_frames = frames // LOOP_S
     for first in range(LOOP_S):
-        turned = spectrum * np.exp(2j * np.pi * (bins * first % frames) / frames)
-        folded = np.zeros(part, complex)
-        for start in range(0, len(turned), part):
-            folded[: len(turned[start : start + part])] += turned[start : start + part]
+        shifted = spectrum * np.exp(2j * np.pi * (bins * first % frames) / frames)
+        folded = np.zeros(subset_frames, complex)
+        for start in range(0, len(shifted), subset_frames):
+            folded[: len(shifted[start : start + subset_frames])] += shifted[start : start + subset_frames]
         resampled[first::LOOP_S] = np.fft.ifft(folded, norm="forward").real
     return resampled
 
@@ -113,10 +114,10 @@ def _hertz(note: int) -> float:
     return float(440.0 * 2 ** ((note - 69) / 12))
 
 
-def _envelope(time_s: Wave, held_s: float, attack_s: float, release_s: float) -> Wave:
-    """An envelope that rises within `attack_s`, and falls from `held_s` on within `release_s`."""
+def _envelope(time_s: Wave, duration_s: float, attack_s: float, release_s: float) -> Wave:
+    """Compute an envelope that rises within `attack_s` and, from `duration_s` on, falls within `release_s`."""
     rise = np.clip(time_s / attack_s, 0, 1)
-    fall = np.clip((held_s + release_s - time_s) / release_s, 0, 1)
+    fall = np.clip((duration_s + release_s - time_s) / release_s, 0, 1)
     return np.square(np.sin(0.5 * np.pi * rise)) * np.square(np.sin(0.5 * np.pi * fall))
 
 
@@ -127,22 +128,22 @@ def _harmonics(hz: float, amplitudes: Iterable[float], time_s: Wave) -> Wave:
     return tone
 
 
-def _bass(note: int, held_s: float) -> Wave:
-    time_s = _seconds(held_s + 0.06)
+def _bass(note: int, duration_s: float) -> Wave:
+    time_s = _seconds(duration_s + 0.06)
     round_tone = _harmonics(_hertz(note), (1.0, 0.35, 0.12, 0.05), time_s)
     pluck = _harmonics(_hertz(note), (0.0, 0.2, 0.25, 0.2, 0.15, 0.1), time_s) * np.exp(-time_s / 0.05)
-    return (round_tone * np.exp(-time_s / 0.9) + pluck) * _envelope(time_s, held_s, 0.004, 0.06)
+    return (round_tone * np.exp(-time_s / 0.9) + pluck) * _envelope(time_s, duration_s, 0.004, 0.06)
 
 
-def _electric_piano(note: int, held_s: float) -> Wave:
-    """Two sines, one bending the phase of the other (frequency modulation), and a tine that rings off."""
-    time_s = _seconds(held_s + 0.25)
+def _electric_piano(note: int, duration_s: float) -> Wave:
+    """Synthesize a frequency-modulated sine and the decaying partial of a tine."""
+    time_s = _seconds(duration_s + 0.25)
     hz = _hertz(note)
     bark = 0.5 + 2.0 * np.exp(-time_s / 0.25)
     body = np.sin(2 * np.pi * hz * time_s + bark * np.sin(2 * np.pi * hz * time_s))
     tine = 0.12 * np.exp(-time_s / 0.2) * np.sin(2 * np.pi * 7 * hz * time_s)
     tremolo = 1 + 0.12 * np.sin(2 * np.pi * 4.8 * time_s)
-    return (body * np.exp(-time_s / 1.4) + tine) * tremolo * _envelope(time_s, held_s, 0.006, 0.25)
+    return (body * np.exp(-time_s / 1.4) + tine) * tremolo * _envelope(time_s, duration_s, 0.006, 0.25)
 
 
 def _kick() -> Wave:
@@ -167,7 +168,7 @@ def _hat(rng: np.random.Generator, decay_s: float) -> Wave:
 
 
 def _band(noise: Wave, low_hz: float, high_hz: float) -> Wave:
-    """`noise` between two corners, falling by 12 dB an octave below and above."""
+    """Filter `noise` to the band between two corner frequencies, with 12 dB per octave below and above."""
     hz = np.fft.rfftfreq(len(noise), 1 / _RATE)
     response = hz**2 / (low_hz**2 + hz**2) * high_hz**2 / (high_hz**2 + hz**2)
     return np.fft.irfft(np.fft.rfft(noise) * response, len(noise))

@@ -1,4 +1,4 @@
-"""Where the dry signal comes from when it is not a device: files, a sine, pink noise."""
+"""File source: streamed, resampled and looped sound files."""
 
 import math
 from fractions import Fraction
@@ -10,27 +10,27 @@ import soxr
 from numpy.typing import NDArray
 
 from rtgain.audio.io.sound_file import open_sound, truncated_file_error
-from rtgain.audio.sources.source import Block, _BlockwiseSource
+from rtgain.audio.sources.source import Block, BlockwiseSource
 from rtgain.errors import InputError
 from rtgain.number_format import format_time_ms
 
 _FILE_BLOCK_FRAMES = 4096
-_VORBIS_BLOCK_FRAMES = 8192
-"""The longest block of Vorbis (Vorbis I specification, section 4.2.2)."""
+_MAX_VORBIS_BLOCK_FRAMES = 8192
+"""Longest block of Vorbis (Vorbis I specification, section 4.2.2)."""
 
 _FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")
 
 
-class FileSource(_BlockwiseSource):
-    """A sound file, streamed: memory does not grow with its length.
+class FileSource(BlockwiseSource):
+    """Streamed sound file: memory does not grow with the length of the file.
 
-    `channels` = 1 gives the mean of all the file's channels, more give its first ones; `picked` are those to
-    give instead, counted from 1, in that order. `sample_rate` in Hz
-    resamples where it differs from the file's own (soxr, very high quality); None keeps the file's.
-    `loop` repeats the file for ever, without a gap and through one resampler; `loop_frames` is its length once.
+    `channels` = 1 is the mean of all channels of the file; more are its first channels. `channel_map` selects other
+    channels, counted from 1, in that order. The file is resampled (soxr, very high quality) if `sample_rate` in Hz
+    differs from its own rate; None selects its own rate. `loop` repeats the file endlessly, without a gap and through
+    one resampler; `loop_frames` is the length of one pass.
 
-    Raises `InputError` for a file that cannot be played (see `open_sound`), one that has not all
-    of these channels, and, in `read`, one that turns out to be damaged.
+    Raises `InputError` for an invalid file (see `open_sound`), if the file has fewer channels, and in `read` if the
+    file is damaged.
     """
 
     def __init__(
@@ -39,15 +39,15 @@ class FileSource(_BlockwiseSource):
         *,
         sample_rate: int | None = None,
         channels: int = 1,
-        picked: tuple[int, ...] = (),
+        channel_map: tuple[int, ...] = (),
         loop: bool = False,
     ) -> None:
         if channels < 1:
             raise ValueError(f"channels is {channels}; a file is played as one or more")
-        if channels > 1 and not picked:
-            picked = tuple(range(1, channels + 1))
-        channels = len(picked) or 1
-        self._picked = [channel - 1 for channel in picked]
+        if channels > 1 and not channel_map:
+            channel_map = tuple(range(1, channels + 1))
+        channels = len(channel_map) or 1
+        self._channel_indices = [channel - 1 for channel in channel_map]
         self.path = Path(path)
         self._sound, self._file_frames = open_sound(self.path)
         self._loop = loop
@@ -57,19 +57,19 @@ class FileSource(_BlockwiseSource):
             self.file_channels = self._sound.channels
             if self.file_channels == 1 and channels > 1:
                 raise InputError(
-                    f"{self.path}: has one channel, and two are needed (dry left, target right); "
+                    f"{self.path}: has one channel, but two are needed (dry left, target right); "
                     "use a stereo file, or --target reference"
                 )
-            if self.file_channels < max(picked, default=1):
+            if self.file_channels < max(channel_map, default=1):
                 raise InputError(
-                    f"{self.path}: has {self.file_channels} channels, not {max(picked)}; "
+                    f"{self.path}: has {self.file_channels} channels, not {max(channel_map)}; "
                     "choose others with --dry-channel and --target-channel"
                 )
             file_rate = self._sound.samplerate
             ratio = Fraction(sample_rate or file_rate, file_rate)
             frames = math.floor(self._file_frames * ratio + Fraction(1, 2))
             if frames == 0:
-                raise InputError(f"{self.path}: is over before one frame at {sample_rate} Hz; use more sound")
+                raise InputError(f"{self.path}: is shorter than one frame at {sample_rate} Hz; use a longer file")
             self.loop_frames = frames
             super().__init__(sample_rate or file_rate, channels, None if loop else frames)
             self._ratio = ratio
@@ -78,7 +78,7 @@ class FileSource(_BlockwiseSource):
                 self._resampler = soxr.ResampleStream(
                     file_rate, self.sample_rate, channels, dtype="float32", quality="VHQ"
                 )
-            # A loop of a few frames is kept: seeking for each turn would be slower than real time.
+            # A loop of few frames stays in memory: a seek for each pass would be slower than real time.
             self._whole = self._decode(self._file_frames) if loop and self._is_short else None
             self._file_position = 0
         except InputError:
@@ -88,8 +88,8 @@ class FileSource(_BlockwiseSource):
     def check_finite(self) -> None:
         """Read the whole file once and raise `InputError` with the time of the first NaN or infinity.
 
-        Only floating-point files can hold them; for others this returns at once. The position of
-        `read` stays as it is.
+        Only floating-point files can contain them; for others this returns immediately. The position of `read` does
+        not change.
         """
         if self._sound.subtype not in _FLOAT_SUBTYPES:
             return
@@ -97,13 +97,13 @@ class FileSource(_BlockwiseSource):
         self._seek_file(0)
         while self._file_position < self._file_frames:
             start = self._file_position
-            bad = np.flatnonzero(~np.isfinite(self._decode(_FILE_BLOCK_FRAMES)).all(axis=1))
-            if bad.size:
-                frame = start + int(bad[0])
+            invalid = np.flatnonzero(~np.isfinite(self._decode(_FILE_BLOCK_FRAMES)).all(axis=1))
+            if invalid.size:
+                frame = start + int(invalid[0])
                 raise InputError(
-                    f"{self.path}: holds NaN or infinite samples, the first at "
+                    f"{self.path}: contains NaN or infinite samples, the first at "
                     f"{format_time_ms(frame / self._sound.samplerate)} (frame {frame}); "
-                    "write it anew as 24-bit PCM, or cut that part out"
+                    "re-encode it as 24-bit PCM, or cut that part out"
                 )
         self._seek_file(position)
 
@@ -116,7 +116,7 @@ class FileSource(_BlockwiseSource):
 
     def _next(self) -> Block:
         while not self._at_end:
-            block = self._take_looped() if self._loop else self._decode(_FILE_BLOCK_FRAMES)
+            block = self._decode_looped() if self._loop else self._decode(_FILE_BLOCK_FRAMES)
             self._at_end = not self._loop and self._file_position >= self._file_frames
             if self._resampler is not None:
                 block = self._resampler.resample_chunk(block, last=self._at_end)
@@ -124,7 +124,7 @@ class FileSource(_BlockwiseSource):
                 return block.T
         return np.empty((self.channels, 0), np.float32)
 
-    def _take_looped(self) -> Block:
+    def _decode_looped(self) -> Block:
         if self._whole is not None:
             indices = np.arange(self._file_position, self._file_position + _FILE_BLOCK_FRAMES)
             self._file_position = int(indices[-1] + 1) % self._file_frames
@@ -136,39 +136,39 @@ class FileSource(_BlockwiseSource):
         return block
 
     def _decode(self, frames: int) -> Block:
-        """Up to `frames` frames from the file's position to its end, mixed: shape (frames, channels)."""
+        """Decode and mix up to `frames` frames from the position of the file, shape (frames, channels)."""
         wanted = min(frames, self._file_frames - self._file_position)
         rate = self._sound.samplerate
-        at = format_time_ms(self._file_position / rate)
+        start = format_time_ms(self._file_position / rate)
         try:
             samples: Block = self._sound.read(wanted, dtype="float32", always_2d=True)
         except (soundfile.LibsndfileError, OSError) as error:
             reason = getattr(error, "error_string", str(error)).rstrip(".")
             raise InputError(
-                f"{self.path}: cannot be read after {at} ({reason}); the file is damaged, so fetch it again"
+                f"{self.path}: cannot be read after {start} ({reason}), because the file is damaged; "
+                "download or copy it again"
             ) from None
         missing = self._file_frames - self._file_position - len(samples)
-        if len(samples) < wanted and self._sound.format == "OGG" and missing <= _VORBIS_BLOCK_FRAMES:
-            # The pages of some whole streams count a block that no decoder gives: what was cut from their start.
+        if len(samples) < wanted and self._sound.format == "OGG" and missing <= _MAX_VORBIS_BLOCK_FRAMES:
+            # Some complete streams, cut from longer ones, declare one block more than decoders return.
             self._file_frames = self._file_position + len(samples)
             wanted = len(samples)
         if len(samples) < wanted:
             end = format_time_ms((self._file_position + len(samples)) / rate)
-            raise truncated_file_error(
-                self.path, f"it ends at {end} instead of {format_time_ms(self._file_frames / rate)}"
-            )
+            declared = format_time_ms(self._file_frames / rate)
+            raise truncated_file_error(self.path, f"it ends at {end} instead of {declared}")
         self._file_position += wanted
-        if self._picked:
-            return samples[:, self._picked]
+        if self._channel_indices:
+            return samples[:, self._channel_indices]
         if samples.shape[1] == 1:
             return samples
-        with np.errstate(invalid="ignore"):  # opposite infinities have no mean: NaN says so
+        with np.errstate(invalid="ignore"):  # the mean of opposite infinities is NaN
             mean: NDArray[np.float64] = samples.mean(axis=1, dtype=np.float64, keepdims=True)
         return mean.astype(np.float32)
 
-    def _go_to(self, frame: int) -> int:
-        # A resampler that starts where input and output frames coincide, some filter lengths early,
-        # has forgotten its start when it reaches `frame`.
+    def _seek(self, frame: int) -> int:
+        # Start the resampler at coinciding input and output frames, several filter lengths early: the start has no
+        # effect at `frame`.
         lead_in = 0 if self._ratio == 1 else math.ceil(4096 * max(1.0, float(self._ratio)))
         start = max(0, frame - lead_in) // self._ratio.numerator * self._ratio.numerator
         file_start = int(start / self._ratio)
@@ -179,5 +179,5 @@ class FileSource(_BlockwiseSource):
         return frame - start
 
     def _seek_file(self, frame: int) -> None:
-        self._sound.go_to(frame)
+        self._sound.seek_exact(frame)
         self._file_position = frame

@@ -1,4 +1,4 @@
-"""Source protocol and the block-wise base class."""
+"""Source protocol, limited sources, and the base class of sources that produce blocks."""
 
 from abc import ABC, abstractmethod
 from typing import Protocol
@@ -7,29 +7,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 Block = NDArray[np.float32]
-"""Samples, full scale at 1; shape (channels, frames) where nothing else is said."""
+"""Samples with full scale at 1; shape (channels, frames) unless stated otherwise."""
 
 
 class Source(Protocol):
-    """A stream of samples that does not depend on how it is read: any read sizes give the same bits."""
+    """Stream of samples. Its bits do not depend on the sizes of the reads."""
 
     sample_rate: int
     channels: int
     frames: int | None
-    """Length at `sample_rate`; None for a source without an end."""
+    """Length at `sample_rate`; None for an endless source."""
 
     def read(self, frames: int) -> Block:
-        """The next `frames` frames, shape (channels, frames); fewer only where the source ends."""
+        """Return the next `frames` frames, shape (channels, frames); fewer only at the end of the source."""
 
     def seek(self, frame: int) -> None:
-        """Continue at `frame` >= 0; behind the end, reads give nothing."""
+        """Continue at `frame` >= 0. Reads beyond the end return no frames."""
 
     def close(self) -> None:
-        """Give files back; may be called more than once."""
+        """Close files. May be called more than once."""
 
 
-class _BlockwiseSource(ABC):
-    """Cuts reads of any size out of blocks whose size the source itself chooses."""
+class LimitedSource:
+    """The first `frames` frames of `source`. Closing it closes `source`."""
+
+    def __init__(self, source: Source, frames: int) -> None:
+        self.sample_rate = source.sample_rate
+        self.channels = source.channels
+        self.frames: int | None = frames if source.frames is None else min(frames, source.frames)
+        self._source = source
+        self._frames_remaining = frames
+
+    def read(self, frames: int) -> Block:
+        block = self._source.read(min(frames, self._frames_remaining))
+        self._frames_remaining -= block.shape[1]
+        return block
+
+    def seek(self, frame: int) -> None:
+        assert self.frames is not None
+        self._source.seek(frame)
+        self._frames_remaining = max(0, self.frames - frame)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+class BlockwiseSource(ABC):
+    """Base class of sources that produce blocks of their own size: serves reads of any size."""
 
     def __init__(self, sample_rate: int, channels: int, frames: int | None) -> None:
         self.sample_rate = sample_rate
@@ -39,11 +63,11 @@ class _BlockwiseSource(ABC):
 
     @abstractmethod
     def _next(self) -> Block:
-        """The block after the last one, shape (channels, n); n = 0 at the end and only there."""
+        """Return the next block, shape (channels, n). n is 0 only at the end of the source."""
 
     @abstractmethod
-    def _go_to(self, frame: int) -> int:
-        """Make `_next` continue at or before `frame`; returns how many frames before."""
+    def _seek(self, frame: int) -> int:
+        """Let `_next` continue at or before `frame`. Returns the number of frames before `frame`."""
 
     def read(self, frames: int) -> Block:
         parts = [self._pending[:, :0]]
@@ -62,7 +86,7 @@ class _BlockwiseSource(ABC):
         if frame < 0:
             raise ValueError(f"frame {frame} is before the start")
         self._pending = self._pending[:, :0]
-        surplus = self._go_to(frame)
+        surplus = self._seek(frame)
         while surplus > 0:
             block = self._next()
             if block.shape[1] == 0:
@@ -70,6 +94,6 @@ class _BlockwiseSource(ABC):
             self._pending = block[:, surplus:]
             surplus -= min(surplus, block.shape[1])
 
-    # Most sources hold nothing that needs closing.
+    # Most sources have no files to close.
     def close(self) -> None:  # noqa: B027
-        """Give files back; may be called more than once."""
+        """Close files. May be called more than once."""

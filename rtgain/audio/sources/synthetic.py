@@ -7,11 +7,11 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.sources.source import Block, _BlockwiseSource
+from rtgain.audio.sources.source import Block, BlockwiseSource
 
 
-class SyntheticSource(_BlockwiseSource):
-    """An endless mono source whose blocks of `block_frames` frames are each computed from their number."""
+class SyntheticSource(BlockwiseSource):
+    """Endless mono source whose blocks of `block_frames` frames are functions of the block number."""
 
     def __init__(self, sample_rate: int, block_frames: int) -> None:
         super().__init__(sample_rate, channels=1, frames=None)
@@ -20,19 +20,19 @@ class SyntheticSource(_BlockwiseSource):
 
     @abstractmethod
     def _render(self, block: int) -> Block:
-        """Samples of block number `block`, shape (block_frames,)."""
+        """Compute the samples of block number `block`, shape (block_frames,)."""
 
     def _next(self) -> Block:
         self._block += 1
         return self._render(self._block - 1)[np.newaxis]
 
-    def _go_to(self, frame: int) -> int:
+    def _seek(self, frame: int) -> int:
         self._block, surplus = divmod(frame, self._block_frames)
         return surplus
 
 
 class SineSource(SyntheticSource):
-    """A sine of `hz` Hz and peak `amplitude`; its phase comes from the frame number, never from a sum."""
+    """Sine of `hz` Hz and peak `amplitude`. Its phase is computed from the frame number, not accumulated."""
 
     def __init__(self, sample_rate: int, *, hz: float = 600.0, amplitude: float = 0.5) -> None:
         super().__init__(sample_rate, block_frames=4096)
@@ -47,20 +47,20 @@ class SineSource(SyntheticSource):
 
 
 class PinkSource(SyntheticSource):
-    """Gaussian pink noise, −3 dB an octave from 10 Hz to half the sample rate, RMS `rms`.
+    """Gaussian pink noise with RMS `rms`: −3 dB per octave from 10 Hz to half the sample rate.
 
-    White noise that is drawn anew for every block goes through a linear-phase FIR filter of more
-    than a second (overlap-save), so that any block can be computed from its number and `seed`.
+    The white noise of each block depends only on its number and `seed`. A linear-phase FIR filter of more than a
+    second (overlap-save) makes it pink, so any block can be computed on its own.
     """
 
     CORNER_HZ = 10.0
-    """Below, the spectrum is flat: power that grew without end would hold nothing but rumble."""
+    """Below this frequency the spectrum is flat; otherwise most of the power would be below 10 Hz."""
 
-    LONGEST_FILTER = 2**18
-    """Frames of the filter: a second up to 262 kHz, and a third of one at the highest rate."""
+    MAX_FILTER_FRAMES = 2**18
+    """Maximum length of the filter: a second up to 262 kHz, a third of a second at the highest rate."""
 
     def __init__(self, sample_rate: int, *, seed: int = 0, rms: float = 0.1) -> None:
-        super().__init__(sample_rate, block_frames=min(2 ** math.ceil(math.log2(sample_rate)), self.LONGEST_FILTER))
+        super().__init__(sample_rate, block_frames=min(2 ** math.ceil(math.log2(sample_rate)), self.MAX_FILTER_FRAMES))
         self._seed = seed
         frames = 2 * self._block_frames
         hz = np.fft.rfftfreq(frames, 1 / sample_rate)

@@ -5,16 +5,20 @@ from numpy.typing import NDArray
 
 
 def synthetic_speech(sample_rate: int, frames: int, *, seed: int = 1) -> NDArray[np.float32]:
-    """Syllables and pauses as in speech, without words: a buzzing glottis through three moving formants."""
+    """Synthesize speech-like syllables and pauses: a glottal buzz through three formants.
+
+    Returns shape (frames,), with an RMS of 0.1 (−20 dBFS). The pitch moves within a syllable, the formants between
+    syllables.
+    """
     rng = np.random.default_rng(seed)
     out = np.zeros(frames)
-    at = 0
-    while at < frames:
+    start = 0
+    while start < frames:
         pause = rng.random() < 0.2
-        length = min(frames - at, round(sample_rate * rng.uniform(0.15, 0.7 if pause else 0.3)))
+        length = min(frames - start, round(sample_rate * rng.uniform(0.15, 0.7 if pause else 0.3)))
         if not pause:
-            out[at : at + length] = _syllable(rng, sample_rate, length)
-        at += length
+            out[start : start + length] = _syllable(rng, sample_rate, length)
+        start += length
     out *= 0.1 / np.sqrt(np.mean(out**2))
     return out.astype(np.float32)
 

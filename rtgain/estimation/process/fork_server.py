@@ -1,9 +1,9 @@
-"""Where estimators are born: a process that has loaded torch, and forks one whenever it is asked.
+"""Fork server: a process that has imported torch and forks an estimator process on request.
 
-Loading torch takes seconds, forking a process that has loaded it takes milliseconds: an estimator that was
-killed is back at once, and so is the one of the next session. The nursery is asked over a pipe that nobody else
-can reach, and ends with the process that started it. On other systems than Linux, where libraries do not bear to
-be forked, each estimator is a spawned process that loads torch itself.
+Importing torch takes seconds; forking a process that has imported it takes milliseconds. A killed estimator is
+therefore replaced at once, and the next session's estimator starts at once. The server accepts requests over a private
+pipe and exits with the process that started it. On systems other than Linux, where libraries do not support fork, each
+estimator is a spawned process that imports torch itself.
 """
 
 import atexit
@@ -20,57 +20,57 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import recv_handle, send_handle
 from typing import NoReturn, Protocol
 
-from rtgain.system.shutdown_signals import SIGNALS
+from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS
 
-Work = Callable[[Connection], None]
-"""What a child does with its end of a pipe; a function at the top of a module."""
+ChildMain = Callable[[Connection], None]
+"""Main function of a child, called with its end of a pipe; a module-level function."""
 
 
-class Child(Protocol):
-    """A child's process, as `multiprocessing.Process` has it."""
+class WorkerProcess(Protocol):
+    """Child process, with the interface of `multiprocessing.Process`."""
 
     @property
     def pid(self) -> int | None:
-        """Its number; None when it was not born."""
+        """Its process ID; None if it was never started."""
 
     def is_alive(self) -> bool:
-        """Whether it was asked for and has not ended."""
+        """Return True if it was requested and has not exited."""
 
     def kill(self) -> None:
-        """End it, also before it is born; it is soon gone."""
+        """Kill it, even before it has started; it exits soon afterwards."""
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until it has ended, at most `timeout` seconds."""
+        """Wait until it has exited, at most `timeout` seconds."""
 
 
 class ForkServer:
-    """Has `work(connection)` done in processes of their own, each after `load()`; its own starts with the first."""
+    """Runs `main(connection)` in child processes, each after `preload()`; the server starts with the first child."""
 
-    def __init__(self, work: Work, load: Callable[[], None]) -> None:
-        """Both are functions at the top of a module."""
-        self._work = work
-        self.preload = load
+    def __init__(self, main: ChildMain, preload: Callable[[], None]) -> None:
+        """Both are module-level functions."""
+        self._main = main
+        self._preload = preload
         self._lock = threading.Lock()
         self._process: BaseProcess | None = None
         self._requests: Connection | None = None
-        atexit.register(self.kill)  # before multiprocessing waits for it, which would be for good
+        atexit.register(self.kill)  # before multiprocessing joins the server, which would wait forever
 
-    def start(self, connection: Connection) -> Child:
-        """Begin the work. Returns at once, and the caller closes its copy of `connection`."""
+    def start(self, connection: Connection) -> WorkerProcess:
+        """Start a child without waiting for it. The caller closes its copy of `connection`."""
         if sys.platform != "linux":
-            return _spawn(_spawned_main, self._work, self.preload, connection)
-        life, theirs = os.pipe()
+            return _spawn(_spawned_main, self._main, self._preload, connection)
+        lifetime_pipe, child_end = os.pipe()
         try:
-            with self._lock, suppress(BrokenPipeError, ConnectionResetError):  # it died, and the child with it
+            with self._lock, suppress(BrokenPipeError, ConnectionResetError):  # the server has exited, so no child
                 process, requests = self._open()
                 send_handle(requests, connection.fileno(), process.pid)
-                send_handle(requests, theirs, process.pid)
+                send_handle(requests, child_end, process.pid)
         finally:
-            os.close(theirs)
-        return ForkedProcess(life, self)
+            os.close(child_end)
+        return ForkedProcess(lifetime_pipe, self)
 
     def kill(self) -> None:
-        """End its process, with all who are not born yet; another `start` starts it again. Idempotent."""
+        """Kill the server, including children that have not started; the next `start` restarts it. Idempotent."""
         with self._lock:
             if self._process is not None and self._requests is not None:
                 self._process.kill()
@@ -79,22 +79,22 @@ class ForkServer:
                 self._process = self._requests = None
 
     def _open(self) -> tuple[BaseProcess, Connection]:
-        """The process, and the pipe to ask it with."""
+        """Return the server process, started if necessary, and the pipe for requests."""
         if self._process is None or self._requests is None or not self._process.is_alive():
-            self._requests, theirs = multiprocessing.Pipe()
-            self._process = _spawn(_serve, self._work, self.preload, theirs)
-            theirs.close()
+            self._requests, server_end = multiprocessing.Pipe()
+            self._process = _spawn(_serve, self._main, self._preload, server_end)
+            server_end.close()
         return self._process, self._requests
 
 
 class ForkedProcess:
-    """A child of a nursery. The pipe of its life brings its number when it is born, and ends when it ends."""
+    """Child of a fork server. Its lifetime pipe delivers the process ID at start and EOF at exit."""
 
-    def __init__(self, life: int, nursery: ForkServer) -> None:
-        self._life = Connection(life, writable=False)
-        self._nursery = nursery
+    def __init__(self, lifetime_pipe: int, server: ForkServer) -> None:
+        self._lifetime_pipe = Connection(lifetime_pipe, writable=False)
+        self._server = server
         self._pid: int | None = None
-        self._ended = False
+        self._exited = False
 
     @property
     def pid(self) -> int | None:
@@ -103,44 +103,47 @@ class ForkedProcess:
         return self._pid
 
     def is_alive(self) -> bool:
-        while not self._ended and self._life.poll():
+        while not self._exited and self._lifetime_pipe.poll():
             self._receive()
-        return not self._ended
+        return not self._exited
 
     def kill(self) -> None:
         if self.is_alive() and self._pid is None:
-            self._nursery.kill()
+            self._server.kill()
             self._receive()
         if self.is_alive():
             assert self._pid is not None
-            with suppress(ProcessLookupError):  # it has just ended by itself
+            with suppress(ProcessLookupError):  # it has just exited by itself
                 os.kill(self._pid, signal.SIGKILL)
 
     def join(self, timeout: float | None = None) -> None:
-        while not self._ended and wait([self._life], timeout):
+        while not self._exited and wait([self._lifetime_pipe], timeout):
             self._receive()
 
     def _receive(self) -> None:
-        """Wait for its number, or for its end when that is known."""
-        if self._ended:
+        """Wait for the process ID; if that is known, for the exit."""
+        if self._exited:
             return
         try:
-            self._pid = self._life.recv()
+            self._pid = self._lifetime_pipe.recv()
         except EOFError:
-            self._ended = True
-            self._life.close()
+            self._exited = True
+            self._lifetime_pipe.close()
 
 
-def _spawn(target: Callable[..., None], work: Work, load: Callable[[], None], end: Connection) -> BaseProcess:
-    """A new process that never hears what is sent to the whole group (Ctrl-C, `timeout`'s SIGTERM, a terminal's end).
+def _spawn(
+    target: Callable[..., None], main: ChildMain, preload: Callable[[], None], connection: Connection
+) -> BaseProcess:
+    """Spawn a process in which signals to the whole group are blocked: Ctrl-C, `timeout`'s SIGTERM, a closed terminal.
 
-    The session does, and ends it in order. Windows has no such masks, and its Ctrl-C is ignored by `load`.
+    The session handles these signals and stops the process in order. Windows has no signal masks; there, `preload`
+    ignores Ctrl-C.
     """
-    process = multiprocessing.get_context("spawn").Process(target=target, args=(work, load, end), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=target, args=(main, preload, connection), daemon=True)
     if not hasattr(signal, "pthread_sigmask"):
         process.start()
         return process
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SHUTDOWN_SIGNALS)
     try:
         process.start()
     finally:
@@ -148,39 +151,39 @@ def _spawn(target: Callable[..., None], work: Work, load: Callable[[], None], en
     return process
 
 
-def _spawned_main(work: Work, load: Callable[[], None], connection: Connection) -> None:
-    """The process of one child where there is no nursery."""
-    load()
-    work(connection)
+def _spawned_main(main: ChildMain, preload: Callable[[], None], connection: Connection) -> None:
+    """Run a child without a fork server."""
+    preload()
+    main(connection)
 
 
-def _serve(work: Work, load: Callable[[], None], requests: Connection) -> None:
-    """The nursery's process: fork until the asking side is gone."""
-    load()
-    gc.freeze()  # a child's collector would touch, and so copy, all that was loaded
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children here: none becomes a zombie
+def _serve(main: ChildMain, preload: Callable[[], None], requests: Connection) -> None:
+    """Run the server: fork on request until the requesting side has closed the pipe."""
+    preload()
+    gc.freeze()  # a child's garbage collector would touch, and so copy, every imported page
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the server does not wait for children: no zombies
     while True:
         try:
-            connection, life = recv_handle(requests), recv_handle(requests)
+            connection, lifetime_pipe = recv_handle(requests), recv_handle(requests)
         except EOFError:
             return
         if os.fork() == 0:
             requests.close()
-            _live(work, connection, life)
+            _child_main(main, connection, lifetime_pipe)
         os.close(connection)
-        os.close(life)
+        os.close(lifetime_pipe)
 
 
-def _live(work: Work, connection: int, life: int) -> NoReturn:
-    """A child's process, from its birth to its end."""
+def _child_main(main: ChildMain, connection: int, lifetime_pipe: int) -> NoReturn:
+    """Run a forked child from start to exit."""
     code = 1
     try:
-        line = Connection(life, readable=False)  # closed only by the end of the process
+        lifetime = Connection(lifetime_pipe, readable=False)  # closed only by the exit of the process
         try:
-            line.send(os.getpid())
+            lifetime.send(os.getpid())
         except BrokenPipeError:
-            os._exit(0)  # who asked for it was killed meanwhile
-        work(Connection(connection))
+            os._exit(0)  # the requesting process was killed meanwhile
+        main(Connection(connection))
         code = 0
     except Exception:
         sys.excepthook(*sys.exc_info())

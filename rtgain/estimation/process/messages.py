@@ -1,18 +1,14 @@
-"""Messages between a session and its estimator process."""
+"""Messages between a session and its estimator process. `EstimatorSettings` is sent as a command, too."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.records.estimate import Estimate
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True)
 class StartMessage:
-    """Attach to a session's memory and follow it, from the estimate `last` on."""
+    """Command: attach to a session's shared memory and estimate, after the estimate `last` if there is one."""
 
     memory_name: str
     settings: EstimatorSettings
@@ -21,44 +17,48 @@ class StartMessage:
 
 @dataclass(frozen=True)
 class ResetMessage:
-    """Forget everything and start again from `gain_db`."""
+    """Command: reset the estimate; the next descent starts from `gain_db`."""
 
     gain_db: float = 0.0
 
 
 @dataclass(frozen=True)
 class FreezeMessage:
-    """Hold the estimate (`on`), or let it go."""
+    """Command: freeze the estimate, or release it."""
 
-    on: bool
+    frozen: bool
 
 
 @dataclass(frozen=True)
 class FinishMessage:
-    """Estimate what is left up to frame `limit_frame`, then leave."""
+    """Command: estimate the remaining windows up to frame `limit_frame`, then exit."""
 
     limit_frame: int
 
 
 @dataclass(frozen=True)
 class EnableDiagnostics:
-    """Somebody looks: draw loss against gain, and measure loudness, from now on."""
+    """Command: publish loss curves and measure loudness from now on."""
 
 
 @dataclass(frozen=True)
 class ReadyMessage:
-    """The process has loaded torch and begins to estimate."""
+    """Report: the process has loaded torch and starts to estimate."""
 
 
 @dataclass(frozen=True)
 class DroppedFramesMessage:
-    """Frames that were overwritten before they could be analysed."""
+    """Report: number of frames that were overwritten before they could be analyzed."""
 
     dropped_frames: int
 
 
 @dataclass(frozen=True)
 class FailureMessage:
-    """The estimator raised; the process ends."""
+    """Report: the estimator raised an exception; the process exits."""
 
     reason: str
+
+
+Command = StartMessage | EstimatorSettings | ResetMessage | FreezeMessage | EnableDiagnostics | FinishMessage
+Report = ReadyMessage | DroppedFramesMessage | FailureMessage

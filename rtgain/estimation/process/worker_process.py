@@ -1,7 +1,8 @@
-"""The estimator's own process: it cannot disturb the sound, and it can be killed and started again.
+"""Child side of the estimator process: it cannot disturb the audio, and it can be killed and restarted.
 
-It attaches to the session's shared memory, follows the audio ring, and writes estimates and the gain of the
-matched signal back. This module is imported by both sides; torch is imported only inside the process.
+The process attaches to the session's shared memory and reads the audio ring. It writes estimates and the gain of the
+matched signal back. The session imports this module too, for the functions to run in the child; torch is imported only
+inside of the child.
 """
 
 import multiprocessing
@@ -9,15 +10,17 @@ import os
 import signal
 import time
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.config.estimator_settings import EstimatorSettings, name_crc
+from rtgain.estimation.matched_gain import publish_matched_gain
 from rtgain.estimation.process.loudness_worker import LoudnessWorker
 from rtgain.estimation.process.messages import (
+    Command,
     DroppedFramesMessage,
     EnableDiagnostics,
     FailureMessage,
@@ -26,7 +29,6 @@ from rtgain.estimation.process.messages import (
     ReadyMessage,
     ResetMessage,
 )
-from rtgain.records.estimate import Estimate
 
 if TYPE_CHECKING:
     from rtgain.estimation.loss_curve_sampler import LossCurvePublisher
@@ -34,42 +36,46 @@ if TYPE_CHECKING:
     from rtgain.estimation.streaming import StreamingEstimator
 
 MAX_BACKLOG_S = 2.0
-"""Who is this late, and was slower than the sound for so many batches, leaves out what he will not catch up with."""
+"""Maximum backlog in seconds.
+
+If it is exceeded, and the last `MAX_SLOW_BATCHES` batches took longer than real time, the worker skips to the newest
+window.
+"""
 
 MAX_SLOW_BATCHES = 3
-"""One alone may have been held up, and the first is slow."""
+"""Number of consecutive slow batches: a single one may be a coincidence, and the first one is always slow."""
 
-LONGEST_WAIT_S = 0.1
-"""The ring is looked at this often even when no window can be complete: the clock may have stalled."""
+MAX_WAIT_S = 0.1
+"""Longest wait in seconds before the ring is checked, even if no window can be complete: the clock may have stalled."""
 
 
 def preload() -> None:
-    """Import all that estimating needs; no thread may start here."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the session ends us in order
+    """Import everything that estimation needs. Starts no thread, because the process is forked afterwards."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the session stops the worker
     os.environ["OMP_NUM_THREADS"] = "1"  # measured: more threads are slower at these sizes and take audio's cores
     from rtgain.estimation import streaming  # noqa: F401
 
 
 def worker_main(commands: Connection) -> None:
+    """Run the child: receive a `StartMessage`, estimate until a `FinishMessage`, report failures."""
     from rtgain.estimation.estimator import Estimator
     from rtgain.estimation.signal_reader import RingSignalReader
     from rtgain.estimation.streaming import StreamingEstimator
 
     try:
-        begin = commands.recv()
-    except EOFError:  # stopped before it was born
+        start = commands.recv()
+    except EOFError:  # stopped during startup
         return
     try:
-        with EngineSharedMemory.attach(begin.memory_name) as memory:
-            sound, estimator = RingSignalReader(memory), Estimator(begin.settings)
+        with EngineSharedMemory.attach(start.memory_name) as memory:
+            reader, estimator = RingSignalReader(memory.audio, memory.control), Estimator(start.settings)
             estimator.warm_up()
-            process = _WorkerLoop(
-                memory, sound, StreamingEstimator(sound, estimator, last=begin.last, live=True), commands
-            )
+            streaming = StreamingEstimator(reader, estimator, last=start.last, live=True)
+            loop = _WorkerLoop(memory, reader, streaming, commands)
             try:
-                process.run()
+                loop.run()
             finally:
-                process.close()
+                loop.close()
     except Exception as error:
         commands.send(FailureMessage(f"{type(error).__name__}: {error}"))
         raise SystemExit(1) from error
@@ -81,13 +87,13 @@ class _WorkerLoop:
     def __init__(
         self,
         memory: EngineSharedMemory,
-        sound: "RingSignalReader",
-        follower: "StreamingEstimator",
+        reader: "RingSignalReader",
+        streaming: "StreamingEstimator",
         commands: Connection,
     ) -> None:
         self._memory = memory
-        self._sound = sound
-        self._follower = follower
+        self._reader = reader
+        self._streaming = streaming
         self._commands = commands
         self._reported_dropped = 0
         self._slow_batches = 0
@@ -96,74 +102,71 @@ class _WorkerLoop:
 
     def run(self) -> None:
         parent = multiprocessing.parent_process()
-        ends_with = [parent.sentinel] if parent is not None else []  # none in a thread, as a benchmark has it
+        parent_sentinels = [parent.sentinel] if parent is not None else []  # none in a benchmark's thread
         self._commands.send(ReadyMessage())
         while True:
-            ready = wait([self._commands, *ends_with], self._until_next_window_s())
-            if any(sentinel in ready for sentinel in ends_with):
+            ready = wait([self._commands, *parent_sentinels], self._until_next_window_s())
+            if any(sentinel in ready for sentinel in parent_sentinels):
                 return
-            while self._commands.poll():  # all that wait: a dragged control must not lag behind
+            while self._commands.poll():  # all pending commands: a dragged control must not lag
                 if not self._handle_command(self._commands.recv()):
                     return
             while self._estimate() and not self._commands.poll():
                 pass
 
     def close(self) -> None:
-        """Let go of the memory."""
+        """Release the shared memory."""
         if self._loudness is not None:
             self._loudness.stop()
 
     def _until_next_window_s(self) -> float:
-        frames = self._follower.next_frame - self._sound.frames_written
-        return min(max(frames / self._follower.estimator.settings.sample_rate, 0.0), LONGEST_WAIT_S)
+        frames = self._streaming.next_frame - self._reader.frames_written
+        return min(max(frames / self._streaming.estimator.settings.sample_rate, 0.0), MAX_WAIT_S)
 
-    def _handle_command(self, command: Any) -> bool:
+    def _handle_command(self, command: Command) -> bool:
+        """Execute a command; return False if it was the last one."""
         match command:
             case EstimatorSettings():
-                self._follower.configure(command)
+                self._streaming.configure(command)
             case ResetMessage(gain_db):
-                self._follower.reset(gain_db)
-            case FreezeMessage(on):
-                self._follower.freeze(on)
+                self._streaming.reset(gain_db)
+            case FreezeMessage(frozen):
+                self._streaming.set_frozen(frozen)
             case EnableDiagnostics():
                 from rtgain.estimation.loss_curve_sampler import LossCurvePublisher
 
-                self._curve_publisher = LossCurvePublisher(self._memory)
+                self._curve_publisher = LossCurvePublisher(self._memory.curves)
                 self._loudness = LoudnessWorker(self._memory)
+                self._loudness.start()
             case FinishMessage(limit_frame):
-                self._sound.limit_frame = limit_frame
+                self._reader.limit_frame = limit_frame
                 while self._estimate():
                     pass
                 return False
         return True
 
     def _estimate(self) -> bool:
-        """Estimate and publish what is there; whether there was anything."""
-        began_s = time.monotonic()
+        """Estimate and publish one batch; return True if there was anything to process."""
+        begin_s = time.monotonic()
         try:
-            estimates = self._follower.advance()
+            estimates = self._streaming.advance()
         except OverrunError:
             return True
-        settings = self._follower.estimator.settings
-        slow = time.monotonic() - began_s > len(estimates) * settings.hop_frames / settings.sample_rate
+        settings = self._streaming.estimator.settings
+        slow = time.monotonic() - begin_s > len(estimates) * settings.hop_frames / settings.sample_rate
         self._slow_batches = self._slow_batches + 1 if estimates and slow else 0
-        if self._slow_batches >= MAX_SLOW_BATCHES and self._follower.backlog_s > MAX_BACKLOG_S:
-            self._follower.skip_to_newest()
+        if self._slow_batches >= MAX_SLOW_BATCHES and self._streaming.backlog_s > MAX_BACKLOG_S:
+            self._streaming.skip_to_newest()
         if estimates:
-            publish_matched_gain(self._memory, estimates[-1])  # first: an estimate that is shown is heard already
+            # First: an estimate that is displayed is in effect in the matched signal.
+            publish_matched_gain(self._memory.control, estimates[-1])
         for estimate in estimates:
             self._memory.estimates.write(estimate.to_row().reshape(-1, 1))
         if estimates and self._curve_publisher is not None:
-            self._curve_publisher.paint(self._follower.estimator)
-        for entry, estimate in self._follower.poll_comparisons():
+            self._curve_publisher.publish_if_due(self._streaming.estimator)
+        for entry, estimate in self._streaming.poll_comparisons():
             self._memory.comparisons.write(np.append(name_crc(entry), estimate.to_row()).reshape(-1, 1))
-        if self._follower.dropped_frames != self._reported_dropped:
-            self._reported_dropped = self._follower.dropped_frames
+        if self._streaming.dropped_frames != self._reported_dropped:
+            self._reported_dropped = self._streaming.dropped_frames
             self._commands.send(DroppedFramesMessage(self._reported_dropped))
         return bool(estimates)
-
-
-def publish_matched_gain(memory: EngineSharedMemory, estimate: Estimate) -> None:
-    """Hand an estimate to the audio side, which plays dry × estimate as the matched signal."""
-    memory.control["match_gain"] = estimate.match_gain
-    memory.control["match_delay_frames"] = estimate.match_delay_frames

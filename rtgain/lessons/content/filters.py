@@ -1,4 +1,4 @@
-"""Lesson 7: beyond one gain."""
+"""Lesson 7: from one gain to a filter."""
 
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,13 @@ from rtgain.lessons.lesson import Lesson, Step
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 THREE_BANDS, LOW_SHELF = RECORDINGS / "three-bands.flac", RECORDINGS / "low-shelf.flac"
-"""Dry, target, and dry through what has been learned, as channels: what the lesson's experiment came to once."""
+"""Results of a stored run of the experiment. Channels: dry, target, and dry through the fitted filter."""
 
-DRY, LEARNED = 1, 3
+DRY_CHANNEL, FITTED_CHANNEL = 1, 3
 
 
-def _played(recording: Path, dry_channel: int) -> dict[str, Any]:
-    """The second channel of `recording` as the target of another one, over and over."""
+def _play(recording: Path, dry_channel: int) -> dict[str, Any]:
+    """Controls that loop `recording`, with its second channel as the target of `dry_channel`."""
     return {
         "input": str(recording), "loop": True, "target": "channel", "dry_channel": dry_channel, "align": "off",
     }  # fmt: skip
@@ -26,131 +26,134 @@ LESSON = Lesson(
     name="filters",
     number=7,
     title="From one gain to a filter",
-    summary=(
-        "The same loop learns any processor that can be differentiated: three gains, a filter. And where the loss is "
-        "no bowl any more."
-    ),
+    summary="The same descent finds several parameters at once: the gains of three bands, or the settings of a filter.",
     steps=(
         Step(
             title="One gain is not enough",
             text=(
-                "The target is pink noise through three bands: {true_low_db:.0f} dB below 250 Hz, {true_high_db:.0f} "
-                "above 2500, {true_mid_db:+.0f} between. One gain must answer for all, and comes to "
-                "{one_bands_db:.0f} dB: the high band's, where most bins lie. It is quite sure. What is left of the "
-                "target then, the difference, has an RMS only {fallen_bands_db:.1f} dB below it."
+                "The target is pink noise with three gains: {true_low_db:.0f} dB below 250 Hz, {true_high_db:.0f} dB "
+                "above 2500 Hz, {true_mid_db:+.0f} dB between. A single gain ends at {one_bands_db:.0f} dB, that of "
+                "the high band, which has most of the bins. Its stated uncertainty (±) is small all the same. The RMS "
+                "of the difference is only {bands_reduction_db:.1f} dB below that of the target."
             ),
-            watch="the spectrum: target and estimate agree at its right end, and nowhere else; the RMS of the meters.",
-            listen="Target (2); Matched (3), far too soft; Difference (4), nearly as loud as the target.",
-            controls=_played(THREE_BANDS, DRY),
+            watch="the spectrum: target and matched agree only at the right end. Compare the RMS meters.",
+            listen="Target (2); Matched (3), much too quiet; Difference (4), almost as loud as the target.",
+            controls=_play(THREE_BANDS, DRY_CHANNEL),
             expectations=(InRange("gain_db", -15.2, -14.7),),
             checks=(
-                NumericCheck("one_bands_db", -15.2, -14.7, "One gain comes to {one_bands_db:.2f} dB."),
+                NumericCheck("one_bands_db", -15.2, -14.7, "A single gain ends at {one_bands_db:.2f} dB."),
                 NumericCheck(
-                    "fallen_bands_db",
+                    "bands_reduction_db",
                     0.0,
                     1.0,
-                    "The difference is {fallen_bands_db:.2f} dB below the target (RMS).",
+                    "The difference is {bands_reduction_db:.2f} dB below the target (RMS).",
                 ),
             ),
-            sounds={"dry": "Pink noise.", "bands": "Through the three bands: the target."},
+            sounds={"dry": "Pink noise.", "bands": "The target: pink noise with the three gains."},
             duration_s=3.0,
         ),
         Step(
             title="Three gains",
             text=(
-                "The same loop with three parameters: from 0 dB, after {steps:.0f} steps they are {low_db:.2f}, "
-                "{mid_db:+.2f} and {high_db:.2f} dB. “Run the experiment” does it before your eyes. What plays as Dry "
-                "has been through the bands that were learned: for one gain nothing is left to do, 0 dB."
+                "The same descent with three parameters: from 0 dB, after {steps:.0f} steps they are {low_db:.2f}, "
+                "{mid_db:+.2f} and {high_db:.2f} dB. “Run the experiment” shows how. Here, Dry is a recording of the "
+                "noise with the three gains that were found. The single gain that is still missing is 0 dB."
             ),
-            watch="the estimate at 0 dB. In the experiment, the response on its way, and the gains step by step.",
-            listen="Dry (1) and Target (2): alike. Difference (4): silence.",
-            controls=_played(THREE_BANDS, LEARNED),
+            watch="the estimate at 0 dB. In the experiment: the frequency response, and the gains step by step.",
+            listen="Dry (1) and Target (2): they sound alike. Difference (4): silence.",
+            controls=_play(THREE_BANDS, FITTED_CHANNEL),
             expectations=(RESIDUAL_GAIN_ZERO,),
             checks=(
-                NumericCheck("low_db", -9.01, -8.99, "The low band comes to {low_db:.3f} dB."),
-                NumericCheck("mid_db", 3.99, 4.01, "The middle band comes to {mid_db:+.3f} dB."),
-                NumericCheck("high_db", -15.01, -14.99, "The high band comes to {high_db:.3f} dB."),
+                NumericCheck("low_db", -9.01, -8.99, "The gain of the low band ends at {low_db:.3f} dB."),
+                NumericCheck("mid_db", 3.99, 4.01, "The gain of the middle band ends at {mid_db:+.3f} dB."),
+                NumericCheck("high_db", -15.01, -14.99, "The gain of the high band ends at {high_db:.3f} dB."),
             ),
             why=(
-                "Nothing in the loop is about gains. A *processor* turns audio into audio and says how its output "
-                "changes with its parameters; torch does the rest. rtgain.fit(rtgain.ThreeBandGain(16000), dry, "
-                'target, optimizer="Rprop", lr=0.5) is all of it. It is the loop of the experiments of lessons 1 to '
-                "4, with the losses and optimizers of the live estimate; that one has a single gain, and listens "
-                "on.\n\nA closed form there is none any more: the bands overlap, and their sum has its phase."
+                "The descent is not limited to gains. A *processor* turns audio into audio, and torch computes how its "
+                "output changes with each of its parameters. One call is enough: "
+                'rtgain.fit(rtgain.ThreeBandGain(16000), dry, target, optimizer="Rprop", lr=0.5). The experiments of '
+                "lessons 1 to 4 use the same descent. Losses and optimizers are those of the live estimate, which has "
+                "a single gain and continues with new sound.\n\nHere there is no closed form any more, because the "
+                "bands overlap and their sum depends on their phases."
             ),
             figures={"bands": "The three gains, step by step."},
-            sounds={"bands_matched": "Pink noise through the three bands that were learned."},
+            sounds={"bands_matched": "Pink noise with the three gains that were found."},
             duration_s=3.0,
-            animation="The frequency response of three bands, on its way to the target's, over 40 steps of Rprop.",
+            animation="The frequency response of three bands approaches that of the target in 40 steps of Rprop.",
         ),
         Step(
             title="A low shelf",
             text=(
-                "A shelf of {true_shelf_db:.0f} dB below {true_shelf_hz:.0f} Hz. One gain does not notice: most bins "
-                "lie above. It says {one_shelf_db:.2f} dB, and leaves a difference of more RMS than the target. The "
-                "shelf has two parameters of different kinds, decibels and octaves, with slopes of different sizes. "
-                "Rprop looks at their signs only: from −3 dB at 2 kHz it comes to {shelf_db:.2f} dB at "
-                "{shelf_hz:.1f} Hz."
+                "A low shelf changes the gain below a corner frequency: here {true_shelf_db:.0f} dB below "
+                "{true_shelf_hz:.0f} Hz. Most bins are above, so a single gain ends at {one_shelf_db:.2f} dB, and the "
+                "difference has a larger RMS than the target. The shelf has two parameters, in decibels and in "
+                "octaves, with slopes of different sizes. Rprop uses only their signs: from −3 dB at 2 kHz it reaches "
+                "{shelf_db:.2f} dB at {shelf_hz:.1f} Hz."
             ),
-            watch="the spectrum, its left half. In the experiment, both parameters, step by step.",
-            listen="Dry (1), then Target (2), whose bass is softer; Difference (4): the bass that is gone.",
-            controls=_played(LOW_SHELF, DRY),
+            watch="the left half of the spectrum. In the experiment: both parameters, step by step.",
+            listen="Dry (1), then Target (2), with less bass; Difference (4): the bass that was removed.",
+            controls=_play(LOW_SHELF, DRY_CHANNEL),
             expectations=(RESIDUAL_GAIN_ZERO,),
             checks=(
-                NumericCheck("one_shelf_db", -0.01, 0.01, "One gain comes to {one_shelf_db:.3f} dB."),
+                NumericCheck("one_shelf_db", -0.01, 0.01, "A single gain ends at {one_shelf_db:.3f} dB."),
                 NumericCheck(
-                    "over_shelf_db", 0.0, 3.0, "The difference is {over_shelf_db:.1f} dB above the target (RMS)."
+                    "shelf_residual_db",
+                    0.0,
+                    3.0,
+                    "The difference is {shelf_residual_db:.1f} dB above the target (RMS).",
                 ),
-                NumericCheck("shelf_db", -12.05, -11.95, "The shelf's gain comes to {shelf_db:.3f} dB."),
-                NumericCheck("shelf_hz", 495.0, 505.0, "The shelf's corner comes to {shelf_hz:.1f} Hz."),
+                NumericCheck("shelf_db", -12.05, -11.95, "The gain of the shelf ends at {shelf_db:.3f} dB."),
+                NumericCheck("shelf_hz", 495.0, 505.0, "The corner frequency of the shelf ends at {shelf_hz:.1f} Hz."),
             ),
             why=(
-                "It is the shelf of the audio equalizer cookbook (Bristow-Johnson), sampled in frequency: there is "
-                "no recursion to differentiate through, and nothing that can become unstable on the way."
+                "The shelf is that of the Audio EQ Cookbook (Bristow-Johnson), sampled in frequency. So there is no "
+                "recursion to differentiate, and no filter can become unstable during the descent."
             ),
-            figures={"shelf": "Gain and corner, step by step."},
-            sounds={"shelf": "Pink noise through the shelf: the target."},
+            figures={"shelf": "Gain and corner frequency, step by step."},
+            sounds={"shelf": "The target: pink noise through the shelf."},
             duration_s=3.0,
         ),
         Step(
-            title="Where it stops being convex",
+            title="A loss that is not convex",
             text=(
-                "Over the corner, the loss is no bowl: below it flattens, its slope {slope_ratio:.1f} times "
-                "less than near. And a shelf of 0 dB is no shelf: its corner makes no difference, so "
-                "a descent from there starts blind in that direction. The one that is heard here, as Dry, began above "
-                "the corner, and found it."
+                "Plotted against the corner frequency, the loss is not a bowl. Far below the right corner it is almost "
+                "flat: there its slope is {slope_ratio:.1f} times smaller than near the corner. With a gain of 0 dB, "
+                "the corner of a shelf has no effect, so a descent from there has no slope to follow. The descent "
+                "whose result plays here as Dry started above the corner and found it."
             ),
-            watch="in the experiment, the valley, with its flat side.",
-            listen="Dry (1) and Target (2): alike. Difference (4): silence.",
-            controls=_played(LOW_SHELF, LEARNED),
+            watch="in the experiment, the loss against the corner frequency, with its flat side.",
+            listen="Dry (1) and Target (2): they sound alike. Difference (4): silence.",
+            controls=_play(LOW_SHELF, FITTED_CHANNEL),
             expectations=(RESIDUAL_GAIN_ZERO,),
             checks=(
                 NumericCheck(
-                    ("bulge_percent"),
+                    "convexity_excess_percent",
                     1.0,
                     50.0,
                     (
-                        "Half-way from 31 to 500 Hz the loss is {bulge_percent:.1f} % of its highest above the "
-                        "straight line."
+                        "Half-way from 31 to 500 Hz, the loss is above the straight line by "
+                        "{convexity_excess_percent:.1f} % of its largest value."
                     ),
                 ),
                 NumericCheck(
-                    ("slope_ratio"),
+                    "slope_ratio",
                     2.0,
                     100.0,
-                    "Near the corner it is {slope_ratio:.1f} times steeper than at 31 Hz.",
+                    "Near the corner, the loss is {slope_ratio:.1f} times as steep as at 31 Hz.",
                 ),
-                NumericCheck("flat", 0.0, 1e-9, "At 0 dB, moving the corner changes the loss by {flat:.0g}."),
+                NumericCheck(
+                    "flat", 0.0, 1e-9, "At a gain of 0 dB, another corner frequency changes the loss by {flat:.0g}."
+                ),
             ),
             why=(
-                "A convex loss lies on or below the straight line between any two of its points. Here, half-way "
-                "(in octaves) between 31 Hz and the true {true_shelf_hz:.0f} Hz, it lies {bulge_percent:.1f} % of "
-                "its highest value above. One gain, kept positive, was convex; let it be negative, and it has two "
-                "minima (lesson 3). From here on where one begins matters, and so do optimizers that do not trust "
-                "the size of a slope."
+                "A convex loss lies on or below the straight line between any two of its points. This one does not: "
+                "half-way (in octaves) between 31 Hz and the right corner, {true_shelf_hz:.0f} Hz, it is above the "
+                "line by {convexity_excess_percent:.1f} % of its largest value. The loss of a single positive gain is "
+                "convex; with negative gains it has two minima (lesson 3). Without convexity the result depends on the "
+                "starting point. It also helps if an optimizer does not rely on the size of a slope."
             ),
-            figures={"valley": "The loss against the corner, from 31 Hz to 4 kHz, the gain being right."},
-            sounds={"shelf_matched": "Pink noise through the shelf that was learned."},
+            figures={"valley": "The loss against the corner frequency, from 31 Hz to 4 kHz, at the right gain."},
+            sounds={"shelf_matched": "Pink noise through the shelf that was found."},
             duration_s=3.0,
         ),
     ),

@@ -1,4 +1,4 @@
-"""Lesson 1: a gain that learns."""
+"""Lesson 1: gradient descent on one gain."""
 
 from rtgain.lessons.checks import InRange, NumericCheck
 from rtgain.lessons.lesson import Lesson, Step
@@ -9,84 +9,88 @@ LESSON = Lesson(
     name="gradient-descent",
     number=1,
     title="Gradient descent on one gain",
-    summary="A number is found by walking downhill: the gain between a sine and the same sine turned down.",
+    summary="rtgain finds the gain between two sines in small steps, each of which makes their difference smaller.",
     steps=(
         Step(
-            title="The question",
+            title="Find a gain",
             text=(
-                "The target is the dry sine times 0.15, which is {target_db:.2f} dB. rtgain is not told. It starts "
-                "at ×1 (0 dB). Every 21 ms (a hop) it looks at the newest 85 ms of sound (its window): how far is my "
-                "guess from the target (the loss), and which way is it less? It takes a small step that way. That is "
-                "gradient descent; who steps is the optimizer, here SGD. Dotted, the closed form: the best gain by a "
-                "formula."
+                "The target is the dry sine times 0.15, which is {target_db:.2f} dB. rtgain is not given this number: "
+                "it starts with the guess ×1 (0 dB). Every 21 ms (a hop) it takes the newest 85 ms of sound (the "
+                "window) and computes the loss: a number for how far the guess is from the target. Then it changes the "
+                "guess by a small step that makes the loss smaller. This is gradient descent. The rule for the steps "
+                "is the optimizer; here it is SGD. Dotted: the closed form, the best gain by a formula."
             ),
-            watch="in “Gain over time”, the estimate leave 0 dB and come down to the reference. Press R to begin anew.",
-            listen="Dry (key 1), Target (key 2), and Matched (key 3), which becomes the target.",
+            watch="“Gain over time”: the estimate starts at 0 dB and approaches the reference. Press R to restart it.",
+            listen="Dry (key 1), Target (key 2), and Matched (key 3), the dry sine at the estimated gain.",
             controls=SLOW_SGD,
             expectations=(InRange("gain_db", -16.58, -16.38),),
             checks=(
                 NumericCheck("gain", 0.14, 0.16, "After {steps:.0f} steps of SGD the gain is {gain:.3f}."),
-                NumericCheck("reached", 100, 150, "It came within a step of 0.15 after {reached:.0f} steps."),
+                NumericCheck(
+                    "arrival_step",
+                    100,
+                    150,
+                    "The gain first comes within one step of 0.15 after {arrival_step:.0f} steps.",
+                ),
             ),
             why=(
-                "The *loss* is the mean distance between the guess and the target, sample by sample: mean |g · dry "
-                "− target|, called L1. It is {loss_start:.3f} at g = 1 and nothing at 0.15. Its *gradient* "
-                "says how "
-                "fast it grows with g. Descent takes a step against it: g ← g − rate · gradient. That is all.\n\n"
-                "Here the gradient is the mean of |dry|, which for a sine is 2/π = {slope:.3f}. The rate is 0.01, "
-                "so each step moves g by {step:.4f}, and the way from 1 to 0.15 takes {reached:.0f} steps.\n\nThat "
-                "is this experiment, as textbooks have it: its last step still leads past 0.15, to {gain:.3f} "
-                "(lesson 4). What plays beside it walks on the logarithm of the gain, with a loss that is divided by "
-                "the target: the level does not matter to it. It falls fast at first, for the slope there is the gain "
-                "over the target's, and the loss is 1 at a gain of 0.\n\nSGD is short for stochastic gradient descent. "
-                "The sine has 300 cycles in half a second: that is 600 Hz."
+                "The *loss* is the mean distance between guess and target, sample by sample: mean |g · dry − target|. "
+                "A mean of absolute values is called an L1 loss. It is {loss_start:.3f} at g = 1 and 0 at g = 0.15. "
+                "The *gradient* is the slope of the loss: how much the loss grows when g grows a little. Gradient "
+                "descent moves g against the slope: g ← g − learning rate · gradient. This is the whole method.\n\n"
+                "Here the gradient is the mean of |dry|, which for a sine is 2/π = {slope:.3f}. With a learning rate "
+                "of 0.01, each step changes g by {step:.4f}. The way from 1 to 0.15 therefore takes "
+                "{arrival_step:.0f} steps.\n\nThis is the textbook method, and the experiment runs it. Its last steps "
+                "jump over 0.15 and back, so it ends at {gain:.3f} (lesson 4 explains why). The live estimate differs "
+                "in two ways. It changes the logarithm of the gain, and its loss is divided by the size of the target, "
+                "so that the level does not matter. At a gain of 0 this loss is 1. The live estimate moves fast at "
+                "first, because its slope at a gain g is g divided by the target's gain.\n\nSGD stands for stochastic "
+                "gradient descent. The sine has 300 cycles in half a second: 600 Hz."
             ),
             figures={
-                (
-                    "waveforms"
-                ): "The first 200 samples: dry, target, and the estimate after the last step: the target lies on it.",
-                ("loss"): (
-                    "The loss for 100 gains from 0 to 2. It is a straight line down to 0.15 and a straight line up "
-                    "again."
+                "waveforms": (
+                    "The first 200 samples of dry, target and matched after the last step. The target lies on the "
+                    "matched signal."
                 ),
-                (
-                    "gain"
-                ): "The gain, step by step. All steps are of one length, because it is equally steep everywhere.",
+                "loss": "The loss for 100 gains from 0 to 2: a straight line down to 0.15, then a straight line up.",
+                "gain": (
+                    "The gain at each step. All steps have the same length, because the loss is "
+                    "equally steep everywhere."
+                ),
             },
             sounds={
                 "dry": "The dry sine.",
                 "target": "The target: {target_db:.2f} dB.",
-                "descent": "What descent sounds like: the dry sine at the gain of each step, 100 steps a second.",
+                "descent": "The descent as sound: the dry sine at the gain of each step, 100 steps per second.",
             },
-            animation="300 small steps downhill: the point walks down, and the estimate sinks onto the target.",
+            animation="300 small steps: the point moves down the loss, and the matched signal shrinks to the target.",
         ),
         Step(
-            title="Move the goal",
+            title="Change the reference gain",
             text=(
-                "The reference is now −6 dB (×{half:.3f}). Nothing is told to the estimate, which begins anew at 0 dB "
-                "and finds this one too. Now move the reference gain yourself: it comes along wherever you go."
+                "The reference gain is now −6 dB (×{half:.3f}). The estimate restarts at 0 dB and finds this gain, "
+                "too: it needs only the two signals. Now change the reference gain yourself: the estimate follows."
             ),
-            watch="the estimate walk to the new line. It has less far to go than before.",
-            listen="Difference (4): target minus matched. It fades to nothing as the estimate arrives.",
+            watch="the estimate, which approaches the new reference. The distance is shorter than before.",
+            listen="Difference (4), which is target minus matched. It fades out as the estimate arrives.",
             controls={**SLOW_SGD, "gain_db": -6.0},
             expectations=(InRange("gain_db", -6.1, -5.9),),
             why=(
-                "Nothing in the loop knows how the target was made. It is given two signals and a loss, "
-                "and would do the same for a gain that a mixing desk or a room has applied."
+                "The descent has no information about how the target was made. It uses two signals and a loss. It "
+                "would find the gain of a mixing desk or of a room in the same way."
             ),
         ),
         Step(
             title="Larger steps",
             text=(
-                "Steps ten times as long (Rate), and 24 of them each time (Steps) in place of one: it is there "
-                "before you can look. Speed is a choice; lesson 4 is about what it costs. (In the legend: “least "
-                "squares” is a best gain "
-                "too, by squared distances; “± one std” is how sure the estimate is, a standard deviation; “± "
-                "bound” is "
-                "how sure any estimate could be.)"
+                "The learning rate, which sets the length of a step, is ten times as large. There are 24 steps per hop "
+                "(Steps) instead of one. The estimate arrives before you can see it move; lesson 4 is about the "
+                "price of large steps. In the legend, “least squares” is the gain with the smallest squared distance. "
+                "“± one std” is the uncertainty of the estimate, one standard deviation. “± bound” is the smallest "
+                "uncertainty that any estimate can have."
             ),
-            watch="the estimate: it is on the line already. Press R: it is back before you can see it leave.",
-            listen="Matched (3): you will hardly hear it move.",
+            watch="the estimate: it is on the reference already. Press R: it returns at once.",
+            listen="Matched (3): the change is almost too fast to hear.",
             controls={**SLOW_SGD, "lr": 0.1, "steps": 24},
             expectations=(InRange("gain_db", -16.58, -16.38, deadline_s=1.5),),
             duration_s=3.0,

@@ -1,4 +1,4 @@
-"""Lesson 4: why it never lands."""
+"""Lesson 4: step size, limit cycles and optimizers."""
 
 import math
 
@@ -7,132 +7,150 @@ from rtgain.lessons.lesson import Lesson, Step
 
 SINE = {"input": "sine", "align": "off", "loss": "spectral"}
 SLOW_SGD, SGD, ADAM, RPROP = "spectral/SGD@0.01", "spectral/SGD@0.3", "spectral/Adam@0.3", "spectral/Rprop@0.3"
-WIDEST_DB = 2 * 0.3 * 20 / math.log(10)
-"""Two steps of 0.3 on the logarithm of the gain: a cycle about the goal is not wider."""
+MAX_CYCLE_DB = 2 * 0.3 * 20 / math.log(10)
+"""Largest width of a limit cycle: two steps of 0.3 on the logarithm of the gain."""
 
 LESSON = Lesson(
     name="optimizers",
     number=4,
     title="Step size, limit cycles and optimizers",
-    summary="Steps of one length cannot stop where they should. What other optimizers do about it.",
+    summary="Steps of a fixed length cannot stop at the right gain; better optimizers shorten their steps.",
     steps=(
         Step(
-            title="SGD: it cannot stand still",
+            title="SGD: it never comes to rest",
             text=(
-                "The estimate is SGD with a small rate, one step a hop: {arrive_s:.1f} seconds to arrive. Beside it "
-                "races SGD at a rate that stays at 0.3. It is there at once and never comes to rest: it swings "
-                "between {sgd_low_db:.2f} and {sgd_high_db:.2f} dB for ever. (rtgain lets no step of its own be longer "
-                "than the loss says the way is, and so it lands.)"
+                "The estimate is SGD with a small learning rate and one step per hop: it needs {arrive_s:.1f} seconds. "
+                "The comparison “spectral/SGD@0.3” has the fixed learning rate 0.3. It arrives at once and never comes "
+                "to rest: it swings between {sgd_low_db:.2f} and {sgd_high_db:.2f} dB forever. (rtgain limits its own "
+                "steps to the distance that the loss indicates. So its estimate comes to rest.)"
             ),
             watch=(
-                "the slope of the estimate; and the line “spectral/SGD@0.3”, which swings about the reference. "
-                "Press R to see it again."
+                "the slow descent of the estimate, and the line “spectral/SGD@0.3”, which swings around the "
+                "reference. Press R to see it again."
             ),
-            listen="Matched (3): the estimate, sinking slowly.",
+            listen="Matched (3): the estimate, which slowly gets quieter.",
             controls={**SINE, "optimizer": "SGD", "lr": 0.01, "steps": 1, "compare": (SGD,)},
-            expectations=(InRange("gain_db", -16.58, -16.38), InRange("swing_db", 4.0, WIDEST_DB, comparison=SGD)),
+            expectations=(InRange("gain_db", -16.58, -16.38), InRange("swing_db", 4.0, MAX_CYCLE_DB, comparison=SGD)),
             checks=(
                 NumericCheck(
                     "cycle_low_db",
                     -0.73,
                     -0.71,
-                    "SGD at 0.01 goes down to {cycle_low_db:+.3f} dB against 0.15, for ever.",
+                    "SGD at a learning rate of 0.01 goes down to {cycle_low_db:+.3f} dB relative to 0.15.",
                 ),
+                NumericCheck("cycle_high_db", 0.44, 0.46, "It goes up to {cycle_high_db:+.3f} dB relative to 0.15."),
                 NumericCheck(
-                    "cycle_high_db", 0.44, 0.46, "It goes up to {cycle_high_db:+.3f} dB against 0.15, for ever."
+                    "sgd_swing_db",
+                    4.0,
+                    MAX_CYCLE_DB,
+                    "Live, at a learning rate of 0.3, it swings by {sgd_swing_db:.2f} dB.",
                 ),
-                NumericCheck("sgd_swing_db", 4.0, WIDEST_DB, "Live, at 0.3, it swings by {sgd_swing_db:.2f} dB."),
             ),
             why=(
-                "On a loss that is a mean distance (L1) the slope does not get smaller near the optimum. A step "
-                "that is longer than what is "
-                "left of the way leads past it, the next one back: a *limit cycle*. In the figure, on the gain itself "
-                "and at 0.01, it spans {cycle_low_db:.2f} to {cycle_high_db:+.2f} dB about 0.15. A smaller rate makes "
-                "it smaller and the way longer.\n\nLive, a step of 0.3 on the logarithm of the gain is {step_db:.2f} "
-                "dB near the goal, and a cycle is not wider than two of them. rtgain's own estimator gives each "
-                "optimizer a rate that falls to nothing within a hop, and no step longer than the loss says the way "
-                "is. Only the race has it as torch does, the library that they come from."
+                "The slope of a mean distance (an L1 loss) does not get smaller near the optimum. A step that is "
+                "longer than the remaining distance leads past the optimum, and the next step leads back: a *limit "
+                "cycle*. In the figure, SGD changes the gain itself, at a learning rate of 0.01. Its cycle spans "
+                "{cycle_low_db:.2f} to {cycle_high_db:+.2f} dB around 0.15. A smaller learning rate makes the cycle "
+                "smaller and the descent slower.\n\nLive, a step of 0.3 on the logarithm of the gain is {step_db:.2f} "
+                "dB near the reference. A cycle is at most two steps wide. rtgain's own estimator avoids cycles in "
+                "two ways. The learning rate of each optimizer falls to zero within a hop, and no step is longer than "
+                "the distance that the loss indicates. Only the comparisons are the unchanged optimizers of torch, the "
+                "library that provides them."
             ),
             figures={
-                ("optimizers"): (
-                    "SGD, and those of the next two steps, on one loss, from ×1, {steps:.0f} steps. Below: what is "
-                    "left, in dB, over "
-                    "the last 100."
+                "optimizers": (
+                    "SGD, and the optimizers of the next two steps, on the same loss, starting at ×1, for "
+                    "{steps:.0f} steps. Below: the error in dB over the last 100 steps."
                 ),
             },
             sounds={
                 "target": "The target.",
-                "cycle_low": "Matched at the lowest point of the cycle: {cycle_low_db:+.2f} dB against the target.",
+                "cycle_low": (
+                    "The matched signal at the lowest gain of the cycle: {cycle_low_db:+.2f} dB relative to the target."
+                ),
             },
-            animation="SGD with a fixed rate, its last 75 steps, and the loss near the optimum: to and fro for ever.",
+            animation=(
+                "The last 75 steps of SGD with a fixed learning rate, and the loss near the optimum: back and forth "
+                "forever."
+            ),
         ),
         Step(
-            title="Adam: steps by habit",
+            title="Adam: steps scaled by gradient history",
             text=(
-                "Adam measures how large gradients have been and steps by about its rate, whatever the level. At a "
-                "fixed rate it does not come to rest either: at 0.3 it swings by about {adam_swing_db:.0f} dB, where "
-                "SGD swings by {sgd_swing_db:.1f}."
+                "Adam divides each gradient by the usual size of the previous gradients. Its steps are therefore about "
+                "as long as the learning rate, whatever the level. At a fixed learning rate it does not come to rest "
+                "either: at 0.3 it swings by about {adam_swing_db:.0f} dB, and SGD by {sgd_swing_db:.1f} dB."
             ),
-            watch="the two lines that race, “spectral/SGD@0.3” and “spectral/Adam@0.3”; the estimate is rtgain's Adam.",
+            watch=(
+                "the two comparisons, “spectral/SGD@0.3” and “spectral/Adam@0.3”; the estimate is Adam with rtgain's "
+                "limits."
+            ),
             listen="Matched (3): the estimate.",
             controls={**SINE, "optimizer": "Adam", "lr": 0.1, "steps": 24, "compare": (SGD, ADAM)},
             expectations=(
                 InRange("gain_db", -16.58, -16.38, deadline_s=3.0),
-                InRange("swing_db", 4.0, WIDEST_DB, comparison=SGD),
+                InRange("swing_db", 4.0, MAX_CYCLE_DB, comparison=SGD),
                 InRange("swing_db", 1.5, 3.0, comparison=ADAM),
             ),
             checks=(
-                NumericCheck("adam_swing_db", 1.5, 3.0, "Live, at 0.3, it swings by {adam_swing_db:.2f} dB."),
-                NumericCheck("adam_db", 0.0, 0.2, "Adam's last 100 steps, at 0.02, stay within {adam_db:.4f} dB."),
+                NumericCheck(
+                    "adam_swing_db", 1.5, 3.0, "Live, at a learning rate of 0.3, it swings by {adam_swing_db:.2f} dB."
+                ),
+                NumericCheck(
+                    "adam_db",
+                    0.0,
+                    0.2,
+                    "The last 100 steps of Adam, at a learning rate of 0.02, are within {adam_db:.4f} dB of 0.15.",
+                ),
             ),
             gain_axis_db=(-19.0, -13.5),
             duration_s=2.0,
         ),
         Step(
-            title="Rprop: halve the step, turn around",
+            title="Rprop: only the sign counts",
             text=(
-                "Rprop looks only at the sign of the gradient: same sign, longer step; other sign, it has passed "
-                "the optimum, and the step is halved. With a first step of 0.3 too, it is left with a swing of "
-                "less than 0.05 dB. It is rtgain's default."
+                "Rprop uses only the sign of the gradient. If the sign is the same as before, the next step is longer. "
+                "If the sign has changed, the optimum was passed, and the step is halved. Its first step is 0.3, too, "
+                "but its swing falls below 0.05 dB. Rprop is rtgain's default."
             ),
             watch=(
-                "“spectral/Rprop@0.3”, the estimate and the closed form (dotted), one upon the other on the reference; "
-                "and SGD's swing about them."
+                "“spectral/Rprop@0.3”, the estimate and the closed form (dotted), which all lie on the reference. SGD "
+                "swings around them."
             ),
             listen="Difference (4): silence.",
             controls={**SINE, "optimizer": "Rprop", "compare": (SGD, RPROP)},
             expectations=(
                 InRange("gain_db", -16.48, -16.476, deadline_s=3.0),
-                InRange("swing_db", 4.0, WIDEST_DB, comparison=SGD),
+                InRange("swing_db", 4.0, MAX_CYCLE_DB, comparison=SGD),
                 InRange("swing_db", 0.0, 0.05, comparison=RPROP),
             ),
             checks=(
                 NumericCheck(
-                    "rprop_db", 0.0, 0.01, "After 60 steps of Rprop {rprop_db:.5f} dB are left to the closed form."
+                    "rprop_db", 0.0, 0.01, "After 60 steps, Rprop differs from the closed form by {rprop_db:.5f} dB."
                 ),
-                NumericCheck("closed_db", -0.005, 0.005, "The closed form is {closed_db:.5f} dB off 0.15."),
+                NumericCheck("closed_db", -0.005, 0.005, "The closed form differs from 0.15 by {closed_db:.5f} dB."),
             ),
             why=(
-                "For one gain nobody needs to descend at all: the closed form is the answer in one line. "
-                "It is the judge of all optimizers here. Descent earns its keep where there is no closed form: "
-                "with other losses, and with processors of more than one parameter (lesson 7)."
+                "One gain does not need a descent: the closed form gives it in one line. Here it is the measure for "
+                "all optimizers. A descent is necessary where there is no closed form: with other losses, and with "
+                "processors of more than one parameter (lesson 7)."
             ),
             gain_axis_db=(-19.0, -13.5),
             duration_s=2.0,
         ),
         Step(
-            title="The rate against the level",
+            title="Learning rate and level",
             text=(
-                "The target is 40 dB lower, and at ×1 the slope a hundred times steeper. At 0.3, which stayed near "
-                "a moment ago, SGD's first step leads to the lowest gain that rtgain knows ({fallen_db:.0f} dB), where "
-                "no slope is left to come back on; at 0.01 it arrives. No fixed rate serves a live signal. Rprop looks "
-                "at no slope's size."
+                "The target is 40 dB quieter, and the slope at ×1 is a hundred times as steep. At a learning rate of "
+                "0.3, the first step of SGD now leads to the lowest gain that rtgain permits ({diverged_db:.0f} dB). "
+                "There the slope is almost zero, so SGD cannot return. At 0.01 it arrives. No fixed learning rate is "
+                "right for every live signal. Rprop ignores the size of the slope."
             ),
             watch=(
-                "“spectral/SGD@0.01” on the estimate, and “spectral/SGD@0.3” fallen out of the plot (its gain is in "
-                "the last line)."
+                "“spectral/SGD@0.01” on the estimate. “spectral/SGD@0.3” is below the plot (its gain is in the last "
+                "line)."
             ),
-            listen="Target (2) is hardly there; the estimate does not mind.",
+            listen="Target (2): almost inaudible. The estimate does not depend on the level.",
             controls={**SINE, "optimizer": "Rprop", "gain_db": -56.478175, "compare": (SLOW_SGD, SGD)},
             expectations=(
                 InRange("gain_db", -56.58, -56.38, deadline_s=3.0),
@@ -141,29 +159,37 @@ LESSON = Lesson(
             ),
             checks=(
                 NumericCheck(
-                    "quiet_gain", 0.9, 1.0, "Both signals 40 dB down: SGD comes to {quiet_gain:.2f} instead of 0.15."
+                    "quiet_gain",
+                    0.9,
+                    1.0,
+                    "With both signals 40 dB quieter, SGD ends at {quiet_gain:.2f} instead of 0.15.",
                 ),
                 NumericCheck("slope_1024", 26, 30, "The slope on 1,024 samples of white noise is {slope_1024:.0f}."),
                 NumericCheck(
-                    "slope_65536", 222, 232, "The slope on 65,536 samples is {slope_65536:.0f}: no rate suits both."
+                    "slope_65536", 222, 232, "The slope on 65,536 samples of white noise is {slope_65536:.0f}."
                 ),
                 NumericCheck(
-                    "normalized_gap", 0.0, 1e-9, "Normalized, both traces are the same to {normalized_gap:.0e}."
+                    "normalized_gap",
+                    0.0,
+                    1e-9,
+                    "With the normalized loss, the descents at both levels differ by {normalized_gap:.0e}.",
                 ),
             ),
             why=(
-                "The slope of the plain loss is the mean of |rfft(dry)|: about {slope_1024:.0f} for 1,024 samples "
-                "of white noise, {slope_65536:.0f} for 65,536, and a hundred times less at −40 dB: with everything 40 "
-                "dB down, SGD at 0.01 has moved from ×1 to only ×{quiet_gain:.2f} after {steps:.0f} steps. There is no "
-                "fixed rate for a live signal.\n\n*Normalized*, that is divided by the size of the target's spectrum, "
-                "and taken on the logarithm of the gain, the slope at the goal is 1 whatever the level: rescaling the "
-                "input gives the same trace, step for step. What is left is how far away the goal is: at a gain g the "
-                "slope is g over the goal's. There rtgain lets no step be longer than the loss says the way is."
+                "Without normalization, the slope of the loss is the mean of |rfft(dry)|. For white noise it is about "
+                "{slope_1024:.0f} with 1,024 samples, and {slope_65536:.0f} with 65,536. At −40 dB it is a hundred "
+                "times smaller: with both signals 40 dB quieter, SGD at 0.01 moves from ×1 to only ×{quiet_gain:.2f} "
+                "in {steps:.0f} steps. No fixed learning rate is right for every live signal.\n\nWith a normalized "
+                "loss on the logarithm of the gain, the slope at the reference gain is 1 at every level. If both "
+                "signals are scaled, the descent is the same, step for step. The slope still depends on the distance: "
+                "at a gain g it is g divided by the reference gain. Therefore rtgain limits each step to the distance "
+                "that the loss indicates."
             ),
             figures={
-                ("levels"): (
-                    "On the gain itself: SGD at 0.01 on the plain loss, at full level and 40 dB below; and at 0.001 "
-                    "on the normalized one, where both traces are one."
+                "levels": (
+                    "SGD on the gain itself. Above: the loss without normalization, at a learning rate of 0.01. "
+                    "Below: the normalized loss, at 0.001, where both levels give the same descent. Left: full level. "
+                    "Right: 40 dB quieter."
                 )
             },
             duration_s=2.0,

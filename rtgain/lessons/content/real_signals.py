@@ -1,4 +1,4 @@
-"""Lesson 5: sound is not a sine."""
+"""Lesson 5: music, speech, noise and silence."""
 
 from rtgain.lessons.checks import InRange, NumericCheck, StateIs
 from rtgain.lessons.lesson import Lesson, Step
@@ -9,16 +9,17 @@ LESSON = Lesson(
     name="real-signals",
     number=5,
     title="Music, speech, noise and silence",
-    summary="Music pauses, and rooms are noisy. What a loss believes then, and how to make it believe the right things.",
+    summary=(
+        "Music has pauses and rooms are noisy: an estimate must ignore silence and give noisy frequencies less weight."
+    ),
     steps=(
         Step(
             title="Music",
             text=(
-                "Hundreds of bins (frequencies), each with its own level from moment to moment, and all of them say "
-                "the same "
-                "gain: the estimate errs by less than 0.002 dB."
+                "Music has hundreds of bins (frequencies), and their levels change all the time. The gain is the same "
+                "for all of them, so the error of the estimate is below 0.002 dB."
             ),
-            watch="the estimate lie on the reference.",
+            watch="the estimate, which lies on the reference.",
             listen="Dry (1), Target (2), Matched (3) and Difference (4).",
             controls=MUSIC,
             expectations=(InRange("gain_db", -16.49, -16.465),),
@@ -31,75 +32,90 @@ LESSON = Lesson(
         Step(
             title="Silence",
             text=(
-                "Once in ten seconds the music pauses for a beat. In silence every gain explains the target: "
-                "rtgain holds what it knows, and says “silent”."
+                "Every ten seconds the music pauses for one beat. In silence every gain explains the target equally "
+                "well. rtgain then keeps the last gain and shows the state “silent”."
             ),
-            watch="the state, and the levels; the estimate stays where it is.",
-            listen="Matched (3): it comes back after the pause at the same level.",
+            watch="the state and the level meters; the estimate does not move.",
+            listen="Matched (3): after the pause it has the same level as before.",
             controls=MUSIC,
             expectations=(StateIs("silent", deadline_s=12.0), InRange("gain_db", -16.49, -16.465, deadline_s=12.0)),
             checks=(
-                NumericCheck("silent_s", 0.1, 1.0, "It is silent for {silent_s:.2f} s."),
-                NumericCheck("held_db", 0.0, 0.01, "Meanwhile the estimate moves by {held_db:.4f} dB."),
+                NumericCheck("silent_s", 0.1, 1.0, "The state is “silent” for {silent_s:.2f} s."),
+                NumericCheck("held_db", 0.0, 0.01, "During this time the estimate moves by {held_db:.4f} dB."),
             ),
             why=(
-                "A silent target under a source that plays would be worse: the loss is finite, its gradient is "
-                "fine, and it says: gain 0. And at silence itself √0 and log 0 have no finite gradient. "
-                "rtgain looks at both levels first."
+                "A silent target with a playing source is a more dangerous case. The loss is finite, its gradient is "
+                "valid, and the descent leads to a gain of 0. If both signals are silent, √0 and log 0 have no finite "
+                "gradient. Therefore rtgain checks both levels first."
             ),
-            figures={"silence": "The estimate over one turn of the demo, and the silent beat."},
+            figures={"silence": "The estimate over one pass of the demo loop, and the silent beat."},
             duration_s=11.0,
         ),
         Step(
             title="Noise",
             text=(
-                "White noise, 10 dB below the target. On average it adds to a magnitude, so the plain spectral loss "
-                "is drawn up, by {plain_10_db:.1f} dB on average. rtgain counts each bin by how far it stands out "
-                "of the noise, and errs by {ours_10_db:.3f} dB."
+                "White noise is added to the target, 10 dB below it. On average, noise makes magnitudes larger. The "
+                "plain spectral loss, which gives all bins the same weight, is therefore {plain_10_db:.1f} dB too high "
+                "on average. rtgain weights each bin by how far it is above the noise: its error is "
+                "{rtgain_10_db:.3f} dB."
             ),
-            watch="± beside the number: it is less sure, and says how much.",
-            listen="Target (2): hiss. Matched (3): none, and the right level.",
+            watch="± next to the gain: the uncertainty is larger than without noise.",
+            listen="Target (2): with noise. Matched (3): without noise, at the right level.",
             controls={**MUSIC, "noise_dbfs": -44.5},
             expectations=(InRange("gain_db", -16.6, -16.36), InRange("std_db", 0.001, 0.2)),
             checks=(
-                NumericCheck("ours_30_db", 0.0, 0.012, "In noise 30 dB below, rtgain errs by {ours_30_db:.3f} dB."),
-                NumericCheck("ours_20_db", 0.0, 0.04, "In noise 20 dB below, it errs by {ours_20_db:.3f} dB."),
-                NumericCheck("ours_10_db", 0.0, 0.12, "In noise 10 dB below, it errs by {ours_10_db:.3f} dB."),
-                NumericCheck("plain_10_db", 0.32, 0.89, "There the plain loss is {plain_10_db:.2f} dB up on average."),
                 NumericCheck(
-                    "speech_20_db", 0.0, 0.3, "On babble in noise 20 dB below, rtgain errs by {speech_20_db:.3f} dB."
+                    "rtgain_30_db", 0.0, 0.012, "With noise 30 dB below, the error of rtgain is {rtgain_30_db:.3f} dB."
+                ),
+                NumericCheck(
+                    "rtgain_20_db", 0.0, 0.04, "With noise 20 dB below, the error of rtgain is {rtgain_20_db:.3f} dB."
+                ),
+                NumericCheck(
+                    "rtgain_10_db", 0.0, 0.12, "With noise 10 dB below, the error of rtgain is {rtgain_10_db:.3f} dB."
+                ),
+                NumericCheck(
+                    "plain_10_db",
+                    0.32,
+                    0.89,
+                    "With noise 10 dB below, the plain loss is {plain_10_db:.2f} dB too high on average.",
+                ),
+                NumericCheck(
+                    "speech_20_db",
+                    0.0,
+                    0.3,
+                    "On synthetic speech, with noise 20 dB below, the error of rtgain is {speech_20_db:.3f} dB.",
                 ),
             ),
             why=(
-                "The figure sets beside each other: rtgain; the plain spectral loss, all bins alike; and, where "
-                "auraloss is installed (Steinmetz and Reiss, 2020), its multi-resolution loss, a fine loss for "
-                "training, which counts all bins alike too. Of the plain one it is where it is least, the mean over "
-                "half seconds of music; of auraloss's, on one of them; and of rtgain, the error over ten seconds."
-                "\n\nHow far the plain loss is drawn up can be said beforehand, from the distribution of a "
-                "magnitude in noise (Rice's)."
+                "The figure compares three errors. For the plain loss it shows how far the minimum is from the "
+                "reference gain, averaged over half-second excerpts of the music. For the multi-resolution loss of "
+                "auraloss (Steinmetz and Reiss, 2020) it shows the same on one excerpt, if auraloss is installed. "
+                "This loss is made for training, and it gives all bins the same weight, too. For rtgain it shows the "
+                "RMS error over ten seconds.\n\nThe error of the plain loss can be predicted from the distribution of "
+                "a magnitude in noise (the Rice distribution)."
             ),
-            figures={"noise": "Error with noise 30, 20 and 10 dB below the target. To the right it is louder."},
+            figures={"noise": "Error with noise 30, 20 and 10 dB below the target. The noise is louder to the right."},
             sounds={
-                ("noisy"): "The target in noise 10 dB below it.",
-                "babble": "The babble, dry: syllables and pauses, no words.",
+                "noisy": "The target with noise 10 dB below it.",
+                "speech": "The synthetic speech, dry: syllables and pauses, no words.",
             },
             duration_s=4.0,
             animation=(
-                "White noise comes up to 10 dB below the target: the minimum of the plain spectral loss moves off the "
-                "true gain. It is the half second of music in which it moves farthest."
+                "The noise rises to 10 dB below the target, and the minimum of the plain loss moves away from the "
+                "reference gain. The excerpt is the half second of music with the largest error."
             ),
         ),
         Step(
-            title="Windows",
+            title="A longer window",
             text=(
-                "A window of 341 ms in place of 85 ms. It parts tones that a short one melts together and averages "
-                "more noise; what changes inside it is blurred, and every estimate is later."
+                "The window is 341 ms instead of 85 ms. A long window separates tones that a short window merges, and "
+                "it averages more noise. But it blurs changes, and every estimate is later."
             ),
-            watch="the estimate when you type another reference gain: it comes later than with 85 ms.",
-            listen="Matched (3), while you move the gain.",
+            watch="the estimate when you type another reference gain: it follows later than with 85 ms.",
+            listen="Matched (3), while you change the reference gain.",
             controls={**MUSIC, "noise_dbfs": -44.5, "window_ms": 341.0},
             expectations=(InRange("gain_db", -16.6, -16.36, deadline_s=8.0),),
-            figures={"windows": "One moment of the music through a window of 21 ms and one of 341 ms."},
+            figures={"windows": "The same moment of the music with a window of 21 ms and with one of 341 ms."},
             duration_s=5.0,
         ),
     ),

@@ -1,4 +1,4 @@
-"""Lesson 6: live."""
+"""Lesson 6: blocks, latency and xruns."""
 
 from rtgain.lessons.checks import InRange, NoXruns, NumericCheck
 from rtgain.lessons.lesson import Lesson, Step
@@ -10,104 +10,111 @@ LESSON = Lesson(
     number=6,
     title="Blocks, latency and xruns",
     summary=(
-        "Sound does not wait: who makes it in time, how late an estimate comes, and why the optimizer lives elsewhere."
+        "Sound must be ready in time, so the slow optimizer runs separately, and its estimates arrive a little later."
     ),
     steps=(
         Step(
             title="Blocks and the callback",
             text=(
-                "The device asks for a block at a time: 256 frames (samples) at 48 kHz would be {block_ms:.1f} ms. A "
-                "function, the callback, must fill each before the next is due; where it is late, something else is "
-                "heard: an xrun. It may wait for nothing: no lock, no file, no memory, no Python."
+                "The device requests one block at a time: 256 frames (samples), which at 48 kHz are {block_ms:.1f} ms. "
+                "A function, the callback, must fill each block in time. If it is late, the device plays something "
+                "else: an xrun. Therefore the callback must never wait: not for a lock, a file, memory or Python."
             ),
-            watch="the bottom line: frames a block, what share of its time the callback takes, and the xruns.",
-            listen="Target (2): it plays on, whatever the window does.",
+            watch="the bottom line: frames per block, DSP load (the callback's share of the time) and xruns.",
+            listen="Target (2): it plays without gaps, whatever you do in the window.",
             controls=MUSIC,
             expectations=(InRange("gain_db", -16.58, -16.38), NoXruns()),
             why=(
-                "In rtgain one compiled function takes every block from dry to what is heard, and writes dry and "
-                "target into *rings*: memory that is overwritten when it is full, under one counter of frames for "
-                "both. Whoever reads too late has lost something, and can tell what; the writer never knows."
+                "In rtgain one compiled function processes each block, from the dry signal to the output. It writes "
+                "dry and target into *ring buffers*: memory that is overwritten when it is full. Both share one frame "
+                "counter. A reader that is too slow loses frames and can detect which ones. The writer never waits for "
+                "a reader."
             ),
             duration_s=3.0,
         ),
         Step(
-            title="Windows and hops: a short window",
+            title="A short window",
             text=(
-                "Every hop, the estimator reads the newest window. Here 21 ms, in noise: it is quick, "
-                "and each window alone errs by {short_db:.2f} dB. ± says how sure the average over time is."
+                "At every hop, the estimator reads the newest window. Here a window is 21 ms, and the target has "
+                "noise. The estimate reacts quickly, but each single window has an error of {short_db:.2f} dB. ± is "
+                "the uncertainty of the average over time."
             ),
-            watch="the dotted closed form of single windows jump about the estimate.",
-            listen="Matched (3), when you type another reference gain: it is there at once.",
+            watch="the dotted closed form of single windows, which jumps around the estimate.",
+            listen="Matched (3), when you type another reference gain: it follows at once.",
             controls={**MUSIC, "input": "pink", "noise_dbfs": -46.5, "window_ms": 21.3, "hop_ms": 21.3},
             expectations=(InRange("gain_db", -17.0, -16.0), InRange("std_db", 0.003, 0.25)),
-            checks=(NumericCheck("short_db", 0.1, 0.4, "Single windows of 21 ms err by {short_db:.3f} dB."),),
+            checks=(NumericCheck("short_db", 0.1, 0.4, "Single windows of 21 ms have an error of {short_db:.3f} dB."),),
             animation=(
-                "Sound comes piece by piece. At every hop a window is cut out of the newest, and its estimate speaks "
-                "of its center."
+                "Sound arrives in blocks. At every hop the estimator reads the newest window. Its estimate belongs to "
+                "the center of the window."
             ),
         ),
         Step(
             title="A long window",
             text=(
-                "Now 341 ms: each window errs by {long_db:.3f} dB, but its center, which it speaks of, is 171 ms ago. "
-                "Latency (how late one knows) against accuracy: with {window_ms:.0f} ms and a hop of {hop_ms:.0f} "
-                "ms rtgain stands between."
+                "Now a window is 341 ms. Its error is only {long_db:.3f} dB, but its estimate belongs to its center, "
+                "171 ms ago. This delay of the estimate is its latency. A longer window has a smaller error and a "
+                "larger latency; rtgain's default is a window of {window_ms:.0f} ms and a hop of {hop_ms:.0f} ms."
             ),
-            watch="the closed form close to the estimate; type another gain, and both come later.",
-            listen="Matched (3), when the gain is another.",
+            watch="the closed form, now close to the estimate. Type another reference gain: both follow later.",
+            listen="Matched (3), after you change the reference gain.",
             controls={**MUSIC, "input": "pink", "noise_dbfs": -46.5, "window_ms": 341.0},
             expectations=(InRange("gain_db", -16.7, -16.25), InRange("std_db", 0.001, 0.1)),
             checks=(
-                NumericCheck("long_db", 0.02, 0.1, "Single windows of 341 ms err by {long_db:.3f} dB."),
-                NumericCheck("slope", -0.7, -0.3, "The error falls with the window's length to the power {slope:.2f}."),
+                NumericCheck("long_db", 0.02, 0.1, "Single windows of 341 ms have an error of {long_db:.3f} dB."),
+                NumericCheck(
+                    "slope", -0.7, -0.3, "The error changes with the length of the window to the power {slope:.2f}."
+                ),
             ),
             why=(
-                "The error falls with the square root of the length, as the bound for white noise says it must "
-                "(Cramér and Rao): measured, to the power {slope:.2f}. The latency grows with the length itself."
+                "In white noise, the smallest possible error falls with the square root of the window's length (the "
+                "Cramér–Rao bound). It is then proportional to the length to the power −0.5; the measured power "
+                "is {slope:.2f}. The latency grows with the length itself."
             ),
             figures={"windows": "The error of single windows against their length."},
         ),
         Step(
             title="An xrun",
             text=(
-                "When a block is not ready in time, the device plays something else: an xrun. Press “Simulate an xrun” "
-                "to hear one. It is a safe one: {gap_ms:.0f} ms of silence, put in and counted. Nothing is really "
-                "late."
+                "If a block is not ready in time, the device plays something else: an xrun. Press “Simulate an xrun” "
+                "to hear one: {gap_ms:.0f} ms of silence are inserted and counted, but no block is really late."
             ),
-            watch="xruns in the bottom line; and the estimate, which does not notice.",
-            listen="any signal: the hole is short, and yet everybody hears it.",
+            watch="the xruns in the bottom line, and the estimate, which does not change.",
+            listen="any signal: the gap is short but easy to hear.",
             controls=MUSIC,
             action="xrun",
             expectations=(
                 InRange("xruns", 1, 100, deadline_s=60.0),
                 InRange("gain_db", -16.58, -16.38, deadline_s=60.0),
             ),
-            checks=(NumericCheck("gap_ms", 19.5, 20.5, "{gap_ms:.1f} ms of the music are missing."),),
+            checks=(NumericCheck("gap_ms", 19.5, 20.5, "In the output, {gap_ms:.1f} ms of the music are missing."),),
             why=(
-                "A callback that waited on purpose would make a real one, and might take the device down with it. "
-                "So rtgain writes silence over what is heard, and counts: the rings, and with them the estimate, "
-                "are as they were."
+                "A callback that waits on purpose would cause a real xrun, and could stop the device. So rtgain writes "
+                "silence over the output and counts one xrun. The ring buffers do not change, and neither does the "
+                "estimate."
             ),
-            figures={"xrun": "The music, and what is heard of it."},
-            sounds={"clean": "Three seconds of music.", "xrun": "The same, with one xrun after a second and a half."},
+            figures={"xrun": "The music, and the output with the xrun."},
+            sounds={
+                "clean": "Three seconds of music.",
+                "xrun": "The same music, with one xrun after a second and a half.",
+            },
             duration_s=3.0,
         ),
         Step(
-            title="Why the optimizer lives elsewhere",
+            title="Why the optimizer runs in its own process",
             text=(
-                "SGD now takes up to 400 small steps a hop. As long as it is on its way there is no time for so many: "
-                "the estimates come late, and what they leave out is “dropped”. The sound does not care: the optimizer "
-                "is a process of its own, and only reads the rings, the memory where the callback leaves dry and "
-                "target."
+                "SGD now takes up to 400 small steps per hop. During the descent there is not enough time for so many "
+                "steps. So the estimates are late, and the sound that they skip is counted as “dropped”. The output "
+                "is not affected: the optimizer is a separate process, which only reads the ring buffers."
             ),
-            watch="the bottom line: how old the estimate is, and xruns, which do not rise. R lets it begin anew.",
-            listen="Target (2): not a click.",
+            watch="the bottom line: the age of the estimate, and xruns, which do not rise. R restarts the estimate.",
+            listen="Target (2): no clicks.",
             controls={**MUSIC, "optimizer": "SGD", "lr": 0.0001, "steps": 400},
             expectations=(InRange("gain_db", -16.7, -16.25, deadline_s=60.0), NoXruns()),
             why=(
-                "In one process Python's lock would let either the optimizer or the window or the callback run. "
-                "If the optimizer's process dies, the sound goes on, and it is started again from the last estimate."
+                "In a single process, Python's lock would let only one of optimizer, window and callback run at a "
+                "time. If the optimizer's process crashes, the sound continues. A new process starts from the last "
+                "estimate."
             ),
             duration_s=4.0,
         ),

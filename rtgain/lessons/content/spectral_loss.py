@@ -1,4 +1,4 @@
-"""Lesson 3: listen to the spectrum."""
+"""Lesson 3: spectral loss."""
 
 from rtgain.lessons.checks import InRange, NumericCheck
 from rtgain.lessons.lesson import Lesson, Step
@@ -11,58 +11,67 @@ LESSON = Lesson(
     name="spectral-loss",
     number=3,
     title="Spectral loss",
-    summary="Compare how much there is of each frequency, not when it swings: the right gain is back.",
+    summary=(
+        "A loss that compares how much of each frequency there is ignores the phase and finds the right gain again."
+    ),
     steps=(
         Step(
-            title="90°, heard as an ear does",
+            title="90° with a spectral loss",
             text=(
-                "The same target, turned by 90°. Only the loss is another: it compares the magnitudes of the spectra, "
-                "how much there is of each frequency, which no turn of phase changes. The minimum is back at 0.15, and "
-                "SGD goes there. A second estimate races beside it on the same sound: “waveform/SGD@0.1” is its loss "
-                "and its optimizer, and @ is a rate that stays as it is."
+                "The target is shifted by 90° again, with another loss. The spectral loss compares the magnitudes of "
+                "the two spectra: how much of each frequency there is. A phase shift does not change them. The minimum "
+                "is at 0.15 again, and SGD finds it. “Compare with” adds a second estimate on the same sound. It is "
+                "named after its loss, optimizer and learning rate: “waveform/SGD@0.1” has the fixed learning rate 0.1."
             ),
             watch=(
-                "the estimate on the reference, and “waveform/SGD@0.1” below; in “Loss against gain”, where either "
-                "loss is least: the spectral one at 0.15, and at −0.15 too (the next step says why)."
+                "the estimate on the reference, and “waveform/SGD@0.1” below. In “Loss against gain”, the spectral "
+                "loss has its minimum at 0.15, and a second one at −0.15 (see the next step)."
             ),
-            listen="Target (2) and Matched (3): one level.",
+            listen="Target (2) and Matched (3): the same level.",
             controls={**SINE, "phase_deg": 90.0, "compare": (WAVEFORM,)},
             expectations=(InRange("gain_db", -16.58, -16.38), InRange("gain_db", -200.0, -30.0, comparison=WAVEFORM)),
             checks=(
-                NumericCheck("gain_90", 0.135, 0.16, "On the spectral loss, turned by 90°, SGD ends at {gain_90:.3f}."),
-                NumericCheck("minimum", 0.149, 0.151, "Its minimum, in closed form, is at {minimum:.4f}."),
+                NumericCheck(
+                    "gain_90", 0.135, 0.16, "At 90°, SGD on the spectral loss ends at a gain of {gain_90:.3f}."
+                ),
+                NumericCheck("minimum", 0.149, 0.151, "The closed form of its minimum is {minimum:.4f}."),
             ),
             why=(
-                "The loss is mean | |rfft(g · dry)| − |rfft(target)| |. *rfft*, a Fourier transform, parts a sound "
-                "into its frequencies; each of them is a *bin*. Each bin is a straight line down to its own best gain "
-                "and up again, so for g ≥ 0 the sum is *convex*: a bowl with one lowest place. Where that is can be "
-                "said in closed form: the median of the bins' ratios, each counted with its size. That is the dotted "
-                "line in the plot.\n\nIn this experiment SGD does not stand still there: it ends at {gain_90:.3f} and "
-                "goes on to and fro, for its rate stays (lesson 4). rtgain lets the rate fall, and what plays comes to "
-                "rest."
+                "The loss is mean | |rfft(g · dry)| − |rfft(target)| |. The function *rfft*, a Fourier transform, "
+                "splits a sound into its frequencies; each of them is called a *bin*. The loss of one bin is a "
+                "straight line down to the best gain of that bin, then a straight line up. For g ≥ 0 the sum of such "
+                "losses is *convex*: it has the shape of a bowl with one minimum. A formula gives the position of the "
+                "minimum: the median of the ratios target/dry of all bins, each weighted by its magnitude. This is the "
+                "closed form, the dotted line in the plot.\n\nIn this experiment SGD ends at {gain_90:.3f} and "
+                "continues to move back and forth, because its learning rate is fixed (lesson 4). The live estimate "
+                "lowers its learning rate and comes to rest."
             ),
             figures={
-                ("loss"): (
-                    "Waveform and spectral loss for 100 gains from 0 to 2, the target turned by 90°, each divided "
-                    "by its largest."
+                "loss": (
+                    "Waveform loss and spectral loss for 100 gains from 0 to 2, with the target shifted by 90°. Each "
+                    "is divided by its largest value."
                 ),
-                "gain": "The gain, step by step, on the spectral loss.",
-                "spectra": "Around 600 Hz: the magnitudes of dry, target and estimate.",
+                "gain": "The gain at each step, on the spectral loss.",
+                "spectra": "The magnitudes of dry, target and matched near 600 Hz.",
             },
             sounds={
-                "target_90": "The target, turned by 90°.",
-                "matched_90": "Matched on the spectral loss ({matched_90_db:+.1f} dB against the target).",
+                "target_90": "The target, shifted by 90°.",
+                "matched_90": (
+                    "The matched signal of the spectral loss ({matched_90_db:+.1f} dB relative to the target)."
+                ),
             },
-            animation="The target turned by 90° again, with the spectral loss: the gain comes to 0.15, and swings.",
+            animation=(
+                "The spectral loss with the target shifted by 90°: the gain reaches 0.15, then moves back and forth."
+            ),
         ),
         Step(
-            title="What it cannot tell: polarity",
+            title="Limitation: polarity",
             text=(
-                "Now the target is inverted. A magnitude has no sign: +0.15 and −0.15 have the same loss. "
-                "rtgain reads the sign elsewhere, from the phase between the two spectra."
+                "The target is now inverted. A magnitude has no sign, so the gains +0.15 and −0.15 have the same loss. "
+                "rtgain determines the sign separately, from the phase between the two spectra."
             ),
-            watch="the same gain; and the minus in ×−0.150, which the loss did not find.",
-            listen="Difference (4): silent, because the polarity was found too.",
+            watch="the gain, which is the same, and the minus in ×−0.150, which does not come from the loss.",
+            listen="Difference (4): silent, because the polarity is right, too.",
             controls={**SINE, "polarity": "invert"},
             expectations=(InRange("gain_db", -16.58, -16.38), InRange("polarity", -1, -1)),
             checks=(
@@ -71,29 +80,29 @@ LESSON = Lesson(
                 ),
             ),
             why=(
-                "Over negative gains too, the loss has the form of a W: two minima, and a descent ends in the one "
-                "that is nearer."
+                "With negative gains, too, the loss has the shape of a W with two minima. A descent ends in the nearer "
+                "one."
             ),
             figures={
-                ("powers"): (
-                    "The spectral loss with magnitudes to the power 1 and 2, from −1 to 2, each divided by its "
-                    "largest value."
+                "powers": (
+                    "The spectral loss with magnitudes to the power 1 and 2, for gains from −1 to 2. Each is divided "
+                    "by its largest value."
                 ),
             },
             duration_s=3.0,
         ),
         Step(
-            title="The power",
+            title="Magnitudes to the power 2",
             text=(
-                "Magnitudes may be raised to a power before they are compared: “spectral-power” takes 2. Its minimum "
-                "is at the same place, and the estimate finds it (by Rprop, which looks at no slope's size: lesson 4). "
-                "But its slope grows with the gain: at ×1 it is {slope_ratio:.0f} times that of power 1. One step of "
-                "SGD at a rate of 0.1 leads to {fallen_db:.1f} dB, where hardly any slope is left, and there it stays. "
-                "(A swing is a gain's highest value of the last second less its lowest.)"
+                "The loss “spectral-power” squares the magnitudes before it compares them. Its minimum is at the same "
+                "gain, and the estimate finds it with Rprop, an optimizer that ignores the size of the slope (lesson "
+                "4). But this slope grows with the gain: at ×1 it is {slope_ratio:.0f} times that of power 1. One step "
+                "of SGD at a learning rate of 0.1 leads to {diverged_db:.1f} dB. There the slope is almost zero, so "
+                "SGD stays there. (Swing: highest minus lowest gain of the last second.)"
             ),
             watch=(
-                "“spectral/SGD@0.1”, which swings about the reference; the other has fallen out of the plot (its gain "
-                "is in the last line)."
+                "“spectral/SGD@0.1”, which swings around the reference. The other comparison is below the plot (its "
+                "gain is in the last line)."
             ),
             listen="Matched (3), as before.",
             controls={
@@ -111,56 +120,61 @@ LESSON = Lesson(
             ),
             checks=(
                 NumericCheck(
-                    "power_2_minimum", 0.149, 0.151, "With power 2 the minimum is at {power_2_minimum:.4f} too."
+                    "power_2_minimum", 0.149, 0.151, "With power 2 the minimum is at {power_2_minimum:.4f}, too."
                 ),
                 NumericCheck(
                     "power_2_first",
                     -80,
                     -78,
-                    "On the plain loss of power 2, SGD's first step leads to ×{power_2_first:.1f}.",
+                    "In the experiment, with power 2, the first step of SGD leads to ×{power_2_first:.1f}.",
                 ),
-                NumericCheck("fallen_db", -77.3, -77.1, "Live, at a rate of 0.1, it leads to {fallen_db:.2f} dB."),
+                NumericCheck(
+                    "diverged_db", -77.3, -77.1, "Live, at a learning rate of 0.1, it leads to {diverged_db:.2f} dB."
+                ),
             ),
             why=(
-                "With power 1 a bin's slope is its magnitude; with power 2 it is twice the gain times its square, "
-                "which here is {power_2_slope:.0f} at the start: on the gain itself, SGD at 0.01 jumps to "
-                "{power_2_first:.0f} in one step. A rate that suits one is absurd for the other.\n\nDivided by the "
-                "size of the target's spectrum, as rtgain's own losses are, and taken on the logarithm of the gain, "
-                "the slopes at a gain g are g/0.15 and 2 (g/0.15)²: 1 and 2 at the goal, but {slope_1:.1f} and "
-                "{slope_2:.1f} at ×1. A step of 0.1 times the latter is {fallen_db:.1f} dB."
+                "With power 1 the slope of a bin is its magnitude. With power 2 it is twice the gain times the squared "
+                "magnitude, which here is {power_2_slope:.0f} at the start. In the experiment, SGD on the gain itself "
+                "at a learning rate of 0.01 jumps to {power_2_first:.0f} in one step. A learning rate that suits one "
+                "loss is useless for the other.\n\nrtgain's own losses are *normalized*: divided by the size of the "
+                "target's spectrum. On the logarithm of the gain, their slopes at a gain g are g/0.15 with power 1 and "
+                "2 (g/0.15)² with power 2. At the reference gain they are 1 and 2, but at ×1 they are {slope_1:.1f} "
+                "and {slope_2:.1f}. A step of 0.1 times the latter changes the gain by {diverged_db:.1f} dB."
             ),
             gain_axis_db=(-18.0, -15.0),
             duration_s=3.0,
         ),
         Step(
-            title="What it cannot tell: delay",
+            title="Limitation: delay",
             text=(
-                "Music, and the target 5 ms late. A window that is cut at one time out of both hears two different "
-                "pieces of music: the spectral loss is only roughly right. The estimate, an average over time, is "
-                "off by about {late_db:.1f} dB; single windows at times by more than 1 dB."
+                "The source is music, and the target is 5 ms later. A window then contains different music in dry and "
+                "target, so the spectral loss is only approximately right. The estimate, an average over time, has an "
+                "error of about {delayed_db:.1f} dB. Single windows are wrong by more than 1 dB at times."
             ),
-            watch="closed form and least squares of single windows stray about the reference; the estimate near it.",
-            listen="Difference (4): far from silent, though the gain is nearly right.",
+            watch="closed form and least squares of single windows, which scatter around the reference.",
+            listen="Difference (4): far from silent, although the gain is almost right.",
             controls={**MUSIC, "delay_ms": 5.0},
             expectations=(InRange("gain_db", -17.5, -15.5),),
-            checks=(NumericCheck("late_db", 0.05, 1.0, "5 ms late, the RMS error is {late_db:.2f} dB."),),
+            checks=(
+                NumericCheck("delayed_db", 0.05, 1.0, "With a delay of 5 ms, the RMS error is {delayed_db:.2f} dB."),
+            ),
             duration_s=6.0,
         ),
         Step(
-            title="So find the delay first",
+            title="Compensate the delay first",
             text=(
-                "The same, with rtgain's alignment on: it finds the 5 ms from the phases of the spectra, "
-                "and removes them before the loss sees anything."
+                "The same signals with “Compensate delay” on: rtgain measures the 5 ms from the phases of the spectra "
+                "and removes them before it computes the loss."
             ),
-            watch="the estimate snap onto the reference after a second or so.",
-            listen="Difference (4): it falls silent at that moment.",
+            watch="the estimate, which jumps to the reference after about a second.",
+            listen="Difference (4): it becomes silent at that moment.",
             controls={**MUSIC, "delay_ms": 5.0, "align": "on"},
             expectations=(
                 InRange("delay_ms", 4.99, 5.01, deadline_s=8.0),
                 InRange("gain_db", -16.53, -16.43, deadline_s=8.0),
             ),
             checks=(
-                NumericCheck("found_s", 0.5, 2.0, "From {found_s:.2f} seconds on it is within a tenth of a decibel."),
+                NumericCheck("arrival_s", 0.5, 2.0, "From {arrival_s:.2f} seconds on, the error is below 0.1 dB."),
             ),
             duration_s=6.0,
         ),

@@ -12,7 +12,8 @@ from rtgain.config.session_config import SessionConfig
 from rtgain.dsp.filters import Filter, LowShelf, ThreeBandGain
 from rtgain.dsp.fit import FitHistory, fit
 from rtgain.dsp.losses import SpectralLoss
-from rtgain.estimation.estimator import Estimator, Windows
+from rtgain.estimation.estimator import Estimator
+from rtgain.estimation.window_features import Windows
 from rtgain.lessons.content.filters import LOW_SHELF, THREE_BANDS
 from rtgain.lessons.experiments import plots
 from rtgain.lessons.experiments.experiment import AudioClip, ExperimentResult
@@ -46,8 +47,8 @@ def measure(seed: int) -> ExperimentResult:
     banded, shelved = _filtered(_at(ThreeBandGain, BANDS_DB), dry), _filtered(_at(LowShelf, SHELF), dry)
     bands = _descend(ThreeBandGain, dict.fromkeys(BANDS_DB, 0.0), dry, banded)
     shelf = _descend(LowShelf, SHELF_START, dry, shelved)
-    bands_matched = _filtered(_at(ThreeBandGain, bands.end), dry)
-    shelf_matched = _filtered(_at(LowShelf, shelf.end), dry)
+    bands_matched = _filtered(_at(ThreeBandGain, bands.final), dry)
+    shelf_matched = _filtered(_at(LowShelf, shelf.final), dry)
     one_bands_db, one_shelf_db = _one_gain_db(dry, banded), _one_gain_db(dry, shelved)
     losses = np.array([_loss_at({**SHELF, "corner_octaves": octaves}, dry, shelved) for octaves in OCTAVES])
     slopes = np.abs(np.gradient(losses, OCTAVES))
@@ -84,15 +85,15 @@ def measure(seed: int) -> ExperimentResult:
     return ExperimentResult(
         numbers={
             **{f"true_{name}": value for name, value in BANDS_DB.items()},
-            **bands.end,
+            **bands.final,
             "one_bands_db": one_bands_db,
-            "bands_reduction_db": _residual_db(dry, banded, one_bands_db),
+            "bands_reduction_db": -_residual_db(dry, banded, one_bands_db),
             "one_shelf_db": one_shelf_db,
             "shelf_residual_db": _residual_db(dry, shelved, one_shelf_db),
             "steps": STEPS,
             "true_shelf_db": SHELF["gain_db"],
-            "shelf_db": shelf.end["gain_db"],
-            "shelf_hz": 1000.0 * 2.0 ** shelf.end["corner_octaves"],
+            "shelf_db": shelf.final["gain_db"],
+            "shelf_hz": 1000.0 * 2.0 ** shelf.final["corner_octaves"],
             "true_shelf_hz": 1000.0 * 2.0 ** SHELF["corner_octaves"],
             "convexity_excess_percent": 100.0 * float(excess / losses.max()),
             "flat": max(flat_losses) - min(flat_losses),

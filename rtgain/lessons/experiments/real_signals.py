@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from rtgain.audio.sources.demo import DemoSource
 from rtgain.audio.sources.synthetic_speech import synthetic_speech
-from rtgain.bench.accuracy import Take, render, trace
 from rtgain.dsp.loss_registry import get_loss
 from rtgain.dsp.losses import FeatureLoss, SpectralLoss
 from rtgain.lessons.experiments import plots
@@ -19,6 +18,7 @@ from rtgain.lessons.experiments.sine import GAIN, GAIN_DB, Wave
 from rtgain.output.animation import Animation
 from rtgain.output.curve_styles import CLOSED_FORM, COMPARISON_1, ESTIMATE, MATCHED, REFERENCE
 from rtgain.output.figures import LEGEND, new_figure, plot_curve
+from rtgain.session.offline import estimate_samples, render_reference
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,10 +47,10 @@ def measure(seed: int) -> ExperimentResult:
     """Run the experiment; `seed` is that of the noise."""
     music = DemoSource(RATE).read(MUSIC_S * RATE)[0].copy()
     speech = synthetic_speech(SPEECH_RATE, 6 * SPEECH_RATE)
-    loop = trace(Take(music, RATE, {"gain_db": GAIN_DB}))
-    noisy = {db: Take(music, RATE, _in_noise(music, db, seed)) for db in NOISE_DB}
-    rtgain_db = {db: _rms_db(trace(take)) for db, take in noisy.items()}
-    targets = {db: render(take)[1] for db, take in noisy.items()}
+    loop = estimate_samples(music, RATE, gain_db=GAIN_DB)
+    noise_options = {db: _noise_options(music, db, seed) for db in NOISE_DB}
+    rtgain_db = {db: _rms_db(estimate_samples(music, RATE, **options)) for db, options in noise_options.items()}
+    targets = {db: render_reference(music, RATE, **options)[1] for db, options in noise_options.items()}
     plain_db = {db: [_minimum_db(PLAIN, music, targets[db], excerpt) for excerpt in EXCERPTS] for db in NOISE_DB}
     plain_mean_db = {db: float(np.mean(errors)) for db, errors in plain_db.items()}
     largest_bias = EXCERPTS[int(np.argmax(plain_db[10.0]))]
@@ -58,7 +58,7 @@ def measure(seed: int) -> ExperimentResult:
     if find_spec("auraloss") is not None:
         loss = get_loss("auraloss-multi-resolution")
         auraloss_db = {db: _minimum_db(loss, music, targets[db], EXCERPTS[0]) for db in NOISE_DB}
-    speech_error_db = _rms_db(trace(Take(speech, SPEECH_RATE, _in_noise(speech, 20.0, seed))))
+    speech_error_db = _rms_db(estimate_samples(speech, SPEECH_RATE, **_noise_options(speech, 20.0, seed)))
     silent = [e for e in loop if e.state.label == "silent"]
 
     def noise() -> "Figure":
@@ -123,18 +123,20 @@ def measure(seed: int) -> ExperimentResult:
             "dry": AudioClip(music[: 4 * RATE], RATE),
             "target": AudioClip(GAIN * music[: 4 * RATE], RATE),
             "noisy": AudioClip(targets[10.0][: 4 * RATE], RATE),
-            "babble": AudioClip(speech[: 4 * SPEECH_RATE], SPEECH_RATE),
+            "speech": AudioClip(speech[: 4 * SPEECH_RATE], SPEECH_RATE),
         },
         animation=lambda: _animation(music, targets[10.0], largest_bias),
     )
 
 
-def _in_noise(samples: NDArray[np.float32], below_db: float, seed: int) -> dict[str, Any]:
+def _noise_options(samples: NDArray[np.float32], below_db: float, seed: int) -> dict[str, Any]:
+    """Options of a session whose noise is `below_db` below the target (RMS)."""
     level_dbfs = 10.0 * np.log10(np.mean(np.square(samples, dtype=np.float64))) + GAIN_DB
     return {"gain_db": GAIN_DB, "noise_dbfs": float(level_dbfs - below_db), "seed": seed}
 
 
 def _rms_db(estimates: "list[Estimate]") -> float:
+    """RMS error of all estimates in the state tracking."""
     errors = [e.gain_est_db - e.gain_true_db for e in estimates if e.state.label == "tracking"]
     return float(np.sqrt(np.mean(np.square(errors))))
 

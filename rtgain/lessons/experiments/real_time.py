@@ -75,8 +75,10 @@ def measure(seed: int) -> ExperimentResult:
 def _window_error_db(window_ms: float, seed: int) -> float:
     """RMS error of single windows in dB (closed form), without the averaging over time."""
     hop_ms = min(window_ms, 21.3)
-    options = {"input": "pink", "noise_dbfs": NOISE_DBFS, "window_ms": window_ms, "hop_ms": hop_ms, "seed": seed}
-    errors_db = run_offline(SessionConfig(**options, duration=4.0)).history.gain_opt_db - GAIN_DB
+    config = SessionConfig(
+        input="pink", noise_dbfs=NOISE_DBFS, window_ms=window_ms, hop_ms=hop_ms, seed=seed, duration=4.0
+    )
+    errors_db = run_offline(config).history.gain_opt_db - GAIN_DB
     return float(np.sqrt(np.nanmean(np.square(errors_db))))
 
 
@@ -85,7 +87,7 @@ def _render_music(*, with_xrun: bool) -> Wave:
     music, block = DemoSource(RATE).read(3 * RATE)[0], 480
     out = np.empty((len(music), 1), np.float32)
     with Engine(RATE, out_channels=1) as engine:
-        engine.set_reference(gain_db=0.0)
+        engine.reference.set(gain_db=0.0)
         for start in range(0, len(music), block):
             if with_xrun and start == round(XRUN_S * RATE):
                 engine.simulate_xrun()

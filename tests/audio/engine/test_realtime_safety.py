@@ -1,4 +1,4 @@
-"""The callback, driven as PortAudio does it: it allocates nothing, locks nothing, and blocks of any size are right."""
+"""Callback, called like PortAudio calls it: no allocation, no lock, and exact output for blocks of any size."""
 
 import ctypes
 import json
@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rtgain.audio.engine.engine import Engine, Target
+from rtgain.audio.engine.engine import Engine
+from rtgain.config.names import Target
 
 RATE = 48000
 SIZES = (1, 63, 64, 480, 4096, 0)
@@ -21,30 +22,30 @@ HOOKS = Path(__file__).with_name("realtime_hooks.c")
 DRIVE = """
 import ctypes, json, sys
 import numpy as np
-from rtgain.audio.engine import Engine
+from rtgain.audio.engine.engine import Engine
 
 hooks, which, in_channels, blocks, *sizes = sys.argv[1:]
 library = ctypes.CDLL(hooks)
 signature = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int64] * 6)
 with Engine(48000, in_channels=int(in_channels)) as engine:
-    engine.set_reference(gain_db=-6.0, phase_deg=30.0, delay_ms=3.3, noise_dbfs=-60.0)
+    engine.reference.set(gain_db=-6.0, phase_deg=30.0, delay_ms=3.3, noise_dbfs=-60.0)
     engine.write_source(np.full((1, engine.source_space), 0.1, np.float32))
     address = engine.callback_address
     if which == "python":
-        function = signature(lambda *_: 0 * len(bytes(1000)))  # under the interpreter's lock
+        function = signature(lambda *_: 0 * len(bytes(1000)))  # needs the interpreter lock
         address = ctypes.cast(function, ctypes.c_void_p).value
     block_sizes = np.array([int(size) for size in sizes])
-    sound = 0.1 * np.random.default_rng(1).standard_normal((block_sizes.max(), max(int(in_channels), 1)))
-    sound = sound.astype(np.float32)
-    heard = np.zeros((block_sizes.max(), 2), np.float32)
+    samples = 0.1 * np.random.default_rng(1).standard_normal((block_sizes.max(), max(int(in_channels), 1)))
+    samples = samples.astype(np.float32)
+    output = np.zeros((block_sizes.max(), 2), np.float32)
     counts = np.zeros(2, np.int64)
     pointer, number = ctypes.c_void_p, ctypes.c_int64
-    library.drive(pointer(address), pointer(engine.userdata_address), pointer(sound.ctypes.data),
-                  pointer(heard.ctypes.data), number(int(blocks)), pointer(block_sizes.ctypes.data),
+    library.drive(pointer(address), pointer(engine.userdata_address), pointer(samples.ctypes.data),
+                  pointer(output.ctypes.data), number(int(blocks)), pointer(block_sizes.ctypes.data),
                   number(len(sizes)), pointer(counts.ctypes.data))
     control = engine.memory.control
     print(json.dumps({"allocations": int(counts[0]), "locks": int(counts[1]), "frames": control["frames"],
-                      "xruns": control["xruns"], "starved": control["underrun_frames"]}))
+                      "xruns": control["xruns"], "underruns": control["underrun_frames"]}))
 """
 
 
@@ -65,52 +66,54 @@ def drive(hooks: Path, which: str, in_channels: int, blocks: int, sizes: tuple[i
 
 @pytest.mark.parametrize("in_channels", [0, 1], ids=["source", "microphone"])
 def test_a_million_blocks_allocate_nothing_and_take_no_lock(hooks: Path, in_channels: int, thorough: bool) -> None:
-    """The whole million once: from a source. A microphone's path differs in where the dry signal is read."""
+    """The full million for a source, fewer for a microphone, whose only difference is the origin of the dry signal."""
     blocks = 1_000_000 if thorough or in_channels == 0 else 100_000
     found = drive(hooks, "compiled", in_channels, blocks, (64,))
     assert found["frames"] == 64 * blocks
     assert found["xruns"] == blocks // 1000
-    assert (found["starved"] > 0) == (in_channels == 0)  # the source ring's two seconds, and then silence
+    assert (found["underruns"] > 0) == (in_channels == 0)  # the source ring has two seconds, followed by silence
     assert (found["allocations"], found["locks"]) == (0, 0)
 
 
-def test_blocks_of_changing_size_allocate_nothing_either(hooks: Path) -> None:
+def test_blocks_of_changing_size_allocate_nothing(hooks: Path) -> None:
     found = drive(hooks, "compiled", 1, 6_000, SIZES)
     assert found["frames"] == 1000 * sum(SIZES)
     assert (found["allocations"], found["locks"]) == (0, 0)
 
 
-def test_the_hooks_see_what_a_callback_in_python_does(hooks: Path) -> None:
+def test_hooks_count_allocations_and_locks_of_a_python_callback(hooks: Path) -> None:
     found = drive(hooks, "python", 1, 1000, (64,))
     assert found["allocations"] > 0
     assert found["locks"] > 0
 
 
 @pytest.mark.parametrize("in_channels", [0, 1, 2], ids=["source", "microphone", "two inputs"])
-def test_blocks_of_changing_size_are_right_to_the_bit(in_channels: int) -> None:
+def test_blocks_of_changing_size_are_exact_to_the_bit(in_channels: int) -> None:
     frames = 2 * sum(SIZES)
-    sound = np.random.default_rng(1).standard_normal((frames, max(in_channels, 1))).astype(np.float32) / 10
-    (heard, rows), (whole_heard, whole_rows) = (called(sound, in_channels, sizes) for sizes in (2 * SIZES, (frames,)))
-    np.testing.assert_array_equal(heard, whole_heard)
+    samples = np.random.default_rng(1).standard_normal((frames, max(in_channels, 1))).astype(np.float32) / 10
+    (output, rows), (whole_output, whole_rows) = (
+        call_in_blocks(samples, in_channels, sizes) for sizes in (2 * SIZES, (frames,))
+    )
+    np.testing.assert_array_equal(output, whole_output)
     np.testing.assert_array_equal(rows, whole_rows)
-    assert np.abs(whole_heard).max() > 0.01
+    assert np.abs(whole_output).max() > 0.01
 
 
-def called(
-    sound: NDArray[np.float32], in_channels: int, sizes: tuple[int, ...]
+def call_in_blocks(
+    samples: NDArray[np.float32], in_channels: int, sizes: tuple[int, ...]
 ) -> tuple[NDArray[np.float32], NDArray[np.floating]]:
-    """What is heard, and what the audio ring holds, after the callback was called for `sound` in blocks of `sizes`."""
-    heard = np.full((len(sound), 2), np.nan, np.float32)
+    """Call the callback for `samples` in blocks of `sizes`. Returns the output and the frames of the audio ring."""
+    output = np.full((len(samples), 2), np.nan, np.float32)
     times = np.zeros(3)
     target: Target = "channel" if in_channels == 2 else "reference"
     with Engine(RATE, in_channels=in_channels, target=target, target_channel=max(in_channels, 1)) as engine:
-        engine.set_reference(gain_db=-6.0, phase_deg=30.0, delay_ms=3.3, noise_dbfs=-60.0)
-        engine.write_source(sound[:, :1].T)
+        engine.reference.set(gain_db=-6.0, phase_deg=30.0, delay_ms=3.3, noise_dbfs=-60.0)
+        engine.write_source(samples[:, :1].T)
         callback = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int64] * 6)(engine.callback_address)
         start = 0
         for size in sizes:
-            inputs, out = sound[start:].ctypes.data, heard[start:].ctypes.data
+            inputs, out = samples[start:].ctypes.data, output[start:].ctypes.data
             assert callback(inputs, out, size, times.ctypes.data, 0, engine.userdata_address) == 0
             start += size
         ring = engine.memory.audio
-        return heard, ring.read(0, ring.frames_written)
+        return output, ring.read(0, ring.frames_written)

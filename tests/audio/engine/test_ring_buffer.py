@@ -1,4 +1,4 @@
-"""The ring against what it promises: any window, whole or not at all."""
+"""Ring buffer: every window is read completely or raises an error."""
 
 import threading
 
@@ -19,13 +19,13 @@ def make_ring(rows: int = 1, capacity: int = 8, dtype: type = np.float32, writte
 
 
 def numbered(start: int, frames: int, rows: int = 1) -> NDArray[np.float64]:
-    """Frames that hold their own number, plus 0.25 for each row."""
+    """Create frames with their own number as value, plus 0.25 per row."""
     return np.arange(start, start + frames) + 0.25 * np.arange(rows)[:, None]
 
 
 @settings(deadline=None)  # the first example may wait for the compiler
 @given(st.lists(st.integers(0, 8), max_size=20), st.data())
-def test_every_window_left_in_the_ring_reads_as_it_was_written(blocks: list[int], data: st.DataObject) -> None:
+def test_every_readable_window_reads_as_written(blocks: list[int], data: st.DataObject) -> None:
     ring = make_ring(rows=2, dtype=np.float64)
     for frames in blocks:
         ring.write(numbered(ring.frames_written, frames, rows=2))
@@ -36,13 +36,13 @@ def test_every_window_left_in_the_ring_reads_as_it_was_written(blocks: list[int]
     np.testing.assert_array_equal(ring.read(start, frames), numbered(start, frames, rows=2))
 
 
-def test_a_reader_that_was_overtaken_is_told_what_is_left() -> None:
+def test_overrun_reports_the_oldest_readable_frame() -> None:
     ring = make_ring()
     for start in range(0, 12, 4):
         ring.write(numbered(start, 4))
-    with pytest.raises(OverrunError) as overtaken:
+    with pytest.raises(OverrunError) as overrun:
         ring.read(3, 2)
-    assert overtaken.value.oldest_frame == 4
+    assert overrun.value.oldest_frame == 4
     np.testing.assert_array_equal(ring.read(4, 8), numbered(4, 8))
 
 
@@ -51,21 +51,21 @@ def test_frames_that_are_being_overwritten_cannot_be_read() -> None:
     ring.write(numbered(0, 8))
     reserve(ring.address, 3)
     assert ring.frames_written == 8
-    with pytest.raises(OverrunError) as overtaken:
+    with pytest.raises(OverrunError) as overrun:
         ring.read(2, 4)
-    assert overtaken.value.oldest_frame == 3
+    assert overrun.value.oldest_frame == 3
     np.testing.assert_array_equal(ring.read(3, 5), numbered(3, 5))
 
 
 @pytest.mark.parametrize(("start", "frames"), [(0, 5), (4, 1), (-1, 1), (0, -1), (100, 0)])
-def test_frames_that_nobody_wrote_cannot_be_read(start: int, frames: int) -> None:
+def test_unwritten_frames_cannot_be_read(start: int, frames: int) -> None:
     ring = make_ring()
     ring.write(numbered(0, 4))
     with pytest.raises(ValueError, match="not among the 4 written"):
         ring.read(start, frames)
 
 
-def test_a_window_longer_than_the_ring_was_overtaken_before_it_was_complete() -> None:
+def test_window_longer_than_the_ring_is_an_overrun() -> None:
     ring = make_ring()
     ring.write(numbered(0, 8))
     ring.write(numbered(8, 8))
@@ -73,7 +73,7 @@ def test_a_window_longer_than_the_ring_was_overtaken_before_it_was_complete() ->
         ring.read(4, 9)
 
 
-def test_frame_numbers_go_on_past_32_and_53_bits() -> None:
+def test_frame_numbers_exceed_32_and_53_bits() -> None:
     for first in (2**32 - 3, 2**53 + 1):
         ring = make_ring(written=first)
         ring.write(np.arange(6.0)[None])
@@ -81,14 +81,14 @@ def test_frame_numbers_go_on_past_32_and_53_bits() -> None:
         np.testing.assert_array_equal(ring.read(first + 1, 5), [[1, 2, 3, 4, 5]])
 
 
-def test_two_rings_over_one_memory_are_one_ring() -> None:
+def test_two_rings_over_one_memory_share_their_frames() -> None:
     memory = memoryview(bytearray(RingBuffer.nbytes(1, 8, np.float32)))
     writer, reader = RingBuffer(memory, 1, 8, np.float32), RingBuffer(memory, 1, 8, np.float32)
     writer.write(numbered(0, 5))
     np.testing.assert_array_equal(reader.read(1, 4), numbered(1, 4))
 
 
-def test_a_block_that_does_not_fit_is_refused() -> None:
+def test_block_that_does_not_fit_is_rejected() -> None:
     ring = make_ring()
     with pytest.raises(ValueError, match="does not fit"):
         ring.write(np.zeros((1, 9)))
@@ -105,7 +105,7 @@ def test_a_ring_needs_a_power_of_two_and_enough_memory() -> None:
 
 
 @realtime_jit
-def write_until_told(
+def write_until_stopped(
     address: int, row: NDArray[np.float64], capacity: int, scratch: NDArray[np.float64], stop_address: int
 ) -> None:
     block = 0
@@ -119,8 +119,8 @@ def write_until_told(
         publish(address, start + frames)
 
 
-def test_what_is_read_during_writing_is_whole_or_overtaken_but_never_torn() -> None:
-    """A compiled writer without the GIL goes round the ring every hundred microseconds or so."""
+def test_read_during_writing_is_valid_or_an_overrun_but_never_torn() -> None:
+    """A compiled writer without the GIL wraps around the ring about every hundred microseconds."""
     capacity, window_frames = 2**16, 512
     memory = memoryview(bytearray(RingBuffer.nbytes(1, capacity, np.float64)))
     ring = RingBuffer(memory, 1, capacity, np.float64)
@@ -128,20 +128,20 @@ def test_what_is_read_during_writing_is_whole_or_overtaken_but_never_torn() -> N
     ring.write(numbered(0, capacity))
     stop = np.zeros(1, np.int64)
     writer = threading.Thread(
-        target=write_until_told, args=(ring.address, row, capacity, np.empty(64), stop.ctypes.data)
+        target=write_until_stopped, args=(ring.address, row, capacity, np.empty(64), stop.ctypes.data)
     )
     writer.start()
-    whole, overtaken = 0, 0
+    valid, overruns = 0, 0
     try:
-        while whole < 500 or overtaken < 50:
+        while valid < 500 or overruns < 50:
             newest = ring.frames_written - window_frames
             for start in (newest, newest - capacity + 2 * window_frames):
                 try:
                     window = ring.read(start, window_frames)
                 except OverrunError:
-                    overtaken += 1
+                    overruns += 1
                 else:
-                    whole += 1
+                    valid += 1
                     np.testing.assert_array_equal(window, numbered(start, window_frames))
     finally:
         stop[0] = 1

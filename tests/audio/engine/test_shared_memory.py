@@ -1,4 +1,4 @@
-"""The shared block between processes: seen by all, removed by its creator alone, and silently."""
+"""Shared-memory block: shared by processes, removed only by its creator, and without output."""
 
 import errno
 import os
@@ -13,12 +13,13 @@ import pytest
 
 from rtgain.audio.engine.shared_memory import CONTROL, DRY, ESTIMATE_ROWS, TARGET, EngineSharedMemory
 from rtgain.errors import RtgainError
+from tests.polling import TIMEOUT_S
 
 
 def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `code` in a Python of its own, which shares nothing with this one but the machine."""
+    """Run `code` in a new Python process."""
     command = [sys.executable, "-W", "always", "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIMEOUT_S)
 
 
 def test_every_control_field_is_eight_aligned_bytes() -> None:
@@ -35,43 +36,43 @@ def test_the_audio_ring_holds_ten_seconds_or_32_mebibytes(sample_rate: int, capa
         assert memory.control["sample_rate"] == sample_rate
 
 
-def test_a_new_block_is_empty_and_matches_nothing_yet() -> None:
+def test_new_block_is_empty_and_has_unity_matched_gain() -> None:
     with EngineSharedMemory.create(48000) as memory:
         assert memory.audio.frames_written == 0
         assert memory.estimates.frames_written == 0
         assert memory.control["frames"] == 0
-        assert memory.control["match_gain"] == 1.0
-        assert memory.control["match_delay_frames"] == 0.0
+        assert memory.control["matched_gain"] == 1.0
+        assert memory.control["matched_delay_frames"] == 0.0
 
 
-def test_two_views_of_one_block_see_each_other() -> None:
+def test_two_attachments_of_one_block_share_their_data() -> None:
     with EngineSharedMemory.create(48000) as creator, EngineSharedMemory.attach(creator.name) as other:
         creator.audio.write(np.full((4, 3), 0.5, np.float32))
         other.estimates.write(np.arange(float(ESTIMATE_ROWS))[:, None])
-        other.control["match_gain"] = -0.25
+        other.control["matched_gain"] = -0.25
         assert other.audio.read(0, 3)[[DRY, TARGET]].tolist() == [[0.5] * 3] * 2
         assert creator.estimates.read(0, 1)[:, 0].tolist() == list(range(ESTIMATE_ROWS))
-        assert creator.control["match_gain"] == -0.25
+        assert creator.control["matched_gain"] == -0.25
 
 
 ATTACH_AND_WRITE = """
 import sys
 from rtgain.audio.engine.shared_memory import EngineSharedMemory
 memory = EngineSharedMemory.attach(sys.argv[1])
-memory.control["match_gain"] = 0.5
+memory.control["matched_gain"] = 0.5
 if sys.argv[2] == "close":
     memory.close()
 """
 
 
-@pytest.mark.parametrize("ending", ["close", "forget"])
-def test_a_process_that_attached_leaves_the_block_alone_when_it_ends(ending: str) -> None:
+@pytest.mark.parametrize("ending", ["close", "exit"])
+def test_exit_of_an_attached_process_keeps_the_block(ending: str) -> None:
     with EngineSharedMemory.create(48000) as memory:
         result = run_python(ATTACH_AND_WRITE, memory.name, ending)
         assert result.stderr == ""
-        assert memory.control["match_gain"] == 0.5
+        assert memory.control["matched_gain"] == 0.5
         with EngineSharedMemory.attach(memory.name) as again:
-            assert again.control["match_gain"] == 0.5
+            assert again.control["matched_gain"] == 0.5
 
 
 SPAWN_AND_CLOSE = """
@@ -80,25 +81,25 @@ from rtgain.audio.engine.shared_memory import EngineSharedMemory
 
 def work(name):
     with EngineSharedMemory.attach(name) as memory:
-        memory.control["match_gain"] = 0.5
+        memory.control["matched_gain"] = 0.5
 
 if __name__ == "__main__":
     with EngineSharedMemory.create(48000) as memory:
         process = multiprocessing.get_context("spawn").Process(target=work, args=(memory.name,))
         process.start()
         process.join()
-        assert process.exitcode == 0 and memory.control["match_gain"] == 0.5
+        assert process.exitcode == 0 and memory.control["matched_gain"] == 0.5
 """
 
 
-def test_a_spawned_worker_and_its_parent_end_without_a_word(tmp_path: Path) -> None:
+def test_spawned_worker_and_its_parent_exit_without_output(tmp_path: Path) -> None:
     script = tmp_path / "spawn.py"
     script.write_text(SPAWN_AND_CLOSE)
     result = run_python("import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')", str(script))
     assert result.stderr == ""
 
 
-def test_a_block_is_gone_when_its_creator_closed_it() -> None:
+def test_creator_removes_the_block_on_close() -> None:
     memory = EngineSharedMemory.create(48000)
     memory.close()
     memory.close()
@@ -106,7 +107,7 @@ def test_a_block_is_gone_when_its_creator_closed_it() -> None:
         EngineSharedMemory.attach(memory.name)
 
 
-def test_a_block_that_somebody_has_removed_works_on_and_is_let_go_without_a_word() -> None:
+def test_removed_block_keeps_working_and_closes_without_output() -> None:
     program = (
         "from pathlib import Path\n"
         "from rtgain.audio.engine.shared_memory import EngineSharedMemory\n"
@@ -118,7 +119,7 @@ def test_a_block_that_somebody_has_removed_works_on_and_is_let_go_without_a_word
     assert (run.returncode, run.stderr) == (0, "")
 
 
-def test_nobody_else_can_guess_or_open_a_block() -> None:
+def test_block_names_are_unguessable_and_private() -> None:
     with EngineSharedMemory.create(48000) as one, EngineSharedMemory.create(48000) as two:
         random_bits = 4 * len(one.name.rpartition("-")[2])
         assert one.name != two.name
@@ -128,7 +129,7 @@ def test_nobody_else_can_guess_or_open_a_block() -> None:
         assert stat.S_IMODE(mode) == 0o600
 
 
-def test_too_little_shared_memory_is_one_line_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_shared_memory_is_one_error_line_and_leaves_no_block(monkeypatch: pytest.MonkeyPatch) -> None:
     names = []
 
     def no_space(descriptor: int, offset: int, size: int) -> None:
@@ -141,6 +142,6 @@ def test_too_little_shared_memory_is_one_line_and_leaves_nothing(monkeypatch: py
     unlink = SharedMemory.unlink
     monkeypatch.setattr(SharedMemory, "unlink", note_name)
     monkeypatch.setattr(os, "posix_fallocate", no_space)
-    with pytest.raises(RtgainError, match=r"no shared memory left for \d+ MiB \(No space left on device\)"):
+    with pytest.raises(RtgainError, match=r"not enough shared memory for \d+ MiB \(No space left on device\)"):
         EngineSharedMemory.create(48000)
     assert len(names) == 1

@@ -1,4 +1,4 @@
-"""Devices are listed, found by what people type, and chosen so that a stream can open; faults are one line."""
+"""Devices: listing, search by name, selection for a stream, and one-line errors."""
 
 import json
 import os
@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 
 from rtgain.audio.io import devices as devices_module
-from rtgain.audio.io.devices import Device, Kind, devices, find_device, select_devices
+from rtgain.audio.io.devices import find_device, list_devices, select_devices
 from rtgain.bench.servers import JackServer
 from rtgain.errors import DeviceError
+from rtgain.records.device import DeviceInfo, Kind
 from tests.jack_client import JackTestClient
+from tests.polling import TIMEOUT_S
 
 
-def device(index: int, name: str, host_api: str = "ALSA", inputs: int = 2, outputs: int = 2) -> Device:
-    return Device(index, name, host_api, inputs, outputs, 48_000.0, 0.01)
+def device(index: int, name: str, host_api: str = "ALSA", inputs: int = 2, outputs: int = 2) -> DeviceInfo:
+    return DeviceInfo(index, name, host_api, inputs, outputs, 48_000.0, 0.01)
 
 
 DESK = [
@@ -39,7 +41,7 @@ DESK = [
         (" 0 ", "output", 0),
         ("alc257", "input", 0),
         ("usb hw:1", "input", 1),
-        ("usb audio", "input", 2),  # the full name wins over one that contains it
+        ("usb audio", "input", 2),  # a complete name takes precedence over one that contains it
         ("hda jack", "input", 5),
         ("system", "output", 4),
         ("system (JACK Audio Connection Kit)", "output", 4),
@@ -65,29 +67,31 @@ def test_ambiguous_or_unknown_device_lists_the_candidates(spec: str, kind: Kind,
     assert "\n" not in str(caught.value)
 
 
-def test_nothing_to_find_among_no_devices() -> None:
+def test_error_without_any_device_says_to_connect_one() -> None:
     with pytest.raises(DeviceError, match="no audio input device was found; connect one"):
         find_device("usb", "input", [])
 
 
-def test_real_devices_are_listed_with_their_channels_and_rate(jack_server: JackServer, tape: JackTestClient) -> None:
-    found = {found.name: found for found in devices()}
-    assert {"system", "tape"} <= set(found)
+def test_real_devices_are_listed_with_their_channels_and_rate(
+    jack_server: JackServer, jack_client: JackTestClient
+) -> None:
+    found = {found.name: found for found in list_devices()}
+    assert {"system", "test-client"} <= set(found)
     system = found["system"]
     assert (system.input_channels, system.output_channels) == (2, 2)
     assert system.default_sample_rate == jack_server.sample_rate
     assert system.default_latency_s == pytest.approx(jack_server.period / jack_server.sample_rate)
-    assert find_device(system.index, "output", devices()) == system
+    assert find_device(system.index, "output", list_devices()) == system
 
 
-def test_server_that_starts_and_goes_is_noticed() -> None:
-    """In a process of its own, as libjack serves one server a process; it also survives the server's end."""
+def test_server_that_starts_and_stops_is_detected() -> None:
+    """In its own process, because libjack supports one server per process. The process survives the server."""
     program = (
         "import json, os, sys\n"
-        "from rtgain.audio.io.devices import devices\n"
+        "from rtgain.audio.io.devices import list_devices\n"
         "for line in sys.stdin:\n"
         "    os.environ.update(json.loads(line))\n"
-        "    print(json.dumps([device.name for device in devices()]), flush=True)\n"
+        "    print(json.dumps([device.name for device in list_devices()]), flush=True)\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -110,50 +114,52 @@ def test_server_that_starts_and_goes_is_noticed() -> None:
         assert "system" not in names()
         server.stop()
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(TIMEOUT_S) == 0
 
 
-def test_missing_portaudio_says_what_to_install() -> None:
+def test_missing_portaudio_error_names_the_package() -> None:
     program = (
         "import ctypes.util\n"
-        "ctypes.util.find_library = lambda name: None\n"  # as where libportaudio2 is not installed
-        "from rtgain.audio.io.devices import devices\n"
-        "try: devices()\n"
+        "ctypes.util.find_library = lambda name: None\n"  # as if libportaudio2 were not installed
+        "from rtgain.audio.io.devices import list_devices\n"
+        "try: list_devices()\n"
         "except Exception as error: print(type(error).__name__, error.exit_code, error)"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert result.stdout.startswith("DeviceError 3 PortAudio is not installed; get it with: sudo apt-get install")
+    assert result.stdout.startswith("DeviceError 3 PortAudio is not installed; install it with: sudo apt-get install")
     assert (result.stdout.count("\n"), result.stderr) == (1, "")
 
 
-def test_file_is_played_at_its_own_rate_where_the_device_can(tape: JackTestClient) -> None:
+def test_preferred_rate_is_used_if_the_device_supports_it(jack_client: JackTestClient) -> None:
     setup = select_devices(mic=False, output_device="system", preferred_rate=48_000)
     assert (setup.input, setup.in_channels, setup.out_channels) == (None, 0, 2)
     assert setup.output
     assert setup.output.name == "system"
     assert setup.sample_rate == 48_000
-    # JACK runs at one rate; the file has to follow.
+    # JACK has a fixed rate, so the file is resampled.
     assert select_devices(mic=False, output_device="system", preferred_rate=44_100).sample_rate == 48_000
-    assert select_devices(mic=False, output_device="tape").out_channels == 1  # all that it has
+    assert select_devices(mic=False, output_device="test-client").out_channels == 1  # it has only one
 
 
-def test_rate_that_was_asked_for_is_kept_or_refused(jack_server: JackServer) -> None:
+def test_requested_rate_is_used_or_rejected(jack_server: JackServer) -> None:
     assert select_devices(mic=True, input_device="system", sample_rate=48_000).sample_rate == 48_000
     with pytest.raises(DeviceError, match=r"system \(JACK .*\): cannot run at 44100 Hz: .*leave out --sample-rate"):
         select_devices(mic=False, output_device="system", sample_rate=44_100)
 
 
-def test_channels_follow_the_target(tape: JackTestClient) -> None:
+def test_channels_follow_the_target(jack_client: JackTestClient) -> None:
     mic = select_devices(mic=True, input_device="system")
     assert (mic.in_channels, mic.out_channels) == (1, 2)
     assert select_devices(mic=True, target="channel", target_channel=2, input_device="system").in_channels == 2
     assert select_devices(mic=False, target="channel", output_device="system").in_channels == 0  # a stereo file
-    assert select_devices(mic=False, target="return", input_device="tape").in_channels == 1
-    with pytest.raises(DeviceError, match=r"tape .*one input channel, and channel 2 is wanted; choose others"):
-        select_devices(mic=True, target="channel", target_channel=2, input_device="tape")
+    assert select_devices(mic=False, target="return", input_device="test-client").in_channels == 1
+    with pytest.raises(
+        DeviceError, match=r"test-client .*one input channel, but channel 2 was requested; choose others"
+    ):
+        select_devices(mic=True, target="channel", target_channel=2, input_device="test-client")
 
 
-def test_as_many_channels_are_opened_as_the_last_one_needs(jack_server: JackServer) -> None:
+def test_channels_are_opened_up_to_the_last_selected_one(jack_server: JackServer) -> None:
     with JackTestClient(jack_server, name="four", channels=4):
         mic = select_devices(mic=True, dry_channel=3, input_device="four")
         assert mic.in_channels == 3
@@ -162,18 +168,18 @@ def test_as_many_channels_are_opened_as_the_last_one_needs(jack_server: JackServ
         back = select_devices(mic=False, target="return", dry_channel=4, target_channel=2, output_channel=1,
                               input_device="four", output_device="system")  # fmt: skip
         assert (back.in_channels, back.out_channels) == (2, 1)
-        with pytest.raises(DeviceError, match=r"^four \(JACK.*\): has 4 input channels, and channel 5 is wanted; "):
+        with pytest.raises(DeviceError, match=r"^four \(JACK.*\): has 4 input channels, but channel 5 was requested; "):
             select_devices(mic=True, dry_channel=5, input_device="four")
-        with pytest.raises(DeviceError, match=r"^system .*: has 2 output channels, and channel 3 is wanted; "):
+        with pytest.raises(DeviceError, match=r"^system .*: has 2 output channels, but channel 3 was requested; "):
             select_devices(mic=False, target="return", output_channel=3, input_device="four", output_device="system")
 
 
-class Machine:
-    """A PortAudio with devices of our choice, for what no server can play: a machine without an output."""
+class FakePortAudio:
+    """Fake PortAudio with given devices, for cases without a server: a machine without an output."""
 
     PortAudioError = type("PortAudioError", (Exception,), {})
 
-    def __init__(self, found: list[Device]) -> None:
+    def __init__(self, found: list[DeviceInfo]) -> None:
         self.found = found
         apis = list(dict.fromkeys(device.host_api for device in found))
         self.apis = [
@@ -217,12 +223,12 @@ class Machine:
     def _terminate(self) -> None: ...
 
 
-def plug(monkeypatch: pytest.MonkeyPatch, *found: Device) -> None:
-    monkeypatch.setattr(devices_module, "initialize", lambda: Machine(list(found)))
+def set_devices(monkeypatch: pytest.MonkeyPatch, *found: DeviceInfo) -> None:
+    monkeypatch.setattr(devices_module, "initialize", lambda: FakePortAudio(list(found)))
 
 
 def test_microphone_without_any_output_runs_input_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    plug(monkeypatch, device(0, "Webcam", inputs=1, outputs=0))
+    set_devices(monkeypatch, device(0, "Webcam", inputs=1, outputs=0))
     setup = select_devices(mic=True)
     assert (setup.output, setup.in_channels, setup.out_channels) == (None, 1, 0)
     assert str(setup) == "Webcam (ALSA)"
@@ -232,16 +238,16 @@ def test_microphone_without_any_output_runs_input_only(monkeypatch: pytest.Monke
         select_devices(mic=False)
 
 
-def test_machine_without_devices_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    plug(monkeypatch)
+def test_errors_without_devices_name_the_alternatives(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_devices(monkeypatch)
     with pytest.raises(DeviceError, match=r"no audio output device was found; .*--clock timer"):
         select_devices(mic=False)
     with pytest.raises(DeviceError, match=r"no audio input device was found; .*--input"):
         select_devices(mic=True)
 
 
-def test_output_stays_on_the_host_api_of_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    plug(monkeypatch, device(0, "Card"), device(1, "system", "JACK"))
+def test_default_output_has_the_host_api_of_the_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_devices(monkeypatch, device(0, "Card"), device(1, "system", "JACK"))
     setup = select_devices(mic=True, input_device="system")
     assert setup.output
     assert setup.output.name == "system"

@@ -1,4 +1,4 @@
-"""Three clocks drive one engine: the same samples in, the same in its ring, at the speed that each promises."""
+"""Drivers of all three clocks: the same input gives the same ring content, each at its speed."""
 
 import json
 import os
@@ -16,7 +16,7 @@ import soundfile
 
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.shared_memory import DRY, TARGET
-from rtgain.audio.io.devices import Device, DeviceSetup, devices, select_devices
+from rtgain.audio.io.devices import DeviceSetup, list_devices, select_devices
 from rtgain.audio.io.offline_driver import OfflineDriver
 from rtgain.audio.io.portaudio_driver import PortAudioDriver
 from rtgain.audio.io.prefetch import Prefetch
@@ -26,8 +26,9 @@ from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.synthetic import PinkSource, SineSource
 from rtgain.bench.servers import JackServer
 from rtgain.errors import DeviceError, InputError
+from rtgain.records.device import DeviceInfo
 from tests.jack_client import JackTestClient
-from tests.polling import until
+from tests.polling import TIMEOUT_S, wait_until
 
 pytestmark = pytest.mark.realtime
 
@@ -45,18 +46,18 @@ def noise(count: int, channels: int = 1) -> np.ndarray:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """1.5 s of noise in a stereo file at the engine's rate."""
+    """A stereo file with 1.5 s of noise at the sample rate of the engine."""
     soundfile.write(tmp_path / "noise.wav", noise(72_000, 2), RATE, subtype="FLOAT")
     return tmp_path / "noise.wav"
 
 
-# --- the fast clock -------------------------------------------------------------------------------
+# --- offline clock --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("block", [1, 63, 480, 4096, 65_536])
-def test_fast_clock_passes_every_frame_whatever_the_block(file: Path, block: int) -> None:
+def test_offline_clock_processes_every_frame_for_any_block_size(file: Path, block: int) -> None:
     with Engine(RATE) as engine:
-        engine.set_reference(gain_db=-12.0)
+        engine.reference.set(gain_db=-12.0)
         driver = OfflineDriver(engine, FileSource(file), block)
         driver.start()
         assert driver.advance(10_000) == 10_000
@@ -73,7 +74,7 @@ def test_fast_clock_passes_every_frame_whatever_the_block(file: Path, block: int
         assert 0 < driver.load < 1
 
 
-def test_fast_clock_takes_the_target_from_the_second_channel(file: Path) -> None:
+def test_offline_clock_uses_the_second_channel_as_target(file: Path) -> None:
     with Engine(RATE, target="channel") as engine:
         assert OfflineDriver(engine, FileSource(file, channels=2)).advance(10**6) == 72_000
         np.testing.assert_array_equal(
@@ -81,7 +82,7 @@ def test_fast_clock_takes_the_target_from_the_second_channel(file: Path) -> None
         )
 
 
-def test_fast_clock_is_faster_than_time() -> None:
+def test_offline_clock_is_faster_than_real_time() -> None:
     with Engine(RATE) as engine:
         driver = OfflineDriver(engine, SineSource(RATE))
         start_s = time.perf_counter()
@@ -89,13 +90,13 @@ def test_fast_clock_is_faster_than_time() -> None:
         assert time.perf_counter() - start_s < 15
 
 
-def test_fast_clock_raises_where_the_file_is_damaged(tmp_path: Path) -> None:
+def test_offline_clock_raises_for_a_damaged_file(tmp_path: Path) -> None:
     with Engine(RATE) as engine, pytest.raises(InputError, match="cannot be read after 0:04"):
         OfflineDriver(engine, FileSource(damaged(tmp_path))).advance(10**6)
 
 
 def damaged(folder: Path) -> Path:
-    """Ten seconds of noise, of which the second half cannot be decoded."""
+    """Write ten seconds of noise whose second half cannot be decoded."""
     path = folder / "damaged.flac"
     soundfile.write(path, noise(480_000), RATE)
     content = bytearray(path.read_bytes())
@@ -104,34 +105,34 @@ def damaged(folder: Path) -> Path:
     return path
 
 
-# --- the real-time clock --------------------------------------------------------------------------
+# --- timer clock ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("block", [64, 512, 4096])
-def test_realtime_clock_keeps_the_rate_and_gives_the_fast_clocks_bits(file: Path, block: int) -> None:
-    with Engine(RATE) as engine, Engine(RATE) as fast:
-        for each in (engine, fast):
-            each.set_reference(gain_db=-12.0, phase_deg=37.0)
-        OfflineDriver(fast, FileSource(file)).advance(72_000)
+def test_timer_clock_keeps_the_rate_and_gives_the_same_bits_as_the_offline_clock(file: Path, block: int) -> None:
+    with Engine(RATE) as engine, Engine(RATE) as offline:
+        for each in (engine, offline):
+            each.reference.set(gain_db=-12.0, phase_deg=37.0)
+        OfflineDriver(offline, FileSource(file)).advance(72_000)
         driver = TimerDriver(engine, FileSource(file), block)
         start_s = time.monotonic()
         driver.start()
-        until(lambda: frames(engine) >= 72_000)
-        took_s = time.monotonic() - start_s
+        wait_until(lambda: frames(engine) >= 72_000)
+        duration_s = time.monotonic() - start_s
         driver.stop()
-        assert 72_000 / RATE - block / RATE - 0.01 < took_s < 72_000 / RATE + 0.5
+        assert 72_000 / RATE - block / RATE - 0.01 < duration_s < 72_000 / RATE + 0.5
         assert engine.memory.control["underrun_frames"] == 0
         assert engine.memory.control["end_frame"] == 72_000
-        np.testing.assert_array_equal(engine.memory.audio.read(0, 72_000), fast.memory.audio.read(0, 72_000))
+        np.testing.assert_array_equal(engine.memory.audio.read(0, 72_000), offline.memory.audio.read(0, 72_000))
         assert 0 < driver.load < 1
         assert driver.error is None
 
 
-def test_realtime_clock_stops_at_once_and_for_good() -> None:
+def test_timer_clock_stops_immediately_and_permanently() -> None:
     with Engine(RATE) as engine:
         driver = TimerDriver(engine, DemoSource(RATE), block=65_536)  # the next block is 1.4 s away
         driver.start()
-        until(lambda: frames(engine) > 0)
+        wait_until(lambda: frames(engine) > 0)
         start_s = time.monotonic()
         driver.stop()
         driver.stop()
@@ -141,48 +142,48 @@ def test_realtime_clock_stops_at_once_and_for_good() -> None:
         assert frames(engine) == stopped_at
 
 
-def test_realtime_clock_counts_a_late_block_and_catches_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timer_clock_counts_a_late_block_and_catches_up(monkeypatch: pytest.MonkeyPatch) -> None:
     with Engine(RATE) as engine:
         process = engine.process_source
         waits = iter([0.3])
 
-        def stumble(out: np.ndarray) -> None:
+        def delayed_process(out: np.ndarray) -> None:
             threading.Event().wait(next(waits, 0.0))
             process(out)
 
-        monkeypatch.setattr(engine, "process_source", stumble)
+        monkeypatch.setattr(engine, "process_source", delayed_process)
         driver = TimerDriver(engine, SineSource(RATE), block=480)
         start_s = time.monotonic()
         driver.start()
-        until(lambda: frames(engine) >= 48_000)
+        wait_until(lambda: frames(engine) >= 48_000)
         assert time.monotonic() - start_s < 1.25
         driver.stop()
         assert engine.memory.control["xruns"] >= 1
-        assert engine.memory.control["xruns"] <= 3  # one stumble, however many blocks were late by it
+        assert engine.memory.control["xruns"] <= 3  # one delay, for any number of late blocks
 
 
-def test_realtime_clock_ends_at_damage_and_says_why(tmp_path: Path) -> None:
+def test_timer_clock_ends_at_a_damaged_part_with_an_error(tmp_path: Path) -> None:
     with Engine(RATE) as engine:
         driver = TimerDriver(engine, FileSource(damaged(tmp_path)), block=4096)
         driver.start()
-        until(lambda: driver.error is not None)
+        wait_until(lambda: driver.error is not None)
         assert "cannot be read after 0:04" in str(driver.error)
-        until(lambda: engine.memory.control["ended"] == 1)
+        wait_until(lambda: engine.memory.control["ended"] == 1)
         driver.stop()
         assert 4 * RATE < engine.memory.control["end_frame"] < 5 * RATE
 
 
-# --- reading ahead --------------------------------------------------------------------------------
+# --- prefetch -------------------------------------------------------------------------------------
 
 
-def test_ring_is_filled_before_anything_plays_and_is_kept_so() -> None:
+def test_prefetch_fills_the_ring_before_the_start_and_keeps_it_filled() -> None:
     with Engine(RATE) as engine:
         prefetch = Prefetch(PinkSource(RATE, seed=4), engine)
         prefetch.start()
-        assert engine.source_space == engine.source_capacity // 8  # that part is kept for a seek
+        assert engine.source_space == engine.source_capacity // 8  # this part stays free for a seek
         out = np.empty((512, 2), np.float32)
         for _ in range(1000):  # ten seconds, as fast as the ring is filled
-            until(lambda: engine.source_space < engine.source_capacity - 512)
+            wait_until(lambda: engine.source_space < engine.source_capacity - 512)
             engine.process_source(out)
         prefetch.stop()
         assert engine.memory.control["underrun_frames"] == 0
@@ -190,45 +191,45 @@ def test_ring_is_filled_before_anything_plays_and_is_kept_so() -> None:
         np.testing.assert_array_equal(newest, PinkSource(RATE, seed=4).read(512_000)[0, 412_000:])
 
 
-def test_slow_source_starves_but_loses_nothing() -> None:
-    class Hesitant(SineSource):
-        """A file on a network drive: after 1 s of sound, it waits until it is told to go on."""
+def test_slow_source_causes_underruns_but_loses_no_frames() -> None:
+    class SlowSource(SineSource):
+        """Simulates a network drive: after 1 s of audio, `read` waits for the event `proceed`."""
 
-        go_on = threading.Event()
-        given = 0
+        proceed = threading.Event()
+        frames_read = 0
 
         def read(self, frames: int) -> np.ndarray:
-            if self.given > RATE:
-                self.go_on.wait()
-            self.given += frames
+            if self.frames_read > RATE:
+                self.proceed.wait()
+            self.frames_read += frames
             return super().read(frames)
 
-    source = Hesitant(RATE)
-    source.go_on.set()  # for the filling before the start
+    source = SlowSource(RATE)
+    source.proceed.set()  # for the prefetch before the start
     with Engine(RATE) as engine:
         prefetch = Prefetch(source, engine)
         prefetch.start()
-        source.go_on.clear()
+        source.proceed.clear()
         out = np.empty((4096, 2), np.float32)
         while engine.memory.control["underrun_frames"] == 0:
             engine.process_source(out)
-        starved = int(engine.memory.control["underrun_frames"])
-        before = frames(engine) - starved
-        source.go_on.set()
-        until(lambda: engine.source_space < engine.source_capacity - 4096)
+        underrun_frames = int(engine.memory.control["underrun_frames"])
+        before = frames(engine) - underrun_frames
+        source.proceed.set()
+        wait_until(lambda: engine.source_space < engine.source_capacity - 4096)
         engine.process_source(out)
         prefetch.stop()
-        rows = engine.memory.audio.read(before - 1000, 1000 + starved + 4096)[DRY]
-        played = np.concatenate([rows[:1000], rows[1000 + starved :]])
-        np.testing.assert_array_equal(rows[1000 : 1000 + starved], 0)
+        rows = engine.memory.audio.read(before - 1000, 1000 + underrun_frames + 4096)[DRY]
+        played = np.concatenate([rows[:1000], rows[1000 + underrun_frames :]])
+        np.testing.assert_array_equal(rows[1000 : 1000 + underrun_frames], 0)
         np.testing.assert_array_equal(played, SineSource(RATE).read(before + 4096)[0, before - 1000 :])
 
 
-def test_a_seek_is_played_from_the_next_block_on_and_the_position_tells() -> None:
+def test_seek_takes_effect_at_the_next_block_and_changes_the_position() -> None:
     ramp = np.arange(10 * RATE, dtype=np.float32) / (10 * RATE)
 
     class Ramp(SineSource):
-        """Each frame tells its number."""
+        """The value of each frame is proportional to its number."""
 
         frame = 0
 
@@ -248,13 +249,13 @@ def test_a_seek_is_played_from_the_next_block_on_and_the_position_tells() -> Non
         for frame in (7 * RATE, 3 * RATE, 9 * RATE + RATE // 2):
             prefetch.seek(frame)
             assert prefetch.position == frame
-            until(lambda: prefetch._seek_request_frame is None)
-            engine.process_source(out)  # the fade
+            wait_until(lambda: prefetch._seek_request_frame is None)
+            engine.process_source(out)  # the crossfade
             engine.process_source(out)
             newest = engine.memory.audio.read(engine.memory.audio.frames_written - 512, 512)[DRY]
             np.testing.assert_array_equal(newest, ramp[frame + 512 : frame + 1024])
             assert prefetch.position == frame + 1024
-        until(lambda: prefetch._has_ended)
+        wait_until(lambda: prefetch._has_ended)
         while not engine.memory.control["ended"]:
             engine.process_source(out)
         prefetch.stop()
@@ -262,20 +263,20 @@ def test_a_seek_is_played_from_the_next_block_on_and_the_position_tells() -> Non
         assert engine.memory.control["end_frame"] == 512 + 2 * 1024 + RATE // 2
 
 
-def test_a_seek_after_all_was_read_brings_the_thread_back(file: Path) -> None:
+def test_seek_after_the_end_of_reading_resumes_the_thread(file: Path) -> None:
     with Engine(RATE) as engine:
         prefetch = Prefetch(FileSource(file), engine)
         prefetch.start()
         out = np.empty((512, 2), np.float32)
-        until(lambda: prefetch._has_ended or engine.process_source(out) is not None)
+        wait_until(lambda: prefetch._has_ended or engine.process_source(out) is not None)
         prefetch.seek(100)
-        until(lambda: prefetch._seek_request_frame is None)
+        wait_until(lambda: prefetch._seek_request_frame is None)
         engine.process_source(out)
         assert prefetch.position == 612
         prefetch.stop()
 
 
-def test_reading_ahead_stops_at_once_when_the_ring_is_full() -> None:
+def test_prefetch_stops_immediately_if_the_ring_is_full() -> None:
     with Engine(RATE) as engine:
         prefetch = Prefetch(DemoSource(RATE), engine)
         prefetch.stop()  # before the start too
@@ -301,57 +302,57 @@ def engine_for(setup: DeviceSetup, target: str = "reference") -> Engine:
 
 
 def find(row: np.ndarray, samples: np.ndarray) -> int:
-    """Where in `row` the first of `samples` stands exactly."""
+    """Return the frame of `row` at which `samples` begin, bit for bit."""
     starts = np.flatnonzero(row == samples[0])
     return next(int(start) for start in starts if np.array_equal(row[start : start + 50], samples[:50]))
 
 
 @pytest.mark.parametrize("block", [0, 64, 1024])
-def test_microphone_comes_back_with_the_reference_gain(tape: JackTestClient, block: int) -> None:
-    """What rtgain plays is the gain times what went in, sample for sample after whole periods of delay."""
-    setup = select_devices(mic=True, input_device="tape", output_device="tape")
+def test_microphone_is_played_with_the_reference_gain(jack_client: JackTestClient, block: int) -> None:
+    """The output is gain · input, sample for sample, after a delay of whole periods."""
+    setup = select_devices(mic=True, input_device="test-client", output_device="test-client")
     sound = noise(RATE)[:, 0]
     with engine_for(setup) as engine:
-        engine.set_reference(gain_db=-12.0)
+        engine.reference.set(gain_db=-12.0)
         driver = PortAudioDriver(engine, setup, block=block)
         driver.start()
-        heard = tape.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
+        recorded = jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
         assert not driver.lost
         assert 0 < driver.load < 1
         driver.stop()
         assert not driver.abandoned
-        assert engine.memory.control["xruns"] <= tape.xruns()  # a busy machine makes its server late, not rtgain
-        assert driver.description == "tape (JACK Audio Connection Kit)"
-    delay = int(np.argmax(np.correlate(heard[:10_000], sound[:1000], "valid")))
+        assert engine.memory.control["xruns"] <= jack_client.xruns()  # on a busy machine the server is late, not rtgain
+        assert driver.description == "test-client (JACK Audio Connection Kit)"
+    delay = int(np.argmax(np.correlate(recorded[:10_000], sound[:1000], "valid")))
     assert delay % 64 == 0
-    assert delay <= 8 * tape.period
+    assert delay <= 8 * jack_client.period
     np.testing.assert_allclose(
-        heard[delay : delay + RATE], (sound * MINUS_12_DB)[: len(heard) - delay], rtol=1e-6, atol=1e-9
+        recorded[delay : delay + RATE], (sound * MINUS_12_DB)[: len(recorded) - delay], rtol=1e-6, atol=1e-9
     )
 
 
 @pytest.mark.parametrize("block", [0, 64])
-def test_a_late_server_is_one_xrun_however_many_blocks_its_period_has(
-    jack_server: JackServer, tape: JackTestClient, block: int
+def test_late_server_is_one_xrun_for_any_number_of_blocks_per_period(
+    jack_server: JackServer, jack_client: JackTestClient, block: int
 ) -> None:
-    setup = select_devices(mic=True, input_device="tape", output_device="tape")
+    setup = select_devices(mic=True, input_device="test-client", output_device="test-client")
     with engine_for(setup) as engine:
         driver = PortAudioDriver(engine, setup, block=block)
-        before = tape.xruns()
+        before = jack_client.xruns()
         driver.start()
-        until(lambda: frames(engine) > RATE // 10)
+        wait_until(lambda: frames(engine) > RATE // 10)
         os.kill(jack_server.process.pid, signal.SIGSTOP)
-        threading.Event().wait(0.1)  # twenty of its periods
+        threading.Event().wait(0.1)  # twenty periods
         os.kill(jack_server.process.pid, signal.SIGCONT)
-        until(lambda: engine.memory.control["xruns"] > 0)
+        wait_until(lambda: engine.memory.control["xruns"] > 0)
         caught_up = frames(engine) + RATE // 10
-        until(lambda: frames(engine) > caught_up)
+        wait_until(lambda: frames(engine) > caught_up)
         driver.stop()
-        assert 1 <= engine.memory.control["xruns"] <= tape.xruns() - before
+        assert 1 <= engine.memory.control["xruns"] <= jack_client.xruns() - before
 
 
 def test_two_inputs_are_dry_and_target(jack_server: JackServer) -> None:
-    with JackTestClient(jack_server, name="stereo", channels=2) as tape:
+    with JackTestClient(jack_server, name="stereo", channels=2) as jack_client:
         setup = select_devices(
             mic=True, target="channel", target_channel=2, input_device="stereo", output_device="stereo"
         )
@@ -359,36 +360,36 @@ def test_two_inputs_are_dry_and_target(jack_server: JackServer) -> None:
         with engine_for(setup, "channel") as engine:
             driver = PortAudioDriver(engine, setup)
             driver.start()
-            tape.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
+            jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
             driver.stop()
             rows = engine.memory.audio.read(0, frames(engine))
             start = find(rows[DRY], sound[0])
             np.testing.assert_array_equal(rows[[DRY, TARGET], start : start + RATE], sound)
 
 
-def test_return_plays_the_source_and_hears_the_input(tape: JackTestClient, file: Path) -> None:
-    setup = select_devices(mic=False, target="return", input_device="tape", output_device="tape")
+def test_target_return_plays_the_source_and_records_the_input(jack_client: JackTestClient, file: Path) -> None:
+    setup = select_devices(mic=False, target="return", input_device="test-client", output_device="test-client")
     sound = noise(RATE // 2)[:, 0]
     with engine_for(setup, "return") as engine:
         driver = PortAudioDriver(engine, setup, FileSource(file, loop=True))
         driver.start()
-        heard = tape.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
+        recorded = jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
         driver.stop()
         assert engine.memory.control["underrun_frames"] == 0
         rows = engine.memory.audio.read(0, frames(engine))
-    turns = np.tile(FileSource(file).read(72_000)[0], 10)[: rows.shape[1]]
-    np.testing.assert_array_equal(rows[DRY], turns)
+    passes = np.tile(FileSource(file).read(72_000)[0], 10)[: rows.shape[1]]
+    np.testing.assert_array_equal(rows[DRY], passes)
     start = find(rows[TARGET], sound)
     np.testing.assert_array_equal(rows[TARGET, start : start + len(sound)], sound)
-    assert np.array_equal(heard[20_000:20_050], turns[find(turns, heard[20_000:]) :][:50])  # dry is what is played
+    assert np.array_equal(recorded[20_000:20_050], passes[find(passes, recorded[20_000:]) :][:50])  # dry is played
 
 
-def test_file_is_played_on_an_output_alone(jack_server: JackServer, file: Path) -> None:
+def test_file_is_played_without_an_input(jack_server: JackServer, file: Path) -> None:
     setup = select_devices(mic=False, output_device="system", preferred_rate=RATE)
     with engine_for(setup) as engine:
         driver = PortAudioDriver(engine, setup, FileSource(file))
         driver.start()
-        until(lambda: engine.memory.control["ended"] == 1)
+        wait_until(lambda: engine.memory.control["ended"] == 1)
         driver.stop()
         driver.stop()
         assert driver.block == jack_server.period
@@ -399,24 +400,24 @@ def test_file_is_played_on_an_output_alone(jack_server: JackServer, file: Path) 
 
 
 def test_microphone_runs_without_any_output(jack_server: JackServer) -> None:
-    system = next(device for device in devices() if device.name == "system")
+    system = next(device for device in list_devices() if device.name == "system")
     setup = DeviceSetup(system, None, in_channels=1, out_channels=0, sample_rate=RATE)
     with engine_for(setup) as engine:
         driver = PortAudioDriver(engine, setup)
         driver.start()
         start_s, start = time.monotonic(), frames(engine)
-        until(lambda: frames(engine) >= start + RATE)
+        wait_until(lambda: frames(engine) >= start + RATE)
         assert time.monotonic() - start_s == pytest.approx(1.0, abs=0.2)
         driver.stop()
 
 
-def test_device_is_opened_and_closed_again_and_again(jack_server: JackServer) -> None:
+def test_device_can_be_opened_and_closed_repeatedly(jack_server: JackServer) -> None:
     for _ in range(10):
         setup = select_devices(mic=True, input_device="system")
         with engine_for(setup) as engine:
             driver = PortAudioDriver(engine, setup)
             driver.start()
-            until(lambda engine=engine: frames(engine) > 1000)  # type: ignore[misc]
+            wait_until(lambda engine=engine: frames(engine) > 1000)  # type: ignore[misc]
             assert not driver.lost
             driver.stop()
             assert not driver.lost
@@ -424,7 +425,7 @@ def test_device_is_opened_and_closed_again_and_again(jack_server: JackServer) ->
 
 
 def test_device_that_cannot_be_opened_is_named_with_its_rate(jack_server: JackServer) -> None:
-    system = next(device for device in devices() if device.name == "system")
+    system = next(device for device in list_devices() if device.name == "system")
     setup = DeviceSetup(None, system, in_channels=0, out_channels=2, sample_rate=44_100)
     with engine_for(setup) as engine:
         driver = PortAudioDriver(engine, setup, SineSource(44_100))
@@ -435,19 +436,22 @@ def test_device_that_cannot_be_opened_is_named_with_its_rate(jack_server: JackSe
         assert not driver.lost
 
 
-def test_device_that_went_before_it_was_opened_is_named(jack_server: JackServer) -> None:
-    ghost = Device(0, "USB Audio", "ALSA", 2, 2, 48_000.0, 0.01)
+def test_device_that_disappeared_before_opening_is_named(jack_server: JackServer) -> None:
+    ghost = DeviceInfo(0, "USB Audio", "ALSA", 2, 2, 48_000.0, 0.01)
     setup = DeviceSetup(ghost, ghost, in_channels=1, out_channels=2, sample_rate=RATE)
-    with engine_for(setup) as engine, pytest.raises(DeviceError, match=r"USB Audio \(ALSA\): is gone; plug it in"):
+    with (
+        engine_for(setup) as engine,
+        pytest.raises(DeviceError, match=r"USB Audio \(ALSA\): is not available; reconnect it"),
+    ):
         PortAudioDriver(engine, setup).start()
 
 
-def test_device_that_dies_is_noticed_and_lets_the_program_end(own_jack_server: JackServer) -> None:
-    """In a process of its own: PortAudio never lets go of a JACK server that was killed."""
+def test_lost_device_is_detected_and_the_program_exits(own_jack_server: JackServer) -> None:
+    """In its own process, because PortAudio cannot disconnect from a killed JACK server."""
     program = (
         "import json, sys, threading, time\n"
         "from rtgain.audio.sources.demo import DemoSource\n"
-        "from rtgain.audio.io.devices import select_devices, devices\n"
+        "from rtgain.audio.io.devices import list_devices, select_devices\n"
         "from rtgain.audio.io.portaudio_driver import PortAudioDriver\n"
         "from rtgain.audio.engine.engine import Engine\n"
         "setup = select_devices(mic=True)\n"
@@ -464,7 +468,7 @@ def test_device_that_dies_is_noticed_and_lets_the_program_end(own_jack_server: J
         "driver.stop()\n"
         "print(json.dumps([time.monotonic() - start, driver.abandoned]), flush=True)\n"
         "engine.close()\n"
-        "devices()\n"
+        "list_devices()\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program],
@@ -480,15 +484,15 @@ def test_device_that_dies_is_noticed_and_lets_the_program_end(own_jack_server: J
         own_jack_server.kill()
         print(file=process.stdin, flush=True)
         assert json.loads(process.stdout.readline()) < 2
-        took_s, abandoned = json.loads(process.stdout.readline())
-        assert took_s < 5
+        duration_s, abandoned = json.loads(process.stdout.readline())
+        assert duration_s < 5
         assert not abandoned
-        assert process.wait(10) == 0
+        assert process.wait(TIMEOUT_S) == 0
         assert process.stderr.read() == ""
 
 
-def test_device_that_nobody_asked_about_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of the program was stopped, and the device has not had its turn yet when it is asked about again."""
+def test_suspension_of_the_program_is_not_a_lost_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a suspension of the whole program, `lost` is read before the device has processed a block."""
     now_s = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now_s)
     with Engine(RATE) as engine:
@@ -500,14 +504,14 @@ def test_device_that_nobody_asked_about_is_not_lost(monkeypatch: pytest.MonkeyPa
         assert lost == [False, False, False, False, False, True]
 
 
-def test_device_that_died_and_is_back_plays_again_in_the_same_process(own_jack_server: JackServer) -> None:
-    """More than once, and in a process of its own, which keeps each PortAudio that died."""
+def test_lost_device_that_returns_is_used_again_by_the_same_process(own_jack_server: JackServer) -> None:
+    """More than once, in its own process, because each reload leaves the old PortAudio in memory."""
     program = (
         "import sys, time\n"
         "from rtgain.audio.io.devices import select_devices\n"
         "from rtgain.audio.io.portaudio_driver import PortAudioDriver\n"
         "from rtgain.audio.engine.engine import Engine\n"
-        "for life in range(3):\n"
+        "for run in range(3):\n"
         "    setup = select_devices(mic=True)\n"
         "    engine = Engine(setup.sample_rate, in_channels=1, out_channels=setup.out_channels)\n"
         "    driver = PortAudioDriver(engine, setup)\n"
@@ -515,11 +519,11 @@ def test_device_that_died_and_is_back_plays_again_in_the_same_process(own_jack_s
         "    while engine.memory.control['frames'] < 24_000: time.sleep(0.01)\n"
         "    print(setup, flush=True)\n"
         "    sys.stdin.readline()\n"
-        "    if life < 2:\n"
+        "    if run < 2:\n"
         "        while not driver.lost: time.sleep(0.01)\n"
         "    driver.stop()\n"
         "    engine.close()\n"
-        "    if life < 2:\n"
+        "    if run < 2:\n"
         "        print('closed', flush=True)\n"
         "        sys.stdin.readline()\n"
     )
@@ -542,5 +546,5 @@ def test_device_that_died_and_is_back_plays_again_in_the_same_process(own_jack_s
             print(file=process.stdin, flush=True)
         assert process.stdout.readline() == "system (JACK Audio Connection Kit)\n"
         print(file=process.stdin, flush=True)
-        assert process.wait(20) == 0
+        assert process.wait(TIMEOUT_S) == 0
         assert process.stderr.read() == ""

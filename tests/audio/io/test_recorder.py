@@ -1,4 +1,4 @@
-"""A recording is whole at every moment, and says in one line why it cannot be made."""
+"""Recorder: readable at any time during the recording, and failures are one error line."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from rtgain.errors import InputError
 SAMPLES = np.random.default_rng(0).uniform(-1.5, 1.5, 100_077).astype(np.float32)
 
 
-def test_wav_holds_every_bit_also_beyond_full_scale(tmp_path: Path) -> None:
+def test_wav_preserves_every_bit_also_beyond_full_scale(tmp_path: Path) -> None:
     with Recorder(tmp_path / "a.WAV", 44_100) as recorder:
         for start in range(0, len(SAMPLES), 1000):
             recorder.write(SAMPLES[start : start + 1000])
@@ -22,10 +22,10 @@ def test_wav_holds_every_bit_also_beyond_full_scale(tmp_path: Path) -> None:
     samples, rate = soundfile.read(tmp_path / "a.WAV", dtype="float32")
     assert rate == 44_100
     np.testing.assert_array_equal(samples, SAMPLES)
-    assert (tmp_path / "a.WAV").read_bytes()[:4] == b"RIFF"  # RF64, which fewer programs read, only where needed
+    assert (tmp_path / "a.WAV").read_bytes()[:4] == b"RIFF"  # RF64 only if needed, because fewer programs read it
 
 
-def test_flac_holds_24_bits_clipped_at_full_scale(tmp_path: Path) -> None:
+def test_flac_preserves_24_bits_clipped_at_full_scale(tmp_path: Path) -> None:
     with Recorder(tmp_path / "a.flac", 48_000) as recorder:
         recorder.write(SAMPLES)
     samples, _ = soundfile.read(tmp_path / "a.flac", dtype="float64")
@@ -44,13 +44,13 @@ def test_wav_can_be_played_up_to_the_last_second_while_it_is_written(tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["a.mp3", "a", "a.wav.txt"])
-def test_other_extensions_are_refused_with_those_that_work(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=r"a.*: cannot be recorded to; .*\.wav or \.flac"):
+def test_other_extensions_are_rejected_with_the_supported_ones(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"a.*: recordings are WAV or FLAC; .*\.wav or \.flac"):
         Recorder(tmp_path / name, 48_000)
     assert not list(tmp_path.iterdir())
 
 
-def test_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_unwritable_path_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.wav").mkdir()
     for path in (tmp_path / "a.wav", tmp_path / "none" / "a.wav"):
         with pytest.raises(InputError) as caught:
@@ -58,8 +58,8 @@ def test_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         assert str(caught.value).startswith(f"{path}: cannot be written (")
 
 
-def test_full_disk_is_one_line(tmp_path: Path) -> None:
-    """The limit on the size of files stands for the disk; it fails in the same call."""
+def test_full_disk_is_one_error_line(tmp_path: Path) -> None:
+    """A limit on the file size simulates a full disk: both fail in the same system call."""
     program = (
         "import resource, signal, sys, numpy\n"
         "from rtgain.audio.io.recorder import Recorder\n"

@@ -1,54 +1,54 @@
-"""The demo loop: loud enough, wide enough, without a seam, and the same at every rate."""
+"""Demo loop: level, spectrum, seam, and equality at all sample rates."""
 
 import numpy as np
 import pytest
 
 from rtgain.audio.sources.demo import LOOP_S, DemoSource
 
-DEFAULT_SCHEDULES = (4_000, 8_000, 44_100, 48_000, 96_000)
+SAMPLE_RATES = (4_000, 8_000, 44_100, 48_000, 96_000)
 
 
-def turn(sample_rate: int) -> np.ndarray:
+def one_pass(sample_rate: int) -> np.ndarray:
     return DemoSource(sample_rate).read(LOOP_S * sample_rate)[0].astype(np.float64)
 
 
 def band_power_db(signal: np.ndarray, sample_rate: int, low_hz: float, high_hz: float) -> float:
-    """Power of a periodic signal between two frequencies, dB re full scale (Parseval)."""
+    """Return the power of a periodic signal between two frequencies in dB re full scale (Parseval)."""
     power = 2 * np.abs(np.fft.rfft(signal) / len(signal)) ** 2
     hz = np.fft.rfftfreq(len(signal), 1 / sample_rate)
     return float(10 * np.log10(power[(hz >= low_hz) & (hz < high_hz)].sum()))
 
 
-@pytest.mark.parametrize("sample_rate", DEFAULT_SCHEDULES)
+@pytest.mark.parametrize("sample_rate", SAMPLE_RATES)
 def test_level_leaves_headroom(sample_rate: int) -> None:
-    loop = turn(sample_rate)
+    loop = one_pass(sample_rate)
     assert 10 * np.log10(np.mean(loop**2)) == pytest.approx(-18, abs=0.1)
     assert 20 * np.log10(np.abs(loop).max()) < -1
     assert abs(loop.mean()) < 1e-3
 
 
-def test_spectrum_is_wide_from_bass_to_hats() -> None:
-    loop = turn(48_000)
+def test_spectrum_covers_bass_to_hi_hats() -> None:
+    loop = one_pass(48_000)
     bands = {
         (band_hz, 2 * band_hz): band_power_db(loop, 48_000, band_hz, 2 * band_hz)
         for band_hz in (40, 80, 160, 320, 640, 1250, 2500, 5000, 10_000)
     }
     assert min(bands.values()) > -45, bands
     assert max(bands.values()) - min(bands.values()) < 25, bands
-    assert band_power_db(loop, 48_000, 40, 50) > -35  # F1, the bass's lowest, is 43.7 Hz
+    assert band_power_db(loop, 48_000, 40, 50) > -35  # F1, the lowest note of the bass, is 43.7 Hz
 
 
 def test_loop_has_no_seam() -> None:
-    """Around the seam, as elsewhere, no step is larger than the loop's own largest between its notes."""
+    """No step around the seam is larger than the largest step between notes."""
     source = DemoSource(48_000)
-    two_turns = source.read(2 * LOOP_S * 48_000)[0]
-    np.testing.assert_array_equal(two_turns[: LOOP_S * 48_000], two_turns[LOOP_S * 48_000 :])
-    around = two_turns[LOOP_S * 48_000 - 20 : LOOP_S * 48_000 + 2]
+    two_passes = source.read(2 * LOOP_S * 48_000)[0]
+    np.testing.assert_array_equal(two_passes[: LOOP_S * 48_000], two_passes[LOOP_S * 48_000 :])
+    around = two_passes[LOOP_S * 48_000 - 20 : LOOP_S * 48_000 + 2]
     assert np.abs(np.diff(around)).max() < 1e-3
 
 
-def test_each_turn_has_a_rest_and_is_never_silent_elsewhere() -> None:
-    loop = turn(48_000)
+def test_only_the_last_beat_of_the_loop_is_silent() -> None:
+    loop = one_pass(48_000)
     tenths = np.sqrt(np.mean(loop.reshape(-1, 4_800) ** 2, axis=1))
     level_db = 20 * np.log10(tenths + 1e-12)
     quiet = level_db < -60
@@ -57,13 +57,13 @@ def test_each_turn_has_a_rest_and_is_never_silent_elsewhere() -> None:
     assert not quiet[:94].any()
 
 
-def test_two_builds_are_the_same_and_rates_agree() -> None:
-    np.testing.assert_array_equal(turn(48_000), turn(48_000))
-    # 96 kHz holds every frame of 48 kHz between its own; both are one band-limited signal.
-    np.testing.assert_allclose(turn(96_000)[::2], turn(48_000), atol=2e-4)
+def test_loop_is_reproducible_and_equal_at_all_rates() -> None:
+    np.testing.assert_array_equal(one_pass(48_000), one_pass(48_000))
+    # Every second frame at 96 kHz is a frame at 48 kHz of the same band-limited signal.
+    np.testing.assert_allclose(one_pass(96_000)[::2], one_pass(48_000), atol=2e-4)
 
 
-def test_read_sizes_and_seeks_do_not_change_it() -> None:
+def test_read_sizes_and_seeks_do_not_change_the_demo() -> None:
     whole = DemoSource(8_000).read(170_000)
     source = DemoSource(8_000)
     pieces = [source.read(size) for size in (1, 63, 0, 480, 79_999, 80_001, 9_456)]

@@ -1,4 +1,4 @@
-"""Sources give what they hold, the same bits however they are read, and clear words when they cannot."""
+"""Sources: exact samples for reads of any size, seeks, and one-line errors for invalid files."""
 
 import os
 import struct
@@ -35,18 +35,18 @@ def write(path: Path, samples: np.ndarray, rate: int = 48_000, **options: str) -
 
 def read_in_pieces(source: Source, frames: int) -> np.ndarray:
     pieces = []
-    turn = 0
+    index = 0
     while frames > 0:
-        piece = source.read(min(SIZES[turn % len(SIZES)], frames))
+        piece = source.read(min(SIZES[index % len(SIZES)], frames))
         pieces.append(piece)
         frames -= piece.shape[1]
-        if turn % len(SIZES) != SIZES.index(0) and piece.shape[1] == 0:
+        if index % len(SIZES) != SIZES.index(0) and piece.shape[1] == 0:
             break
-        turn += 1
+        index += 1
     return np.concatenate(pieces, axis=1)
 
 
-def refusal(path: Path, channels: int = 1) -> str:
+def error_line(path: Path, channels: int = 1) -> str:
     with pytest.raises(InputError) as caught:
         FileSource(path, channels=channels)
     line = str(caught.value)
@@ -55,7 +55,7 @@ def refusal(path: Path, channels: int = 1) -> str:
     return line.removeprefix(f"{path}: ")
 
 
-# --- files that play ------------------------------------------------------------------------------
+# --- valid files ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("name", "subtype"), [("a.wav", "PCM_24"), ("a.wav", "FLOAT"), ("a.flac", "PCM_16")])
@@ -69,7 +69,7 @@ def test_lossless_file_gives_its_own_samples(tmp_path: Path, name: str, subtype:
 
 
 @pytest.mark.parametrize("name", ["a.ogg", "a.mp3"])
-def test_lossy_file_gives_its_sound_at_its_time(tmp_path: Path, name: str) -> None:
+def test_lossy_file_has_no_time_offset(tmp_path: Path, name: str) -> None:
     time_s = np.arange(48_000) / 48_000
     tone = (0.5 * np.sin(2 * np.pi * 1000 * time_s)).astype(np.float32)
     source = FileSource(write(tmp_path / name, tone))
@@ -88,25 +88,25 @@ def test_mono_is_the_mean_of_all_channels_and_stereo_the_first_two(tmp_path: Pat
         np.testing.assert_array_equal(FileSource(path, channels=2).read(5_000), samples[:, :2].T)
 
 
-@pytest.mark.parametrize(("picked", "rate"), [((3,), 48_000), ((4, 2), 48_000), ((2, 4), 44_100)])
-def test_picked_channels_come_in_the_order_they_are_asked_for(
-    tmp_path: Path, picked: tuple[int, ...], rate: int
-) -> None:
+@pytest.mark.parametrize(("channel_map", "rate"), [((3,), 48_000), ((4, 2), 48_000), ((2, 4), 44_100)])
+def test_channel_map_selects_channels_in_order(tmp_path: Path, channel_map: tuple[int, ...], rate: int) -> None:
     samples = noise(20_000, 4)
-    source = FileSource(write(tmp_path / "a.wav", samples, rate, subtype="FLOAT"), sample_rate=48_000, picked=picked)
-    expected = samples[:, [channel - 1 for channel in picked]]
+    source = FileSource(
+        write(tmp_path / "a.wav", samples, rate, subtype="FLOAT"), sample_rate=48_000, channel_map=channel_map
+    )
+    expected = samples[:, [channel - 1 for channel in channel_map]]
     expected = expected if rate == 48_000 else soxr.resample(expected, rate, 48_000, quality="VHQ")
-    assert (source.channels, source.file_channels) == (len(picked), 4)
+    assert (source.channels, source.file_channels) == (len(channel_map), 4)
     np.testing.assert_allclose(source.read(30_000), expected.T, atol=1e-6)
 
 
 def test_a_channel_beyond_the_last_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", noise(10, 4))
     with pytest.raises(InputError, match=r"a\.wav: has 4 channels, not 5; choose others with --dry-channel and"):
-        FileSource(path, picked=(1, 5))
+        FileSource(path, channel_map=(1, 5))
 
 
-def test_one_sample_is_a_sound(tmp_path: Path) -> None:
+def test_file_of_one_sample_is_valid(tmp_path: Path) -> None:
     for name in ("a.wav", "a.flac", "a.ogg"):
         assert FileSource(write(tmp_path / name, np.array([0.25]))).read(10).shape == (1, 1)
     looped = FileSource(tmp_path / "a.wav", loop=True)
@@ -114,7 +114,7 @@ def test_one_sample_is_a_sound(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("file_rate", "rate"), [(44_100, 48_000), (192_000, 44_100), (8_000, 48_000)])
-def test_resampled_file_is_what_soxr_makes_of_the_whole(tmp_path: Path, file_rate: int, rate: int) -> None:
+def test_streamed_resampling_equals_resampling_the_whole_file(tmp_path: Path, file_rate: int, rate: int) -> None:
     samples = noise(30_011, 2)
     source = FileSource(write(tmp_path / "a.wav", samples, file_rate, subtype="FLOAT"), sample_rate=rate, channels=2)
     expected = soxr.resample(samples, file_rate, rate, quality="VHQ")
@@ -125,22 +125,22 @@ def test_resampled_file_is_what_soxr_makes_of_the_whole(tmp_path: Path, file_rat
 @pytest.mark.parametrize("rate", [48_000, 44_100, 96_000])
 @pytest.mark.parametrize("frames", [7, 3_000, 20_000])
 def test_loop_is_the_file_without_end(tmp_path: Path, rate: int, frames: int) -> None:
-    """Also through the resampler: it hears one continuous signal and never the ends of the file."""
+    """The resampler gets one continuous signal without the ends of the file."""
     samples = noise(frames)
     source = FileSource(write(tmp_path / "a.wav", samples, subtype="FLOAT"), sample_rate=rate, loop=True)
     assert source.frames is None
-    turns = np.tile(samples, (150_000 // frames + 2, 1))
-    expected = turns if rate == 48_000 else soxr.resample(turns, 48_000, rate, quality="VHQ")
+    passes = np.tile(samples, (150_000 // frames + 2, 1))
+    expected = passes if rate == 48_000 else soxr.resample(passes, 48_000, rate, quality="VHQ")
     np.testing.assert_array_equal(source.read(100_000), expected[:100_000].T)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
-def test_each_turn_of_a_loop_is_the_first_again(tmp_path: Path, name: str) -> None:
+def test_every_pass_of_a_loop_equals_the_first(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / name, noise(20_000))
     once = FileSource(path).read(20_000)
-    turns = FileSource(path, loop=True).read(60_000)
-    # libmpg123 rounds its last bit differently after a seek.
-    np.testing.assert_allclose(turns, np.tile(once, 3), rtol=0, atol=2e-7 if name == "a.mp3" else 0)
+    passes = FileSource(path, loop=True).read(60_000)
+    # After a seek, libmpg123 rounds the last bit differently.
+    np.testing.assert_allclose(passes, np.tile(once, 3), rtol=0, atol=2e-7 if name == "a.mp3" else 0)
 
 
 @pytest.mark.parametrize("rate", [None, 44_100])
@@ -155,29 +155,29 @@ def test_read_sizes_do_not_change_a_bit_of_a_file(tmp_path: Path, name: str, loo
 @pytest.mark.parametrize("loop", [False, True])
 @pytest.mark.parametrize("frame", [0, 1, 4_096, 11_111, 79_999])
 @pytest.mark.parametrize("name", ["a.flac", "a.ogg", "a.mp3"])
-def test_seek_continues_where_a_straight_read_would_be(tmp_path: Path, name: str, frame: int, loop: bool) -> None:
+def test_seek_equals_a_sequential_read(tmp_path: Path, name: str, frame: int, loop: bool) -> None:
     tone = np.sin(2 * np.pi * np.arange(80_000) / 48)
     source = FileSource(write(tmp_path / name, 0.5 * tone), loop=loop)
-    straight = source.read(80_000)
+    sequential = source.read(80_000)
     source.seek(frame)
     continued = source.read(80_000)[:, : 80_000 - frame]
-    np.testing.assert_allclose(continued, straight[:, frame:], rtol=0, atol=2e-7 if name == "a.mp3" else 0)
+    np.testing.assert_allclose(continued, sequential[:, frame:], rtol=0, atol=2e-7 if name == "a.mp3" else 0)
 
 
 @pytest.mark.parametrize("rate", [48_000, 96_000, 8_000, 44_101])
 def test_seek_in_a_resampled_file_continues_in_phase(tmp_path: Path, rate: int) -> None:
     source = FileSource(write(tmp_path / "a.wav", noise(200_000), 44_100), sample_rate=rate)
-    straight = source.read(10**6)
+    sequential = source.read(10**6)
     source.seek(0)
-    np.testing.assert_array_equal(source.read(1000), straight[:, :1000])
-    frame = straight.shape[1] * 3 // 4
+    np.testing.assert_array_equal(source.read(1000), sequential[:, :1000])
+    frame = sequential.shape[1] * 3 // 4
     source.seek(frame)
-    # soxr's phase is exact for ratios of small numbers only.
+    # The phase of soxr is exact only for ratios of small integers.
     tolerance = 1e-5 if rate == 44_101 else 1e-6
-    np.testing.assert_allclose(source.read(1000), straight[:, frame : frame + 1000], rtol=0, atol=tolerance)
+    np.testing.assert_allclose(source.read(1000), sequential[:, frame : frame + 1000], rtol=0, atol=tolerance)
 
 
-def test_seek_behind_the_end_reads_nothing_and_before_the_start_is_refused(tmp_path: Path) -> None:
+def test_seek_beyond_the_end_reads_nothing_and_before_the_start_is_rejected(tmp_path: Path) -> None:
     for rate in (None, 44_100):
         source = FileSource(write(tmp_path / "a.wav", noise(1000)), sample_rate=rate)
         source.seek(2000)
@@ -204,16 +204,16 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     assert peak_bytes < 2_000_000
 
 
-@pytest.mark.parametrize("promised", [0x7FFFFFFF, 0xFFFFFFFF, 0x7FFFF000, 0x80000000])
-def test_streamed_wav_of_unknown_length_plays(tmp_path: Path, promised: int) -> None:
+@pytest.mark.parametrize("declared", [0x7FFFFFFF, 0xFFFFFFFF, 0x7FFFF000, 0x80000000])
+def test_streamed_wav_of_unknown_length_plays(tmp_path: Path, declared: int) -> None:
     path = write(tmp_path / "a.wav", noise(1000))
     content = path.read_bytes()
-    path.write_bytes(content[:40] + struct.pack("<I", promised) + content[44:])
+    path.write_bytes(content[:40] + struct.pack("<I", declared) + content[44:])
     assert FileSource(path).read(2000).shape == (1, 1000)
 
 
 def write_mp3_without_length(path: Path, samples: np.ndarray, bitrate_mode: str) -> int:
-    """An MP3 from its second frame on, as a stream that was tuned into; returns the length that libsndfile guesses."""
+    """Write an MP3 from its second frame on, like a recorded stream. Returns the length that libsndfile estimates."""
     soundfile.write(path, samples, 48_000, bitrate_mode=bitrate_mode, compression_level=0.5)
     content = path.read_bytes()
     assert content[36:40] in (b"Xing", b"Info") or content[21:25] in (b"Xing", b"Info")
@@ -222,42 +222,44 @@ def write_mp3_without_length(path: Path, samples: np.ndarray, bitrate_mode: str)
 
 
 def test_mp3_of_constant_bit_rate_needs_no_length_header(tmp_path: Path) -> None:
-    guess = write_mp3_without_length(tmp_path / "a.mp3", noise(480_000), "CONSTANT")
+    estimate = write_mp3_without_length(tmp_path / "a.mp3", noise(480_000), "CONSTANT")
     source = FileSource(tmp_path / "a.mp3")
-    assert source.frames == guess == source.read(10**6).shape[1]
-    assert 0 <= guess - 480_000 <= 2 * 1152
+    assert source.frames == estimate == source.read(10**6).shape[1]
+    assert 0 <= estimate - 480_000 <= 2 * 1152
 
 
-def test_mp3_of_variable_bit_rate_is_counted_where_its_length_is_guessed(tmp_path: Path) -> None:
-    """The guess comes from the first frame's bit rate, which says nothing of the others."""
+def test_frames_of_a_variable_bit_rate_mp3_are_counted(tmp_path: Path) -> None:
+    """The estimate is based on the bit rate of the first frame, which differs from that of the others."""
     quiet = 1e-4 * noise(48_000, 2)
-    guess = write_mp3_without_length(tmp_path / "a.mp3", np.concatenate([quiet, noise(480_000, 2)]), "VARIABLE")
-    assert guess > 1_000_000
+    estimate = write_mp3_without_length(tmp_path / "a.mp3", np.concatenate([quiet, noise(480_000, 2)]), "VARIABLE")
+    assert estimate > 1_000_000
     source = FileSource(tmp_path / "a.mp3")
     assert source.frames == source.read(10**6).shape[1]
     assert 0 <= source.frames - 528_000 <= 2 * 1152
 
 
-def test_mp3_is_not_played_in_part_where_its_length_is_guessed_too_short(tmp_path: Path) -> None:
-    """libsndfile plays no further than it guessed, and gives no error."""
-    guess = write_mp3_without_length(tmp_path / "a.mp3", noise(480_000, 2), "VARIABLE")
-    assert guess < 400_000
-    assert refusal(tmp_path / "a.mp3").startswith("is an MP3 of variable bit rate that does not say how long")
+def test_mp3_with_too_short_an_estimated_length_is_rejected(tmp_path: Path) -> None:
+    """libsndfile stops at the estimated length without an error."""
+    estimate = write_mp3_without_length(tmp_path / "a.mp3", noise(480_000, 2), "VARIABLE")
+    assert estimate < 400_000
+    assert error_line(tmp_path / "a.mp3").startswith(
+        "is an MP3 with a variable bit rate that does not declare its length"
+    )
 
 
-# --- files that do not ----------------------------------------------------------------------------
+# --- invalid files --------------------------------------------------------------------------------
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
-    assert refusal(tmp_path / "none.wav").startswith("does not exist")
-    assert "cannot be opened" in refusal(write(tmp_path / "a.wav", noise(10)) / "b.wav")
-    assert "cannot be opened" in refusal(tmp_path / ("x" * 300))
+    assert error_line(tmp_path / "none.wav").startswith("does not exist")
+    assert "cannot be opened" in error_line(write(tmp_path / "a.wav", noise(10)) / "b.wav")
+    assert "cannot be opened" in error_line(tmp_path / ("x" * 300))
 
 
-def test_directory_and_device_are_no_sound_files(tmp_path: Path) -> None:
-    assert refusal(tmp_path).startswith("is a directory")
+def test_directory_and_pipe_are_rejected(tmp_path: Path) -> None:
+    assert error_line(tmp_path).startswith("is a directory")
     os.mkfifo(tmp_path / "pipe.wav")
-    assert refusal(tmp_path / "pipe.wav").startswith("is no regular file")
+    assert error_line(tmp_path / "pipe.wav").startswith("is not a regular file")
 
 
 def test_unreadable_file_is_named(tmp_path: Path) -> None:
@@ -267,7 +269,7 @@ def test_unreadable_file_is_named(tmp_path: Path) -> None:
         parent.chmod(0o755)
     program = (
         "import os, sys; from rtgain.audio.sources.file_source import FileSource\n"
-        "if os.geteuid() == 0: os.seteuid(65534)\n"  # root may read everything
+        "if os.geteuid() == 0: os.seteuid(65534)\n"  # root can read every file
         "try: FileSource(sys.argv[1])\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
@@ -277,38 +279,38 @@ def test_unreadable_file_is_named(tmp_path: Path) -> None:
 
 def test_empty_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.wav").touch()
-    assert refusal(tmp_path / "a.wav").startswith("is empty (0 bytes)")
+    assert error_line(tmp_path / "a.wav").startswith("is empty (0 bytes)")
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "a.wav", "a.mp3", "a.raw"])
 @pytest.mark.parametrize("offset", range(4))
-def test_text_is_not_sound(tmp_path: Path, name: str, offset: int) -> None:
-    (tmp_path / name).write_text(" " * offset + "Größe, 音, this is no sound.\n" * 400, encoding="utf-8")
-    assert refusal(tmp_path / name).startswith("is text, not sound")
+def test_text_file_is_rejected(tmp_path: Path, name: str, offset: int) -> None:
+    (tmp_path / name).write_text(" " * offset + "Größe, 音, this is not audio.\n" * 400, encoding="utf-8")
+    assert error_line(tmp_path / name).startswith("is a text file, not a sound file")
 
 
 @pytest.mark.parametrize("name", ["a.bin", "a.wav", "a.flac", "a.raw"])
-def test_other_bytes_are_not_sound(tmp_path: Path, name: str) -> None:
+def test_random_bytes_are_rejected(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(np.random.default_rng(0).bytes(50_000))
-    assert refusal(tmp_path / name).startswith("is no sound file")
+    assert error_line(tmp_path / name).startswith("is not a readable sound file")
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.ogg"])
-def test_zero_frames_are_no_sound(tmp_path: Path, name: str) -> None:
-    assert "zero frames" in refusal(write(tmp_path / name, noise(0)))
+def test_file_without_frames_is_rejected(tmp_path: Path, name: str) -> None:
+    assert "zero frames" in error_line(write(tmp_path / name, noise(0)))
 
 
-def test_one_channel_is_not_two(tmp_path: Path) -> None:
+def test_mono_file_is_rejected_for_two_channels(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", noise(10))
-    assert refusal(path, channels=2).startswith("has one channel, and two are needed")
+    assert error_line(path, channels=2).startswith("has one channel, but two are needed")
 
 
 @pytest.mark.parametrize("rate", [3_999, 768_001])
 def test_rate_out_of_range_is_named(tmp_path: Path, rate: int) -> None:
-    assert f"sample rate of {rate} Hz" in refusal(write(tmp_path / "a.wav", noise(10), rate))
+    assert f"sample rate of {rate} Hz" in error_line(write(tmp_path / "a.wav", noise(10), rate))
 
 
-def cut(path: Path, share: float) -> Path:
+def truncate(path: Path, share: float) -> Path:
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     return path
@@ -328,12 +330,10 @@ def cut(path: Path, share: float) -> Path:
         ("a.mp3", {}),
     ],
 )
-def test_cut_short_file_is_told_from_a_whole_one(
-    tmp_path: Path, name: str, options: dict[str, str], share: float
-) -> None:
+def test_truncated_file_is_rejected(tmp_path: Path, name: str, options: dict[str, str], share: float) -> None:
     path = write(tmp_path / name, noise(192_000, 2), **options)
     FileSource(path).close()
-    assert refusal(cut(path, share)).startswith("cut short: ")
+    assert error_line(truncate(path, share)).startswith("truncated: ")
 
 
 def ogg_checksum(page: bytes) -> int:
@@ -347,8 +347,8 @@ def ogg_checksum(page: bytes) -> int:
     return value
 
 
-def test_an_ogg_whose_last_page_counts_a_block_too_many_ends_where_its_sound_does(tmp_path: Path) -> None:
-    """As in a song of Debian's lincity-ng-data: whole, but cut from a longer one."""
+def test_ogg_that_declares_one_block_too_many_ends_at_its_last_frame(tmp_path: Path) -> None:
+    """As in a song of Debian's lincity-ng-data: complete, but cut from a longer one."""
     path = write(tmp_path / "a.ogg", noise(48_000))
     content = bytearray(path.read_bytes())
     last = content.rfind(b"OggS")
@@ -363,9 +363,9 @@ def test_an_ogg_whose_last_page_counts_a_block_too_many_ends_where_its_sound_doe
     assert source.read(1).shape[1] == 0
 
 
-def test_cut_short_mp3_is_one_line_on_standard_error_too(tmp_path: Path) -> None:
-    """Without our own look at the header, libmpg123 writes a warning of its own there."""
-    path = cut(write(tmp_path / "a.mp3", noise(192_000, 2)), 0.5)
+def test_truncated_mp3_prints_nothing_to_standard_error(tmp_path: Path) -> None:
+    """Without the check of the header by rtgain, libmpg123 would print a warning."""
+    path = truncate(write(tmp_path / "a.mp3", noise(192_000, 2)), 0.5)
     program = (
         "import sys; from rtgain.audio.sources.file_source import FileSource\n"
         "try: FileSource(sys.argv[1])\n"
@@ -375,7 +375,7 @@ def test_cut_short_mp3_is_one_line_on_standard_error_too(tmp_path: Path) -> None
     assert (result.stdout, result.stderr) == ("InputError\n", "")
 
 
-def test_damage_in_the_middle_is_told_with_its_time(tmp_path: Path) -> None:
+def test_error_for_damage_contains_its_time(tmp_path: Path) -> None:
     path = write(tmp_path / "a.flac", noise(480_000))
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
@@ -386,16 +386,16 @@ def test_damage_in_the_middle_is_told_with_its_time(tmp_path: Path) -> None:
         source.read(480_000)
 
 
-def test_file_that_shrinks_while_playing_is_told(tmp_path: Path) -> None:
+def test_file_truncated_during_playback_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", noise(480_000))
     source = FileSource(path)
     source.read(1000)
     os.truncate(path, 100_000)
-    with pytest.raises(InputError, match=r"cut short: it ends at 0:01\.\d\d\d instead of 0:10\.000"):
+    with pytest.raises(InputError, match=r"truncated: it ends at 0:01\.\d\d\d instead of 0:10\.000"):
         source.read(480_000)
 
 
-def test_deleted_file_plays_on(tmp_path: Path) -> None:
+def test_deleted_file_continues_to_play(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", noise(100_000))
     source = FileSource(path)
     path.unlink()
@@ -410,12 +410,12 @@ def test_first_non_finite_sample_is_named(tmp_path: Path, value: float, channels
     samples[150_000] = np.nan
     source = FileSource(write(tmp_path / "a.wav", samples, subtype="FLOAT"))
     before = source.read(5_000)
-    with pytest.raises(InputError, match=r"a\.wav: holds NaN or infinite .* 0:02\.572 \(frame 123456\)"):
+    with pytest.raises(InputError, match=r"a\.wav: contains NaN or infinite .* 0:02\.572 \(frame 123456\)"):
         source.check_finite()
     assert np.isfinite(before).all()
 
 
-def test_finite_check_leaves_the_position_alone(tmp_path: Path) -> None:
+def test_finite_check_does_not_change_the_position(tmp_path: Path) -> None:
     samples = noise(50_000)
     source = FileSource(write(tmp_path / "a.wav", samples, subtype="DOUBLE"))
     first = source.read(10_000)
@@ -431,8 +431,8 @@ def test_sine_is_exact_after_ten_hours() -> None:
     frame = 10 * 3600 * 44_100 + 12_345
     source.seek(frame)
     # 600 Hz at 44.1 kHz repeats every 147 frames.
-    turns = [float(Fraction((frame + index) * 600, 44_100) % 1) for index in range(147)]
-    np.testing.assert_allclose(source.read(147)[0], 0.5 * np.sin(2 * np.pi * np.array(turns)), atol=1e-7)
+    cycles = [float(Fraction((frame + index) * 600, 44_100) % 1) for index in range(147)]
+    np.testing.assert_allclose(source.read(147)[0], 0.5 * np.sin(2 * np.pi * np.array(cycles)), atol=1e-7)
 
 
 def test_sine_starts_at_zero_with_its_peak_and_frequency() -> None:
@@ -444,22 +444,22 @@ def test_sine_starts_at_zero_with_its_peak_and_frequency() -> None:
 
 
 @pytest.mark.parametrize("sample_rate", [8_000, 44_100, 48_000, 192_000])
-def test_pink_noise_falls_by_three_decibels_an_octave(sample_rate: int) -> None:
+def test_pink_noise_falls_by_three_decibels_per_octave(sample_rate: int) -> None:
     """Third-octave powers of two minutes against the integral of 1/f, 20 Hz to 20 kHz.
 
-    A third octave at f holds some 0.23 f of bandwidth, so its estimate has a standard deviation of
-    4.34 / sqrt(0.23 f t) dB; three of those are allowed on top of a quarter of a decibel.
+    A third octave at f has a bandwidth of about 0.23 f, so its estimate has a standard deviation of
+    4.34 / sqrt(0.23 f t) dB. The tolerance is 0.25 dB plus three standard deviations.
     """
     seconds = 120
     samples = PinkSource(sample_rate, seed=3).read(seconds * sample_rate)[0].astype(np.float64)
     power = np.abs(np.fft.rfft(samples)) ** 2
     cumulated = np.concatenate([[0], np.cumsum(power)])
-    centres = 20 * 2 ** (np.arange(1, 30) / 3)
-    centres = centres[centres * 2 ** (1 / 6) < min(20_000, sample_rate / 2)]
-    edges = [np.rint(centres * 2 ** (side / 6) * seconds).astype(int) for side in (-1, 1)]
+    centers = 20 * 2 ** (np.arange(1, 30) / 3)
+    centers = centers[centers * 2 ** (1 / 6) < min(20_000, sample_rate / 2)]
+    edges = [np.rint(centers * 2 ** (side / 6) * seconds).astype(int) for side in (-1, 1)]
     bands_db = 10 * np.log10(cumulated[edges[1]] - cumulated[edges[0]])
-    excess = np.abs(bands_db - np.average(bands_db, weights=centres))
-    assert (excess < 0.25 + 3 * 4.34 / np.sqrt(0.23 * centres * seconds)).all(), excess
+    excess = np.abs(bands_db - np.average(bands_db, weights=centers))
+    assert (excess < 0.25 + 3 * 4.34 / np.sqrt(0.23 * centers * seconds)).all(), excess
 
 
 @pytest.mark.parametrize("sample_rate", [4_000, 48_000, 768_000])
@@ -493,8 +493,8 @@ synthetic_sources: list[Callable[[], Source]] = [
 def test_read_sizes_and_seeks_do_not_change_a_synthetic_source(
     make: Callable[[], Source], sizes: list[int], start: int
 ) -> None:
-    straight = make().read(start + sum(sizes))[:, start:]
+    sequential = make().read(start + sum(sizes))[:, start:]
     source = make()
     source.seek(start)
     pieces = [np.empty((1, 0), np.float32), *(source.read(size) for size in sizes)]
-    np.testing.assert_array_equal(np.concatenate(pieces, axis=1), straight)
+    np.testing.assert_array_equal(np.concatenate(pieces, axis=1), sequential)

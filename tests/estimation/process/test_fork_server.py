@@ -1,4 +1,4 @@
-"""The nursery, with work that needs no torch: who is forked when, what is left when somebody is killed."""
+"""Fork server with children that need no torch: forks, exits and kills."""
 
 import multiprocessing
 import os
@@ -10,64 +10,65 @@ from types import SimpleNamespace
 
 import pytest
 
-from rtgain.estimation.process.fork_server import Child, ForkServer
+from rtgain.estimation.process.fork_server import ForkServer, WorkerProcess
+from tests.polling import TIMEOUT_S
 
 
-def load() -> None:
-    """Set what a child has when it is born."""
+def preload() -> None:
+    """Set a variable that every child inherits."""
     os.environ["RTGAIN_LOADED"] = str(os.getpid())
 
 
-def load_forever() -> None:
+def preload_forever() -> None:
     threading.Event().wait()
 
 
 def echo(connection: Connection) -> None:
-    """Say who loaded and who forked, then each message back, until "end" or "raise"."""
+    """Send the IDs of the preloaded process, the parent and itself, then echo messages until "end" or "raise"."""
     connection.send((int(os.environ["RTGAIN_LOADED"]), os.getppid(), os.getpid()))
     while (message := connection.recv()) != "end":
         if message == "raise":
-            raise ValueError("so it was wanted")
+            raise ValueError("raised on request")
         connection.send(message)
 
 
 @pytest.fixture
-def nursery() -> Iterator[ForkServer]:
-    nursery = ForkServer(echo, load)
-    yield nursery
-    nursery.kill()
+def server() -> Iterator[ForkServer]:
+    server = ForkServer(echo, preload)
+    yield server
+    server.kill()
 
 
-def born(nursery: ForkServer) -> tuple[Child, Connection]:
-    ours, theirs = multiprocessing.Pipe()
-    child = nursery.start(theirs)
-    theirs.close()
-    return child, ours
+def start_child(server: ForkServer) -> tuple[WorkerProcess, Connection]:
+    parent_end, child_end = multiprocessing.Pipe()
+    child = server.start(child_end)
+    child_end.close()
+    return child, parent_end
 
 
-def test_children_are_forked_from_one_process_that_has_loaded(nursery: ForkServer) -> None:
-    (first, to_first), (second, to_second) = born(nursery), born(nursery)
-    said = [to_first.recv(), to_second.recv()]
-    assert [pid for _, _, pid in said] == [first.pid, second.pid]
-    assert {loader for loader, _, _ in said} == {parent for _, parent, _ in said}
-    assert len({pid for each in said for pid in each}) == 3
-    assert os.getpid() not in said[0]
+def test_children_are_forked_from_one_preloaded_process(server: ForkServer) -> None:
+    (first, to_first), (second, to_second) = start_child(server), start_child(server)
+    reports = [to_first.recv(), to_second.recv()]
+    assert [pid for _, _, pid in reports] == [first.pid, second.pid]
+    assert {loader for loader, _, _ in reports} == {parent for _, parent, _ in reports}
+    assert len({pid for each in reports for pid in each}) == 3
+    assert os.getpid() not in reports[0]
     assert first.is_alive()
 
     to_first.send("end")
-    first.join(timeout=30.0)
+    first.join(timeout=TIMEOUT_S)
     assert not first.is_alive()
     assert second.is_alive()
     second.kill()
-    second.join(timeout=30.0)
+    second.join(timeout=TIMEOUT_S)
     assert not second.is_alive()
     with pytest.raises(EOFError):
         to_second.recv()
 
 
-def test_a_child_that_is_killed_before_it_is_born_never_is() -> None:
-    nursery = ForkServer(echo, load_forever)
-    child, connection = born(nursery)
+def test_child_killed_before_its_start_never_starts() -> None:
+    server = ForkServer(echo, preload_forever)
+    child, connection = start_child(server)
     assert child.is_alive()
     child.kill()
     assert not child.is_alive()
@@ -76,42 +77,42 @@ def test_a_child_that_is_killed_before_it_is_born_never_is() -> None:
         connection.recv()
 
 
-def test_children_outlive_a_nursery_that_is_killed_and_another_one_follows(nursery: ForkServer) -> None:
-    child, connection = born(nursery)
+def test_children_outlive_a_killed_server_and_it_restarts(server: ForkServer) -> None:
+    child, connection = start_child(server)
     loader, _, _ = connection.recv()
     os.kill(loader, signal.SIGKILL)
     os.waitid(os.P_PID, loader, os.WEXITED | os.WNOWAIT)
     connection.send("still there")
     assert connection.recv() == "still there"
-    _, to_next = born(nursery)
+    _, to_next = start_child(server)
     assert to_next.recv()[0] != loader
     child.kill()
-    child.join(timeout=30.0)
+    child.join(timeout=TIMEOUT_S)
     assert not child.is_alive()
 
 
-def test_what_a_child_raises_is_shown_and_ends_it_alone(nursery: ForkServer, capfd: pytest.CaptureFixture[str]) -> None:
-    child, connection = born(nursery)
-    _, other = born(nursery)
+def test_exception_in_a_child_is_printed_and_ends_it_alone(
+    server: ForkServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    child, connection = start_child(server)
+    _, other = start_child(server)
     connection.send("raise")
-    child.join(timeout=30.0)
+    child.join(timeout=TIMEOUT_S)
     assert not child.is_alive()
-    assert "ValueError: so it was wanted" in capfd.readouterr().err
+    assert "ValueError: raised on request" in capfd.readouterr().err
     other.recv()
     other.send("still there")
     assert other.recv() == "still there"
 
 
-def test_where_nothing_can_be_forked_each_child_loads_itself(
-    nursery: ForkServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_fork_each_child_preloads_itself(server: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rtgain.estimation.process.fork_server.sys", SimpleNamespace(platform="darwin"))
-    (first, to_first), (second, to_second) = born(nursery), born(nursery)
+    (first, to_first), (second, to_second) = start_child(server), start_child(server)
     assert to_first.recv() == (first.pid, os.getpid(), first.pid)
     assert to_second.recv() == (second.pid, os.getpid(), second.pid)
     to_first.send("end")
-    first.join(timeout=30.0)
+    first.join(timeout=TIMEOUT_S)
     assert not first.is_alive()
     second.kill()
-    second.join(timeout=30.0)
+    second.join(timeout=TIMEOUT_S)
     assert not second.is_alive()

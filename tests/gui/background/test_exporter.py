@@ -21,7 +21,7 @@ from rtgain.output.session_export import write_session_export
 from rtgain.records.session_export import SessionExport
 from tests.gui.panels.test_routing_panel import OpenWindow, Sessions
 from tests.gui.test_main_window import notice_button
-from tests.polling import until
+from tests.polling import TIMEOUT_S, wait_until
 
 TIMEOUT_MS = 30_000
 """Includes loading matplotlib for the figure."""
@@ -70,13 +70,13 @@ def test_cancelled_export_leaves_no_files(
 
     def wait_for_cancel(results: SessionExport, parent: Path, cancelled: Callable[[], bool]) -> Path | None:
         started.set()
-        until(cancelled)
+        wait_until(cancelled)
         return write_session_export(results, parent, cancelled)
 
     monkeypatch.setattr("gui.background.exporter.write_session_export", wait_for_cancel)
     window = open_window()
     export(qtbot, window, tmp_path)
-    assert started.wait(10)
+    assert started.wait(TIMEOUT_S)
     qtbot.mouseClick(notice_button(window, "export"), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: text(window) == "", timeout=TIMEOUT_MS)
     assert list(tmp_path.iterdir()) == []

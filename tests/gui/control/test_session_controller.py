@@ -12,6 +12,7 @@ from rtgain.errors import DeviceError, InputError
 from rtgain.session.io_setup import without_device
 from tests.gui.conftest import Sessions
 from tests.gui.fake_session import FakeSession
+from tests.polling import TIMEOUT_S
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_stop_during_a_start_leaves_no_session_running(qtbot: Any, sessions: Ses
     may_start = threading.Event()
 
     def slow(config: SessionConfig) -> Any:
-        may_start.wait(10)
+        may_start.wait(TIMEOUT_S)
         return sessions(config)
 
     controller = SessionController(SessionConfig(), slow)
@@ -96,7 +97,7 @@ def test_changes_during_a_start_are_applied_to_the_session(qtbot: Any, sessions:
     may_start = threading.Event()
 
     def slow(config: SessionConfig) -> Any:
-        may_start.wait(10)
+        may_start.wait(TIMEOUT_S)
         return sessions(config)
 
     controller = SessionController(SessionConfig(), slow)
@@ -172,10 +173,10 @@ def test_failed_start_reports_the_reason_and_stops(
 
 def test_session_with_an_error_is_stopped(qtbot: Any, controller: SessionController, sessions: Sessions) -> None:
     start(qtbot, controller)
-    sessions.last.snapshot_error = InputError("x.wav: cut short")
+    sessions.last.snapshot_error = InputError("x.wav: truncated")
     with qtbot.waitSignal(controller.failed) as failed:
         assert controller.snapshot() is None
-    assert failed.args == ["x.wav: cut short"]
+    assert failed.args == ["x.wav: truncated"]
     qtbot.waitUntil(lambda: sessions.last.stopped)
 
 
