@@ -382,7 +382,7 @@ def test_a_live_session_shows_curves_loudness_and_rivals_of_its_estimator_s_proc
             now = session.snapshot()
             return now.curves is not None and all(math.isfinite(level.lufs) for level in now.levels.values())
 
-        until(everything_is_there, timeout_s=30.0)
+        until(everything_is_there)
         until(lambda: session.snapshot().state == "tracking")
         now = session.snapshot()
         assert now.curves is not None
