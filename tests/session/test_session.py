@@ -389,7 +389,7 @@ def test_live_session_shows_curves_loudness_and_comparisons_of_the_estimator_pro
             now = session.snapshot()
             return now.curves is not None and all(math.isfinite(level.lufs) for level in now.levels.values())
 
-        wait_until(diagnostics_are_complete, timeout_s=30.0)
+        wait_until(diagnostics_are_complete)
         wait_until(lambda: session.snapshot().state == "tracking")
         now = session.snapshot()
         assert now.curves is not None
