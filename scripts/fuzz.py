@@ -1,8 +1,8 @@
-"""Fuzz what rtgain reads: sounds, presets, automations, manifests, and its command line.
+"""Fuzz the inputs of rtgain: sounds, presets, automations, manifests, and its command line.
 
-`python scripts/fuzz.py --minutes 60` makes files and commands (Hypothesis), runs each in a process of its own, and
-ends at the first that gives a traceback, more than one line, a hang, more than 500 MB, or a file that nobody named.
-What it found, made as small as it can be, is then in the folder that it prints.
+`python scripts/fuzz.py --minutes 60` generates files and commands (Hypothesis), and runs each in its own process. It
+ends at the first that gives a traceback, more than one line, a hang, more than 500 MB, or a file that the command does
+not name. The smallest such example is then in the folder that it prints.
 """
 
 import argparse
@@ -45,7 +45,7 @@ OUTPUTS = ["--csv", "t.csv", "--json", "s.json", "--record", "m.wav"]
 
 @dataclass(frozen=True)
 class Example:
-    """Words after ``rtgain``, and the files that are there, by name."""
+    """Arguments of ``rtgain``, and the existing files by name."""
 
     words: list[str]
     files: dict[str, bytes]
@@ -53,19 +53,20 @@ class Example:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of an example. `code` is negative when a signal ended it, and None when it had to be ended."""
+    """Result of an example. `code` is negative after a signal, and None after a timeout."""
 
     code: int | None
     errors: str
-    left: dict[str, bytes]
+    remaining: dict[str, bytes]
+    """Files that exist afterwards."""
     peak_mb: float
 
 
-# --- what is made -------------------------------------------------------------------------------------
+# --- examples -----------------------------------------------------------------------------------------
 
 
 def sound(container: str, subtype: str, frames: int = 4000) -> bytes:
-    """A quarter of a second of noise as a file."""
+    """Make a file with a quarter of a second of noise."""
     samples = 0.1 * np.random.default_rng(0).standard_normal(frames)
     buffer = BytesIO()
     soundfile.write(buffer, samples.astype(np.float32), RATE, format=container, subtype=subtype)
@@ -91,7 +92,7 @@ NUMBERS = [0, 1, 2, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFF
 
 @st.composite
 def damaged(draw: st.DrawFn, contents: list[bytes]) -> bytes:
-    """One of `contents` after a few accidents, mostly to its header."""
+    """Damage one of `contents` in a few places, mostly in its header."""
     content = bytearray(draw(st.sampled_from(contents)))
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, min(len(content), 120)) | st.integers(0, len(content)))
@@ -116,7 +117,7 @@ def damaged(draw: st.DrawFn, contents: list[bytes]) -> bytes:
 
 @st.composite
 def sounds(draw: st.DrawFn) -> Example:
-    """A damaged sound file, played or matched."""
+    """Play or match a damaged sound file."""
     name = draw(st.sampled_from(sorted(SEEDS)))
     content = draw(damaged(SEEDS[name]))
     words = draw(
@@ -149,7 +150,7 @@ PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
 
 @st.composite
 def presets(draw: st.DrawFn) -> Example:
-    """A preset: damaged, of any values, or of values at the edge of what they may be."""
+    """Use a preset that is damaged, or has any values, or values at the limits of their ranges."""
     fields = sorted(SessionConfig.model_fields)
     session = draw(
         st.one_of(
@@ -168,7 +169,7 @@ CELL = st.one_of(st.floats().map(str), st.integers(-200, 200).map(str), TEXT)
 
 
 def table(draw: st.DrawFn, header: str, cells: st.SearchStrategy[str], columns: int) -> bytes:
-    """A CSV of some rows, damaged or not."""
+    """Make a CSV of some rows, damaged or not."""
     row = st.lists(cells, min_size=columns, max_size=columns) | st.lists(cells, max_size=columns + 1)
     rows = draw(st.lists(row, max_size=4))
     text = "\n".join([draw(st.just(header) | TEXT), *(",".join(row) for row in rows), ""]).encode()
@@ -177,7 +178,7 @@ def table(draw: st.DrawFn, header: str, cells: st.SearchStrategy[str], columns: 
 
 @st.composite
 def automations(draw: st.DrawFn) -> Example:
-    """An automation of any rows."""
+    """Use an automation of any rows."""
     cells = st.floats(0, 2).map(str) | st.floats(-120, 60).map(str) | CELL
     words = ["run", "--headless", *OUTPUTS, "--input", "ok.wav", "--automation", "a.csv"]
     return Example(words, {"a.csv": table(draw, "time_s,gain_db", cells, 2)})
@@ -185,7 +186,7 @@ def automations(draw: st.DrawFn) -> Example:
 
 @st.composite
 def manifests(draw: st.DrawFn) -> Example:
-    """A manifest of any pairs, and maybe results that are there already."""
+    """Use a manifest of any pairs, perhaps with existing results."""
     cells = st.sampled_from(["ok.wav", "ok.wav", "missing.wav", "m.csv", "", "."]) | TEXT
     files = {"m.csv": table(draw, draw(st.sampled_from(["dry,target", "dry,target,note"])), cells, 2)}
     if draw(st.booleans()):
@@ -208,7 +209,7 @@ WORDS = [
 
 @st.composite
 def command_lines(draw: st.DrawFn) -> Example:
-    """Any words. The last ones keep a session short; the window and the slow clocks are left out."""
+    """Use any arguments. The last ones limit the session; the GUI and the live clocks are excluded."""
     word = st.sampled_from(OPTIONS) | st.sampled_from(WORDS) | TEXT
     words = draw(st.lists(word, max_size=8))
     if draw(st.booleans()):
@@ -227,15 +228,15 @@ KINDS: dict[str, st.SearchStrategy[Example]] = {
 }
 
 
-# --- how it is run --------------------------------------------------------------------------------------
+# --- runs -----------------------------------------------------------------------------------------------
 
 
 def warm_up() -> None:
-    """Load in this process, once, what the examples need: each begins as a copy of it."""
+    """Import once in this process what the examples need: each is forked from it."""
     import rtgain.match.batch
     from rtgain.cli.main import main
 
-    # Many processes would hide what one of them does.
+    # A pool of processes would hide the behavior of its processes.
     rtgain.match.batch._pool = ThreadPoolExecutor  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(StringIO()):
         Path("ok.wav").write_bytes(GOOD)
@@ -244,41 +245,41 @@ def warm_up() -> None:
 
 
 def run(example: Example) -> Result:
-    """Run an example in a copy of this process, and in a folder that is then removed."""
+    """Run an example in a fork of this process, in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="rtgain-fuzz-") as name:
-        folder, said = Path(name) / "there", Path(name) / "said"
+        folder, errors = Path(name) / "folder", Path(name) / "errors"
         folder.mkdir()
         for file, content in {"ok.wav": GOOD, **example.files}.items():
             (folder / file).write_bytes(content)
         pid = os.fork()
         if pid == 0:
-            _be_the_command(example.words, folder, said)
+            _run_command(example.words, folder, errors)
         pidfd = os.pidfd_open(pid)
         ended = bool(select.select([pidfd], [], [], HANG_S)[0])
         os.close(pidfd)
         if not ended:
             os.kill(pid, signal.SIGKILL)
         _, status, usage = os.wait4(pid, 0)
-        left = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        remaining = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         code = os.waitstatus_to_exitcode(status) if ended else None
-        return Result(code, said.read_text(errors="replace"), left, usage.ru_maxrss / 1024)
+        return Result(code, errors.read_text(errors="replace"), remaining, usage.ru_maxrss / 1024)
 
 
-def _be_the_command(words: list[str], folder: Path, said: Path) -> None:
-    """What the forked process does; it never returns."""
+def _run_command(words: list[str], folder: Path, errors: Path) -> None:
+    """Run the command in the forked process. It never returns."""
     code = 70
     try:
         os.chdir(folder)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), 2)
+        os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         from rtgain.cli.main import main
 
         code = main(words)
-    except SystemExit as leaving:  # argparse, after --help
-        code = leaving.code if isinstance(leaving.code, int) else 1
+    except SystemExit as system_exit:  # argparse, after --help
+        code = system_exit.code if isinstance(system_exit.code, int) else 1
     except BaseException:
         traceback.print_exc()
     finally:
@@ -289,36 +290,38 @@ def _be_the_command(words: list[str], folder: Path, said: Path) -> None:
 
 
 def problem(example: Example, result: Result) -> str | None:
-    """What a run did that none may do."""
+    """Describe the forbidden behavior of a run; None if there is none."""
     if result.code is None:
         return f"hangs for more than {HANG_S:g} s"
     if result.code not in (0, 2, 3) or "Traceback" in result.errors:
         return f"ends with {result.code}"
     if (result.code == 0) != (result.errors == ""):
-        return f"ends with {result.code}, and says something else"
+        return f"ends with {result.code}, and prints something else"
     if result.errors and not (result.errors.startswith("rtgain: ") and result.errors.count("\n") == 1):
-        return "does not say what is wrong in one line"
+        return "does not report its error in one line"
     if result.peak_mb > MEMORY_MB:
         return f"takes {result.peak_mb:.0f} MB"
     files = {"ok.wav": GOOD, **example.files}
     named = set(files) | set(OUTPUTS)
-    unnamed = [name for name in result.left if name not in named and not any(name in word for word in example.words)]
+    unnamed = [
+        name for name in result.remaining if name not in named and not any(name in word for word in example.words)
+    ]
     if unnamed:
-        return f"leaves {unnamed}, which nobody named"
-    changed = [name for name in files if result.left.get(name) != files[name] and name not in example.words[1:]]
+        return f"leaves {unnamed}, which the command does not name"
+    changed = [name for name in files if result.remaining.get(name) != files[name] and name not in example.words[1:]]
     if changed and "t.csv" not in changed:
         return f"changes {changed}"
-    begun = [name for name in ("t.csv", "s.json", "m.wav") if name in result.left and name not in files]
-    if result.code == 2 and begun and "--manifest" not in example.words:
-        return f"fails, and leaves {begun}"
+    incomplete = [name for name in ("t.csv", "s.json", "m.wav") if name in result.remaining and name not in files]
+    if result.code == 2 and incomplete and "--manifest" not in example.words:
+        return f"fails, and leaves {incomplete}"
     return None
 
 
-# --- for how long -----------------------------------------------------------------------------------------
+# --- loop -------------------------------------------------------------------------------------------------
 
 
 def fuzz(minutes: float, first_seed: int, kinds: list[str], check: Callable[[Example], None]) -> None:
-    """Give examples of each kind to `check`, in turns, for so long. Raises what it raises, for the smallest example."""
+    """Call `check` with examples of each kind in turn for some minutes. Raises its error for the smallest example."""
     end_s = time.monotonic() + 60.0 * minutes
     for number in _count_from(first_seed):
         for kind in kinds:
@@ -345,14 +348,14 @@ def _count_from(start: int) -> Iterator[int]:
 
 
 def main() -> int:
-    """Fuzz as the command line says; 1 when something was found."""
+    """Fuzz with the options of the command line. Returns 1 if a problem was found."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--seed", type=int, default=0, help="another one makes other examples")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the examples")
     parser.add_argument("--kind", choices=KINDS, action="append", help="only these; default: all")
     options = parser.parse_args()
     kinds = options.kind or list(KINDS)
-    kept = Path(tempfile.gettempdir()) / f"rtgain-fuzz-found-{os.getpid()}"
+    findings = Path(tempfile.gettempdir()) / f"rtgain-fuzz-found-{os.getpid()}"
     codes: Counter[int | None] = Counter()
     peak_mb = 0.0
 
@@ -362,18 +365,18 @@ def main() -> int:
         codes[result.code] += 1
         peak_mb = max(peak_mb, result.peak_mb)
         if wrong := problem(example, result):
-            shutil.rmtree(kept, ignore_errors=True)
-            kept.mkdir()
+            shutil.rmtree(findings, ignore_errors=True)
+            findings.mkdir()
             for name, content in {"ok.wav": GOOD, **example.files}.items():
-                (kept / name).write_bytes(content)
-            (kept / "what-happened").write_text(f"rtgain {example.words}\n{wrong}\n{result.errors}")
+                (findings / name).write_bytes(content)
+            (findings / "what-happened").write_text(f"rtgain {example.words}\n{wrong}\n{result.errors}")
             raise AssertionError(wrong)
 
     warm_up()
     try:
         fuzz(options.minutes, options.seed, kinds, check)
     except AssertionError:
-        print(f"{(kept / 'what-happened').read_text()}\nThe files are in {kept}.")
+        print(f"{(findings / 'what-happened').read_text()}\nThe files are in {findings}.")
         return 1
     by_code = ", ".join(f"{count} × exit code {code}" for code, count in sorted(codes.items()))
     print(f"{codes.total()} examples of {', '.join(kinds)}: {by_code}; at most {peak_mb:.0f} MB")

@@ -1,8 +1,8 @@
-"""What the tests are worth: each protection is taken out of a copy of rtgain, and what checks it has to fail.
+"""Mutation testing: remove each protection from a copy of rtgain, and expect its check to fail.
 
-``python -m scripts.mutation_check`` prints a table, a row a protection; ``--only WORD`` takes those with that word in
-their names. It exits with 1 when a check passed without what it checks, or failed with it. Let no other rtgain run
-meanwhile: without its protection, one takes the memory of another.
+``python -m scripts.mutation_check`` prints a table with one row per protection; ``--only WORD`` selects those with that
+word in their names. The exit code is 1 if a check passed without its protection, or failed with it. Run no other rtgain
+meanwhile: without its protection, one run can remove the shared memory of another.
 """
 
 import argparse
@@ -22,9 +22,9 @@ TIMEOUT_S = 300.0
 
 @dataclass(frozen=True)
 class Protection:
-    """`code` in `file` protects from what `name` says; with `without` in its place `check` has to fail.
+    """Protection `name`: with `code` in `file` replaced by `without`, `check` must fail.
 
-    `check` is a test, or the words after ``python -m`` of a script.
+    `check` is a test, or a script with its arguments, as after ``python -m``.
     """
 
     name: str
@@ -35,17 +35,17 @@ class Protection:
 
     @property
     def command(self) -> list[str]:
-        """What runs the check, in a copy of the project."""
+        """Command of the check, to be run in a copy of the project."""
         words = (
             ["pytest", "-q", "-x", "-p", "no:cacheprovider", self.check] if "::" in self.check else self.check.split()
         )
         return [sys.executable, "-m", *words]
 
     def remove(self, copy: Path) -> None:
-        """Take it out of a copy of the project. Raises `ValueError` unless its code is there once."""
+        """Remove it from a copy of the project. Raises `ValueError` unless its code occurs exactly once."""
         text = (copy / self.file).read_text(encoding="utf-8")
         if text.count(self.code) != 1:
-            raise ValueError(f"{self.name}: {self.file} holds {self.code!r} {text.count(self.code)} times, not once")
+            raise ValueError(f"{self.name}: {self.file} contains {self.code!r} {text.count(self.code)} times, not once")
         (copy / self.file).write_text(text.replace(self.code, self.without), encoding="utf-8")
 
 
@@ -55,7 +55,7 @@ PROCESSES = "tests/test_process_faults.py::"
 CLOCKS = "tests/test_clock_faults.py::"
 FAULTS = "tests/test_faults.py::"
 SUPERVISOR = "tests/estimation/test_supervisor.py::"
-LEFTOVERS = "tests/audio/engine/test_shm_cleanup.py::"
+CLEANUP = "tests/audio/engine/test_shm_cleanup.py::"
 SECURITY = "tests/test_security.py::"
 BAD = "tests/cli/test_bad_input.py::test_bad_input_gets_its_line_and_leaves_no_files"
 
@@ -75,98 +75,98 @@ PROTECTIONS = (
         SAFETY + "test_blocks_of_changing_size_are_exact_to_the_bit",
     ),
     Protection(
-        "an audio server that died is noticed",
+        "a stopped audio server is detected",
         "rtgain/audio/io/portaudio_driver.py",
         "return not stream.active or now_s - self._last_progress_s > DEVICE_TIMEOUT_S",
         "return False",
         FAULTS + "test_lost_device_is_named_and_outputs_are_complete_up_to_the_loss",
     ),
     Protection(
-        "an audio server that is back can be used",
+        "a restarted audio server can be used",
         "rtgain/audio/io/portaudio_driver.py",
         "if not reload_portaudio(sounddevice):",
         "if True:",
         "tests/audio/io/test_drivers.py::test_lost_device_that_returns_is_used_again_by_the_same_process",
     ),
     Protection(
-        "each of JACK's clients has a name of its own",
+        "each JACK client has its own name",
         "rtgain/audio/io/portaudio_reload.py",
         "        set_client_name(name)\n",
         "        pass\n",
         "tests/gui/test_app.py::test_lost_device_is_used_again_when_it_returns",
     ),
     Protection(
-        "a device at the wrong speed is named",
+        "a device at the wrong sample rate is reported",
         "rtgain/records/snapshot.py",
         "CLOCK_RATE_TOLERANCE = 0.02",
         "CLOCK_RATE_TOLERANCE = 0.2",
         CLOCKS + "test_device_at_nine_tenths_of_its_rate_is_reported_as_slow",
     ),
     Protection(
-        "an estimator that was killed is started again",
+        "a killed estimator is restarted",
         "rtgain/estimation/supervisor.py",
         "            if not worker.alive:\n                self._restart()\n            elif",
         "            if",
         "tests/session/test_session.py::test_audio_continues_and_the_estimator_restarts_after_a_kill_and_a_hang",
     ),
     Protection(
-        "it goes on from its last estimate",
+        "a restarted estimator resumes from the last estimate",
         "rtgain/estimation/supervisor.py",
         "self.worker_type(self._memory.name, self._settings, self._last)",
         "self.worker_type(self._memory.name, self._settings)",
         SUPERVISOR + "test_killed_process_is_restarted_from_its_last_estimate",
     ),
     Protection(
-        "an estimator that hangs is replaced",
+        "a hung estimator is replaced",
         "rtgain/estimation/supervisor.py",
         "elif self._ready and self._is_hung(bool(estimates)):",
         "elif self._ready and False:",
         SUPERVISOR + "test_hung_process_is_replaced",
     ),
     Protection(
-        "an estimator that raises says what",
+        "an estimator reports its exception",
         "rtgain/estimation/process/worker_process.py",
         'commands.send(FailureMessage(f"{type(error).__name__}: {error}"))',
         "pass",
         SUPERVISOR + "test_process_that_always_fails_is_not_restarted",
     ),
     Protection(
-        "NaN from an estimator is not heard",
+        "NaN from the estimator is not played",
         "rtgain/audio/effects/matched_path.py",
         "if abs(gain) <= MAX_VALID_GAIN:",
         "if True:",
         PROCESSES + "test_nan_estimates_keep_the_last_gain_and_display_as_unknown",
     ),
     Protection(
-        "a source that is late is silence, and counted",
+        "a late source plays as counted silence",
         "rtgain/audio/engine/kernel.py",
         "control.underrun_frames += len(out) - available",
         "pass",
         FILES + "test_unresponsive_disk_plays_as_counted_silence_without_losing_sound",
     ),
     Protection(
-        "a source that was late goes on where it stopped",
+        "a late source continues without a gap",
         "rtgain/audio/engine/kernel.py",
         "next_frame = state.source_read_frame + available",
         "next_frame = state.source_read_frame + len(out)",
         FILES + "test_unresponsive_disk_plays_as_counted_silence_without_losing_sound",
     ),
     Protection(
-        "a file that plays is held open",
+        "a playing file stays open",
         "rtgain/audio/sources/file_source.py",
         "        try:\n            samples: Block = self._sound.read(",
         "        open_sound(self.path)\n        try:\n            samples: Block = self._sound.read(",
         FILES + "test_file_deleted_while_playing_is_played_to_its_end",
     ),
     Protection(
-        "a file that was cut while it plays is named",
+        "a file truncated while playing is named",
         "rtgain/audio/sources/file_source.py",
         "        if len(samples) < wanted:\n            end =",
         "        if False:\n            end =",
         FILES + "test_file_truncated_while_playing_is_named_and_outputs_remain",
     ),
     Protection(
-        "a disk that is full ends a take in order",
+        "a full disk ends a recording in order",
         "rtgain/audio/io/recorder.py",
         "            soundfile.LibsndfileError,\n            AssertionError,\n",
         "",
@@ -180,21 +180,21 @@ PROTECTIONS = (
         FAULTS + "test_killed_run_leaves_complete_rows_a_recording_and_no_process",
     ),
     Protection(
-        "a table that no longer fits ends with a whole row",
-        "rtgain/session/estimate_history.py",
-        "                _cut_to_whole_rows(Path(self._name))\n",
-        "",
+        "a CSV on a full disk ends with a complete row",
+        "rtgain/output/csv_writer.py",
+        "                    truncate_to_complete_rows(Path(self._name))\n",
+        "                    pass\n",
         FILES + "test_csv_on_a_full_disk_is_truncated_to_complete_rows_and_other_outputs_are_finished",
     ),
     Protection(
-        "each row is in the file at once",
-        "rtgain/session/estimate_history.py",
+        "each row is written at once",
+        "rtgain/output/csv_writer.py",
         "            self._file.flush()\n",
         "",
         "tests/output/test_trace.py::test_row_is_in_the_file_as_soon_as_it_is_added",
     ),
     Protection(
-        "a JSON, figure or preset is replaced as a whole",
+        "a JSON, figure or preset is replaced atomically",
         "rtgain/system/atomic_write.py",
         '            with part.open("xb") as file:\n'
         "                file.write(content)\n            part.replace(destination)\n",
@@ -202,7 +202,7 @@ PROTECTIONS = (
         FILES + "test_full_disk_keeps_the_previously_saved_file",
     ),
     Protection(
-        "a directory without permission is told at the start",
+        "a read-only directory is reported at the start",
         "rtgain/output/output_files.py",
         'if option in ("--json", "--plot"):',
         "if False:",
@@ -216,101 +216,101 @@ PROTECTIONS = (
         PROCESSES + "test_file_locked_by_another_run_is_rejected",
     ),
     Protection(
-        "a system clock that is set back stops nothing",
+        "a system clock that is set back has no effect",
         "rtgain/audio/io/timer_driver.py",
         "import time\n",
         "import time\n\ntime.monotonic = time.time\n",
         CLOCKS + "test_system_clock_set_back_by_an_hour_has_no_effect",
     ),
     Protection(
-        "after a suspension the clock does not make up for it",
+        "the timer clock does not catch up after a suspension",
         "rtgain/audio/io/timer_driver.py",
         "if ahead_s < -MAX_CATCH_UP_S:",
         "if False:",
         CLOCKS + "test_suspended_program_resumes_with_all_its_processes",
     ),
     Protection(
-        "after a suspension no device is taken for lost",
+        "no device counts as lost after a suspension",
         "rtgain/audio/io/portaudio_driver.py",
         " or was_suspended:",
         ":",
         "tests/audio/io/test_drivers.py::test_suspension_of_the_program_is_not_a_lost_device",
     ),
     Protection(
-        "what a terminal sends to all ends the session, not its estimator",
+        "a signal to the process group ends the session, not only its estimator",
         "rtgain/estimation/process/fork_server.py",
         "signal.SIG_BLOCK, SHUTDOWN_SIGNALS",
         "signal.SIG_BLOCK, set()",
         FAULTS + "test_interrupted_run_has_written_everything_up_to_the_interruption",
     ),
     Protection(
-        "SIGHUP ends the session in order",
+        "SIGHUP ends the session normally",
         "rtgain/system/shutdown_signals.py",
         "signal.SIGTERM} | HANGUP",
         "signal.SIGTERM}",
         FAULTS + "test_interrupted_run_has_written_everything_up_to_the_interruption",
     ),
     Protection(
-        "Ctrl-C is not lost while a run is loading",
+        "Ctrl-C during startup is not lost",
         "rtgain/cli/main.py",
-        "        interruption = Interruption()  # before imports, where an exception of Ctrl-C can be lost\n"
+        "        interruption = InterruptHandler()  # before the imports, which can swallow the exception of Ctrl-C\n"
         "        config, paths = parse_session(options)\n",
-        "        config, paths = parse_session(options)\n        interruption = Interruption()\n",
+        "        config, paths = parse_session(options)\n        interruption = InterruptHandler()\n",
         "tests/cli/test_run.py::test_ctrl_c_during_startup_is_a_request_to_finish",
     ),
     Protection(
-        "shared memory that a crash left is removed",
+        "shared memory of a crashed run is removed",
         "rtgain/audio/engine/shared_memory.py",
         "        remove_stale_blocks()\n",
         "",
-        LEFTOVERS + "test_stale_block_is_removed_when_the_next_one_is_created",
+        CLEANUP + "test_stale_block_is_removed_when_the_next_one_is_created",
     ),
     Protection(
-        "shared memory in use stays",
+        "shared memory in use is kept",
         "rtgain/audio/engine/shm_cleanup.py",
         "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "",
-        LEFTOVERS + "test_block_in_use_is_kept_by_every_process",
+        CLEANUP + "test_block_in_use_is_kept_by_every_process",
     ),
     Protection(
-        "shared memory of somebody else stays",
+        "shared memory of another user is kept",
         "rtgain/audio/engine/shm_cleanup.py",
         "status.st_uid == os.geteuid() and ",
         "",
-        LEFTOVERS + "test_block_of_another_user_is_kept",
+        CLEANUP + "test_block_of_another_user_is_kept",
     ),
     Protection(
-        "a link in the place of shared memory is not followed",
+        "a link with the name of shared memory is not followed",
         "rtgain/audio/engine/shm_cleanup.py",
         " | os.O_NOFOLLOW",
         "",
-        LEFTOVERS + "test_link_with_the_name_of_a_block_is_not_followed",
+        CLEANUP + "test_link_with_the_name_of_a_block_is_not_followed",
     ),
     Protection(
-        "a preset nested without end is refused",
-        "rtgain/config/make_session_config.py",
+        "a preset nested too deeply is rejected",
+        "rtgain/config/presets.py",
         "except RecursionError:",
         "except ZeroDivisionError:",
         BAD,
     ),
     Protection(
-        "a preset that is no JSON is refused",
-        "rtgain/config/make_session_config.py",
+        "a preset that is not JSON is rejected",
+        "rtgain/config/presets.py",
         '    except ValueError as error:\n        raise InputError(f"{path}: not JSON',
         '    except ZeroDivisionError as error:\n        raise InputError(f"{path}: not JSON',
         "scripts.fuzz --minutes 0.5 --kind presets",
     ),
     Protection(
-        "NaN in a file is found before it plays",
+        "NaN in a file is reported before playback",
         "rtgain/session/session.py",
         "            self._file.check_finite()\n",
         "            pass\n",
         BAD,
     ),
     Protection(
-        "an output never takes an input's place",
+        "an output never overwrites an input",
         "rtgain/output/output_files.py",
-        "            if place in taken:",
+        "            if resolved in owners:",
         "            if False:",
         BAD,
     ),
@@ -319,46 +319,46 @@ PROTECTIONS = (
         "rtgain/audio/engine/ring_buffer.py",
         "return load_counter(self.address + WRITTEN_OFFSET)",
         "return load_counter(self.address + WRITTEN_OFFSET) & (2**31 - 1)",
-        "scripts.soak fast 0.3 31",
+        "scripts.soak offline 0.3 31",
     ),
     Protection(
-        "what a session remembers has a limit",
+        "the history of a session is limited",
         "rtgain/session/estimate_history.py",
-        "        self._rows = np.full((2 * KEPT, len(ESTIMATE_FIELDS)), np.nan)\n",
-        "        self._rows = np.full((2, len(ESTIMATE_FIELDS)), np.nan)\n        self._whole = True\n",
-        "scripts.soak fast 0.3 31",
+        "        self._rows = np.full((2 * MAX_ESTIMATES, len(ESTIMATE_FIELDS)), np.nan)\n",
+        "        self._rows = np.full((2, len(ESTIMATE_FIELDS)), np.nan)\n        self._keep_all = True\n",
+        "scripts.soak offline 0.3 31",
     ),
     Protection(
-        "nothing listens",
+        "no socket is opened",
         "rtgain/session/session.py",
-        "        self._estimation = estimation = self._make_estimation()\n",
-        '        self._door = __import__("socket").create_server(("127.0.0.1", 0))\n'
-        "        self._estimation = estimation = self._make_estimation()\n",
+        "        self._runner.start()\n",
+        '        self._socket = __import__("socket").create_server(("127.0.0.1", 0))\n'
+        "        self._runner.start()\n",
         SECURITY + "test_headless_session_opens_no_sockets_or_connections",
     ),
     Protection(
-        "nothing could call anybody",
-        "rtgain/config/make_session_config.py",
+        "no network module is imported",
+        "rtgain/config/presets.py",
         "import json\n",
         "import json\nimport urllib.request\n",
         SECURITY + "test_no_network_module_is_imported",
     ),
     Protection(
-        "nothing is unpickled",
-        "rtgain/config/make_session_config.py",
+        "no data is unpickled",
+        "rtgain/config/presets.py",
         "import json\n",
         "import json\nimport pickle\n",
         SECURITY + "test_no_module_unpickles_data_or_executes_text",
     ),
     Protection(
-        "names of shared memory cannot be guessed",
+        "names of shared memory are unguessable",
         "rtgain/audio/engine/shm_cleanup.py",
         'f"rtgain-{secrets.token_hex(_RANDOM_BYTES)}"',
         'f"rtgain-{os.getpid():020x}"',
         "tests/audio/engine/test_shared_memory.py::test_block_names_are_unguessable_and_private",
     ),
     Protection(
-        "names of temporary files cannot be guessed",
+        "names of temporary files are unguessable",
         "rtgain/system/atomic_write.py",
         'f".rtgain-{secrets.token_hex(8)}.part"',
         '".rtgain.part"',
@@ -375,7 +375,7 @@ PROTECTIONS = (
 
 
 def copy_to(folder: Path) -> None:
-    """Copy what the checks need of the project, compiled code included."""
+    """Copy what the checks need from the project, compiled code included."""
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
@@ -385,7 +385,7 @@ def copy_to(folder: Path) -> None:
 
 
 def run(protection: Protection, copy: Path) -> subprocess.CompletedProcess[str]:
-    """Run its check in a copy of the project, with the copy's code in all processes that it starts."""
+    """Run the check in a copy of the project, with the copy's code in all its processes."""
     environment = {**os.environ, "PYTHONPATH": str(copy)}
     try:
         return subprocess.run(
@@ -398,18 +398,18 @@ def run(protection: Protection, copy: Path) -> subprocess.CompletedProcess[str]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(protection.command, 1, f"E  no end within {TIMEOUT_S:.0f} s", "")
+        return subprocess.CompletedProcess(protection.command, 1, f"E  did not end within {TIMEOUT_S:.0f} s", "")
 
 
-def why(ran: subprocess.CompletedProcess[str]) -> str:
-    """How a check that failed says it, in a line."""
-    said = re.findall(r"^E +(.+)$", ran.stdout, re.MULTILINE)
-    line = said[0] if said else (ran.stdout + ran.stderr).strip().splitlines()[-1]
+def failure_line(run: subprocess.CompletedProcess[str]) -> str:
+    """First line of the error of a failed check."""
+    errors = re.findall(r"^E +(.+)$", run.stdout, re.MULTILINE)
+    line = errors[0] if errors else (run.stdout + run.stderr).strip().splitlines()[-1]
     return line.replace("|", " ").replace("`", "'")[:110]
 
 
 def main() -> int:
-    """Print the table of the protections that the command line names."""
+    """Print the table of the selected protections. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", default="", metavar="WORD", help="protections with that word in their names")
     only = parser.parse_args().only
@@ -431,7 +431,7 @@ def main() -> int:
         print(
             f"| {protection.name} | `{protection.check.rpartition('::')[2]}` "
             f"| {'passes' if passed[protection.check] else '**fails**'} "
-            f"| {'**passes**' if without.returncode == 0 else f'fails: `{why(without)}`'} |",
+            f"| {'**passes**' if without.returncode == 0 else f'fails: `{failure_line(without)}`'} |",
             flush=True,
         )
     return 1 if failed else 0

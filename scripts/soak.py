@@ -1,10 +1,10 @@
-"""Long runs: a table of memory, errors and drops over an hour in real time, or over eight hours on the fast clock.
+"""Soak test: a table of memory, errors and drops over an hour in real time, or over eight hours on the offline clock.
 
-``.venv/bin/python -m scripts.soak realtime [MINUTES]`` runs a session at real speed, as it runs behind the window.
-``.venv/bin/python -m scripts.soak window [MINUTES]`` runs it in the window, on a display of its own, with a race
-of three and all plots painting; the memory is that of all processes, the display's among them.
-``.venv/bin/python -m scripts.soak fast [HOURS] [POWER]`` simulates HOURS with the frame counters started ten
-minutes below 2 ** POWER (31 or 32), where narrower counters would wrap. All exit with 1 when the run did not hold.
+``.venv/bin/python -m scripts.soak timer [MINUTES]`` runs a session in real time, as the GUI runs it.
+``.venv/bin/python -m scripts.soak gui [MINUTES]`` runs it in the GUI on its own display, with two comparisons and all
+plots; the memory is that of all processes, the display included.
+``.venv/bin/python -m scripts.soak offline [HOURS] [POWER]`` simulates HOURS with the frame counters started ten
+minutes below 2 ** POWER (31 or 32), at which narrower counters would wrap. The exit code is 1 if a limit is exceeded.
 """
 
 import os
@@ -31,7 +31,7 @@ GAIN_DB = -12.0
 DELAY_MS = 5.0
 
 WARM_UP_S = 120.0
-"""Everything is counted from here on: before, the delay is found, and the twenty seconds that plots show fill up."""
+"""Start of the counts in seconds: before, the delay is searched, and the 20 s that the plots show fill up."""
 
 ROWS = 12
 GROWTH_LIMIT_MB = 5.0
@@ -40,8 +40,8 @@ DRIFT_LIMIT_FRAMES = 0.1
 
 
 @dataclass(frozen=True)
-class GainMeasurement:
-    """How the run stands after `time_s` of its audio."""
+class Reading:
+    """State of the run after `time_s` of its audio."""
 
     time_s: float
     memory_mb: float
@@ -62,56 +62,56 @@ HEADER = " time (s)  memory (MB)  estimates  worst error (dB)  worst drift (fram
 
 
 class Record:
-    """The readings of a run of `length_s` of audio, frames counted from `start_frame`; each is printed when due."""
+    """Readings of a run of `length_s` of audio, with frames counted from `start_frame`; each is printed when due."""
 
     def __init__(self, length_s: float, start_frame: int = 0) -> None:
-        self.readings: list[GainMeasurement] = []
+        self.readings: list[Reading] = []
         self._every_s = (length_s - WARM_UP_S) / (ROWS - 1)
         self._start_frame = start_frame
-        self._lost_before: int | None = None
+        self._dropped_at_start: int | None = None
         self._worst_db = self._drift_frames = 0.0
         print(HEADER)
 
     @property
     def complete(self) -> bool:
-        """Whether all rows are there."""
+        """True if all rows exist."""
         return len(self.readings) == ROWS
 
-    def follow(self, session: Session, estimates: list[Estimate]) -> None:
-        """Take in what is new of `session`."""
+    def update(self, session: Session, estimates: list[Estimate]) -> None:
+        """Evaluate the new estimates of `session`."""
         time_s = (session.frames - self._start_frame) / session.sample_rate
         if time_s < WARM_UP_S:
             return
-        if self._lost_before is None:
-            self._lost_before = session.dropped_frames  # while the estimator was loaded, and before `start_frame`
+        if self._dropped_at_start is None:
+            self._dropped_at_start = session.dropped_frames  # while the estimator was loaded, and before `start_frame`
         for estimate in estimates:
             self._worst_db = max(self._worst_db, abs(estimate.gain_est_db - estimate.gain_true_db))
             delay_frames = DELAY_MS * session.sample_rate / 1e3
             self._drift_frames = max(self._drift_frames, abs(estimate.delay_frames - delay_frames))
         if not self.complete and time_s >= WARM_UP_S + len(self.readings) * self._every_s:
-            dropped_frames = session.dropped_frames - self._lost_before
+            dropped_frames = session.dropped_frames - self._dropped_at_start
             self.readings.append(
-                GainMeasurement(time_s, memory_mb(), session.history.count, self._worst_db, self._drift_frames,
+                Reading(time_s, memory_mb(), session.history.count, self._worst_db, self._drift_frames,
                         dropped_frames, session.xruns)
             )  # fmt: skip
             print(self.readings[-1], flush=True)
 
 
-def soak(clock: Clock, length_s: float, start_frame: int = 0) -> list[GainMeasurement]:
+def soak(clock: Clock, length_s: float, start_frame: int = 0) -> list[Reading]:
     """Run a session for `length_s` of audio, frames counted from `start_frame`; print the readings and return them."""
     record = Record(length_s, start_frame)
     with Session(soak_config(length_s), clock=clock) as session:
         start_counters(session, start_frame)
         session.start(wait=True)
         while not record.complete:
-            record.follow(session, session.advance())
+            record.update(session, session.advance())
     return record.readings
 
 
-def soak_window(length_s: float) -> list[GainMeasurement]:
-    """Run the window for `length_s`, as a user would who leaves it alone; print the readings and return them.
+def soak_gui(length_s: float) -> list[Reading]:
+    """Run the GUI for `length_s` without user input; print the readings and return them.
 
-    They are complete unless somebody closed it. Raises RuntimeError where there is no Xvfb.
+    They are incomplete if the main window was closed. Raises RuntimeError without Xvfb.
     """
     from PySide6.QtWidgets import QApplication
 
@@ -120,7 +120,7 @@ def soak_window(length_s: float) -> list[GainMeasurement]:
     record = Record(length_s)
 
     class WatchedSession(Session):
-        """Is followed in what the window reads of it."""
+        """Session whose estimates are recorded when the GUI polls them."""
 
         def _add(self, estimates: list[Estimate]) -> list[Estimate]:
             self.new = super()._add(estimates)
@@ -128,12 +128,12 @@ def soak_window(length_s: float) -> list[GainMeasurement]:
 
         def snapshot(self, *, scope: bool = False) -> "Snapshot":
             snapshot = super().snapshot(scope=scope)
-            record.follow(self, self.new)
+            record.update(self, self.new)
             if record.complete:
                 QApplication.closeAllWindows()
             return snapshot
 
-    home = tempfile.TemporaryDirectory()  # with nobody's settings in it
+    home = tempfile.TemporaryDirectory()  # without user settings
     display = XDisplay()
     os.environ |= {"DISPLAY": display.name, "QT_QPA_PLATFORM": "xcb"}
     os.environ |= dict.fromkeys(("XDG_CONFIG_HOME", "XDG_STATE_HOME"), home.name)
@@ -142,28 +142,28 @@ def soak_window(length_s: float) -> list[GainMeasurement]:
 
 
 def soak_config(length_s: float, **options: Any) -> SessionConfig:
-    """The session that is measured."""
+    """Options of the measured session."""
     return SessionConfig(gain_db=GAIN_DB, delay_ms=DELAY_MS, duration=length_s + 60.0, **options)
 
 
-def faults(readings: list[GainMeasurement], hops_per_second: float) -> list[str]:
-    """What did not hold, in words."""
+def exceeded_limits(readings: list[Reading], hops_per_second: float) -> list[str]:
+    """Describe the limits that were exceeded."""
     first, last = readings[0], readings[-1]
     growth_mb = last.memory_mb - first.memory_mb
-    wanted = hops_per_second * (last.time_s - first.time_s)
+    expected = hops_per_second * (last.time_s - first.time_s)
     limits = {
         f"memory grew by {growth_mb:.2f} MB": growth_mb < GROWTH_LIMIT_MB,
         f"an estimate was off by {last.worst_db:.4f} dB": last.worst_db < ERROR_LIMIT_DB,
         f"dry and target drifted by {last.drift_frames:.3f} frames": last.drift_frames < DRIFT_LIMIT_FRAMES,
         f"{last.dropped_frames} frames were dropped": last.dropped_frames == 0,
-        f"{last.estimates - first.estimates} estimates, not {wanted:.0f}": last.estimates - first.estimates
-        > 0.999 * wanted,
+        f"{last.estimates - first.estimates} estimates, not {expected:.0f}": last.estimates - first.estimates
+        > 0.999 * expected,
     }
-    return [fault for fault, holds in limits.items() if not holds]
+    return [text for text, holds in limits.items() if not holds]
 
 
 def start_counters(session: Session, frame: int) -> None:
-    """Let the session count its frames from `frame`, as if it had run that long."""
+    """Start the frame counters of the session at `frame`, as if it had run that long."""
     memory = session._engine.memory
     store_counter(memory.audio.address, frame)
     store_counter(memory.audio.address + WRITTEN, frame)
@@ -171,24 +171,24 @@ def start_counters(session: Session, frame: int) -> None:
 
 
 def memory_mb() -> float:
-    """What this process and all below it have allocated and touched, in 10⁶ bytes; files that they map do not count."""
+    """Memory in 10⁶ bytes that this process and its descendants have allocated and touched, without mapped files."""
     pids = [os.getpid(), *descendants(os.getpid())]
     rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids]
     return sum(float(rollup.split("\nPss_Anon:")[1].split()[0]) for rollup in rollups) * 1024 / 1e6
 
 
 def main(form: str, length: str = "", power: str = "31") -> int:
-    """Run one soak; the exit code."""
+    """Run one soak test. Returns the exit code."""
     config = SessionConfig()
     if form == "timer":
         readings = soak("timer", 60.0 * float(length or 60))
-    elif form == "window":
-        readings = soak_window(60.0 * float(length or 60))
+    elif form == "gui":
+        readings = soak_gui(60.0 * float(length or 60))
     else:
         readings = soak("offline", 3600.0 * float(length or 8), 2 ** int(power) - 600 * 48_000)
-    found = faults(readings, 48_000 / config.hop_frames(48_000))
-    print("\n".join(found) or "held: memory flat, every estimate right, no drift, no drop")
-    return 1 if found else 0
+    exceeded = exceeded_limits(readings, 48_000 / config.hop_frames(48_000))
+    print("\n".join(exceeded) or "passed: constant memory, all estimates correct, no drift, no dropped frames")
+    return 1 if exceeded else 0
 
 
 if __name__ == "__main__":

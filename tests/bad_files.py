@@ -1,4 +1,4 @@
-"""Files that are wrong in one way each, by name; `make_bad_files` makes them all in one folder."""
+"""Invalid files with one defect each, by name; `make_bad_files` writes them into one folder."""
 
 import gzip
 import json
@@ -14,14 +14,14 @@ RATE = 48_000
 
 
 def make_bad_files(folder: Path) -> None:
-    """Make them, and among them the good ones: ok.wav, of half a second, and stereo.wav."""
+    """Write them, and the valid files ok.wav (half a second) and stereo.wav."""
     _make_sounds(folder)
     _make_presets(folder)
     _make_tables(folder)
 
 
 def noise(frames: int, channels: int = 1) -> np.ndarray:
-    """White noise, (frames, channels) of float32, the same every time."""
+    """White noise, (frames, channels) float32, the same in every run."""
     return (0.1 * np.random.default_rng(0).standard_normal((frames, channels))).astype(np.float32)
 
 

@@ -1,6 +1,6 @@
-"""What is wrong with a command, and the line that it gets: `python -m tests.bad_inputs` prints it as a table.
+"""Invalid commands with the error line of each; `python -m tests.bad_inputs` prints them as a table.
 
-The commands run in a folder of `make_bad_files`. A line stands here as far as it does not depend on what is installed.
+The commands run in a folder of `make_bad_files`. Lines are given up to the part that depends on installed packages.
 """
 
 import shlex
@@ -16,7 +16,7 @@ from tests.bad_files import make_bad_files
 
 @dataclass(frozen=True)
 class BadInput:
-    """A `command` without the word ``rtgain``, and how the `line` that answers it begins, without ``rtgain:``."""
+    """A `command` without the word ``rtgain``, and the beginning of its error `line`, without ``rtgain:``."""
 
     name: str
     command: str
@@ -24,12 +24,12 @@ class BadInput:
 
     @property
     def words(self) -> list[str]:
-        """What `rtgain.cli.main.main` is given."""
+        """Arguments for `rtgain.cli.main.main`."""
         return shlex.split(self.command)
 
 
 def _runs(option: str, *cases: tuple[str, str, str]) -> list[BadInput]:
-    """Headless sessions that ask for every output; each case is a name, an option's value, and a line."""
+    """Make headless sessions with every output; each case is a name, the value of an option, and a line."""
     outputs = "--csv t.csv --json s.json --record m.wav --plot p.png"
     return [
         BadInput(name, f"run --headless {outputs} {option} {value}".strip(), line.format(value.split()[0]))
@@ -38,15 +38,15 @@ def _runs(option: str, *cases: tuple[str, str, str]) -> list[BadInput]:
 
 
 def _commands(command: str, *cases: tuple[str, str, str]) -> list[BadInput]:
-    return [BadInput(name, f"{command} {rest}".strip(), line) for name, rest, line in cases]
+    return [BadInput(name, f"{command} {arguments}".strip(), line) for name, arguments, line in cases]
 
 
 _TEXT = "{}: is a text file, not a sound file; supported formats: wav, flac, ogg, mp3"
 _UNKNOWN = "{}: is not a readable sound file; supported formats: wav, flac, ogg, mp3"
 _EMPTY = "{}: contains no audio (zero frames); if the recorder did not close the file, repair it with: sox "
-_NO_PRESET = "{}: no preset: an object with 'version' and 'session' is expected"
+_NO_PRESET = "{}: not a preset: expected an object with 'version' and 'session'"
 _HEADER = "{}: the first line must be time_s,gain_db"
-_TWO_NUMBERS = "{}, line 2: two numbers are expected, time_s,gain_db"
+_TWO_NUMBERS = "{}, line 2: expected two numbers, time_s,gain_db"
 
 OPTIONS = _runs(
     "",
@@ -63,7 +63,11 @@ OPTIONS = _runs(
     ("gain too high", "--gain-db 60.5", "--gain-db: should be less than or equal to 60, not 60.5"),
     ("gain too low", "--gain-db -120.5", "--gain-db: should be greater than or equal to -120, not -120.5"),
     ("linear gain too low", "--gain 1e-7", "--gain-db: should be greater than or equal to -120, not -140.0"),
-    ("gain of nothing", "--gain 0", "--gain 0 mutes the target, and no gain can be told from silence; use another"),
+    (
+        "gain of nothing",
+        "--gain 0",
+        "--gain 0 mutes the target; a gain cannot be estimated from silence, so use another",
+    ),
     ("two gains", "--gain 0.5 --gain-db -6", "--gain and --gain-db both set the reference gain; give one of them"),
     ("phase beyond a turn", "--phase-deg 361", "--phase-deg: should be less than or equal to 360, not 361.0"),
     ("delay into the future", "--delay-ms -1", "--delay-ms: should be greater than or equal to 0, not -1.0"),
@@ -77,45 +81,53 @@ OPTIONS = _runs(
     (
         "window beyond memory",
         "--window-ms 500 --sample-rate 768000",
-        "--window-ms: 500 ms at 768000 Hz are 524288 frames, more than the estimator takes at once; use at most 170 ms",
+        "--window-ms: 500 ms at 768000 Hz are 524288 frames, more than the estimator can process; use at most 170 ms",
     ),
-    ("hop beyond the window", "--hop-ms 100", "--hop-ms: the hop is longer than the window; use a hop of at most "),
+    ("hop beyond the window", "--hop-ms 100", "--hop-ms: the hop is longer than the window; use at most --window-ms"),
     ("no time", "--duration 0", "--duration: should be greater than 0, not 0.0"),
     ("too much time", "--duration 1e308", "--duration: should be less than or equal to 10000000, not 1e+308"),
     ("less time than a window", "--duration 0.05", "demo: lasts 2400 frames at 48000 Hz, less than one analysis wind"),
     ("no block", "--block 0", "--block: should be greater than or equal to 1, not 0"),
     ("sample rate too low", "--sample-rate 3999", "--sample-rate: should be greater than or equal to 4000, not 3999"),
     ("seed below zero", "--seed -1", "--seed: should be greater than or equal to 0, not -1"),
-    ("loop that never ends", "--input ok.wav --loop", "--loop on the fast clock never ends; give a --duration"),
-    ("microphone too fast", "--input mic --clock offline", "--clock: a microphone runs on the device's clock, not on "),
+    ("loop that never ends", "--input ok.wav --loop", "--loop never ends on the offline clock; give a --duration"),
+    (
+        "microphone too fast",
+        "--input mic --clock offline",
+        "--clock: 'offline' is not valid for a microphone; use --clock device",
+    ),
     ("second channel of one", "--target channel", "--target: 'channel' needs a two-channel file or mic; "),
     (
         "gain moved where there is none",
         "--input stereo.wav --target channel --automation a.csv",
-        "--automation: drives ",
+        "--automation: only valid with --target reference",
     ),
     (
         "channel of nothing",
         "--input stereo.wav --dry-channel 0",
         "--dry-channel: should be greater than or equal to 1, not 0",
     ),
-    ("channel of one", "--dry-channel 2", "--dry-channel: synthetic sources have one channel; it is for a file or mic"),
+    (
+        "channel of one",
+        "--dry-channel 2",
+        "--dry-channel: only valid for a file or mic; synthetic sources have one channel",
+    ),
     (
         "target of the dry",
         "--input stereo.wav --target-channel 2",
-        "--target-channel: the target is made of the dry s",
+        "--target-channel: only valid with --target channel or return",
     ),
     (
         "channel twice",
         "--input stereo.wav --target channel --dry-channel 2",
-        "--target-channel: channel 2 is dry already; choose two that differ",
+        "--target-channel: channel 2 is already the dry channel; choose another",
     ),
     (
         "output that nothing returns from",
         "--input stereo.wav --output-channel 1",
-        "--output-channel: is where the dry signal leaves for target 'return'; use that target",
+        "--output-channel: only valid with --target return",
     ),
-    ("two tables into one pipe", "--csv - --json -", "--csv - and --json -: only one of them can be standard output; "),
+    ("two tables into one pipe", "--csv - --json -", "--csv - and --json -: only one can be standard output; "),
 )
 
 SOUNDS = _runs(
@@ -136,7 +148,7 @@ SOUNDS = _runs(
     ("MP3 cut short", "cut.mp3", "{}: truncated: the header declares "),
     ("AIFF cut short", "cut.aiff", "{}: truncated: the header declares 960008 bytes of audio, but only 29954 are "),
     ("FLAC with a hole", "damaged.flac", "{}: cannot be read after 0:04."),
-    ("one frame", "one.wav", "{}: lasts 1 frames at 48000 Hz, less than one analysis window of 4096; give more sound"),
+    ("one frame", "one.wav", "{}: lasts 1 frames at 48000 Hz, less than one analysis window of 4096; use a longer"),
     ("hundred frames", "hundred.wav", "{}: lasts 100 frames at 48000 Hz, less than one analysis window of 4096; "),
     ("rate of 1 kHz", "slow.wav", "{}: has a sample rate of 1000 Hz, outside 4000 to 768000 Hz; resample it with:"),
     ("rate of 800 kHz", "fast.wav", "{}: has a sample rate of 800000 Hz, outside 4000 to 768000 Hz; resample it "),
@@ -161,43 +173,51 @@ SOUNDS = _runs(
 
 PRESETS = _runs(
     "--preset",
-    ("missing preset", "missing.json", "{}: No such file or directory; --preset wants a file that rtgain saved"),
-    ("directory for a preset", "folder", "{}: Is a directory; --preset wants a file that rtgain saved"),
+    ("missing preset", "missing.json", "{}: No such file or directory; --preset expects a preset saved by rtgain"),
+    ("directory for a preset", "folder", "{}: Is a directory; --preset expects a preset saved by rtgain"),
     ("sound for a preset", "ok.wav", "{}: not JSON ("),
-    ("empty preset", "empty.json", "{}: not JSON (Expecting value: line 1 column 1 (char 0)); --preset wants a file "),
+    (
+        "empty preset",
+        "empty.json",
+        "{}: not JSON (Expecting value: line 1 column 1 (char 0)); --preset expects a preset ",
+    ),
     ("half a preset", "half.json", "{}: not JSON (Unterminated string starting at"),
     ("YAML for a preset", "yaml.json", "{}: not JSON ("),
     ("pickle for a preset", "pickle.json", "{}: not JSON ('utf-8' codec can't decode byte 0x80 in position 0: "),
     ("preset in Latin-1", "latin.json", "{}: not JSON ('utf-8' codec can't decode byte 0xe4 in position 38: "),
     ("number of 5000 digits", "digits.json", "{}: not JSON ("),
-    ("preset nested without end", "nested.json", "{}: nested too deeply for a preset; save it anew from rtgain"),
+    ("preset nested without end", "nested.json", "{}: nested too deeply for a preset; save it again from rtgain"),
     ("list for a preset", "bare.json", _NO_PRESET),
     ("list for a session", "list.json", _NO_PRESET),
-    ("newer preset", "newer.json", "{}: preset version 2; this rtgain reads 1"),
-    ("version in quotes", "spelled.json", "{}: preset version '1'; this rtgain reads 1"),
-    ("no version", "unversioned.json", "{}: preset version None; this rtgain reads 1"),
-    ("unknown option in a preset", "unknown.json", "{}: 'volume' is no session option; remove it"),
+    ("newer preset", "newer.json", "{}: preset version 2; this version of rtgain expects 1"),
+    ("version in quotes", "spelled.json", "{}: preset version '1'; this version of rtgain expects 1"),
+    ("no version", "unversioned.json", "{}: preset version None; this version of rtgain expects 1"),
+    ("unknown option in a preset", "unknown.json", "{}: 'volume' is not a session option; remove it"),
     ("gain too high in a preset", "loud.json", "{}: --gain-db: should be less than or equal to 60, not 61"),
     ("word for a gain in a preset", "word.json", "{}: --gain-db: should be a valid number, unable to parse string "),
     ("NaN in a preset", "nan.json", "{}: --gain-db: should be a finite number, not nan"),
     ("null for a name", "null.json", "{}: --input: should be a valid string, not None"),
-    ("no name", "unnamed.json", "{}: --input: a name is expected; give a file"),
-    ("NUL in a name", "nul.json", "{}: --input: 'a\\x00b.wav' holds a NUL, which no file's name can; choose another"),
-    ("name that is no text", "surrogate.json", "{}: --input: '\\udc80.wav' is not written in UTF-8; rename the file"),
+    ("no name", "unnamed.json", "{}: --input: is empty; give the name of a file"),
+    ("NUL in a name", "nul.json", "{}: --input: 'a\\x00b.wav' contains a NUL character; choose another name"),
+    ("name that is no text", "surrogate.json", "{}: --input: '\\udc80.wav' is not valid UTF-8; rename the file"),
     ("code in a preset", "code.json", "{}: --loss: \"__import__('os').system('true')\" is not one of waveform, "),
 )
 
 AUTOMATIONS = _runs(
     "--input ok.wav --automation",
-    ("missing automation", "missing.csv", "{}: No such file or directory; --automation wants a CSV of time_s,gain_db"),
-    ("directory for an automation", "folder", "{}: Is a directory; --automation wants a CSV of time_s,gain_db"),
-    ("sound for an automation", "ok.wav", "{}: no CSV text ("),
+    (
+        "missing automation",
+        "missing.csv",
+        "{}: No such file or directory; --automation expects a CSV of time_s,gain_db",
+    ),
+    ("directory for an automation", "folder", "{}: Is a directory; --automation expects a CSV of time_s,gain_db"),
+    ("sound for an automation", "ok.wav", "{}: not a CSV text file ("),
     ("empty automation", "empty.csv", _HEADER),
     ("other columns", "header.csv", _HEADER),
     ("no header", "headless.csv", _HEADER),
     ("semicolons", "comma.csv", _HEADER),
-    ("no rows", "rowless.csv", "{}: has no rows; give at least one time_s,gain_db"),
-    ("time that runs back", "back.csv", "{}, line 3: earlier than the line above; sort by time_s"),
+    ("no rows", "rowless.csv", "{}: has no rows; give at least one of time_s,gain_db"),
+    ("time that runs back", "back.csv", "{}, line 3: earlier than the previous line; sort by time_s"),
     ("NaN for a gain", "nan.csv", "{}, line 2: gain_db must be from -120 to 60"),
     ("gain too high in a row", "loud.csv", "{}, line 2: gain_db must be from -120 to 60"),
     ("time before the start", "before.csv", "{}, line 2: time_s must be from 0 to 10000000 seconds"),
@@ -205,52 +225,72 @@ AUTOMATIONS = _runs(
     ("word for a gain in a row", "word.csv", _TWO_NUMBERS),
     ("three numbers", "three.csv", _TWO_NUMBERS),
     ("NUL in a row", "nul.csv", _TWO_NUMBERS),
-    ("automation in Latin-1", "latin.csv", "{}: no CSV text ('utf-8' codec can't decode byte 0xfc in position 21: "),
-    ("bytes for an automation", "binary.csv", "{}: no CSV text ("),
-    ("cell without end", "wide.csv", "{}: no CSV text (field larger than field limit (131072)); --automation wants "),
+    (
+        "automation in Latin-1",
+        "latin.csv",
+        "{}: not a CSV text file ('utf-8' codec can't decode byte 0xfc in position 21: ",
+    ),
+    ("bytes for an automation", "binary.csv", "{}: not a CSV text file ("),
+    (
+        "cell without end",
+        "wide.csv",
+        "{}: not a CSV text file (field larger than field limit (131072)); --automation expects ",
+    ),
 )
 
 PLACES = _runs(
     "--input ok.wav",
-    ("no such directory", "--csv none/t.csv", "--csv none/t.csv: there is no directory none; make it first"),
+    ("no such directory", "--csv none/t.csv", "--csv none/t.csv: the directory none does not exist; create it first"),
     ("directory for an output", "--json folder", "--json folder: is a directory; name a file in it"),
-    ("one file twice", "--csv same --json ./folder/../same", "--json ./folder/../same: is the file of --csv too; "),
-    ("over the input", "--record folder/../ok.wav", "--record folder/../ok.wav: is an input too; choose another name"),
-    ("over the input, by a link", "--record link.wav", "--record link.wav: is an input too; choose another name"),
-    ("over the automation", "--automation a.csv --csv a.csv", "--csv a.csv: is an input too; choose another name"),
-    ("figure that is no PNG", "--plot p.jpg", "--plot p.jpg: figures are PNG; end the name in .png"),
+    ("one file twice", "--csv same --json ./folder/../same", "--json ./folder/../same: is also the file of --csv; "),
+    ("over the input", "--record folder/../ok.wav", "--record folder/../ok.wav: is also an input; choose another name"),
+    ("over the input, by a link", "--record link.wav", "--record link.wav: is also an input; choose another name"),
+    ("over the automation", "--automation a.csv --csv a.csv", "--csv a.csv: is also an input; choose another name"),
+    ("figure that is no PNG", "--plot p.jpg", "--plot p.jpg: figures are PNG; use a name that ends in .png"),
     ("recording that is no WAV", "--record m.mp3", "m.mp3: recordings are WAV or FLAC; use a name ending in .wav or "),
     ("output's name too long", f"--csv {'a' * 300}", f"--csv {'a' * 300}: cannot be written (File name too long); "),
 )  # fmt: skip
 
 MANIFESTS = _commands(
     "match --csv results.csv --manifest",
-    ("missing manifest", "missing.csv", "missing.csv: No such file or directory; --manifest wants a CSV with columns "),
-    ("directory for a manifest", "folder", "folder: Is a directory; --manifest wants a CSV with columns dry,target"),
+    (
+        "missing manifest",
+        "missing.csv",
+        "missing.csv: No such file or directory; --manifest expects a CSV with columns ",
+    ),
+    ("directory for a manifest", "folder", "folder: Is a directory; --manifest expects a CSV with columns dry,target"),
     ("empty manifest", "empty.csv", "empty.csv: has no column 'dry'; its first line must name dry and target"),
     ("no column of targets", "no-target.csv", "no-target.csv: has no column 'target'; its first line must name "),
     ("column twice", "twice.csv", "twice.csv: names a column twice; rename one"),
-    ("column of ours", "ours.csv", "ours.csv: the column 'gain_db' is one of ours; rename it"),
-    ("row too short", "short.csv", "short.csv, line 2: 3 cells are expected"),
-    ("row too long", "long.csv", "long.csv, line 2: 2 cells are expected"),
-    ("quote without end", "quoted.csv", "quoted.csv: no CSV text (unexpected end of data); --manifest wants columns "),
-    ("bytes for a manifest", "binary.csv", "binary.csv: no CSV text ("),
-    ("manifest in Latin-1", "latin.csv", "latin.csv: no CSV text ("),
+    ("column of ours", "ours.csv", "ours.csv: the column name 'gain_db' is reserved; rename it"),
+    ("row too short", "short.csv", "short.csv, line 2: expected 3 cells"),
+    ("row too long", "long.csv", "long.csv, line 2: expected 2 cells"),
+    (
+        "quote without end",
+        "quoted.csv",
+        "quoted.csv: not a CSV text file (unexpected end of data); --manifest expects columns ",
+    ),
+    ("bytes for a manifest", "binary.csv", "binary.csv: not a CSV text file ("),
+    ("manifest in Latin-1", "latin.csv", "latin.csv: not a CSV text file ("),
     ("results over the manifest", "pairs.csv --csv pairs.csv", "--csv pairs.csv: is the manifest; name another file"),
-    ("results over something else", "pairs.csv --csv other.csv", "--csv other.csv: holds something else than results"),
+    (
+        "results over something else",
+        "pairs.csv --csv other.csv",
+        "--csv other.csv: contains other data than this manifest's results",
+    ),
     ("results in no directory", "pairs.csv --csv none/r.csv", "none/r.csv: cannot be written (No such file or direc"),
     ("results in a pipe", "pairs.csv --csv -", "match: --manifest needs --csv FILE for its results"),
-    ("no jobs", "pairs.csv --jobs 0", "--jobs 0: at least one is needed"),
+    ("no jobs", "pairs.csv --jobs 0", "--jobs 0: must be at least 1"),
     ("word for jobs", "pairs.csv --jobs two", "argument --jobs: 'two' is not a whole number; see rtgain match --help"),
     ("JSON of many", "pairs.csv --json s.json", "match: --json, --plot and --record are for one pair; a manifest "),
-    ("pair and manifest", "pairs.csv ok.wav ok.wav", "match: either DRY and TARGET, or --manifest; not both"),
+    ("pair and manifest", "pairs.csv ok.wav ok.wav", "match: give either DRY and TARGET, or --manifest"),
 )
 
 COMMANDS = [
     *_commands(
         "match",
-        ("nothing to match", "", "match: two recordings are needed, DRY and TARGET; or --manifest PAIRS.csv"),
-        ("one recording", "ok.wav", "match: two recordings are needed, DRY and TARGET; or --manifest PAIRS.csv"),
+        ("nothing to match", "", "match: needs two recordings; give DRY and TARGET, or --manifest PAIRS.csv"),
+        ("one recording", "ok.wav", "match: needs two recordings; give DRY and TARGET, or --manifest PAIRS.csv"),
         ("three recordings", "ok.wav ok.wav ok.wav", "unrecognized arguments: ok.wav; see rtgain --help"),
         ("missing target", "ok.wav missing.wav", "missing.wav: does not exist; check the path"),
         (
@@ -259,42 +299,52 @@ COMMANDS = [
             "text.wav: is a text file, not a sound file; supported formats: wav, flac, ogg, mp3",
         ),
         ("NaN to match", "ok.wav nan.wav", "nan.wav: contains NaN or infinite samples, the first at 0:00.750 "),
-        ("too short to match", "hundred.wav ok.wav", "hundred.wav, ok.wav: one lasts 100 frames; 512 are needed at le"),
-        ("matched over its source", "ok.wav ok.wav --record ok.wav", "--record ok.wav: is an input too; choose anoth"),
+        (
+            "too short to match",
+            "hundred.wav ok.wav",
+            "hundred.wav, ok.wav: the shorter one has 100 frames; at least 512 are required",
+        ),
+        ("matched over its source", "ok.wav ok.wav --record ok.wav", "--record ok.wav: is also an input; choose anoth"),
         ("matched as MP3", "ok.wav ok.wav --record m.mp3", "m.mp3: recordings are WAV or FLAC; use a name ending in "),
-        ("table of one pair", "ok.wav ok.wav --csv t.csv", "match: --csv and --jobs go with --manifest; one pair is "),
+        ("table of one pair", "ok.wav ok.wav --csv t.csv", "match: --csv and --jobs are for --manifest; one pair is "),
     ),
     *_commands(
         "bench",
-        ("benchmark that there is not", "slow", "bench: 'slow' is none of accuracy, tracking, "),
-        ("two tables into one file", "accuracy tracking --json b.json", "--json holds one benchmark's table; name one"),
-        ("figure of another one", "accuracy --plot p.png", "--plot is the figure of the benchmark 'tracking'; name "),
+        ("benchmark that there is not", "slow", "bench: 'slow' is not one of accuracy, tracking, "),
+        (
+            "two tables into one file",
+            "accuracy tracking --json b.json",
+            "--json holds the table of one benchmark; name one",
+        ),
+        ("figure of another one", "accuracy --plot p.png", "--plot is only valid with the benchmark 'tracking'; name "),
         ("missing recording", "accuracy --input missing.wav", "missing.wav: does not exist; check the path"),
     ),
     BadInput("command that there is not", "play song.wav", "argument COMMAND: invalid choice: 'play' (choose from "),
     BadInput("option of another command", "devices --input mic", "unrecognized arguments: --input mic; see rtgain "),
-    BadInput("output of a window", "run --json s.json", "--csv, --json, --plot and --record are for a run without a"),
+    BadInput(
+        "output of a window", "run --json s.json", "--csv, --json, --plot and --record are only valid with --headless"
+    ),
 ]
 
 BAD_INPUTS = [*OPTIONS, *SOUNDS, *PRESETS, *AUTOMATIONS, *PLACES, *MANIFESTS, *COMMANDS]
 
 
-def answer(bad: BadInput) -> tuple[int, str]:
-    """Exit code and standard error of a bad input, in the folder that this is called in."""
-    said = StringIO()
-    with redirect_stderr(said):
+def run_command(bad: BadInput) -> tuple[int, str]:
+    """Run a bad input in the current folder. Returns the exit code and standard error."""
+    errors = StringIO()
+    with redirect_stderr(errors):
         code = main(bad.words)
-    return code, said.getvalue()
+    return code, errors.getvalue()
 
 
 def print_table() -> None:
-    """Print every bad input with its whole line, as Markdown."""
+    """Print every bad input with its whole line as a Markdown table."""
     print("| error | message |\n|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         make_bad_files(Path(folder))
         with chdir(folder):
             for bad in BAD_INPUTS:
-                line = answer(bad)[1].removeprefix("rtgain: ").rstrip("\n")
+                line = run_command(bad)[1].removeprefix("rtgain: ").rstrip("\n")
                 shown = line if len(line) < 240 else line[:120] + " … " + line[-100:]
                 print(f"| {bad.name} | `{shown.replace('|', ' ')}` |")
 

@@ -1,4 +1,4 @@
-"""The rtgain command as a user runs it: in a process of its own."""
+"""The rtgain command as a user runs it, in its own process."""
 
 import csv
 import subprocess
@@ -43,11 +43,11 @@ def start_rtgain(*words: str | Path, fresh: bool = False, before: str = "", **se
 
 
 def command(*words: str | Path) -> list[str]:
-    """The words that start it, with this environment's Python."""
+    """Command line with this environment's Python."""
     return [sys.executable, str(ROOT / "main.py"), *map(str, words)]
 
 
 def rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV, by column name."""
+    """Read the rows of a CSV, by column name."""
     with path.open(newline="") as file:
         return list(csv.DictReader(file))

@@ -1,4 +1,4 @@
-"""What every test can ask for: a real audio server, a real display."""
+"""Fixtures for all tests: a real audio server, a real display."""
 
 import os
 from collections.abc import Generator, Iterator
@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def thorough(request: pytest.FixtureRequest) -> bool:
-    """Whether a test that repeats something is to do so as often as before a release."""
+    """True if tests repeat as often as before a release."""
     return bool(request.config.getoption("thorough"))
 
 
@@ -54,7 +54,7 @@ def _group_of(item: pytest.Item) -> str:
 
 @pytest.fixture(scope="session")
 def jack_session() -> Iterator[JackServer]:
-    """The JACK server that tests share."""
+    """JACK server that the tests share."""
     server = JackServer()
     yield server
     server.stop()
@@ -62,13 +62,13 @@ def jack_session() -> Iterator[JackServer]:
 
 @pytest.fixture
 def jack_server(jack_session: JackServer, monkeypatch: pytest.MonkeyPatch) -> JackServer:
-    """The shared JACK server, to which this test's environment leads (48 kHz, 256 frames)."""
+    """The shared JACK server, selected by the test's environment (48 kHz, 256 frames)."""
     return _lead_to(jack_session, monkeypatch)
 
 
 @pytest.fixture
 def own_jack_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
-    """A JACK server for this test alone, which it may `kill`; this test's environment leads to it."""
+    """JACK server for one test, which may `kill` it; selected by the test's environment."""
     server = JackServer()
     yield _lead_to(server, monkeypatch)
     server.stop()
@@ -83,9 +83,9 @@ def jack_client(jack_server: JackServer) -> Iterator[JackTestClient]:
 
 @pytest.fixture(scope="session")
 def x_display() -> str:
-    """The name of a real X display (Xvfb, 1280×800), where DISPLAY leads for the rest of the session.
+    """Name of a real X display (Xvfb, 1280×800), to which DISPLAY is set until the end of the test session.
 
-    It ends with the test process and not before: Qt, which lives as long, would take its end for a crash.
+    It exits with the test process and not before, because Qt would abort without its display.
     """
     display = XDisplay()
     os.environ["DISPLAY"] = display.name
@@ -96,7 +96,7 @@ def x_display() -> str:
 
 @pytest.fixture(scope="session")
 def qapp_args(x_display: str) -> list[str]:
-    """Ask pytest-qt for the display before it makes its application: every `qtbot` window is a real one."""
+    """Make pytest-qt start the display before its application, so that every `qtbot` window is a real one."""
     return ["rtgain"]
 
 

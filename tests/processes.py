@@ -1,11 +1,11 @@
-"""Processes of others, by their numbers."""
+"""Other processes, by their process ids."""
 
 import os
 from pathlib import Path
 
 
 def is_running(pid: int) -> bool:
-    """Whether there is such a process; one that has ended counts until its parent has heard of it."""
+    """True if the process exists; a finished process exists until its parent has waited for it."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -14,7 +14,7 @@ def is_running(pid: int) -> bool:
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes that a process has started, and those that they have."""
+    """Descendants of a process."""
     found: list[int] = []
     for listed in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in map(int, listed.read_text().split()):

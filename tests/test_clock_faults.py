@@ -1,4 +1,4 @@
-"""Clocks that go wrong: a device at another speed than its rate, a system clock set back, a program that is stopped."""
+"""Faulty clocks: a device at a wrong sample rate, a system clock set back, a suspended program."""
 
 import ast
 import json
@@ -21,13 +21,13 @@ pytestmark = pytest.mark.realtime
 
 RATE = 48_000
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), Path("libfaketimeMT.so.1"))
-"""Debian's package libfaketime: tells a program another time than it is."""
+"""Library of Debian's package libfaketime: gives a program a false time."""
 
 OUTPUTS = ("--csv", "t.csv", "--json", "s.json")
 
 
 def started(folder: Path, *words: str, **settings: object) -> subprocess.Popen[str]:
-    """A headless session in a group of its own that has begun to write its table."""
+    """Headless session in its own process group, which has started to write its CSV."""
     process = start_rtgain("run", "--headless", *OUTPUTS, *words, cwd=folder, start_new_session=True, **settings)
     table = folder / "t.csv"
     wait_until(lambda: process.poll() is not None or (table.exists() and table.read_text().count("\n") > 50))
@@ -35,7 +35,7 @@ def started(folder: Path, *words: str, **settings: object) -> subprocess.Popen[s
 
 
 def ended(process: subprocess.Popen[str], folder: Path) -> tuple[str, dict[str, float]]:
-    """What it said and its result, when all is well with it."""
+    """Wait for a successful exit; return standard error and the result."""
     out, errors = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, out) == (0, ""), errors
     return errors, json.loads((folder / "s.json").read_text())
@@ -46,9 +46,9 @@ def ended(process: subprocess.Popen[str], folder: Path) -> tuple[str, dict[str, 
 
 @pytest.fixture
 def slow_jack_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
-    """A server for which time passes at nine tenths of its speed: it promises 48 kHz and runs at 43.2.
+    """JACK server whose time passes at nine tenths of the speed: nominally 48 kHz, in fact 43.2 kHz.
 
-    Its periods are long, so that a busy machine does not make it slower still.
+    Its periods are long, so that a busy machine does not slow it down further.
     """
     with monkeypatch.context() as slow:
         slow.setenv("LD_PRELOAD", str(FAKETIME))
@@ -71,7 +71,7 @@ def test_device_at_nine_tenths_of_its_rate_is_reported_as_slow(slow_jack_server:
     assert summary["gain_db"] == pytest.approx(-12, abs=0.01)
 
 
-def told(
+def read_notices(
     watch: ClockRateMonitor,
     clock: pytest.MonkeyPatch,
     speed: float,
@@ -80,15 +80,15 @@ def told(
     at_s: float = 0.0,
     block: int = 64,
 ) -> list[str]:
-    """What a watch says of a device that plays blocks of `block` frames at `speed` times its rate."""
-    said = []
+    """Notices of a monitor for a device that plays blocks of `block` frames at `speed` times its sample rate."""
+    notices = []
     for tick in range(round(seconds / 0.05)):
         now_s = at_s + 0.05 * tick
         clock.setattr(time, "monotonic", lambda now_s=now_s: now_s)
         frames = int(now_s * speed * RATE) // block * block
         if notice := watch.update(frames):
-            said.append(notice)
-    return said
+            notices.append(notice)
+    return notices
 
 
 @pytest.mark.parametrize(
@@ -96,19 +96,21 @@ def told(
     [(0.5, "50 % of 48000 Hz, too slow"), (0.97, "97 % of 48000 Hz, too slow"), (1.1, "110 % of 48000 Hz, too fast")],
 )
 def test_wrong_clock_rate_is_reported_once(monkeypatch: pytest.MonkeyPatch, speed: float, words: str) -> None:
-    (said,) = told(ClockRateMonitor(RATE, DEVICE_ADVICE), monkeypatch, speed, 60.0)
-    assert words in said
+    (notice,) = read_notices(ClockRateMonitor(RATE, DEVICE_ADVICE), monkeypatch, speed, 60.0)
+    assert words in notice
 
 
 @pytest.mark.parametrize("speed", [0.9998, 1.0, 1.0002])
 def test_correct_clock_rate_is_not_reported_with_long_blocks(monkeypatch: pytest.MonkeyPatch, speed: float) -> None:
-    assert told(ClockRateMonitor(RATE, DEVICE_ADVICE), monkeypatch, speed, 60.0, block=4096) == []
+    assert read_notices(ClockRateMonitor(RATE, DEVICE_ADVICE), monkeypatch, speed, 60.0, block=4096) == []
 
 
 def test_clock_rate_that_is_wrong_again_is_reported_again(monkeypatch: pytest.MonkeyPatch) -> None:
     watch = ClockRateMonitor(RATE, DEVICE_ADVICE)
-    said = [told(watch, monkeypatch, speed, 20.0, at_s=20.0 * part) for part, speed in enumerate((0.5, 1.0, 0.5))]
-    assert [len(notices) >= 1 for notices in said] == [True, False, True]
+    notices = [
+        read_notices(watch, monkeypatch, speed, 20.0, at_s=20.0 * part) for part, speed in enumerate((0.5, 1.0, 0.5))
+    ]
+    assert [len(one) >= 1 for one in notices] == [True, False, True]
 
 
 # --- a program that is stopped, and goes on -----------------------------------------------------------
@@ -116,7 +118,7 @@ def test_clock_rate_that_is_wrong_again_is_reported_again(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("clock", ["offline", "timer", "device"])
 def test_suspended_program_resumes_with_all_its_processes(tmp_path: Path, jack_server: JackServer, clock: str) -> None:
-    """Ctrl-Z and `fg`, a debugger, a virtual machine that is paused: nobody has hung, and no device was lost."""
+    """Ctrl-Z and `fg`, a debugger, a paused virtual machine: no process has hung, and no device was lost."""
     seconds = "3000" if clock == "offline" else "5"
     process = started(tmp_path, "--clock", clock, "--gain-db", "-12", "--duration", seconds)
     os.killpg(process.pid, signal.SIGSTOP)
@@ -168,7 +170,7 @@ time_t time(time_t *out) {
     return now.tv_sec;
 }
 """
-"""The system clock, an hour back as soon as the file $SET_BACK is there. (libfaketime breaks `clock_nanosleep`.)"""
+"""System clock that is an hour back as soon as the file $SET_BACK exists. (libfaketime breaks `clock_nanosleep`.)"""
 
 
 def test_system_clock_set_back_by_an_hour_has_no_effect(tmp_path: Path) -> None:
@@ -186,8 +188,8 @@ def test_system_clock_set_back_by_an_hour_has_no_effect(tmp_path: Path) -> None:
     assert (summary["frames"], summary["dropped_frames"]) == (6 * RATE, 0)
     assert 0.3 < summary["realtime_factor"] < 1.1
     assert summary["gain_db"] == pytest.approx(-12, abs=0.01)
-    asked = subprocess.run(["date", "+%s"], env=environment, capture_output=True, text=True, check=True)
-    assert time.time() - float(asked.stdout) == pytest.approx(3600, abs=10), "the clock was set back indeed"
+    process = subprocess.run(["date", "+%s"], env=environment, capture_output=True, text=True, check=True)
+    assert time.time() - float(process.stdout) == pytest.approx(3600, abs=10), "the clock was not set back"
 
 
 WALL_CLOCKS = {("time", "time"), ("time", "time_ns"), ("time", "localtime"), ("datetime", "now"), ("datetime", "today")}

@@ -1,4 +1,4 @@
-"""Interrupted, killed, unplugged: what was asked for is there up to that moment, and nothing goes on running."""
+"""Interrupted, killed, unplugged: outputs are complete up to that moment, and no process remains."""
 
 import json
 import os
@@ -23,7 +23,7 @@ RATE = 48_000
 
 
 class Running:
-    """A session in a process of its own that writes a table, a result and a recording."""
+    """Session in its own process that writes a CSV, a JSON and a recording."""
 
     def __init__(self, folder: Path, *words: str) -> None:
         self.table, self.summary, self.recording = folder / "t.csv", folder / "s.json", folder / "m.wav"
@@ -34,8 +34,8 @@ class Running:
         )
 
     def wait_for_rows(self) -> None:
-        """Return when it has written a second's rows."""
-        deadline_s = time.monotonic() + TIMEOUT_S
+        """Wait until it has written the rows of one second."""
+        deadline_s = time.monotonic() + 60
         pause = threading.Event()
         while not (self.table.exists() and self.table.read_text().count("\n") > 50):
             assert self.process.poll() is None, self.process.communicate()
@@ -45,7 +45,7 @@ class Running:
         self.children = descendants(self.process.pid)
 
     def end(self) -> tuple[int, str]:
-        """Wait until it and all that it has started have ended; its exit code and what it said."""
+        """Wait until it and its descendants have exited; return the exit code and standard error."""
         pidfds = [os.pidfd_open(child) for child in self.children]
         out, errors = self.process.communicate(timeout=TIMEOUT_S)
         assert out == ""
@@ -65,7 +65,7 @@ ENDS = ("Ctrl-C", "SIGTERM", "SIGTERM to all", "SIGHUP", "SIGKILL")
 
 @pytest.fixture(scope="module")
 def all_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Running]]:
-    """A session for every end, started beside each other because loading torch takes the longest."""
+    """One session per kind of end, started at the same time because importing torch takes longest."""
     words = ("--clock", "timer", "--gain-db", "-12")
     hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup they would inherit that it is ignored
     sessions = {end: Running(tmp_path_factory.mktemp("running"), *words) for end in ENDS}
@@ -87,7 +87,7 @@ def running(all_running: dict[str, Running], end: str) -> Running:
 
 
 def assert_whole(table: Path) -> list[dict[str, str]]:
-    """Parse every row, and return them."""
+    """Parse and return all rows."""
     assert table.read_bytes().endswith(b"\n")
     parsed = rows(table)
     assert parsed
@@ -160,7 +160,7 @@ def test_lost_device_is_named_and_outputs_are_complete_up_to_the_loss(
     code, errors = session.end()
     assert code == 3
     assert errors == (
-        "rtgain: system (JACK Audio Connection Kit): stopped at 48000 Hz; it was unplugged or its server ended\n"
+        "rtgain: system (JACK Audio Connection Kit): stopped at 48000 Hz (device unplugged or audio server stopped)\n"
     )
     table = assert_whole(session.table)
     summary = json.loads(session.summary.read_text())
@@ -170,7 +170,7 @@ def test_lost_device_is_named_and_outputs_are_complete_up_to_the_loss(
 
 
 def test_run_that_is_interrupted_before_its_start_ends_normally(tmp_path: Path) -> None:
-    """In the seconds in which torch is loaded, too: the CSV is there by then, and has its header."""
+    """Also in the seconds in which torch is imported: the CSV already has its header."""
     table, summary = tmp_path / "t.csv", tmp_path / "s.json"
     process = start_rtgain("run", "--headless", "--duration", "60", "--csv", table, "--json", summary)
     deadline_s = time.monotonic() + TIMEOUT_S

@@ -1,4 +1,4 @@
-"""Files that fail while a session plays them or writes to them: it goes on, or ends with one line and all that was."""
+"""Files that fail while a session reads or writes them: it continues, or ends with one line and complete outputs."""
 
 import json
 import os
@@ -30,7 +30,7 @@ OUTPUTS = ("--csv", "t.csv", "--record", "m.wav", "--json", "s.json")
 
 
 def started(folder: Path, *words: str) -> subprocess.Popen[str]:
-    """A live session in `folder` that has begun to write its table."""
+    """Live session in `folder` that has started to write its CSV."""
     process = start_rtgain(*LIVE, *OUTPUTS, *words, cwd=folder)
     table = folder / "t.csv"
     wait_until(lambda: process.poll() is not None or (table.exists() and table.read_text().count("\n") > 20))
@@ -38,7 +38,7 @@ def started(folder: Path, *words: str) -> subprocess.Popen[str]:
 
 
 def the_line(process: subprocess.Popen[str]) -> str:
-    """Its one line, when it ends as for wrong input."""
+    """Wait for exit code 2, and return its one line."""
     out, errors = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, out) == (2, "")
     assert errors.startswith("rtgain: ")
@@ -47,7 +47,7 @@ def the_line(process: subprocess.Popen[str]) -> str:
 
 
 def assert_whole(folder: Path, *, at_least_s: float) -> None:
-    """Table and recording hold all from the start on, up to a whole row and a whole frame."""
+    """Check that CSV and recording are complete from the start to a complete row and frame."""
     assert (folder / "t.csv").read_bytes().endswith(b"\n")
     table = rows(folder / "t.csv")
     assert all(tuple(row) == CSV_COLUMNS and None not in row.values() for row in table)
@@ -64,7 +64,7 @@ def assert_whole(folder: Path, *, at_least_s: float) -> None:
 
 @pytest.fixture
 def song(tmp_path: Path) -> Path:
-    """Eight seconds of the built-in demo, beside nothing else."""
+    """Eight seconds of the built-in demo, in their own folder."""
     soundfile.write(tmp_path / "song.wav", DemoSource(RATE).read(8 * RATE)[0], RATE, subtype="FLOAT")
     return tmp_path / "song.wav"
 
@@ -90,7 +90,7 @@ def test_file_truncated_while_playing_is_named_and_outputs_remain(song: Path) ->
 
 
 class SlowDisk(FileSource):
-    """A file on a disk that stops answering after a second of sound, until it is told to go on."""
+    """File on a disk that stops responding after one second of sound, until it is released."""
 
     answers = threading.Event()
 
@@ -108,23 +108,23 @@ def test_unresponsive_disk_plays_as_counted_silence_without_losing_sound(
     with Session(config, clock="timer", record=True) as session:
         session.start(wait=True)
         wait_until(lambda: session.advance() is not None and session.dropped_frames > RATE)
-        assert session.frames > 3 * RATE, "the sound goes on, if only as silence"
+        assert session.frames > 3 * RATE, "audio continues, as silence"
         SlowDisk.answers.set()
-        wait_until(lambda: session.advance() is not None and session.ended)
+        wait_until(lambda: session.advance() is not None and session.is_finished)
         starved = session.dropped_frames
         assert session.frames == 8 * RATE + starved
         assert session.snapshot().gain_db == pytest.approx(-12.0, abs=0.01)
-        heard = np.concatenate(session.read_matched())
-    silent = np.flatnonzero(heard[RATE:] == 0.0)
+        played = np.concatenate(session.read_matched())
+    silent = np.flatnonzero(played[RATE:] == 0.0)
     assert len(silent) >= starved > RATE
 
 
-# --- a place that is written to ---------------------------------------------------------------------
+# --- output folders ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class SmallDisk:
-    """A folder that takes few bytes; `limit` is what a process is started with where it is no disk of its own."""
+    """Folder with little space; `limit` is the command prefix that limits file sizes if it is not its own disk."""
 
     folder: Path
     limit: tuple[str, ...]
@@ -135,7 +135,7 @@ DISK_BYTES = 600 * 1024
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """A tmpfs of 600 KiB; who may not mount gets files of at most half of that, which fail alike."""
+    """A tmpfs of 600 KiB; without the right to mount, files of at most half of that, which fail alike."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "none", str(folder)]
@@ -179,7 +179,7 @@ def test_csv_on_a_full_disk_is_truncated_to_complete_rows_and_other_outputs_are_
 
 @pytest.mark.parametrize("content", [b"{}", b"\x89PNG", preset_text(SessionConfig(gain_db=-3.0)).encode()])
 def test_full_disk_keeps_the_previously_saved_file(small_disk: SmallDisk, content: bytes) -> None:
-    """What is written as a whole: JSON, figure, preset."""
+    """Outputs that are written atomically: JSON, figure, preset."""
     saved = small_disk.folder / "saved"
     write_atomic(saved, content)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -197,7 +197,7 @@ def test_full_disk_keeps_the_previously_saved_file(small_disk: SmallDisk, conten
 
 @pytest.fixture
 def read_only(tmp_path: Path) -> Iterator[Path]:
-    """A folder that nobody may write to, root neither where root may mount."""
+    """Read-only folder, also for root if root may mount."""
     folder = tmp_path / "locked"
     folder.mkdir()
     mount = f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
@@ -210,7 +210,7 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("option", ["--csv", "--json", "--plot", "--record"])
 def test_read_only_directory_is_reported_before_playback(read_only: Path, option: str) -> None:
-    """In the second in which it starts, and not when an hour is over."""
+    """At the start, not at the end of an hour."""
     name = f"locked/{'p.png' if option == '--plot' else 'm.wav'}"
     others = [word for pair in (("--csv", "t.csv"), ("--record", "r.wav")) if pair[0] != option for word in pair]
     process = start_rtgain(*LIVE, *others, option, name, cwd=read_only.parent)

@@ -1,4 +1,4 @@
-"""A minute of `scripts/fuzz.py`, and that it sees what it looks for. An hour of it: docs/robustness.md."""
+"""A short run of `scripts/fuzz.py`, and its detection of problems. Results of an hour are in docs/robustness.md."""
 
 import re
 import subprocess
@@ -20,11 +20,11 @@ def test_fuzzing_finds_no_problem(thorough: bool) -> None:
     command = [sys.executable, str(ROOT / "scripts" / "fuzz.py"), "--minutes", "1" if thorough else "0.25"]
     run = subprocess.run(command, capture_output=True, text=True, timeout=230, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
-    said = re.fullmatch(r"(\d+) examples of (.+?): (.+); at most (\d+) MB\n", run.stdout)
-    assert said is not None, run.stdout
-    assert int(said[1]) > 20
-    assert said[2] == ", ".join(KINDS)
-    assert " × exit code 2" in said[3]
+    report = re.fullmatch(r"(\d+) examples of (.+?): (.+); at most (\d+) MB\n", run.stdout)
+    assert report is not None, run.stdout
+    assert int(report[1]) > 20
+    assert report[2] == ", ".join(KINDS)
+    assert " × exit code 2" in report[3]
 
 
 def test_run_that_rejects_its_input_in_one_line_is_not_a_problem() -> None:
@@ -38,7 +38,7 @@ def test_run_that_rejects_its_input_in_one_line_is_not_a_problem() -> None:
         (Result(None, "", FILES, 100.0), "hangs"),
         (Result(-11, "", FILES, 100.0), "ends with -11"),
         (Result(2, "Traceback (most recent call last):\n", FILES, 100.0), "ends with 2"),
-        (Result(0, LINE, FILES, 100.0), "says something else"),
+        (Result(0, LINE, FILES, 100.0), "prints something else"),
         (Result(2, LINE + LINE, FILES, 100.0), "in one line"),
         (Result(2, LINE, FILES, MEMORY_MB + 1.0), "takes 501 MB"),
         (Result(2, LINE, {**FILES, "core": b""}, 100.0), "leaves ['core']"),

@@ -1,4 +1,4 @@
-"""A microphone for real: a recording is played into rtgain's input by a JACK server, and its output is recorded."""
+"""A real microphone session: a JACK client plays a recording into rtgain's input and records its output."""
 
 import json
 
@@ -18,7 +18,7 @@ RTGAIN = "rtgain-.*"
 
 @pytest.fixture(scope="module")
 def recording() -> np.ndarray:
-    """A second of silence, for the stream to start in, and nine of music, (frames,) at 48 kHz."""
+    """One second of silence, in which the stream starts, and nine of music, (frames,) at 48 kHz."""
     return np.concatenate([np.zeros(RATE, np.float32), DemoSource(RATE).read(9 * RATE)[0]])
 
 
@@ -38,7 +38,7 @@ def test_microphone_gain_is_estimated_and_the_output_is_gain_times_input(jack_cl
     assert any(row["state"] == "tracking" for row in rows(table))
 
     delay = first_lag(played, recording)
-    heard = played[delay : delay + len(recording)]
-    expected = np.float32(10 ** (-9.5 / 20)) * recording[: len(heard)]
-    np.testing.assert_allclose(heard, expected, atol=2e-7)
+    output = played[delay : delay + len(recording)]
+    expected = np.float32(10 ** (-9.5 / 20)) * recording[: len(output)]
+    np.testing.assert_allclose(output, expected, atol=2e-7)
     assert np.abs(expected).max() > 0.1

@@ -1,4 +1,4 @@
-"""The list of what is taken out to see a test fail goes with the code: everything on it is still there."""
+"""The protections of the mutation check: their code and their tests exist."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Processes that end where they should not, and programs beside each other: nobody loses what is another's."""
+"""Killed processes, and simultaneous programs: no program loses its files or memory to another."""
 
 import json
 import math
@@ -32,14 +32,14 @@ LIVE = ("run", "--headless", "--clock", "timer", "--gain-db", "-12", "--duration
 
 
 def started(folder: Path, seconds: str) -> subprocess.Popen[str]:
-    """A live session in a folder and a group of its own."""
+    """Live session in its own folder and process group."""
     folder.mkdir()
     outputs = ("--csv", "t.csv", "--json", "s.json", "--record", "m.wav")
     return start_rtgain(*LIVE, seconds, *outputs, cwd=folder, start_new_session=True)
 
 
 def wait_for_rows(process: subprocess.Popen[str], folder: Path) -> Path:
-    """Return when its table has some; the file of its shared memory."""
+    """Wait until its CSV has rows; return the file of its shared memory."""
     table = folder / "t.csv"
     wait_until(lambda: process.poll() is not None or (table.exists() and table.read_text().count("\n") > 20))
     maps = Path(f"/proc/{process.pid}/maps").read_text().splitlines()
@@ -49,7 +49,7 @@ def wait_for_rows(process: subprocess.Popen[str], folder: Path) -> Path:
 
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[list[tuple[Path, subprocess.Popen[str]]]]:
-    """Two live sessions at once."""
+    """Two simultaneous live sessions."""
     running = [(tmp_path / name, started(tmp_path / name, seconds)) for name, seconds in (("one", "60"), ("two", "6"))]
     yield running
     for _, process in running:
@@ -81,17 +81,17 @@ def test_next_run_removes_only_the_killed_runs_shared_memory(
 
 @pytest.mark.parametrize("option", ["--csv", "--record"])
 def test_file_locked_by_another_run_is_rejected(tmp_path: Path, option: str) -> None:
-    place, other = tmp_path / "m.wav", tmp_path / "other"
-    with lock_for_writing(place) as writing:
+    output, other = tmp_path / "m.wav", tmp_path / "other"
+    with lock_for_writing(output) as writing:
         assert writing is not None
         writing.write(b"a take")
         writing.flush()
         words = {"--csv": ("--record", other.with_suffix(".wav")), "--record": ("--csv", other)}[option]
-        ran = rtgain("run", "--headless", "--duration", "1", option, place, *words)
+        ran = rtgain("run", "--headless", "--duration", "1", option, output, *words)
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr == f"rtgain: {place}: another rtgain process is writing to it; choose another name\n"
-    assert place.read_bytes() == b"a take"
-    assert list(tmp_path.iterdir()) == [place]
+    assert ran.stderr == f"rtgain: {output}: another rtgain process is writing to it; choose another name\n"
+    assert output.read_bytes() == b"a take"
+    assert list(tmp_path.iterdir()) == [output]
 
 
 def test_results_of_a_manifest_have_one_writer(tmp_path: Path) -> None:
@@ -138,12 +138,12 @@ def test_nan_estimates_keep_the_last_gain_and_display_as_unknown() -> None:
     with Session(config, clock="timer") as session:
         session.start(wait=True)
         wait_until(lambda: bool(session.advance()) and session.snapshot().state == "tracking")
-        supervisor = session._estimation
+        supervisor = session._runner
         assert isinstance(supervisor, Supervisor)
         assert supervisor._worker is not None
         assert supervisor._worker.pid is not None
         os.kill(supervisor._worker.pid, signal.SIGSTOP)  # we are the estimator now
-        last = session.trace.last
+        last = session.history.last
         assert last is not None
         nonsense = replace(
             last, gain_true_db=math.nan, gain_est_db=math.nan, gain_opt_db=math.nan, opt_std_db=math.nan,

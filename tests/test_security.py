@@ -1,4 +1,4 @@
-"""What a stranger could use: doors that listen, code in data, names that can be guessed, packages without bounds."""
+"""Attack surface: sockets, code in data, guessable names, unbounded requirements."""
 
 import ast
 import os
@@ -20,11 +20,11 @@ from tests.polling import TIMEOUT_S, wait_until
 
 ROOMS = ("rtgain", "gui", "main.py")
 ACCEPTS = 0x10000
-"""The flag of a Unix socket that listens."""
+"""Flag of a listening Unix socket."""
 
 
 def trees() -> Iterator[tuple[Path, ast.AST]]:
-    """The product's own source files, parsed."""
+    """Parsed source files of the product."""
     paths = [path for room in ROOMS for path in sorted([ROOT / room, *(ROOT / room).rglob("*.py")]) if path.is_file()]
     assert len(paths) > 50
     for path in paths:
@@ -36,14 +36,14 @@ def trees() -> Iterator[tuple[Path, ast.AST]]:
 
 @dataclass(frozen=True)
 class Sockets:
-    """What the processes of a group have open: addresses of the internet, and names of Unix sockets that listen."""
+    """Open sockets of a process group: internet addresses, and names of listening Unix sockets."""
 
     internet: list[str]
     listening: list[str]
 
 
 def group_of(leader: int) -> list[int]:
-    """The processes of a process group."""
+    """Process ids of a process group."""
     members = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -56,7 +56,7 @@ def group_of(leader: int) -> list[int]:
 
 
 def open_files_of(pid: int) -> list[str]:
-    """Where the descriptors of a process lead; nowhere when it has ended, as the one that lists devices soon does."""
+    """Targets of the descriptors of a process; empty if it has exited, as the device list process soon does."""
     targets = []
     with suppress(OSError):
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
@@ -66,7 +66,7 @@ def open_files_of(pid: int) -> list[str]:
 
 
 def has_torch(pid: int) -> bool:
-    """Whether a process has loaded torch; one that has ended meanwhile has not."""
+    """True if a process has loaded torch; False if it has exited."""
     try:
         return "/libtorch_cpu.so" in Path(f"/proc/{pid}/maps").read_text()
     except OSError:
@@ -74,7 +74,7 @@ def has_torch(pid: int) -> bool:
 
 
 def sockets_of(pids: list[int]) -> Sockets:
-    """Every internet socket, connected or not, and every Unix socket that takes callers."""
+    """All internet sockets, and all listening Unix sockets, by inode."""
     inodes = set()
     for pid in pids:
         for target in open_files_of(pid):
@@ -95,7 +95,7 @@ def sockets_of(pids: list[int]) -> Sockets:
 
 @pytest.fixture
 def started() -> Iterator[list[subprocess.Popen[str]]]:
-    """Commands that a test starts, each in a group of its own; those that run on are ended."""
+    """Commands of a test, each in its own process group; the fixture ends those that still run."""
     processes: list[subprocess.Popen[str]] = []
     yield processes
     for process in processes:
@@ -104,7 +104,7 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
 
 
 def estimating(process: subprocess.Popen[str]) -> list[int]:
-    """The processes of a live session, when its estimator has begun to work."""
+    """Process group of a live session, once its estimator works."""
 
     def is_at_work() -> bool:
         assert process.poll() is None, process.communicate()
@@ -130,7 +130,7 @@ def test_gui_opens_no_sockets_or_connections(started: list[subprocess.Popen[str]
 def test_on_a_jack_server_only_the_jack_library_opens_sockets(
     started: list[subprocess.Popen[str]], jack_server: JackServer
 ) -> None:
-    """It takes the server's notices on a Unix socket, which no other machine can reach."""
+    """The library receives the server's notices on a Unix socket, which other machines cannot reach."""
     started.append(start_rtgain("run", "--headless", "--clock", "device", start_new_session=True, fresh=True))
     members = estimating(started[0])
     sockets = sockets_of(members)
@@ -197,14 +197,14 @@ def test_no_module_unpickles_data_or_executes_text() -> None:
 
 
 def test_pickled_compiler_cache_is_writable_only_by_its_owner() -> None:
-    """numba keeps compiled code so; whoever could write there could as well change the sources beside it."""
+    """numba pickles compiled code. A user who could write there could also change the sources next to it."""
     folder = cache_directory()
     here = ROOT / "rtgain" / "audio"
     assert folder.is_relative_to(here) or folder.is_relative_to(Path.home())
-    for place in (folder, folder.parent):
-        status = place.stat()
+    for directory in (folder, folder.parent):
+        status = directory.stat()
         assert status.st_uid in (os.geteuid(), here.stat().st_uid)
-        assert status.st_mode & 0o002 == 0, f"everybody may write to {place}"
+        assert status.st_mode & 0o002 == 0, f"writable by everyone: {directory}"
 
 
 # --- what it stands on ---------------------------------------------------------------------------------
@@ -214,9 +214,9 @@ def test_every_requirement_has_two_bounds_and_a_reason() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     wanted = tomllib.loads(text)["project"]["dependencies"]
     block = text[text.index("dependencies = [") : text.index("[project.optional-dependencies]")]
-    said = dict(re.findall(r'^ +"([^"]+)",(.*)$', block, re.MULTILINE))
-    assert set(said) == set(wanted)
-    for requirement, reason in said.items():
+    reasons = dict(re.findall(r'^ +"([^"]+)",(.*)$', block, re.MULTILINE))
+    assert set(reasons) == set(wanted)
+    for requirement, reason in reasons.items():
         if requirement.startswith("PySide6"):  # its reasons take three lines, above
             assert "# 6.8 has no" in block
             assert re.search(r">=\d", requirement)

@@ -1,4 +1,4 @@
-"""Test instruments: a JACK client that changed a sample would prove nothing about rtgain."""
+"""Test servers and the JACK test client, which must not change a sample."""
 
 import subprocess
 import sys
@@ -37,14 +37,14 @@ def test_two_channels_go_to_two_ports_in_order(jack_server):
     samples = noise(4800, channels=2)
     with (
         JackTestClient(jack_server, name="stereo", channels=2) as stereo,
-        JackTestClient(jack_server, name="ear") as ear,
+        JackTestClient(jack_server, name="ear") as recorder,
     ):
-        ear.connect(out_of="stereo:play_2")
-        ear.start(np.zeros(0), seconds=1.0)
+        recorder.connect(out_of="stereo:play_2")
+        recorder.start(np.zeros(0), seconds=1.0)
         stereo.start(samples)
-        heard = ear.recorded()
-    begin = int(np.flatnonzero(heard)[0])
-    np.testing.assert_array_equal(heard[begin : begin + 4800], samples[1])
+        recording = recorder.recorded()
+    begin = int(np.flatnonzero(recording)[0])
+    np.testing.assert_array_equal(recording[begin : begin + 4800], samples[1])
 
 
 def test_missing_port_is_reported_with_the_existing_ports(jack_client):

@@ -56,7 +56,7 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
             errors.append(error)
         if errors:
             raise errors[0]
-        if sys.stderr.isatty() or not paths.has_any:
+        if sys.stderr.isatty():
             print(format_result(summary.gain_db, summary.std_db, summary.state), file=sys.stderr)
         return EXIT_INTERRUPTED if interruption.requested else 0
 

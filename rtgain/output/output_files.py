@@ -32,11 +32,6 @@ class OutputPaths:
     plot: str | None = None
     record: str | None = None
 
-    @property
-    def has_any(self) -> bool:
-        """True if at least one output is requested."""
-        return any(path is not None for path in (self.csv, self.json, self.plot, self.record))
-
     def check(self, inputs: list[str]) -> None:
         """Raise `InputError` for impossible outputs, or if one would overwrite an input; it opens nothing."""
         if self.csv == self.json == STANDARD_OUTPUT:

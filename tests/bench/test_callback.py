@@ -1,4 +1,4 @@
-"""`rtgain bench callback`: a real run of each kind, the stopwatch, and what it says when it cannot run."""
+"""``rtgain bench callback``: a real run of each kind, the stopwatch, and errors."""
 
 import ctypes
 import threading
@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from rtgain.bench import callback as bench
-from rtgain.bench.callback_process import _C_CALLBACK, Stopwatch
+from rtgain.bench.callback_process import C_CALLBACK, Stopwatch
 from rtgain.cli.main import main
 from rtgain.errors import InputError
 
@@ -16,12 +16,12 @@ COLUMNS = {
     "callback", "block", "blocks", "xruns", "callback_us_median", "callback_us_p999", "callback_us_max",
     "frames_per_second", "steps_per_second", "window_fps",
 }  # fmt: skip
-"""The contract's."""
+"""Columns of the table that are documented."""
 
 
 @pytest.mark.parametrize(("name", "load"), [("compiled", "cpu"), ("python-thread", "none")])
 def test_row_holds_the_measurements_of_a_gui_run(name: str, load: str) -> None:
-    row = bench._row(name, 256, load, 1.0)
+    row = bench.measure_run(name, 256, load, 1.0)
     assert set(row) >= COLUMNS
     assert (row["callback"], row["block"], row["load"]) == (name, 256, load)
     assert row["blocks"] > 0
@@ -32,21 +32,21 @@ def test_row_holds_the_measurements_of_a_gui_run(name: str, load: str) -> None:
 
 
 def test_stopwatch_measures_a_callback_and_passes_its_arguments() -> None:
-    seen = []
-    waits = threading.Event()
+    received = []
+    never = threading.Event()
 
-    @ctypes.CFUNCTYPE(*_C_CALLBACK)
+    @ctypes.CFUNCTYPE(*C_CALLBACK)
     def slow(*arguments: int) -> int:
-        seen.append(arguments)
-        waits.wait(0.02)
+        received.append(arguments)
+        never.wait(0.02)
         return 7
 
     stopwatch = Stopwatch(ctypes.cast(slow, ctypes.c_void_p).value or 0, capacity=2)
-    timed = ctypes.CFUNCTYPE(*_C_CALLBACK)(stopwatch.address)
+    timed = ctypes.CFUNCTYPE(*C_CALLBACK)(stopwatch.address)
     assert [timed(1, 2, 3, 4, 5, 6) for _ in range(3)] == [7, 7, 7]
-    assert seen == 3 * [(1, 2, 3, 4, 5, 6)]
+    assert received == 3 * [(1, 2, 3, 4, 5, 6)]
     assert stopwatch.calls == 3
-    assert min(stopwatch.taken_us(0, 2)) >= 20_000
+    assert min(stopwatch.durations_us(0, 2)) >= 20_000
 
 
 def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,15 +57,15 @@ def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 def test_duration_of_zero_is_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "callback", "--duration", "0"]) == 2
-    assert "seconds above 0" in capsys.readouterr().err
+    assert "--duration must be greater than 0" in capsys.readouterr().err
 
 
 def test_duration_is_rejected_for_other_benchmarks(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "accuracy", "--duration", "5"]) == 2
-    assert "--duration is of the benchmark 'callback'" in capsys.readouterr().err
+    assert "--duration is only valid with the benchmark 'callback'" in capsys.readouterr().err
 
 
 def test_failed_load_gives_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(bench.STRESSORS, "cpu", ["--no-such-option"])
     with pytest.raises(InputError, match="ended early"):
-        bench._row("compiled", 256, "cpu", 1.0)
+        bench.measure_run("compiled", 256, "cpu", 1.0)

@@ -1,4 +1,4 @@
-"""`rtgain bench gui`: a real run of the command with its window, and one of its session alone."""
+"""``rtgain bench gui``: a real run of the command with its GUI, and one of its session alone."""
 
 import pytest
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.realtime
 
 def test_rows_hold_the_measurements_of_a_gui_run() -> None:
     rows = list(bench.rows(1.0))
-    assert len(rows) == bench.ROWS
+    assert len(rows) == bench.ROW_COUNT
     painted_s, estimate_s, frames_per_second, frame_ms, share, control_ms, steps = (row["value"] for row in rows)
     assert 0.1 < painted_s < estimate_s
     assert 1.0 < frames_per_second < 33.0, "the timer's are 31.3"
@@ -29,5 +29,5 @@ def test_value_is_compared_with_its_goal() -> None:
 
 def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("PATH", "")
-    assert main(["bench", "window"]) == 2
+    assert main(["bench", "gui"]) == 2
     assert "jackd2, xvfb" in capsys.readouterr().err

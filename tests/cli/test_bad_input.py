@@ -1,4 +1,4 @@
-"""What is wrong in a command, or in a file that it names, is one line that says so; and nothing is left behind."""
+"""Errors in a command, or in a file that it names, are reported in one line, and no files remain."""
 
 import json
 import os
@@ -13,19 +13,19 @@ import soundfile
 from rtgain.cli.main import main
 from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS
 from tests.bad_files import make_bad_files, noise
-from tests.bad_inputs import BAD_INPUTS, BadInput, answer
+from tests.bad_inputs import BAD_INPUTS, BadInput, run_command
 from tests.commands import ROOT, command, rtgain
 
 RATE = 48_000
 OUTPUTS = ("--csv", "t.csv", "--json", "s.json", "--record", "m.wav", "--plot", "p.png")
 
 AS_ANY_USER = () if os.geteuid() else ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
-"""Takes from root the right to read and write whatever it likes."""
+"""Command prefix that removes root's right to read and write every file."""
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where commands run, with a sound file `ok.wav` of half a second."""
+    """Folder of the commands, with a sound file `ok.wav` of half a second."""
     soundfile.write(tmp_path / "ok.wav", noise(RATE // 2), RATE)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -33,15 +33,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def _signals_as_before() -> Iterator[None]:
-    """`main` takes the signals of the process that it runs in, here the tests' own."""
+    """Restore the signal handlers of the test process, which `main` replaces."""
     handlers = {number: signal.getsignal(number) for number in SHUTDOWN_SIGNALS}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
 
 
-def the_line(code: int, out: str, errors: str, expected_code: int = 2) -> str:
-    """What is said to the user, without the program's name."""
+def error_line(code: int, out: str, errors: str, expected_code: int = 2) -> str:
+    """Check the exit code and streams, and return the error line without the program's name."""
     assert code == expected_code, errors
     assert out == ""
     assert errors.startswith("rtgain: ")
@@ -50,12 +50,12 @@ def the_line(code: int, out: str, errors: str, expected_code: int = 2) -> str:
     return errors.removeprefix("rtgain: ").removesuffix("\n")
 
 
-def refusal(folder: Path, *words: str | Path, expected_code: int = 2, **settings: object) -> str:
-    """What the real command says, run in `folder` with every output asked for, of which none may be left."""
+def run_rejected(folder: Path, *words: str | Path, expected_code: int = 2, **settings: object) -> str:
+    """Run the real command in `folder` with every output, check that no output remains, and return its error line."""
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    ran = rtgain("run", "--headless", *OUTPUTS, *words, cwd=folder, **settings)
+    process = rtgain("run", "--headless", *OUTPUTS, *words, cwd=folder, **settings)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
-    return the_line(ran.returncode, ran.stdout, ran.stderr, expected_code)
+    return error_line(process.returncode, process.stdout, process.stderr, expected_code)
 
 
 # --- the table ------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ def bad_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def state(folder: Path) -> dict[Path, int]:
-    """What is in a folder, and when it was changed."""
+    """Modification times of the files in a folder."""
     return {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
 
 
@@ -79,9 +79,9 @@ def test_bad_input_gets_its_line_and_leaves_no_files(
 ) -> None:
     monkeypatch.chdir(bad_files)
     before = state(bad_files)
-    code, errors = answer(bad)
+    code, errors = run_command(bad)
     out, past_python = capfd.readouterr()  # what libraries say past Python's own streams, too
-    assert the_line(code, out, errors).startswith(bad.line)
+    assert error_line(code, out, errors).startswith(bad.line)
     assert past_python == ""
     assert state(bad_files) == before
 
@@ -90,8 +90,8 @@ def test_bad_input_gets_its_line_and_leaves_no_files(
 def test_bad_input_gets_its_line_from_a_real_process(name: str, bad_files: Path) -> None:
     (bad,) = [bad for bad in BAD_INPUTS if bad.name == name]
     before = state(bad_files)
-    ran = rtgain(*bad.words, cwd=bad_files)
-    assert the_line(ran.returncode, ran.stdout, ran.stderr).startswith(bad.line)
+    process = rtgain(*bad.words, cwd=bad_files)
+    assert error_line(process.returncode, process.stdout, process.stderr).startswith(bad.line)
     assert state(bad_files) == before
 
 
@@ -101,7 +101,7 @@ def test_there_are_a_hundred_bad_inputs_with_unique_names_and_commands() -> None
 
 
 def test_documentation_contains_the_table_of_bad_inputs() -> None:
-    """As `python -m tests.bad_inputs` prints it, as far as that does not depend on what is installed."""
+    """The table of `python -m tests.bad_inputs`, up to what depends on installed packages."""
     table = (ROOT / "docs" / "robustness.md").read_text(encoding="utf-8")
     for bad in BAD_INPUTS:
         assert f"| {bad.name} | `{bad.line.replace('|', ' ')[:100]}" in table
@@ -113,8 +113,8 @@ def test_documentation_contains_the_table_of_bad_inputs() -> None:
 def test_sound_without_read_permission_is_named(folder: Path) -> None:
     Path("ok.wav").chmod(0)
     run = [*AS_ANY_USER, *command("run", "--headless", *OUTPUTS, "--input", "ok.wav")]
-    ran = subprocess.run(run, capture_output=True, text=True)
-    line = the_line(ran.returncode, ran.stdout, ran.stderr)
+    process = subprocess.run(run, capture_output=True, text=True)
+    line = error_line(process.returncode, process.stdout, process.stderr)
     assert line == "ok.wav: no permission to read it; allow it with chmod +r"
     assert list(folder.iterdir()) == [folder / "ok.wav"]
 
@@ -131,11 +131,11 @@ def test_eight_channels_at_192_khz_are_accepted(folder: Path, capsys: pytest.Cap
 
 
 def test_full_disk_is_named_and_a_device_is_not_removed(folder: Path) -> None:
-    """/dev/full is always full. The CSV takes the recording along that was begun; the JSON comes when all is done."""
+    """/dev/full is always full. An error of the CSV removes the recording; the JSON is written at the end."""
     Path("full.csv").symlink_to("/dev/full")
     for words in ("--csv full.csv", "--json full.csv"):
-        ran = rtgain("run", "--headless", "--input", "ok.wav", "--record", "m.wav", *words.split(), cwd=folder)
-        line = the_line(ran.returncode, ran.stdout, ran.stderr)
+        process = rtgain("run", "--headless", "--input", "ok.wav", "--record", "m.wav", *words.split(), cwd=folder)
+        line = error_line(process.returncode, process.stdout, process.stderr)
         assert line.startswith("full.csv: cannot be written (No space left on device); choose another location or free")
         assert Path("/dev/full").is_char_device()
         assert Path("m.wav").exists() == words.startswith("--json")
@@ -148,7 +148,7 @@ def test_full_disk_is_named_and_a_device_is_not_removed(folder: Path) -> None:
 
 @pytest.fixture
 def without_portaudio(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands run as where libportaudio2 is not installed."""
+    """Run commands as if libportaudio2 were not installed."""
     folder = tmp_path_factory.mktemp("site")
     hide = "import ctypes.util\nctypes.util.find_library = lambda name: None\n"
     (folder / "sitecustomize.py").write_text(hide)
@@ -156,21 +156,21 @@ def without_portaudio(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
 
 
 def test_missing_device_is_reported_with_an_alternative(folder: Path) -> None:
-    line = refusal(folder, "--clock", "device", "--input", "ok.wav", expected_code=3)
+    line = run_rejected(folder, "--clock", "device", "--input", "ok.wav", expected_code=3)
     assert line == "no audio output device was found; connect one, or run without one: --clock timer"
-    line = refusal(folder, "--input", "mic", expected_code=3)
+    line = run_rejected(folder, "--input", "mic", expected_code=3)
     assert line == "no audio input device was found; connect one, or choose a file with --input"
 
 
 def test_missing_portaudio_is_reported_with_its_package(folder: Path, without_portaudio: None) -> None:
     line = "PortAudio is not installed; install it with: sudo apt-get install libportaudio2 "
-    assert refusal(folder, "--input", "mic", expected_code=3).startswith(line)
-    ran = rtgain("devices")
-    assert the_line(ran.returncode, ran.stdout, ran.stderr, expected_code=3).startswith(line)
+    assert run_rejected(folder, "--input", "mic", expected_code=3).startswith(line)
+    process = rtgain("devices")
+    assert error_line(process.returncode, process.stdout, process.stderr, expected_code=3).startswith(line)
 
 
 def test_unavailable_device_is_named(folder: Path, jack_server: object) -> None:
-    line = refusal(folder, "--clock", "device", "--sample-rate", "44100", expected_code=3)
+    line = run_rejected(folder, "--clock", "device", "--sample-rate", "44100", expected_code=3)
     assert line.startswith("system (JACK Audio Connection Kit): cannot run at 44100 Hz: ")
-    line = refusal(folder, "--clock", "device", "--output-device", "USB", expected_code=3)
+    line = run_rejected(folder, "--clock", "device", "--output-device", "USB", expected_code=3)
     assert line.startswith("no output device matches 'USB'; choose --output-device by index or more of the name: 0: ")

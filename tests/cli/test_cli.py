@@ -1,4 +1,4 @@
-"""The command as a program among programs: its files letter for letter, its streams, its terminal, its exit codes."""
+"""The command line as a process: exact files, streams, terminal, exit codes."""
 
 import json
 import math
@@ -36,33 +36,33 @@ KEYS = [
 ]  # fmt: skip
 
 MEASURED = ("realtime_factor", "steps_per_second")
-"""What differs between two runs of the same command, for it is read off the clock on the wall."""
+"""Fields that depend on elapsed time, and so differ between two runs."""
 
-# As a user has it: in these tests' own environment Python may be told not to buffer.
+# The environment of a user: that of the tests may switch off Python's buffering.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A command that has ended, and the folder with what it wrote."""
+class FinishedRun:
+    """A first_run command, and the folder with its outputs."""
 
-    ended: tuple[int, str, str]
-    """Its exit code, standard output and standard error."""
+    result: tuple[int, str, str]
+    """Exit code, standard output and standard error."""
     folder: Path
     summary: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built-in demo, rendered to a FLAC file of four seconds."""
+    """The built-in demo as a FLAC file of four seconds."""
     path = tmp_path_factory.mktemp("song") / "song.flac"
     soundfile.write(path, DemoSource(RATE).read(SECONDS * RATE)[0], RATE, subtype="PCM_24")
     return path
 
 
 @pytest.fixture(scope="module")
-def twice(song: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Finished]:
-    """The contract's command on `song`, with noise and with every output, run two times, beside each other."""
+def two_runs(song: Path, tmp_path_factory: pytest.TempPathFactory) -> list[FinishedRun]:
+    """Two simultaneous runs of a command on `song`, with noise and every output."""
     folders = [tmp_path_factory.mktemp("run") for _ in range(2)]
     words = ("run", "--headless", "--input", song, "--gain-db", "-12", "--noise-dbfs", "-90")
     outputs = ("--csv", "t.csv", "--json", "s.json", "--record", "m.wav", "--plot", "p.png")
@@ -72,37 +72,37 @@ def twice(song: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Finished
     ]
     runs = []
     for process, folder in zip(processes, folders, strict=True):
-        said = process.communicate(timeout=TIMEOUT_S)
-        runs.append(Finished((process.returncode, *said), folder, json.loads((folder / "s.json").read_text())))
+        streams = process.communicate(timeout=TIMEOUT_S)
+        runs.append(FinishedRun((process.returncode, *streams), folder, json.loads((folder / "s.json").read_text())))
     return runs
 
 
 @pytest.fixture
-def finished(twice: list[Finished]) -> Finished:
-    return twice[0]
+def first_run(two_runs: list[FinishedRun]) -> FinishedRun:
+    return two_runs[0]
 
 
 # --- what it writes -------------------------------------------------------------------------------
 
 
-def test_gain_of_a_file_is_estimated_within_a_hundredth_of_a_decibel(finished: Finished) -> None:
-    assert finished.summary["gain_db"] == pytest.approx(-12.0, abs=0.01)
-    assert finished.summary["gain_linear"] == pytest.approx(10 ** (finished.summary["gain_db"] / 20))
-    assert finished.summary["rmse_db"] < 0.01
-    assert finished.summary["settle_s"] < 0.5
-    assert (finished.summary["state"], finished.summary["polarity"]) == ("tracking", 1)
+def test_gain_of_a_file_is_estimated_within_a_hundredth_of_a_decibel(first_run: FinishedRun) -> None:
+    assert first_run.summary["gain_db"] == pytest.approx(-12.0, abs=0.01)
+    assert first_run.summary["gain_linear"] == pytest.approx(10 ** (first_run.summary["gain_db"] / 20))
+    assert first_run.summary["rmse_db"] < 0.01
+    assert first_run.summary["settle_s"] < 0.5
+    assert (first_run.summary["state"], first_run.summary["polarity"]) == ("tracking", 1)
 
 
-def test_piped_run_prints_only_the_requested_output(finished: Finished) -> None:
-    assert finished.ended == (0, "", "")
+def test_piped_run_prints_only_the_requested_output(first_run: FinishedRun) -> None:
+    assert first_run.result == (0, "", "")
 
 
-def test_csv_has_its_columns_and_one_row_per_estimate(finished: Finished) -> None:
-    text = (finished.folder / "t.csv").read_text()
+def test_csv_has_its_columns_and_one_row_per_estimate(first_run: FinishedRun) -> None:
+    text = (first_run.folder / "t.csv").read_text()
     assert text.split("\n")[0] == HEADER
     assert text.endswith("\n")
-    table = rows(finished.folder / "t.csv")
-    assert len(table) == finished.summary["estimates"] == (SECONDS * RATE - 4096) // 1024 + 1
+    table = rows(first_run.folder / "t.csv")
+    assert len(table) == first_run.summary["estimates"] == (SECONDS * RATE - 4096) // 1024 + 1
     np.testing.assert_allclose(
         [float(row["time_s"]) for row in table], (2048 + 1024 * np.arange(len(table))) / RATE, atol=0.51e-6
     )
@@ -117,39 +117,39 @@ def test_csv_has_its_columns_and_one_row_per_estimate(finished: Finished) -> Non
         assert re.fullmatch(r"(-?\d+\.\d{6})?", row["delay_ms"])
 
 
-def test_json_has_its_keys_in_order(finished: Finished, song: Path) -> None:
-    summary = finished.summary
+def test_json_has_its_keys_in_order(first_run: FinishedRun, song: Path) -> None:
+    summary = first_run.summary
     assert list(summary) == KEYS
     assert (summary["version"], summary["input"]) == (__version__, str(song))
     assert (summary["sample_rate"], summary["frames"], summary["duration_s"]) == (RATE, SECONDS * RATE, SECONDS)
     assert (summary["loss"], summary["optimizer"]) == ("spectral", "Rprop")
     assert (summary["dropped_frames"], summary["xruns"]) == (0, 0)
     assert summary["steps_per_second"] * summary["duration_s"] / summary["realtime_factor"] == pytest.approx(
-        sum(int(row["steps"]) for row in rows(finished.folder / "t.csv"))
+        sum(int(row["steps"]) for row in rows(first_run.folder / "t.csv"))
     )
 
 
-def test_json_holds_the_last_row_and_the_error_of_tracking_estimates(finished: Finished) -> None:
-    table = rows(finished.folder / "t.csv")
+def test_json_holds_the_last_row_and_the_error_of_tracking_estimates(first_run: FinishedRun) -> None:
+    table = rows(first_run.folder / "t.csv")
     last = {name: float(table[-1][name]) for name in ("gain_est_db", "std_db", "delay_ms")}
-    assert finished.summary["gain_db"] == pytest.approx(last["gain_est_db"], abs=1e-6)
-    assert finished.summary["std_db"] == pytest.approx(last["std_db"], abs=1e-6)
-    assert finished.summary["delay_ms"] == pytest.approx(last["delay_ms"], abs=1e-6)
+    assert first_run.summary["gain_db"] == pytest.approx(last["gain_est_db"], abs=1e-6)
+    assert first_run.summary["std_db"] == pytest.approx(last["std_db"], abs=1e-6)
+    assert first_run.summary["delay_ms"] == pytest.approx(last["delay_ms"], abs=1e-6)
     errors_db = [float(row["gain_est_db"]) + 12.0 for row in table if row["state"] == "tracking"]
     rmse_db = math.sqrt(sum(error**2 for error in errors_db) / len(errors_db))
-    assert finished.summary["rmse_db"] == pytest.approx(rmse_db, abs=1e-6)
+    assert first_run.summary["rmse_db"] == pytest.approx(rmse_db, abs=1e-6)
 
 
-def test_two_runs_give_the_same_bytes(twice: list[Finished]) -> None:
+def test_two_runs_give_the_same_bytes(two_runs: list[FinishedRun]) -> None:
     for name in ("t.csv", "m.wav", "p.png"):
-        one, other = ((run.folder / name).read_bytes() for run in twice)
+        one, other = ((run.folder / name).read_bytes() for run in two_runs)
         assert one == other, name
-    first, second = ({**run.summary, **dict.fromkeys(MEASURED)} for run in twice)
+    first, second = ({**run.summary, **dict.fromkeys(MEASURED)} for run in two_runs)
     assert first == second
 
 
-def test_figure_is_a_png_with_the_curves(finished: Finished) -> None:
-    pixels = matplotlib.image.imread(finished.folder / "p.png")
+def test_figure_is_a_png_with_the_curves(first_run: FinishedRun) -> None:
+    pixels = matplotlib.image.imread(first_run.folder / "p.png")
     assert pixels.shape == (1000, 1600, 4)
     for curve in (ESTIMATE, CLOSED_FORM):
         color = np.array(matplotlib.colors.to_rgb(curve.light))
@@ -161,11 +161,11 @@ def test_figure_is_a_png_with_the_curves(finished: Finished) -> None:
 
 
 def test_standard_output_holds_only_the_table_or_the_result(
-    finished: Finished, song: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    first_run: FinishedRun, song: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     words = ["run", "--headless", "--input", str(song), "--gain-db", "-12", "--noise-dbfs", "-90"]
     assert main([*words, "--csv", "-", "--json", str(tmp_path / "s.json")]) == 0
-    assert capfd.readouterr() == ((finished.folder / "t.csv").read_text(), "")
+    assert capfd.readouterr() == ((first_run.folder / "t.csv").read_text(), "")
     assert main([*words, "--json", "-"]) == 0
     out, errors = capfd.readouterr()
     assert list(json.loads(out)) == KEYS
@@ -190,12 +190,12 @@ def test_terminal_shows_progress_and_result_next_to_the_output() -> None:
     assert list(json.loads(out)) == KEYS
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
     assert re.search(r"-1[12]\.\d{3} dB (converging|tracking)", text)  # the line that is drawn over and over
-    assert re.search(r"−1[12]\.\d{4} dB  ×0\.25\d{3} ± \d\.\d{4}  tracking\r\n$", text)
+    assert re.search(r"−1[12]\.\d{4} ± \d\.\d{4} dB \(×0\.25\d{3}\), tracking\r\n$", text)
     assert text.count("\n") < 10
 
 
 def test_closed_output_pipe_ends_the_run_quietly(tmp_path: Path) -> None:
-    """As ``rtgain run … --csv - | head -1`` does; what goes elsewhere is written up to there."""
+    """As with ``rtgain run … --csv - | head -1``; the other outputs are complete up to that moment."""
     process = start_rtgain(
         *("run", "--headless", "--clock", "timer", "--duration", "60", "--csv", "-"),
         *("--json", tmp_path / "s.json", "--record", tmp_path / "m.wav"),
@@ -241,7 +241,7 @@ def test_result_on_a_full_disk_is_reported_in_one_line(
 
 @pytest.mark.parametrize(("words", "code"), [("devices", 0), ("run --headless --loss l1", 2)])
 def test_closed_standard_streams_do_not_stop_the_program(words: str, code: int) -> None:
-    """As with ``<&- >&- 2>&-``, or where a service was given none."""
+    """As with ``<&- >&- 2>&-``, or in a service without standard streams."""
     run = ["sh", "-c", '"$@" <&- >&- 2>&-', "sh", *command(*words.split())]
     assert subprocess.run(run, env=ENVIRONMENT).returncode == code
 
@@ -251,23 +251,23 @@ def test_ascii_locale_and_read_only_home_do_not_stop_the_program(tmp_path: Path)
     environment = {name: value for name, value in ENVIRONMENT.items() if name not in ("LANG", "LC_CTYPE")}
     environment |= {"LC_ALL": "C", "HOME": "/proc", "XDG_CACHE_HOME": "/proc", "XDG_CONFIG_HOME": "/proc"}
     run = command("run", "--headless", "--input", "größe.wav", "--csv", "maß.csv", "--json", "-")
-    ran = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path, env=environment)
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert json.loads(ran.stdout)["input"] == "größe.wav"
-    assert len(rows(tmp_path / "maß.csv")) == json.loads(ran.stdout)["estimates"]
+    process = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert json.loads(process.stdout)["input"] == "größe.wav"
+    assert len(rows(tmp_path / "maß.csv")) == json.loads(process.stdout)["estimates"]
 
 
 # --- devices --------------------------------------------------------------------------------------
 
 
 def test_devices_are_listed_as_a_table_and_as_json(jack_server: JackServer) -> None:
-    shown, told = rtgain("devices"), rtgain("devices", "--json")
-    assert (shown.returncode, shown.stderr, told.returncode, told.stderr) == (0, "", 0, "")
-    assert shown.stdout.splitlines() == [
+    table, listing = rtgain("devices"), rtgain("devices", "--json")
+    assert (table.returncode, table.stderr, listing.returncode, listing.stderr) == (0, "", 0, "")
+    assert table.stdout.splitlines() == [
         "index   in  out    rate  host API              name",
         "    0    2    2   48000  JACK Audio Connection Kit  system",
     ]
-    assert json.loads(told.stdout) == [
+    assert json.loads(listing.stdout) == [
         {
             "index": 0,
             "name": "system",
@@ -281,24 +281,24 @@ def test_devices_are_listed_as_a_table_and_as_json(jack_server: JackServer) -> N
 
 
 def test_machine_without_devices_has_an_empty_list_with_a_message() -> None:
-    shown, told = rtgain("devices"), rtgain("devices", "--json")
-    assert (shown.returncode, shown.stderr) == (0, "")
-    assert shown.stdout.splitlines() == [
+    table, listing = rtgain("devices"), rtgain("devices", "--json")
+    assert (table.returncode, table.stderr) == (0, "")
+    assert table.stdout.splitlines() == [
         "index   in  out    rate  host API              name",
-        "none; files and synthetic sources play without one",
+        "no audio devices found; files and synthetic sources work without one",
     ]
-    assert (told.returncode, json.loads(told.stdout), told.stderr) == (0, [], "")
+    assert (listing.returncode, json.loads(listing.stdout), listing.stderr) == (0, [], "")
 
 
 def test_help_names_every_option() -> None:
-    told = rtgain("run", "--help")
-    assert told.returncode == 0
-    assert told.stdout.isascii()
+    help_text = rtgain("run", "--help")
+    assert help_text.returncode == 0
+    assert help_text.stdout.isascii()
     for option in (
         *("--headless", "--input", "--input-device", "--output-device", "--clock", "--block", "--sample-rate"),
         *("--duration", "--loop", "--gain-db", "--gain", "--automation", "--polarity", "--phase-deg", "--delay-ms"),
         *("--noise-dbfs", "--target", "--loss", "--optimizer", "--lr", "--steps", "--window-ms", "--hop-ms"),
         *("--align", "--csv", "--json", "--plot", "--record", "--seed", "--preset"),
     ):
-        assert re.search(rf"^  {option}\b", told.stdout, re.MULTILINE), option
+        assert re.search(rf"^  {option}\b", help_text.stdout, re.MULTILINE), option
     assert rtgain("--version").stdout == f"rtgain {__version__}\n"

@@ -1,4 +1,4 @@
-"""Every option of a session without a window does what it says, seen in the CSV, the JSON and the recording."""
+"""Options of a headless session, checked in its CSV, JSON and recording."""
 
 import argparse
 import json
@@ -27,14 +27,14 @@ SEED = 7
 
 @dataclass(frozen=True)
 class Run:
-    """What one session left behind."""
+    """Outputs of one session."""
 
     result: dict[str, Any]
     rows: list[dict[str, str]]
     csv: bytes
 
     def column(self, name: str) -> np.ndarray:
-        """A column of the CSV as numbers, NaN where a cell is empty."""
+        """A column of the CSV as numbers, NaN for empty cells."""
         return np.array([float(row[name] or "nan") for row in self.rows])
 
 
@@ -43,7 +43,7 @@ Headless = Callable[..., Run]
 
 @pytest.fixture
 def headless(tmp_path: Path) -> Iterator[Headless]:
-    """Runs ``rtgain run --headless WORDS``, in the tests' own process: loading torch takes longer than a session."""
+    """Function that runs ``rtgain run --headless WORDS`` in the test process, because importing torch takes longer."""
     handlers = {number: signal.getsignal(number) for number in SHUTDOWN_SIGNALS}
 
     def run(words: str, *paths: str | Path) -> Run:
@@ -129,7 +129,7 @@ def test_gain_polarity_and_delay_of_the_reference_path_are_estimated(
 
 
 def test_noise_on_the_target_has_the_requested_level(headless: Headless, tmp_path: Path) -> None:
-    """At the right gain only the noise is left, so the waveform loss is |noise| over |target| (both Gaussian)."""
+    """At the right gain the residual is the noise, so the waveform loss is |noise| over |target| (both Gaussian)."""
     soundfile.write(tmp_path / "n.wav", noise(3 * RATE), RATE, subtype="FLOAT")
     run = headless("--loss waveform --gain-db 0 --noise-dbfs -40 --input", tmp_path / "n.wav")
     assert run.result["gain_db"] == pytest.approx(0.0, abs=0.01)
@@ -217,7 +217,7 @@ def test_silence_has_no_gain_and_the_state_silent(headless: Headless, tmp_path: 
 
 
 def test_estimate_is_held_through_the_pauses_of_speech(headless: Headless, tmp_path: Path) -> None:
-    """Words of 0.3 to 0.5 s (a buzz of 120 Hz through two resonances, and hiss), pauses of 0.2 to 0.4 s between."""
+    """Words of 0.3 to 0.5 s (a buzz of 120 Hz through two resonances, and hiss), with pauses of 0.2 to 0.4 s."""
     random = np.random.default_rng(SEED)
     time_s = np.arange(4 * RATE) / RATE
     buzz = sum(
@@ -242,8 +242,8 @@ def test_estimate_is_held_through_the_pauses_of_speech(headless: Headless, tmp_p
 
 
 def test_waveform_loss_fails_at_90_degrees_and_spectral_loss_does_not(headless: Headless) -> None:
-    turned = "--duration 2 --gain-db -12 --phase-deg 90 --loss"
-    waveform, spectral = headless(f"{turned} waveform"), headless(f"{turned} spectral")
+    options = "--duration 2 --gain-db -12 --phase-deg 90 --loss"
+    waveform, spectral = headless(f"{options} waveform"), headless(f"{options} spectral")
     assert (waveform.result["loss"], spectral.result["loss"]) == ("waveform", "spectral")
     assert waveform.column("gain_opt_db").max() < -24.0
     np.testing.assert_allclose(spectral.column("gain_opt_db"), -12.0, atol=0.01)
@@ -257,7 +257,7 @@ def test_optimizer_name_ignores_case(headless: Headless, word: str, name: str) -
 
 
 def test_learning_rate_and_steps_default_to_those_of_the_optimizer(headless: Headless) -> None:
-    """One step of plain gradient descent is the rate times the gradient, and the first gradient is the same."""
+    """One step of gradient descent is the learning rate times the gradient, and the first gradient is the same."""
     slow, fast = (headless(f"--duration 0.5 --optimizer SGD --steps 1 --lr {lr}") for lr in ("0.01", "0.1"))
     first_db = float(slow.rows[0]["gain_est_db"]), float(fast.rows[0]["gain_est_db"])
     assert first_db[0] < 0
@@ -327,7 +327,7 @@ def test_flac_recording_holds_the_same_sound(headless: Headless, tmp_path: Path)
 def test_ctrl_c_during_startup_is_a_request_to_finish(
     headless: Headless, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As an exception it could be lost in an import, and the run would never end."""
+    """As an exception it could be lost in an import, and the run would not end."""
 
     def interrupted(options: argparse.Namespace) -> tuple[SessionConfig, OutputPaths]:
         signal.raise_signal(signal.SIGINT)

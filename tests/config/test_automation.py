@@ -1,4 +1,4 @@
-"""An automation is read as breakpoints; whatever is wrong in it is one line that names the place."""
+"""Automations: breakpoints from a CSV, and error lines with the line number."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def test_rows_become_frames_and_gains_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        b"\xef\xbb\xbftime_s,gain_db\r\n1,-3\r\n",  # as spreadsheets on Windows write it
+        b"\xef\xbb\xbftime_s,gain_db\r\n1,-3\r\n",  # from spreadsheets on Windows
         b" time_s , gain_db\n\n1, -3 \n\n",
         b'"time_s","gain_db"\n"1","-3"',
     ],
@@ -50,18 +50,18 @@ def test_csv_variants_of_other_programs_are_accepted(tmp_path: Path, text: bytes
         ("gain_db,time_s\n0,0\n", ": the first line must be time_s,gain_db"),
         ("0,-6\n1,-7\n", ": the first line must be time_s,gain_db"),
         ("time_s,gain_db\n", ": has no rows"),
-        ("time_s,gain_db\n1,0\n\n0.9,0\n", ", line 4: earlier than the line above; sort by time_s"),
+        ("time_s,gain_db\n1,0\n\n0.9,0\n", ", line 4: earlier than the previous line; sort by time_s"),
         ("time_s,gain_db\n0,nan\n", ", line 2: gain_db must be from -120 to 60"),
         ("time_s,gain_db\n0,0\n1,-inf\n", ", line 3: gain_db must be from -120 to 60"),
         ("time_s,gain_db\n0,60.01\n", ", line 2: gain_db must be from -120 to 60"),
         ("time_s,gain_db\n-0.1,0\n", ", line 2: time_s must be from 0 to 10000000 seconds"),
         ("time_s,gain_db\nnan,0\n", ", line 2: time_s must be from 0 to 10000000 seconds"),
         ("time_s,gain_db\n1e300,0\n", ", line 2: time_s must be from 0 to 10000000 seconds"),
-        ("time_s,gain_db\n0\n", ", line 2: two numbers are expected"),
-        ("time_s,gain_db\n0,1,2\n", ", line 2: two numbers are expected"),
-        ("time_s,gain_db\n0;-6\n", ", line 2: two numbers are expected"),
-        (b"time_s,gain_db\n0,\xff\n", ": no CSV text"),
-        (b"time_s,gain_db\n0," + b"1" * 200_000 + b"\n", ": no CSV text"),
+        ("time_s,gain_db\n0\n", ", line 2: expected two numbers"),
+        ("time_s,gain_db\n0,1,2\n", ", line 2: expected two numbers"),
+        ("time_s,gain_db\n0;-6\n", ", line 2: expected two numbers"),
+        (b"time_s,gain_db\n0,\xff\n", ": not a CSV text file"),
+        (b"time_s,gain_db\n0," + b"1" * 200_000 + b"\n", ": not a CSV text file"),
     ],
 )
 def test_invalid_automation_is_reported_with_its_line(tmp_path: Path, text: str | bytes, line: str) -> None:
@@ -73,14 +73,14 @@ def test_invalid_automation_is_reported_with_its_line(tmp_path: Path, text: str 
 
 def test_missing_or_impossible_automation_file_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "none.csv", tmp_path, tmp_path / "a\0b", tmp_path / "\udcff\ud800"):
-        with pytest.raises(InputError, match=r"; --automation wants .*time_s,gain_db$"):
+        with pytest.raises(InputError, match=r"; --automation expects .*time_s,gain_db$"):
             load_automation(path, RATE)
 
 
 def test_automation_with_too_many_rows_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(automation, "MAX_ROWS", 2)
     assert len(load(tmp_path, "time_s,gain_db\n0,0\n1,1\n")) == 2
-    with pytest.raises(InputError, match="more than 2 rows; thin the automation out"):
+    with pytest.raises(InputError, match="more than 2 rows; reduce the number of breakpoints"):
         load(tmp_path, "time_s,gain_db\n0,0\n1,1\n2,2\n")
 
 

@@ -1,4 +1,4 @@
-"""A session's description: defaults that depend on the rest, combinations that cannot be, presets."""
+"""Session options: defaults that depend on other options, invalid combinations, presets."""
 
 import json
 import math
@@ -87,29 +87,32 @@ def test_inputs_without_a_reserved_name_are_files() -> None:
     [
         ({"loss": "l1"}, "--loss: 'l1' is not one of waveform, spectral"),
         ({"optimizer": "LBFGS"}, "--optimizer: 'LBFGS' is not one of Adadelta, "),
-        ({"window_ms": 20.0}, "--hop-ms: the hop is longer than the window; use a hop of at most window_ms"),
-        ({"input": "mic", "clock": "offline"}, "--clock: a microphone runs on the device's clock, not on 'fast'"),
-        ({"input": "mic", "target": "return"}, "--target: 'return' plays a file or a synthetic source; "),
-        ({"target": "return", "clock": "timer"}, "--target: 'return' needs a device's input and output; "),
+        ({"window_ms": 20.0}, "--hop-ms: the hop is longer than the window; use at most --window-ms"),
+        ({"input": "mic", "clock": "offline"}, "--clock: 'offline' is not valid for a microphone; use --clock device"),
+        ({"input": "mic", "target": "return"}, "--target: 'return' expects a file or a synthetic source; "),
+        ({"target": "return", "clock": "timer"}, "--target: 'return' needs an audio device; "),
         ({"target": "channel", "input": "pink"}, "--target: 'channel' needs a two-channel file or mic; "),
-        ({"target": "channel", "input": "a.wav", "automation": "b.csv"}, "--automation: drives the reference gain"),
+        (
+            {"target": "channel", "input": "a.wav", "automation": "b.csv"},
+            "--automation: only valid with --target reference",
+        ),
         ({"gain_db": 60.1}, "--gain-db: should be less than or equal to 60, not 60.1"),
         ({"gain_db": math.nan}, "--gain-db: should be a finite number, not nan"),
         ({"noise_dbfs": -math.inf}, "--noise-dbfs: should be "),
         ({"duration": 1e308}, "--duration: should be less than or equal to 10000000, not 1e+308"),
         ({"seed": 2**63}, "--seed: should be less than 9223372036854775808, not 9223372036854775808"),
-        ({"clock": "slow"}, "--clock: should be 'device', 'realtime' or 'fast', not 'slow'"),
-        ({"input": "a\0b"}, "--input: 'a\\x00b' holds a NUL"),
-        ({"input": "\udcff.wav"}, r"--input: '\udcff.wav' is not written in UTF-8; rename the file"),
-        ({"compare": ["waveform"]}, "race: 'waveform' is no loss/optimizer; write it like waveform/SGD"),
-        ({"compare": ["waveform/SGD@fast"]}, "race: 'waveform/SGD@fast' is no loss/optimizer; "),
-        ({"compare": ["waveform/SGD@0"]}, "race: 'waveform/SGD@0' is no loss/optimizer; "),
-        ({"compare": ["l1/SGD"]}, "race: 'l1' is not one of waveform, spectral"),
-        ({"compare": ["waveform/LBFGS"]}, "race: 'LBFGS' is not one of Adadelta, "),
-        ({"compare": ["stft/SGD", "stft/SGD"]}, "race: 'stft/SGD' is in it twice"),
-        ({"compare": ["stft/SGD", "stft/Adam", "waveform/SGD"]}, "race: tuple should have at most 2 items "),
-        ({"compare": "waveform/SGD"}, "race: should be a valid tuple, not 'waveform/SGD'"),
-        ({"volume": 3}, "'volume' is no session option; remove it"),
+        ({"clock": "slow"}, "--clock: should be 'device', 'timer' or 'offline', not 'slow'"),
+        ({"input": "a\0b"}, "--input: 'a\\x00b' contains a NUL character"),
+        ({"input": "\udcff.wav"}, r"--input: '\udcff.wav' is not valid UTF-8; rename the file"),
+        ({"compare": ["waveform"]}, "compare: 'waveform' is not loss/optimizer; use, for example, waveform/SGD"),
+        ({"compare": ["waveform/SGD@fast"]}, "compare: 'waveform/SGD@fast' is not loss/optimizer; "),
+        ({"compare": ["waveform/SGD@0"]}, "compare: 'waveform/SGD@0' is not loss/optimizer; "),
+        ({"compare": ["l1/SGD"]}, "compare: 'l1' is not one of waveform, spectral"),
+        ({"compare": ["waveform/LBFGS"]}, "compare: 'LBFGS' is not one of Adadelta, "),
+        ({"compare": ["stft/SGD", "stft/SGD"]}, "compare: 'stft/SGD' is listed twice"),
+        ({"compare": ["stft/SGD", "stft/Adam", "waveform/SGD"]}, "compare: tuple should have at most 2 items "),
+        ({"compare": "waveform/SGD"}, "compare: should be a valid tuple, not 'waveform/SGD'"),
+        ({"volume": 3}, "'volume' is not a session option; remove it"),
         ({"input": ["a"] * 100_000}, "--input: should be a valid string, not ['a', "),
     ],
 )
@@ -156,7 +159,7 @@ def test_preset_has_a_version_and_only_changed_options() -> None:
 def test_preset_sets_only_the_options_that_it_names(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text('{"version": 1, "session": {"gain_db": -16.478174818886377, "seed": 0}}', encoding="utf-8")
-    assert load_preset(path) == {"gain_db": -16.478174818886377, "seed": 0}  # named, though they are the defaults
+    assert load_preset(path) == {"gain_db": -16.478174818886377, "seed": 0}  # named, although equal to the defaults
 
 
 @pytest.mark.parametrize(
@@ -166,18 +169,18 @@ def test_preset_sets_only_the_options_that_it_names(tmp_path: Path) -> None:
         ("gain_db: -3", "not JSON ("),
         ("[" * 100_000, "nested too deeply for a preset"),
         ('{"version": 1, "session": {"seed": ' + "9" * 5_000 + "}}", "not JSON ("),
-        ("[]", "no preset: an object with 'version' and 'session' is expected"),
-        ('{"version": 1}', "no preset: "),
-        ('{"version": 1, "session": []}', "no preset: "),
-        ('{"session": {}}', "preset version None; this rtgain reads 1"),
-        ('{"version": 2, "session": {}}', "preset version 2; this rtgain reads 1"),
-        ('{"version": "1", "session": {}}', "preset version '1'; this rtgain reads 1"),
-        ('{"version": 1, "session": {"volume": 3}}', "'volume' is no session option; remove it"),
-        ('{"version": 1, "session": {"self": 3}}', "'self' is no session option; remove it"),
+        ("[]", "not a preset: expected an object with 'version' and 'session'"),
+        ('{"version": 1}', "not a preset: "),
+        ('{"version": 1, "session": []}', "not a preset: "),
+        ('{"session": {}}', "preset version None; this version of rtgain expects 1"),
+        ('{"version": 2, "session": {}}', "preset version 2; this version of rtgain expects 1"),
+        ('{"version": "1", "session": {}}', "preset version '1'; this version of rtgain expects 1"),
+        ('{"version": 1, "session": {"volume": 3}}', "'volume' is not a session option; remove it"),
+        ('{"version": 1, "session": {"self": 3}}', "'self' is not a session option; remove it"),
         ('{"version": 1, "session": {"gain_db": NaN}}', "--gain-db: should be a finite number, not nan"),
         ('{"version": 1, "session": {"gain_db": "loud"}}', "--gain-db: should be a valid number"),
         ('{"version": 1, "session": {"loss": "l1"}}', "--loss: 'l1' is not one of "),
-        ('{"version": 1, "session": {"input": "a\\u0000b"}}', "--input: 'a\\x00b' holds a NUL"),
+        ('{"version": 1, "session": {"input": "a\\u0000b"}}', "--input: 'a\\x00b' contains a NUL character"),
         ('{"version": 1, "session": {"input": ' + "[" * 900 + "]" * 900 + "}}", "--input: should be a valid string"),
     ],
 )
@@ -193,5 +196,5 @@ def test_invalid_preset_is_rejected_in_one_short_line(tmp_path: Path, text: str,
 def test_unreadable_preset_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin.json").write_bytes(b'{"input": "\xfc"}')
     for path in (tmp_path / "none.json", tmp_path, tmp_path / "latin.json"):
-        with pytest.raises(InputError, match=r"; --preset wants a file that rtgain saved$"):
+        with pytest.raises(InputError, match=r"; --preset expects a preset saved by rtgain$"):
             load_preset(path)

@@ -31,15 +31,15 @@ if __name__ == "__main__":
     print(json.dumps({"torch": "torch" in sys.modules}), flush=True)
     sys.exit(code)
 """
-"""The command `rtgain`, which tells at its end what it has imported."""
+"""The command `rtgain`, which prints at its end if torch is imported."""
 
 TIMEOUT_MS = 60_000
-"""Far beyond what a start takes (3 s), for a loaded machine; how fast it is, the benchmarks say."""
+"""Timeout for a start, which takes 3 s, on a loaded machine; the benchmarks measure the speed."""
 
 
 @contextmanager
 def running_app() -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """The app, and the number of the X window that it has shown."""
+    """Start the app; yields its process and the number of its X window."""
     process = subprocess.Popen([sys.executable, "-c", APP], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         find = ["xdotool", "search", "--sync", "--onlyvisible", "--pid", str(process.pid), "--name", "rtgain"]
@@ -51,12 +51,12 @@ def running_app() -> Iterator[tuple["subprocess.Popen[str]", str]]:
 
 
 def press(window: str, key: str) -> None:
-    """Give `window` the keyboard and press a key, as the X server tells of a real one."""
+    """Focus `window` and press a key, synthesized by the X server."""
     subprocess.run(["xdotool", "windowfocus", "--sync", window, "key", key], check=True, timeout=TIMEOUT_S)
 
 
 def end_of(process: "subprocess.Popen[str]") -> dict[str, object]:
-    """What the app printed as it left by itself, and its exit code; standard error must be empty."""
+    """Return the output of the app after it has exited by itself, and its exit code; standard error must be empty."""
     out, err = process.communicate(timeout=TIMEOUT_S)
     assert err == ""
     return dict(json.loads(out)) | {"exit": process.returncode}
@@ -78,7 +78,7 @@ def test_starts_and_quits_exit_zero_without_torch(x_display: str, moment: int) -
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_closes_the_window_normally(x_display: str, number: signal.Signals) -> None:
-    """128 + n is the shell's convention; for Ctrl-C it makes the contract's 130."""
+    """The exit code is 128 + n by the convention of shells; 130 for Ctrl-C."""
     with running_app() as (process, _):
         os.kill(process.pid, number)
         assert end_of(process) == {"exit": 128 + number, "torch": False}
@@ -117,7 +117,7 @@ def test_missing_display_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def window(qtbot: Any) -> Iterator[MainWindow]:
-    """The window over a real session on the real-time clock, once it runs."""
+    """Main window over a real session on the timer clock, after it has started."""
     window = MainWindow(SessionConfig(clock="timer"), create_session, LIGHT)
     window.painted.connect(window.start)
     window.show()

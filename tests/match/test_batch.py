@@ -1,4 +1,4 @@
-"""Many pairs at once: in parallel, none stopping the others, taken up again where a run ended."""
+"""Batch matching: parallel, isolated from failures, resumable."""
 
 import csv
 import signal
@@ -44,10 +44,10 @@ def run(folder: Path, path: Path, *words: str) -> tuple[int, str, list[dict[str,
 
 
 def test_manifest_gives_one_row_per_pair_in_order_also_after_a_failure(folder):
-    code, said, results = run(folder, manifest(folder, "t1.wav", "none.wav", "t3.wav", "t2.wav"), "--jobs", "2")
+    code, errors, results = run(folder, manifest(folder, "t1.wav", "none.wav", "t3.wav", "t2.wav"), "--jobs", "2")
     assert code == 2
-    assert said.startswith("rtgain: 1 of 4 pairs failed")
-    assert said.count("\n") == 1
+    assert errors.startswith("rtgain: 1 of 4 pairs failed")
+    assert errors.count("\n") == 1
     assert list(results[0]) == ["id", "dry", "target", "a note", *RESULT]
     assert [row["id"] for row in results] == ["0", "1", "2", "3"]
     assert {row["a note"] for row in results} == {'says "so", twice'}
@@ -60,22 +60,22 @@ def test_manifest_gives_one_row_per_pair_in_order_also_after_a_failure(folder):
 
 def test_second_run_matches_only_missing_pairs_and_replaces_an_incomplete_row(folder):
     path = manifest(folder, "t1.wav", "t2.wav", "t3.wav")
-    code, said, _ = run(folder, path)
-    assert (code, said) == (0, "")
-    whole = (folder / "results.csv").read_bytes()
-    lines = whole.splitlines(keepends=True)
+    code, errors, _ = run(folder, path)
+    assert (code, errors) == (0, "")
+    complete = (folder / "results.csv").read_bytes()
+    lines = complete.splitlines(keepends=True)
     (folder / "results.csv").write_bytes(lines[0] + lines[1].replace(b"tracking", b"as it was") + lines[2][:17])
-    code, said, results = run(folder, path)
-    assert (code, said) == (0, "")
+    code, errors, results = run(folder, path)
+    assert (code, errors) == (0, "")
     assert [row["state"] for row in results] == ["as it was", "tracking", "tracking"]
-    assert (folder / "results.csv").read_bytes() == whole.replace(b"tracking", b"as it was", 1)
+    assert (folder / "results.csv").read_bytes() == complete.replace(b"tracking", b"as it was", 1)
 
 
 def test_failed_pair_that_left_the_manifest_is_not_counted(folder):
     code, _, _ = run(folder, manifest(folder, "t1.wav", "none.wav"), "--jobs", "1")
     assert code == 2
-    code, said, results = run(folder, manifest(folder, "t1.wav", "t2.wav"), "--jobs", "1")
-    assert (code, said) == (0, "")
+    code, errors, results = run(folder, manifest(folder, "t1.wav", "t2.wav"), "--jobs", "1")
+    assert (code, errors) == (0, "")
     assert [row["target"] for row in results] == ["t1.wav", "none.wav", "t2.wav"]
 
 
@@ -96,42 +96,42 @@ def test_interrupted_run_leaves_complete_rows_and_can_be_resumed(folder):
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130
-    some = rows(folder / "results.csv")
-    assert 2 <= len(some) < 24
-    assert all(row["state"] == "tracking" for row in some)
+    first_rows = rows(folder / "results.csv")
+    assert 2 <= len(first_rows) < 24
+    assert all(row["state"] == "tracking" for row in first_rows)
     code, _, results = run(folder, path)
     assert code == 0
     assert [row["id"] for row in results] == [str(number) for number in range(24)]
-    assert results[: len(some)] == some
+    assert results[: len(first_rows)] == first_rows
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("dry,wet\na,b\n", "no column 'target'"),
-        ("dry,target\na\n", "2 cells"),
-        ("dry,target\na,b,c\n", "2 cells"),
+        ("dry,target\na\n", "expected 2 cells"),
+        ("dry,target\na,b,c\n", "expected 2 cells"),
         ("dry,target,state\na,b,c\n", "rename it"),
         ("dry,target,x,x\na,b,c,d\n", "twice"),
         ("", "no column 'dry'"),
         ("\x00\x01", "column"),
     ],
 )
-def test_invalid_manifest_is_reported_in_one_line(folder, content, said):
+def test_invalid_manifest_is_reported_in_one_line(folder, content, message):
     path = folder / "pairs.csv"
     path.write_text(content)
     done = rtgain("match", "--manifest", path, "--csv", folder / "results.csv")
     assert done.returncode == 2
     assert done.stderr.startswith("rtgain: ")
     assert done.stderr.count("\n") == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert not (folder / "results.csv").exists()
 
 
 def test_file_with_other_data_is_not_changed(folder):
     path = manifest(folder, "t1.wav")
     (folder / "results.csv").write_text("a,b\n1,2\n")
-    code, said, _ = run(folder, path)
+    code, errors, _ = run(folder, path)
     assert code == 2
-    assert "another file" in said
+    assert "another file" in errors
     assert (folder / "results.csv").read_text() == "a,b\n1,2\n"

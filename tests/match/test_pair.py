@@ -1,4 +1,4 @@
-"""Two recordings of any rate and length: gain, delay and polarity between them, and the matched file."""
+"""Matching of two recordings of any sample rate and length: gain, delay, polarity, and the matched recording."""
 
 import json
 from pathlib import Path
@@ -36,7 +36,7 @@ def dry(tmp_path: Path, music: np.ndarray) -> Path:
 
 
 def matched(dry: Path, target: np.ndarray, sample_rate: int = RATE, record: Path | None = None) -> MatchResult:
-    return match_pair(dry, write(dry.with_name("target.wav"), target, sample_rate), record).match
+    return match_pair(dry, write(dry.with_name("target.wav"), target, sample_rate), record).result
 
 
 @pytest.mark.parametrize("delay_frames", [0, 1, 220, 57_330])
@@ -59,12 +59,12 @@ def test_target_that_starts_later_in_the_recording_has_a_negative_delay(dry, mus
 
 
 def test_target_at_another_sample_rate_has_the_same_gain_and_no_delay(dry, music):
-    there = soxr.resample(music, RATE, 48_000, quality="VHQ")
-    match = matched(dry, 0.25 * there, 48_000)
+    resampled = soxr.resample(music, RATE, 48_000, quality="VHQ")
+    match = matched(dry, 0.25 * resampled, 48_000)
     assert match.gain_db == pytest.approx(20 * np.log10(0.25), abs=0.002)
     assert match.delay_samples == pytest.approx(0, abs=0.02)
-    lost = music - soxr.resample(there, 48_000, RATE, quality="VHQ")[: len(music)]  # what is next to half the rate
-    assert match.residual_db == pytest.approx(10 * np.log10(np.mean(lost**2) / np.mean(music**2)), abs=1)
+    removed = music - soxr.resample(resampled, 48_000, RATE, quality="VHQ")[: len(music)]  # near Nyquist
+    assert match.residual_db == pytest.approx(10 * np.log10(np.mean(removed**2) / np.mean(music**2)), abs=1)
 
 
 def test_fractional_delay_is_estimated(dry, music):
@@ -74,7 +74,7 @@ def test_fractional_delay_is_estimated(dry, music):
     match = matched(dry, 0.5 * later)
     assert match.delay_samples == pytest.approx(100.37, abs=0.01)
     assert match.residual_db is not None
-    assert match.residual_db < -45  # the hats reach up to half the rate, where no filter delays exactly
+    assert match.residual_db < -45  # the hi-hats reach the Nyquist frequency, where no filter delays exactly
 
 
 def test_noise_sets_the_residual_and_increases_the_standard_deviation(dry, music):
@@ -101,10 +101,10 @@ def test_matched_recording_equals_the_target_in_all_channels(tmp_path, music):
     target = np.concatenate([np.zeros((700, 2), np.float32), -0.4 * stereo])
     record = tmp_path / "matched.wav"
     matched(dry, target, record=record)
-    heard, rate = soundfile.read(record)
+    recorded, rate = soundfile.read(record)
     assert rate == RATE
-    assert heard.shape == target.shape
-    np.testing.assert_allclose(heard, target, atol=2e-5)
+    assert recorded.shape == target.shape
+    np.testing.assert_allclose(recorded, target, atol=2e-5)
 
 
 def test_loudness_agrees_with_pyloudnorm(dry, music):
@@ -121,7 +121,7 @@ def test_unmatched_pair_has_a_state_and_no_numbers(dry, music, state):
     assert match.state == state
     assert (match.gain_db, match.gain_linear, match.std_db, match.delay_samples, match.residual_db) == (None,) * 5
     assert match.polarity == 0
-    with pytest.raises(InputError, match="no matched signal to record"):
+    with pytest.raises(InputError, match="nothing was recorded"):
         matched(dry, target, record=dry.with_name("out.wav"))
 
 
@@ -161,24 +161,24 @@ def test_match_command_prints_the_result_and_writes_the_requested_outputs(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (["dry.wav"], "two recordings are needed"),
+        (["dry.wav"], "needs two recordings"),
         (["dry.wav", "none.wav"], "none.wav: does not exist"),
         (["dry.wav", "text.wav"], "text.wav"),
-        (["dry.wav", "short.wav"], "512 are needed"),
+        (["dry.wav", "short.wav"], "at least 512 are required"),
         (["dry.wav", "dry.wav", "--csv", "x.csv"], "--manifest"),
-        (["dry.wav", "dry.wav", "--record", "dry.wav"], "is an input too"),
+        (["dry.wav", "dry.wav", "--record", "dry.wav"], "is also an input"),
         (["--manifest", "m.csv"], "--csv"),
-        (["dry.wav", "dry.wav", "--manifest", "m.csv"], "not both"),
+        (["dry.wav", "dry.wav", "--manifest", "m.csv"], "give either DRY and TARGET, or --manifest"),
     ],
 )
-def test_invalid_arguments_are_reported_in_one_line(tmp_path, dry, words, said):
-    (tmp_path / "text.wav").write_text("no sound at all, but long enough to be read")
+def test_invalid_arguments_are_reported_in_one_line(tmp_path, dry, words, message):
+    (tmp_path / "text.wav").write_text("not a sound, but long enough to be read")
     write(tmp_path / "short.wav", np.zeros(100, np.float32))
     run = rtgain("match", *words, cwd=tmp_path)
     assert run.returncode == 2
     assert run.stdout == ""
     assert run.stderr.startswith("rtgain: ")
     assert run.stderr.count("\n") == 1
-    assert said in run.stderr
+    assert message in run.stderr

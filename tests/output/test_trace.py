@@ -1,4 +1,4 @@
-"""What becomes of estimates over time: the error, the time to settle, rows of the CSV, files that are whole."""
+"""History of estimates: error, settling time, gaps; rows of the CSV; atomic writes."""
 
 import io
 import json
@@ -44,30 +44,30 @@ ESTIMATE = Estimate(
 )
 
 
-def trace_of(*errors_db: float, state: State = State.TRACKING) -> EstimateHistory:
-    """A trace of estimates a hop apart, the first at 0 s, so far off the reference."""
-    trace = EstimateHistory(RATE)
+def history_of(*errors_db: float, state: State = State.TRACKING) -> EstimateHistory:
+    """A history of estimates one hop apart, the first at 0 s, with these errors."""
+    history = EstimateHistory(RATE)
     for number, error_db in enumerate(errors_db):
-        trace.add(
+        history.add(
             replace(ESTIMATE, center_frame=float(number * HOP), gain_est_db=-12.0 + error_db, steps=2, state=state)
         )
-    return trace
+    return history
 
 
 # --- error and settling ---------------------------------------------------------------------------
 
 
 def test_rmse_is_over_tracking_estimates_with_a_reference() -> None:
-    trace = trace_of(0.3, -0.4)
-    trace.add(replace(ESTIMATE, gain_est_db=20.0, state=State.CONVERGING))
-    trace.add(replace(ESTIMATE, gain_est_db=20.0, gain_true_db=math.nan))
-    assert trace.rmse_db == pytest.approx(math.sqrt((0.3**2 + 0.4**2) / 2))
-    assert (trace.estimates, trace.steps) == (4, 2 + 2 + 7 + 7)
+    history = history_of(0.3, -0.4)
+    history.add(replace(ESTIMATE, gain_est_db=20.0, state=State.CONVERGING))
+    history.add(replace(ESTIMATE, gain_est_db=20.0, gain_true_db=math.nan))
+    assert history.rmse_db == pytest.approx(math.sqrt((0.3**2 + 0.4**2) / 2))
+    assert (history.count, history.steps) == (4, 2 + 2 + 7 + 7)
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.TRACKING])
 def test_without_a_tracking_estimate_there_is_no_rmse(state: State) -> None:
-    assert trace_of(0.1, 0.2, state=state).rmse_db is None
+    assert history_of(0.1, 0.2, state=state).rmse_db is None
     assert EstimateHistory(RATE).rmse_db is None
 
 
@@ -76,7 +76,7 @@ def test_without_a_tracking_estimate_there_is_no_rmse(state: State) -> None:
     [
         ((3.0, 1.0, 0.09, -0.09, 0.0), 2),
         ((0.0, 0.0), 0),
-        ((0.0, 0.0, 0.11, 0.05), 3),  # what counts is from when on all are near
+        ((0.0, 0.0, 0.11, 0.05), 3),  # all later errors must be small
         ((0.0, -0.11), None),
         ((0.0, math.nan), None),
         ((), None),
@@ -86,38 +86,38 @@ def test_settling_time_is_the_first_time_after_which_all_errors_are_small(
     errors_db: tuple[float, ...], settled_at: int | None
 ) -> None:
     expected = None if settled_at is None else settled_at * HOP / RATE
-    assert trace_of(*errors_db).settle_s == expected
+    assert history_of(*errors_db).settle_s == expected
 
 
 def test_history_takes_constant_memory_unless_it_keeps_all() -> None:
-    recent, whole = EstimateHistory(RATE), EstimateHistory(RATE, whole=True)
+    recent, complete = EstimateHistory(RATE), EstimateHistory(RATE, keep_all=True)
     for number in range(2 * MAX_ESTIMATES + 500):
-        for trace in (recent, whole):
-            trace.add(replace(ESTIMATE, center_frame=float(number * HOP)))
-    history = recent.history()
+        for history in (recent, complete):
+            history.add(replace(ESTIMATE, center_frame=float(number * HOP)))
+    history = recent.latest()
     assert len(history.time_s) == len(recent.to_array()) == MAX_ESTIMATES
-    assert len(whole.history().time_s) == len(whole.to_array()) == 2 * MAX_ESTIMATES + 500
-    np.testing.assert_array_equal(whole.history().time_s[-MAX_ESTIMATES:], history.time_s)
+    assert len(complete.latest().time_s) == len(complete.to_array()) == 2 * MAX_ESTIMATES + 500
+    np.testing.assert_array_equal(complete.latest().time_s[-MAX_ESTIMATES:], history.time_s)
     assert np.all(np.diff(history.time_s) > 0)
     assert Estimate.from_row(recent.to_array()[-1]) == replace(
         ESTIMATE, center_frame=float((2 * MAX_ESTIMATES + 499) * HOP)
     )
     last = [column[-1] for column in vars(history).values()]
     assert last == [(2 * MAX_ESTIMATES + 499) * HOP / RATE, -12.0, -11.9, -12.0000004, 0.25, 1 / 3, -12.1, 0.2]
-    shown = recent.history(HISTORY_S).time_s
+    shown = recent.latest(HISTORY_S).time_s
     assert shown[-1] - shown[0] == pytest.approx(HISTORY_S, abs=HOP / RATE)
     np.testing.assert_array_equal(shown, history.time_s[-len(shown) :])
 
 
 def test_empty_history_has_eight_empty_columns() -> None:
-    assert [column.shape for column in vars(EstimateHistory(RATE).history()).values()] == [(0,)] * 8
+    assert [column.shape for column in vars(EstimateHistory(RATE).latest()).values()] == [(0,)] * 8
 
 
 # --- gaps -----------------------------------------------------------------------------------------
 
 
 def history_at(*time_s: float) -> History:
-    """Estimates at these times, each number of them the time itself."""
+    """Estimates at these times, with every field equal to the time."""
     return History(*[np.array(time_s)] * 8)
 
 
@@ -128,7 +128,7 @@ def history_at(*time_s: float) -> History:
         ((0.0, 0.1, 0.1 + GAP_S, 0.2 + GAP_S), []),
         ((0.0, 2.0, 4.0, 6.0), []),  # the hop may be 2 s
         ((0.0, 2.0, 6.0, 8.0, 12.0, 14.0), [4.0, 10.0]),
-        ((0.0, 0.1, 0.2, 2.2, 4.2, 6.2), [1.2]),  # a hop that was changed
+        ((0.0, 0.1, 0.2, 2.2, 4.2, 6.2), [1.2]),  # the hop changed
         ((0.0, 3.0, 3.1), [1.5]),
         ((0.0, 0.1, 3.1), [1.6]),
         ((0.0, 3.0), []),
@@ -138,11 +138,11 @@ def history_at(*time_s: float) -> History:
 )
 def test_gap_exceeds_the_shorter_of_its_neighbors(time_s: tuple[float, ...], breaks_s: list[float]) -> None:
     history = history_at(*time_s)
-    parted = history.with_gap_markers()
-    added = np.isin(parted.time_s, time_s, invert=True)
-    assert parted.time_s[added] == pytest.approx(breaks_s)
-    assert np.all(np.diff(parted.time_s) > 0)
-    for name, column in vars(parted).items():
+    with_markers = history.with_gap_markers()
+    added = np.isin(with_markers.time_s, time_s, invert=True)
+    assert with_markers.time_s[added] == pytest.approx(breaks_s)
+    assert np.all(np.diff(with_markers.time_s) > 0)
+    for name, column in vars(with_markers).items():
         np.testing.assert_array_equal(column[~added], time_s)
         if name != "time_s":
             assert np.all(np.isnan(column[added])), name
@@ -200,10 +200,10 @@ def test_csv_on_a_full_disk_is_named_at_creation(tmp_path: Path) -> None:
 
 
 def test_full_disk_raises_in_every_call(tmp_path: Path) -> None:
-    """A row that did not fit is still pending when the file is closed."""
+    """The row that did not fit is still buffered when the file is closed."""
     writer = CsvWriter.create(tmp_path / "t.csv", RATE)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # Beyond it, writing fails as on a full disk: in the midst of the first row.
+    # Beyond this size, writing fails as on a full disk: in the middle of the first row.
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(HEADER) + 10, hard))
     try:
         for call in (lambda: writer.add(ESTIMATE), writer.close):
@@ -223,7 +223,7 @@ def test_closed_pipe_is_not_an_input_error() -> None:
             call()
 
 
-# --- files that are whole -------------------------------------------------------------------------
+# --- atomic writes -------------------------------------------------------------------------
 
 
 def test_atomic_write_replaces_the_whole_file(tmp_path: Path) -> None:
@@ -251,10 +251,10 @@ def test_full_disk_leaves_only_the_old_file(tmp_path: Path) -> None:
 
 
 def test_temporary_file_has_a_random_name_and_is_never_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever may write to the directory could else lay a link there, and have the content go where it leads."""
+    """Otherwise a user who may write to the directory could create a link and redirect the content."""
     tokens = iter(["first", "second"])
     monkeypatch.setattr(
-        "rtgain.session.estimate_history.secrets.token_hex", lambda size: next(tokens) if size >= 8 else "guessed"
+        "rtgain.system.atomic_write.secrets.token_hex", lambda size: next(tokens) if size >= 8 else "guessed"
     )
     victim = tmp_path / "victim"
     victim.write_bytes(b"mine")
@@ -306,7 +306,7 @@ def test_json_has_null_for_unknown_numbers_and_never_nan() -> None:
     text = summary.to_json()
     assert text.endswith("}\n")
     assert (json.loads(text)["gain_db"], json.loads(text)["std_db"]) == (-12.0, None)
-    with pytest.raises(ValueError, match="not JSON compliant"):  # rather no file than one that nobody can read
+    with pytest.raises(ValueError, match="not JSON compliant"):  # no file is better than an invalid one
         replace(summary, gain_db=math.nan).to_json()
 
 

@@ -1,4 +1,4 @@
-"""Which channels are dry and target, of files and of devices, from the command to the estimate."""
+"""Channels of dry signal and target, of files and devices, from the command to the estimate."""
 
 import json
 import signal
@@ -20,7 +20,7 @@ from tests.polling import TIMEOUT_S, wait_until
 
 RATE = 48_000
 GAINS = (0.9, 0.2, 0.6, 0.3)
-"""The level of each channel; whichever two are chosen, the gain between them is their ratio."""
+"""Level of each channel; the gain between two of them is their ratio."""
 
 
 def decibels(ratio: float) -> float:
@@ -29,13 +29,13 @@ def decibels(ratio: float) -> float:
 
 @pytest.fixture(scope="module")
 def channels() -> np.ndarray:
-    """A second of silence, for streams to start in, and nine of music on four channels, (4, frames)."""
+    """One second of silence, in which streams start, and nine of music on four channels, (4, frames)."""
     music = np.concatenate([np.zeros(RATE, np.float32), DemoSource(RATE).read(9 * RATE)[0]])
     return np.array(GAINS, np.float32)[:, np.newaxis] * music
 
 
 def result_of(*words: object) -> dict[str, float]:
-    """What ``rtgain run --headless`` writes as JSON."""
+    """JSON of ``rtgain run --headless``."""
     path = Path(str(words[-1]))
     assert main(["run", "--headless", *map(str, words[:-1]), "--json", str(path)]) == 0
     return json.loads(path.read_text())
@@ -87,17 +87,20 @@ def test_any_two_inputs_of_a_device_can_be_dry_and_target(
 
 @pytest.mark.realtime
 def test_return_is_read_from_the_selected_input(jack_server: JackServer, tmp_path: Path) -> None:
-    """The third output, which alone plays, is wired into the fourth input."""
+    """The third output, the only one that plays, is connected to the fourth input."""
     with JackTestClient(jack_server, name="many", channels=4, outputs=3) as jack_client:
         process = start_rtgain(
             *("run", "--headless", "--input", "demo", "--input-device", "many", "--output-device", "many"),
             *("--target", "return", "--target-channel", "4", "--output-channel", "3"),
             *("--duration", "13", "--json", tmp_path / "s.json"),
         )
-        [hears] = jack_client.wait_for_port("rtgain-.*:in_3", is_input=True)  # PortAudio counts from 0
-        plays = hears.replace(":in_3", ":out_2")
+        [input_port] = jack_client.wait_for_port("rtgain-.*:in_3", is_input=True)  # PortAudio counts from 0
+        output_port = input_port.replace(":in_3", ":out_2")
         wait_until(
-            lambda: subprocess.run(["jack_connect", plays, hears], capture_output=True, check=False).returncode == 0
+            lambda: (
+                subprocess.run(["jack_connect", output_port, input_port], capture_output=True, check=False).returncode
+                == 0
+            )
         )
         _, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0, errors
@@ -107,7 +110,7 @@ def test_return_is_read_from_the_selected_input(jack_server: JackServer, tmp_pat
 @pytest.mark.realtime
 @pytest.mark.parametrize("monitor", ["dry", "matched"])
 def test_monitor_is_played_only_on_the_selected_output(jack_server: JackServer, tmp_path: Path, monitor: str) -> None:
-    """Nothing returns, so the matched sound keeps the gain of one that it begins with."""
+    """The return is silent, so the matched signal keeps its initial gain of 1."""
     with JackTestClient(jack_server, name="many", outputs=3) as jack_client:
         process = start_rtgain(
             *("run", "--headless", "--input", "demo", "--input-device", "many", "--output-device", "many"),

@@ -1,4 +1,4 @@
-"""A session gives one gain trace on three clocks, obeys while it runs, and outlives its estimator."""
+"""Sessions: the same estimates on three clocks, changes while running, restarts of the estimator."""
 
 import json
 import math
@@ -38,12 +38,12 @@ def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_three_clocks_give_the_same_estimates(song: Path, tmp_path: Path, jack_server: JackServer) -> None:
-    moves = tmp_path / "moves.csv"
-    moves.write_text("time_s,gain_db\n0,-12\n1.5,-12\n3,-6\n")
+    automation = tmp_path / "automation.csv"
+    automation.write_text("time_s,gain_db\n0,-12\n1.5,-12\n3,-6\n")
     clocks = ("offline", "timer", "device")
     processes = [
         start_rtgain(
-            *("run", "--headless", "--clock", clock, "--input", song, "--automation", moves, "--delay-ms", "2"),
+            *("run", "--headless", "--clock", clock, "--input", song, "--automation", automation, "--delay-ms", "2"),
             *("--noise-dbfs", "-70", "--csv", tmp_path / f"{clock}.csv", "--json", tmp_path / f"{clock}.json"),
         )
         for clock in clocks
@@ -52,17 +52,17 @@ def test_three_clocks_give_the_same_estimates(song: Path, tmp_path: Path, jack_s
         assert process.communicate(timeout=TIMEOUT_S) == ("", "")
         assert process.returncode == 0
     results = {clock: json.loads((tmp_path / f"{clock}.json").read_text()) for clock in clocks}
-    traces = {clock: {row["time_s"]: row for row in rows(tmp_path / f"{clock}.csv")} for clock in clocks}
-    fast = traces.pop("offline")
+    runs = {clock: {row["time_s"]: row for row in rows(tmp_path / f"{clock}.csv")} for clock in clocks}
+    offline = runs.pop("offline")
     assert (results["offline"]["frames"], results["offline"]["dropped_frames"]) == (4 * RATE, 0)
-    for clock, trace in traces.items():
+    for clock, estimates in runs.items():
         assert results[clock]["frames"] == 4 * RATE, clock
         assert results[clock]["dropped_frames"] == 0, clock
-        assert list(trace) == list(fast), clock  # every hop, at the same moments
-        assert [row["gain_true_db"] for row in trace.values()] == [row["gain_true_db"] for row in fast.values()]
-        both = [at for at in fast if fast[at]["state"] == trace[at]["state"] == "tracking"]
-        assert len(both) > 0.6 * len(fast), clock
-        off_db = [abs(float(fast[at]["gain_est_db"]) - float(trace[at]["gain_est_db"])) for at in both]
+        assert list(estimates) == list(offline), clock  # every hop, at the same moments
+        assert [row["gain_true_db"] for row in estimates.values()] == [row["gain_true_db"] for row in offline.values()]
+        both = [at for at in offline if offline[at]["state"] == estimates[at]["state"] == "tracking"]
+        assert len(both) > 0.6 * len(offline), clock
+        off_db = [abs(float(offline[at]["gain_est_db"]) - float(estimates[at]["gain_est_db"])) for at in both]
         assert max(off_db) <= 0.01, clock
         assert results[clock]["gain_db"] == pytest.approx(results["offline"]["gain_db"], abs=0.01)
 
@@ -73,26 +73,26 @@ def test_offline_clock_is_deterministic_to_the_last_bit(song: Path) -> None:
         with Session(config, clock="offline") as session:
             session.start()
             estimates: list[Estimate] = []
-            while not session.ended:
+            while not session.is_finished:
                 estimates += session.advance()
-            return estimates + session.finish()
+            return estimates + session.drain()
 
     one, other = ([estimate.to_row() for estimate in all_estimates()] for _ in range(2))
-    np.testing.assert_array_equal(one, other)  # to the last bit; NaN is NaN
+    np.testing.assert_array_equal(one, other)  # to the last bit; NaN equals NaN
     assert len(one) > 150
 
 
-# --- what it shows, and how it obeys --------------------------------------------------------------
+# --- snapshots and changes -----------------------------------------------------------------------
 
 
 @pytest.fixture
-def fast() -> Callable[..., Session]:
-    """Started sessions on the fast clock, ten minutes of demo long; `hold_s` plays them."""
+def make_session() -> Callable[..., Session]:
+    """Function that makes sessions on the offline clock with ten minutes of demo; `play` runs them."""
     return lambda **values: Session(SessionConfig(duration=600, gain_db=-12.0, **values), clock="offline")
 
 
-def hold_s(session: Session, seconds: float) -> list[Estimate]:
-    """Play at least so much of it, and return its estimates."""
+def play(session: Session, seconds: float) -> list[Estimate]:
+    """Play at least `seconds` of it, and return the estimates."""
     until = session.frames + seconds * RATE
     estimates: list[Estimate] = []
     while session.frames < until:
@@ -100,73 +100,73 @@ def hold_s(session: Session, seconds: float) -> list[Estimate]:
     return estimates
 
 
-def test_estimate_follows_changes_of_the_reference_path(fast: Callable[..., Session]) -> None:
-    with fast() as session:
+def test_estimate_follows_changes_of_the_reference_path(make_session: Callable[..., Session]) -> None:
+    with make_session() as session:
         session.start()
-        hold_s(session, 2)
-        assert session.trace.last
-        assert session.trace.last.gain_est_db == pytest.approx(-12.0, abs=0.01)
+        play(session, 2)
+        assert session.history.last
+        assert session.history.last.gain_est_db == pytest.approx(-12.0, abs=0.01)
         session.set_reference(gain_db=-20.0, polarity=-1)
-        last = hold_s(session, 2)[-1]
+        last = play(session, 2)[-1]
         assert (last.gain_est_db, last.polarity) == (pytest.approx(-20.0, abs=0.01), -1)
         session.set_reference(delay_ms=3.0)
-        last = hold_s(session, 6)[-1]
+        last = play(session, 6)[-1]
         assert last.delay_frames == pytest.approx(144.0, abs=0.02)
         assert last.gain_est_db == pytest.approx(-20.0, abs=0.01)
         with pytest.raises(ValueError, match="60"):
             session.set_reference(gain_db=61.0)
 
 
-def test_setting_the_gain_ends_an_automation(fast: Callable[..., Session], tmp_path: Path) -> None:
-    moves = tmp_path / "moves.csv"
-    moves.write_text("time_s,gain_db\n0,-30\n1000,-31\n")
-    with fast(automation=str(moves)) as session:
+def test_setting_the_gain_ends_an_automation(make_session: Callable[..., Session], tmp_path: Path) -> None:
+    automation = tmp_path / "gain.csv"
+    automation.write_text("time_s,gain_db\n0,-30\n1000,-31\n")
+    with make_session(automation=str(automation)) as session:
         session.start()
-        assert hold_s(session, 1)[-1].gain_true_db == pytest.approx(-30.0, abs=0.01)
-        session.set_reference(polarity=-1)  # this does not
-        assert hold_s(session, 1)[-1].gain_true_db == pytest.approx(-30.0, abs=0.01)
+        assert play(session, 1)[-1].gain_true_db == pytest.approx(-30.0, abs=0.01)
+        session.set_reference(polarity=-1)  # this keeps it
+        assert play(session, 1)[-1].gain_true_db == pytest.approx(-30.0, abs=0.01)
         session.set_reference(gain_db=-5.0)
-        assert hold_s(session, 2)[-1].gain_true_db == pytest.approx(-5.0, abs=1e-6)
+        assert play(session, 2)[-1].gain_true_db == pytest.approx(-5.0, abs=1e-6)
 
 
-def test_frozen_estimate_is_constant_and_reset_starts_from_the_given_gain(fast: Callable[..., Session]) -> None:
-    with fast() as session:
+def test_frozen_estimate_is_constant_and_reset_starts_from_the_given_gain(make_session: Callable[..., Session]) -> None:
+    with make_session() as session:
         session.start()
-        held_db = hold_s(session, 2)[-1].gain_est_db
+        frozen_db = play(session, 2)[-1].gain_est_db
         session.set_frozen(True)
         session.set_reference(gain_db=-3.0)
-        assert {estimate.gain_est_db for estimate in hold_s(session, 2)} == {held_db}
+        assert {estimate.gain_est_db for estimate in play(session, 2)} == {frozen_db}
         session.set_frozen(False)
-        assert hold_s(session, 2)[-1].gain_est_db == pytest.approx(-3.0, abs=0.01)
+        assert play(session, 2)[-1].gain_est_db == pytest.approx(-3.0, abs=0.01)
         session.set_estimator(optimizer="SGD", lr=1e-6, steps=1)
         session.reset_estimate(gain_db=-40.0)
-        assert hold_s(session, 1)[0].gain_est_db == pytest.approx(-40.0, abs=0.01)  # one tiny step from there
+        assert play(session, 1)[0].gain_est_db == pytest.approx(-40.0, abs=0.01)  # one tiny step from there
 
 
-def test_new_optimizer_resets_the_steps_and_another_loss_does_not(fast: Callable[..., Session]) -> None:
-    with fast() as session:
+def test_new_optimizer_resets_the_steps_and_another_loss_does_not(make_session: Callable[..., Session]) -> None:
+    with make_session() as session:
         session.start()
         session.set_estimator(steps=2)
-        assert max(estimate.steps for estimate in hold_s(session, 1)) == 2
+        assert max(estimate.steps for estimate in play(session, 1)) == 2
         session.set_estimator(loss="waveform")
         session.reset_estimate(20.0)
-        assert max(estimate.steps for estimate in hold_s(session, 1)) == 2
+        assert max(estimate.steps for estimate in play(session, 1)) == 2
         session.set_estimator(optimizer="SGD")
         session.reset_estimate(20.0)
-        assert max(estimate.steps for estimate in hold_s(session, 2)) > 2
+        assert max(estimate.steps for estimate in play(session, 2)) > 2
 
 
-def test_snapshot_shows_the_state_of_the_session(fast: Callable[..., Session]) -> None:
-    with fast() as session:
+def test_snapshot_shows_the_state_of_the_session(make_session: Callable[..., Session]) -> None:
+    with make_session() as session:
         before = session.snapshot()
-        assert (before.running, before.ended, before.state, before.frames) == (False, False, "waiting", 0)
+        assert (before.running, before.is_finished, before.state, before.frames) == (False, False, "waiting", 0)
         assert math.isnan(before.gain_db)
         assert math.isnan(before.estimate_age_s)
         assert math.isnan(before.reference_gain_db)
         session.start()
-        hold_s(session, 3)
+        play(session, 3)
         now = session.snapshot()
-        assert (now.running, now.ended, now.clock, now.description) == (
+        assert (now.running, now.is_finished, now.clock, now.description) == (
             True,
             False,
             "offline",
@@ -178,15 +178,15 @@ def test_snapshot_shows_the_state_of_the_session(fast: Callable[..., Session]) -
         assert now.gain_db == pytest.approx(-12.0, abs=0.01)
         assert now.gain_linear == pytest.approx(10 ** (now.gain_db / 20))
         assert now.reference_gain_db == pytest.approx(-12.0, abs=1e-5)
-        assert len(now.history.time_s) == session.trace.estimates
+        assert len(now.history.time_s) == session.history.count
         assert (now.xruns, now.dropped_frames, now.estimator_restarts, now.notices) == (0, 0, 0, ())
 
 
-def test_levels_and_scope_show_the_played_signals(fast: Callable[..., Session]) -> None:
-    with fast() as session:
+def test_levels_and_scope_show_the_played_signals(make_session: Callable[..., Session]) -> None:
+    with make_session() as session:
         assert session.snapshot(scope=True).scope is None
         session.start()
-        hold_s(session, 3)
+        play(session, 3)
         now = session.snapshot(scope=True)
         dry = DemoSource(RATE).read(now.frames)[0].astype(np.float64)
         assert now.levels["dry"].peak_dbfs == pytest.approx(20 * np.log10(np.abs(dry).max()), abs=1e-4)
@@ -197,36 +197,38 @@ def test_levels_and_scope_show_the_played_signals(fast: Callable[..., Session]) 
         assert now.scope is not None
         np.testing.assert_array_equal(now.scope.dry, dry[-4096:].astype(np.float32))
         np.testing.assert_allclose(now.scope.matched, now.scope.target, atol=1e-4)
-        heard = now.scope.dry_db > now.scope.dry_db.max() - 60
-        np.testing.assert_allclose((now.scope.target_db - now.scope.dry_db)[heard], -12.0, atol=0.01)
+        audible = now.scope.dry_db > now.scope.dry_db.max() - 60
+        np.testing.assert_allclose((now.scope.target_db - now.scope.dry_db)[audible], -12.0, atol=0.01)
         assert session.snapshot().scope is None
 
 
-def test_loss_curves_have_their_minimum_at_the_gain_and_contain_the_estimate(fast: Callable[..., Session]) -> None:
-    with fast(polarity="invert") as session:
+def test_loss_curves_have_their_minimum_at_the_gain(
+    make_session: Callable[..., Session],
+) -> None:
+    with make_session(polarity="invert") as session:
         assert session.snapshot().curves is None
         session.start()
-        hold_s(session, 2)
+        play(session, 2)
         curves = session.snapshot().curves
         assert curves is not None
         gain = -(10 ** (-12 / 20))
         assert curves.gain_est == pytest.approx(gain, rel=1e-3)
-        assert curves.center_frame == session.trace.last.center_frame  # type: ignore[union-attr]
+        assert curves.center_frame == session.history.last.center_frame  # type: ignore[union-attr]
         step = curves.gain[1] - curves.gain[0]
         assert curves.gain[np.argmin(curves.waveform)] == pytest.approx(gain, abs=step)
         assert abs(curves.gain[np.argmin(curves.loss)]) == pytest.approx(-gain, abs=step)
         assert curves.loss_est < 0.02
 
 
-def test_comparisons_run_on_the_same_windows_with_their_own_losses(fast: Callable[..., Session]) -> None:
-    """At 90° waveforms have their least at no gain at all, and spectra where they always had it."""
-    with fast(phase_deg=90.0, compare=("waveform/SGD", "spectral/SGD@0.1")) as session:
+def test_comparisons_run_on_the_same_windows_with_their_own_losses(make_session: Callable[..., Session]) -> None:
+    """At 90° the waveform loss has its minimum at gain 0; the minimum of the spectral loss does not move."""
+    with make_session(phase_deg=90.0, compare=("waveform/SGD", "spectral/SGD@0.1")) as session:
         assert [(comparison.name, comparison.state) for comparison in session.snapshot().comparisons] == [
             ("waveform/SGD", "waiting"),
             ("spectral/SGD@0.1", "waiting"),
         ]
         session.start()
-        hold_s(session, 4)
+        play(session, 4)
         now = session.snapshot()
         waveform, circling = now.comparisons
         assert now.gain_db == pytest.approx(-12.0, abs=0.03)
@@ -242,33 +244,33 @@ def test_comparisons_run_on_the_same_windows_with_their_own_losses(fast: Callabl
                 "stft/Adam",
             )
         )
-        hold_s(session, 1)
+        play(session, 1)
         stayed, new = session.snapshot().comparisons
         assert len(stayed.history.time_s) > len(new.history.time_s) > 40
         assert session.config.compare == ("spectral/SGD@0.1", "stft/Adam")
-        with pytest.raises(InputError, match=r"^race: 'louder' is not one of "):
+        with pytest.raises(InputError, match=r"^compare: 'louder' is not one of "):
             session.set_estimator(compare=("louder/SGD",))
         session.set_estimator(compare=())
         assert session.snapshot().comparisons == ()
 
 
-def test_window_hop_and_alignment_change_while_the_session_runs(fast: Callable[..., Session]) -> None:
-    with fast(delay_ms=2.0) as session:
+def test_window_hop_and_alignment_change_while_the_session_runs(make_session: Callable[..., Session]) -> None:
+    with make_session(delay_ms=2.0) as session:
         session.start()
-        hold_s(session, 3)
+        play(session, 3)
         session.set_estimator(window_ms=170.0, hop_ms=43.0)
-        later = hold_s(session, 1)
+        later = play(session, 1)
         assert set(np.diff([estimate.center_frame for estimate in later])) == {2048.0}
         assert later[-1].available_frame - later[-1].center_frame == pytest.approx(8192 / 2 + 96, abs=1)
         assert session.snapshot(scope=True).scope.dry.shape == (8192,)  # type: ignore[union-attr]
         session.set_estimator(align="off")
-        assert {estimate.delay_frames for estimate in hold_s(session, 1)} == {0.0}
+        assert {estimate.delay_frames for estimate in play(session, 1)} == {0.0}
         with pytest.raises(InputError, match="the hop is longer than the window"):
             session.set_estimator(window_ms=10.0)
         assert session.config.window_ms == 170.0
 
 
-# --- where a file is ------------------------------------------------------------------------------
+# --- position -------------------------------------------------------------------------------------
 
 
 def test_file_reports_its_position_and_seeks(song: Path) -> None:
@@ -289,7 +291,7 @@ def test_file_reports_its_position_and_seeks(song: Path) -> None:
         session.seek(99.0)
         assert session.snapshot().position_s == 4.0
         session.advance()
-        assert session.ended
+        assert session.is_finished
 
 
 def test_looped_file_has_a_position_and_a_synthetic_source_has_no_length(song: Path) -> None:
@@ -311,19 +313,19 @@ def test_invalid_automation_leaves_no_file_open(song: Path, tmp_path: Path) -> N
     assert set(Path("/proc/self/fd").iterdir()) == before
 
 
-# --- its estimator --------------------------------------------------------------------------------
+# --- estimator ------------------------------------------------------------------------------------
 
 
-def estimator_of(session: Session) -> int:
-    """The number of the process that estimates for a live session."""
-    worker = session._estimation._worker  # type: ignore[union-attr]
+def estimator_pid(session: Session) -> int:
+    """Process id of the estimator of a live session."""
+    worker = session._runner._worker  # type: ignore[union-attr]
     assert worker is not None
     assert worker.pid is not None
     return int(worker.pid)
 
 
 def until_estimates(session: Session, since_frame: int, timeout_s: float) -> Estimate:
-    """Wait for an estimate of sound that was played after `since_frame`."""
+    """Wait for an estimate of sound after `since_frame`."""
     deadline_s = time.monotonic() + timeout_s
     while True:
         for estimate in session.advance():
@@ -338,12 +340,12 @@ def test_audio_continues_and_the_estimator_restarts_after_a_kill_and_a_hang() ->
         until_estimates(session, 2 * RATE, 10)
 
         start_s, start_frame = time.monotonic(), session.frames
-        os.kill(estimator_of(session), signal.SIGKILL)
+        os.kill(estimator_pid(session), signal.SIGKILL)
         back = until_estimates(session, start_frame, 5)
         assert session.pop_notices() == ["The estimator process was killed and has been restarted (1)."]
-        assert back.gain_est_db == pytest.approx(-12.0, abs=0.01)  # it went on from the last estimate
+        assert back.gain_est_db == pytest.approx(-12.0, abs=0.01)  # it resumed from the last estimate
 
-        os.kill(estimator_of(session), signal.SIGSTOP)
+        os.kill(estimator_pid(session), signal.SIGSTOP)
         notices: list[str] = []
         while not notices:
             session.advance()
@@ -363,19 +365,19 @@ def test_estimator_that_fails_repeatedly_is_not_restarted_and_audio_continues() 
         session.start()
         notices: list[str] = []
         for _ in range(3):
-            os.kill(estimator_of(session), signal.SIGKILL)
-            while not (said := session.pop_notices()):
+            os.kill(estimator_pid(session), signal.SIGKILL)
+            while not (new := session.pop_notices()):
                 session.advance()
-            notices += said
+            notices += new
         assert [notice.split(" (")[0] for notice in notices] == [
             "The estimator process was killed and has been restarted",
             "The estimator process was killed and has been restarted",
-            "The estimator cannot run",
+            "The estimator failed repeatedly",
         ]
         start_frame = session.frames
         session.advance()
         assert session.frames > start_frame
-        assert session.finish() == []
+        assert session.drain() == []
 
 
 def test_live_session_shows_curves_loudness_and_comparisons_of_the_estimator_process() -> None:
@@ -383,23 +385,23 @@ def test_live_session_shows_curves_loudness_and_comparisons_of_the_estimator_pro
     with Session(config, clock="timer") as session:
         session.start(wait=True)
 
-        def everything_is_there() -> bool:
+        def diagnostics_are_complete() -> bool:
             now = session.snapshot()
             return now.curves is not None and all(math.isfinite(level.lufs) for level in now.levels.values())
 
-        wait_until(everything_is_there)
+        wait_until(diagnostics_are_complete)
         wait_until(lambda: session.snapshot().state == "tracking")
         now = session.snapshot()
         assert now.curves is not None
         assert abs(now.curves.gain_est) == pytest.approx(10 ** (-12 / 20), rel=0.01)
         assert now.levels["target"].lufs == pytest.approx(now.levels["dry"].lufs - 12.0, abs=0.1)
 
-        def little_is_left() -> bool:
+        def difference_is_small() -> bool:
             levels = session.snapshot().levels
             return levels["difference"].lufs < levels["target"].lufs - 40.0
 
-        wait_until(little_is_left)
+        wait_until(difference_is_small)
         (comparison,) = now.comparisons
         assert comparison.gain_db == pytest.approx(-12.0, abs=0.1)
         assert len(comparison.history.time_s) > 0
-        assert np.isin(comparison.history.time_s, now.history.time_s).all()  # late, a live race leaves windows out
+        assert np.isin(comparison.history.time_s, now.history.time_s).all()  # late ones skip windows
