@@ -11,8 +11,7 @@ from rtgain.errors import InputError
 from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.experiments.experiment import AudioClip, ExperimentResult
 from rtgain.lessons.html_page import index_page, lesson_page
-from rtgain.lessons.lesson import Lesson
-from rtgain.lessons.lesson_check import CheckResult
+from rtgain.lessons.lesson import CheckResult, Lesson
 from rtgain.output.animation import gif, mp4, render_frames
 from rtgain.output.figures import png, svg
 from rtgain.system.atomic_write import check_directory_writable, write_atomic, write_error

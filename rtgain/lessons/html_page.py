@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rtgain.config.labels import describe_controls
 from rtgain.lessons.checks import MARKS
-from rtgain.lessons.lesson import Lesson, Step, emphasized
-from rtgain.lessons.lesson_check import CheckResult
+from rtgain.lessons.lesson import CheckResult, Lesson, Step, emphasized
 from rtgain.lessons.text_templates import fill_template
 from rtgain.output.curve_styles import ESTIMATE, LIGHT_BACKGROUND
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from rtgain.config.labels import CONTROL_LABELS
 from rtgain.config.session_config import SessionConfig
-from rtgain.lessons.checks import Expectation, NumericCheck
+from rtgain.lessons.checks import Expectation, NumericCheck, Outcome
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,16 @@ class Lesson:
     title: str
     summary: str
     steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """Result of one check of a step: expected value, observed value, outcome."""
+
+    step: Step
+    expected: str
+    observed: str
+    outcome: Outcome
 
 
 def emphasized(text: str) -> str:

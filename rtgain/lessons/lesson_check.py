@@ -1,26 +1,15 @@
 """Headless check of a lesson: runs each step on the offline clock and evaluates its checks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from rtgain.config.session_config import SessionConfig
 from rtgain.lessons.check_state import ExpectationTracker
 from rtgain.lessons.checks import Observation, Outcome
-from rtgain.lessons.lesson import Lesson, Step
+from rtgain.lessons.lesson import CheckResult, Lesson, Step
 from rtgain.lessons.text_templates import fill_template
 from rtgain.records.estimate import Estimate
 from rtgain.session.offline import run_offline
 from rtgain.session.session import Session
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """Result of one check of a step: expected value, observed value, outcome."""
-
-    step: Step
-    expected: str
-    observed: str
-    outcome: Outcome
 
 
 def check_lesson(lesson: Lesson, numbers: Mapping[str, float], seed: int) -> list[CheckResult]:
