@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fork_server import ROOT, ForkedCommand, can_fork
+from tests.polling import TIMEOUT_S
 
 __all__ = ["ROOT", "command", "rows", "rtgain", "start_rtgain"]
 
@@ -17,7 +18,7 @@ def rtgain(
     """Run ``rtgain …`` to its end, as `start_rtgain` does."""
     with start_rtgain(*words, fresh=fresh, before=before, **settings) as process:
         try:
-            out, errors = process.communicate(timeout=120)
+            out, errors = process.communicate(timeout=TIMEOUT_S)
         except BaseException:
             process.kill()
             raise
@@ -28,15 +29,15 @@ def start_rtgain(*words: str | Path, fresh: bool = False, before: str = "", **se
     """Start ``rtgain …`` and leave it running.
 
     It is forked from a process that has loaded what it imports (`tests.fork_server`), where its settings allow that
-    and it is not to be a `fresh` Python: for what depends on what is loaded, or on how a process starts. `before` is Python
-    code that runs first.
+    and it is not to be a `fresh` Python: for what depends on what is loaded, or on how a process starts.
+    `before` is Python code that runs first.
     """
     settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **settings}
     if fresh or not can_fork(settings):
         run = command(*words)
         if before:
-            code = f"{before}\nimport runpy, sys; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
-            run[1:1] = ["-c", code]
+            run_it = "import runpy, sys; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
+            run[1:1] = ["-c", f"{before}\n{run_it}"]
         return subprocess.Popen(run, **settings)
     return ForkedCommand([str(word) for word in words], before=before, **settings)
 

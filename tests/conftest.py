@@ -1,7 +1,7 @@
 """Fixtures for all tests: a real audio server, a real display."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -12,6 +12,12 @@ from tests.once import remember_the_demo
 
 make_own()
 remember_the_demo()
+
+LONGEST_FIRST = (
+    *("lessons", "test_lessons_live", "test_export_faults", "test_experiment", "test_accuracy", "test_session"),
+    *("test_export", "test_app", "test_scenario", "test_process_faults", "test_file_faults", "test_fuzz"),
+)
+"""The groups of tests that are begun before all others, so that none is left over for one process at the end."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,18 +30,26 @@ def thorough(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("thorough"))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Keep the tests of a file, and all that share the lessons' experiments, in one process (``--dist loadgroup``).
 
     And let a time-out end its test with an exception; in a Qt slot that could be lost, and so it ends the process.
     """
     for item in items:
-        name = "lessons" if item.path.parent.name == "lessons" and "export" not in item.path.name else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}.{name}"))
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}.{_group_of(item)}"))
         if {"qapp", "qtbot"} & set(getattr(item, "fixturenames", ())):
             marker = item.get_closest_marker("timeout")
             item.add_marker(pytest.mark.timeout(*(marker.args if marker else ()), method="thread"))
+    yield
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(_group_of(item), len(places)))
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+def _group_of(item: pytest.Item) -> str:
+    in_lessons = item.path.parent.name == "lessons" and "export" not in item.path.stem
+    return "lessons" if in_lessons else item.path.stem
 
 
 @pytest.fixture(scope="session")

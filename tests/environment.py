@@ -21,7 +21,7 @@ CACHE = "RTGAIN_TESTS_CACHE"
 """Names the folder of caches (fonts, compiled code) that the processes of one test run share."""
 
 NO_DEVICES = "pcm.none { type hw card 31 }"
-"""An ALSA configuration with one name that leads nowhere. (Where there is none at all, PortAudio 19.6 aborts.)"""
+"""An ALSA configuration with one name that leads nowhere: PortAudio 19.6 aborts where every name leads somewhere."""
 
 _folder = tempfile.TemporaryDirectory(prefix="rtgain-tests-", ignore_cleanup_errors=True)
 

@@ -1,10 +1,10 @@
-"""Checks of figures."""
+"""Checks of matplotlib figures."""
 
 from matplotlib.figure import Figure
 
 
 def legend_overlaps_curve(figure: Figure) -> bool:
-    """True if a curve or a marker line runs behind a legend of `figure`."""
+    """True if a curve or a reference line runs behind a legend of `figure`."""
     figure.canvas.draw()
     legends = [axes.get_legend() for axes in figure.axes if axes.get_legend()] + figure.legends
     boxes = [legend.get_window_extent() for legend in legends]

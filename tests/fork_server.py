@@ -25,8 +25,9 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import chdir, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -91,7 +92,7 @@ class ForkedCommand(subprocess.Popen[str]):
         streams = [number if end == -1 else end for number, end in enumerate(theirs)]
         request = Request(
             words=[os.fspath(word) for word in given["args"][2:]],
-            folder=os.fspath(given["cwd"] or os.getcwd()),
+            folder=os.fspath(given["cwd"] or Path.cwd()),
             environment=dict(os.environ if given["env"] is None else given["env"]),
             new_session=given["start_new_session"],
             before=self._before,
@@ -156,7 +157,7 @@ class ForkServer:
         return STATUS.unpack(told)[0], ours
 
     def stop(self) -> None:
-        """End it; its children run on."""
+        """End it, and the children that are left."""
         if os.getpid() == self._owner:
             self._socket.close()
             self._process.wait()
@@ -182,7 +183,10 @@ def _is_readable(descriptor: int) -> bool:
 
 
 def serve(requests: socket.socket) -> None:
-    """Fork a child for each request, and pass on the status of each that ends, until the other side is closed."""
+    """Fork a child for each request, and pass on the status of each that ends, until the other side is closed.
+
+    Then whatever a failed test has left running is ended too.
+    """
     poll = select.poll()
     poll.register(requests, select.POLLIN)
     children: dict[int, tuple[int, int]] = {}
@@ -198,6 +202,8 @@ def serve(requests: socket.socket) -> None:
                 continue
             message, descriptors, _, _ = socket.recv_fds(requests, LONGEST_MESSAGE, 8)
             if not message:
+                for pid, _ in children.values():
+                    os.kill(pid, signal.SIGKILL)
                 return
             *streams, status = descriptors
             pid = os.fork()
@@ -329,9 +335,8 @@ def _wait_in_spare(requests: socket.socket) -> NoReturn:
     for number, descriptor in zip(numbers, _moved_up(list(descriptors)), strict=True):
         os.dup2(descriptor, number)
         os.set_inheritable(number, True)
-    for number in {*map(int, os.listdir("/proc/self/fd"))} - {0, 1, 2, *numbers}:
-        with suppress(OSError):
-            os.close(number)
+    for begin, end in pairwise(sorted([2, *numbers, 1 << 16])):
+        os.closerange(begin + 1, end)
     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     sys.argv = ["-c", "--multiprocessing-fork"]
     import torch
@@ -362,6 +367,13 @@ def _spawn_from(spares: list[tuple[int, socket.socket]]) -> None:
 # --- what it loads ---------------------------------------------------------------------------------
 
 
+USES = (
+    "run --headless --duration 0.5 --delay-ms 1 --noise-dbfs -60 --csv t.csv --json s.json --plot p.png --record m.wav",
+    "match m.wav m.wav --json o.json --plot n.png --record o.wav",
+)
+"""Commands that load what is loaded at first use."""
+
+
 def load() -> None:
     """Import what the command imports, and use it once, so that what is loaded at first use is there too.
 
@@ -382,20 +394,12 @@ def load() -> None:
         if not module.name.endswith("__main__"):
             import_module(module.name)
     remember_the_demo()
-    from rtgain.cli.main import main
-
     handlers = {number: signal.getsignal(number) for number in IGNORABLE}
-    here, streams = os.getcwd(), (sys.stdout, sys.stderr)
-    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
-        os.chdir(folder)
-        sys.stdout = nowhere
-        try:
-            session = "run --headless --duration 0.5 --delay-ms 1 --noise-dbfs -60"
-            main(f"{session} --csv t.csv --json s.json --plot p.png --record m.wav".split())
-            main(["match", "m.wav", "m.wav", "--json", "o.json", "--plot", "n.png", "--record", "o.wav"])
-        finally:
-            os.chdir(here)
-            sys.stdout, sys.stderr = streams
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        for words in USES:
+            sys.argv = [str(PROGRAM), *words.split()]
+            if code := _code_of(lambda: _run_program("")):
+                raise RuntimeError(f"rtgain {words} ends with {code}")
     for number, handler in handlers.items():
         signal.signal(number, handler)
     from multiprocessing import resource_tracker

@@ -4,8 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 
+TIMEOUT_S = 180.0
+"""Time limit, in seconds, of what takes seconds on a quiet machine and may take minutes on a busy one."""
 
-def wait_until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> None:
     """Poll every 10 ms until `condition` is true. Fails after `timeout_s`."""
     deadline_s = time.monotonic() + timeout_s
     pause = threading.Event()

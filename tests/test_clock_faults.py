@@ -15,7 +15,7 @@ import pytest
 from rtgain.bench.servers import JackServer
 from rtgain.metering.rates import DEVICE_ADVICE, ClockRateMonitor
 from tests.commands import ROOT, rows, start_rtgain
-from tests.polling import wait_until
+from tests.polling import TIMEOUT_S, wait_until
 
 pytestmark = pytest.mark.realtime
 
@@ -36,7 +36,7 @@ def started(folder: Path, *words: str, **settings: object) -> subprocess.Popen[s
 
 def ended(process: subprocess.Popen[str], folder: Path) -> tuple[str, dict[str, float]]:
     """Wait for a successful exit; return standard error and the result."""
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, out) == (0, ""), errors
     return errors, json.loads((folder / "s.json").read_text())
 
@@ -128,7 +128,7 @@ def test_suspended_program_resumes_with_all_its_processes(tmp_path: Path, jack_s
         before = (tmp_path / "t.csv").stat().st_size
         wait_until(lambda: (tmp_path / "t.csv").stat().st_size > before + 10_000)
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=60) == ("", "")
+        assert process.communicate(timeout=TIMEOUT_S) == ("", "")
         assert process.returncode == 130
         return
     errors, summary = ended(process, tmp_path)

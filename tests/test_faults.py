@@ -16,6 +16,7 @@ from rtgain.bench.servers import JackServer
 from rtgain.output.csv_writer import CSV_COLUMNS
 from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS, InterruptHandler
 from tests.commands import rows, start_rtgain
+from tests.polling import TIMEOUT_S
 from tests.processes import descendants
 
 RATE = 48_000
@@ -46,7 +47,7 @@ class Running:
     def end(self) -> tuple[int, str]:
         """Wait until it and its descendants have exited; return the exit code and standard error."""
         pidfds = [os.pidfd_open(child) for child in self.children]
-        out, errors = self.process.communicate(timeout=30)
+        out, errors = self.process.communicate(timeout=TIMEOUT_S)
         assert out == ""
         for pidfd in pidfds:
             ended, _, _ = select.select([pidfd], [], [], 10.0)
@@ -172,12 +173,12 @@ def test_run_that_is_interrupted_before_its_start_ends_normally(tmp_path: Path) 
     """Also in the seconds in which torch is imported: the CSV already has its header."""
     table, summary = tmp_path / "t.csv", tmp_path / "s.json"
     process = start_rtgain("run", "--headless", "--duration", "60", "--csv", table, "--json", summary)
-    deadline_s = time.monotonic() + 60
+    deadline_s = time.monotonic() + TIMEOUT_S
     while not table.exists():
         assert time.monotonic() < deadline_s
         threading.Event().wait(0.005)
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30) == ("", "")
+    assert process.communicate(timeout=TIMEOUT_S) == ("", "")
     assert process.returncode == 130
     assert rows(table) == []
     assert json.loads(summary.read_text())["state"] == "waiting"

@@ -22,7 +22,7 @@ from rtgain.output.csv_writer import CSV_COLUMNS
 from rtgain.session.session import Session
 from rtgain.system.atomic_write import write_atomic
 from tests.commands import command, rows, start_rtgain
-from tests.polling import wait_until
+from tests.polling import TIMEOUT_S, wait_until
 
 RATE = 48_000
 LIVE = ("run", "--headless", "--clock", "timer", "--gain-db", "-12")
@@ -39,7 +39,7 @@ def started(folder: Path, *words: str) -> subprocess.Popen[str]:
 
 def the_line(process: subprocess.Popen[str]) -> str:
     """Wait for exit code 2, and return its one line."""
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=TIMEOUT_S)
     assert (process.returncode, out) == (2, "")
     assert errors.startswith("rtgain: ")
     assert errors.count("\n") == 1
@@ -72,7 +72,7 @@ def song(tmp_path: Path) -> Path:
 def test_file_deleted_while_playing_is_played_to_its_end(song: Path) -> None:
     process = started(song.parent, "--input", "song.wav")
     song.unlink()
-    assert process.communicate(timeout=60) == ("", "")
+    assert process.communicate(timeout=TIMEOUT_S) == ("", "")
     assert process.returncode == 0
     assert json.loads((song.parent / "s.json").read_text())["frames"] == 8 * RATE
     assert_whole(song.parent, at_least_s=7.9)
@@ -96,7 +96,7 @@ class SlowDisk(FileSource):
 
     def _decode(self, frames: int) -> np.ndarray:
         if self._file_position > 3 * RATE:
-            assert self.answers.wait(60)
+            assert self.answers.wait(TIMEOUT_S)
         return super()._decode(frames)
 
 

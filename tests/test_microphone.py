@@ -8,6 +8,7 @@ import pytest
 from rtgain.audio.sources.demo import DemoSource
 from tests.commands import rows, start_rtgain
 from tests.jack_client import first_lag
+from tests.polling import TIMEOUT_S
 
 pytestmark = pytest.mark.realtime
 
@@ -28,7 +29,7 @@ def test_microphone_gain_is_estimated_and_the_output_is_gain_times_input(jack_cl
         *("--csv", table, "--json", summary),
     )
     played = jack_client.play_and_record(recording, into=RTGAIN, out_of=RTGAIN, seconds=11)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=TIMEOUT_S)
 
     assert process.returncode == 0, errors
     result = json.loads(summary.read_text())

@@ -22,7 +22,7 @@ from rtgain.output.output_files import OutputFiles, OutputPaths
 from rtgain.session.session import Session
 from rtgain.system.file_lock import lock_for_writing
 from tests.commands import rtgain, start_rtgain
-from tests.polling import wait_until
+from tests.polling import TIMEOUT_S, wait_until
 
 RATE = 48_000
 LIVE = ("run", "--headless", "--clock", "timer", "--gain-db", "-12", "--duration")
@@ -71,7 +71,7 @@ def test_next_run_removes_only_the_killed_runs_shared_memory(
     assert (third.returncode, third.stderr) == (0, "")
     assert not block.exists()
 
-    assert other.communicate(timeout=60) == ("", "")
+    assert other.communicate(timeout=TIMEOUT_S) == ("", "")
     assert other.returncode == 0
     assert not other_block.exists()
     summary = json.loads((other_folder / "s.json").read_text())

@@ -16,7 +16,7 @@ import pytest
 from rtgain.audio.jit import cache_directory
 from rtgain.bench.servers import JackServer
 from tests.commands import ROOT, start_rtgain
-from tests.polling import wait_until
+from tests.polling import TIMEOUT_S, wait_until
 
 ROOMS = ("rtgain", "gui", "main.py")
 ACCEPTS = 0x10000
@@ -100,7 +100,7 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
     yield processes
     for process in processes:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=TIMEOUT_S)
 
 
 def estimating(process: subprocess.Popen[str]) -> list[int]:

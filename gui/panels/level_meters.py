@@ -106,7 +106,7 @@ class LevelMeters(QFrame):
         self._holds = {name: PeakHold() for name in SIGNAL_STYLES}
         grid = QGridLayout(self)
         grid.setContentsMargins(14, 3, 14, 3)
-        grid.setHorizontalSpacing(10)
+        grid.setHorizontalSpacing(9)
         grid.setVerticalSpacing(0)
         for column, (field, title) in enumerate(COLUMNS.items(), start=3):
             label = QLabel(title)

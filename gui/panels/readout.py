@@ -47,9 +47,9 @@ class Readout(QFrame):
         row.addWidget(self.gain_db)
         row.addSpacing(6)
         row.addWidget(unit)
-        row.addSpacing(18)
+        row.addSpacing(12)
         row.addLayout(_stacked(self.linear, self.std))
-        row.addSpacing(18)
+        row.addSpacing(12)
         row.addLayout(_stacked(self.state, self.meaning, self.delay), 1)
         self.show_starting()
 

@@ -22,6 +22,7 @@ from rtgain.bench.servers import JackServer
 from rtgain.cli.main import main
 from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE
 from tests.commands import command, rows, rtgain, start_rtgain
+from tests.polling import TIMEOUT_S
 
 RATE = 48_000
 SECONDS = 4
@@ -71,7 +72,7 @@ def two_runs(song: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Finis
     ]
     runs = []
     for process, folder in zip(processes, folders, strict=True):
-        streams = process.communicate(timeout=120)
+        streams = process.communicate(timeout=TIMEOUT_S)
         runs.append(FinishedRun((process.returncode, *streams), folder, json.loads((folder / "s.json").read_text())))
     return runs
 
@@ -184,7 +185,7 @@ def test_terminal_shows_progress_and_result_next_to_the_output() -> None:
     except OSError:  # how Linux says that nobody has the terminal open any more
         pass
     os.close(master)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0
     assert list(json.loads(out)) == KEYS
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
@@ -204,7 +205,7 @@ def test_closed_output_pipe_ends_the_run_quietly(tmp_path: Path) -> None:
     assert process.stderr
     assert process.stdout.readline() == HEADER + "\n"
     process.stdout.close()
-    assert process.wait(30) == 0
+    assert process.wait(TIMEOUT_S) == 0
     assert process.stderr.read() == ""
     summary = json.loads((tmp_path / "s.json").read_text())
     assert 0 <= summary["duration_s"] < 30

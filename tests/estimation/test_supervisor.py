@@ -239,12 +239,12 @@ class ScriptedWorker:
 
     def __init__(self, *_: object) -> None:
         self.alive = True
-        self.messages: list[object] = []
+        self.pending: list[object] = []
 
     def send(self, command: object) -> None: ...
 
     def messages(self, timeout_s: float = 0.0) -> list[object]:
-        messages, self.messages = self.messages, []
+        messages, self.pending = self.pending, []
         return messages
 
     def finish(self, limit_frame: int, timeout_s: float) -> bool:
@@ -271,7 +271,7 @@ def fail(supervisor: Supervisor, reason: str | None = None) -> None:
     worker = supervisor._worker
     assert isinstance(worker, ScriptedWorker)
     worker.alive = False
-    worker.messages = [FailureMessage(reason)] if reason else []
+    worker.pending = [FailureMessage(reason)] if reason else []
     supervisor.poll()
 
 
@@ -298,7 +298,7 @@ def test_overwritten_estimates_are_skipped(scripted: Supervisor, memory: EngineS
 def test_process_that_does_not_finish_in_time_is_reported(scripted: Supervisor, memory: EngineSharedMemory) -> None:
     worker = scripted._worker
     assert isinstance(worker, ScriptedWorker)
-    worker.messages = [ReadyMessage()]
+    worker.pending = [ReadyMessage()]
     write_estimate(memory)
     scripted.poll()
     write_estimate(memory)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from PySide6.QtWidgets import QApplication
 
+import rtgain.session.io_setup  # noqa: F401  # loads numba now, not while a test waits for a session
 from gui.main_window import MainWindow
 from gui.theme import LIGHT, apply_theme
 from rtgain.config.session_config import SessionConfig

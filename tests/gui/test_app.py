@@ -18,7 +18,7 @@ from gui.main_window import MainWindow
 from gui.theme import LIGHT
 from rtgain.bench.servers import JackServer
 from rtgain.config.session_config import SessionConfig
-from tests.polling import wait_until
+from tests.polling import TIMEOUT_S, wait_until
 
 pytestmark = pytest.mark.realtime
 
@@ -31,19 +31,19 @@ if __name__ == "__main__":
     print(json.dumps({"torch": "torch" in sys.modules}), flush=True)
     sys.exit(code)
 """
-"""The command `rtgain`, which tells at its end what it has imported."""
+"""The command `rtgain`, which prints at its end if torch is imported."""
 
 TIMEOUT_MS = 60_000
-"""Far beyond what a start takes (3 s), for a loaded machine; how fast it is, the benchmarks say."""
+"""Timeout for a start, which takes 3 s, on a loaded machine; the benchmarks measure the speed."""
 
 
 @contextmanager
 def running_app() -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """The app, and the number of the X window that it has shown."""
+    """Start the app; yields its process and the number of its X window."""
     process = subprocess.Popen([sys.executable, "-c", APP], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         find = ["xdotool", "search", "--sync", "--onlyvisible", "--pid", str(process.pid), "--name", "rtgain"]
-        found = subprocess.run(find, capture_output=True, text=True, check=True, timeout=30)
+        found = subprocess.run(find, capture_output=True, text=True, check=True, timeout=TIMEOUT_S)
         yield process, found.stdout.split()[0]
     finally:
         process.kill()
@@ -51,25 +51,25 @@ def running_app() -> Iterator[tuple["subprocess.Popen[str]", str]]:
 
 
 def press(window: str, key: str) -> None:
-    """Give `window` the keyboard and press a key, as the X server tells of a real one."""
-    subprocess.run(["xdotool", "windowfocus", "--sync", window, "key", key], check=True, timeout=10)
+    """Focus `window` and press a key, synthesized by the X server."""
+    subprocess.run(["xdotool", "windowfocus", "--sync", window, "key", key], check=True, timeout=TIMEOUT_S)
 
 
 def end_of(process: "subprocess.Popen[str]") -> dict[str, object]:
-    """What the app printed as it left by itself, and its exit code; it must say nothing on standard error."""
-    out, err = process.communicate(timeout=30)
+    """Return the output of the app after it has exited by itself, and its exit code; standard error must be empty."""
+    out, err = process.communicate(timeout=TIMEOUT_S)
     assert err == ""
     return dict(json.loads(out)) | {"exit": process.returncode}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Seven of fifty moments, all of them with ``--thorough``."""
+    """Seven of fifty moments, with ``--thorough`` all of them."""
     if "moment" in metafunc.fixturenames:
         metafunc.parametrize("moment", range(0, 50, 1 if metafunc.config.getoption("thorough") else 8))
 
 
 def test_starts_and_quits_exit_zero_without_torch(x_display: str, moment: int) -> None:
-    """Quit a twentieth of a second later each time, so in all states from the first paint until it runs."""
+    """Quit 0.05 s later in each run, so in all states from the first paint until the session runs."""
     with running_app() as (process, window):
         time.sleep(0.05 * moment)
         press(window, "ctrl+q")
@@ -78,7 +78,7 @@ def test_starts_and_quits_exit_zero_without_torch(x_display: str, moment: int) -
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_closes_the_window_normally(x_display: str, number: signal.Signals) -> None:
-    """128 + n is the shell's convention; for Ctrl-C it makes the contract's 130."""
+    """The exit code is 128 + n by the convention of shells; 130 for Ctrl-C."""
     with running_app() as (process, _):
         os.kill(process.pid, number)
         assert end_of(process) == {"exit": 128 + number, "torch": False}
@@ -110,14 +110,14 @@ def test_lost_device_is_used_again_when_it_returns(
 def test_missing_display_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
-    done = subprocess.run([sys.executable, "-m", "rtgain"], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-m", "rtgain"], capture_output=True, text=True, timeout=TIMEOUT_S)
     assert done.returncode == 2
     assert done.stderr == "rtgain: no display found; use --headless\n"
 
 
 @pytest.fixture
 def window(qtbot: Any) -> Iterator[MainWindow]:
-    """The window over a real session on the real-time clock, once it runs."""
+    """Main window over a real session on the timer clock, after it has started."""
     window = MainWindow(SessionConfig(clock="timer"), create_session, LIGHT)
     window.painted.connect(window.start)
     window.show()

@@ -21,7 +21,7 @@ def drag_over(window: MainWindow, *urls: QUrl) -> bool:
     buttons, modifiers = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     event = QDragEnterEvent(QPoint(300, 300), Qt.DropAction.CopyAction, data, buttons, modifiers)
     event.ignore()
-    window.dragEnterEvent(event)  # as Qt calls it; to send it would need a drag that Qt itself began
+    window.dragEnterEvent(event)  # called directly: Qt sends it only for a drag that Qt started
     return window.acceptDrops() and event.isAccepted()
 
 

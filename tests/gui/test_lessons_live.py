@@ -17,7 +17,7 @@ from rtgain.lessons.lesson import Lesson
 pytestmark = [pytest.mark.realtime, pytest.mark.timeout(900)]  # up to five steps at real speed, and their experiments
 
 TIMEOUT_MS = 180_000
-"""Far beyond what a start or an experiment takes; how long an outcome may take, the lesson says."""
+"""Timeout for a start or an experiment on a loaded machine; the lesson defines the deadline of a check."""
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_sound_of_the_experiment_loops_until_controls_are_reset(qtbot: Any, wind
     qtbot.mouseClick(play, Qt.MouseButton.LeftButton)
 
     def plays_for(seconds: float) -> bool:
-        """True if the sound, half a second long with a reference gain of 0 dB, has played for so long."""
+        """True if the sound, half a second long with a reference gain of 0 dB, has played for `seconds`."""
         snapshot = window.controller.snapshot()
         return snapshot is not None and snapshot.time_s > seconds and abs(snapshot.gain_db) < 0.01
 

@@ -507,5 +507,5 @@ def test_next_button_does_not_move_between_steps(qtbot: Any, open_window: OpenWi
     while panel.next_button.isEnabled():
         positions.add(panel.next_button.mapTo(window, panel.next_button.rect().topLeft()).toTuple())
         qtbot.mouseClick(panel.next_button, Qt.MouseButton.LeftButton)
-        QApplication.processEvents()  # the layouts follow
+        QApplication.processEvents()  # updates the layouts
     assert len(positions) == 1

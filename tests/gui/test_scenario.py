@@ -20,26 +20,26 @@ pytestmark = [pytest.mark.realtime, pytest.mark.timeout(600)]
 
 RATE = 48_000
 START_DB = -16.48
-"""The gain that the reference path begins with, 0.15."""
+"""Default of the reference gain, 0.15."""
 
 TIMEOUT_MS = 60_000
-"""Far beyond what a start takes (3 s), for a loaded machine."""
+"""Timeout for a start, which takes 3 s, on a loaded machine."""
 
 SWITCH_S = 0.5
-"""What was chosen just now has faded in by then, and a gain that was moved has arrived."""
+"""Time in seconds for the crossfade to another monitor, and for the ramp of a changed gain."""
 
 RECORDED_S = 2.0
 
 
 @pytest.fixture(scope="module")
 def demo() -> np.ndarray:
-    """Two turns of the demo, (frames,)."""
+    """Two loops of the demo, shape (frames,)."""
     return DemoSource(RATE).read(2 * LOOP_S * RATE)[0].astype(np.float64)
 
 
 @pytest.fixture
 def window(qtbot: Any, jack_client: JackTestClient) -> Iterator[MainWindow]:
-    """The window as the command opens it, on a device, once it has found the gain; `jack_client` records it."""
+    """Main window on a JACK device, after the estimate has converged; `jack_client` records its output."""
     window = MainWindow(SessionConfig(), create_session, LIGHT)
     window.painted.connect(window.start)
     window.show()
@@ -59,7 +59,7 @@ def user_input(qtbot: Any) -> UserInput:
 
 
 def estimate_db(window: MainWindow) -> float:
-    """What the big number says; NaN for a dash."""
+    """Return the estimate in the readout; NaN for a dash."""
     text = window.readout.gain_db.text().replace("−", "-")
     return float("nan") if text == "–" else float(text)
 
@@ -68,8 +68,8 @@ def rms_db(samples: np.ndarray) -> float:
     return float(10 * np.log10(np.mean(samples**2)))
 
 
-def under(recording: np.ndarray, demo: np.ndarray) -> np.ndarray:
-    """The piece of the demo that `recording` was made of."""
+def source_of(recording: np.ndarray, demo: np.ndarray) -> np.ndarray:
+    """Return the part of the demo that `recording` contains."""
     begin = first_lag(demo, recording)
     return demo[begin : begin + len(recording)]
 
@@ -78,13 +78,13 @@ def test_first_session_of_a_user_estimates_loses_and_recovers_the_gain(
     qtbot: Any, window: MainWindow, user_input: UserInput, jack_client: JackTestClient, demo: np.ndarray
 ) -> None:
     def level_db(monitor: Monitor, key: str) -> float:
-        """Press `key`; the RMS level of what is recording then, over that of the same two seconds of the demo."""
+        """Press `key`, and return the RMS level of the recording relative to the same two seconds of the demo."""
         user_input.press(key)
         qtbot.waitUntil(window.transport.monitor.buttons[monitor].isChecked, timeout=TIMEOUT_MS)
         jack_client.start(np.zeros(1), seconds=SWITCH_S + RECORDED_S)
         qtbot.waitUntil(jack_client.is_full, timeout=TIMEOUT_MS)
         recording = jack_client.recorded().astype(np.float64)[round(SWITCH_S * RATE) :]
-        dry = under(recording, demo)
+        dry = source_of(recording, demo)
         if monitor == "dry":
             np.testing.assert_allclose(recording, dry, atol=1e-6)
         return rms_db(recording) - rms_db(dry)
@@ -92,31 +92,31 @@ def test_first_session_of_a_user_estimates_loses_and_recovers_the_gain(
     def estimate_reaches(gain_db: float, within_db: float) -> None:
         qtbot.waitUntil(lambda: abs(estimate_db(window) - gain_db) < within_db, timeout=TIMEOUT_MS)
 
-    # It opens, and what is matched has the level of the target.
+    # After the start, the matched signal has the level of the target.
     assert level_db("dry", "1") == pytest.approx(0.0, abs=0.001)
     assert level_db("target", "2") == pytest.approx(START_DB, abs=0.01)
     assert level_db("matched", "3") == pytest.approx(START_DB, abs=0.02)
 
-    # At a gain of 0 dB that is the level of the dry sound.
+    # At a gain of 0 dB it has the level of the dry signal.
     user_input.type_in(window.reference.gain, 0)
     estimate_reaches(0.0, within_db=0.015)
     assert level_db("matched", "3") == pytest.approx(level_db("dry", "1"), abs=0.02)
 
-    # The gain is moved, and the estimate follows.
+    # The gain changes, and the estimate follows.
     user_input.drag(window.reference.gain.slider, steps=range(-1, -21, -1))
     moved_db = window.reference.gain.box.value()
     assert -30 < moved_db < -5
     estimate_reaches(moved_db, within_db=0.03)
     assert level_db("matched", "3") == pytest.approx(moved_db, abs=0.05)
 
-    # It fails on the waveform at 90°, to be seen and to be recording.
+    # With the waveform loss at 90° the estimate fails, visibly and audibly.
     user_input.choose(window.estimator.loss, "waveform")
     user_input.type_in(window.reference.phase, 90)
     qtbot.waitUntil(lambda: estimate_db(window) < moved_db - 10, timeout=TIMEOUT_MS)
     assert level_db("target", "2") == pytest.approx(moved_db, abs=0.5)
     assert level_db("matched", "3") < moved_db - 10
 
-    # Back on the spectrum it mends, at 90° still and at 0° as before.
+    # With the spectral loss it recovers, at 90° and at 0°.
     user_input.choose(window.estimator.loss, "spectral")
     estimate_reaches(moved_db, within_db=0.1)
     user_input.type_in(window.reference.phase, 0)
@@ -127,17 +127,17 @@ def test_first_session_of_a_user_estimates_loses_and_recovers_the_gain(
 def test_dragged_gain_does_not_click(
     qtbot: Any, window: MainWindow, user_input: UserInput, jack_client: JackTestClient, demo: np.ndarray
 ) -> None:
-    """The gain that is recording, sample by sample, moves no faster than its ramp: no step, however it is dragged.
+    """The recorded gain changes per sample by no more than its ramp, so there is no step while it is dragged.
 
-    It stays below 0 dB, where the output is not capped and what is recording is the gain times the demo.
+    It stays below 0 dB, where the output is not limited and the recording is the gain times the demo.
     """
     jack_client.start(np.zeros(1), seconds=2 * RECORDED_S)
     user_input.drag(window.reference.gain.slider, steps=[-24, 0, -12] * 10, pause_s=0.04)
     qtbot.waitUntil(jack_client.is_full, timeout=TIMEOUT_MS)
     recording = jack_client.recorded().astype(np.float64)
-    dry = under(recording, demo)
+    dry = source_of(recording, demo)
     loud = np.abs(dry) > 0.05
     gain = np.where(loud, recording / np.where(loud, dry, 1.0), np.nan)
     range_ = np.nanmax(gain) - np.nanmin(gain)
-    assert range_ > 0.1  # it was moved, and recording
+    assert range_ > 0.1  # the gain changed, and was recorded
     assert np.nanmax(np.abs(np.diff(gain))) <= 1.01 * range_ / (GAIN_RAMP_S * RATE) + 1e-5

@@ -13,7 +13,7 @@ from tests.output.test_curve_styles import contrast
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
 def test_text_contrasts_with_every_background(theme: Theme) -> None:
-    """4.5 is what WCAG 2.1 asks of body text (criterion 1.4.3)."""
+    """WCAG 2.1 requires a contrast of 4.5 for body text (criterion 1.4.3)."""
     for front, back in [
         (theme.text, theme.window), (theme.text, theme.card), (theme.text, theme.control),
         (theme.muted, theme.window), (theme.muted, theme.card), (theme.on_accent, theme.accent),
@@ -27,7 +27,7 @@ def test_text_contrasts_with_every_background(theme: Theme) -> None:
     [(Qt.ColorScheme.Dark, DARK), (Qt.ColorScheme.Light, LIGHT), (Qt.ColorScheme.Unknown, LIGHT)],
 )
 def test_theme_follows_the_system(monkeypatch: pytest.MonkeyPatch, scheme: Qt.ColorScheme, theme: Theme) -> None:
-    """A bare X display says nothing about light and dark, so the hint is given here."""
+    """An X display without a desktop has no color scheme, so the test sets the style hint."""
     hints = SimpleNamespace(colorScheme=lambda: scheme)
     monkeypatch.setattr("gui.theme.QGuiApplication.styleHints", lambda: hints)
     assert chosen_theme("system") == theme

@@ -1,4 +1,4 @@
-"""An exported lesson: whole, the same twice, and its page and media are what they claim to be."""
+"""Export of a lesson: repeatable bytes, a self-contained page, correct media."""
 
 import base64
 import io
@@ -13,6 +13,7 @@ import soundfile
 from PIL import Image
 
 from tests.commands import rtgain, start_rtgain
+from tests.polling import TIMEOUT_S
 
 NAME = "waveform-loss"
 
@@ -23,7 +24,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     fresh = (True, False)  # with two different hashes of strings, too
     exports = [start_rtgain("lesson", NAME, "--export", f, fresh=new) for f, new in zip(folders, fresh, strict=True)]
     for export in exports:
-        out, errors = export.communicate(timeout=120)
+        out, errors = export.communicate(timeout=TIMEOUT_S)
         assert (export.returncode, errors) == (0, "")
         assert "✗" not in out
     return folders
@@ -41,54 +42,54 @@ def test_the_same_seed_gives_the_same_bytes(exported: list[Path]) -> None:
     assert {path.suffix for path in one} == {".html", ".png", ".svg", ".gif", ".mp4", ".wav"}
 
 
-def test_the_page_holds_everything_and_asks_for_nothing(exported: list[Path]) -> None:
+def test_the_page_contains_all_media_and_loads_nothing(exported: list[Path]) -> None:
     page = (exported[0] / f"{NAME}.html").read_text(encoding="utf-8")
     sources = re.findall(r'src="([^"]*)"', page)
-    held = [base64.b64decode(re.fullmatch(r"data:[a-z]+/[a-z0-9]+;base64,(.*)", source)[1]) for source in sources]
+    embedded = [base64.b64decode(re.fullmatch(r"data:[a-z]+/[a-z0-9]+;base64,(.*)", source)[1]) for source in sources]
     files = [path.read_bytes() for path in (exported[0] / NAME).iterdir() if path.suffix in (".png", ".wav", ".mp4")]
-    assert sorted(held) == sorted(files)
+    assert sorted(embedded) == sorted(files)
     assert "http" not in re.sub(r'src="[^"]*"', "", page)
     assert "{" not in re.sub(r"<style>.*?</style>", "", page, flags=re.S)
 
 
-def test_the_page_says_in_words_and_units_what_was_expected(exported: list[Path]) -> None:
+def test_the_page_lists_expected_values_as_sentences(exported: list[Path]) -> None:
     page = (exported[0] / f"{NAME}.html").read_text(encoding="utf-8")
     expected = re.findall(r"<tr><td>([^<]*)</td>", page)
-    assert "Turned by 45°, the waveform loss ends at 0.1 to 0.112." in expected
+    assert "At 45°, SGD on the waveform loss ends at a gain of 0.1 to 0.112." in expected
     assert [text for text in expected if not re.match(r"[A-Za-z]", text)] == []
 
 
-def test_turned_targets_are_as_loud_as_the_target_and_the_match_at_90_degrees_is_next_to_silent(
+def test_phase_shifted_targets_have_the_same_level_and_the_matched_signal_at_90_degrees_is_almost_silent(
     exported: list[Path],
 ) -> None:
     folder = exported[0] / NAME
     plain_db = rms_db(folder / "target_0.wav")
-    # Half of full scale, at 0.15: a sine's RMS is its peak over √2.
+    # The dry sine has half of full scale; the RMS of a sine is its peak divided by √2.
     assert plain_db == pytest.approx(20 * np.log10(0.5 * 0.15 / np.sqrt(2)), abs=0.02)
     assert rms_db(folder / "target_90.wav") == pytest.approx(plain_db, abs=0.02)
     assert rms_db(folder / "target_180.wav") == pytest.approx(plain_db, abs=0.02)
     assert rms_db(folder / "matched_90.wav") < plain_db - 40
 
 
-def test_the_film_moves_in_both_formats(exported: list[Path]) -> None:
+def test_the_animation_moves_in_both_formats(exported: list[Path]) -> None:
     folder = exported[0] / NAME
     gif = Image.open(io.BytesIO((folder / "animation.gif").read_bytes()))
     assert (gif.size, gif.n_frames) == ((640, 280), 75)
-    words = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(folder / "animation.mp4")]
-    raw = subprocess.run([*words, "-f", "rawvideo", "-pix_fmt", "gray", "-"], capture_output=True, check=True).stdout
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(folder / "animation.mp4")]
+    raw = subprocess.run([*command, "-f", "rawvideo", "-pix_fmt", "gray", "-"], capture_output=True, check=True).stdout
     frames = np.frombuffer(raw, np.uint8).reshape(-1, 560, 1280)
     assert len(frames) == 95
     assert np.abs(frames[0].astype(int) - frames[74]).max() > 100
 
 
-def test_an_unknown_lesson_is_refused_in_one_line() -> None:
+def test_an_unknown_lesson_is_rejected_in_one_line() -> None:
     ran = rtgain("lesson", "violin")
     assert ran.returncode == 2
     assert ran.stderr.startswith("rtgain: lesson: 'violin' is not one of 1 to 7, gradient-descent, ")
     assert ran.stderr.count("\n") == 1
 
 
-def test_without_a_name_the_lessons_are_listed() -> None:
+def test_lessons_are_listed_without_a_name() -> None:
     ran = rtgain("lesson")
     assert re.findall(r"^(\d)  (\S+)", ran.stdout, re.M)[0] == ("1", "gradient-descent")
     assert len(ran.stdout.splitlines()) == 7

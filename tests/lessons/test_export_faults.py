@@ -1,4 +1,4 @@
-"""An export that is interrupted, or has nowhere to go: whole files, nothing left behind, one line."""
+"""Interrupted and failed exports: complete files only, no temporary files, an error in one line."""
 
 import io
 import os
@@ -13,25 +13,25 @@ from PIL import Image
 
 from rtgain.lessons.catalogue import LESSONS
 from tests.commands import rtgain, start_rtgain
-from tests.polling import wait_until
+from tests.polling import TIMEOUT_S, wait_until
 
-UNPLAYED = "import rtgain.lessons.lesson_check; rtgain.lessons.lesson_check.check_lesson = lambda *_: []"
-"""What an export says about its steps is not looked at here: they need not be played."""
+WITHOUT_CHECKS = "import rtgain.lessons.lesson_check; rtgain.lessons.lesson_check.check_lesson = lambda *_: []"
+"""Code that skips the sessions of the steps: their results are not tested here."""
 
 FEW_FRAMES = """
 import itertools, rtgain.lessons.export as export
 render_frames = export.render_frames
 export.render_frames = lambda animation: itertools.islice(render_frames(animation), 5)
 """
-"""The animation is there in both formats, and short."""
+"""Code that shortens the animation."""
 
-QUICKLY = f"{UNPLAYED}\n{FEW_FRAMES}"
+FAST = f"{WITHOUT_CHECKS}\n{FEW_FRAMES}"
 
 FIRST, SECOND, LAST = LESSONS[0].name, LESSONS[1].name, LESSONS[-1].name
 
 
-def assert_whole(path: Path) -> None:
-    """The file ends as its kind ends."""
+def assert_complete(path: Path) -> None:
+    """Check that the file is complete: its end is that of its format."""
     content = path.read_bytes()
     if path.suffix in (".png", ".gif"):
         Image.open(io.BytesIO(content)).load()
@@ -45,13 +45,13 @@ def assert_whole(path: Path) -> None:
     else:
         assert path.suffix == ".mp4"
         sizes = []
-        while sum(sizes) < len(content):  # boxes: their size in four bytes, and what they are
+        while sum(sizes) < len(content):  # boxes: four bytes of size, then the type
             sizes.append(int.from_bytes(content[sum(sizes) :][:4], "big"))
         assert sum(sizes) == len(content)
 
 
 @pytest.mark.parametrize(
-    ("begun", "number"),
+    ("first_file", "number"),
     [
         (f"{FIRST}.html", signal.SIGINT),
         (f"{FIRST}/dry.wav", signal.SIGINT),
@@ -60,27 +60,29 @@ def assert_whole(path: Path) -> None:
         (f"{FIRST}.html", signal.SIGHUP),
     ],
 )
-def test_interrupted_it_leaves_whole_files_and_nothing_else(tmp_path: Path, begun: str, number: signal.Signals) -> None:
-    """Between two lessons, while one is written, and while the next is."""
+def test_an_interrupted_export_leaves_only_complete_files(
+    tmp_path: Path, first_file: str, number: signal.Signals
+) -> None:
+    """Interruptions between two lessons, during the first, and during the second."""
     folder, temporary = tmp_path / "out", tmp_path / "tmp"
     temporary.mkdir()
-    hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would inherit that it is ignored
-    process = start_rtgain("lesson", "--export", folder, before=QUICKLY, env={**os.environ, "TMPDIR": str(temporary)})
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup the process would inherit the ignored signal
+    process = start_rtgain("lesson", "--export", folder, before=FAST, env={**os.environ, "TMPDIR": str(temporary)})
     signal.signal(signal.SIGHUP, hangup)
-    wait_until(lambda: (folder / begun).exists() or process.poll() is not None)
+    wait_until(lambda: (folder / first_file).exists() or process.poll() is not None)
     process.send_signal(number)
-    errors = process.communicate(timeout=30)[1]
+    errors = process.communicate(timeout=TIMEOUT_S)[1]
     assert (process.returncode, errors) == (130, "")
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert files
     for path in files:
         assert not path.name.startswith("."), path
-        assert_whole(path)
+        assert_complete(path)
     assert not (folder / "index.html").exists()
     assert list(temporary.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_made_is_refused_in_one_line_before_anything_runs(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_rejected_before_the_experiment(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     ran = rtgain("lesson", FIRST, "--export", tmp_path / "file" / "out")
     assert (ran.returncode, ran.stdout) == (2, "")
@@ -88,30 +90,30 @@ def test_a_folder_that_cannot_be_made_is_refused_in_one_line_before_anything_run
     assert ran.stderr == f"rtgain: {tmp_path}/file/out: {reason}\n"
 
 
-def test_a_file_in_the_folders_place_is_refused_in_one_line_and_stays(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("kept", encoding="utf-8")
+def test_a_file_instead_of_a_folder_is_rejected_and_unchanged(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("content", encoding="utf-8")
     ran = rtgain("lesson", FIRST, "--export", tmp_path / "file")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr == f"rtgain: {tmp_path}/file: is a file; choose a folder to export to\n"
-    assert (tmp_path / "file").read_text(encoding="utf-8") == "kept"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "content"
 
 
-def test_a_folder_that_cannot_be_written_is_refused_in_one_line_before_anything_runs(tmp_path: Path) -> None:
+def test_a_read_only_folder_is_rejected_before_the_experiment(tmp_path: Path) -> None:
     folder = Path("/proc")  # read-only even for root
     if not folder.is_dir():
-        pytest.skip("there is no folder here that root cannot write")
+        pytest.skip("this system has no folder that root cannot write")
     ran = rtgain("lesson", FIRST, "--export", folder)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("rtgain: /proc")
     assert ran.stderr.count("\n") == 1
 
 
-def test_a_disk_that_is_full_is_told_in_one_line_and_no_half_file_is_left(tmp_path: Path) -> None:
-    """A limit of a file's size stands for the disk: the page, the largest file, does not fit any more.
+def test_a_full_disk_is_reported_in_one_line_and_leaves_only_complete_files(tmp_path: Path) -> None:
+    """A limit of the file size stands for a full disk: only the page, the largest file, exceeds it.
 
-    No step is played: the shared memory of its session would be limited too.
+    Sessions are skipped, because the limit would apply to their shared memory, too.
     """
-    ran = rtgain("lesson", LAST, "--export", tmp_path, before=f"{UNPLAYED}\n{LIMITED}")
+    ran = rtgain("lesson", LAST, "--export", tmp_path, before=f"{WITHOUT_CHECKS}\n{LIMITED}")
     assert ran.returncode == 2
     assert ran.stderr.startswith(f"rtgain: {tmp_path}/{LAST}.html: cannot be written (File too large)")
     assert (tmp_path / LAST / "animation.mp4").exists()
@@ -120,23 +122,23 @@ def test_a_disk_that_is_full_is_told_in_one_line_and_no_half_file_is_left(tmp_pa
     for path in tmp_path.rglob("*"):
         if path.is_file():
             assert not path.name.startswith(".")
-            assert_whole(path)
+            assert_complete(path)
 
 
 LIMITED = """
 import resource, signal
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as a full disk does, it shall be an error
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the limit must raise an error, like a full disk
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
 """
 
 
-def test_the_seed_draws_the_noise_and_another_draws_another(tmp_path: Path) -> None:
+def test_the_seed_selects_the_noise(tmp_path: Path) -> None:
     folders = []
-    for place, seed in enumerate((1, 1, 2)):
-        folders.append(tmp_path / str(place))
+    for index, seed in enumerate((1, 1, 2)):
+        folders.append(tmp_path / str(index))
         ran = rtgain("lesson", LAST, "--export", folders[-1], "--seed", str(seed), before=FEW_FRAMES)
         assert (ran.returncode, ran.stderr) == (0, "")
-        assert "✗" not in ran.stdout, "what is expected does not hang on the draw"
+        assert "✗" not in ran.stdout, "expected values do not depend on the seed"
     one, same, other = ({p.name: p.read_bytes() for p in f.rglob("*") if p.is_file()} for f in folders)
     assert one == same
     assert one.keys() == other.keys()
@@ -145,10 +147,10 @@ def test_the_seed_draws_the_noise_and_another_draws_another(tmp_path: Path) -> N
     assert levels[0] == pytest.approx(levels[1], rel=0.5)
 
 
-def test_an_export_into_a_folder_that_is_there_replaces_what_it_makes_and_leaves_the_rest(tmp_path: Path) -> None:
+def test_an_export_into_an_existing_folder_replaces_only_its_own_files(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     (tmp_path / f"{FIRST}.html").write_text("old")
-    ran: subprocess.CompletedProcess[str] = rtgain("lesson", FIRST, "--export", tmp_path, before=QUICKLY)
+    ran: subprocess.CompletedProcess[str] = rtgain("lesson", FIRST, "--export", tmp_path, before=FAST)
     assert ran.returncode == 0
     assert (tmp_path / "mine.txt").read_text() == "mine"
-    assert_whole(tmp_path / f"{FIRST}.html")
+    assert_complete(tmp_path / f"{FIRST}.html")

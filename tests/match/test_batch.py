@@ -10,6 +10,7 @@ import pytest
 
 from tests.commands import rows, rtgain, start_rtgain
 from tests.match.recordings import demo, write
+from tests.polling import TIMEOUT_S
 
 RESULT = [
     "gain_db", "gain_linear", "std_db", "delay_samples", "delay_ms", "polarity", "residual_db",
@@ -93,7 +94,7 @@ def test_interrupted_run_leaves_complete_rows_and_can_be_resumed(folder):
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130
     first_rows = rows(folder / "results.csv")
     assert 2 <= len(first_rows) < 24

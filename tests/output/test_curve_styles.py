@@ -1,4 +1,4 @@
-"""Colors and line styles that everybody can tell apart."""
+"""Colors and line styles: all can be distinguished, also with color deficiencies."""
 
 import itertools
 import subprocess
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from rtgain.output.curve_styles import CURVE_STYLES, DARK_BACKGROUND, LIGHT_BACKGROUND
 
-# How the three kinds of dichromats see linear RGB: G. M. Machado et al., "A Physiologically-based Model for
+# Linear RGB as perceived with the three kinds of dichromacy: G. M. Machado et al., "A Physiologically-based Model for
 # Simulation of Color Vision Deficiency", IEEE TVCG 15 (2009), severity 1.0.
-SIGHT = {
+VISION = {
     "normal": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
     "protan": [
         [0.152286, 1.052583, -0.204868],
@@ -40,7 +40,7 @@ def linear(color: str) -> NDArray[np.float64]:
 
 
 def contrast(one: str, other: str) -> float:
-    """The contrast of two colors as WCAG 2 defines it, 1 to 21."""
+    """Contrast of two colors as defined by WCAG 2, from 1 to 21."""
     dim, bright = sorted(float(XYZ_OF_RGB[1] @ linear(color)) for color in (one, other))
     return (bright + 0.05) / (dim + 0.05)
 
@@ -53,25 +53,25 @@ def lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_every_line_stands_out_from_its_background(dark: bool) -> None:
+def test_every_line_has_a_contrast_of_at_least_3_with_its_background(dark: bool) -> None:
     background = DARK_BACKGROUND if dark else LIGHT_BACKGROUND
     for curve in CURVE_STYLES:
         assert contrast(curve.color(dark=dark), background) >= 3, curve.label
 
 
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("sight", SIGHT)
-def test_no_two_lines_look_alike_to_any_eye(sight: str, dark: bool) -> None:
-    seen = {curve.label: lab(np.array(SIGHT[sight]) @ linear(curve.color(dark=dark))) for curve in CURVE_STYLES}
-    for one, other in itertools.combinations(seen, 2):
-        assert np.linalg.norm(seen[one] - seen[other]) > 10, (one, other)
+@pytest.mark.parametrize("vision", VISION)
+def test_colors_differ_for_every_kind_of_vision(vision: str, dark: bool) -> None:
+    colors = {curve.label: lab(np.array(VISION[vision]) @ linear(curve.color(dark=dark))) for curve in CURVE_STYLES}
+    for one, other in itertools.combinations(colors, 2):
+        assert np.linalg.norm(colors[one] - colors[other]) > 10, (one, other)
 
 
-def test_no_two_lines_share_a_style() -> None:
+def test_every_line_has_its_own_dashes() -> None:
     assert len({curve.dash for curve in CURVE_STYLES}) == len(CURVE_STYLES)
 
 
-def test_style_needs_neither_torch_nor_qt() -> None:
+def test_styles_import_neither_torch_nor_qt() -> None:
     script = (
         "import sys, rtgain.output.curve_styles; print([m for m in sys.modules if m in ('torch', 'PySide6', 'numpy')])"
     )

@@ -1,4 +1,4 @@
-"""The gain figure of ``--plot`` and of the export."""
+"""Gain figure of ``--plot`` and of the GUI's export."""
 
 from dataclasses import replace
 
@@ -8,31 +8,25 @@ import pytest
 from rtgain.config.session_config import SessionConfig
 from rtgain.output.figures import gain_figure
 from rtgain.records.history import History, Summary
-from rtgain.records.session_export import SessionExport
-from rtgain.session.session import Session
+from rtgain.session.offline import OfflineResult, run_offline
 from tests.figure_checks import legend_overlaps_curve
 
 
-def export(gain_db: float) -> SessionExport:
+def run(gain_db: float) -> OfflineResult:
     config = SessionConfig(input="sine", gain_db=gain_db, optimizer="SGD", lr=0.01, steps=1, duration=3.0)
-    with Session(config, clock="offline") as session:
-        session.start()
-        while not session.is_finished:
-            session.advance()
-        session.drain()
-        return session.export(config)
+    return run_offline(config)
 
 
 @pytest.mark.parametrize("gain_db", [-20.0, 6.0])
 def test_legend_of_the_gain_figure_covers_no_curve(gain_db: float) -> None:
-    results = export(gain_db)
-    assert not legend_overlaps_curve(gain_figure(results.history, results.summary))
+    result = run(gain_db)
+    assert not legend_overlaps_curve(gain_figure(result.history, result.summary))
 
 
 def test_unknown_reference_has_no_legend_entry_and_no_error_axes() -> None:
-    results = export(-20.0)
-    unknown = replace(results.history, gain_true_db=np.full_like(results.history.gain_true_db, np.nan))
-    figures = [gain_figure(history, results.summary) for history in (results.history, unknown)]
+    result = run(-20.0)
+    unknown = replace(result.history, gain_true_db=np.full_like(result.history.gain_true_db, np.nan))
+    figures = [gain_figure(history, result.summary) for history in (result.history, unknown)]
     names = [{text.get_text() for text in figure.legends[0].get_texts()} for figure in figures]
     assert names[0] - names[1] == {"reference"}
     assert [[axes.get_ylabel() for axes in figure.axes] for figure in figures] == [
@@ -43,10 +37,10 @@ def test_unknown_reference_has_no_legend_entry_and_no_error_axes() -> None:
 
 
 def test_axis_of_a_constant_gain_has_no_offset() -> None:
-    results = export(-16.4781)
-    steady = dict.fromkeys(("gain_est_db", "gain_opt_db"), results.history.gain_true_db)
+    result = run(-16.4781)
+    steady = dict.fromkeys(("gain_est_db", "gain_opt_db"), result.history.gain_true_db)
     figure = gain_figure(
-        replace(results.history, **steady, std_db=np.full_like(results.history.std_db, 1e-4)), results.summary
+        replace(result.history, **steady, std_db=np.full_like(result.history.std_db, 1e-4)), result.summary
     )
     figure.canvas.draw()
     axis = figure.axes[0].yaxis
@@ -61,10 +55,10 @@ def test_gap_breaks_the_estimate_curves_but_not_the_reference() -> None:
         0, None, None,
     )  # fmt: skip
     gain, error = gain_figure(History(time_s, *[np.full(100, -6.0)] * 7), summary).axes
-    known_between = {
+    finite_in_gap = {
         line.get_label(): bool(np.isfinite(np.interp(2.0, line.get_xdata(), line.get_ydata()))) for line in gain.lines
     }
-    assert known_between == {"estimate": False, "closed form": False, "reference": True}
+    assert finite_in_gap == {"estimate": False, "closed form": False, "reference": True}
     assert np.isnan(np.interp(2.0, error.lines[0].get_xdata(), error.lines[0].get_ydata()))
     band = gain.collections[0].get_paths()
     assert [(path.vertices[:, 0].min(), path.vertices[:, 0].max()) for path in band] == [(0.0, 1.0), (3.0, 4.0)]

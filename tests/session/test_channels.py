@@ -16,7 +16,7 @@ from rtgain.config.presets import load_preset, preset_text
 from rtgain.config.session_config import make_session_config
 from tests.commands import start_rtgain
 from tests.jack_client import JackTestClient, first_lag
-from tests.polling import wait_until
+from tests.polling import TIMEOUT_S, wait_until
 
 RATE = 48_000
 GAINS = (0.9, 0.2, 0.6, 0.3)
@@ -80,7 +80,7 @@ def test_any_two_inputs_of_a_device_can_be_dry_and_target(
             *("--duration", "13", "--json", tmp_path / "s.json"),
         )
         jack_client.play_and_record(channels, into="rtgain-.*:in_.*")
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0, errors
     assert json.loads((tmp_path / "s.json").read_text())["gain_db"] == pytest.approx(decibels(0.2 / 0.3), abs=0.01)
 
@@ -102,7 +102,7 @@ def test_return_is_read_from_the_selected_input(jack_server: JackServer, tmp_pat
                 == 0
             )
         )
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0, errors
     assert json.loads((tmp_path / "s.json").read_text())["gain_db"] == pytest.approx(0.0, abs=0.01)
 
@@ -126,7 +126,7 @@ def test_monitor_is_played_only_on_the_selected_output(jack_server: JackServer, 
         wait_until(lambda: recorded(0.1).any())
         first, second, third = recorded(2.0)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130, errors
     demo = DemoSource(RATE).read(2 * LOOP_S * RATE)[0]
     begin = first_lag(demo, third)
@@ -142,7 +142,7 @@ def test_missing_device_channel_ends_the_run_with_one_line(jack_server: JackServ
             *("run", "--headless", "--input", "mic", "--input-device", "four", "--dry-channel", "5"),
             *("--json", tmp_path / "s.json"),
         )
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 3
     assert errors.startswith(
         "rtgain: four (JACK Audio Connection Kit): has 4 input channels, but channel 5 was requested;"

@@ -19,7 +19,7 @@ from rtgain.errors import InputError
 from rtgain.records.estimate import Estimate
 from rtgain.session.session import Session
 from tests.commands import rows, start_rtgain
-from tests.polling import wait_until
+from tests.polling import TIMEOUT_S, wait_until
 
 pytestmark = pytest.mark.realtime
 
@@ -49,7 +49,7 @@ def test_three_clocks_give_the_same_estimates(song: Path, tmp_path: Path, jack_s
         for clock in clocks
     ]
     for process in processes:
-        assert process.communicate(timeout=60) == ("", "")
+        assert process.communicate(timeout=TIMEOUT_S) == ("", "")
         assert process.returncode == 0
     results = {clock: json.loads((tmp_path / f"{clock}.json").read_text()) for clock in clocks}
     runs = {clock: {row["time_s"]: row for row in rows(tmp_path / f"{clock}.csv")} for clock in clocks}
@@ -389,7 +389,7 @@ def test_live_session_shows_curves_loudness_and_comparisons_of_the_estimator_pro
             now = session.snapshot()
             return now.curves is not None and all(math.isfinite(level.lufs) for level in now.levels.values())
 
-        wait_until(diagnostics_are_complete, timeout_s=30.0)
+        wait_until(diagnostics_are_complete)
         wait_until(lambda: session.snapshot().state == "tracking")
         now = session.snapshot()
         assert now.curves is not None

@@ -23,11 +23,10 @@ from numpy.typing import NDArray
 
 from rtgain.audio.constants import CHUNK_FRAMES, CROSSFADE_S, DENORMAL_LIMIT
 from rtgain.audio.jit import Record, array_at, realtime_jit
+from rtgain.config.names import MAX_DELAY_S
 
 MAX_ORDER = 8
 """Filter order. The delay is exact to 0.01 frames up to 0.6 of Nyquist. Delays below 8 frames use lower orders."""
-
-DELAY_LINE_MAX_S = 1.0
 
 INTEGER_DELAY_TOLERANCE = 1e-9
 """In frames: a delay closer than this to an integer is rounded to that integer."""
@@ -59,7 +58,7 @@ DELAY = np.dtype(
 
 def init_delay(state: NDArray[np.void], sample_rate: int) -> NDArray[np.float64]:
     """Initialize a delay (dtype `DELAY`, one element). Returns its line, which the caller must keep alive."""
-    longest = math.ceil(DELAY_LINE_MAX_S * sample_rate)
+    longest = math.ceil(MAX_DELAY_S * sample_rate)
     line = np.zeros(1 << (longest + 2 * CHUNK_FRAMES).bit_length(), np.float64)
     state[...] = np.zeros((), DELAY)
     state["line"] = line.ctypes.data

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.effects.delay_line import DELAY_LINE_MAX_S
 from rtgain.audio.effects.reference_kernel import (
     BREAKPOINT,
     END_SENTINEL_FRAME,
@@ -26,6 +25,7 @@ from rtgain.audio.effects.reference_kernel import (
     process_reference,
 )
 from rtgain.audio.jit import store_counter
+from rtgain.config.names import DEFAULT_GAIN_DB, GAIN_RANGE_DB, MAX_DELAY_S, NOISE_RANGE_DBFS, PHASE_RANGE_DEG
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Parameter:
 
 
 PARAMETERS = {
-    "gain_db": Parameter("dB", -120.0, 60.0, 20.0 * math.log10(0.15)),
+    "gain_db": Parameter("dB", *GAIN_RANGE_DB, DEFAULT_GAIN_DB),
     "polarity": Parameter("±1", -1.0, 1.0, 1.0),
-    "phase_deg": Parameter("°", -360.0, 360.0, 0.0),
-    "delay_ms": Parameter("ms", 0.0, 1000.0 * DELAY_LINE_MAX_S, 0.0),
-    "noise_dbfs": Parameter("dBFS RMS", -math.inf, 0.0, -math.inf),
+    "phase_deg": Parameter("°", *PHASE_RANGE_DEG, 0.0),
+    "delay_ms": Parameter("ms", 0.0, 1000.0 * MAX_DELAY_S, 0.0),
+    "noise_dbfs": Parameter("dBFS RMS", -math.inf, NOISE_RANGE_DBFS[1], -math.inf),
 }
 
 

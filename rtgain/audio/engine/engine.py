@@ -5,7 +5,7 @@ controls at the same time: each control is one aligned number that the next bloc
 """
 
 from types import TracebackType
-from typing import Literal, Self, cast
+from typing import Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,7 @@ from rtgain.audio.engine.kernel import (
 from rtgain.audio.engine.ring_buffer import RingBuffer
 from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.audio.jit import load_counter, store_counter
-
-Target = Literal["reference", "channel", "return"]
+from rtgain.config.names import Monitor, Target
 
 DROPOUT_S = 0.02
 """Duration of a simulated xrun: a typical default block of a sound card."""
@@ -167,7 +166,7 @@ class Engine:
 
     # Controls, for any thread.
 
-    def set_monitor(self, name: str) -> None:
+    def set_monitor(self, name: Monitor) -> None:
         """Set the monitor signal: dry, target, matched, difference or mute. The change is a crossfade of 20 ms.
 
         Raises `ValueError` for any other name.

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from rtgain.audio.io.portaudio_reload import set_jack_client_name
+from rtgain.config.names import Target
 from rtgain.errors import DeviceError
 from rtgain.records.device import DeviceInfo, Kind
 
@@ -130,7 +131,7 @@ def find_device(spec: str | int, kind: Kind, devices: list[DeviceInfo]) -> Devic
 def select_devices(
     *,
     mic: bool,
-    target: Literal["reference", "channel", "return"] = "reference",
+    target: Target = "reference",
     dry_channel: int = 1,
     target_channel: int = 1,
     output_channel: int | None = None,

@@ -12,18 +12,16 @@ from typing import Any, NamedTuple
 
 import soundfile
 
+from rtgain.config.names import SAMPLE_RATE_RANGE_HZ
 from rtgain.errors import InputError
 from rtgain.number_format import format_time_ms
-
-MIN_SAMPLE_RATE = 4_000
-MAX_SAMPLE_RATE = 768_000
 
 _FORMATS = "wav, flac, ogg, mp3"
 _UNKNOWN_FRAMES = 2**62
 """libsndfile reports its largest count if the header of a FLAC does not declare the length."""
 
 _STREAMED_BYTES = (range(2**31 - 8192, 2**31 + 1), range(2**32 - 8192, 2**32))
-"""Lengths that recorders declare in the header of a streamed WAV, whose length they do not know (sox, ALSA, ffmpeg)."""
+"""Lengths that recorders declare in the header of a streamed WAV of unknown length (sox, ALSA, ffmpeg)."""
 
 _DECLARED_BYTES = re.compile(r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 _DECLARED_FRAMES = re.compile(r"Calculated frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
@@ -169,9 +167,10 @@ def _not_audio(path: Path) -> str:
 
 def _checked_frames(path: Path, sound: SequentialSound) -> int:
     rate = sound.samplerate
-    if not MIN_SAMPLE_RATE <= rate <= MAX_SAMPLE_RATE:
+    lowest_hz, highest_hz = SAMPLE_RATE_RANGE_HZ
+    if not lowest_hz <= rate <= highest_hz:
         raise InputError(
-            f"{path}: has a sample rate of {rate} Hz, outside {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz; "
+            f"{path}: has a sample rate of {rate} Hz, outside {lowest_hz} to {highest_hz} Hz; "
             "resample it with: ffmpeg -i OLD -ar 48000 NEW.flac"
         )
     if sound.frames >= _UNKNOWN_FRAMES:

@@ -13,9 +13,10 @@ from numba.core.runtime import _nrt_python, rtsys
 from numpy.typing import NDArray
 
 from rtgain.audio.effects.matched_path import MatchedPath
-from rtgain.audio.engine.engine import Engine, Target
+from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.kernel import process_block
 from rtgain.audio.engine.shared_memory import DRY, MATCHED, REFERENCE_GAIN, TARGET
+from rtgain.config.names import Target
 
 RATE = 48000
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rtgain.audio.engine.engine import Engine, Target
+from rtgain.audio.engine.engine import Engine
+from rtgain.config.names import Target
 
 RATE = 48000
 SIZES = (1, 63, 64, 480, 4096, 0)
@@ -65,7 +66,7 @@ def drive(hooks: Path, which: str, in_channels: int, blocks: int, sizes: tuple[i
 
 @pytest.mark.parametrize("in_channels", [0, 1], ids=["source", "microphone"])
 def test_a_million_blocks_allocate_nothing_and_take_no_lock(hooks: Path, in_channels: int, thorough: bool) -> None:
-    """The whole million once: from a source. A microphone's path differs in where the dry signal is read."""
+    """The full million for a source, fewer for a microphone, whose only difference is the origin of the dry signal."""
     blocks = 1_000_000 if thorough or in_channels == 0 else 100_000
     found = drive(hooks, "compiled", in_channels, blocks, (64,))
     assert found["frames"] == 64 * blocks

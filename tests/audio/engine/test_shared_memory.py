@@ -13,12 +13,13 @@ import pytest
 
 from rtgain.audio.engine.shared_memory import CONTROL, DRY, ESTIMATE_ROWS, TARGET, EngineSharedMemory
 from rtgain.errors import RtgainError
+from tests.polling import TIMEOUT_S
 
 
 def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `code` in a new Python process."""
     command = [sys.executable, "-W", "always", "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIMEOUT_S)
 
 
 def test_every_control_field_is_eight_aligned_bytes() -> None:

@@ -15,6 +15,7 @@ from rtgain.bench.servers import JackServer
 from rtgain.errors import DeviceError
 from rtgain.records.device import DeviceInfo, Kind
 from tests.jack_client import JackTestClient
+from tests.polling import TIMEOUT_S
 
 
 def device(index: int, name: str, host_api: str = "ALSA", inputs: int = 2, outputs: int = 2) -> DeviceInfo:
@@ -113,7 +114,7 @@ def test_server_that_starts_and_stops_is_detected() -> None:
         assert "system" not in names()
         server.stop()
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(TIMEOUT_S) == 0
 
 
 def test_missing_portaudio_error_names_the_package() -> None:

@@ -28,7 +28,7 @@ from rtgain.bench.servers import JackServer
 from rtgain.errors import DeviceError, InputError
 from rtgain.records.device import DeviceInfo
 from tests.jack_client import JackTestClient
-from tests.polling import wait_until
+from tests.polling import TIMEOUT_S, wait_until
 
 pytestmark = pytest.mark.realtime
 
@@ -487,7 +487,7 @@ def test_lost_device_is_detected_and_the_program_exits(own_jack_server: JackServ
         duration_s, abandoned = json.loads(process.stdout.readline())
         assert duration_s < 5
         assert not abandoned
-        assert process.wait(10) == 0
+        assert process.wait(TIMEOUT_S) == 0
         assert process.stderr.read() == ""
 
 
@@ -546,5 +546,5 @@ def test_lost_device_that_returns_is_used_again_by_the_same_process(own_jack_ser
             print(file=process.stdin, flush=True)
         assert process.stdout.readline() == "system (JACK Audio Connection Kit)\n"
         print(file=process.stdin, flush=True)
-        assert process.wait(20) == 0
+        assert process.wait(TIMEOUT_S) == 0
         assert process.stderr.read() == ""

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from rtgain.estimation.process.fork_server import ForkServer, WorkerProcess
+from tests.polling import TIMEOUT_S
 
 
 def preload() -> None:
@@ -27,7 +28,7 @@ def echo(connection: Connection) -> None:
     connection.send((int(os.environ["RTGAIN_LOADED"]), os.getppid(), os.getpid()))
     while (message := connection.recv()) != "end":
         if message == "raise":
-            raise ValueError("so it was wanted")
+            raise ValueError("raised on request")
         connection.send(message)
 
 
@@ -55,11 +56,11 @@ def test_children_are_forked_from_one_preloaded_process(server: ForkServer) -> N
     assert first.is_alive()
 
     to_first.send("end")
-    first.join(timeout=30.0)
+    first.join(timeout=TIMEOUT_S)
     assert not first.is_alive()
     assert second.is_alive()
     second.kill()
-    second.join(timeout=30.0)
+    second.join(timeout=TIMEOUT_S)
     assert not second.is_alive()
     with pytest.raises(EOFError):
         to_second.recv()
@@ -86,7 +87,7 @@ def test_children_outlive_a_killed_server_and_it_restarts(server: ForkServer) ->
     _, to_next = start_child(server)
     assert to_next.recv()[0] != loader
     child.kill()
-    child.join(timeout=30.0)
+    child.join(timeout=TIMEOUT_S)
     assert not child.is_alive()
 
 
@@ -96,9 +97,9 @@ def test_exception_in_a_child_is_printed_and_ends_it_alone(
     child, connection = start_child(server)
     _, other = start_child(server)
     connection.send("raise")
-    child.join(timeout=30.0)
+    child.join(timeout=TIMEOUT_S)
     assert not child.is_alive()
-    assert "ValueError: so it was wanted" in capfd.readouterr().err
+    assert "ValueError: raised on request" in capfd.readouterr().err
     other.recv()
     other.send("still there")
     assert other.recv() == "still there"
@@ -110,8 +111,8 @@ def test_without_fork_each_child_preloads_itself(server: ForkServer, monkeypatch
     assert to_first.recv() == (first.pid, os.getpid(), first.pid)
     assert to_second.recv() == (second.pid, os.getpid(), second.pid)
     to_first.send("end")
-    first.join(timeout=30.0)
+    first.join(timeout=TIMEOUT_S)
     assert not first.is_alive()
     second.kill()
-    second.join(timeout=30.0)
+    second.join(timeout=TIMEOUT_S)
     assert not second.is_alive()

@@ -119,7 +119,7 @@ def test_process_estimates_obeys_commands_and_finishes(memory: EngineSharedMemor
     limit_frame = memory.audio.frames_written - 4 * HOP
     worker.send(FinishMessage(limit_frame))
     os.kill(worker.pid, signal.SIGCONT)
-    assert worker.finish(limit_frame, timeout_s=30.0)
+    assert worker.finish(limit_frame)
     assert not worker.alive
     assert len(read_estimates(memory)) >= before
     assert read_estimates(memory)[-1].available_frame <= limit_frame
@@ -154,12 +154,12 @@ def test_diagnostics_publish_curves_and_loudness(memory: EngineSharedMemory, wor
         write(memory, 1)
         return memory.curves.frames_written > 0 and math.isfinite(memory.control["dry_lufs"])
 
-    wait_until(is_measured, timeout_s=30.0)
+    wait_until(is_measured)
     curves = LossCurves.from_row(memory.curves.read(memory.curves.frames_written - 1, 1)[:, 0].astype(np.float64))
     assert curves.gain_est == pytest.approx(GAIN, rel=1e-3)
     assert memory.control["dry_lufs"] - memory.control["target_lufs"] == pytest.approx(-GAIN_DB, abs=0.1)
     assert memory.control["matched_lufs"] == -math.inf
-    assert worker.finish(memory.audio.frames_written, timeout_s=30.0)
+    assert worker.finish(memory.audio.frames_written)
 
 
 def test_dropped_frames_are_reported(memory: EngineSharedMemory, worker: Worker) -> None:
@@ -241,8 +241,8 @@ def test_slow_worker_with_a_backlog_skips_to_the_newest_window(
 
     write(memory, 4 * RATE // HOP)
     session_end, worker_end = multiprocessing.Pipe()
-    sound = RingSignalReader(memory.audio, memory.control)
-    loop = _WorkerLoop(memory, sound, StreamingEstimator(sound, Estimator(SETTINGS), live=True), worker_end)
+    reader = RingSignalReader(memory.audio, memory.control)
+    loop = _WorkerLoop(memory, reader, StreamingEstimator(reader, Estimator(SETTINGS), live=True), worker_end)
     clock = itertools.count(0.0, batch_s)
     monkeypatch.setattr("rtgain.estimation.process.worker_process.time.monotonic", lambda: next(clock))
     while loop._estimate():

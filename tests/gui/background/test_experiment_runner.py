@@ -151,7 +151,7 @@ def test_explanation_is_shown_at_once_and_results_after_the_experiment(
 ) -> None:
     step = FIRST.steps[0]
     experiment_window.show_step(FIRST, step, ExperimentStatus(progress="Measuring…"))
-    assert "Its <em>gradient</em> says how fast it grows" in texts(experiment_window)
+    assert "The <em>gradient</em> is the slope of the loss" in texts(experiment_window)
     assert experiment_window.status.text().startswith("Measuring… This takes about ten seconds")
     assert (experiment_window.cancel.isVisible(), pictures(experiment_window)) == (True, [])
     with qtbot.waitSignal(experiment_window.cancel_requested):
@@ -198,7 +198,7 @@ def test_experiment_button_opens_the_window_and_runs_the_experiment(
     assert window.experiment_window.isVisible()
     assert window.lesson_controller.experiment_runner.status(FIRST.name).progress
     qtbot.mouseClick(window.lesson_panel.next_button, Qt.MouseButton.LeftButton)
-    assert window.experiment_window.windowTitle() == "1 · Move the goal"
+    assert window.experiment_window.windowTitle() == "1 · Change the reference gain"
     qtbot.mouseClick(window.experiment_window.cancel, Qt.MouseButton.LeftButton)
     assert window.lesson_controller.experiment_runner.status(FIRST.name) == NOT_RUN
     assert not window.experiment_window.cancel.isVisible()

@@ -3,6 +3,7 @@
 import csv
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from gui.panels.notices import WARNING_MARK
 from gui.settings import presets
 from rtgain.config.presets import load_preset
 from rtgain.config.session_config import make_session_config
-from rtgain.output.session_export import SessionExport
+from rtgain.output.session_export import write_session_export
+from rtgain.records.session_export import SessionExport
 from tests.gui.panels.test_routing_panel import OpenWindow, Sessions
 from tests.gui.test_main_window import notice_button
-from tests.polling import wait_until
+from tests.polling import TIMEOUT_S, wait_until
 
 TIMEOUT_MS = 30_000
 """Includes loading matplotlib for the figure."""
@@ -64,17 +66,17 @@ def test_ctrl_e_exports_to_the_selected_folder(qtbot: Any, open_window: OpenWind
 def test_cancelled_export_leaves_no_files(
     qtbot: Any, open_window: OpenWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started, write = threading.Event(), SessionExport.write
+    started = threading.Event()
 
-    def wait_for_cancel(report: SessionExport, place: Path, cancelled: Any) -> Path | None:
+    def wait_for_cancel(results: SessionExport, parent: Path, cancelled: Callable[[], bool]) -> Path | None:
         started.set()
         wait_until(cancelled)
-        return write(report, place, cancelled)
+        return write_session_export(results, parent, cancelled)
 
-    monkeypatch.setattr(SessionExport, "write", wait_for_cancel)
+    monkeypatch.setattr("gui.background.exporter.write_session_export", wait_for_cancel)
     window = open_window()
     export(qtbot, window, tmp_path)
-    assert started.wait(10)
+    assert started.wait(TIMEOUT_S)
     qtbot.mouseClick(notice_button(window, "export"), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: text(window) == "", timeout=TIMEOUT_MS)
     assert list(tmp_path.iterdir()) == []

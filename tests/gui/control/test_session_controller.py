@@ -12,6 +12,7 @@ from rtgain.errors import DeviceError, InputError
 from rtgain.session.io_setup import without_device
 from tests.gui.conftest import Sessions
 from tests.gui.fake_session import FakeSession
+from tests.polling import TIMEOUT_S
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_stop_during_a_start_leaves_no_session_running(qtbot: Any, sessions: Ses
     may_start = threading.Event()
 
     def slow(config: SessionConfig) -> Any:
-        may_start.wait(10)
+        may_start.wait(TIMEOUT_S)
         return sessions(config)
 
     controller = SessionController(SessionConfig(), slow)
@@ -96,7 +97,7 @@ def test_changes_during_a_start_are_applied_to_the_session(qtbot: Any, sessions:
     may_start = threading.Event()
 
     def slow(config: SessionConfig) -> Any:
-        may_start.wait(10)
+        may_start.wait(TIMEOUT_S)
         return sessions(config)
 
     controller = SessionController(SessionConfig(), slow)

@@ -62,7 +62,7 @@ def test_clipping_is_shown_as_a_word(qtbot: Any) -> None:
 
 
 def test_length_of_the_bar_is_the_level(qtbot: Any) -> None:
-    """−30 dBFS is half of a scale from −60 to 0."""
+    """−30 dBFS is the middle of a scale from −60 to 0 dBFS."""
     bar = MeterBar(DRY)
     qtbot.addWidget(bar)
     bar.resize(200, 10)

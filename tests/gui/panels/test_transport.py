@@ -36,7 +36,7 @@ def offered(menu: QComboBox) -> list[str]:
 
 
 def choose(qtbot: Any, menu: QComboBox, text: str) -> None:
-    """Open the menu, go to an entry and press Enter."""
+    """Open the menu, select an item and press Enter."""
     menu.show()
     menu.showPopup()
     menu.view().setCurrentIndex(menu.model().index(menu.findText(text), 0))

@@ -27,7 +27,7 @@ def history(*, until_s: float = 20.0, **fields: Any) -> History:
 
 
 def test_band_encloses_the_area_between_its_edges() -> None:
-    """Two bands, 2 dB high over 1 s and 1 dB over 2 s, by the shoelace formula for the area of an outline."""
+    """Areas of two bands, 2 dB over 1 s and 1 dB over 2 s, by the shoelace formula."""
     time_s = np.array([0.0, 1.0, 2.0, 3.0, 5.0])
     low = np.array([-1.0, -1.0, NAN, 0.0, 0.0])
     high = np.array([1.0, 1.0, 4.0, 1.0, 1.0])
@@ -100,7 +100,7 @@ def test_each_curve_is_painted_at_its_level(plot: GainPlot, theme: Theme) -> Non
 
 
 def test_dashes_of_the_reference_move_with_it(plot: GainPlot) -> None:
-    """Later by a whole number of pixels, the picture is the same, moved by as many."""
+    """After a whole number of pixels, the picture is the same, moved by that number."""
     view = plot.plot.getPlotItem().getViewBox()
     second = view.width() / 20
 
@@ -126,7 +126,7 @@ def test_gap_in_the_estimate_is_not_painted(plot: GainPlot) -> None:
 
 
 def without_middle(whole: History) -> History:
-    """`whole` without the estimates from 12 s to 8 s ago."""
+    """Return `whole` without the estimates from 12 s to 8 s ago."""
     selected = np.r_[0:400, 600:1000]
     return History(**{name: column[selected] for name, column in vars(whole).items()})
 

@@ -1,0 +1,45 @@
+"""ALSA's plug-in for JACK, which every desktop has (libasound2-plugins): the same server once more, by another way."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rtgain.bench.servers import JackServer
+from tests.commands import rtgain
+from tests.environment import NO_DEVICES
+
+RATE = 48_000
+
+JACK_THROUGH_ALSA = f"""
+{NO_DEVICES}
+pcm.jack {{
+    type jack
+    playback_ports {{ 0 system:playback_1 1 system:playback_2 }}
+    capture_ports {{ 0 system:capture_1 1 system:capture_2 }}
+}}
+"""
+"""As in the package's own 50-jack.conf; no other plug-in, and nothing of the machine's."""
+
+
+@pytest.fixture
+def jack_through_alsa(jack_server: JackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This test's environment leads to the JACK server by ALSA's plug-in too."""
+    configuration = tmp_path / "asound.conf"
+    configuration.write_text(JACK_THROUGH_ALSA, encoding="utf-8")
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(configuration))
+
+
+@pytest.mark.usefixtures("jack_through_alsa")
+def test_a_session_plays_on_jack_through_alsa_and_the_server_itself_is_listed_too(tmp_path: Path) -> None:
+    listed = json.loads(rtgain("devices", "--json").stdout)
+    assert {(device["name"], device["host_api"]) for device in listed} == {
+        ("jack", "ALSA"),
+        ("system", "JACK Audio Connection Kit"),
+    }
+    words = ("run", "--headless", "--clock", "device", "--output-device", "jack (ALSA)", "--gain-db", "-12")
+    ran = rtgain(*words, "--duration", "3", "--json", tmp_path / "s.json")
+    assert (ran.returncode, ran.stdout) == (0, "")
+    summary = json.loads((tmp_path / "s.json").read_text())
+    assert (summary["sample_rate"], summary["frames"]) == (RATE, 3 * RATE)
+    assert summary["gain_db"] == pytest.approx(-12.0, abs=0.01)
