@@ -84,7 +84,7 @@ LESSON = Lesson(
             title="Larger steps",
             text=(
                 "The learning rate, which sets the length of a step, is ten times as large. There are 24 steps per hop "
-                "(Steps) instead of one. The estimate arrives before you can see it move; lesson 4 is about the "
+                "instead of one. The estimate arrives before you can see it move; lesson 4 is about the "
                 "price of large steps. In the legend, “least squares” is the gain with the smallest squared distance. "
                 "“± one std” is the uncertainty of the estimate, one standard deviation. “± bound” is the smallest "
                 "uncertainty that any estimate can have."
