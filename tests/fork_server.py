@@ -6,7 +6,7 @@ the caller's arguments, working directory, environment, standard streams, signal
 `can_fork` is false for them.
 
 Processes that the command spawns with `multiprocessing` (the estimator, a worker that matches a pair) come from
-spare processes. A spare is forked before the command begins: all modules are loaded, and it has no state of the command.
+Processes that the command spawns with `multiprocessing` (estimator, worker that matches a pair) come from
 
 ``python -m tests.fork_server DESCRIPTOR`` runs the server. It reads requests from that socket until it is closed.
 """
