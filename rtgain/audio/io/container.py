@@ -32,7 +32,7 @@ class Priming(NamedTuple):
 def missing_bytes(path: Path) -> MissingBytes | None:
     """Difference between the stated and the actual length of a file; None if it is whole or states nothing.
 
-    Covers RIFF, RF64, BW64, AIFF, CAF, MP4 and Matroska, behind an ID3v2 tag too.
+    Covers RIFF, RF64, BW64, AIFF, CAF, MP4, Matroska, and MP3 with a Xing header, behind an ID3v2 tag too.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -51,7 +51,7 @@ def missing_bytes(path: Path) -> MissingBytes | None:
         elif magic[:4] == b"\x1a\x45\xdf\xa3":
             stated = _matroska_segment(file)
         else:
-            stated = None
+            stated = _xing_stream(file, start)
     if stated is None:
         return None
     first, length = stated
@@ -96,6 +96,33 @@ def id3_bytes(file: BinaryIO) -> int:
         start += 10 + (a << 21 | b << 14 | c << 7 | d) + (10 if tag[5] & 0x10 else 0)
 
 
+def has_xing_header(path: Path) -> bool:
+    """True if the first frame of an MP3 counts the others."""
+    with path.open("rb") as file:
+        return _xing_header(file, id3_bytes(file)) is not None
+
+
+def _xing_stream(file: BinaryIO, start: int) -> tuple[int, int] | None:
+    header = _xing_header(file, start)
+    if header is None or not int.from_bytes(header[4:8], "big") & 2:
+        return None
+    return start, int.from_bytes(header[12:16], "big")
+
+
+def _xing_header(file: BinaryIO, start: int) -> bytes | None:
+    file.seek(start)
+    frame = file.read(256)
+    if len(frame) < 64 or frame[0] != 0xFF or frame[1] & 0xE0 != 0xE0:
+        return None
+    # It stands behind the side information, whose length depends on version, channels and checksum.
+    for side_bytes in (9, 17, 32):
+        for checksum_bytes in (0, 2):
+            at = 4 + side_bytes + checksum_bytes
+            if frame[at : at + 4] in (b"Xing", b"Info") and frame[at + 7] & 1:
+                return frame[at:]
+    return None
+
+
 def _riff_sound(file: BinaryIO, start: int) -> tuple[int, int] | None:
     size = os.fstat(file.fileno()).st_size
     long_length = None
@@ -127,10 +154,15 @@ def _aiff_sound(file: BinaryIO, start: int) -> tuple[int, int] | None:
 
 
 def _caf_sound(file: BinaryIO, start: int) -> tuple[int, int] | None:
+    """The first chunk that reaches beyond the file, or the sound."""
+    size = os.fstat(file.fileno()).st_size
+    sound = None
     for name, at, length in _caf_chunks(file, start):
-        if name == b"data" and length >= 0:  # -1 is the rest of the file
+        if at + length > size:
             return at, length
-    return None
+        if name == b"data" and length >= 0:  # -1 is the rest of the file
+            sound = at, length
+    return sound
 
 
 def _caf_chunks(file: BinaryIO, start: int) -> Iterator[tuple[bytes, int, int]]:

@@ -7,19 +7,28 @@ import struct
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import av
 import numpy as np
+from av.audio.plane import AudioPlane
 from av.codec.context import CodecContext, Flags2
-from av.error import FFmpegError
+from av.error import FFmpegError, PatchWelcomeError
 from av.stream import Discard
 from numpy.typing import NDArray
 
-from rtgain.audio.io.container import Priming, caf_priming, has_last_ogg_page, id3_bytes, missing_bytes
+from rtgain.audio.io.container import (
+    Priming,
+    caf_priming,
+    has_last_ogg_page,
+    has_xing_header,
+    missing_bytes,
+)
 from rtgain.errors import InputError
 
 Block = NDArray[np.float32]
@@ -60,6 +69,9 @@ _FORMAT_NAMES = {
     "wmapro": "WMA Pro",
     "wmalossless": "WMA Lossless",
 }
+
+
+_DTYPES = {"u8": np.uint8, "s16": np.int16, "s32": np.int32, "s64": np.int64, "flt": np.float32, "dbl": np.float64}
 
 
 def clock_time(seconds: float) -> str:
@@ -106,6 +118,7 @@ class Decoder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         check_readable(self.path)
+        self._check_stated_bytes()
         self._container = self._open()
         try:
             self._read_header()
@@ -168,6 +181,8 @@ class Decoder:
     def close(self) -> None:
         """Close the file. May be called more than once."""
         self._stop()
+        if self._second is not None:
+            self._second.close()
         self._container.close()
 
     def __enter__(self) -> Self:
@@ -179,6 +194,7 @@ class Decoder:
         self.close()
 
     _blocks: Generator[Block, None, None] | None = None
+    _second: "av.container.InputContainer | None" = None
     _position = 0
     _pending: Block = np.empty((1, 0), np.float32)
 
@@ -210,11 +226,15 @@ class Decoder:
         try:
             return av.open(f"file:{self.path}", "r", options=options, metadata_errors="replace")
         except (FFmpegError, OSError):
-            if cut := missing_bytes(self.path):
-                raise truncated_file_error(
-                    self.path, f"its header promises {cut.stated} bytes, and {cut.found} are there"
-                ) from None
             raise self._not_audio() from None
+
+    def _check_stated_bytes(self) -> None:
+        if cut := missing_bytes(self.path):
+            if not cut.found:
+                raise self._no_sound()
+            raise truncated_file_error(
+                self.path, f"its header promises {cut.stated} bytes of sound, and {cut.found} are there"
+            )
 
     def _read_header(self) -> None:
         streams = self._container.streams.audio
@@ -227,10 +247,8 @@ class Decoder:
                 other.discard = Discard.all
         context: Any = stream.codec_context
         if context is None:
-            raise InputError(f"{self.path}: its sound is coded in a way that FFmpeg does not decode; convert it to WAV")
-        context.flags2 |= Flags2.skip_manual
-        context.thread_count = 1
-        context.options = {"err_detect": "crccheck"}
+            raise self._unknown_codec()
+        _configure(context)
         self.sample_rate, self.channels = stream.sample_rate, stream.channels
         self._codec = stream.codec.name
         if not self.channels or not self.sample_rate:
@@ -272,10 +290,6 @@ class Decoder:
 
     def _measure(self) -> None:
         """Find the length, what is to be skipped at the start, and the segments."""
-        if cut := missing_bytes(self.path):
-            raise truncated_file_error(
-                self.path, f"its header promises {cut.stated} bytes of sound, and {cut.found} are there"
-            )
         if self._container.format.name == "ogg" and not has_last_ogg_page(self.path):
             raise truncated_file_error(self.path, "its last page is missing")
         container = self._container.format.name
@@ -292,10 +306,7 @@ class Decoder:
         else:
             self._count()
         if self.frames <= 0:
-            raise InputError(
-                f"{self.path}: holds no sound (zero frames); if its recorder never closed it, "
-                "mend it with: sox --ignore-length OLD.wav NEW.wav"
-            )
+            raise self._no_sound()
 
     def _count(self) -> None:
         """Count the packets' frames and choose the starts of the segments."""
@@ -308,12 +319,18 @@ class Decoder:
         last_frames = last_ticks = priming = 0
         first_pts = last_end = None
         last_position = None
-        for packet in self._packets():
-            if packet.is_corrupt:
-                raise truncated_file_error(
-                    self.path, f"its last packet, at {clock_time(total / self.sample_rate)}, is not whole"
-                )
-            frames = count(packet)
+        packets = self._packets()
+        for packet in packets:
+            at = clock_time(total / self.sample_rate)
+            try:
+                is_whole = not packet.is_corrupt
+                frames = count(packet)
+            except FFmpegError as error:
+                if next(packets, None) is not None:
+                    raise self._damaged(total, error) from None
+                is_whole = False
+            if not is_whole:
+                raise truncated_file_error(self.path, f"its last packet, at {at}, is not whole")
             begins_page = packet.pos is not None and packet.pos != last_position
             last_position = packet.pos
             recent.append((total, packet.pts or 0, packet.pos or 0, packet.size, begins_page))
@@ -342,6 +359,8 @@ class Decoder:
             return
         if self._codec == "vorbis":
             priming = first_frames  # "The first packet decoded yields no output" (Vorbis I, section 4.3.8)
+        if self._codec in ("wmav1", "wmav2"):
+            priming = _wma_window_frames(self._codec, self.sample_rate)
         if self._is_exact_time and first_pts is not None and first_pts < 0:
             priming = max(priming, math.ceil(-first_pts * self._frames_per_tick))
         if self._is_exact_time and 0 < last_ticks * self._frames_per_tick < last_frames:
@@ -361,7 +380,7 @@ class Decoder:
         promised = stream.duration
         if container == "asf" or (container == "mp3" and promised):
             expected = round((promised or 0) * self._frames_per_tick)
-            if container == "mp3" and not self._has_xing():
+            if container == "mp3" and not has_xing_header(self.path):
                 return
             tolerance = 2 * packet_frames if container == "mp3" else max(2 * packet_frames, self.sample_rate // 4)
         elif "mp4" in container and promised:
@@ -374,12 +393,6 @@ class Decoder:
                 f"its header promises {clock_time(expected / self.sample_rate)}, "
                 f"and {clock_time(frames / self.sample_rate)} are there",
             )
-
-    def _has_xing(self) -> bool:
-        with self.path.open("rb") as file:
-            file.seek(id3_bytes(file))
-            start = file.read(4096)
-        return b"Xing" in start[:512] or b"Info" in start[:512] or b"VBRI" in start[:512]
 
     def _stated_length(self) -> Priming | None:
         container = self._container.format.name
@@ -411,28 +424,23 @@ class Decoder:
         decoder = self._fresh_decoder()
 
         def count_decoded(packet: Any) -> int:
-            try:
+            with suppress(EOFError):
                 return sum(frame.samples for frame in decoder.decode(packet))
-            except FFmpegError as error:
-                if packet is None:
-                    return 0
-                raise self._damaged(0, error) from None
+            return 0
 
         return count_decoded
 
     def _frames_per_packet(self) -> int:
         """Frames of each packet, out of the first ones; 0 where they differ."""
-        decoder = self._fresh_decoder()
         sizes = set()
-        for number, packet in enumerate(self._packets()):
-            try:
-                sizes |= {sum(frame.samples for frame in decoder.decode(packet))}
-            except FFmpegError:
-                continue
-            if number >= 3:
-                break
-        self._seek_container(0)
-        sizes -= {0}
+        with self._open() as container:  # what is to be skipped stands at the packets only before the first seek
+            stream = container.streams.audio[0]
+            decoder: Any = stream.codec_context
+            decoder.flags2 |= Flags2.skip_manual
+            for packet in islice(container.demux(stream), 4):
+                with suppress(FFmpegError):
+                    sizes.add(sum(frame.samples for frame in decoder.decode(packet)))
+        sizes.discard(0)
         return sizes.pop() if len(sizes) == 1 else 0
 
     def _check_ends(self) -> None:
@@ -463,14 +471,21 @@ class Decoder:
     def _fresh_decoder(self) -> Any:
         """A decoder in its initial state."""
         context: Any = self._stream.codec_context
+        fresh: Any
+        if self._codec.startswith("wma"):  # a flush leaves half of the last window; its block size cannot be set
+            if self._second is not None:
+                self._second.close()
+            self._second = self._open()
+            fresh = self._second.streams.audio[0].codec_context
+            _configure(fresh)
+            return fresh
         if self._codec != "aac":
             context.flush_buffers()
             return context
         # AAC's noise substitution draws from a generator that a flush does not reset.
-        fresh: Any = CodecContext.create("aac", "r")
+        fresh = CodecContext.create("aac", "r")
         fresh.extradata = context.extradata
-        fresh.flags2 |= Flags2.skip_manual
-        fresh.thread_count = 1
+        _configure(fresh)
         return fresh
 
     def _timed_blocks(self, start: int) -> Generator[Block, None, None]:
@@ -569,7 +584,7 @@ class Decoder:
             frames = []
         except FFmpegError as error:
             raise self._damaged(max(0, at - self._skipped_frames), error) from None
-        blocks = [_samples(frame, self.channels) for frame in frames]
+        blocks = [_samples(frame) for frame in frames]
         if any(len(block) != self.channels for block in blocks):
             raise self._damaged(max(0, at - self._skipped_frames))
         if len(blocks) == 1:
@@ -579,9 +594,23 @@ class Decoder:
     # --- errors -----------------------------------------------------------------------------------
 
     def _damaged(self, frame: int, error: Exception | None = None) -> InputError:
-        reason = f" ({error.strerror})" if isinstance(error, OSError | FFmpegError) and error.strerror else ""
+        if isinstance(error, PatchWelcomeError):
+            return self._unknown_codec()
+        reason = " (samples are missing)" if error is None else f" ({getattr(error, 'strerror', None) or error})"
         at = clock_time(frame / self.sample_rate)
         return InputError(f"{self.path}: cannot be read after {at}{reason}; the file is damaged, so fetch it again")
+
+    def _no_sound(self) -> InputError:
+        return InputError(
+            f"{self.path}: holds no sound (zero frames); if its recorder never closed it, "
+            "mend it with: sox --ignore-length OLD.wav NEW.wav"
+        )
+
+    def _unknown_codec(self) -> InputError:
+        return InputError(
+            f"{self.path}: its sound is coded in a way that FFmpeg does not decode; "
+            "save it as WAV or FLAC in the program that made it"
+        )
 
     def _not_audio(self) -> InputError:
         with self.path.open("rb") as file:
@@ -616,16 +645,22 @@ def check_readable(path: Path) -> None:
         raise InputError(f"{path}: is empty (0 bytes); record or copy it again")
 
 
-def _samples(frame: Any, channels: int) -> Block:
+def _configure(context: Any) -> None:
+    """Let a decoder keep what is to be skipped, work in its caller's thread, and check FLAC's checksums."""
+    context.flags2 |= Flags2.skip_manual
+    context.thread_count = 1
+    context.options = {"err_detect": "crccheck"}
+
+
+def _samples(frame: Any) -> Block:
     """Samples of a decoded frame as float32, shape (channels, frames)."""
-    name = frame.format.name
-    if name.rstrip("p") == "s64":  # PyAV has no array for it
-        planes = [np.frombuffer(plane, np.int64) for plane in frame.planes]
-        raw = np.stack([plane[: frame.samples] for plane in planes]) if name.endswith("p") else planes[0][None]
+    dtype = _DTYPES[frame.format.name.removesuffix("p")]
+    channels, count = frame.layout.nb_channels, frame.samples
+    # Not `frame.planes` or `to_ndarray`: PyAV 18 counts planes up to a null pointer, and behind the eighth is none.
+    if frame.format.is_planar:
+        raw = np.stack([np.frombuffer(AudioPlane(frame, index), dtype, count) for index in range(channels)])
     else:
-        raw = frame.to_ndarray()
-    if not frame.format.is_planar:
-        raw = raw.reshape(-1)[: frame.samples * frame.layout.nb_channels].reshape(frame.samples, -1).T
+        raw = np.frombuffer(AudioPlane(frame, 0), dtype, count * channels).reshape(count, channels).T
     kind = raw.dtype
     if kind == np.float32:
         return np.ascontiguousarray(raw)
@@ -665,6 +700,16 @@ def _opus_frames(packet: bytes) -> int:
     if code == 3:
         return frame * (packet[1] & 63) if len(packet) > 1 else 0
     return frame * (1, 2, 2)[code]
+
+
+def _wma_window_frames(codec: str, sample_rate: int) -> int:
+    """Half a window of WMA 1 and 2 in frames: the first half has none before it to overlap with.
+
+    After `ff_wma_get_frame_len_bits` of libavcodec's wma_common.c.
+    """
+    if sample_rate <= 16_000:
+        return 512
+    return 1024 if sample_rate <= (32_000 if codec == "wmav1" else 22_050) else 2048
 
 
 class _VorbisCounter:
