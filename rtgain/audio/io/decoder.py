@@ -49,6 +49,9 @@ _SEGMENT_S = 6
 _LEAD_IN_S = 0.5
 """Seconds that are decoded and dropped before a segment. Opus needs 0.08 s (RFC 7845, section 4.6), MP3 ten packets."""
 
+_VORBIS_BLOCK_FRAMES = 8192
+"""Longest block of Vorbis (Vorbis I, section 4.2.2)."""
+
 _FIXED_SIZE_CODECS = ("aac", "mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float", "ac3", "eac3")
 _STATELESS_CODECS = ("pcm_", "flac", "alac")
 """Prefixes of the codecs whose packets can be decoded each by itself."""
@@ -241,14 +244,9 @@ class Decoder:
         self.audio_streams = len(streams)
         if not streams:
             raise self._not_audio()
-        self._stream = stream = streams[0]
-        for other in self._container.streams:
-            if other is not stream:
-                other.discard = Discard.all
+        self._select_stream()
+        stream = self._stream
         context: Any = stream.codec_context
-        if context is None:
-            raise self._unknown_codec()
-        _configure(context)
         self.sample_rate, self.channels = stream.sample_rate, stream.channels
         self._codec = stream.codec.name
         if not self.channels or not self.sample_rate:
@@ -310,12 +308,13 @@ class Decoder:
 
     def _count(self) -> None:
         """Count the packets' frames and choose the starts of the segments."""
+        container = self._container.format.name
         count = self._packet_counter()
         lead_in_frames = round(_LEAD_IN_S * self.sample_rate)
         segment_frames = _SEGMENT_S * self.sample_rate
         recent: deque[tuple[int, int, int, int, bool]] = deque()
         segments: list[_Segment] = []
-        total = number = first_frames = padding = 0
+        total = first_frames = padding = 0
         last_frames = last_ticks = priming = 0
         first_pts = last_end = None
         last_position = None
@@ -350,7 +349,6 @@ class Decoder:
             last_frames, last_ticks = frames, packet.duration or 0
             if packet.pts is not None:
                 last_end = packet.pts + last_ticks
-            number += 1
             total += frames
         total += count(None)
         self._segments = segments
@@ -366,16 +364,24 @@ class Decoder:
         if self._is_exact_time and 0 < last_ticks * self._frames_per_tick < last_frames:
             padding = max(padding, last_frames - round(last_ticks * self._frames_per_tick))
         frames = total - priming - padding
-        self._check_counted(frames, last_frames, last_end)
+        if container == "ogg" and self._codec == "vorbis" and last_end is not None:
+            # The last granule position counts the frames, without the first packet's. FFmpeg counts that too where
+            # the first page is the last.
+            frames = min(total - priming, round((last_end - max(0, first_pts or 0)) * self._frames_per_tick))
+        self._check_counted(frames, last_frames)
+        if container == "ogg" and self._is_exact_time and last_end is not None:
+            missing = (last_end - (first_pts or 0)) * self._frames_per_tick - total
+            if missing > _VORBIS_BLOCK_FRAMES:  # pages of some whole streams count a block that no decoder returns
+                raise self._damaged(frames)
         if stated := self._stated_length():
             priming, frames = stated.start_frames, min(stated.frames, total - stated.start_frames)
-        elif "mp4" in self._container.format.name and self._stream.duration:
+        elif "mp4" in container and self._stream.duration:
             edited = round(self._stream.duration * self._frames_per_tick)
             if frames - edited > self.sample_rate // 1000 + 1:  # the edit list's own unit is often a millisecond
                 frames = edited
         self._skipped_frames, self.frames = priming, frames
 
-    def _check_counted(self, frames: int, packet_frames: int, last_end: int | None) -> None:
+    def _check_counted(self, frames: int, packet_frames: int) -> None:
         stream, container = self._stream, self._container.format.name
         promised = stream.duration
         if container == "asf" or (container == "mp3" and promised):
@@ -569,10 +575,24 @@ class Decoder:
 
     def _seek_container(self, ticks: int) -> None:
         """Continue at or before a presentation time, in units of the stream's time base."""
-        try:
-            self._container.seek(ticks, stream=self._stream)
-        except FFmpegError:  # FLAC: within the last packet
-            self._container.seek(max(0, ticks - self._ticks(self.sample_rate)), stream=self._stream)
+        for earlier in (0, self._ticks(self.sample_rate)):  # FLAC: a seek into the last packet fails
+            try:
+                self._container.seek(max(ticks - earlier, min(ticks, 0)), stream=self._stream)
+            except FFmpegError:
+                continue
+            return
+        self._container.close()  # a file of one packet, and what follows a failed seek is not what follows a start
+        self._container = self._open()
+        self._select_stream()
+
+    def _select_stream(self) -> None:
+        self._stream = self._container.streams.audio[0]
+        for stream in self._container.streams:
+            if stream is not self._stream:
+                stream.discard = Discard.all
+        if self._stream.codec_context is None:
+            raise self._unknown_codec()
+        _configure(self._stream.codec_context)
 
     def _ticks(self, frame: float) -> int:
         return math.floor(Fraction(frame) / self._frames_per_tick)
@@ -646,10 +666,11 @@ def check_readable(path: Path) -> None:
 
 
 def _configure(context: Any) -> None:
-    """Let a decoder keep what is to be skipped, work in its caller's thread, and check FLAC's checksums."""
+    """Let a decoder keep what is to be skipped, work in its caller's thread, and raise where a FLAC's checksum fails."""
     context.flags2 |= Flags2.skip_manual
     context.thread_count = 1
-    context.options = {"err_detect": "crccheck"}
+    if context.name == "flac":
+        context.options = {"err_detect": "crccheck+explode"}
 
 
 def _samples(frame: Any) -> Block:
@@ -724,7 +745,7 @@ class _VorbisCounter:
         self._sizes = (1 << (sizes & 15), 1 << (sizes >> 4))
         self._is_long = _vorbis_modes(setup)
         self._mode_mask = (1 << (len(self._is_long) - 1).bit_length()) - 1
-        self._previous = 0
+        self._previous = self._sizes[0]  # FFmpeg returns the first block too, as if a short one were before it
 
     def __call__(self, packet: Any) -> int:
         if packet is None:
@@ -733,7 +754,7 @@ class _VorbisCounter:
         size = self._sizes[self._is_long[(first >> 1) & self._mode_mask]] if not first & 1 else 0
         if not size:
             return 0
-        frames = (self._previous + size) // 4 if self._previous else size // 2
+        frames = (self._previous + size) // 4
         self._previous = size
         return frames
 

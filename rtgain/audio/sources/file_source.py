@@ -5,19 +5,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from rtgain.audio.io.sound_file import clock_time, open_sound, truncated_file_error
+from rtgain.audio.io.decoder import Decoder, clock_time
 from rtgain.audio.sources.source import Block, _BlockwiseSource
 from rtgain.errors import InputError
 
 _FILE_BLOCK_FRAMES = 4096
-_VORBIS_BLOCK_FRAMES = 8192
-"""The longest block of Vorbis (Vorbis I specification, section 4.2.2)."""
-
-_FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")
 
 
 class FileSource(_BlockwiseSource):
@@ -28,7 +23,7 @@ class FileSource(_BlockwiseSource):
     resamples where it differs from the file's own (soxr, very high quality); None keeps the file's.
     `loop` repeats the file for ever, without a gap and through one resampler; `loop_frames` is its length once.
 
-    Raises `InputError` for a file that cannot be played (see `open_sound`), one that has not all
+    Raises `InputError` for a file that cannot be played (see `Decoder`), one that has not all
     of these channels, and, in `read`, one that turns out to be damaged.
     """
 
@@ -48,7 +43,8 @@ class FileSource(_BlockwiseSource):
         channels = len(picked) or 1
         self._picked = [channel - 1 for channel in picked]
         self.path = Path(path)
-        self._sound, self._file_frames = open_sound(self.path)
+        self._sound = Decoder(self.path)
+        self._file_frames = self._sound.frames
         self._loop = loop
         self._file_position = 0
         self._at_end = False
@@ -64,7 +60,7 @@ class FileSource(_BlockwiseSource):
                     f"{self.path}: has {self.file_channels} channels, not {max(picked)}; "
                     "choose others with --dry-channel and --target-channel"
                 )
-            file_rate = self._sound.samplerate
+            file_rate = self._sound.sample_rate
             ratio = Fraction(sample_rate or file_rate, file_rate)
             frames = math.floor(self._file_frames * ratio + Fraction(1, 2))
             if frames == 0:
@@ -90,7 +86,7 @@ class FileSource(_BlockwiseSource):
         Only floating-point files can hold them; for others this returns at once. The position of
         `read` stays as it is.
         """
-        if self._sound.subtype not in _FLOAT_SUBTYPES:
+        if not self._sound.is_float:
             return
         position = self._file_position
         self._seek_file(0)
@@ -101,7 +97,7 @@ class FileSource(_BlockwiseSource):
                 frame = start + int(bad[0])
                 raise InputError(
                     f"{self.path}: holds NaN or infinite samples, the first at "
-                    f"{clock_time(frame / self._sound.samplerate)} (frame {frame}); "
+                    f"{clock_time(frame / self._sound.sample_rate)} (frame {frame}); "
                     "write it anew as 24-bit PCM, or cut that part out"
                 )
         self._seek_file(position)
@@ -137,23 +133,7 @@ class FileSource(_BlockwiseSource):
     def _decode(self, frames: int) -> Block:
         """Up to `frames` frames from the file's position to its end, mixed: shape (frames, channels)."""
         wanted = min(frames, self._file_frames - self._file_position)
-        rate = self._sound.samplerate
-        at = clock_time(self._file_position / rate)
-        try:
-            samples: Block = self._sound.read(wanted, dtype="float32", always_2d=True)
-        except (soundfile.LibsndfileError, OSError) as error:
-            reason = getattr(error, "error_string", str(error)).rstrip(".")
-            raise InputError(
-                f"{self.path}: cannot be read after {at} ({reason}); the file is damaged, so fetch it again"
-            ) from None
-        missing = self._file_frames - self._file_position - len(samples)
-        if len(samples) < wanted and self._sound.format == "OGG" and missing <= _VORBIS_BLOCK_FRAMES:
-            # The pages of some whole streams count a block that no decoder gives: what was cut from their start.
-            self._file_frames = self._file_position + len(samples)
-            wanted = len(samples)
-        if len(samples) < wanted:
-            end = clock_time((self._file_position + len(samples)) / rate)
-            raise truncated_file_error(self.path, f"it ends at {end} instead of {clock_time(self._file_frames / rate)}")
+        samples = self._sound.read(wanted).T
         self._file_position += wanted
         if self._picked:
             return samples[:, self._picked]
@@ -176,5 +156,5 @@ class FileSource(_BlockwiseSource):
         return frame - start
 
     def _seek_file(self, frame: int) -> None:
-        self._sound.go_to(frame)
+        self._sound.seek(frame)
         self._file_position = frame
