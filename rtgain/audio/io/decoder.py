@@ -347,6 +347,8 @@ class Decoder:
                 segments.append(_Segment(total, len(recent) - 1, pts, position, size))
             padding = _side_data(packet)[1]
             last_frames, last_ticks = frames, packet.duration or 0
+            if last_ticks > 2**31:  # Ogg: FFmpeg takes a negative one for unsigned
+                last_ticks -= 2**32
             if packet.pts is not None:
                 last_end = packet.pts + last_ticks
             total += frames
@@ -373,6 +375,8 @@ class Decoder:
             missing = (last_end - (first_pts or 0)) * self._frames_per_tick - total
             if missing > _VORBIS_BLOCK_FRAMES:  # pages of some whole streams count a block that no decoder returns
                 raise self._damaged(frames)
+        if container == "mp3" and has_xing_header(self.path) and self._stream.duration:
+            frames = min(frames, round(self._stream.duration * self._frames_per_tick))
         if stated := self._stated_length():
             priming, frames = stated.start_frames, min(stated.frames, total - stated.start_frames)
         elif "mp4" in container and self._stream.duration:
