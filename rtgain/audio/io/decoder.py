@@ -670,7 +670,7 @@ def check_readable(path: Path) -> None:
 
 
 def _configure(context: Any) -> None:
-    """Let a decoder keep what is to be skipped, work in its caller's thread, and raise where a FLAC's checksum fails."""
+    """Set up a decoder: it skips nothing, works in its caller's thread, and raises where a FLAC's checksum fails."""
     context.flags2 |= Flags2.skip_manual
     context.thread_count = 1
     if context.name == "flac":
