@@ -27,6 +27,7 @@ from rtgain.audio.io.container import (
     caf_priming,
     has_last_ogg_page,
     has_xing_header,
+    id3_bytes,
     missing_bytes,
 )
 from rtgain.errors import InputError
@@ -225,9 +226,16 @@ class Decoder:
 
     def _open(self) -> "av.container.InputContainer":
         # The protocol before the name keeps FFmpeg from reading a protocol out of the name.
-        options = {"protocol_whitelist": "file", "format_whitelist": _DEMUXERS}
+        options = {"protocol_whitelist": "file,subfile", "format_whitelist": _DEMUXERS}
+        name = f"file:{self.path}"
         try:
-            return av.open(f"file:{self.path}", "r", options=options, metadata_errors="replace")
+            with self.path.open("rb") as file:
+                tag_bytes = id3_bytes(file)
+                file.seek(tag_bytes)
+                magic = file.read(4)
+            if tag_bytes and magic in (b"RIFF", b"RF64", b"BW64", b"FORM", b"caff"):  # FFmpeg expects no tag there
+                name = f"subfile,,start,{tag_bytes},end,0,,:{name}"
+            return av.open(name, "r", options=options, metadata_errors="replace")
         except (FFmpegError, OSError):
             raise self._not_audio() from None
 

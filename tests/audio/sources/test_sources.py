@@ -238,11 +238,12 @@ def test_mp3_of_variable_bit_rate_is_counted_where_its_length_is_guessed(tmp_pat
     assert 0 <= source.frames - 528_000 <= 2 * 1152
 
 
-def test_mp3_is_not_played_in_part_where_its_length_is_guessed_too_short(tmp_path: Path) -> None:
-    """libsndfile plays no further than it guessed, and gives no error."""
+def test_mp3_of_variable_bit_rate_is_played_whole_where_libsndfile_guesses_too_short(tmp_path: Path) -> None:
     guess = write_mp3_without_length(tmp_path / "a.mp3", noise(480_000, 2), "VARIABLE")
     assert guess < 400_000
-    assert refusal(tmp_path / "a.mp3").startswith("is an MP3 of variable bit rate that does not say how long")
+    source = FileSource(tmp_path / "a.mp3")
+    assert source.frames == source.read(10**6).shape[1]
+    assert 0 <= source.frames - 480_000 <= 2 * 1152
 
 
 # --- files that do not ----------------------------------------------------------------------------
@@ -358,8 +359,8 @@ def test_an_ogg_whose_last_page_counts_a_block_too_many_ends_where_its_sound_doe
     content[last + 22 : last + 26] = ogg_checksum(bytes(content[last:])).to_bytes(4, "little")
     path.write_bytes(content)
     source = FileSource(path)
-    assert source.frames == 48_000 + 1024
-    assert 48_000 <= source.read(100_000).shape[1] < 48_000 + 1024
+    assert 48_000 <= source.frames < 48_000 + 1024
+    assert source.read(100_000).shape[1] == source.frames
     assert source.read(1).shape[1] == 0
 
 
@@ -382,7 +383,7 @@ def test_damage_in_the_middle_is_told_with_its_time(tmp_path: Path) -> None:
     content[middle : middle + 3000] = bytes(3000)
     path.write_bytes(content)
     source = FileSource(path)
-    with pytest.raises(InputError, match=r"a\.flac: cannot be read after 0:04\.\d\d\d \(.*damaged"):
+    with pytest.raises(InputError, match=r"a\.flac: cannot be read after 0:0[45]\.\d\d\d \(.*damaged"):
         source.read(480_000)
 
 
