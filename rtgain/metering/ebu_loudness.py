@@ -205,7 +205,8 @@ def _interpolator(sample_rate: int) -> NDArray[np.float32]:
     time = np.arange(_TAPS) - (_TAPS // 2 - 1) - phases
     window = np.i0(6.0 * np.sqrt(np.maximum(0.0, 1.0 - (time / (_TAPS / 2)) ** 2))) / np.i0(6.0)
     taps = np.sinc(time) * window
-    return (taps / taps.sum(axis=1, keepdims=True)).astype(np.float32)
+    filters: NDArray[np.float32] = (taps / taps.sum(axis=1, keepdims=True)).astype(np.float32)
+    return filters
 
 
 def _lufs(power: float) -> float:
@@ -219,7 +220,7 @@ def _decibels(power: float) -> float:
 _jit: Any = numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"})
 
 
-@_jit
+@_jit  # type: ignore[untyped-decorator]
 def _add_squares(samples: Any, coefficients: Any, state: Any, squares: Any) -> None:
     """Add the weighted squares of `samples` to `squares`, each channel by itself (transposed direct form II)."""
     b0, b1, b2, a1, a2 = coefficients[0]
@@ -242,7 +243,7 @@ def _add_squares(samples: Any, coefficients: Any, state: Any, squares: Any) -> N
         state[channel, 1, 0], state[channel, 1, 1] = t1, t2
 
 
-@_jit
+@_jit  # type: ignore[untyped-decorator]
 def _add_peaks(samples: Any, phases: Any, state: Any, peaks: Any) -> None:
     """Raise `peaks` to the highest magnitude of the interpolated `samples`, each channel by itself."""
     channels, frames = samples.shape

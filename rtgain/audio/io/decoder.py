@@ -75,7 +75,14 @@ _FORMAT_NAMES = {
 }
 
 
-_DTYPES = {"u8": np.uint8, "s16": np.int16, "s32": np.int32, "s64": np.int64, "flt": np.float32, "dbl": np.float64}
+_DTYPES: dict[str, Any] = {
+    "u8": np.uint8,
+    "s16": np.int16,
+    "s32": np.int32,
+    "s64": np.int64,
+    "flt": np.float32,
+    "dbl": np.float64,
+}
 
 
 def clock_time(seconds: float) -> str:
@@ -320,15 +327,14 @@ class Decoder:
         count = self._packet_counter()
         lead_in_frames = round(_LEAD_IN_S * self.sample_rate)
         segment_frames = _SEGMENT_S * self.sample_rate
-        recent: deque[tuple[int, int, int, int, bool]] = deque()
+        pages: deque[tuple[int, int, _Segment]] = deque()  # packet number, first frame, and a segment's start there
         segments: list[_Segment] = []
         total = first_frames = padding = 0
         last_frames = last_ticks = priming = 0
         first_pts = last_end = None
         last_position = None
         packets = self._packets()
-        for packet in packets:
-            at = clock_time(total / self.sample_rate)
+        for number, packet in enumerate(packets):
             try:
                 is_whole = not packet.is_corrupt
                 frames = count(packet)
@@ -337,22 +343,22 @@ class Decoder:
                     raise self._damaged(total, error) from None
                 is_whole = False
             if not is_whole:
+                at = clock_time(total / self.sample_rate)
                 raise truncated_file_error(self.path, f"its last packet, at {at}, is not whole")
-            begins_page = packet.pos is not None and packet.pos != last_position
-            last_position = packet.pos
-            recent.append((total, packet.pts or 0, packet.pos or 0, packet.size, begins_page))
+            start = _Segment(0, 0, packet.pts or 0, packet.pos or 0, packet.size)
             # The lead-in starts where a seek can: with the first packet of a page, cluster or block.
-            starts = [index for index, packet in enumerate(recent) if packet[4] and packet[0] <= total - lead_in_frames]
-            if len(starts) > 1:
-                for _ in range(starts[-1]):
-                    recent.popleft()
+            if packet.pos is not None and packet.pos != last_position:
+                pages.append((number, total, start))
+            last_position = packet.pos
+            while len(pages) > 1 and pages[1][1] <= total - lead_in_frames:
+                pages.popleft()
             if not segments:
-                segments.append(_Segment(0, 0, packet.pts or 0, packet.pos or 0, packet.size))
+                segments.append(start)
                 first_frames, first_pts = frames, packet.pts
                 priming = _side_data(packet)[0]
-            elif total - segments[-1].start_frame >= segment_frames and starts:
-                _, pts, position, size, _ = recent[0]
-                segments.append(_Segment(total, len(recent) - 1, pts, position, size))
+            elif total - segments[-1].start_frame >= segment_frames and pages and pages[0][1] <= total - lead_in_frames:
+                first, _, start = pages[0]
+                segments.append(start._replace(start_frame=total, lead_in_packets=number - first))
             padding = _side_data(packet)[1]
             last_frames, last_ticks = frames, packet.duration or 0
             if last_ticks > 2**31:  # Ogg: FFmpeg takes a negative one for unsigned
@@ -691,9 +697,9 @@ def _samples(frame: Any) -> Block:
     channels, count = frame.layout.nb_channels, frame.samples
     # Not `frame.planes` or `to_ndarray`: PyAV 18 counts planes up to a null pointer, and behind the eighth is none.
     if frame.format.is_planar:
-        raw = np.stack([np.frombuffer(AudioPlane(frame, index), dtype, count) for index in range(channels)])
+        raw = np.stack([np.frombuffer(memoryview(AudioPlane(frame, index)), dtype, count) for index in range(channels)])
     else:
-        raw = np.frombuffer(AudioPlane(frame, 0), dtype, count * channels).reshape(count, channels).T
+        raw = np.frombuffer(memoryview(AudioPlane(frame, 0)), dtype, count * channels).reshape(count, channels).T
     kind = raw.dtype
     if kind == np.float32:
         return np.ascontiguousarray(raw)
