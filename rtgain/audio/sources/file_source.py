@@ -5,20 +5,15 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from rtgain.audio.io.sound_file import open_sound, truncated_file_error
+from rtgain.audio.io.decoder import Decoder
 from rtgain.audio.sources.source import Block, BlockwiseSource
 from rtgain.errors import InputError
 from rtgain.number_format import format_time_ms
 
 _FILE_BLOCK_FRAMES = 4096
-_MAX_VORBIS_BLOCK_FRAMES = 8192
-"""Longest block of Vorbis (Vorbis I specification, section 4.2.2)."""
-
-_FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")
 
 
 class FileSource(BlockwiseSource):
@@ -29,7 +24,7 @@ class FileSource(BlockwiseSource):
     differs from its own rate; None selects its own rate. `loop` repeats the file endlessly, without a gap and through
     one resampler; `loop_frames` is the length of one pass.
 
-    Raises `InputError` for an invalid file (see `open_sound`), if the file has fewer channels, and in `read` if the
+    Raises `InputError` for an invalid file (see `Decoder`), if the file has fewer channels, and in `read` if the
     file is damaged.
     """
 
@@ -49,7 +44,8 @@ class FileSource(BlockwiseSource):
         channels = len(channel_map) or 1
         self._channel_indices = [channel - 1 for channel in channel_map]
         self.path = Path(path)
-        self._sound, self._file_frames = open_sound(self.path)
+        self._sound = Decoder(self.path)
+        self._file_frames = self._sound.frames
         self._loop = loop
         self._file_position = 0
         self._at_end = False
@@ -65,7 +61,7 @@ class FileSource(BlockwiseSource):
                     f"{self.path}: has {self.file_channels} channels, not {max(channel_map)}; "
                     "choose others with --dry-channel and --target-channel"
                 )
-            file_rate = self._sound.samplerate
+            file_rate = self._sound.sample_rate
             ratio = Fraction(sample_rate or file_rate, file_rate)
             frames = math.floor(self._file_frames * ratio + Fraction(1, 2))
             if frames == 0:
@@ -91,7 +87,7 @@ class FileSource(BlockwiseSource):
         Only floating-point files can contain them; for others this returns immediately. The position of `read` does
         not change.
         """
-        if self._sound.subtype not in _FLOAT_SUBTYPES:
+        if not self._sound.is_float:
             return
         position = self._file_position
         self._seek_file(0)
@@ -102,7 +98,7 @@ class FileSource(BlockwiseSource):
                 frame = start + int(invalid[0])
                 raise InputError(
                     f"{self.path}: contains NaN or infinite samples, the first at "
-                    f"{format_time_ms(frame / self._sound.samplerate)} (frame {frame}); "
+                    f"{format_time_ms(frame / self._sound.sample_rate)} (frame {frame}); "
                     "re-encode it as 24-bit PCM, or cut that part out"
                 )
         self._seek_file(position)
@@ -138,25 +134,7 @@ class FileSource(BlockwiseSource):
     def _decode(self, frames: int) -> Block:
         """Decode and mix up to `frames` frames from the position of the file, shape (frames, channels)."""
         wanted = min(frames, self._file_frames - self._file_position)
-        rate = self._sound.samplerate
-        start = format_time_ms(self._file_position / rate)
-        try:
-            samples: Block = self._sound.read(wanted, dtype="float32", always_2d=True)
-        except (soundfile.LibsndfileError, OSError) as error:
-            reason = getattr(error, "error_string", str(error)).rstrip(".")
-            raise InputError(
-                f"{self.path}: cannot be read after {start} ({reason}), because the file is damaged; "
-                "download or copy it again"
-            ) from None
-        missing = self._file_frames - self._file_position - len(samples)
-        if len(samples) < wanted and self._sound.format == "OGG" and missing <= _MAX_VORBIS_BLOCK_FRAMES:
-            # Some complete streams, cut from longer ones, declare one block more than decoders return.
-            self._file_frames = self._file_position + len(samples)
-            wanted = len(samples)
-        if len(samples) < wanted:
-            end = format_time_ms((self._file_position + len(samples)) / rate)
-            declared = format_time_ms(self._file_frames / rate)
-            raise truncated_file_error(self.path, f"it ends at {end} instead of {declared}")
+        samples = self._sound.read(wanted).T
         self._file_position += wanted
         if self._channel_indices:
             return samples[:, self._channel_indices]
@@ -179,5 +157,5 @@ class FileSource(BlockwiseSource):
         return frame - start
 
     def _seek_file(self, frame: int) -> None:
-        self._sound.seek_exact(frame)
+        self._sound.seek(frame)
         self._file_position = frame

@@ -238,13 +238,13 @@ def test_frames_of_a_variable_bit_rate_mp3_are_counted(tmp_path: Path) -> None:
     assert 0 <= source.frames - 528_000 <= 2 * 1152
 
 
-def test_mp3_with_too_short_an_estimated_length_is_rejected(tmp_path: Path) -> None:
-    """libsndfile stops at the estimated length without an error."""
+def test_mp3_of_variable_bit_rate_is_played_whole_without_a_length_header(tmp_path: Path) -> None:
+    """libsndfile stops at the length that it estimates."""
     estimate = write_mp3_without_length(tmp_path / "a.mp3", noise(480_000, 2), "VARIABLE")
     assert estimate < 400_000
-    assert error_line(tmp_path / "a.mp3").startswith(
-        "is an MP3 with a variable bit rate that does not declare its length"
-    )
+    source = FileSource(tmp_path / "a.mp3")
+    assert source.frames == source.read(10**6).shape[1]
+    assert 0 <= source.frames - 480_000 <= 2 * 1152
 
 
 # --- invalid files --------------------------------------------------------------------------------
@@ -358,8 +358,8 @@ def test_ogg_that_declares_one_block_too_many_ends_at_its_last_frame(tmp_path: P
     content[last + 22 : last + 26] = ogg_checksum(bytes(content[last:])).to_bytes(4, "little")
     path.write_bytes(content)
     source = FileSource(path)
-    assert source.frames == 48_000 + 1024
-    assert 48_000 <= source.read(100_000).shape[1] < 48_000 + 1024
+    assert 48_000 <= source.frames < 48_000 + 1024
+    assert source.read(100_000).shape[1] == source.frames
     assert source.read(1).shape[1] == 0
 
 
@@ -382,7 +382,7 @@ def test_error_for_damage_contains_its_time(tmp_path: Path) -> None:
     content[middle : middle + 3000] = bytes(3000)
     path.write_bytes(content)
     source = FileSource(path)
-    with pytest.raises(InputError, match=r"a\.flac: cannot be read after 0:04\.\d\d\d \(.*damaged"):
+    with pytest.raises(InputError, match=r"a\.flac: cannot be read after 0:0[45]\.\d\d\d \(.*damaged"):
         source.read(480_000)
 
 
