@@ -19,7 +19,10 @@ from rtgain.config.presets import load_preset
 from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
 
-SOUND_FILES = "Sound files (*.wav *.flac *.ogg *.mp3 *.aiff *.aif);;All files (*)"
+SOUND_FILES = (
+    "Sound files (*.wav *.w64 *.flac *.mp3 *.ogg *.oga *.opus *.m4a *.aac *.aiff *.aif *.caf *.wma "
+    "*.mp4 *.mov *.mkv *.mka *.webm);;All files (*)"
+)
 PRESETS = "Presets (*.json);;All files (*)"
 
 

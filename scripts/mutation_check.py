@@ -154,15 +154,16 @@ PROTECTIONS = (
     Protection(
         "a playing file stays open",
         "rtgain/audio/sources/file_source.py",
-        "        try:\n            samples: Block = self._sound.read(",
-        "        open_sound(self.path)\n        try:\n            samples: Block = self._sound.read(",
+        "        samples = self._sound.read(wanted).T",
+        "        check_readable(self.path)\n        samples = self._sound.read(wanted).T",
         FILES + "test_file_deleted_while_playing_is_played_to_its_end",
     ),
     Protection(
         "a file truncated while playing is named",
-        "rtgain/audio/sources/file_source.py",
-        "        if len(samples) < wanted:\n            end =",
-        "        if False:\n            end =",
+        "rtgain/audio/io/decoder.py",
+        "            raise _TruncatedFileError(self.path, f\"it ends at",
+        "            return np.empty((self.channels, self.sample_rate), np.float32)\n"
+        "            raise _TruncatedFileError(self.path, f\"it ends at",
         FILES + "test_file_truncated_while_playing_is_named_and_outputs_remain",
     ),
     Protection(

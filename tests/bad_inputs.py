@@ -41,8 +41,9 @@ def _commands(command: str, *cases: tuple[str, str, str]) -> list[BadInput]:
     return [BadInput(name, f"{command} {arguments}".strip(), line) for name, arguments, line in cases]
 
 
-_TEXT = "{}: is a text file, not a sound file; supported formats: wav, flac, ogg, mp3"
-_UNKNOWN = "{}: is not a readable sound file; supported formats: wav, flac, ogg, mp3"
+_FORMATS = "WAV, FLAC, MP3, OGG, Opus, M4A/AAC, AIFF, CAF, WMA and the sound of MP4, MOV, MKV, WebM"
+_TEXT = f"{{}}: is a text file, not a sound file; supported: {_FORMATS}"
+_UNKNOWN = f"{{}}: is not a readable sound file; supported: {_FORMATS}"
 _EMPTY = "{}: contains no audio (zero frames); if the recorder did not close the file, repair it with: sox "
 _NO_PRESET = "{}: not a preset: expected an object with 'version' and 'session'"
 _HEADER = "{}: the first line must be time_s,gain_db"
@@ -137,8 +138,8 @@ SOUNDS = _runs(
     ("text", "text.wav", _TEXT),
     ("web page", "page.mp3", _TEXT),
     ("headerless sound", "letters.raw", _TEXT),
-    ("directory", "folder", "{}: is a directory; name a sound file in it (wav, flac, ogg, mp3)"),
-    ("named pipe", "pipe.wav", "{}: is not a regular file; save the audio to a file first (wav, flac, ogg, mp3)"),
+    ("directory", "folder", f"{{}}: is a directory; name a sound file in it ({_FORMATS})"),
+    ("named pipe", "pipe.wav", f"{{}}: is not a regular file; save the audio to a file first ({_FORMATS})"),
     ("link to nowhere", "nowhere.wav", "{}: does not exist; check the path"),
     ("link in a circle", "circle.wav", "{}: cannot be opened (Too many levels of symbolic links); check the path"),
     ("name too long", "a" * 300, "{}: cannot be opened (File name too long); check the path"),
@@ -159,7 +160,7 @@ SOUNDS = _runs(
     ("header alone", "header.wav", _EMPTY),
     ("WAV without sound", "no-sound.wav", _EMPTY),
     ("WAV without a format", "no-format.wav", _UNKNOWN),
-    ("WAV of an unknown codec", "codec.wav", _UNKNOWN),
+    ("WAV of an unknown codec", "codec.wav", "{}: has an audio codec that FFmpeg cannot decode; save it as WAV "),
     ("WAV without channels", "no-channels.wav", _UNKNOWN),
     ("WAV without a rate", "no-rate.wav", _UNKNOWN),
     ("picture", "picture.wav", _UNKNOWN),
@@ -296,7 +297,7 @@ COMMANDS = [
         (
             "text to match",
             "text.wav ok.wav",
-            "text.wav: is a text file, not a sound file; supported formats: wav, flac, ogg, mp3",
+            _TEXT.format("text.wav"),
         ),
         ("NaN to match", "ok.wav nan.wav", "nan.wav: contains NaN or infinite samples, the first at 0:00.750 "),
         (

@@ -1,4 +1,4 @@
-"""Sound files of every format, encoded by FFmpeg's libraries within PyAV."""
+"""Sound files of every format, encoded with PyAV."""
 
 import os
 from collections.abc import Mapping

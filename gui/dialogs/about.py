@@ -20,6 +20,7 @@ PACKAGES = (
     "pyqtgraph",
     "sounddevice",
     "soundfile",
+    "av",
     "soxr",
     "auraloss",
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rtgain.dsp.losses import SpectralLoss
-from rtgain.metering.loudness import samples_lufs
+from rtgain.metering.loudness import LoudnessMeter
 
 SGD_LR = 0.01
 SGD_STEPS = 300
@@ -78,7 +78,14 @@ def rms_ratio_errors_db(dry: Samples, target: Samples, sample_rate: int, gain_db
 
 def lufs_error_db(dry: Samples, target: Samples, sample_rate: int, gain_db: float) -> float:
     """Error of the difference in integrated loudness over the whole recording (ITU-R BS.1770-4)."""
-    return samples_lufs(target, sample_rate) - samples_lufs(dry, sample_rate) - gain_db
+    dry_lufs, target_lufs = _integrated_lufs(dry, sample_rate), _integrated_lufs(target, sample_rate)
+    return target_lufs - dry_lufs - gain_db
+
+
+def _integrated_lufs(samples: Samples, sample_rate: int) -> float:
+    meter = LoudnessMeter(sample_rate, 1)
+    meter.push(samples[None])
+    return meter.integrated_lufs
 
 
 def _errors_db(

@@ -56,6 +56,8 @@ def _match_one(dry: Path, target: Path, paths: OutputPaths) -> int:
 
     record = None if paths.record is None else Path(paths.record)
     details = match_pair(dry, target, record)
+    for notice in details.notices:
+        print(f"rtgain: {notice}", file=sys.stderr)
     if paths.plot is not None:
         from rtgain.match.figure import match_figure
         from rtgain.output.figures import png

@@ -48,8 +48,8 @@ MAX_BLOCK_FRAMES = 65_536
 MAX_WINDOW_MS = 2000.0
 MAX_DURATION_S = 1e7
 
-MAX_CHANNEL = 1024
-"""Highest channel number, counted from 1: libsndfile reads files of up to 1024 channels."""
+MAX_CHANNEL = 512
+"""Highest channel number, counted from 1: FFmpeg reads files of up to 512 channels."""
 
 MAX_LR = 1000.0
 MAX_STEPS = 10_000

@@ -12,8 +12,9 @@ from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.experiments.experiment import AudioClip, ExperimentResult
 from rtgain.lessons.html_page import index_page, lesson_page
 from rtgain.lessons.lesson import CheckResult, Lesson
-from rtgain.output.animation import gif, mp4, render_frames
+from rtgain.output.animation import FRAMES_PER_SECOND, HOLD_FRAMES, gif, render_frames
 from rtgain.output.figures import png, svg
+from rtgain.output.mp4_writer import mp4
 from rtgain.system.atomic_write import check_directory_writable, write_atomic, write_error
 
 
@@ -39,7 +40,7 @@ def render_media(result: ExperimentResult) -> dict[str, bytes]:
         media[f"{name}.wav"] = wav(clip)
     frames = list(render_frames(result.animation()))
     media["animation.gif"] = gif(frames)
-    media["animation.mp4"] = mp4(frames)
+    media["animation.mp4"] = mp4(frames + [frames[-1]] * HOLD_FRAMES, FRAMES_PER_SECOND)
     return media
 
 

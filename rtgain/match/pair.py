@@ -21,7 +21,7 @@ from rtgain.estimation.streaming import StreamingEstimator
 from rtgain.match.coarse_delay import CoarseDelay, find_coarse_delay, power_of_two_within
 from rtgain.match.render import file_length_at, file_sample_rate, residual_db, write_matched
 from rtgain.match.result import MatchResult
-from rtgain.metering.loudness import integrated_lufs
+from rtgain.metering.file_loudness import measure_file
 from rtgain.number_format import none_if_nan
 from rtgain.records.estimate import Estimate, State
 
@@ -50,6 +50,8 @@ class MatchDetails:
     estimates: list[Estimate]
     start_frame: int
     """Frame of the dry recording at which the common part begins: frame 0 of `estimates`."""
+    notices: tuple[str, ...]
+    """Messages about the recordings for the user, one line each."""
 
 
 class FilePairReader(RingSignalReader):
@@ -87,12 +89,15 @@ class FilePairReader(RingSignalReader):
 
 def match_pair(dry: Path, target: Path, record: Path | None = None) -> MatchDetails:
     """Match two recordings. With `record`, write the matched signal to that file. Raises `InputError`."""
+    notices = []
     for path in (dry, target):
         source = FileSource(path)
         try:
             source.check_finite()
         finally:
             source.close()
+        if source.notice is not None:
+            notices.append(source.notice)
     torch.set_num_threads(1)  # more threads are slower at these sizes, and sum in a different order each time
     sample_rate = file_sample_rate(dry)
     shortest_frames = min(file_length_at(path, sample_rate) for path in (dry, target))
@@ -120,11 +125,11 @@ def match_pair(dry: Path, target: Path, record: Path | None = None) -> MatchDeta
         delay_ms=none_if_nan(1e3 * delay_frames / sample_rate),
         polarity=polarity,
         residual_db=none_if_nan(residual),
-        lufs_dry=none_if_nan(integrated_lufs(dry)),
-        lufs_target=none_if_nan(integrated_lufs(target)),
+        lufs_dry=none_if_nan(measure_file(dry).integrated_lufs),
+        lufs_target=none_if_nan(measure_file(target).integrated_lufs),
         state=state,
     )
-    return MatchDetails(result, sample_rate, estimates, start_frame)
+    return MatchDetails(result, sample_rate, estimates, start_frame, tuple(notices))
 
 
 def _settings(sample_rate: int, shortest_frames: int) -> EstimatorSettings:

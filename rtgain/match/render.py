@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtgain.audio.io.recorder import Recorder
-from rtgain.audio.io.sound_file import open_sound
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.errors import InputError
 
@@ -95,9 +94,9 @@ def residual_db(dry: Path, target: Path, sample_rate: int, gain: float, delay_fr
 
 def write_matched(dry: Path, target: Path, record: Path, sample_rate: int, gain: float, delay_frames: float) -> None:
     """Write all channels of the dry recording with gain and delay, as long as the target."""
-    sound, _ = open_sound(dry)
-    with sound:
-        channels = sound.channels
+    source = FileSource(dry)
+    source.close()
+    channels = source.file_channels
     recorder = Recorder(record, sample_rate, channels)
     try:
         with recorder:

@@ -1,12 +1,8 @@
-"""Animations of a figure as GIF and MP4, with the same bytes for the same figure."""
+"""Animations of a figure, and their GIF with the same bytes for the same figure."""
 
 import io
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,29 +65,3 @@ def gif(frames: list[Picture]) -> bytes:
     buffer = io.BytesIO()
     images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0, optimize=False)
     return buffer.getvalue()
-
-
-def mp4(frames: list[Picture]) -> bytes:
-    """Encode pictures as an H.264 MP4 that every browser plays, with the ffmpeg of imageio-ffmpeg.
-
-    Raises `RuntimeError` if ffmpeg fails.
-    """
-    from imageio_ffmpeg import get_ffmpeg_exe
-
-    height, width = frames[0].shape[:2]
-    raw = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {FRAMES_PER_SECOND} -i -"
-    coded = "-c:v libx264 -crf 20 -pix_fmt yuv420p -threads 1 -movflags +faststart"
-    exact = "-fflags +bitexact -flags:v +bitexact -map_metadata -1"
-    with tempfile.TemporaryDirectory() as folder:  # the MP4 format needs a seekable file, not a pipe
-        path = Path(folder) / "animation.mp4"
-        command = [get_ffmpeg_exe(), "-v", "error", *raw.split(), *coded.split(), *exact.split(), str(path)]
-        # In its own process session: Ctrl-C must reach rtgain only, without messages of ffmpeg.
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as ffmpeg:
-            assert ffmpeg.stdin is not None
-            with suppress(BrokenPipeError):  # ffmpeg's message is raised below
-                for picture in frames + [frames[-1]] * HOLD_FRAMES:
-                    ffmpeg.stdin.write(picture.tobytes())
-            message = ffmpeg.communicate()[1].decode(errors="replace").strip()
-        if ffmpeg.returncode != 0:
-            raise RuntimeError(f"ffmpeg: {message}")
-        return path.read_bytes()

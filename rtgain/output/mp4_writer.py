@@ -1,4 +1,4 @@
-"""H.264 in MP4, the same bytes every time."""
+"""Encoder of H.264 in MP4, with the same bytes for the same pictures."""
 
 import os
 import tempfile
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 
 def mp4(pictures: Iterable[NDArray[np.uint8]], frames_per_second: int) -> bytes:
-    """Encode pictures, each (height, width, 3) of red, green and blue, as every browser plays them.
+    """Encode pictures, each (height, width, 3) of red, green and blue, as an MP4 that every browser plays.
 
-    Raises `av.error.FFmpegError` where that fails. One thread, and no date or version in the file: the same pictures
-    give the same bytes with the same release of PyAV.
+    It uses one thread and stores neither date nor version, so that the same pictures give the same bytes with the same
+    release of PyAV. Raises `av.error.FFmpegError` if the encoder fails.
     """
-    with tempfile.TemporaryDirectory() as folder:  # the index is moved to the front at the end, which takes a file
-        path = Path(folder) / "film.mp4"
+    with tempfile.TemporaryDirectory() as folder:  # the index is moved to the front at the end, which needs a file
+        path = Path(folder) / "animation.mp4"
         with av.open(os.fspath(path), "w", options={"movflags": "+faststart", "fflags": "+bitexact"}) as output:
             stream: Any = None
             for number, picture in enumerate(pictures):

@@ -76,6 +76,8 @@ class Session:
         self.device_setup = select_device_setup(config) if clock == "device" else None
         self._source = open_source(config, self.device_setup)
         self._file = self._source if isinstance(self._source, FileSource) else None
+        if self._file is not None and self._file.notice is not None:
+            self._notices.append(self._file.notice)
         try:
             opened = self.device_setup or self._source
             assert opened is not None, "only the device clock runs without a source"

@@ -4,13 +4,10 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import pyloudnorm
 import pytest
 
 from rtgain.audio.engine.shared_memory import LOUDNESS_FIELDS, EngineSharedMemory
-from rtgain.audio.sources.synthetic import PinkSource
 from rtgain.metering.level_meter import LevelMeter
-from rtgain.metering.loudness import MomentaryLoudness
 
 RATE = 48_000
 
@@ -84,23 +81,3 @@ def test_loudness_comes_from_the_control_record(memory: EngineSharedMemory) -> N
         memory.control[field] = lufs
     play(memory, np.ones(10))
     assert [level.lufs for level in meters.levels().values()] == [-20.0, -26.0, -math.inf, -40.0]
-
-
-@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
-def test_momentary_loudness_equals_the_reference_implementation(rate: int) -> None:
-    noise = np.stack([PinkSource(rate, seed=seed).read(3 * rate)[0] for seed in range(2)])
-    noise[:, rate : 2 * rate] *= 0.1
-    meter = MomentaryLoudness(rate, 2)
-    step = meter.step_frames
-    measured = np.array([meter.add(noise[:, start : start + step]) for start in range(0, 3 * rate, step)])
-    assert np.isnan(measured[:3]).all()
-    for signal, lufs in zip(noise, measured[3:].T, strict=True):
-        reference = pyloudnorm.Meter(rate)
-        reference.integrated_loudness(signal.astype(np.float64))
-        np.testing.assert_allclose(lufs, reference.blockwise_loudness, atol=1e-6)
-
-
-def test_loudness_of_silence_is_minus_infinity() -> None:
-    meter = MomentaryLoudness(RATE, 1)
-    lufs = [meter.add(np.zeros((1, meter.step_frames))).item() for _ in range(5)]
-    assert lufs[3:] == [-math.inf] * 2

@@ -1,4 +1,4 @@
-"""Films are H.264 at their rate, and the same bytes every time."""
+"""MP4 writer: H.264 at its frame rate, with the same bytes for the same pictures."""
 
 import io
 
@@ -14,9 +14,9 @@ def bars(count: int) -> list[np.ndarray]:
     return [np.roll(picture, 8 * number, axis=1) for number in range(count)]
 
 
-def test_film_is_h264_with_every_picture_at_its_time() -> None:
-    film = mp4(bars(30), 20)
-    with av.open(io.BytesIO(film)) as file:
+def test_mp4_is_h264_with_every_picture_at_its_time() -> None:
+    encoded = mp4(bars(30), 20)
+    with av.open(io.BytesIO(encoded)) as file:
         stream = file.streams.video[0]
         frames = list(file.decode(stream))
         assert (stream.codec.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
@@ -25,7 +25,7 @@ def test_film_is_h264_with_every_picture_at_its_time() -> None:
     assert np.abs(shown - bars(30)[7]).mean() < 5
 
 
-def test_film_is_the_same_bytes_every_time_and_can_be_played_while_it_loads() -> None:
-    film = mp4(bars(30), 20)
-    assert film == mp4(bars(30), 20)
-    assert film.index(b"moov") < film.index(b"mdat")
+def test_mp4_is_reproducible_and_has_its_index_before_the_pictures() -> None:
+    encoded = mp4(bars(30), 20)
+    assert encoded == mp4(bars(30), 20)
+    assert encoded.index(b"moov") < encoded.index(b"mdat")

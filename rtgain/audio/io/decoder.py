@@ -30,16 +30,14 @@ from rtgain.audio.io.container import (
     id3_bytes,
     missing_bytes,
 )
+from rtgain.config.names import SAMPLE_RATE_RANGE_HZ
 from rtgain.errors import InputError
+from rtgain.number_format import format_sample_rate, format_time_ms
 
 Block = NDArray[np.float32]
 """Samples, full scale at 1, shape (channels, frames)."""
 
-MIN_SAMPLE_RATE = 4_000
-MAX_SAMPLE_RATE = 768_000
-MAX_CHANNELS = 64
-
-FORMATS = "wav, flac, mp3, ogg, opus, m4a, aiff, caf, wma, mp4, mov, mkv and webm"
+FORMATS = "WAV, FLAC, MP3, OGG, Opus, M4A/AAC, AIFF, CAF, WMA and the sound of MP4, MOV, MKV, WebM"
 
 _DEMUXERS = "wav,w64,aiff,caf,flac,ogg,mp3,aac,asf,mov,matroska"
 """FFmpeg's other demuxers, some of which open further files, stay closed."""
@@ -85,17 +83,14 @@ _DTYPES: dict[str, Any] = {
 }
 
 
-def clock_time(seconds: float) -> str:
-    """Time in a file as people write it: ``1:02:03.456``, without the hours when there are none."""
-    minutes, rest = divmod(round(seconds * 1000), 60_000)
-    hours, minutes = divmod(minutes, 60)
-    hours_text = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
-    return f"{hours_text}:{rest / 1000:06.3f}"
+class _TruncatedFileError(InputError):
+    """Error for a file that ends before the end that it declares."""
 
-
-def truncated_file_error(path: Path, detail: str) -> InputError:
-    """Error for a file that ends before it should."""
-    return InputError(f"{path}: cut short: {detail}; fetch it again, or save what is left with: ffmpeg -i OLD NEW.flac")
+    def __init__(self, path: Path, detail: str) -> None:
+        super().__init__(
+            f"{path}: truncated: {detail}; download or copy it again, "
+            "or save the existing part with: ffmpeg -i OLD NEW.flac"
+        )
 
 
 class _Segment(NamedTuple):
@@ -223,8 +218,8 @@ class Decoder:
             return next(self._blocks)
         except StopIteration:
             self._stop()
-            end, length = clock_time(self._position / self.sample_rate), clock_time(self.frames / self.sample_rate)
-            raise truncated_file_error(self.path, f"it ends at {end} instead of {length}") from None
+            end, declared = (format_time_ms(frame / self.sample_rate) for frame in (self._position, self.frames))
+            raise _TruncatedFileError(self.path, f"it ends at {end} instead of {declared}") from None
         except (FFmpegError, OSError) as error:
             self._stop()
             raise self._damaged(self._position, error) from None
@@ -250,8 +245,8 @@ class Decoder:
         if cut := missing_bytes(self.path):
             if not cut.found:
                 raise self._no_sound()
-            raise truncated_file_error(
-                self.path, f"its header promises {cut.stated} bytes of sound, and {cut.found} are there"
+            raise _TruncatedFileError(
+                self.path, f"the header declares {cut.stated} bytes of audio, but only {cut.found} are present"
             )
 
     def _read_header(self) -> None:
@@ -266,12 +261,11 @@ class Decoder:
         self._codec = stream.codec.name
         if not self.channels or not self.sample_rate:
             raise self._not_audio()
-        if self.channels > MAX_CHANNELS:
-            raise InputError(f"{self.path}: has {self.channels} channels, more than {MAX_CHANNELS}; split it")
-        if not MIN_SAMPLE_RATE <= self.sample_rate <= MAX_SAMPLE_RATE:
+        lowest_hz, highest_hz = SAMPLE_RATE_RANGE_HZ
+        if not lowest_hz <= self.sample_rate <= highest_hz:
             raise InputError(
-                f"{self.path}: has a sample rate of {self.sample_rate} Hz, out of {MIN_SAMPLE_RATE} to "
-                f"{MAX_SAMPLE_RATE}; resample it with: ffmpeg -i OLD -ar 48000 NEW.flac"
+                f"{self.path}: has a sample rate of {self.sample_rate} Hz, outside {lowest_hz} to {highest_hz} Hz; "
+                "resample it with: ffmpeg -i OLD -ar 48000 NEW.flac"
             )
         self.layout = stream.layout.name
         if self.layout.endswith(" channels"):
@@ -299,12 +293,12 @@ class Decoder:
         if codec.startswith("pcm_"):
             name = {"wav": "WAV", "aiff": "AIFF", "caf": "CAF"}.get(container, name)
         channels = self.layout if self.channels <= max(_LAYOUTS) else f"{self.channels} channels"
-        return f"{self.sample_rate / 1000:g} kHz {bits}{channels} {name}"
+        return f"{format_sample_rate(self.sample_rate)} {bits}{channels} {name}"
 
     def _measure(self) -> None:
         """Find the length, what is to be skipped at the start, and the segments."""
         if self._container.format.name == "ogg" and not has_last_ogg_page(self.path):
-            raise truncated_file_error(self.path, "its last page is missing")
+            raise _TruncatedFileError(self.path, "the last page is missing")
         container = self._container.format.name
         ticks = self._stream.duration or 0
         self._is_timed = (
@@ -343,8 +337,8 @@ class Decoder:
                     raise self._damaged(total, error) from None
                 is_whole = False
             if not is_whole:
-                at = clock_time(total / self.sample_rate)
-                raise truncated_file_error(self.path, f"its last packet, at {at}, is not whole")
+                at = format_time_ms(total / self.sample_rate)
+                raise _TruncatedFileError(self.path, f"the last packet, at {at}, is incomplete")
             start = _Segment(0, 0, packet.pts or 0, packet.pos or 0, packet.size)
             # The lead-in starts where a seek can: with the first packet of a page, cluster or block.
             if packet.pos is not None and packet.pos != last_position:
@@ -412,10 +406,10 @@ class Decoder:
         else:
             return
         if expected - frames > tolerance:
-            raise truncated_file_error(
+            raise _TruncatedFileError(
                 self.path,
-                f"its header promises {clock_time(expected / self.sample_rate)}, "
-                f"and {clock_time(frames / self.sample_rate)} are there",
+                f"the header declares {format_time_ms(expected / self.sample_rate)}, "
+                f"but only {format_time_ms(frames / self.sample_rate)} are present",
             )
 
     def _stated_length(self) -> Priming | None:
@@ -473,12 +467,12 @@ class Decoder:
         try:
             self.seek(last)
             self.read(64)
-        except InputError as error:
-            if "cut short" in str(error):
-                raise
-            raise truncated_file_error(
-                self.path,
-                f"its header promises {clock_time(self.frames / self.sample_rate)}, and the end of it cannot be read",
+        except _TruncatedFileError:
+            raise
+        except InputError:
+            declared = format_time_ms(self.frames / self.sample_rate)
+            raise _TruncatedFileError(
+                self.path, f"the header declares {declared}, but the end cannot be read"
             ) from None
         self._stop()
         self.seek(0)
@@ -635,18 +629,20 @@ class Decoder:
         if isinstance(error, PatchWelcomeError):
             return self._unknown_codec()
         reason = " (samples are missing)" if error is None else f" ({getattr(error, 'strerror', None) or error})"
-        at = clock_time(frame / self.sample_rate)
-        return InputError(f"{self.path}: cannot be read after {at}{reason}; the file is damaged, so fetch it again")
+        at = format_time_ms(frame / self.sample_rate)
+        return InputError(
+            f"{self.path}: cannot be read after {at}{reason}, because the file is damaged; download or copy it again"
+        )
 
     def _no_sound(self) -> InputError:
         return InputError(
-            f"{self.path}: holds no sound (zero frames); if its recorder never closed it, "
-            "mend it with: sox --ignore-length OLD.wav NEW.wav"
+            f"{self.path}: contains no audio (zero frames); if the recorder did not close the file, "
+            "repair it with: sox --ignore-length OLD.wav NEW.wav"
         )
 
     def _unknown_codec(self) -> InputError:
         return InputError(
-            f"{self.path}: its sound is coded in a way that FFmpeg does not decode; "
+            f"{self.path}: has an audio codec that FFmpeg cannot decode; "
             "save it as WAV or FLAC in the program that made it"
         )
 
@@ -659,8 +655,8 @@ class Decoder:
             is_text = not any(byte in control for byte in start)
         except UnicodeDecodeError:
             is_text = False
-        what = "is text, not sound" if is_text else "is no sound file that can be read, or holds no sound"
-        return InputError(f"{self.path}: {what}; rtgain plays {FORMATS}")
+        problem = "is a text file, not a sound file" if is_text else "is not a readable sound file"
+        return InputError(f"{self.path}: {problem}; supported: {FORMATS}")
 
 
 def check_readable(path: Path) -> None:
@@ -668,9 +664,9 @@ def check_readable(path: Path) -> None:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise InputError(f"{path}: is a directory; name a sound file ({FORMATS}) in it")
+            raise InputError(f"{path}: is a directory; name a sound file in it ({FORMATS})")
         if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{path}: is no regular file; save the sound as {FORMATS} first")
+            raise InputError(f"{path}: is not a regular file; save the audio to a file first ({FORMATS})")
         path.open("rb").close()
     except FileNotFoundError:
         raise InputError(f"{path}: does not exist; check the path") from None

@@ -22,7 +22,8 @@ class FileSource(BlockwiseSource):
     `channels` = 1 is the mean of all channels of the file; more are its first channels. `channel_map` selects other
     channels, counted from 1, in that order. The file is resampled (soxr, very high quality) if `sample_rate` in Hz
     differs from its own rate; None selects its own rate. `loop` repeats the file endlessly, without a gap and through
-    one resampler; `loop_frames` is the length of one pass.
+    one resampler; `loop_frames` is the length of one pass. `notice` is a line for the user about a file with several
+    audio streams, of which the first is played; otherwise None.
 
     Raises `InputError` for an invalid file (see `Decoder`), if the file has fewer channels, and in `read` if the
     file is damaged.
@@ -51,6 +52,7 @@ class FileSource(BlockwiseSource):
         self._at_end = False
         try:
             self.file_channels = self._sound.channels
+            self.notice = self._stream_notice()
             if self.file_channels == 1 and channels > 1:
                 raise InputError(
                     f"{self.path}: has one channel, but two are needed (dry left, target right); "
@@ -105,6 +107,12 @@ class FileSource(BlockwiseSource):
 
     def close(self) -> None:
         self._sound.close()
+
+    def _stream_notice(self) -> str | None:
+        streams = self._sound.audio_streams
+        if streams == 1:
+            return None
+        return f"{self.path}: plays the first of {streams} audio streams ({self._sound.description})"
 
     @property
     def _is_short(self) -> bool:

@@ -1,14 +1,13 @@
 """Loudness measurement of the signals in the audio ring, in a thread of the estimator process."""
 
 import threading
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.audio.engine.shared_memory import LOUDNESS_FIELDS, EngineSharedMemory
 from rtgain.metering.level_meter import metered_signals
-
-if TYPE_CHECKING:
-    from rtgain.metering.loudness import MomentaryLoudness
+from rtgain.metering.loudness import STEPS_PER_S, LoudnessMeter
 
 POLL_S = 0.05
 """Interval in seconds at which the ring is checked."""
@@ -17,8 +16,7 @@ POLL_S = 0.05
 class LoudnessWorker:
     """Thread that writes the momentary loudness of the metered signals to the control record, ten times per second.
 
-    It runs in the estimator process because the library takes two seconds to import. Neither the GUI nor the audio may
-    wait for that, and the estimator is not delayed.
+    It runs in the estimator process, so that its compilation at the first start delays neither the GUI nor the audio.
     """
 
     def __init__(self, memory: EngineSharedMemory) -> None:
@@ -32,30 +30,31 @@ class LoudnessWorker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Release the memory; does not wait for a running import."""
+        """Release the memory; waits at most for the measurement of one step."""
         self._stop.set()
         with self._memory_in_use:
             return
 
     def _run(self) -> None:
-        from rtgain.metering.loudness import MomentaryLoudness
-
         with self._memory_in_use:
             if self._stop.is_set():
                 return
-            meter = MomentaryLoudness(self._memory.control["sample_rate"], len(LOUDNESS_FIELDS))
+            sample_rate = int(self._memory.control["sample_rate"])
+            meters = [LoudnessMeter(sample_rate, 1) for _ in LOUDNESS_FIELDS]
+            step_frames = round(sample_rate / STEPS_PER_S)
             next_frame = self._memory.audio.frames_written
         while not self._stop.wait(POLL_S):
             with self._memory_in_use:
-                while not self._stop.is_set() and self._memory.audio.frames_written >= next_frame + meter.step_frames:
-                    next_frame = self._measure(next_frame, meter)
+                while not self._stop.is_set() and self._memory.audio.frames_written >= next_frame + step_frames:
+                    next_frame = self._measure(next_frame, step_frames, meters)
 
-    def _measure(self, start: int, meter: "MomentaryLoudness") -> int:
-        """Measure a tenth of a second from `start`; return the start of the next one."""
+    def _measure(self, start: int, frames: int, meters: list[LoudnessMeter]) -> int:
+        """Measure `frames` frames from `start`; return the start of the next step."""
         try:
-            rows = self._memory.audio.read(start, meter.step_frames)
+            rows = self._memory.audio.read(start, frames)
         except OverrunError:
             return self._memory.audio.frames_written
-        for field, lufs in zip(LOUDNESS_FIELDS, meter.add(metered_signals(rows)).tolist(), strict=True):
-            self._memory.control[field] = lufs
-        return start + meter.step_frames
+        for field, meter, signal in zip(LOUDNESS_FIELDS, meters, metered_signals(rows), strict=True):
+            meter.push(signal[None].astype(np.float32))
+            self._memory.control[field] = meter.momentary_lufs
+        return start + frames

@@ -1,4 +1,4 @@
-"""Every format gives its own samples at their own time, from any position, and one line where it cannot."""
+"""Decoder: samples of every format at their times, from any position, and one-line errors for invalid files."""
 
 import math
 import subprocess
@@ -21,15 +21,15 @@ UNSTATED_PADDING = {"wma": 2 * 2048, "mkv": 1024}
 
 
 def music(frames: int, channels: int = 2) -> np.ndarray:
-    """Band-limited noise under slow beats, (channels, frames): every place differs from every other."""
+    """Band-limited noise with slow beats, (channels, frames): no part equals another."""
     noise = np.random.default_rng(0).standard_normal((channels, frames + 31))
     smooth = np.stack([np.convolve(channel, np.hanning(32) / 16, "valid") for channel in noise])
     return (0.2 * smooth * (1.2 + np.sin(np.arange(frames) / 9_000))).astype(np.float32)
 
 
 MUSIC = music(14 * RATE + 1234)
-"""Not a whole number of any codec's packets; FFmpeg's MP3 states no padding of more than a packet, and its MP4 cuts
-what the last packet holds of a millisecond begun."""
+"""Its length is not a whole number of packets of any codec. FFmpeg's MP3 states at most one packet of padding, and its
+MP4 cuts the last packet at a millisecond."""
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def lag_frames(decoded: np.ndarray, samples: np.ndarray) -> int:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_length_and_time_are_the_sources(folder: Path, name: str) -> None:
+def test_length_and_time_equal_those_of_the_encoded_signal(folder: Path, name: str) -> None:
     with Decoder(folder / name) as decoder:
         decoded = decoder.read(10**9)
         assert (decoder.sample_rate, decoder.channels, decoder.layout) == (RATE, 2, "stereo")
@@ -88,7 +88,7 @@ def test_length_and_time_are_the_sources(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_reads_from_200_random_positions_are_the_reads_from_the_start(folder: Path, name: str) -> None:
+def test_reads_from_200_random_positions_equal_a_sequential_read(folder: Path, name: str) -> None:
     draw = np.random.default_rng(1)
     with Decoder(folder / name) as decoder:
         straight = decoder.read(10**9)
@@ -117,10 +117,12 @@ def test_read_sizes_do_not_change_a_bit(folder: Path, name: str) -> None:
     ],
 )
 @pytest.mark.parametrize(("channels", "rate"), [(1, RATE), (2, 44_100), (6, RATE), (8, 192_000), (3, 655_350)])
-def test_lossless_samples_are_libsndfiles(tmp_path: Path, container: str, subtype: str, channels: int, rate: int):
+def test_lossless_samples_equal_those_of_libsndfile(
+    tmp_path: Path, container: str, subtype: str, channels: int, rate: int
+):
     samples = np.random.default_rng(2).standard_normal((12_346, channels))
     is_float = subtype in ("FLOAT", "DOUBLE")
-    path = tmp_path / "a.bin"  # no help from the name
+    path = tmp_path / "a.bin"  # without a known extension
     samples = samples if is_float else np.clip(0.4 * samples, -1, 1)
     soundfile.write(path, samples, rate, format=container, subtype=subtype)
     expected, _ = soundfile.read(path, dtype="float32", always_2d=True)
@@ -167,7 +169,7 @@ def test_first_of_several_audio_streams_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tag_bytes", [0, 100, 4096])
 @pytest.mark.parametrize("extension", ["wav", "flac", "mp3"])
-def test_tag_before_the_sound_changes_nothing(folder: Path, tmp_path: Path, extension: str, tag_bytes: int) -> None:
+def test_tag_before_the_header_changes_no_sample(folder: Path, tmp_path: Path, extension: str, tag_bytes: int) -> None:
     size = bytes((tag_bytes >> shift) & 0x7F for shift in (21, 14, 7, 0))
     path = tmp_path / f"a.{extension}"
     path.write_bytes(b"ID3\x04\x00\x00" + size + bytes(tag_bytes) + (folder / path.name).read_bytes())
@@ -178,13 +180,13 @@ def test_tag_before_the_sound_changes_nothing(folder: Path, tmp_path: Path, exte
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.95, 0.995])
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("a.wma",)])
-def test_cut_file_is_refused_when_it_is_opened(folder: Path, tmp_path: Path, name: str, share: float) -> None:
+def test_truncated_file_is_rejected_when_it_is_opened(folder: Path, tmp_path: Path, name: str, share: float) -> None:
     content = (folder / name).read_bytes()
     path = tmp_path / name
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(InputError) as caught:
         Decoder(path)
-    assert str(caught.value).startswith(f"{path}: cut short: ")
+    assert str(caught.value).startswith(f"{path}: truncated: ")
     assert "\n" not in str(caught.value)
 
 
@@ -195,7 +197,7 @@ def test_damage_in_the_middle_is_an_error_when_it_is_opened_or_read(folder: Path
     content[middle : middle + 10_000] = bytes(10_000)
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(InputError, match="damaged, so fetch it again"), Decoder(path) as decoder:
+    with pytest.raises(InputError, match="because the file is damaged"), Decoder(path) as decoder:
         decoder.read(10**9)
 
 
@@ -229,7 +231,7 @@ def test_playlist_opens_no_other_file(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "a.m3u8").write_text(f"#EXTM3U\n#EXTINF:10,\n{folder / 'a.mp3'}\n")
     (tmp_path / "b.txt").write_text(f"ffconcat version 1.0\nfile {folder / 'a.mp3'}\n")
     for path in tmp_path.iterdir():
-        with pytest.raises(InputError, match="is text, not sound"):
+        with pytest.raises(InputError, match="is a text file, not a sound file"):
             Decoder(path)
 
 
