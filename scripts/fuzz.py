@@ -33,6 +33,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from rtgain.config.session_config import SessionConfig
+from tests.encoded_files import encode
 
 HANG_S = 30.0
 MEMORY_MB = 500
@@ -73,6 +74,13 @@ def sound(container: str, subtype: str, frames: int = 4000) -> bytes:
     return buffer.getvalue()
 
 
+def encoded(name: str) -> bytes:
+    """Make a file with half a second of noise at 48 kHz, which every encoder takes, in the format of the name."""
+    samples = 0.1 * np.random.default_rng(0).standard_normal(24_000)
+    with tempfile.TemporaryDirectory() as folder:
+        return encode(Path(folder) / name, samples, 48_000).read_bytes()
+
+
 GOOD = sound("WAV", "PCM_16")
 SEEDS = {
     "a.wav": [
@@ -86,6 +94,7 @@ SEEDS = {
     "a.ogg": [sound("OGG", "VORBIS"), sound("OGG", "OPUS")],
     "a.mp3": [sound("MP3", "MPEG_LAYER_III", 8000)],
     "a.aiff": [sound("AIFF", "PCM_16")],
+    **{name: [encoded(name)] for name in ("a.opus", "a.m4a", "a.caf", "a.wma", "a.mp4", "a.mov", "a.mkv", "a.webm")},
 }
 NUMBERS = [0, 1, 2, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, RATE]
 

@@ -7,6 +7,7 @@ import numpy as np
 import pyloudnorm
 import pytest
 import soundfile
+import soxr
 
 from rtgain.audio.sources.synthetic import PinkSource
 from rtgain.metering.file_loudness import measure_file
@@ -54,3 +55,17 @@ def test_loudness_is_minus_infinity_for_silence_and_nan_for_short_files(tmp_path
     soundfile.write(tmp_path / "short.wav", np.ones(4_800), RATE)
     assert measure_file(tmp_path / "silent.wav").integrated_lufs == -math.inf
     assert math.isnan(measure_file(tmp_path / "short.wav").integrated_lufs)
+
+
+@pytest.mark.parametrize("sample_rate", [8_000, 11_025, 16_000, 44_100, 96_000])
+def test_loudness_does_not_depend_on_the_sample_rate(tmp_path: Path, sample_rate: int) -> None:
+    """The noise has no content above 3 kHz, where low sample rates would cut it."""
+    noise = soxr.resample(PinkSource(6_000).read(60_000)[0], 6_000, RATE, quality="VHQ")
+    expected = write_and_measure(tmp_path / "a.wav", noise, RATE)
+    resampled = soxr.resample(noise, RATE, sample_rate, quality="VHQ")
+    assert write_and_measure(tmp_path / "b.wav", resampled, sample_rate) == pytest.approx(expected, abs=0.03)
+
+
+def write_and_measure(path: Path, samples: np.ndarray, sample_rate: int) -> float:
+    soundfile.write(path, samples, sample_rate, subtype="FLOAT")
+    return measure_file(path).integrated_lufs

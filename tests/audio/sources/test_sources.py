@@ -282,7 +282,7 @@ def test_first_of_several_audio_streams_is_played_with_a_notice(tmp_path: Path) 
     several = encode(tmp_path / "a.mkv", noise(48_000, 2).T, 48_000, "flac", tracks=2)
     source = FileSource(several)
     assert source.frames == 48_000
-    assert source.notice == f"{several}: plays the first of 2 audio streams (48 kHz stereo FLAC)"
+    assert source.notice == f"{several}: plays the first of 2 audio streams (48 kHz 24 bit stereo FLAC)"
     assert FileSource(write(tmp_path / "a.wav", noise(10))).notice is None
 
 
