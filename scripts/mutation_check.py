@@ -155,7 +155,7 @@ PROTECTIONS = (
         "a playing file stays open",
         "rtgain/audio/sources/file_source.py",
         "        samples = self._sound.read(wanted).T",
-        "        check_readable(self.path)\n        samples = self._sound.read(wanted).T",
+        "        Decoder(self.path).close()\n        samples = self._sound.read(wanted).T",
         FILES + "test_file_deleted_while_playing_is_played_to_its_end",
     ),
     Protection(

@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from rtgain.output.mp4_writer import mp4
+from tests.encoded_files import encode
+
 RATE = 48_000
 
 
@@ -44,6 +47,10 @@ def _make_sounds(folder: Path) -> None:
     for name in ("cut.wav", "cut.flac", "cut.ogg", "cut.mp3", "cut.aiff"):
         sound(name, 10 * RATE)
         cut(name, 30_000)
+    encode(folder / "cut.m4a", noise(10 * RATE).T, RATE)
+    cut("cut.m4a", 30_000)
+    pictures = np.zeros((3, 64, 64, 3), np.uint8)
+    (folder / "pictures.mp4").write_bytes(mp4(pictures, 20))
     damaged = bytearray(sound("damaged.flac", 10 * RATE))
     damaged[len(damaged) // 2 : len(damaged) // 2 + 3000] = bytes(3000)
     (folder / "damaged.flac").write_bytes(damaged)

@@ -148,6 +148,8 @@ SOUNDS = _runs(
     ("Ogg cut short", "cut.ogg", "{}: truncated: the last page is missing; download or copy it again, or save the"),
     ("MP3 cut short", "cut.mp3", "{}: truncated: the header declares "),
     ("AIFF cut short", "cut.aiff", "{}: truncated: the header declares 960008 bytes of audio, but only 29954 are "),
+    ("M4A cut short", "cut.m4a", "{}: truncated: the header declares "),
+    ("film without sound", "pictures.mp4", "{}: has no audio stream, only pictures or text; choose a file with sound"),
     ("FLAC with a hole", "damaged.flac", "{}: cannot be read after 0:04."),
     ("one frame", "one.wav", "{}: lasts 1 frames at 48000 Hz, less than one analysis window of 4096; use a longer"),
     ("hundred frames", "hundred.wav", "{}: lasts 100 frames at 48000 Hz, less than one analysis window of 4096; "),

@@ -253,7 +253,7 @@ class Decoder:
         streams = self._container.streams.audio
         self.audio_streams = len(streams)
         if not streams:
-            raise self._not_audio()
+            raise InputError(f"{self.path}: has no audio stream, only pictures or text; choose a file with sound")
         self._select_stream()
         stream = self._stream
         context: Any = stream.codec_context
