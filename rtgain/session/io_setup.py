@@ -10,7 +10,6 @@ from rtgain.audio.io.offline_driver import OfflineDriver
 from rtgain.audio.io.portaudio_driver import PortAudioDriver
 from rtgain.audio.io.timer_driver import TimerDriver
 from rtgain.audio.sources.demo import DemoSource
-from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.source import Source
 from rtgain.audio.sources.synthetic import PinkSource, SineSource
 from rtgain.config.automation import load_automation
@@ -25,6 +24,8 @@ def select_device_setup(config: SessionConfig) -> DeviceSetup:
     """Select the devices that `config` names. Raises `DeviceError`, or `InputError` for an unreadable file."""
     preferred_rate = None
     if config.is_file:
+        from rtgain.audio.sources.file_source import FileSource  # FFmpeg takes 17 MB, which other sources do not need
+
         file = FileSource(config.input)
         preferred_rate = file.sample_rate
         file.close()
@@ -47,6 +48,8 @@ def open_source(config: SessionConfig, setup: DeviceSetup | None) -> Source | No
         return None
     sample_rate = setup.sample_rate if setup else config.sample_rate
     if config.is_file:
+        from rtgain.audio.sources.file_source import FileSource  # see above
+
         of_file = (config.resolved_dry_channel, config.resolved_target_channel if config.target == "channel" else None)
         channel_map = tuple(channel for channel in of_file if channel is not None)
         return FileSource(config.input, sample_rate=sample_rate, channel_map=channel_map, loop=config.loop)

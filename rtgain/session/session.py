@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from rtgain.audio.engine.shared_memory import REFERENCE_GAIN
 from rtgain.audio.io.driver import Driver
 from rtgain.audio.io.offline_driver import OfflineDriver
 from rtgain.audio.io.portaudio_driver import PortAudioDriver
-from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.source import LimitedSource
 from rtgain.config.comparison_spec import ComparisonSpec
 from rtgain.config.estimator_settings import MIN_REFERENCE_GAIN, EstimatorSettings
@@ -37,6 +36,9 @@ from rtgain.records.snapshot import ChannelCounts, Comparison, Snapshot
 from rtgain.session.estimate_history import HISTORY_S, EstimateHistory
 from rtgain.session.io_setup import make_driver, make_engine, open_source, select_device_setup
 from rtgain.session.matched_recording import LiveMatchedReader, MatchedSignalReader, OfflineMatchedRenderer
+
+if TYPE_CHECKING:
+    from rtgain.audio.sources.file_source import FileSource
 
 OFFLINE_BATCH_HOPS = 64
 """Hops that the offline clock plays per `advance`: as many as the estimator processes in one batch.
@@ -75,7 +77,7 @@ class Session:
         self._notices: deque[str] = deque(maxlen=20)
         self.device_setup = select_device_setup(config) if clock == "device" else None
         self._source = open_source(config, self.device_setup)
-        self._file = self._source if isinstance(self._source, FileSource) else None
+        self._file = cast("FileSource", self._source) if config.is_file else None
         if self._file is not None and self._file.notice is not None:
             self._notices.append(self._file.notice)
         try:
