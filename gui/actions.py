@@ -30,10 +30,10 @@ class SessionActions(QObject):
     """The config of the session, or the allowed monitor, has changed."""
 
     changed_by_user = Signal()
-    """The user is about to change the source, the reference path or the estimator."""
+    """Emitted before the user's change of the source, the reference path or the estimator."""
 
     session_replaced = Signal()
-    """The user is about to open another session; backups of the session before are obsolete."""
+    """Emitted before another session opens; backups of the session before are obsolete."""
 
     file_chosen = Signal(str)
     """The user selected this file as the source."""
@@ -145,7 +145,7 @@ class SessionActions(QObject):
 
 
 def add_shortcuts(window: QWidget, handlers: Mapping[str, Callback]) -> None:
-    """Add all shortcuts of `KEYS` to `window`. `handlers` are by the names of their actions.
+    """Add all shortcuts of `KEYS` to `window`. `handlers` maps action names to handlers.
 
     Space activates the control that Tab has focused; without one it starts and stops.
     """

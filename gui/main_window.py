@@ -225,7 +225,7 @@ class MainWindow(QMainWindow):
         self.reference.routing.input.show_devices(devices)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
-        """Handlers of menu entries and shortcuts, by the names of their actions."""
+        """Map action names of menu entries and shortcuts to their handlers."""
         actions: dict[str, Callable[[], object]] = {
             "start_or_stop": self.session_actions.start_or_stop,
             "reset": self.controller.reset_estimate,

@@ -270,14 +270,14 @@ PROTECTIONS = (
         "rtgain/audio/engine/shm_cleanup.py",
         "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "",
-        CLEANUP + "test_block_in_use_is_kept_by_every_process",
+        CLEANUP + "test_block_in_use_stays_whichever_process_looks",
     ),
     Protection(
         "shared memory of another user is kept",
         "rtgain/audio/engine/shm_cleanup.py",
         "status.st_uid == os.geteuid() and ",
         "",
-        CLEANUP + "test_block_of_another_user_is_kept",
+        CLEANUP + "test_block_of_another_user_stays",
     ),
     Protection(
         "a link with the name of shared memory is not followed",

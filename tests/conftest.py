@@ -6,35 +6,36 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from rtgain.bench.servers import JackServer, XDisplay
-from tests.environment import make_own
+from tests.demo_cache import cache_demo_source
+from tests.environment import isolate_environment
 from tests.jack_client import JackTestClient
-from tests.once import remember_the_demo
 
-make_own()
-remember_the_demo()
+isolate_environment()
+cache_demo_source()
 
 LONGEST_FIRST = (
     *("lessons", "test_lessons_live", "test_export_faults", "test_experiment", "test_accuracy", "test_session"),
     *("test_export", "test_app", "test_scenario", "test_process_faults", "test_file_faults", "test_fuzz"),
 )
-"""The groups of tests that are begun before all others, so that none is left over for one process at the end."""
+"""Groups of tests that start first, so that no long group runs alone at the end."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--thorough", action="store_true", help="as often and as long as before a release")
+    parser.addoption("--thorough", action="store_true", help="full number of repetitions, as before a release")
 
 
 @pytest.fixture
 def thorough(request: pytest.FixtureRequest) -> bool:
-    """True if tests repeat as often as before a release."""
+    """True if tests use the full number of repetitions, as before a release."""
     return bool(request.config.getoption("thorough"))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Keep the tests of a file, and all that share the lessons' experiments, in one process (``--dist loadgroup``).
+    """Group the tests of a file, and all tests that share the lessons' experiments, into one process each.
 
-    And let a time-out end its test with an exception; in a Qt slot that could be lost, and so it ends the process.
+    A time-out raises an exception in its test. In tests with Qt it ends the process instead: an exception raised in a
+    Qt slot can be lost.
     """
     for item in items:
         item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}.{_group_of(item)}"))
@@ -42,8 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
             marker = item.get_closest_marker("timeout")
             item.add_marker(pytest.mark.timeout(*(marker.args if marker else ()), method="thread"))
     yield
-    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: places.get(_group_of(item), len(places)))
+    order = {name: index for index, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(_group_of(item), len(order)))
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 
@@ -63,14 +64,14 @@ def jack_session() -> Iterator[JackServer]:
 @pytest.fixture
 def jack_server(jack_session: JackServer, monkeypatch: pytest.MonkeyPatch) -> JackServer:
     """The shared JACK server, selected by the test's environment (48 kHz, 256 frames)."""
-    return _lead_to(jack_session, monkeypatch)
+    return _select_server(jack_session, monkeypatch)
 
 
 @pytest.fixture
 def own_jack_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
     """JACK server for one test, which may `kill` it; selected by the test's environment."""
     server = JackServer()
-    yield _lead_to(server, monkeypatch)
+    yield _select_server(server, monkeypatch)
     server.stop()
 
 
@@ -100,7 +101,7 @@ def qapp_args(x_display: str) -> list[str]:
     return ["rtgain"]
 
 
-def _lead_to(server: JackServer, monkeypatch: pytest.MonkeyPatch) -> JackServer:
+def _select_server(server: JackServer, monkeypatch: pytest.MonkeyPatch) -> JackServer:
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     return server

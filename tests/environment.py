@@ -1,7 +1,7 @@
-"""What the tests bring along instead of finding it: homes, languages, time zones and sound systems are their own.
+"""Isolation of the tests from the machine: own home, locale, time zone, caches and sound configuration.
 
-A developer's machine has settings, sound cards, a PulseAudio or PipeWire with plug-ins for ALSA, a JACK server, a
-display and a language. None of them is to be heard, written to, or to decide whether a test passes.
+A developer's machine has settings, sound cards, PulseAudio or PipeWire with ALSA plug-ins, a JACK server, a display and
+a language. None of them may be used, changed, or decide whether a test passes.
 """
 
 import os
@@ -15,10 +15,10 @@ FOREIGN = (
     *("COLUMNS", "LANG", "LC_", "LINES", "NO_COLOR", "FORCE_COLOR", "PYTHONUNBUFFERED", "TERM", "TZ"),
     *("MPL", "NUMBA_", "OMP_"),
 )
-"""How variables begin that tests do not take over from who runs them."""
+"""Prefixes of variables that are removed from the environment of the tests."""
 
 CACHE = "RTGAIN_TESTS_CACHE"
-"""Names the folder of caches (fonts, compiled code) that the processes of one test run share."""
+"""Variable with the folder of caches (fonts, compiled code) that the processes of one test run share."""
 
 NO_DEVICES = "pcm.none { type hw card 31 }"
 """An ALSA configuration with one name that leads nowhere: PortAudio 19.6 aborts where every name leads somewhere."""
@@ -26,16 +26,16 @@ NO_DEVICES = "pcm.none { type hw card 31 }"
 _folder = tempfile.TemporaryDirectory(prefix="rtgain-tests-", ignore_cleanup_errors=True)
 
 
-def make_own() -> None:
-    """Replace what is in `os.environ` and would differ between machines; a folder for it is there until we end."""
-    place = Path(_folder.name)
-    cache = os.environ.get(CACHE, str(place / "cache"))
+def isolate_environment() -> None:
+    """Replace the variables of `os.environ` that differ between machines. The folders exist until the process exits."""
+    root = Path(_folder.name)
+    cache = os.environ.get(CACHE, str(root / "cache"))
     for name in [name for name in os.environ if name.startswith(FOREIGN)]:
         del os.environ[name]
-    asound = place / "asound.conf"
+    asound = root / "asound.conf"
     asound.write_text(NO_DEVICES, encoding="utf-8")
-    homes = {f"XDG_{kind}_HOME": place / kind.lower() for kind in ("CONFIG", "DATA", "STATE")}
-    homes |= {"HOME": place / "home", "XDG_RUNTIME_DIR": place / "runtime", "XDG_CACHE_HOME": Path(cache)}
+    homes = {f"XDG_{kind}_HOME": root / kind.lower() for kind in ("CONFIG", "DATA", "STATE")}
+    homes |= {"HOME": root / "home", "XDG_RUNTIME_DIR": root / "runtime", "XDG_CACHE_HOME": Path(cache)}
     for folder in homes.values():
         folder.mkdir(mode=0o700, exist_ok=True)
     os.environ.update({name: str(folder) for name, folder in homes.items()})
@@ -47,7 +47,7 @@ def make_own() -> None:
             "JACK_NO_START_SERVER": "1",
             "LANG": "C.UTF-8",
             "LC_ALL": "C.UTF-8",
-            "PULSE_SERVER": f"unix:{place}/no-pulseaudio",
+            "PULSE_SERVER": f"unix:{root}/no-pulseaudio",
             "TZ": "UTC",
         }
     )

@@ -1,14 +1,14 @@
-"""The `rtgain` command, forked from a process that has loaded what it imports: milliseconds instead of seconds.
+"""Fork server for the `rtgain` command: starts it in milliseconds from a process that has imported its modules.
 
-`ForkedCommand` is a `subprocess.Popen` whose child is not executed, but forked by a server that each test process
-starts once. The child has the caller's words, working directory, environment, standard streams, signal mask and
-ignored signals, and runs ``main.py`` as ``__main__``. What Python or the dynamic loader reads before that, a fork
-cannot have: `can_fork` says whether a command with such settings needs a process of its own.
+`ForkedCommand` is a `subprocess.Popen` whose child is forked by a server, one server per test process. The child gets
+the caller's arguments, working directory, environment, standard streams, signal mask and ignored signals. It runs
+``main.py`` as ``__main__``. Settings that Python or the dynamic loader reads at start-up cannot be applied to a fork:
+`can_fork` is false for them.
 
-A process that the command spawns with `multiprocessing` (the estimator's, or one that matches a pair) comes from a
-spare process, forked before the command begins: it has loaded everything, and nothing of the command's state.
+Processes that the command spawns with `multiprocessing` (the estimator, a worker that matches a pair) come from
+Processes that the command spawns with `multiprocessing` (estimator, worker that matches a pair) come from
 
-``python -m tests.fork_server DESCRIPTOR`` is the server; requests come over that socket until it is closed.
+``python -m tests.fork_server DESCRIPTOR`` runs the server. It reads requests from that socket until it is closed.
 """
 
 import atexit
@@ -35,13 +35,13 @@ ROOT = Path(__file__).parents[1]
 PROGRAM = ROOT / "main.py"
 
 STARTUP_VARIABLES = ("LD_", "PYTHON", "LC_", "LANG", "MPL", "NUMBA", "OMP_", "HOME", "XDG_CACHE_HOME", "TZ")
-"""How variables begin that are read once, when a process starts or loads a library."""
+"""Prefixes of variables that are read only when a process starts or loads a library."""
 
 FORKED_SETTINGS = {"stdin", "stdout", "stderr", "text", "cwd", "env", "start_new_session", "encoding", "errors"}
-"""The settings of `subprocess.Popen` that a forked command obeys."""
+"""Settings of `subprocess.Popen` that a forked command supports."""
 
 IGNORABLE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What a parent may ignore on behalf of its children, as ``nohup`` does."""
+"""Signals that a parent may ignore for its children, as ``nohup`` does."""
 
 LONGEST_MESSAGE = 1 << 20
 FIRST_HIGH_DESCRIPTOR = 500
@@ -50,7 +50,7 @@ STATUS = struct.Struct("=i")
 
 @dataclass(frozen=True)
 class Request:
-    """What a child is to become."""
+    """Arguments and settings of a child process."""
 
     words: list[str]
     folder: str
@@ -62,7 +62,7 @@ class Request:
 
 
 def can_fork(settings: Mapping[str, Any]) -> bool:
-    """Whether a command with these settings of `subprocess.Popen` may be forked."""
+    """True if a command with these settings of `subprocess.Popen` can be forked."""
     if sys.platform != "linux" or not settings.keys() <= FORKED_SETTINGS:
         return False
     return _at_startup(settings.get("env") or os.environ) == _at_startup(_ENVIRONMENT)
@@ -73,11 +73,11 @@ def _at_startup(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 _ENVIRONMENT = dict(os.environ)
-"""What the server starts with."""
+"""Environment of the server at its start."""
 
 
 class ForkedCommand(subprocess.Popen[str]):
-    """``main.py WORDS…`` as `subprocess.Popen` would start it, with the settings of `FORKED_SETTINGS`."""
+    """``main.py WORDS…`` as a `subprocess.Popen` with the settings of `FORKED_SETTINGS`."""
 
     def __init__(self, words: list[str], *, before: str = "", **settings: Any) -> None:
         """`before` is Python code that runs first."""
@@ -113,25 +113,25 @@ class ForkedCommand(subprocess.Popen[str]):
         return self.returncode
 
     def _try_wait(self, wait_flags: int) -> tuple[int, int]:
-        """As `os.waitpid`: by the server, whose child it is."""
+        """Emulate `os.waitpid`: the server, the parent of the process, sends the status."""
         if wait_flags & os.WNOHANG and not _is_readable(self._status):
             return 0, 0
-        told = os.read(self._status, STATUS.size)
+        status = os.read(self._status, STATUS.size)
         os.close(self._status)
-        if not told:
+        if not status:
             raise RuntimeError("the fork server has ended")
-        return self.pid, STATUS.unpack(told)[0]
+        return self.pid, STATUS.unpack(status)[0]
 
 
 class ForkServer:
-    """The server's process, as seen by the one that starts it."""
+    """Client side of the server process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._owner = os.getpid()
         with theirs:
-            # In the project's folder and without our own streams: what it says is its children's, and goes to theirs.
+            # No streams of the test process: all output belongs to the children and goes to their streams.
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.fork_server", str(theirs.fileno())],
                 cwd=ROOT,
@@ -144,20 +144,20 @@ class ForkServer:
         atexit.register(self.stop)
 
     def fork(self, request: Request, streams: list[int]) -> tuple[int, int]:
-        """The number of a new child, and the descriptor on which its status comes when it has ended."""
+        """Fork a child. Returns its process id and the descriptor that delivers its exit status."""
         ours, theirs = os.pipe()
         try:
             with self._lock:
                 socket.send_fds(self._socket, [pickle.dumps(request)], [*streams, theirs])
         finally:
             os.close(theirs)
-        told = os.read(ours, STATUS.size)
-        if not told:
+        pid = os.read(ours, STATUS.size)
+        if not pid:
             raise RuntimeError("the fork server has ended")
-        return STATUS.unpack(told)[0], ours
+        return STATUS.unpack(pid)[0], ours
 
     def stop(self) -> None:
-        """End it, and the children that are left."""
+        """Stop the server and its remaining children."""
         if os.getpid() == self._owner:
             self._socket.close()
             self._process.wait()
@@ -167,7 +167,7 @@ _servers: list[ForkServer] = []
 
 
 def _server() -> ForkServer:
-    """The one of this process, which starts with the first command."""
+    """Return the server of this process; the first call starts it."""
     if not _servers:
         _servers.append(ForkServer())
     return _servers[0]
@@ -183,9 +183,9 @@ def _is_readable(descriptor: int) -> bool:
 
 
 def serve(requests: socket.socket) -> None:
-    """Fork a child for each request, and pass on the status of each that ends, until the other side is closed.
+    """Fork a child per request and send the exit status of each child, until the socket is closed.
 
-    Then whatever a failed test has left running is ended too.
+    Children that still run then (of a failed test) are killed.
     """
     poll = select.poll()
     poll.register(requests, select.POLLIN)
@@ -195,7 +195,7 @@ def serve(requests: socket.socket) -> None:
             if descriptor in children:
                 pid, status = children.pop(descriptor)
                 poll.unregister(descriptor)
-                with suppress(BrokenPipeError):  # nobody waits for it any more
+                with suppress(BrokenPipeError):  # the test process no longer reads it
                     os.write(status, STATUS.pack(os.waitpid(pid, 0)[1]))
                 os.close(descriptor)
                 os.close(status)
@@ -219,7 +219,7 @@ def serve(requests: socket.socket) -> None:
 
 
 def _become(request: Request, streams: list[int]) -> NoReturn:
-    """Run the command in this process, which was forked for it."""
+    """Run the command in this forked process."""
     code = 1
     try:
         if request.new_session:
@@ -251,7 +251,7 @@ def _run_program(before: str) -> None:
 
 
 def _open_streams() -> None:
-    """Python's standard streams anew, buffered as for a process whose streams these are."""
+    """Open Python's standard streams, buffered as in a new process."""
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     for number, name, errors in ((1, "stdout", "strict"), (2, "stderr", "backslashreplace")):
         stream = open(number, "w", encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
@@ -262,7 +262,7 @@ def _open_streams() -> None:
 
 
 def _code_of(run: Callable[[], None]) -> int:
-    """The exit code of a program that is over, as Python gives it."""
+    """Run a program and return its exit code by Python's rules."""
     try:
         run()
     except SystemExit as end:
@@ -282,7 +282,7 @@ def _code_of(run: Callable[[], None]) -> int:
 
 
 def _leave(code: int) -> NoReturn:
-    """End as a program of Python's ends: threads, exit handlers, then what is left for the streams."""
+    """Exit as Python does: join threads, run exit handlers, flush the streams."""
     try:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
@@ -291,23 +291,23 @@ def _leave(code: int) -> NoReturn:
                 stream.flush()
     except BaseException:
         traceback.print_exc()
-        code = 120  # what Python ends with where a stream cannot be flushed
+        code = 120  # Python's exit code if a stream cannot be flushed
     os._exit(code)
 
 
 def _moved_up(descriptors: list[int]) -> list[int]:
-    """Copies with numbers so high that they are in the way of none that is wanted."""
+    """Duplicate descriptors to high numbers, so that they do not collide with the wanted ones."""
     return [fcntl.fcntl(descriptor, fcntl.F_DUPFD, FIRST_HIGH_DESCRIPTOR) for descriptor in descriptors]
 
 
-# --- spare processes for what a command spawns ------------------------------------------------------
+# --- spare processes for `multiprocessing` of a command ------------------------------------------------------
 
 
 def _spares(words: list[str]) -> list[tuple[int, socket.socket]]:
-    """Processes that have loaded everything, for a command that spawns some; each waits for what it is to run."""
+    """Fork the spare processes that a command with these arguments needs. Each waits for its request."""
     if "--manifest" in words:
         count = 2
-    elif "--headless" in words and {"realtime", "device", "mic", "return"} & set(words):
+    elif "--headless" in words and {"timer", "device", "mic", "return"} & set(words):
         count = 1
     else:
         return []
@@ -326,7 +326,7 @@ def _spares(words: list[str]) -> list[tuple[int, socket.socket]]:
 
 
 def _wait_in_spare(requests: socket.socket) -> NoReturn:
-    """Become what is asked for; end with the command when nothing is."""
+    """Run the requested code; exit with the command if there is no request."""
     signal.pthread_sigmask(signal.SIG_BLOCK, IGNORABLE)
     message, descriptors, _, _ = socket.recv_fds(requests, LONGEST_MESSAGE, 32)
     if not message:
@@ -341,12 +341,12 @@ def _wait_in_spare(requests: socket.socket) -> NoReturn:
     sys.argv = ["-c", "--multiprocessing-fork"]
     import torch
 
-    torch.set_num_threads(1)  # as OMP_NUM_THREADS does, which the estimator's process sets before it loads torch
+    torch.set_num_threads(1)  # the same as OMP_NUM_THREADS=1, which the estimator process sets before it loads torch
     _leave(_code_of(lambda: exec(code, {"__name__": "__main__"})))
 
 
 def _spawn_from(spares: list[tuple[int, socket.socket]]) -> None:
-    """Let `multiprocessing` take one of them, as long as there are any, where it would execute a new Python."""
+    """Make `multiprocessing` use a spare, while there is one, instead of executing a new Python."""
     from multiprocessing import util
 
     execute = util.spawnv_passfds
@@ -364,20 +364,20 @@ def _spawn_from(spares: list[tuple[int, socket.socket]]) -> None:
     util.spawnv_passfds = spawn
 
 
-# --- what it loads ---------------------------------------------------------------------------------
+# --- imports of the server ---------------------------------------------------------------------------------
 
 
-USES = (
+WARM_UP_COMMANDS = (
     "run --headless --duration 0.5 --delay-ms 1 --noise-dbfs -60 --csv t.csv --json s.json --plot p.png --record m.wav",
     "match m.wav m.wav --json o.json --plot n.png --record o.wav",
 )
-"""Commands that load what is loaded at first use."""
+"""Commands that trigger everything that is loaded at first use."""
 
 
 def load() -> None:
-    """Import what the command imports, and use it once, so that what is loaded at first use is there too.
+    """Import all modules of the command and run them once, to trigger what is loaded at first use.
 
-    PortAudio is not: it looks for devices when it is loaded. No thread is left, for a fork has only its own.
+    PortAudio is excluded, because it queries the devices when it is loaded. No thread may remain: a fork has only one.
     """
     import pkgutil
     import tempfile
@@ -386,17 +386,17 @@ def load() -> None:
     import torch
 
     import rtgain
-    from tests.once import remember_the_demo
+    from tests.demo_cache import cache_demo_source
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     for module in pkgutil.walk_packages(rtgain.__path__, "rtgain."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
-    remember_the_demo()
+    cache_demo_source()
     handlers = {number: signal.getsignal(number) for number in IGNORABLE}
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
-        for words in USES:
+        for words in WARM_UP_COMMANDS:
             sys.argv = [str(PROGRAM), *words.split()]
             if code := _code_of(lambda: _run_program("")):
                 raise RuntimeError(f"rtgain {words} ends with {code}")
@@ -407,9 +407,9 @@ def load() -> None:
     resource_tracker._resource_tracker._stop()  # each command starts its own
     torch.set_num_threads(threads)
     if "sounddevice" in sys.modules:
-        raise RuntimeError("PortAudio is loaded: its devices would be those of the server")
+        raise RuntimeError("PortAudio is loaded; children would see the server's devices")
     if threading.active_count() > 1:
-        raise RuntimeError(f"threads that a child would not have: {threading.enumerate()}")
+        raise RuntimeError(f"threads that a forked child would not have: {threading.enumerate()}")
 
 
 if __name__ == "__main__":
@@ -418,5 +418,5 @@ if __name__ == "__main__":
     channel = socket.socket(fileno=int(sys.argv[1]))
     channel.set_inheritable(False)
     load()
-    gc.freeze()  # a child's collector would touch, and so copy, all that was loaded
+    gc.freeze()  # otherwise garbage collection in a child would copy all loaded pages
     serve(channel)

@@ -93,7 +93,11 @@ def read_notices(
 
 @pytest.mark.parametrize(
     ("speed", "words"),
-    [(0.5, "50 % of 48000 Hz, too slow"), (0.97, "97 % of 48000 Hz, too slow"), (1.1, "110 % of 48000 Hz, too fast")],
+    [
+        (0.5, "50 % of the nominal 48000 Hz, too slow"),
+        (0.97, "97 % of the nominal 48000 Hz, too slow"),
+        (1.1, "110 % of the nominal 48000 Hz, too fast"),
+    ],
 )
 def test_wrong_clock_rate_is_reported_once(monkeypatch: pytest.MonkeyPatch, speed: float, words: str) -> None:
     (notice,) = read_notices(ClockRateMonitor(RATE, DEVICE_ADVICE), monkeypatch, speed, 60.0)

@@ -28,11 +28,13 @@ def test_links_lead_to_pages_pictures_and_headings(page):
 
 @EACH_PAGE
 def test_paths_in_backticks_exist_and_define_the_name_behind_the_colons(page):
-    for path, name in re.findall(r"`((?:rtgain|gui|tests|scripts|docs)/[\w./-]*)(?:::(\w+))?`", prose(page)):
+    for path, name in re.findall(r"`((?:rtgain|gui|tests|scripts|docs)/[\w./-]*)(?:::([\w.]+))?`", prose(page)):
         assert (ROOT / path).exists(), path
-        if name:
-            definition = rf"^\s*(?:def {name}\(|class {name}\b|{name}\b.*=)"
-            assert re.search(definition, (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), f"{path}::{name}"
+        source = (ROOT / path).read_text(encoding="utf-8") if name else ""
+        for part in filter(None, name.split(".")):  # a method is defined after its class
+            definition = re.search(rf"^\s*(?:def {part}\(|class {part}\b|{part}\b.*=)", source, re.MULTILINE)
+            assert definition, f"{path}::{name}"
+            source = source[definition.end() :]
 
 
 @EACH_PAGE

@@ -157,7 +157,7 @@ class SessionController(QObject):
     def set_estimator(self, **changes: Any) -> None:
         """Change estimator options, also of the running session; names, values and units are those of the config.
 
-        A new optimizer brings its own learning rate and steps. Raises `InputError`.
+        A new `optimizer` resets `lr` and `steps` to its defaults. Raises `InputError`.
         """
         self.config = with_changes(self.config, **changes)
         self._if_running(lambda session: session.set_estimator(**changes))

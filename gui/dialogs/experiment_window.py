@@ -30,13 +30,13 @@ class ExperimentWindow(QWidget):
     """Separate window that shows a step and the status of the lesson's experiment."""
 
     play_requested = Signal(str)
-    """The user wants to play the sound in this file."""
+    """Emitted when “Play” is pressed, with the path of the sound file."""
 
     stop_requested = Signal()
-    """The user wants the sound to stop."""
+    """Emitted when “Stop” is pressed or the window closes."""
 
     cancel_requested = Signal()
-    """The user wants the experiment to end."""
+    """Emitted when “Cancel” is pressed."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, Qt.WindowType.Window)

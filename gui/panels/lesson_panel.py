@@ -40,10 +40,10 @@ class LessonPanel(QFrame):
     """Controls of a step: every option that lessons control, by its name in `SessionConfig`."""
 
     xrun_requested = Signal()
-    """The user wants an xrun to be simulated."""
+    """Emitted when “Simulate an xrun” is pressed."""
 
     experiment_requested = Signal()
-    """The user wants to see the experiment and the explanation of the step."""
+    """Emitted when the button that opens the experiment and the explanation of the step is pressed."""
 
     gain_axis_requested = Signal(object)
     """Range of gains to show, (lowest, highest) in dB; None for automatic."""

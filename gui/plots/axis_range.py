@@ -10,7 +10,7 @@ LOWEST_DB, HIGHEST_DB = -120.0, 60.0
 """Limits of an axis; curves beyond them do not widen it."""
 
 MARGIN = 0.06
-"""Free share of the span above and below the curves."""
+"""Margin above and below the curves, as a fraction of the span."""
 
 SHRINK_DELAY_S = 1.5
 """Time in seconds for which a smaller range must have been sufficient before the axis shrinks."""

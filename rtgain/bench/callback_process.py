@@ -2,8 +2,8 @@
 
 `compiled` is rtgain itself. `python-process` puts a Python function between PortAudio and the same compiled kernel, as
 `sounddevice.Stream` does for a callback in Python. The function does nothing else and holds the interpreter lock
-during the call, so that it is charged with neither work nor a second wait for that lock. `python-thread` also runs
-the estimator in a thread of the same process.
+during the call, so the measured time includes no work of its own and only one wait for that lock. `python-thread`
+also runs the estimator in a thread of the same process.
 """
 
 import ctypes

@@ -53,7 +53,10 @@ def isolated_environment(period_frames: int) -> Iterator[dict[str, str]]:
 
 
 def measure(environment: Mapping[str, str], module: str, words: Sequence[str], duration_s: float) -> dict[str, Any]:
-    """Run ``python -m module words duration_s`` and parse its last line as JSON. Raises `InputError` if it fails."""
+    """Run ``python -m module`` with `words` as arguments, followed by `duration_s`; parse its last line as JSON.
+
+    Raises `InputError` if it fails.
+    """
     command = [sys.executable, "-m", module, *words, str(duration_s)]
     name = f"bench: {' '.join([module.rpartition('.')[2], *words])}"
     timeout_s = duration_s + STARTUP_TIMEOUT_S

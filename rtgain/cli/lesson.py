@@ -54,7 +54,7 @@ def _run(lesson: Lesson, folder: Path | None, seed: int, *, linked: bool) -> Non
 
             write_lesson(folder, lesson, experiment, results, linked=linked)
     table = Table(title=f"{lesson.number}  {lesson.title}", title_justify="left")
-    for column in ("step", "expected", "observed", ""):
+    for column in ("step", "expected", "observed", "result"):
         table.add_column(column)
     for result in results:
         table.add_row(result.step.title, result.expected, result.observed, MARKS[result.outcome])

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        return 0  # the reader of the output has gone: this is not an error
+        return 0  # the reading end of the pipe is closed (EPIPE): this is not an error
 
 
 def _replace_closed_streams() -> None:
@@ -58,7 +58,7 @@ def _replace_closed_streams() -> None:
 def _standard_output() -> Iterator[None]:
     """Flush standard output at the end, while an error can still be reported.
 
-    Raises `InputError` if its disk is full, `BrokenPipeError` if its reader has gone.
+    Raises `InputError` if its disk is full, `BrokenPipeError` if the reading end of its pipe is closed (EPIPE).
     """
     try:
         yield

@@ -16,7 +16,7 @@ from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
 def run_headless(config: SessionConfig, paths: OutputPaths, interruption: InterruptHandler) -> int:
     """Run the session to its end, its duration or an interruption, and write the outputs. Returns the exit code.
 
-    A run also ends when the reader of a CSV pipe has gone.
+    A run also ends when the reading end of a CSV pipe is closed (EPIPE).
 
     Raises `InputError`, without any output file, if the session cannot start, or if it fails on the offline clock,
     where it can be repeated. If a live session fails, `DeviceError` or `InputError` is raised with every output
@@ -66,7 +66,7 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
 def _play(session: Session, outputs: OutputFiles, interruption: InterruptHandler) -> None:
     """Run the session and write its results. Raises `InputError` and `DeviceError`."""
     with progress("starting", session.total_frames) as update:
-        while not (session.is_finished or interruption.requested or outputs.reader_gone):
+        while not (session.is_finished or interruption.requested or outputs.pipe_closed):
             _write(session, session.advance(), outputs)
             last = session.history.last
             update(f"{last.gain_est_db:+8.3f} dB {last.state.label:<10}" if last else "waiting", session.frames)

@@ -58,7 +58,7 @@ class EstimatorSettings:
         steps: maximum number of steps per hop; None for the optimizer's default.
         align: True to search for the delay; otherwise it is 0.
         reject_clipped: True to reject windows with one clipped signal; not for a target made from the dry signal.
-        stock_optimizer: True for torch's optimizer without rtgain's safeguards.
+    stock_optimizer: True for an unmodified torch optimizer at a fixed learning rate, without rtgain's safeguards.
         compare: entries (`ComparisonSpec`) of additional estimators on the same windows.
     """
 

@@ -29,7 +29,7 @@ UPPER_BAND_WEIGHT = 0.01
 """Weight of bins above `FLAT_DELAY_BAND`: they are decisive only if there are no others."""
 
 DECIMALS = 6
-"""Digits of a frame to which a local delay is rounded, so that rounding errors at no delay (5e-8 frames) become 0."""
+"""Decimal places of a local delay in frames, so that rounding errors at no delay (5e-8 frames) become 0."""
 
 MIN_PEAK_TO_RMS = 4.0
 """Ratio of the correlation's peak to its RMS above which the delay is unambiguous.
@@ -99,8 +99,8 @@ class CrossSpectrum:
     def _coherence(self) -> tuple[Tensor, Tensor]:
         """Compute each bin's magnitude-squared coherence, and the coherence expected by chance.
 
-        A single window is no test: any two tones of one pitch explain each other. Two unrelated signals reach the
-        inverse of the number of independent windows. That number is half of the effective one, because windows
+        The coherence of a single window is always 1, so at least two windows are needed. Two unrelated signals reach
+        the inverse of the number of independent windows. That number is half of the effective one, because windows
         overlap; if few windows are loud, few are effective.
         """
         tiny = torch.finfo(self._dry.dtype).tiny
@@ -210,10 +210,10 @@ def _phase_slope(unit: Tensor, weights: Tensor, lags: int, coarse: float) -> flo
     delay = coarse
     for _ in range(3):
         compensated = unit.to(torch.complex128) * torch.polar(torch.ones_like(omega), omega * delay)
-        residual = (compensated * compensated.sum().conj()).angle()
+        phase_error = (compensated * compensated.sum().conj()).angle()
         centered = omega - (weights * omega).sum() / weights.sum()
         spread = float((weights * centered.square()).sum())
         if spread <= 1e-12 * float(weights.sum()):
             break
-        delay -= float((weights * centered * residual).sum()) / spread
+        delay -= float((weights * centered * phase_error).sum()) / spread
     return delay if abs(delay - coarse) <= 1.0 else coarse

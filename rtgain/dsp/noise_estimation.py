@@ -1,7 +1,7 @@
 """Noise per band, coherent fraction and standard deviation of the gain, estimated from single windows.
 
 Each band of neighboring bins is fitted with one complex gain. The fit explains the signal in the band, whatever its
-phase. The residual is noise and gives the noise power of each bin of the band. The only assumption about the noise is
+phase. The remainder is noise and gives the noise power of each bin of the band. The only assumption about the noise is
 that it is smooth over a band, and one window is enough.
 """
 
@@ -82,25 +82,25 @@ def estimate_noise(pair: SpectraPair, decay_ratio: Tensor) -> NoiseEstimate:
     tiny = torch.finfo(torch.float32).tiny
     dry_power, target_power, cross = (_banded(bins) for bins in (pair.dry.power, pair.target.power, pair.cross))
     fitted = cross.abs().square() / dry_power.clamp_min(tiny)
-    residual_power = (target_power - fitted).clamp_min(0.0) / (BAND_BINS - 1.5)
+    remainder_power = (target_power - fitted).clamp_min(0.0) / (BAND_BINS - 1.5)
     power = target_power.sum(-1, keepdim=True)
     floor = (
         (NOISE_FLOOR + RINGING_POWER * (decay_ratio - 1.0)).unsqueeze(-1) * power / (BAND_BINS * target_power.shape[-1])
     )
-    noise = residual_power + floor
+    noise = remainder_power + floor
     signal = torch.where(fitted > SIGNIFICANT * noise, fitted - noise, 0.0)
     inverse_noise = torch.where(signal > 0, 1.0 / noise.clamp_min(tiny), 0.0)
     band_snr = signal * inverse_noise
     significant_cross = torch.where(signal > 0, cross, 0.0)
     weights = _per_bin(inverse_noise) * pair.dry.magnitude
     # The magnitude of a bin deviates by its noise's radial part: mean |N(0, σ²/2)| = σ / √π.
-    noise_magnitude = (inverse_noise * (residual_power / torch.pi).sqrt() * _banded(pair.dry.magnitude)).sum(-1)
+    noise_magnitude = (inverse_noise * (remainder_power / torch.pi).sqrt() * _banded(pair.dry.magnitude)).sum(-1)
     return NoiseEstimate(
         weights=weights / weights.amax(-1, keepdim=True).clamp_min(tiny),
         std_log=(0.5 * MEDIAN_VARIANCE / band_snr.sum(-1) * _excess_chi2(cross, dry_power, band_snr)).sqrt(),
         coherent_fraction=signal.sum(-1) / power.squeeze(-1).clamp_min(tiny),
         phase_cosine=significant_cross.real.sum(-1) / significant_cross.abs().sum(-1).clamp_min(tiny),
-        noise_power=_per_bin(residual_power),
+        noise_power=_per_bin(remainder_power),
         noise_floor_loss=noise_magnitude / (inverse_noise * _banded(pair.cross_magnitude)).sum(-1).clamp_min(tiny),
     )
 
@@ -118,7 +118,8 @@ def subtract_rician_bias(magnitude: Tensor, noise_power: Tensor) -> Tensor:
 def _excess_chi2(cross: Tensor, dry_power: Tensor, band_snr: Tensor) -> Tensor:
     """Compute the variance of the bands' gains relative to what their noise allows: a reduced χ², ``(B,)``, at least 1.
 
-    An equalized or smeared target has no single gain; the bands' disagreement then limits the certainty.
+    An equalized or smeared target has no single gain; the variance between bands then increases the standard
+    deviation.
     """
     significant = band_snr > 0
     log_gain = torch.where(significant, cross.abs() / dry_power.clamp_min(torch.finfo(dry_power.dtype).tiny), 1.0).log()

@@ -16,9 +16,11 @@ from rtgain.audio.constants import FULL_SCALE
 PLATEAU_TOLERANCE = 2.0**-12
 """Distance of a plateau's samples from the extreme, relative to the peak: dither of 16 bits at −6 dBFS."""
 
+MIN_PEAK = 1e-3
+"""Peak (−60 dBFS) below which a plateau is taken for rounding: 16 bits flatten the peaks of quiet, deep sound."""
+
 MIN_EXCESS = 0.02
-"""Mean excess of the other signal on a plateau, relative to the plateau, from which it is clipped (0.17 dB).
-"""
+"""Mean excess of the other signal on a plateau, relative to the plateau, from which it is clipped (0.17 dB)."""
 
 MAX_UNEXPLAINED = 0.5
 """Residual outside the plateaus, relative to the sound there, above which waveforms cannot be compared (rooms)."""
@@ -70,7 +72,7 @@ def _clips(raw: NDArray[np.float32], clipping: Samples, other: Samples, *, is_ta
     margin = PLATEAU_TOLERANCE * peak
     masks = (1.0, raw >= high - margin), (-1.0, raw <= low + margin)
     sides = [(side, np.flatnonzero(mask)) for side, mask in masks if _has_run(mask)]
-    if not sides or high == low:
+    if not sides or high == low or peak < MIN_PEAK:
         return False
     plateaus = np.concatenate([frames for _, frames in sides])
     whole = _moments(clipping, other)

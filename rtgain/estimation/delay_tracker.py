@@ -12,7 +12,10 @@ AGREEMENT_FRAMES = 2.0
 """Difference in frames up to which two measurements agree."""
 
 AGREEING_MEASUREMENTS = 3
-"""Number of measurements that must agree before the alignment changes; so many failures in a row end it."""
+"""Number of measurements that must agree before the alignment changes.
+
+The same number of consecutive failures discards the alignment.
+"""
 
 MIN_COHERENCE_TO_REFINE = 0.5
 """Coherent fraction from which the alignment is good enough to be refined."""
@@ -21,7 +24,7 @@ MIN_COHERENCE_TO_LOCK = 0.9
 """Coherent fraction at the present alignment from which one unambiguous measurement is enough."""
 
 MAX_COHERENCE_UNRELATED = 0.15
-"""Coherent fraction up to which the alignment is in doubt; chance reaches it."""
+"""Coherent fraction up to which an alignment counts as wrong; unrelated signals reach this value."""
 
 MAX_FAILED_MEASUREMENTS = 10
 """Number of failed measurements after which no delay is found: some three seconds with the defaults."""

@@ -34,7 +34,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 """Options of the optimizers other than the learning rate."""
 
 SETTLED_LOG = 0.003
-"""Distance to the closed form in nepers (0.026 dB) within which a descent has settled, as far as a user can tell."""
+"""Distance to the closed form in nepers (0.026 dB) within which a descent has settled."""
 
 SETTLED_SHARE = 0.15
 """The same distance relative to the noise floor loss, for noisy windows: about a window's deviation."""
@@ -47,7 +47,8 @@ class Descent:
     Attributes:
         log_gain: ``(B,)``, nepers.
         loss: ``(B,)``, at the start of the last step.
-        settled: ``(B,)``, True if the descent reached the closed-form gain, as far as a user can tell.
+        settled: ``(B,)``, True if the descent converged to within 0.026 dB of the closed form (`SETTLED_LOG`), or to
+            within a window's deviation (`SETTLED_SHARE`).
         steps: ``(B,)``, number of steps.
     """
 
@@ -143,9 +144,9 @@ def descend_stock(
     optimizer: str,
     schedule: StepSchedule,
 ) -> Descent:
-    """Minimize with torch's optimizer without `descend`'s safeguards, for comparison.
+    """Minimize with an unmodified torch optimizer at a fixed learning rate, without `descend`'s safeguards.
 
-    All steps of the schedule are taken at a fixed learning rate. Only the range of the gain is limited.
+    It serves comparisons. All steps of the schedule are taken. Only the range of the gain is limited.
     """
     processor = LogGain(log_gain=start_log)
     parameter = processor.log_gain

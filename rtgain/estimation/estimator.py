@@ -24,7 +24,7 @@ TRACKING_STD_DB = 0.25
 """Standard deviation in dB above which an estimate is still converging."""
 
 INCOHERENT_AFTER_S = 0.5
-"""Duration in seconds of uninformative windows after which the signals are incoherent."""
+"""Duration in seconds of windows without a significant band after which the signals are incoherent."""
 
 USELESS_LOSS = 0.9
 """Loss at the best gain above which no gain is useful (waveform loss, phase rotated by 90°)."""

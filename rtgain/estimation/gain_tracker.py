@@ -21,24 +21,25 @@ MEAN_SHIFT_SIGMAS = 1.5
 """Exponentially averaged deviation, in standard deviations, beyond which the gain has changed."""
 
 SINGLE_OUTLIER_SIGMAS = 8.0
-"""Deviation, in standard deviations, beyond which a single outlier is a change.
+"""Deviation, in standard deviations, beyond which a single outlier is a change of the gain.
 
-So is an outlier whose standard deviation is smaller than the present one. Otherwise three outliers in a row are needed.
-Single measurements were off by up to six of their standard deviations at the end of a word, where digital silence
-follows and the target's filter shifts sound into it.
+An outlier also counts as a change if its own standard deviation is below the present one; otherwise three in a row are
+needed. Single measurements were off by up to six of their standard deviations at the end of a word, where digital
+silence follows and the target's filter shifts sound into it.
 """
 
 MAX_STD_FOR_CHANGE_DB = 0.5
-"""Standard deviation, in dB, from which a measurement neither is a change by itself nor counts in the mean deviation.
+"""Standard deviation in dB from which a measurement does not count in the mean deviation.
 
-Windows below the noise read high by one to three standard deviations, one after the other; that is not a change.
+`SINGLE_OUTLIER_SIGMAS` does not apply to it either. Consecutive windows whose signal is below the noise overestimate
+the gain by 1 to 3 standard deviations; that is not a change.
 """
 
 OVERLAP_VARIANCE_FACTOR = 2.0
 """Factor on the variance of each further measurement: windows overlap by three quarters (measured)."""
 
 MEMORY_MEASUREMENTS = 48
-"""Memory of the filter in measurements, about a second: it follows slower drifts."""
+"""Time constant of the forgetting in measurements (about 1 s): the filter follows slower drifts."""
 
 FLOOR_STD_DB = 2e-4
 """Least standard deviation in dB: float32 and the optimizer's tolerance do not average out."""
@@ -46,17 +47,17 @@ FLOOR_STD_DB = 2e-4
 SHIFTED_FLOOR_STD_DB = 6e-4
 """Least standard deviation in dB for windows shifted by a fraction of a frame (measured on speech, 7.56 ms late)."""
 
-MOTION_NOISE_DECAY = 0.93
-"""Factor by which the motion noise decays per window."""
+PROCESS_NOISE_DECAY = 0.93
+"""Factor by which the process noise decays per window."""
 
-MAX_MOTION_NOISE_DB = 0.5
-"""Limit of the motion noise, in dB per window."""
+MAX_PROCESS_NOISE_DB = 0.5
+"""Limit of the process noise, in dB per window."""
 
 STATIONARY_DB = 1e-3
-"""Motion noise, in dB per window, below which the gain is stationary and its slope is 0."""
+"""Process noise, in dB per window, below which the gain is stationary and its slope is 0."""
 
 SLOPE_NOISE_RATIO = 0.1
-"""Standard deviation of a slope's change per window, relative to the motion noise (measured on ±6 dB at 0.5 Hz)."""
+"""Standard deviation of a slope's change per window, relative to the process noise (measured on ±6 dB at 0.5 Hz)."""
 
 CHANGE_UNCERTAINTY = 0.1
 """Standard deviation after a change of the gain, relative to that change (measured on a ±6 dB sweep)."""
@@ -97,7 +98,7 @@ class GainTracker:
     _slope_variance: float = 0.0
     _covariance: float = 0.0
     _mean_deviation: float = 0.0
-    _motion_noise_db: float = 0.0
+    _process_noise_db: float = 0.0
     _last_change_db: float = 0.0
 
     def update(self, measurement: GainMeasurement) -> None:
@@ -122,13 +123,13 @@ class GainTracker:
         else:
             self.std_db += abs(self._slope_db)
             self._covariance = 0.0
-        self._slope_variance += (SLOPE_NOISE_RATIO * self._motion_noise_db) ** 2
+        self._slope_variance += (SLOPE_NOISE_RATIO * self._process_noise_db) ** 2
         is_moving = abs(self._slope_db) > 3.0 * math.sqrt(self._slope_variance)
-        self._motion_noise_db = max(
-            MOTION_NOISE_DECAY * self._motion_noise_db, min(abs(self._slope_db), MAX_MOTION_NOISE_DB) * is_moving
+        self._process_noise_db = max(
+            PROCESS_NOISE_DECAY * self._process_noise_db, min(abs(self._slope_db), MAX_PROCESS_NOISE_DB) * is_moving
         )
-        self._last_change_db *= MOTION_NOISE_DECAY
-        if self._motion_noise_db < STATIONARY_DB:
+        self._last_change_db *= PROCESS_NOISE_DECAY
+        if self._process_noise_db < STATIONARY_DB:
             self._slope_db = self._slope_variance = self._covariance = 0.0
 
     def _correct(self, measurement: GainMeasurement) -> None:
@@ -169,13 +170,13 @@ class GainTracker:
             self._slope_variance = max(self._slope_variance - slope_covariance**2 / total, 0.0)
 
     def _note_change(self, change_db: float) -> None:
-        """Raise the motion noise at the second change within a short time: further changes are likely then."""
-        self._motion_noise_db = max(self._motion_noise_db, min(change_db, self._last_change_db, MAX_MOTION_NOISE_DB))
+        """Raise the process noise at the second change within a short time: further changes are likely then."""
+        self._process_noise_db = max(self._process_noise_db, min(change_db, self._last_change_db, MAX_PROCESS_NOISE_DB))
         self._last_change_db = max(self._last_change_db, change_db)
 
     def _initialize(self, gain_db: float, variance: float, lag: float) -> None:
         """Restart from one measurement, `lag` hops after the window's center, over which the slope is unknown."""
-        self._slope_variance = max(self._slope_variance, self._motion_noise_db**2)
+        self._slope_variance = max(self._slope_variance, self._process_noise_db**2)
         self._covariance = -lag * self._slope_variance
         self.gain_db = gain_db
         self.std_db = math.sqrt(variance + lag**2 * self._slope_variance)

@@ -1,4 +1,4 @@
-"""Loss over gain on one window, with the estimator's own loss, features and weights."""
+"""Loss against gain on one window, with the estimator's own loss, features and weights."""
 
 import math
 import time
@@ -21,10 +21,10 @@ MAX_LOAD = 0.05
 """Largest share of the estimator's time for curves: a slow loss is sampled less often."""
 
 MARGIN = 1.5
-"""Ratio by which the grid at least exceeds the largest gain of interest."""
+"""Least headroom factor of the gain axis above the largest of estimate, closed form and level ratio."""
 
 SHRINK_MARGIN = 1.25
-"""Further ratio by which a smaller grid must exceed it, so that the axis does not flutter."""
+"""Hysteresis factor: additional headroom that a shorter axis must have, so that the axis does not flutter."""
 
 
 class LossCurvePublisher:

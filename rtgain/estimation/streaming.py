@@ -22,7 +22,7 @@ from rtgain.estimation.window_features import Windows
 from rtgain.records.estimate import Estimate
 
 DELAY_SEARCH_INTERVAL_HOPS = 16
-"""Hops between delay measurements while the delay is searched for or in doubt."""
+"""Hops between delay measurements while the delay is unknown, unconfirmed or changing."""
 
 DELAY_TRACK_INTERVAL_HOPS = 64
 """Hops between delay measurements while the delay is steady; also the most windows in a batch."""

@@ -27,7 +27,7 @@ FORGETTING_DB_S = 30.0
 """Decay of the recent peak level in dB per second: faster than rooms, slower than filters (20 Hz: 100 dB/s)."""
 
 PAUSE_POWER_RATIO = 1e3
-"""Ratio of recent to present power above which an uninformative window is a pause, and thus silent."""
+"""Ratio of recent to present power above which a window without a significant band is a pause, and thus silent."""
 
 MIN_OPTIMUM_GAIN = 1e-6
 """Gain (−120 dB, times the ratio of the levels) that replaces a closed-form gain of zero or below."""

@@ -31,7 +31,7 @@ MARKS: dict[Outcome, str] = {
 UNITS = {"gain_db": " dB", "swing_db": " dB", "std_db": " dB", "delay_ms": " ms", "polarity": "", "xruns": ""}
 POLARITIES = {1.0: "normal", -1.0: "inverted"}
 QUANTITIES = {
-    "gain_db": "gain", "swing_db": "swing", "std_db": "±", "delay_ms": "delay", "polarity": "polarity",
+    "gain_db": "estimate", "swing_db": "swing", "std_db": "±", "delay_ms": "delay", "polarity": "polarity",
     "xruns": "xruns in this step",
 }  # fmt: skip
 
@@ -155,7 +155,8 @@ class InRange:
 
     @property
     def _label(self) -> str:
-        return f"{self.comparison} {QUANTITIES[self.field]}".lstrip()
+        quantity = "gain" if self.comparison and self.field == "gain_db" else QUANTITIES[self.field]
+        return f"{self.comparison} {quantity}".lstrip()
 
 
 @dataclass(frozen=True)

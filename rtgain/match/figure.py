@@ -56,11 +56,11 @@ def match_figure(details: MatchDetails, dry: Path, target: Path) -> "Figure":
     spectra.set_xlabel("frequency (Hz)")
     spectra.set_ylabel("level (dB)")
 
-    residual = target_samples - matched
+    remaining = target_samples - matched
     seconds = np.arange(len(target_samples)) / rate
     step = max(1, len(target_samples) // 200_000)
     difference.plot(seconds[::step], target_samples[::step], color=TARGET.light, linewidth=0.5, label="target")
-    difference.plot(seconds[::step], residual[::step], color="black", linewidth=0.5, label="target − matched")
+    difference.plot(seconds[::step], remaining[::step], color="black", linewidth=0.5, label="target − matched")
     difference.set_xlabel("time in the target (s)")
     difference.set_ylabel("amplitude")
     for axes in figure.axes:  # legends above the axes cannot cover a curve

@@ -22,7 +22,7 @@ class CsvWriter:
     """Writer of the CSV of estimates; each row is complete in the file as soon as it is added.
 
     Raises `InputError` if the file cannot be created or written (a full disk), and `BrokenPipeError` if it is a pipe
-    whose reader has gone.
+    whose reading end is closed (EPIPE).
     """
 
     def __init__(self, file: TextIO, name: str, sample_rate: int) -> None:

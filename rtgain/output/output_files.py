@@ -63,8 +63,8 @@ class OutputPaths:
 class OutputFiles:
     """Open outputs. `finish` completes them; `discard` removes the files of a failed run.
 
-    `reader_gone` is True if the CSV goes to a pipe whose reader has closed it. `notices` are messages about complete
-    files, for the user.
+    `pipe_closed` is True if the CSV goes to a pipe whose reading end is closed (EPIPE).
+    `notices` are messages about complete files, for the user.
     """
 
     def __init__(self, paths: OutputPaths, sample_rate: int) -> None:
@@ -73,7 +73,7 @@ class OutputFiles:
         self._recorder: Recorder | None = None
         self._locks: list[IO[bytes]] = []
         self._created: set[Path] = set()
-        self.reader_gone = False
+        self.pipe_closed = False
         self.notices: list[str] = []
         try:
             if paths.record is not None:
@@ -88,16 +88,16 @@ class OutputFiles:
             self.discard()
             raise
         except BrokenPipeError:
-            self.reader_gone = True
+            self.pipe_closed = True
 
     def add(self, estimate: Estimate) -> None:
         """Write the row of an estimate."""
-        if self._csv is None or self.reader_gone:
+        if self._csv is None or self.pipe_closed:
             return
         try:
             self._csv.add(estimate)
         except BrokenPipeError:
-            self.reader_gone = True
+            self.pipe_closed = True
 
     def record(self, matched: NDArray[np.float32]) -> None:
         """Append frames of the matched signal."""
@@ -107,7 +107,7 @@ class OutputFiles:
     def finish(self, summary: Summary, history: History) -> None:
         """Complete every file. All are tried; the first error is raised.
 
-        Raises `InputError`, or `BrokenPipeError` if the reader of an output has gone.
+        Raises `InputError`, or `BrokenPipeError` if the reading end of an output's pipe is closed (EPIPE).
         """
         errors: list[InputError | BrokenPipeError] = []
         for step in (

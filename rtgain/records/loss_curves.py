@@ -1,4 +1,4 @@
-"""Loss curves: loss over gain on the newest window, and their conversion to rows of a ring buffer."""
+"""Loss curves: loss against gain on the newest window, and their conversion to rows of a ring buffer."""
 
 from dataclasses import dataclass
 

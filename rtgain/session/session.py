@@ -41,7 +41,7 @@ from rtgain.session.matched_recording import LiveMatchedReader, MatchedSignalRea
 OFFLINE_BATCH_HOPS = 64
 """Hops that the offline clock plays per `advance`: as many as the estimator processes in one batch.
 
-Long hops are fewer per batch, because the ring buffer must still hold the windows at any delay.
+Fewer if hops are long, because the ring buffer must still hold the windows at any delay.
 """
 
 POLL_S = 0.05

@@ -13,7 +13,7 @@ def write_atomic(path: Path, content: bytes) -> None:
     """Write a file completely or not at all. Devices and pipes are written to directly.
 
     The temporary file next to it has an unguessable name, so that it cannot be a link that another user has created.
-    Raises `InputError`, or `BrokenPipeError` for a pipe whose reader has exited.
+    Raises `InputError`, or `BrokenPipeError` for a pipe whose reading end is closed (EPIPE).
     """
     destination = Path(os.path.realpath(path))  # a symbolic link is preserved
     part = destination.with_name(f".rtgain-{secrets.token_hex(8)}.part")
@@ -39,7 +39,7 @@ def check_directory_writable(path: Path) -> None:
 
 
 def write_error(name: str, error: OSError) -> InputError | BrokenPipeError:
-    """Return the exception for a failed write: `InputError`, or `error` itself for a pipe whose reader has exited."""
+    """Return the exception for a failed write: `InputError`, or `error` itself for a pipe without a reader (EPIPE)."""
     if isinstance(error, BrokenPipeError):
         return error
     return InputError(f"{name}: cannot be written ({error.strerror}); choose another location or free some space")

@@ -1,4 +1,4 @@
-"""ALSA's plug-in for JACK, which every desktop has (libasound2-plugins): the same server once more, by another way."""
+"""JACK plug-in of ALSA (libasound2-plugins, present on most desktops): lists the JACK server a second time."""
 
 import json
 from pathlib import Path
@@ -19,19 +19,19 @@ pcm.jack {{
     capture_ports {{ 0 system:capture_1 1 system:capture_2 }}
 }}
 """
-"""As in the package's own 50-jack.conf; no other plug-in, and nothing of the machine's."""
+"""Same device as in 50-jack.conf of the package, without other plug-ins or devices of the machine."""
 
 
 @pytest.fixture
 def jack_through_alsa(jack_server: JackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This test's environment leads to the JACK server by ALSA's plug-in too."""
+    """Make the JACK server available through the ALSA plug-in as well."""
     configuration = tmp_path / "asound.conf"
     configuration.write_text(JACK_THROUGH_ALSA, encoding="utf-8")
     monkeypatch.setenv("ALSA_CONFIG_PATH", str(configuration))
 
 
 @pytest.mark.usefixtures("jack_through_alsa")
-def test_a_session_plays_on_jack_through_alsa_and_the_server_itself_is_listed_too(tmp_path: Path) -> None:
+def test_session_plays_through_the_alsa_plugin_and_jack_itself_stays_listed(tmp_path: Path) -> None:
     listed = json.loads(rtgain("devices", "--json").stdout)
     assert {(device["name"], device["host_api"]) for device in listed} == {
         ("jack", "ALSA"),

@@ -129,7 +129,7 @@ def test_gain_polarity_and_delay_of_the_reference_path_are_estimated(
 
 
 def test_noise_on_the_target_has_the_requested_level(headless: Headless, tmp_path: Path) -> None:
-    """At the right gain the residual is the noise, so the waveform loss is |noise| over |target| (both Gaussian)."""
+    """At the right gain the difference is the noise, so the waveform loss is |noise| over |target| (both Gaussian)."""
     soundfile.write(tmp_path / "n.wav", noise(3 * RATE), RATE, subtype="FLOAT")
     run = headless("--loss waveform --gain-db 0 --noise-dbfs -40 --input", tmp_path / "n.wav")
     assert run.result["gain_db"] == pytest.approx(0.0, abs=0.01)

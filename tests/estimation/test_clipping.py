@@ -78,7 +78,7 @@ def test_float_peaks_above_full_scale_are_not_clipping() -> None:
     assert not detected(0.1 * SOUND, 4.0 * SOUND).any()
 
 
-@pytest.mark.parametrize("peak_dbfs", [-20, -40, -60])
+@pytest.mark.parametrize("peak_dbfs", [-20, -40, -60, -66, -72])
 def test_peaks_flattened_by_rounding_are_not_clipping(peak_dbfs: float) -> None:
     bass = scipy.signal.sosfilt(scipy.signal.butter(2, 80, fs=RATE, output="sos"), SOUND)
     quiet = 10.0 ** (peak_dbfs / 20.0) * bass / np.abs(bass).max()

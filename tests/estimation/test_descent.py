@@ -41,9 +41,9 @@ class Problem:
         component = np.real if self.loss.sees_phase else np.abs
         self.dry, self.target = (torch.from_numpy(level * component(z)).float() for z in (x, y))
         self.optimum = self.loss.optimum(self.dry, self.target)
-        self.residual_loss = self.loss.distance(self.optimum.unsqueeze(-1) * self.dry, self.target)
+        self.optimum_loss = self.loss.distance(self.optimum.unsqueeze(-1) * self.dry, self.target)
         ones = torch.ones(WINDOWS)
-        expected = self.residual_loss if noise_is_known else torch.zeros(WINDOWS)
+        expected = self.optimum_loss if noise_is_known else torch.zeros(WINDOWS)
         self.noise_estimate = NoiseEstimate(
             torch.ones(WINDOWS, BINS), ones, ones, ones, torch.zeros(WINDOWS, BINS), expected
         )
@@ -227,7 +227,7 @@ def test_power_of_two_in_level_changes_no_bit(name: str) -> None:
 def test_reported_loss_is_that_before_the_last_step() -> None:
     task = problem("spectral", 20.0)
     descent = task.descend_from(-5.0)
-    torch.testing.assert_close(descent.loss, task.residual_loss, rtol=1e-3, atol=0.0)
+    torch.testing.assert_close(descent.loss, task.optimum_loss, rtol=1e-3, atol=0.0)
     first = task.descend_from(-5.0, schedule=StepSchedule(0.3, 1))
     start = task.loss.distance(10.0 ** (-5.0 / 20.0) * task.dry, task.target)
     torch.testing.assert_close(first.loss, start, rtol=1e-6, atol=0.0)

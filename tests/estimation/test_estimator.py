@@ -461,7 +461,7 @@ def test_default_schedule_is_the_optimizers() -> None:
 
 @pytest.mark.parametrize(("noise_std", "gain"), [(0.001, 0.15), (0.01, 1.0), (0.0003, 0.02)])
 def test_bound_is_the_cramer_rao_formula_in_white_noise(noise_std: float, gain: float) -> None:
-    """8.69·σ/(g‖x‖) with the true σ, and ‖x‖ of each window: the estimator has to find σ in the residual."""
+    """8.69·σ/(g‖x‖) with the true σ, and ‖x‖ of each window: the estimator has to find σ in the remainder."""
     dry = noise(100)
     target = gain * dry + noise_std * np.random.default_rng(5).standard_normal(len(dry))
     bounds_db = np.array([one.bound_db for one in estimate(dry, target)])

@@ -211,7 +211,7 @@ def test_repeated_jumps_increase_the_deviation_for_a_while() -> None:
     calm_db = CERTAIN_DB * math.sqrt(OVERLAP_VARIANCE_FACTOR / (2 * MEMORY_MEASUREMENTS + 1))
     assert restless_db[-1] > 0.4
     assert calming_db[-1] == pytest.approx(calm_db, rel=0.01)
-    # A single step adds no motion noise: the deviation is that of a memory that started with it.
+    # A single step adds no process noise: the deviation is that of a memory that started with it.
     tracker = settled()
     _, one_db = feed(tracker, measurements([-4.5] * 11))
     assert one_db[10] == pytest.approx(CERTAIN_DB / math.sqrt(10 / OVERLAP_VARIANCE_FACTOR), rel=0.1)

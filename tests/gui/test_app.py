@@ -24,7 +24,7 @@ pytestmark = pytest.mark.realtime
 
 APP = """
 import json, sys
-from rtgain.cli import main
+from rtgain.cli.main import main
 
 if __name__ == "__main__":
     code = main([])

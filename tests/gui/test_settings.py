@@ -73,6 +73,18 @@ def test_file_of_a_newer_version_is_not_overwritten(own_folder: Path) -> None:
     assert (own_folder / "settings.json").read_text(encoding="utf-8") == newer
 
 
+def test_file_of_an_older_version_is_logged_and_replaced_by_the_defaults(
+    own_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own_folder.mkdir()
+    older = {"version": 1, "theme": "dark", "session": {"hear": "dry", "race": ["waveform/SGD"]}}
+    (own_folder / "settings.json").write_text(json.dumps(older), encoding="utf-8")
+    assert load_settings() == Settings()
+    assert "older rtgain" in caplog.text
+    save_settings(load_settings())
+    assert json.loads((own_folder / "settings.json").read_text(encoding="utf-8"))["version"] == settings.VERSION
+
+
 def test_unwritable_folder_is_logged(own_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     own_folder.write_text("a file where the folder should be", encoding="utf-8")
     save_settings(Settings(theme="dark"))

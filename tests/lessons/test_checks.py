@@ -46,7 +46,7 @@ def test_a_range_that_is_reached_after_the_deadline_fails_with_the_time() -> Non
     tracker = ExpectationTracker(InRange("gain_db", -17.0, -16.0))
     tracker.observe(replace(make_observation(5.0), gain_db=-3.0))
     tracker.observe(make_observation(6.54))
-    assert (tracker.outcome, tracker.observed) == ("failed", "gain −16.48 dB only after 6.5 s, not 6")
+    assert (tracker.outcome, tracker.observed) == ("failed", "estimate −16.48 dB only after 6.5 s, not 6")
 
 
 def test_the_swing_of_a_comparison_covers_its_last_second() -> None:
@@ -70,12 +70,13 @@ def test_an_expectation_of_a_comparison_does_not_read_the_estimate(
         tracker.observe(make_observation(time_s, comparison=observed))
     assert tracker.outcome == outcome
     assert str(tracker.expectation) == "spectral/SGD@0.3 swing 1 to 5.2 dB"
+    assert str(InRange("gain_db", -18.0, -14.0, comparison=NAME)) == "spectral/SGD@0.3 gain −18 to −14 dB"
 
 
 def test_an_unknown_number_is_written_as_a_dash() -> None:
     tracker = ExpectationTracker(InRange("gain_db", -16.58, -16.38))
     tracker.observe(replace(make_observation(0.0), gain_db=math.nan))
-    assert (tracker.outcome, tracker.observed) == ("pending", "gain – dB")
+    assert (tracker.outcome, tracker.observed) == ("pending", "estimate – dB")
 
 
 def test_a_polarity_is_written_in_words() -> None:
@@ -95,4 +96,4 @@ def test_bounds_are_not_rounded_to_zero_and_zero_has_no_sign() -> None:
     assert str(NumericCheck("gap", -1e-6, 0.0, "{gap}.")) == "\N{MINUS SIGN}1e\N{MINUS SIGN}06 to 0"
     tracker = ExpectationTracker(InRange("gain_db", -0.01, 0.01))
     tracker.observe(replace(make_observation(0.0), gain_db=-7e-6))
-    assert tracker.observed == "gain 0 dB"
+    assert tracker.observed == "estimate 0 dB"

@@ -43,7 +43,7 @@ COMMON = {"0": 0, "1": 1, "2": 2}
 WRITTEN: dict[str, dict[str, float]] = {
     "gradient-descent": {
         **SHOWN, "0.01": sine.LR, "100": gradient_descent.STEPS_PER_SECOND,
-        "600": sine.RATE * 300 / (sine.RATE // 2), "4": LESSONS[3].number,
+        "600": sine.RATE * 300 / (sine.RATE // 2), "3": LESSONS[2].number, "4": LESSONS[3].number,
     },
     "waveform-loss": {**SHOWN, "45": 45, "90": 90, "180": 180},
     "spectral-loss": {

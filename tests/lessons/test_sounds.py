@@ -42,8 +42,8 @@ def sine(lesson: str, name: str) -> complex:
     # The sine has 300 cycles over all samples; the last sample completes the last cycle.
     phase = 2 * np.pi * 300 * np.arange(len(samples))[rate // 100 : -rate // 100] / (len(samples) - 1)
     found, *_ = np.linalg.lstsq(np.stack([np.sin(phase), np.cos(phase)], axis=1), middle, rcond=None)
-    residual = middle - found[0] * np.sin(phase) - found[1] * np.cos(phase)
-    assert rms_db(residual) < -95  # quantization to 16 bits
+    remainder = middle - found[0] * np.sin(phase) - found[1] * np.cos(phase)
+    assert rms_db(remainder) < -95  # quantization to 16 bits
     return complex(found[0], found[1])
 
 

@@ -1,6 +1,7 @@
 """Matching of two recordings of any sample rate and length: gain, delay, polarity, and the matched recording."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +174,14 @@ def test_float_peaks_above_full_scale_are_matched_and_recorded_as_wav_only(dry, 
 def test_legends_of_the_match_figure_cover_no_curve(dry, music):
     target = write(dry.with_name("target.wav"), 0.5 * music)
     assert not legend_overlaps_curve(match_figure(match_pair(dry, target), dry, target))
+
+
+@pytest.mark.parametrize(("delay_ms", "text"), [(-0.0004, "0.000"), (0.0, "0.000"), (-0.0006, "−0.001")])
+def test_title_of_the_match_figure_has_no_negative_zero_delay(dry, music, delay_ms, text):
+    details = match_pair(dry, write(dry.with_name("target.wav"), 0.5 * music))
+    details = replace(details, result=replace(details.result, delay_ms=delay_ms))
+    figure = match_figure(details, dry, dry.with_name("target.wav"))
+    assert figure.get_suptitle().endswith(f", tracking, delay {text} ms")
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.25, 0.5, 0.9])

@@ -68,7 +68,7 @@ def test_peak_is_reported_once_and_rms_covers_300_ms(memory: EngineSharedMemory)
     assert meters.levels()["dry"].rms_dbfs == pytest.approx(-20.0, abs=1e-4)
 
 
-def test_levels_are_kept_without_new_frames_and_after_an_overrun(memory: EngineSharedMemory) -> None:
+def test_levels_stay_without_new_frames_and_after_an_overrun(memory: EngineSharedMemory) -> None:
     meters = LevelMeter(memory)
     play(memory, np.full(RATE, 0.1))
     first = meters.levels()

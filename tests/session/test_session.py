@@ -372,7 +372,7 @@ def test_estimator_that_fails_repeatedly_is_not_restarted_and_audio_continues() 
         assert [notice.split(" (")[0] for notice in notices] == [
             "The estimator process was killed and has been restarted",
             "The estimator process was killed and has been restarted",
-            "The estimator failed repeatedly",
+            "The estimator process was killed again and was not restarted. Audio continues; stop and start to retry.",
         ]
         start_frame = session.frames
         session.advance()

@@ -2,8 +2,8 @@
 
     target = noise + delay(gain · polarity · phase rotation(dry))
 
-Parameters are set by name at any time, also while another thread processes. No change clicks: gain and polarity
-ramp over 10 ms (a polarity change passes through zero), phase and delay crossfade over 20 ms.
+Parameters are set by name at any time, also while another thread processes. Changes are free of clicks: gain and
+polarity ramp over 10 ms (a polarity change passes through zero), phase and delay crossfade over 20 ms.
 
 The phase rotation is *relative to the dry signal*. While the phase is not 0, the dry output is the `in_phase` output
 of an all-pass pair and the target is a mix of both outputs. The angle between dry and target is then exact at every

@@ -15,7 +15,10 @@ XRUN_THRESHOLD_S = 0.05
 """Lateness in seconds above which an xrun is counted: the buffer of most sound cards would be empty by then."""
 
 MAX_CATCH_UP_S = 1.0
-"""Largest lateness in seconds that is caught up: half of the source ring, which would be empty after the other half."""
+"""Backlog in seconds up to which late blocks are processed in a burst.
+
+It is half of the source ring, which would be empty after the other half.
+"""
 
 _TIMER_BLOCK_FRAMES = 512
 

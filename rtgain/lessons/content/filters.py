@@ -20,7 +20,7 @@ def _play(recording: Path, dry_channel: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-RESIDUAL_GAIN_ZERO = InRange("gain_db", -0.01, 0.01)
+REMAINING_GAIN_ZERO = InRange("gain_db", -0.01, 0.01)
 
 LESSON = Lesson(
     name="filters",
@@ -31,10 +31,11 @@ LESSON = Lesson(
         Step(
             title="One gain is not enough",
             text=(
-                "The target is pink noise with three gains: {true_low_db:.0f} dB below 250 Hz, {true_high_db:.0f} dB "
-                "above 2500 Hz, {true_mid_db:+.0f} dB between. A single gain ends at {one_bands_db:.0f} dB, that of "
-                "the high band, which has most of the bins. Its stated uncertainty (±) is small all the same. The RMS "
-                "of the difference is only {bands_reduction_db:.1f} dB below that of the target."
+                "The target is pink noise (3 dB weaker per octave) with three gains: {true_low_db:.0f} dB below 250 "
+                "Hz, {true_high_db:.0f} dB above 2500 Hz, {true_mid_db:+.0f} dB between. A single gain ends at "
+                "{one_bands_db:.0f} dB, that of the high band, which has most of the bins. Its stated uncertainty (±) "
+                "is small all the same. The RMS of the difference is only {bands_reduction_db:.1f} dB below that of "
+                "the target."
             ),
             watch="the spectrum: target and matched agree only at the right end. Compare the RMS meters.",
             listen="Target (2); Matched (3), much too quiet; Difference (4), almost as loud as the target.",
@@ -57,12 +58,12 @@ LESSON = Lesson(
             text=(
                 "The same descent with three parameters: from 0 dB, after {steps:.0f} steps they are {low_db:.2f}, "
                 "{mid_db:+.2f} and {high_db:.2f} dB. “Run the experiment” shows how. Here, Dry is a recording of the "
-                "noise with the three gains that were found. The single gain that is still missing is 0 dB."
+                "noise with these three gains already applied, so the live estimate finds the remaining gain: 0 dB."
             ),
             watch="the estimate at 0 dB. In the experiment: the frequency response, and the gains step by step.",
             listen="Dry (1) and Target (2): they sound alike. Difference (4): silence.",
             controls=_play(THREE_BANDS, FITTED_CHANNEL),
-            expectations=(RESIDUAL_GAIN_ZERO,),
+            expectations=(REMAINING_GAIN_ZERO,),
             checks=(
                 NumericCheck("low_db", -9.01, -8.99, "The gain of the low band ends at {low_db:.3f} dB."),
                 NumericCheck("mid_db", 3.99, 4.01, "The gain of the middle band ends at {mid_db:+.3f} dB."),
@@ -70,7 +71,7 @@ LESSON = Lesson(
             ),
             why=(
                 "The descent is not limited to gains. A *processor* turns audio into audio, and torch computes how its "
-                "output changes with each of its parameters. One call is enough: "
+                "output changes with each of its parameters (automatic differentiation). One call is enough: "
                 'rtgain.fit(rtgain.ThreeBandGain(16000), dry, target, optimizer="Rprop", lr=0.5). The experiments of '
                 "lessons 1 to 4 use the same descent. Losses and optimizers are those of the live estimate, which has "
                 "a single gain and continues with new sound.\n\nHere there is no closed form any more, because the "
@@ -86,14 +87,14 @@ LESSON = Lesson(
             text=(
                 "A low shelf changes the gain below a corner frequency: here {true_shelf_db:.0f} dB below "
                 "{true_shelf_hz:.0f} Hz. Most bins are above, so a single gain ends at {one_shelf_db:.2f} dB, and the "
-                "difference has a larger RMS than the target. The shelf has two parameters, in decibels and in "
-                "octaves, with slopes of different sizes. Rprop uses only their signs: from −3 dB at 2 kHz it reaches "
-                "{shelf_db:.2f} dB at {shelf_hz:.1f} Hz."
+                "difference has a larger RMS than the target. The shelf has two parameters, a gain in dB and a corner "
+                "in octaves; the two slopes differ in size. Rprop uses only their signs: from −3 dB at 2 kHz it "
+                "reaches {shelf_db:.2f} dB at {shelf_hz:.1f} Hz."
             ),
             watch="the left half of the spectrum. In the experiment: both parameters, step by step.",
             listen="Dry (1), then Target (2), with less bass; Difference (4): the bass that was removed.",
             controls=_play(LOW_SHELF, DRY_CHANNEL),
-            expectations=(RESIDUAL_GAIN_ZERO,),
+            expectations=(REMAINING_GAIN_ZERO,),
             checks=(
                 NumericCheck("one_shelf_db", -0.01, 0.01, "A single gain ends at {one_shelf_db:.3f} dB."),
                 NumericCheck(
@@ -106,8 +107,9 @@ LESSON = Lesson(
                 NumericCheck("shelf_hz", 495.0, 505.0, "The corner frequency of the shelf ends at {shelf_hz:.1f} Hz."),
             ),
             why=(
-                "The shelf is that of the Audio EQ Cookbook (Bristow-Johnson), sampled in frequency. So there is no "
-                "recursion to differentiate, and no filter can become unstable during the descent."
+                "The shelf is that of the Audio EQ Cookbook (Bristow-Johnson), computed as a multiplication of the "
+                "spectrum instead of sample by sample with feedback. So the slopes are simple, and no filter can "
+                "become unstable."
             ),
             figures={"shelf": "Gain and corner frequency, step by step."},
             sounds={"shelf": "The target: pink noise through the shelf."},
@@ -118,13 +120,14 @@ LESSON = Lesson(
             text=(
                 "Plotted against the corner frequency, the loss is not a bowl. Far below the right corner it is almost "
                 "flat: there its slope is {slope_ratio:.1f} times smaller than near the corner. With a gain of 0 dB, "
-                "the corner of a shelf has no effect, so a descent from there has no slope to follow. The descent "
-                "whose result plays here as Dry started above the corner and found it."
+                "the corner frequency has no effect: the slope of the loss is 0 in its direction until the gain has "
+                "changed. The descent of the previous step started at 2 kHz, above the corner, and found it. Its "
+                "result is Dry here."
             ),
             watch="in the experiment, the loss against the corner frequency, with its flat side.",
             listen="Dry (1) and Target (2): they sound alike. Difference (4): silence.",
             controls=_play(LOW_SHELF, FITTED_CHANNEL),
-            expectations=(RESIDUAL_GAIN_ZERO,),
+            expectations=(REMAINING_GAIN_ZERO,),
             checks=(
                 NumericCheck(
                     "convexity_excess_percent",

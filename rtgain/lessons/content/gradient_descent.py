@@ -16,9 +16,10 @@ LESSON = Lesson(
             text=(
                 "The target is the dry sine times 0.15, which is {target_db:.2f} dB. rtgain is not given this number: "
                 "it starts with the guess ×1 (0 dB). Every 21 ms (a hop) it takes the newest 85 ms of sound (the "
-                "window) and computes the loss: a number for how far the guess is from the target. Then it changes the "
-                "guess by a small step that makes the loss smaller. This is gradient descent. The rule for the steps "
-                "is the optimizer; here it is SGD. Dotted: the closed form, the best gain by a formula."
+                "window) and computes the loss: a number for how much the dry sine, at the guessed gain, differs from "
+                "the target. Then it changes the guess by a small step that makes the loss smaller. This is gradient "
+                "descent. The rule for the steps is the optimizer; here it is SGD. The dotted line is the closed form: "
+                "the best gain, computed directly by a formula."
             ),
             watch="“Gain over time”: the estimate starts at 0 dB and approaches the reference. Press R to restart it.",
             listen="Dry (key 1), Target (key 2), and Matched (key 3), the dry sine at the estimated gain.",
@@ -36,16 +37,19 @@ LESSON = Lesson(
             why=(
                 "The *loss* is the mean distance between guess and target, sample by sample: mean |g · dry − target|. "
                 "A mean of absolute values is called an L1 loss. It is {loss_start:.3f} at g = 1 and 0 at g = 0.15. "
-                "The *gradient* is the slope of the loss: how much the loss grows when g grows a little. Gradient "
-                "descent moves g against the slope: g ← g − learning rate · gradient. This is the whole method.\n\n"
-                "Here the gradient is the mean of |dry|, which for a sine is 2/π = {slope:.3f}. With a learning rate "
-                "of 0.01, each step changes g by {step:.4f}. The way from 1 to 0.15 therefore takes "
-                "{arrival_step:.0f} steps.\n\nThis is the textbook method, and the experiment runs it. Its last steps "
-                "jump over 0.15 and back, so it ends at {gain:.3f} (lesson 4 explains why). The live estimate differs "
-                "in two ways. It changes the logarithm of the gain, and its loss is divided by the size of the target, "
-                "so that the level does not matter. At a gain of 0 this loss is 1. The live estimate moves fast at "
-                "first, because its slope at a gain g is g divided by the target's gain.\n\nSGD stands for stochastic "
-                "gradient descent. The sine has 300 cycles in half a second: 600 Hz."
+                "The *gradient* is the slope of the loss: the change of the loss divided by the change of g, for a "
+                "small change. Gradient descent moves g against the slope: g ← g − learning rate · gradient. The "
+                "learning rate is a small number that sets the length of a step. This is the whole method.\n\nAbove "
+                "0.15 the gradient is the mean of |dry|, below it minus that. For a sine this mean is 2/π = "
+                "{slope:.3f}. With a learning rate of 0.01, each step changes g by {step:.4f}. The way from 1 to 0.15 "
+                "therefore takes {arrival_step:.0f} steps.\n\nThis is the textbook method, and the experiment runs it. "
+                "Its last steps jump over 0.15 and back, so it ends at {gain:.3f} (lesson 4 explains why). The live "
+                "estimate differs in two ways. It changes the logarithm of the gain, and its loss is divided by the "
+                "size of the target, so that the level does not matter. At a gain of 0 the difference is the target "
+                "itself, so this loss is 1. Plotted against the logarithm of the gain, its slope is g / 0.15: steep at "
+                "×1, so the first steps are long.\n\nSGD stands for stochastic gradient descent. “Stochastic” (random) "
+                "refers to training on randomly chosen data; nothing is random here. The sine has 300 cycles in half a "
+                "second: 600 Hz."
             ),
             figures={
                 "waveforms": (
@@ -71,23 +75,24 @@ LESSON = Lesson(
                 "The reference gain is now −6 dB (×{half:.3f}). The estimate restarts at 0 dB and finds this gain, "
                 "too: it needs only the two signals. Now change the reference gain yourself: the estimate follows."
             ),
-            watch="the estimate, which approaches the new reference. The distance is shorter than before.",
+            watch="the estimate, which approaches the new reference. The distance is shorter than in step 1.",
             listen="Difference (4), which is target minus matched. It fades out as the estimate arrives.",
             controls={**SLOW_SGD, "gain_db": -6.0},
             expectations=(InRange("gain_db", -6.1, -5.9),),
             why=(
                 "The descent has no information about how the target was made. It uses two signals and a loss. It "
-                "would find the gain of a mixing desk or of a room in the same way."
+                "would find the gain of a fader in the same way. (A room does more than change the gain: lessons 2 and "
+                "3.)"
             ),
         ),
         Step(
             title="Larger steps",
             text=(
-                "The learning rate, which sets the length of a step, is ten times as large. There are 24 steps per hop "
-                "(Steps) instead of one. The estimate arrives before you can see it move; lesson 4 is about the "
-                "price of large steps. In the legend, “least squares” is the gain with the smallest squared distance. "
-                "“± one std” is the uncertainty of the estimate, one standard deviation. “± bound” is the smallest "
-                "uncertainty that any estimate can have."
+                "The learning rate, which sets the length of a step, is ten times as large. “Steps per hop” is 24 "
+                "instead of 1. The estimate arrives before you can see it move; lesson 4 is about the price of large "
+                "steps. In the legend, “least squares” is the gain with the smallest squared distance. “± 1 std” is "
+                "the uncertainty of the estimate, one standard deviation. “± bound” is the smallest uncertainty that "
+                "an estimate from one window can have."
             ),
             watch="the estimate: it is on the reference already. Press R: it returns at once.",
             listen="Matched (3): the change is almost too fast to hear.",

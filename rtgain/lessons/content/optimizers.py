@@ -19,10 +19,11 @@ LESSON = Lesson(
         Step(
             title="SGD: it never comes to rest",
             text=(
-                "The estimate is SGD with a small learning rate and one step per hop: it needs {arrive_s:.1f} seconds. "
-                "The comparison “spectral/SGD@0.3” has the fixed learning rate 0.3. It arrives at once and never comes "
-                "to rest: it swings between {sgd_low_db:.2f} and {sgd_high_db:.2f} dB forever. (rtgain limits its own "
-                "steps to the distance that the loss indicates. So its estimate comes to rest.)"
+                "The estimate uses SGD with a small learning rate and one step per hop: it needs {arrive_s:.1f} "
+                "seconds. The comparison “spectral/SGD@0.3” has the fixed learning rate 0.3. It arrives at once and "
+                "never comes to rest: it swings between {sgd_low_db:.2f} and {sgd_high_db:.2f} dB forever. (The loss "
+                "falls in a straight line, so loss ÷ slope is the distance to the minimum. rtgain never steps farther "
+                "than that, so its estimate comes to rest.)"
             ),
             watch=(
                 "the slow descent of the estimate, and the line “spectral/SGD@0.3”, which swings around the "
@@ -52,10 +53,10 @@ LESSON = Lesson(
                 "cycle*. In the figure, SGD changes the gain itself, at a learning rate of 0.01. Its cycle spans "
                 "{cycle_low_db:.2f} to {cycle_high_db:+.2f} dB around 0.15. A smaller learning rate makes the cycle "
                 "smaller and the descent slower.\n\nLive, a step of 0.3 on the logarithm of the gain is {step_db:.2f} "
-                "dB near the reference. A cycle is at most two steps wide. rtgain's own estimator avoids cycles in "
-                "two ways. The learning rate of each optimizer falls to zero within a hop, and no step is longer than "
-                "the distance that the loss indicates. Only the comparisons are the unchanged optimizers of torch, the "
-                "library that provides them."
+                "dB near the reference. A cycle is at most two steps wide. rtgain's own estimator avoids cycles in two "
+                "ways. The learning rate of each optimizer except Rprop falls to zero within a hop, and no step is "
+                "longer than loss ÷ slope. Only comparisons with a rate (“@0.3”) use the optimizers of PyTorch, the "
+                "library used here, unchanged."
             ),
             figures={
                 "optimizers": (
@@ -77,13 +78,14 @@ LESSON = Lesson(
         Step(
             title="Adam: steps scaled by gradient history",
             text=(
-                "Adam divides each gradient by the usual size of the previous gradients. Its steps are therefore about "
-                "as long as the learning rate, whatever the level. At a fixed learning rate it does not come to rest "
-                "either: at 0.3 it swings by about {adam_swing_db:.0f} dB, and SGD by {sgd_swing_db:.1f} dB."
+                "Adam divides each gradient by a running average of the size of the previous gradients. Its steps are "
+                "therefore about as long as the learning rate, whatever the level. At a fixed learning rate it does "
+                "not come to rest either: at 0.3 it swings by about {adam_swing_db:.0f} dB, and SGD by "
+                "{sgd_swing_db:.1f} dB."
             ),
             watch=(
-                "the two comparisons, “spectral/SGD@0.3” and “spectral/Adam@0.3”; the estimate is Adam with rtgain's "
-                "limits."
+                "the two comparisons, “spectral/SGD@0.3” and “spectral/Adam@0.3”; the estimate uses Adam with the "
+                "safeguards of step 1."
             ),
             listen="Matched (3): the estimate.",
             controls={**SINE, "optimizer": "Adam", "lr": 0.1, "steps": 24, "compare": (SGD, ADAM)},
@@ -131,8 +133,8 @@ LESSON = Lesson(
                 NumericCheck("closed_db", -0.005, 0.005, "The closed form differs from 0.15 by {closed_db:.5f} dB."),
             ),
             why=(
-                "One gain does not need a descent: the closed form gives it in one line. Here it is the measure for "
-                "all optimizers. A descent is necessary where there is no closed form: with other losses, and with "
+                "One gain does not need a descent: the closed form gives it in one line. Here the optimizers are "
+                "compared with it. A descent is necessary where there is no closed form: with other losses, and with "
                 "processors of more than one parameter (lesson 7)."
             ),
             gain_axis_db=(-19.0, -13.5),
@@ -147,8 +149,8 @@ LESSON = Lesson(
                 "right for every live signal. Rprop ignores the size of the slope."
             ),
             watch=(
-                "“spectral/SGD@0.01” on the estimate. “spectral/SGD@0.3” is below the plot (its gain is in the last "
-                "line)."
+                "“spectral/SGD@0.01”, which lies on the estimate. “spectral/SGD@0.3” is below the plot (its gain is in "
+                "the last line)."
             ),
             listen="Target (2): almost inaudible. The estimate does not depend on the level.",
             controls={**SINE, "optimizer": "Rprop", "gain_db": -56.478175, "compare": (SLOW_SGD, SGD)},
@@ -176,14 +178,14 @@ LESSON = Lesson(
                 ),
             ),
             why=(
-                "Without normalization, the slope of the loss is the mean of |rfft(dry)|. For white noise it is about "
-                "{slope_1024:.0f} with 1,024 samples, and {slope_65536:.0f} with 65,536. At −40 dB it is a hundred "
-                "times smaller: with both signals 40 dB quieter, SGD at 0.01 moves from ×1 to only ×{quiet_gain:.2f} "
-                "in {steps:.0f} steps. No fixed learning rate is right for every live signal.\n\nWith a normalized "
-                "loss on the logarithm of the gain, the slope at the reference gain is 1 at every level. If both "
-                "signals are scaled, the descent is the same, step for step. The slope still depends on the distance: "
-                "at a gain g it is g divided by the reference gain. Therefore rtgain limits each step to the distance "
-                "that the loss indicates."
+                "This was the normalized loss, with only the target quieter. The experiment also uses the loss without "
+                "normalization, with both signals quieter: there the slope is a hundred times smaller. It is the mean "
+                "of |rfft(dry)|. At −40 dB, SGD at 0.01 moves from ×1 to only ×{quiet_gain:.2f} in {steps:.0f} steps. "
+                "The slope also depends on the length. For white noise (all frequencies equally strong) it is about "
+                "{slope_1024:.0f} with 1,024 samples, and {slope_65536:.0f} with 65,536.\n\nWith a normalized loss on "
+                "the logarithm of the gain, the slope at the reference gain is 1 at every level. If both signals are "
+                "scaled, the descent is the same, step for step. The slope still depends on the distance: at a gain g "
+                "it is g divided by the reference gain. Therefore rtgain limits each step to loss ÷ slope (step 1)."
             ),
             figures={
                 "levels": (

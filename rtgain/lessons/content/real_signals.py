@@ -16,8 +16,8 @@ LESSON = Lesson(
         Step(
             title="Music",
             text=(
-                "Music has hundreds of bins (frequencies), and their levels change all the time. The gain is the same "
-                "for all of them, so the error of the estimate is below 0.002 dB."
+                "Music has energy in hundreds of bins, and their levels change all the time. The gain is the same for "
+                "all of them, so the error of the estimate is below 0.002 dB."
             ),
             watch="the estimate, which lies on the reference.",
             listen="Dry (1), Target (2), Matched (3) and Difference (4).",
@@ -32,8 +32,8 @@ LESSON = Lesson(
         Step(
             title="Silence",
             text=(
-                "Every ten seconds the music pauses for one beat. In silence every gain explains the target equally "
-                "well. rtgain then keeps the last gain and shows the state “silent”."
+                "Every ten seconds the music pauses for one beat. In silence every gain fits: 0 times any gain is 0. "
+                "rtgain then keeps the last gain and shows the state “silent”."
             ),
             watch="the state and the level meters; the estimate does not move.",
             listen="Matched (3): after the pause it has the same level as before.",
@@ -44,9 +44,9 @@ LESSON = Lesson(
                 NumericCheck("held_db", 0.0, 0.01, "During this time the estimate moves by {held_db:.4f} dB."),
             ),
             why=(
-                "A silent target with a playing source is a more dangerous case. The loss is finite, its gradient is "
-                "valid, and the descent leads to a gain of 0. If both signals are silent, √0 and log 0 have no finite "
-                "gradient. Therefore rtgain checks both levels first."
+                "A silent target with a playing source is worse: no error is visible, and the descent leads to a gain "
+                "of 0. If both signals are silent, a normalized loss would divide 0 by 0. Therefore rtgain checks both "
+                "levels first."
             ),
             figures={"silence": "The estimate over one pass of the demo loop, and the silent beat."},
             duration_s=11.0,
@@ -55,9 +55,9 @@ LESSON = Lesson(
             title="Noise",
             text=(
                 "White noise is added to the target, 10 dB below it. On average, noise makes magnitudes larger. The "
-                "plain spectral loss, which gives all bins the same weight, is therefore {plain_10_db:.1f} dB too high "
-                "on average. rtgain weights each bin by how far it is above the noise: its error is "
-                "{rtgain_10_db:.3f} dB."
+                "plain spectral loss gives all bins the same weight. Its minimum is therefore at a gain that is "
+                "{plain_10_db:.1f} dB too high on average. rtgain weights each bin by its level relative to the noise: "
+                "its error is {rtgain_10_db:.3f} dB."
             ),
             watch="± next to the gain: the uncertainty is larger than without noise.",
             listen="Target (2): with noise. Matched (3): without noise, at the right level.",
@@ -77,7 +77,7 @@ LESSON = Lesson(
                     "plain_10_db",
                     0.32,
                     0.89,
-                    "With noise 10 dB below, the plain loss is {plain_10_db:.2f} dB too high on average.",
+                    "With noise 10 dB below, the plain loss has its minimum {plain_10_db:.2f} dB too high on average.",
                 ),
                 NumericCheck(
                     "speech_20_db",
@@ -89,10 +89,10 @@ LESSON = Lesson(
             why=(
                 "The figure compares three errors. For the plain loss it shows how far the minimum is from the "
                 "reference gain, averaged over half-second excerpts of the music. For the multi-resolution loss of "
-                "auraloss (Steinmetz and Reiss, 2020) it shows the same on one excerpt, if auraloss is installed. "
-                "This loss is made for training, and it gives all bins the same weight, too. For rtgain it shows the "
-                "RMS error over ten seconds.\n\nThe error of the plain loss can be predicted from the distribution of "
-                "a magnitude in noise (the Rice distribution)."
+                "auraloss (Steinmetz and Reiss, 2020) it shows the same on one excerpt, if auraloss is installed. This "
+                "loss is made for training neural networks, and it gives all bins the same weight, too. For rtgain it "
+                "shows the RMS error over ten seconds.\n\nThe error of the plain loss can be predicted from the "
+                "distribution of a magnitude in noise (the Rice distribution)."
             ),
             figures={"noise": "Error with noise 30, 20 and 10 dB below the target. The noise is louder to the right."},
             sounds={

@@ -16,11 +16,14 @@ LESSON = Lesson(
         Step(
             title="Blocks and the callback",
             text=(
-                "The device requests one block at a time: 256 frames (samples), which at 48 kHz are {block_ms:.1f} ms. "
-                "A function, the callback, must fill each block in time. If it is late, the device plays something "
-                "else: an xrun. Therefore the callback must never wait: not for a lock, a file, memory or Python."
+                "The device requests one block at a time, for example 256 frames (samples), which are {block_ms:.1f} "
+                "ms at 48 kHz. A function, the callback, must fill each block in time. If it is late, the device plays "
+                "silence or old sound: an xrun. Therefore the callback must never wait: not for other threads, files, "
+                "new memory or the Python interpreter."
             ),
-            watch="the bottom line: frames per block, DSP load (the callback's share of the time) and xruns.",
+            watch=(
+                "the bottom line: the present frames per block, DSP load (the callback's share of the time) and xruns."
+            ),
             listen="Target (2): it plays without gaps, whatever you do in the window.",
             controls=MUSIC,
             expectations=(InRange("gain_db", -16.58, -16.38), NoXruns()),
@@ -52,9 +55,9 @@ LESSON = Lesson(
         Step(
             title="A long window",
             text=(
-                "Now a window is 341 ms. Its error is only {long_db:.3f} dB, but its estimate belongs to its center, "
-                "171 ms ago. This delay of the estimate is its latency. A longer window has a smaller error and a "
-                "larger latency; rtgain's default is a window of {window_ms:.0f} ms and a hop of {hop_ms:.0f} ms."
+                "Now a window is 341 ms. Its error is only {long_db:.3f} dB, but its estimate belongs to its center. "
+                "The estimate is 171 ms old: its latency. A longer window has a smaller error and a larger latency; "
+                "rtgain's default is a window of {window_ms:.0f} ms and a hop of {hop_ms:.0f} ms."
             ),
             watch="the closed form, now close to the estimate. Type another reference gain: both follow later.",
             listen="Matched (3), after you change the reference gain.",
@@ -63,7 +66,7 @@ LESSON = Lesson(
             checks=(
                 NumericCheck("long_db", 0.02, 0.1, "Single windows of 341 ms have an error of {long_db:.3f} dB."),
                 NumericCheck(
-                    "slope", -0.7, -0.3, "The error changes with the length of the window to the power {slope:.2f}."
+                    "slope", -0.7, -0.3, "The error is proportional to the window length to the power {slope:.2f}."
                 ),
             ),
             why=(
@@ -76,8 +79,8 @@ LESSON = Lesson(
         Step(
             title="An xrun",
             text=(
-                "If a block is not ready in time, the device plays something else: an xrun. Press “Simulate an xrun” "
-                "to hear one: {gap_ms:.0f} ms of silence are inserted and counted, but no block is really late."
+                "A block that is not ready in time is an xrun (step 1). Press “Simulate an xrun” to hear one: "
+                "{gap_ms:.0f} ms of silence are inserted and counted, but no block is really late."
             ),
             watch="the xruns in the bottom line, and the estimate, which does not change.",
             listen="any signal: the gap is short but easy to hear.",
@@ -103,18 +106,20 @@ LESSON = Lesson(
         Step(
             title="Why the optimizer runs in its own process",
             text=(
-                "SGD now takes up to 400 small steps per hop. During the descent there is not enough time for so many "
-                "steps. So the estimates are late, and the sound that they skip is counted as “dropped”. The output "
-                "is not affected: the optimizer is a separate process, which only reads the ring buffers."
+                "SGD now takes up to 400 small steps per hop. While the estimate is far from the minimum, the steps of "
+                "one hop take longer than a hop. Estimates are then late, windows are skipped, and the skipped sound "
+                "is counted as “dropped”. The output is not affected: the optimizer is a separate process, which only "
+                "reads the ring buffers."
             ),
             watch="the bottom line: the age of the estimate, and xruns, which do not rise. R restarts the estimate.",
             listen="Target (2): no clicks.",
             controls={**MUSIC, "optimizer": "SGD", "lr": 0.0001, "steps": 400},
             expectations=(InRange("gain_db", -16.7, -16.25, deadline_s=60.0), NoXruns()),
             why=(
-                "In a single process, Python's lock would let only one of optimizer, window and callback run at a "
-                "time. If the optimizer's process crashes, the sound continues. A new process starts from the last "
-                "estimate."
+                "In a single process, a callback in Python would have to wait for Python's lock while the optimizer or "
+                "the graphical interface holds it. rtgain's callback is compiled and does not need this lock. The "
+                "separate process also keeps the interface responsive, and limits a crash to the optimizer: the sound "
+                "continues, and a new process starts from the last estimate."
             ),
             duration_s=4.0,
         ),

@@ -38,13 +38,14 @@ LESSON = Lesson(
             ),
             why=(
                 "The loss is mean | |rfft(g · dry)| − |rfft(target)| |. The function *rfft*, a Fourier transform, "
-                "splits a sound into its frequencies; each of them is called a *bin*. The loss of one bin is a "
-                "straight line down to the best gain of that bin, then a straight line up. For g ≥ 0 the sum of such "
-                "losses is *convex*: it has the shape of a bowl with one minimum. A formula gives the position of the "
-                "minimum: the median of the ratios target/dry of all bins, each weighted by its magnitude. This is the "
-                "closed form, the dotted line in the plot.\n\nIn this experiment SGD ends at {gain_90:.3f} and "
-                "continues to move back and forth, because its learning rate is fixed (lesson 4). The live estimate "
-                "lowers its learning rate and comes to rest."
+                "measures how much of each frequency a sound contains. It does so for narrow bands of equal width, "
+                "called *bins*. The loss of one bin is a straight line down to the best gain of that bin, then a "
+                "straight line up. For g ≥ 0 the sum of such losses is *convex*: it has the shape of a bowl with one "
+                "minimum. A formula gives the position of the minimum: the weighted median of the ratios target ÷ dry "
+                "of all bins. This is the ratio with half of the total weight below it; each bin's weight is its "
+                "magnitude in the dry signal. It is the closed form, the dotted line in the plot.\n\nIn this "
+                "experiment SGD ends at {gain_90:.3f} and continues to move back and forth, because its learning rate "
+                "is fixed (lesson 4). The live estimate lowers its learning rate and comes to rest."
             ),
             figures={
                 "loss": (
@@ -79,10 +80,7 @@ LESSON = Lesson(
                     "sign_gap", -1e-6, 1e-6, "The spectral losses at +0.15 and −0.15 differ by {sign_gap:.1g}."
                 ),
             ),
-            why=(
-                "With negative gains, too, the loss has the shape of a W with two minima. A descent ends in the nearer "
-                "one."
-            ),
+            why=("If negative gains are allowed, the loss has two minima, like a W. A descent ends in the nearer one."),
             figures={
                 "powers": (
                     "The spectral loss with magnitudes to the power 1 and 2, for gains from −1 to 2. Each is divided "
@@ -96,13 +94,13 @@ LESSON = Lesson(
             text=(
                 "The loss “spectral-power” squares the magnitudes before it compares them. Its minimum is at the same "
                 "gain, and the estimate finds it with Rprop, an optimizer that ignores the size of the slope (lesson "
-                "4). But this slope grows with the gain: at ×1 it is {slope_ratio:.0f} times that of power 1. One step "
-                "of SGD at a learning rate of 0.1 leads to {diverged_db:.1f} dB. There the slope is almost zero, so "
-                "SGD stays there. (Swing: highest minus lowest gain of the last second.)"
+                "4). But the slope of “spectral-power” grows with the gain: at ×1 it is {slope_ratio:.0f} times that "
+                "of power 1. One step of SGD at a learning rate of 0.1 leads to {diverged_db:.1f} dB. There the slope "
+                "is almost zero, so SGD stays there."
             ),
             watch=(
-                "“spectral/SGD@0.1”, which swings around the reference. The other comparison is below the plot (its "
-                "gain is in the last line)."
+                "“spectral/SGD@0.1”, which swings (its swing is the highest minus the lowest gain of the last second). "
+                "The other comparison is below the plot (its gain is in the last line)."
             ),
             listen="Matched (3), as before.",
             controls={
@@ -136,10 +134,11 @@ LESSON = Lesson(
                 "With power 1 the slope of a bin is its magnitude. With power 2 it is twice the gain times the squared "
                 "magnitude, which here is {power_2_slope:.0f} at the start. In the experiment, SGD on the gain itself "
                 "at a learning rate of 0.01 jumps to {power_2_first:.0f} in one step. A learning rate that suits one "
-                "loss is useless for the other.\n\nrtgain's own losses are *normalized*: divided by the size of the "
-                "target's spectrum. On the logarithm of the gain, their slopes at a gain g are g/0.15 with power 1 and "
-                "2 (g/0.15)² with power 2. At the reference gain they are 1 and 2, but at ×1 they are {slope_1:.1f} "
-                "and {slope_2:.1f}. A step of 0.1 times the latter changes the gain by {diverged_db:.1f} dB."
+                "loss is useless for the other.\n\nrtgain's own losses are *normalized*: divided by the sum of the "
+                "target's magnitudes, or with power 2 of their squares. On the logarithm of the gain, their slopes at "
+                "a gain g are g/0.15 with power 1 and 2 (g/0.15)² with power 2. At the reference gain they are 1 and "
+                "2, but at ×1 they are {slope_1:.1f} and {slope_2:.1f}. With power 2, a step of 0.1 × {slope_2:.1f} on "
+                "the natural logarithm of the gain is a change of {diverged_db:.1f} dB."
             ),
             gain_axis_db=(-18.0, -15.0),
             duration_s=3.0,
@@ -147,16 +146,22 @@ LESSON = Lesson(
         Step(
             title="Limitation: delay",
             text=(
-                "The source is music, and the target is 5 ms later. A window then contains different music in dry and "
-                "target, so the spectral loss is only approximately right. The estimate, an average over time, has an "
-                "error of about {delayed_db:.1f} dB. Single windows are wrong by more than 1 dB at times."
+                "The source is music, and the target is 5 ms later. At the same time, the two windows then contain "
+                "parts of the music that are 5 ms apart. The spectral loss is therefore only approximately right. The "
+                "estimate, an average over time, has an error of about {delayed_db:.1f} dB. Single windows are wrong "
+                "by more than 1 dB at times."
             ),
             watch="closed form and least squares of single windows, which scatter around the reference.",
             listen="Difference (4): far from silent, although the gain is almost right.",
             controls={**MUSIC, "delay_ms": 5.0},
             expectations=(InRange("gain_db", -17.5, -15.5),),
             checks=(
-                NumericCheck("delayed_db", 0.05, 1.0, "With a delay of 5 ms, the RMS error is {delayed_db:.2f} dB."),
+                NumericCheck(
+                    "delayed_db",
+                    0.05,
+                    1.0,
+                    "With a delay of 5 ms, the typical (root-mean-square, RMS) error is {delayed_db:.2f} dB.",
+                ),
             ),
             duration_s=6.0,
         ),

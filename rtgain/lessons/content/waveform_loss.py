@@ -16,8 +16,8 @@ LESSON = Lesson(
             text=(
                 "The target's phase, its position in the cycle, is shifted by 45°, an eighth of a cycle. The target "
                 "sounds as before, and its gain is still 0.15. The waveform loss, which compares sample by sample, now "
-                "finds ×{live_45:.2f}. This is about {live_error_45_db:.0f} dB too low, and yet the stated uncertainty "
-                "(±) is small."
+                "finds ×{live_45:.2f}. This is about {live_error_45_db:.0f} dB too low. The reported uncertainty (±) "
+                "is small all the same, because it only takes account of noise."
             ),
             watch=(
                 "the estimate, which stops about three decibels below the reference. In “Loss against gain”, the "
@@ -34,8 +34,8 @@ LESSON = Lesson(
             why=(
                 "Take two sines of the same frequency with the amplitudes g and 0.15, the second shifted by an angle "
                 "φ. Their difference is a sine with the amplitude √((g − 0.15 cos φ)² + (0.15 sin φ)²). No gain can "
-                "reduce the second part. The first part is 0 at g = 0.15 cos φ, so the loss has its minimum there: "
-                "0.15 cos 45° is {cos_45:.3f}."
+                "reduce the second part. The mean |·| of a sine is 2/π times its amplitude, so the loss is smallest "
+                "where the amplitude is: where the first part is 0, at g = 0.15 cos φ. 0.15 cos 45° is {cos_45:.3f}."
             ),
             figures={
                 "losses": (
@@ -52,8 +52,8 @@ LESSON = Lesson(
                 "smallest at a gain of zero, and SGD moves towards zero."
             ),
             watch=(
-                "the estimate, which falls and falls, and the state “incoherent”: the target is not a scaled copy of "
-                "the dry signal. The minimum of the waveform loss is at 0."
+                "the estimate, which falls and falls, and the state “incoherent”: even at the best gain, the loss "
+                "stays almost as large as for silence. The minimum of the waveform loss is at 0."
             ),
             listen="Target (2), as loud as before; Matched (3), which fades out.",
             controls={**SINE, "phase_deg": 90.0},
@@ -68,8 +68,8 @@ LESSON = Lesson(
             ),
             why=(
                 "0.15 cos 90° = 0. At the correct gain, 0.15, the loss is {loss_ratio_90:.2f} = √2 times the loss of "
-                "silence. The descent works correctly; the loss measures the wrong quantity.\n\n(A sine that is "
-                "replaced by a cosine is shifted by 90°, not by 180°. The two are often confused.)"
+                "silence. The descent works correctly; the loss measures the wrong quantity.\n\n(Replacing a sine by a "
+                "cosine shifts it by 90°; inverting it shifts it by 180°.)"
             ),
             figures={
                 "waveforms": "The first 200 samples of dry, target and matched, for phase shifts of 90° and 180°."
@@ -82,16 +82,21 @@ LESSON = Lesson(
                     "target)."
                 ),
             },
-            animation="Every step makes the waveforms differ less, and the last step is almost at silence.",
+            animation=(
+                "Every step makes the waveforms differ less. After the last step, the matched signal is almost silent."
+            ),
         ),
         Step(
             title="180°: inverted polarity",
             text=(
                 "With a phase shift of 180° every sample changes its sign: the polarity is inverted. This is the same "
                 "as a gain of −0.15. In the experiment, SGD changes the gain itself, passes through zero and ends at "
-                "{gain_180:.2f}. The live estimate finds 0.15 and determines the minus separately."
+                "{gain_180:.2f}. The live estimate finds 0.15 and determines the sign separately."
             ),
-            watch="the readout: the level of the reference, and the minus in ×−0.150. The minimum is at −0.15.",
+            watch=(
+                "the readout: the gain in dB equals the reference gain, and the factor has a minus: ×−0.150. The "
+                "minimum of the loss is at −0.15."
+            ),
             listen="Target (2) and Matched (3): they are equally loud again.",
             controls={**SINE, "phase_deg": 180.0},
             expectations=(InRange("gain_db", -16.58, -16.38), InRange("polarity", -1, -1)),

@@ -29,7 +29,7 @@ from rtgain.lessons.experiments.sine import (  # fmt: skip
 )
 from rtgain.output.curve_styles import DRY as DRY_STYLE
 from rtgain.output.curve_styles import MATCHED, TARGET
-from rtgain.output.figures import LEGEND, plot_curve
+from rtgain.output.figures import LEGEND, add_figure_legend, plot_curve
 from rtgain.session.offline import run_offline
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def measure(seed: int) -> ExperimentResult:
             plots.plot_loss(axes, both, values / values.max(), reference=GAIN)
             axes.set_title(f"power {power}", loc="left")
             axes.label_outer()
-        panels[0].legend(**LEGEND, loc="lower right")
+        add_figure_legend(figure, panels[0])
         return figure
 
     return ExperimentResult(

@@ -31,7 +31,7 @@ def test_stale_block_is_removed_when_the_next_one_is_created(stale_block: Path) 
         assert (SHM_DIRECTORY / memory.name).exists()
 
 
-def test_block_in_use_is_kept_by_every_process(stale_block: Path) -> None:
+def test_block_in_use_stays_whichever_process_looks(stale_block: Path) -> None:
     with EngineSharedMemory.create(8_000) as memory:
         remove_stale_blocks()
         command = [sys.executable, "-c", "from rtgain.audio.engine.shm_cleanup import remove_stale_blocks as r; r()"]
@@ -94,7 +94,7 @@ def test_link_with_the_name_of_a_block_is_not_followed(tmp_path: Path) -> None:
         folder.rmdir()
 
 
-def test_block_of_another_user_is_kept(stale_block: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_block_of_another_user_stays(stale_block: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if os.geteuid() == 0:
         os.chown(stale_block, OTHER_USER_ID, OTHER_USER_ID)
     else:

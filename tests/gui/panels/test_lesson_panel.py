@@ -95,15 +95,15 @@ def test_outcome_changes_from_pending_to_holding_to_passed(panel: LessonPanel, a
     panel.begin()
     assert panel.outcome_line.text().startswith("○ Press Space to start")
     panel.show_snapshot(at(10.0, gain_db=math.nan))
-    assert panel.outcome_line.text().startswith("○ pending: gain −16.58 to −16.38 dB")
+    assert panel.outcome_line.text().startswith("○ pending: estimate −16.58 to −16.38 dB")
     panel.show_snapshot(at(11.0, gain_db=-12.0))
-    assert "(now gain −12 dB)" in panel.outcome_line.text()
+    assert "(now estimate −12 dB)" in panel.outcome_line.text()
     panel.show_snapshot(at(12.0, gain_db=-16.4))
     assert panel.outcome_line.text().startswith("◐ holding")
     panel.show_snapshot(at(12.6, gain_db=-16.45))
-    assert panel.outcome_line.text() == "● passed ✓ now gain −16.45 dB"
+    assert panel.outcome_line.text() == "● passed ✓ now estimate −16.45 dB"
     panel.show_snapshot(at(13.0, gain_db=-16.48))
-    assert (panel.outcome, panel.outcome_line.text()) == ("passed", "● passed ✓ now gain −16.48 dB")
+    assert (panel.outcome, panel.outcome_line.text()) == ("passed", "● passed ✓ now estimate −16.48 dB")
 
 
 def test_time_of_a_check_counts_from_the_first_estimate(panel: LessonPanel, at: Callable[..., Snapshot]) -> None:
@@ -122,7 +122,8 @@ def test_check_fails_after_its_deadline_and_can_be_retried(
     panel.begin()
     for time_s in (0.0, 5.0, 6.1):
         panel.show_snapshot(at(time_s, gain_db=-3.0))
-    assert panel.outcome_line.text().startswith("▲ failed: expected gain −16.58 to −16.38 dB, observed gain −3 dB")
+    expected, observed = "estimate −16.58 to −16.38 dB", "estimate −3 dB"
+    assert panel.outcome_line.text().startswith(f"▲ failed: expected {expected}, observed {observed}")
     with qtbot.waitSignal(panel.controls_requested):
         click(qtbot, panel.reset_button)
     panel.show_snapshot(at(7.0, gain_db=-3.0))
@@ -153,7 +154,7 @@ def test_xrun_before_the_restart_of_the_checks_counts(
     panel.reset_trackers()  # as the timer does when no window contains the previous step
     panel.show_snapshot(at(10.2, xruns=5, gain_db=-16.48))
     panel.show_snapshot(at(10.8, xruns=5, gain_db=-16.48))
-    assert panel.outcome_line.text() == "● passed ✓ now xruns in this step 1, gain −16.48 dB"
+    assert panel.outcome_line.text() == "● passed ✓ now xruns in this step 1, estimate −16.48 dB"
 
 
 def test_changed_control_pauses_checking_until_controls_are_reset(

@@ -1,10 +1,10 @@
-"""What comes out the same every time is made once in a process: the built-in demo, which takes a second."""
+"""Cache of the built-in demo source, whose synthesis takes a second."""
 
 from rtgain.audio.sources.demo import DemoSource
 
 
-def remember_the_demo() -> None:
-    """Let every `DemoSource` of a rate after the first be made as that one was."""
+def cache_demo_source() -> None:
+    """Synthesize the demo once per sample rate and process; later instances share the samples."""
     make = DemoSource.__init__
     made: dict[int, dict[str, object]] = {}
 
