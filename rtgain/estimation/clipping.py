@@ -61,8 +61,8 @@ def _has_plateau(windows: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 def _has_run(extreme: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Detect three consecutive samples at an extreme; two may be a peak by chance."""
-    runs: NDArray[np.bool_] = (extreme[..., 2:] & extreme[..., 1:-1] & extreme[..., :-2]).any(-1)
-    return runs
+    runs = extreme[..., 2:] & extreme[..., 1:-1] & extreme[..., :-2]
+    return np.asarray(runs.any(-1))
 
 
 def _clips(raw: NDArray[np.float32], clipping: Samples, other: Samples, *, is_target: bool = False) -> bool:
