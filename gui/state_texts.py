@@ -7,7 +7,7 @@ STATES = {
     "silent": ("\N{WHITE CIRCLE}", "input is silent; holding the last gain"),
     "converging": ("\N{CIRCLE WITH LEFT HALF BLACK}", "moving to the loss minimum"),
     "tracking": ("\N{BLACK CIRCLE}", "at the loss minimum"),
-    "clipped": ("\N{BLACK UP-POINTING TRIANGLE}", "input reaches full scale"),
+    "clipped": ("\N{BLACK UP-POINTING TRIANGLE}", "one signal is clipped; holding the last gain"),
     "incoherent": ("\N{BLACK UP-POINTING TRIANGLE}", "target is unrelated to the dry signal"),
     "stale": ("\N{BLACK UP-POINTING TRIANGLE}", "no new estimates; showing the last one"),
     "frozen": ("\N{BLACK SQUARE}", "frozen by the user"),

@@ -12,3 +12,6 @@ CROSSFADE_S = 0.020
 
 DENORMAL_LIMIT = 1e-30
 """Magnitudes below this (−600 dB) are set to 0 in recursive filters: denormal numbers are slow."""
+
+FULL_SCALE = 0.9999
+"""Magnitude from which a sample of a converter is at full scale: within three steps of 16 bits."""

@@ -54,6 +54,8 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
             outputs.finish(summary, session.history.latest())
         except InputError as error:
             errors.append(error)
+        for notice in outputs.notices:
+            print(f"rtgain: {notice}", file=sys.stderr)
         if errors:
             raise errors[0]
         if sys.stderr.isatty():

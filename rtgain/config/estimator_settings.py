@@ -57,8 +57,8 @@ class EstimatorSettings:
         lr: learning rate on log gain; None for the optimizer's measured default (`DEFAULT_SCHEDULES`).
         steps: maximum number of steps per hop; None for the optimizer's default.
         align: True to search for the delay; otherwise it is 0.
-        reject_clipped: True to reject windows clipped at full scale; not for a target made from the dry signal.
-        stock_optimizer: True for an unmodified torch optimizer at a fixed learning rate, without rtgain's safeguards.
+        reject_clipped: True to reject windows with one clipped signal; not for a target made from the dry signal.
+    stock_optimizer: True for an unmodified torch optimizer at a fixed learning rate, without rtgain's safeguards.
         compare: entries (`ComparisonSpec`) of additional estimators on the same windows.
     """
 

@@ -16,17 +16,12 @@ from rtgain.dsp.losses import FeatureLoss, SpectralLoss
 from rtgain.dsp.noise_estimation import NoiseEstimate, estimate_noise, subtract_rician_bias
 from rtgain.dsp.processors import LogGain
 from rtgain.dsp.spectra import SpectraPair, fractional_shift, hann_spectra, rms_of_power, temporal_moments
+from rtgain.estimation.clipping import clipped_windows
 from rtgain.estimation.delay_tracker import Alignment
 from rtgain.records.estimate import State
 
 SILENCE_RMS = 1e-8
 """RMS (−160 dBFS) of either signal below which a window is silent."""
-
-FULL_SCALE = 0.9999
-"""Magnitude from which a sample is at full scale."""
-
-CLIPPED_SAMPLES = 3
-"""Number of samples at full scale from which a window is clipped; fewer may be peaks by chance."""
 
 FORGETTING_DB_S = 30.0
 """Decay of the recent peak level in dB per second: faster than rooms, slower than filters (20 Hz: 100 dB/s)."""
@@ -160,7 +155,9 @@ class FeatureExtractor:
         pair, (dry_level, target_level) = SpectraPair(spectra[0], spectra[1]), level
         decay_ratio = self._decay_ratio(dry_level, settings)
         noise = estimate_noise(pair, decay_ratio)
-        clipped = _is_clipped(dry) | _is_clipped(target) if settings.reject_clipped else torch.zeros_like(silent)
+        clipped = torch.zeros_like(silent)
+        if settings.reject_clipped:
+            clipped = torch.from_numpy(clipped_windows(windows.dry, windows.target, dry.numpy()))
         noise = replace(noise, std_log=torch.where(silent | clipped, torch.inf, noise.std_log))
         silent |= noise.std_log.isinf() & ~clipped & (decay_ratio > PAUSE_POWER_RATIO)
         if cross is not None:  # weighted by the dry level, which does not depend on the gain
@@ -225,7 +222,3 @@ class FeatureExtractor:
             self._recent_peak_db = max(level_db, self._recent_peak_db - decay_db)
             decay_ratio.append(10.0 ** ((self._recent_peak_db - level_db) / 10.0))
         return torch.tensor(decay_ratio)
-
-
-def _is_clipped(windows: Tensor) -> Tensor:
-    return (windows.abs() >= FULL_SCALE).sum(-1) >= CLIPPED_SAMPLES

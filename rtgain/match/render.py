@@ -93,7 +93,10 @@ def residual_db(dry: Path, target: Path, sample_rate: int, gain: float, delay_fr
 
 
 def write_matched(dry: Path, target: Path, record: Path, sample_rate: int, gain: float, delay_frames: float) -> None:
-    """Write all channels of the dry recording with gain and delay, as long as the target."""
+    """Write all channels of the dry recording with gain and delay, as long as the target.
+
+    Raises `InputError` if the file cannot be written, or if it is a FLAC and the signal exceeds full scale.
+    """
     source = FileSource(dry)
     source.close()
     channels = source.file_channels
@@ -104,6 +107,11 @@ def write_matched(dry: Path, target: Path, record: Path, sample_rate: int, gain:
                 dry, sample_rate, file_length_at(target, sample_rate), gain, delay_frames, channels
             ):
                 recorder.write(np.ascontiguousarray(chunk.T, dtype=np.float32))
+                if recorder.clipped_samples:
+                    raise InputError(
+                        f"{record}: FLAC cannot hold the matched signal, which exceeds full scale; "
+                        "use a name that ends in .wav"
+                    )
     except InputError:
         if record.is_file():  # an incomplete file is removed; a device stays
             record.unlink()

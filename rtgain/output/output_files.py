@@ -1,5 +1,6 @@
 """Output files of a headless session: CSV and recording while it runs; JSON and figure at its end."""
 
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from rtgain.audio.io.recorder import Recorder
 from rtgain.errors import InputError
+from rtgain.number_format import format_number
 from rtgain.output.csv_writer import CsvWriter
 from rtgain.output.figures import gain_figure, png
 from rtgain.records.estimate import Estimate
@@ -62,6 +64,7 @@ class OutputFiles:
     """Open outputs. `finish` completes them; `discard` removes the files of a failed run.
 
     `pipe_closed` is True if the CSV goes to a pipe whose reading end is closed (EPIPE).
+    `notices` are messages about complete files, for the user.
     """
 
     def __init__(self, paths: OutputPaths, sample_rate: int) -> None:
@@ -71,6 +74,7 @@ class OutputFiles:
         self._locks: list[IO[bytes]] = []
         self._created: set[Path] = set()
         self.pipe_closed = False
+        self.notices: list[str] = []
         try:
             if paths.record is not None:
                 with self._open_locked(Path(paths.record)):
@@ -149,6 +153,8 @@ class OutputFiles:
         try:
             if self._recorder is not None:
                 self._recorder.close()
+                if self._recorder.clipped_samples:
+                    self.notices.append(_clipping_notice(self._recorder))
         finally:
             if self._csv is not None:
                 with suppress(BrokenPipeError):  # of the row that was not read
@@ -170,3 +176,11 @@ class OutputFiles:
     def _write_plot(self, summary: Summary, history: History) -> None:
         if self._paths.plot is not None:
             write_atomic(Path(self._paths.plot), png(gain_figure(history, summary)))
+
+
+def _clipping_notice(recorder: Recorder) -> str:
+    peak_dbfs = format_number(20.0 * math.log10(recorder.peak), 1)
+    return (
+        f"{recorder.path}: {recorder.clipped_samples} samples above full scale were clipped (peak {peak_dbfs} dBFS); "
+        "use a name that ends in .wav to keep them"
+    )

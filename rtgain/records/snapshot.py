@@ -50,6 +50,7 @@ class Snapshot:
         curves: loss curves; None before the first coherent window.
         scope: newest window; None unless requested.
         levels: by signal (`METERED_SIGNALS` of `rtgain.metering.level_meter`).
+        clipped_frames: samples of device inputs at full scale; files are not counted.
         load: processing time of a block relative to its duration.
         estimate_age_s: audio time since the newest estimate became available.
         notices: messages for the user since the last snapshot.

@@ -324,6 +324,23 @@ def test_flac_recording_holds_the_same_sound(headless: Headless, tmp_path: Path)
     np.testing.assert_allclose(flac, np.clip(wav, -1, 1), rtol=0, atol=2**-23)
 
 
+def test_samples_that_a_flac_recording_clips_are_reported(
+    headless: Headless, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dry, loud = tmp_path / "n.wav", 2.0 * np.sin(2 * np.pi * 997 * np.arange(2 * RATE) / RATE)
+    soundfile.write(dry, loud, RATE, subtype="FLOAT")
+    for name in ("m.wav", "m.flac"):
+        headless(f"--gain-db 0 --record {tmp_path / name} --input", dry)
+    wav = FileSource(tmp_path / "m.wav").read(2 * RATE)[0]
+    clipped, peak_dbfs = np.count_nonzero(np.abs(wav) > 1 + 2**-16), 20 * math.log10(np.abs(wav).max())
+    assert clipped > RATE
+    lines = [line for line in capsys.readouterr().err.splitlines() if "full scale" in line]
+    assert lines == [
+        f"rtgain: {tmp_path / 'm.flac'}: {clipped} samples above full scale were clipped (peak {peak_dbfs:.1f} dBFS); "
+        "use a name that ends in .wav to keep them"
+    ]
+
+
 def test_ctrl_c_during_startup_is_a_request_to_finish(
     headless: Headless, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from rtgain.estimation.delay_tracker import Alignment
 from rtgain.estimation.descent import SETTLED_LOG
 from rtgain.estimation.estimator import INCOHERENT_AFTER_S, TRACKING_STD_DB, Estimator
 from rtgain.estimation.gain_tracker import SHIFTED_FLOOR_STD_DB
-from rtgain.estimation.window_features import CLIPPED_SAMPLES, FULL_SCALE, SILENCE_RMS, Windows
+from rtgain.estimation.window_features import SILENCE_RMS, Windows
 from rtgain.records.estimate import ESTIMATE_FIELDS, Estimate, State
 
 RATE, WINDOW, HOP = 16_000, 1024, 256
@@ -289,15 +289,16 @@ def test_uncertain_estimate_is_converging() -> None:
     assert estimate(dry, target)[0].state is State.CONVERGING
 
 
-# --- full scale -------------------------------------------------------------------------------------
+# --- clipping ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("side", ["dry", "target"])
 def test_clipped_windows_hold_the_gain(side: str) -> None:
     dry = noise(60)
+    dry[25 * HOP : 25 * HOP + 3] = 0.9, 1.0, 0.9
     target = GAIN * dry
     clipping = dry if side == "dry" else target
-    clipping[25 * HOP : 25 * HOP + CLIPPED_SAMPLES] = FULL_SCALE + 5e-5
+    clipping[25 * HOP : 25 * HOP + 3] = 0.6 * clipping[25 * HOP + 1]
     estimates = estimate(dry, target, Estimator(settings(reject_clipped=True)))
     hit = [index for index, one in enumerate(estimates) if one.state is State.CLIPPED]
     assert hit == [22, 23, 24, 25]  # the windows that contain those frames
@@ -305,12 +306,23 @@ def test_clipped_windows_hold_the_gain(side: str) -> None:
     assert estimates[-1].state is State.TRACKING
 
 
-def test_single_peaks_and_disabled_rejection_are_not_clipped() -> None:
+def test_clipping_is_not_rejected_if_the_target_is_made_from_the_dry_signal() -> None:
     dry = noise(20)
-    dry[10 * HOP : 10 * HOP + CLIPPED_SAMPLES - 1] = 1.0
-    assert State.CLIPPED not in states(estimate(dry, GAIN * dry, Estimator(settings(reject_clipped=True))))
-    dry[10 * HOP : 10 * HOP + 2 * CLIPPED_SAMPLES] = 1.0
-    assert State.CLIPPED not in states(estimate(dry, GAIN * dry, Estimator(settings(reject_clipped=False))))
+    target = np.clip(GAIN * dry, -0.01, 0.01)
+    assert State.CLIPPED in states(estimate(dry, target, Estimator(settings(reject_clipped=True))))
+    assert State.CLIPPED not in states(estimate(dry, target, Estimator(settings(reject_clipped=False))))
+
+
+def test_batches_and_single_windows_are_clipped_alike() -> None:
+    dry = noise(40)
+    dry[: len(dry) // 2] *= 0.1
+    limit = float(np.std(dry[len(dry) // 2 :]))
+    windows = windows_of(dry, np.clip(dry, -limit, limit))
+    batch, one_by_one = (Estimator(settings(reject_clipped=True)) for _ in range(2))
+    single = [one_by_one.estimate(part(windows, index, index + 1))[0] for index in range(len(windows.dry))]
+    clipped = [one.state is State.CLIPPED for one in batch.estimate(windows)]
+    assert clipped == [one.state is State.CLIPPED for one in single]
+    assert 0 < sum(clipped) < len(clipped)
 
 
 # --- batches ----------------------------------------------------------------------------------------

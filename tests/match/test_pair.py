@@ -126,12 +126,49 @@ def test_unmatched_pair_has_a_state_and_no_numbers(dry, music, state):
         matched(dry, target, record=dry.with_name("out.wav"))
 
 
-def test_clipped_windows_are_ignored(dry, music):
-    match = matched(dry, np.clip(4 * music, -1, 1))
+@pytest.mark.parametrize("ceiling", [1.0, 0.3])
+def test_clipped_windows_are_ignored_at_any_ceiling(dry, music, ceiling):
+    match = matched(dry, ceiling * np.clip(4 * music, -1, 1))
     assert match.state == "clipped"
-    assert match.gain_db == pytest.approx(20 * np.log10(4), abs=0.01)
-    everywhere = matched(dry, np.clip(1e4 * (music + 0.01), -1, 1))
+    assert match.gain_db == pytest.approx(20 * np.log10(4 * ceiling), abs=0.01)
+    everywhere = matched(dry, ceiling * np.clip(1e4 * (music + 0.01), -1, 1))
     assert everywhere.state == "clipped"
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+@pytest.mark.parametrize("kind", ["sine", "square", "clipped master"])
+def test_full_scale_is_matched(tmp_path, music, kind, subtype):
+    time_s = np.arange(3 * RATE) / RATE
+    dry = {
+        "sine": np.sin(2 * np.pi * 997 * time_s),
+        "square": np.where(time_s * 200.3 % 1 < 0.5, 1.0, -1.0),
+        "clipped master": np.clip(4 * music, -1, 1),
+    }[kind]
+    paths = tmp_path / "full.wav", tmp_path / "half.wav"
+    for path, signal in zip(paths, (dry, 0.5 * dry), strict=True):
+        soundfile.write(path, signal, RATE, subtype=subtype)
+    for (first, second), gain_db in ((paths, -6.0206), (paths[::-1], 6.0206)):
+        match = match_pair(first, second).result
+        assert match.gain_db == pytest.approx(gain_db, abs=0.001)
+        assert match.state == "tracking"
+
+
+def test_float_peaks_above_full_scale_are_matched_and_recorded_as_wav_only(dry, music):
+    record = dry.with_name("matched.wav")
+    match = matched(dry, 8 * music, record=record)
+    assert match.gain_db == pytest.approx(20 * np.log10(8), abs=0.001)
+    assert match.state == "tracking"
+    recorded, _ = soundfile.read(record, dtype="float32")
+    assert np.abs(recorded).max() > 1.5
+    np.testing.assert_allclose(recorded, 8 * music, atol=1e-3)
+    flac = dry.with_name("matched.flac")
+    with pytest.raises(
+        InputError, match=r"matched\.flac: FLAC cannot hold .* full scale; use a name that ends in \.wav"
+    ):
+        matched(dry, 8 * music, record=flac)
+    assert not flac.exists()
+    matched(dry, 0.5 * music, record=flac)
+    np.testing.assert_allclose(soundfile.read(flac)[0], 0.5 * music, atol=1e-4)
 
 
 def test_legends_of_the_match_figure_cover_no_curve(dry, music):

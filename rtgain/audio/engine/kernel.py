@@ -11,7 +11,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from rtgain.audio.constants import CHUNK_FRAMES, CROSSFADE_S
+from rtgain.audio.constants import CHUNK_FRAMES, CROSSFADE_S, FULL_SCALE
 from rtgain.audio.effects.matched_path import MATCHED_PATH, process_matched_block
 from rtgain.audio.effects.ramp import RAMP, init_ramp, ramp
 from rtgain.audio.effects.reference_kernel import REFERENCE_PATH, process_reference_block
@@ -100,13 +100,14 @@ def process_chunk(
     control = array_at(state.control, 1, CONTROL)[0]
     dry, target, matched, gain = state.dry, state.target, state.matched, state.gain
     start = reserve(state.audio, frames)
+    dry_from_device = state.dry_from_source == 0
     if state.target_is_input != 0:
-        copy_input(control, dry_in, dry, frames)
-        copy_input(control, target_in, target, frames)
+        copy_input(control, dry_in, dry, frames, dry_from_device)
+        copy_input(control, target_in, target, frames, state.in_channels > 0)
         for i in range(frames):
             gain[i] = np.nan
     else:
-        copy_input(control, dry_in, state.input, frames)
+        copy_input(control, dry_in, state.input, frames, dry_from_device)
         process_reference_block(state.reference_path, start, state.input, dry, target, gain, frames)
     for i in range(frames):
         dry[i] = np.float32(dry[i])  # as in the ring, so that matching the ring's frames later gives the same result
@@ -122,10 +123,11 @@ def process_chunk(
 
 
 @realtime_jit
-def copy_input(control: Record, x: NDArray[np.float32], y: NDArray[np.float64], frames: int) -> None:
-    """Copy x[:frames] to `y`, replace invalid samples by 0, and count invalid and clipped samples.
+def copy_input(control: Record, x: NDArray[np.float32], y: NDArray[np.float64], frames: int, from_device: bool) -> None:
+    """Copy x[:frames] to `y`, replace invalid samples by 0, and count them; count full scale if `x` is a device's.
 
-    An empty `x` stands for silence.
+    A converter cannot exceed full scale. A file can: its samples are not clipped here, whatever their level. An empty
+    `x` stands for silence.
     """
     clipped = 0
     invalid = 0
@@ -138,7 +140,7 @@ def copy_input(control: Record, x: NDArray[np.float32], y: NDArray[np.float64], 
         if not abs(sample) <= MAX_VALID_SAMPLE:  # true for NaN too
             invalid += 1
             sample = np.float32(0.0)
-        elif abs(sample) >= 1.0:
+        elif from_device and abs(sample) >= FULL_SCALE:
             clipped += 1
         y[i] = sample
     control.clipped_frames += clipped

@@ -54,7 +54,7 @@ CONTROL = np.dtype(
         ("xruns", "i8"),  # late blocks, as reported by the device or the timer
         ("underrun_frames", "i8"),  # frames of silence because the source ring was empty
         ("invalid_frames", "i8"),  # input frames replaced by 0: NaN, infinite or beyond +120 dBFS
-        ("clipped_frames", "i8"),  # input frames at or beyond full scale
+        ("clipped_frames", "i8"),  # samples of device inputs at full scale; files are not counted
         ("ended", "i8"),  # 1 after the end of the source
         ("end_frame", "i8"),  # value of `frames` at the end of the source
         # Written by the estimator process.

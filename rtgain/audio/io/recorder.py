@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 from rtgain.errors import InputError
 
 _FORMATS = {".wav": ("RF64", "FLOAT"), ".flac": ("FLAC", "PCM_24")}
+FLAC_PEAK_MAX = 1.0 + 2.0**-16
+"""Largest magnitude that FLAC holds; the excess over full scale (−96 dBFS) is half a step of 16 bits."""
+
 _SFC_UPDATE_HEADER_NOW = 0x1060
 _SFC_RF64_AUTO_DOWNGRADE = 0x1210
 
 
 class Recorder:
     """Writes float32 frames to a file: WAV, or FLAC (24 bits, clipped at full scale).
+
+    `clipped_samples` counts the samples that a FLAC has lost to clipping, and `peak` is the largest magnitude written.
 
     The header of a WAV is updated once per second of audio, so that the recording is readable after a crash. Above
     4 GB the file becomes RF64. An existing file is overwritten.
@@ -28,6 +33,8 @@ class Recorder:
     def __init__(self, path: str | Path, sample_rate: int, channels: int = 1) -> None:
         self.path = Path(path)
         self.frames = 0
+        self.clipped_samples = 0
+        self.peak = 0.0
         self._sample_rate = sample_rate
         self._frames_at_update = 0
         self._is_wav = self.path.suffix.lower() == ".wav"
@@ -56,6 +63,10 @@ class Recorder:
         ) as error:  # soundfile asserts that all frames were written
             raise self._failure(error) from None
         self.frames += len(samples)
+        peak = float(np.abs(samples).max(initial=0.0))
+        self.peak = max(self.peak, peak)
+        if not self._is_wav and peak > FLAC_PEAK_MAX:
+            self.clipped_samples += int(np.count_nonzero(np.abs(samples) > FLAC_PEAK_MAX))
         if self._is_wav and self.frames - self._frames_at_update >= self._sample_rate:
             self._command(_SFC_UPDATE_HEADER_NOW, 0)
             self._frames_at_update = self.frames

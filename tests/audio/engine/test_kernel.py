@@ -150,9 +150,17 @@ def test_invalid_samples_become_silence_and_are_counted(engine: Engine) -> None:
     assert np.all(np.isfinite(rows(engine)))
 
 
-def test_samples_at_full_scale_are_counted_as_clipped(engine: Engine) -> None:
-    play(engine, np.array([0.999, 1.0, -1.0, 1.5, 0.0], np.float32))
-    assert engine.memory.control["clipped_frames"] == 3
+@pytest.mark.parametrize(
+    ("target", "in_channels", "counted"),
+    [("reference", 0, 0), ("reference", 1, 4), ("channel", 0, 0), ("channel", 2, 5), ("return", 1, 1)],
+    ids=["file", "microphone", "file with two channels", "two inputs", "file and microphone"],
+)
+def test_full_scale_is_counted_as_clipped_on_inputs_of_a_device(target: Target, in_channels: int, counted: int) -> None:
+    dry = np.array([0.999, 32767 / 32768, 1.0, -1.0, 1.5, 0.0], np.float32)
+    recorded = np.array([0.0, 0.5, -1.0, 0.0, 0.0, 0.0], np.float32)
+    with Engine(RATE, target=target, in_channels=in_channels) as engine:
+        play(engine, dry, None if target == "reference" else recorded)
+        assert engine.memory.control["clipped_frames"] == counted
 
 
 @pytest.mark.parametrize("blocks", [[64], [256], [2000, 17]])

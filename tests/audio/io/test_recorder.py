@@ -32,6 +32,14 @@ def test_flac_preserves_24_bits_clipped_at_full_scale(tmp_path: Path) -> None:
     np.testing.assert_allclose(samples, np.clip(SAMPLES, -1, 1), rtol=0, atol=2**-23)
 
 
+@pytest.mark.parametrize(("name", "clipped"), [("a.flac", 4), ("a.wav", 0)])
+def test_samples_that_a_flac_clips_are_counted(tmp_path: Path, name: str, clipped: int) -> None:
+    with Recorder(tmp_path / name, 48_000, channels=2) as recorder:
+        recorder.write(np.array([[1.0, -1.0], [1.5, -0.2], [-2.0, 3.0]], np.float32))
+        recorder.write(np.array([[0.1, -1.1], [1.000_01, 0.0]], np.float32))
+    assert (recorder.clipped_samples, recorder.peak) == (clipped, 3.0)
+
+
 def test_wav_can_be_played_up_to_the_last_second_while_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     with Recorder(path, 8_000) as recorder:
