@@ -103,7 +103,7 @@ class SlowDisk(FileSource):
 def test_unresponsive_disk_plays_as_counted_silence_without_losing_sound(
     song: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rtgain.session.io_setup.FileSource", SlowDisk)
+    monkeypatch.setattr("rtgain.audio.sources.file_source.FileSource", SlowDisk)
     config = SessionConfig(input=str(song), gain_db=-12.0, monitor="dry")
     with Session(config, clock="timer", record=True) as session:
         session.start(wait=True)

@@ -391,6 +391,7 @@ def test_live_session_shows_curves_loudness_and_comparisons_of_the_estimator_pro
 
         wait_until(diagnostics_are_complete)
         wait_until(lambda: session.snapshot().state == "tracking")
+        wait_until(lambda: math.isfinite(session.snapshot().comparisons[0].gain_db))
         now = session.snapshot()
         assert now.curves is not None
         assert abs(now.curves.gain_est) == pytest.approx(10 ** (-12 / 20), rel=0.01)
