@@ -30,7 +30,7 @@ from rtgain.estimation.process.worker import Worker
 from rtgain.estimation.process.worker_process import MAX_SLOW_BATCHES, _WorkerLoop
 from rtgain.records.estimate import Estimate, State
 from rtgain.records.loss_curves import LossCurves
-from tests.polling import wait_until
+from tests.polling import TIMEOUT_S, wait_until
 from tests.processes import is_running
 
 RATE, WINDOW, HOP = 8_000, 512, 128
@@ -119,7 +119,7 @@ def test_process_estimates_obeys_commands_and_finishes(memory: EngineSharedMemor
     limit_frame = memory.audio.frames_written - 4 * HOP
     worker.send(FinishMessage(limit_frame))
     os.kill(worker.pid, signal.SIGCONT)
-    assert worker.finish(limit_frame)
+    assert worker.finish(limit_frame, timeout_s=TIMEOUT_S)
     assert not worker.alive
     assert len(read_estimates(memory)) >= before
     assert read_estimates(memory)[-1].available_frame <= limit_frame
@@ -159,7 +159,7 @@ def test_diagnostics_publish_curves_and_loudness(memory: EngineSharedMemory, wor
     assert curves.gain_est == pytest.approx(GAIN, rel=1e-3)
     assert memory.control["dry_lufs"] - memory.control["target_lufs"] == pytest.approx(-GAIN_DB, abs=0.1)
     assert memory.control["matched_lufs"] == -math.inf
-    assert worker.finish(memory.audio.frames_written)
+    assert worker.finish(memory.audio.frames_written, timeout_s=TIMEOUT_S)
 
 
 def test_dropped_frames_are_reported(memory: EngineSharedMemory, worker: Worker) -> None:
