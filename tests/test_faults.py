@@ -160,7 +160,8 @@ def test_lost_device_is_named_and_outputs_are_complete_up_to_the_loss(
     code, errors = session.end()
     assert code == 3
     assert errors == (
-        "rtgain: system (JACK Audio Connection Kit): stopped at 48000 Hz (device unplugged or audio server stopped)\n"
+        "rtgain: system (JACK Audio Connection Kit): stopped at 48000 Hz (device unplugged or audio server stopped); "
+        "reconnect it and start again\n"
     )
     table = assert_whole(session.table)
     summary = json.loads(session.summary.read_text())
