@@ -17,7 +17,7 @@ from rtgain.audio.engine.shared_memory import REFERENCE_GAIN
 from rtgain.audio.io.driver import Driver
 from rtgain.audio.io.offline_driver import OfflineDriver
 from rtgain.audio.io.portaudio_driver import PortAudioDriver
-from rtgain.audio.sources.source import LimitedSource
+from rtgain.audio.sources.section import SectionSource
 from rtgain.config.comparison_spec import ComparisonSpec
 from rtgain.config.estimator_settings import MIN_REFERENCE_GAIN, EstimatorSettings
 from rtgain.config.names import DEFAULT_SYNTHETIC_S, MAX_DELAY_S, Clock, Monitor
@@ -386,7 +386,7 @@ class Session:
         if self._source is None:
             self._limit_frame = frames
         else:
-            self._source = LimitedSource(self._source, frames)
+            self._source = SectionSource(self._source, 0, frames)
 
     @property
     def _channels(self) -> ChannelCounts:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rtgain.audio.io.decoder import Decoder
 from rtgain.audio.sources.source import Block, BlockwiseSource
+from rtgain.config.names import MAX_CHANNELS
 from rtgain.errors import InputError
 from rtgain.number_format import format_time_ms
 
@@ -19,11 +20,12 @@ _FILE_BLOCK_FRAMES = 4096
 class FileSource(BlockwiseSource):
     """Streamed sound file: memory does not grow with the length of the file.
 
-    `channels` = 1 is the mean of all channels of the file; more are its first channels. `channel_map` selects other
-    channels, counted from 1, in that order. The file is resampled (soxr, very high quality) if `sample_rate` in Hz
-    differs from its own rate; None selects its own rate. `loop` repeats the file endlessly, without a gap and through
-    one resampler; `loop_frames` is the length of one pass. `notice` is a line for the user about a file with several
-    audio streams, of which the first is played; otherwise None.
+    `channels` = 1 is the mean of all channels of the file; more are its first channels; None selects all of them, at
+    most `MAX_CHANNELS`. `channel_map` selects other channels, counted from 1, in that order. The file is resampled
+    (soxr, very high quality) if `sample_rate` in Hz differs from its own rate; None selects its own rate. `loop`
+    repeats the file endlessly, without a gap and through one resampler; `loop_frames` is the length of one pass.
+    `notice` is a line for the user about a file with several audio streams, of which the first is played; otherwise
+    None.
 
     Raises `InputError` for an invalid file (see `Decoder`), if the file has fewer channels, and in `read` if the
     file is damaged.
@@ -34,18 +36,20 @@ class FileSource(BlockwiseSource):
         path: str | Path,
         *,
         sample_rate: int | None = None,
-        channels: int = 1,
+        channels: int | None = 1,
         channel_map: tuple[int, ...] = (),
         loop: bool = False,
     ) -> None:
-        if channels < 1:
+        if channels is not None and channels < 1:
             raise ValueError(f"channels is {channels}; a file is played as one or more")
+        self.path = Path(path)
+        self._sound = Decoder(self.path)
+        if channels is None:
+            channels = min(self._sound.channels, MAX_CHANNELS)
         if channels > 1 and not channel_map:
             channel_map = tuple(range(1, channels + 1))
         channels = len(channel_map) or 1
         self._channel_indices = [channel - 1 for channel in channel_map]
-        self.path = Path(path)
-        self._sound = Decoder(self.path)
         self._file_frames = self._sound.frames
         self._loop = loop
         self._file_position = 0

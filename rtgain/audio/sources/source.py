@@ -1,4 +1,4 @@
-"""Source protocol, limited sources, and the base class of sources that produce blocks."""
+"""Source protocol, and the base class of sources that produce blocks."""
 
 from abc import ABC, abstractmethod
 from typing import Protocol
@@ -26,30 +26,6 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Close files. May be called more than once."""
-
-
-class LimitedSource:
-    """The first `frames` frames of `source`. Closing it closes `source`."""
-
-    def __init__(self, source: Source, frames: int) -> None:
-        self.sample_rate = source.sample_rate
-        self.channels = source.channels
-        self.frames: int | None = frames if source.frames is None else min(frames, source.frames)
-        self._source = source
-        self._frames_remaining = frames
-
-    def read(self, frames: int) -> Block:
-        block = self._source.read(min(frames, self._frames_remaining))
-        self._frames_remaining -= block.shape[1]
-        return block
-
-    def seek(self, frame: int) -> None:
-        assert self.frames is not None
-        self._source.seek(frame)
-        self._frames_remaining = max(0, self.frames - frame)
-
-    def close(self) -> None:
-        self._source.close()
 
 
 class BlockwiseSource(ABC):

@@ -1,0 +1,109 @@
+"""Two recordings side by side: the dry one and its target, from files of any format, rate and length."""
+
+from pathlib import Path
+
+import numpy as np
+
+from rtgain.audio.sources.file_source import FileSource
+from rtgain.audio.sources.source import Block
+from rtgain.config.names import MAX_CHANNELS
+from rtgain.errors import InputError
+
+
+class FilePairSource:
+    """Part that two recordings have in common, streamed in constant memory: rows of the dry one, then of the target.
+
+    Both are read at `sample_rate` in Hz, by default the rate of `dry`. The target is `offset_frames` later; a negative
+    offset means that it is earlier. Frame 0 is frame `start_frame` of the dry recording.
+
+    A block has 2C rows. With `channels` = 1, C is 1 and each row is the mean of all channels of its file. Otherwise C
+    is the smaller of both files' numbers of channels, at most `channels` and at most `MAX_CHANNELS`; a file of one
+    channel is compared with every channel of the other. `notices` are lines for the user: channels that are not
+    compared, and further audio streams.
+
+    Raises `InputError` for an invalid file (see `FileSource`), if the recordings have no common part at the offset,
+    and in `read` if a file is damaged.
+    """
+
+    def __init__(
+        self,
+        dry: str | Path,
+        target: str | Path,
+        *,
+        sample_rate: int | None = None,
+        offset_frames: int = 0,
+        channels: int | None = None,
+    ) -> None:
+        opened = 1 if channels == 1 else None
+        self._dry = FileSource(dry, sample_rate=sample_rate, channels=opened)
+        self.sample_rate = self._dry.sample_rate
+        try:
+            self._target = FileSource(target, sample_rate=self.sample_rate, channels=opened)
+        except InputError:
+            self._dry.close()
+            raise
+        files = self._dry, self._target
+        counts = [file.channels for file in files]
+        compared = max(counts) if 1 in counts else min(counts)
+        self._compared_channels = min(compared, channels or MAX_CHANNELS)
+        self.channels = 2 * self._compared_channels
+        self.notices = tuple(file.notice for file in files if file.notice is not None)
+        if channels != 1:
+            self.notices += self._channel_notices(files) + self._channel_notices(files[::-1])
+        assert self._dry.frames is not None
+        assert self._target.frames is not None
+        self.start_frame = max(0, -offset_frames)
+        self._target_start = self.start_frame + offset_frames
+        frames = min(self._dry.frames - self.start_frame, self._target.frames - self._target_start)
+        if frames <= 0:
+            self.close()
+            offset_s = abs(offset_frames) / self.sample_rate
+            raise InputError(
+                f"{target}: has no part in common with {dry} when it is {offset_s:.3f} s "
+                f"{'earlier' if offset_frames < 0 else 'later'}; choose recordings of one performance"
+            )
+        self.frames: int | None = frames
+        self._remaining_frames = frames
+        self.seek(0)
+
+    def check_finite(self) -> None:
+        """Raise `InputError` for NaN or infinity in either file, as `FileSource.check_finite` does."""
+        self._dry.check_finite()
+        self._target.check_finite()
+
+    def read(self, frames: int) -> Block:
+        """Return the next `frames` frames, ``(2C, frames)``; fewer only at the end of the common part."""
+        count = min(frames, self._remaining_frames)
+        self._remaining_frames -= count
+        return np.concatenate([self._compared(self._dry.read(count)), self._compared(self._target.read(count))])
+
+    def seek(self, frame: int) -> None:
+        """Continue at `frame` >= 0 of the common part. Reads beyond its end return no frames."""
+        if frame < 0:
+            raise ValueError(f"frame {frame} is before the start")
+        assert self.frames is not None
+        frame = min(frame, self.frames)
+        self._dry.seek(self.start_frame + frame)
+        self._target.seek(self._target_start + frame)
+        self._remaining_frames = self.frames - frame
+
+    def close(self) -> None:
+        """Close both files. May be called more than once."""
+        self._dry.close()
+        self._target.close()
+
+    def _compared(self, samples: Block) -> Block:
+        if len(samples) == 1:
+            return np.repeat(samples, self._compared_channels, axis=0)
+        return samples[: self._compared_channels]
+
+    def _channel_notices(self, files: tuple[FileSource, FileSource]) -> tuple[str, ...]:
+        """Lines about the first of both files, if its channels are not compared one with one."""
+        file, other = files
+        compared = self._compared_channels
+        if file.channels == 1 < compared:
+            each = f"each of the {compared} channels of {other.path}"
+            return (f"{file.path}: has one channel; it is compared with {each}",)
+        if file.file_channels > compared:
+            return (f"{file.path}: has {file.file_channels} channels, of which the first {compared} are compared",)
+        return ()
