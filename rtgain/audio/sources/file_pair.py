@@ -10,6 +10,17 @@ from rtgain.config.names import MAX_CHANNELS
 from rtgain.errors import InputError
 
 
+def compared_channels(dry_channels: int, target_channels: int) -> int:
+    """Number of channels that two recordings are compared in: those of the other one if one of them has only one."""
+    counts = dry_channels, target_channels
+    return max(counts) if 1 in counts else min(counts)
+
+
+def select_channels(samples: Block, channels: int) -> Block:
+    """Select the first `channels` of ``(n, frames)``; a single channel is repeated."""
+    return np.repeat(samples, channels, axis=0) if len(samples) == 1 else samples[:channels]
+
+
 class FilePairSource:
     """Part that two recordings have in common, streamed in constant memory: rows of the dry one, then of the target.
 
@@ -43,8 +54,7 @@ class FilePairSource:
             self._dry.close()
             raise
         files = self._dry, self._target
-        counts = [file.channels for file in files]
-        compared = max(counts) if 1 in counts else min(counts)
+        compared = compared_channels(self._dry.channels, self._target.channels)
         self._compared_channels = min(compared, channels or MAX_CHANNELS)
         self.channels = 2 * self._compared_channels
         self.notices = tuple(file.notice for file in files if file.notice is not None)
@@ -75,7 +85,9 @@ class FilePairSource:
         """Return the next `frames` frames, ``(2C, frames)``; fewer only at the end of the common part."""
         count = min(frames, self._remaining_frames)
         self._remaining_frames -= count
-        return np.concatenate([self._compared(self._dry.read(count)), self._compared(self._target.read(count))])
+        return np.concatenate(
+            [select_channels(file.read(count), self._compared_channels) for file in (self._dry, self._target)]
+        )
 
     def seek(self, frame: int) -> None:
         """Continue at `frame` >= 0 of the common part. Reads beyond its end return no frames."""
@@ -91,11 +103,6 @@ class FilePairSource:
         """Close both files. May be called more than once."""
         self._dry.close()
         self._target.close()
-
-    def _compared(self, samples: Block) -> Block:
-        if len(samples) == 1:
-            return np.repeat(samples, self._compared_channels, axis=0)
-        return samples[: self._compared_channels]
 
     def _channel_notices(self, files: tuple[FileSource, FileSource]) -> tuple[str, ...]:
         """Lines about the first of both files, if its channels are not compared one with one."""
