@@ -100,7 +100,7 @@ def without_device(config: SessionConfig) -> SessionConfig:
     live = config.input == "mic" or config.target == "return"
     changes: dict[str, Any] = {"clock": "timer"}
     if live:
-        changes |= {"target": "reference"} | dict.fromkeys(CHANNEL_OPTIONS)
+        changes |= {"target": "reference", **CHANNEL_OPTIONS}
     if config.input == "mic":
         changes |= {"input": "demo"}
     return with_changes(config, **changes)
