@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtgain.audio.engine.shared_memory import DRY, MATCHED, EngineSharedMemory
+from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
 from rtgain.estimation.supervisor import Supervisor
@@ -160,9 +160,9 @@ def test_nan_estimates_keep_the_last_gain_and_display_as_unknown() -> None:
         summary = json.loads(session.summary().to_json())
         assert (summary["gain_db"], summary["std_db"], summary["delay_ms"]) == (None, None, None)
         assert csv_row(nonsense, RATE).split(",")[1:6] == [""] * 5
-        sound = session._engine.memory.audio.read(start_frame, RATE)
+        sound = session._engine.memory.audio.read_signals(start_frame, RATE)
         held = 10 ** (-12 / 20)  # the last gain that was known
-        np.testing.assert_allclose(sound[MATCHED], held * sound[DRY], rtol=2e-3, atol=1e-6)
+        np.testing.assert_allclose(sound.matched, held * sound.dry, rtol=2e-3, atol=1e-6)
 
         os.kill(supervisor._worker.pid, signal.SIGCONT)
         wait_until(lambda: any(estimate.gain_est_db == pytest.approx(-12, abs=0.01) for estimate in session.advance()))

@@ -2,10 +2,7 @@
 
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rtgain.audio.engine.ring_buffer import RingBuffer
+from rtgain.audio.engine.audio_ring import AudioRing, AudioSignals
 from rtgain.audio.engine.shared_memory import ControlRecord
 
 
@@ -20,17 +17,14 @@ class SignalReader(Protocol):
     def oldest_frame(self) -> int:
         """The oldest readable frame."""
 
-    def read(self, start: int, frames: int) -> NDArray[np.floating]:
-        """Read frames from `start`, shape (rows, frames); the rows are those of `AUDIO_ROWS`.
-
-        Raises `OverrunError` if they were overwritten.
-        """
+    def read(self, start: int, frames: int) -> AudioSignals:
+        """Read `frames` frames from `start`. Raises `OverrunError` if they were overwritten."""
 
 
 class RingSignalReader:
     """Reader of an audio ring, up to `limit_frame`, and up to the end of the source that `control` announces."""
 
-    def __init__(self, ring: RingBuffer, control: ControlRecord | None = None) -> None:
+    def __init__(self, ring: AudioRing, control: ControlRecord | None = None) -> None:
         self.limit_frame: int | None = None
         self._ring = ring
         self._control = control
@@ -48,6 +42,6 @@ class RingSignalReader:
         """The oldest readable frame."""
         return self._ring.oldest_frame
 
-    def read(self, start: int, frames: int) -> NDArray[np.floating]:
-        """Copy frames, (rows, frames), as `RingBuffer.read` does."""
-        return self._ring.read(start, frames)
+    def read(self, start: int, frames: int) -> AudioSignals:
+        """Copy `frames` frames from `start`, as `AudioRing.read_signals` does."""
+        return self._ring.read_signals(start, frames)

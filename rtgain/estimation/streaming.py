@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rtgain.audio.engine.shared_memory import DRY, REFERENCE_GAIN, TARGET
 from rtgain.config.estimator_settings import MIN_REFERENCE_GAIN, WINDOW_FRAMES_MAX, EstimatorSettings
 from rtgain.config.names import MAX_DELAY_S
 from rtgain.dsp.delay_estimation import CrossSpectrum, gcc_phat_delay
@@ -157,14 +156,14 @@ class StreamingEstimator:
         start = self._hop * hop_frames
         span = (hops - 1) * hop_frames + window_frames
         first = start + min(0, offset)
-        rows = self._reader.read(first, span + abs(offset))
+        signals = self._reader.read(first, span + abs(offset))
         dry_start, target_start = start - first, start - first + offset
         windows = Windows(
-            dry=_windows(rows[DRY, dry_start : dry_start + span], window_frames, hop_frames),
-            target=_windows(rows[TARGET, target_start : target_start + span], window_frames, hop_frames),
+            dry=_windows(signals.dry[0, dry_start : dry_start + span], window_frames, hop_frames),
+            target=_windows(signals.target[0, target_start : target_start + span], window_frames, hop_frames),
             center_frames=start + window_frames / 2 + hop_frames * np.arange(hops, dtype=np.float64),
             available_frames=float(self.next_frame) + hop_frames * np.arange(hops, dtype=np.float64),
-            gain_true_db=mean_gain_db(rows[REFERENCE_GAIN, dry_start : dry_start + span], window_frames, hop_frames),
+            gain_true_db=mean_gain_db(signals.reference_gain[dry_start : dry_start + span], window_frames, hop_frames),
         )
         alignment = self.delay_tracker.alignment
         estimates = self.estimator.estimate(windows, alignment, self._cross)
@@ -198,10 +197,11 @@ class StreamingEstimator:
             safe = oldest + sample_rate // 4 if oldest else 0  # not overwritten during the read
             begin = max(safe, end - round(SEARCH_S * sample_rate))
             if end - begin >= SEARCH_MIN_S * sample_rate:
-                rows = torch.from_numpy(self._reader.read(begin, end - begin))
+                signals = self._reader.read(begin, end - begin)
+                dry, target = torch.from_numpy(signals.dry[0]), torch.from_numpy(signals.target[0])
                 decimation = max(1, sample_rate // SEARCH_RATE)
                 max_delay_frames = round(MAX_DELAY_S * sample_rate)
-                measurement = gcc_phat_delay(rows[DRY], rows[TARGET], max_delay_frames, decimation)
+                measurement = gcc_phat_delay(dry, target, max_delay_frames, decimation)
                 # Otherwise the windows at the present alignment are the better measurement.
                 if measurement.confident or cross.coherent_fraction < MIN_COHERENCE_TO_LOCK:
                     self.delay_tracker.update_global(measurement, cross.coherent_fraction, span_frames)

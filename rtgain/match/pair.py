@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from rtgain.audio.engine.audio_ring import AudioRing, audio_rows
 from rtgain.audio.engine.ring_buffer import RingBuffer
-from rtgain.audio.engine.shared_memory import DRY, TARGET
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.config.session_config import SessionConfig
@@ -36,9 +36,6 @@ CLIPPED_SHARE = 0.05
 HISTORY_S = 4.0
 """Readable sound before the newest chunk, in seconds: more than a delay search over the whole range reads."""
 
-ROWS = 4
-"""Rows of the ring, in the order of `rtgain.audio.engine.shared_memory`; only `DRY` and `TARGET` are known."""
-
 
 @dataclass(frozen=True)
 class MatchDetails:
@@ -62,8 +59,8 @@ class FilePairReader(RingSignalReader):
 
     def __init__(self, dry: Path, target: Path, sample_rate: int, offset_frames: int) -> None:
         capacity = 1 << (round(HISTORY_S * sample_rate) + CHUNK_FRAMES - 1).bit_length()
-        memory = memoryview(bytearray(RingBuffer.nbytes(ROWS, capacity, np.float32)))
-        self._pair_ring = RingBuffer(memory, ROWS, capacity, np.float32)
+        memory = memoryview(bytearray(RingBuffer.nbytes(audio_rows(1), capacity, np.float32)))
+        self._pair_ring = AudioRing(memory, 1, capacity)
         super().__init__(self._pair_ring)
         self._dry = FileSource(dry, sample_rate=sample_rate)
         self._target = FileSource(target, sample_rate=sample_rate)
@@ -77,8 +74,8 @@ class FilePairReader(RingSignalReader):
         dry, target = self._dry.read(CHUNK_FRAMES)[0], self._target.read(CHUNK_FRAMES)[0]
         frames = min(len(dry), len(target))
         self.is_finished = frames < CHUNK_FRAMES
-        chunk = np.full((ROWS, frames), np.nan, np.float32)
-        chunk[DRY], chunk[TARGET] = dry[:frames], target[:frames]
+        unknown = np.full(frames, np.nan, np.float32)  # matched signal and reference gain
+        chunk = np.stack([dry[:frames], target[:frames], unknown, unknown])
         self._pair_ring.write(chunk)
 
     def close(self) -> None:

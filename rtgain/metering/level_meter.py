@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.audio.engine.audio_ring import AudioSignals
 from rtgain.audio.engine.ring_buffer import OverrunError
-from rtgain.audio.engine.shared_memory import DRY, LOUDNESS_FIELDS, MATCHED, TARGET, EngineSharedMemory
+from rtgain.audio.engine.shared_memory import LOUDNESS_FIELDS, EngineSharedMemory
 from rtgain.records.levels import Level
 
 RMS_WINDOW_S = 0.3
@@ -13,9 +14,10 @@ METERED_SIGNALS = ("dry", "target", "matched", "difference")
 """Metered signals, in the order of `metered_signals`. The difference is target − matched."""
 
 
-def metered_signals(rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Compute the signals of `METERED_SIGNALS`, shape (4, frames), from rows of the audio ring, shape (4, frames)."""
-    return np.stack([rows[DRY], rows[TARGET], rows[MATCHED], rows[TARGET] - rows[MATCHED]]).astype(np.float64)
+def metered_signals(signals: AudioSignals) -> NDArray[np.float64]:
+    """Compute the signals of `METERED_SIGNALS`, shape (4, frames), from those of the first channel."""
+    dry, target, matched = signals.dry[0], signals.target[0], signals.matched[0]
+    return np.stack([dry, target, matched, target - matched]).astype(np.float64)
 
 
 class LevelMeter:
@@ -36,7 +38,7 @@ class LevelMeter:
         if not new:
             return self._levels
         try:
-            samples = metered_signals(ring.read(start, written - start))
+            samples = metered_signals(ring.read_signals(start, written - start))
         except OverrunError:  # on the offline clock the writer may be too fast
             return self._levels
         self._frames_read = written

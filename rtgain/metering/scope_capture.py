@@ -5,8 +5,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.engine.ring_buffer import OverrunError, RingBuffer
-from rtgain.audio.engine.shared_memory import DRY, MATCHED, TARGET
+from rtgain.audio.engine.audio_ring import AudioRing
+from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.records.scope import Bins, Scope, Signal
 
 MAX_BINS = 400
@@ -19,23 +19,24 @@ FLOOR_DB = -200.0
 """Lowest level in a spectrum: silence and levels below the resolution of float32."""
 
 
-def capture_scope(ring: RingBuffer, window_frames: int, sample_rate: int) -> Scope | None:
+def capture_scope(ring: AudioRing, window_frames: int, sample_rate: int) -> Scope | None:
     """Return the scope of the last `window_frames` frames of an audio ring, or None if it has fewer frames."""
     start = ring.frames_written - window_frames
     if start < 0:
         return None
     try:
-        rows = ring.read(start, window_frames)
+        read = ring.read_signals(start, window_frames)
     except OverrunError:  # the next capture will be read in time
         return None
-    signals = rows[[DRY, TARGET, MATCHED]].astype(np.float32)
+    signals = np.stack([read.dry[0], read.target[0], read.matched[0]])
     first_bins, frequency_hz = _log_bins(window_frames, sample_rate)
     hann = _hann(window_frames)
     magnitude = np.abs(np.fft.rfft(signals * hann)) * np.float32(2.0 / hann.sum())
     peaks = np.maximum.reduceat(magnitude[:, : first_bins[-1]], first_bins[:-1], axis=1)
     levels_db = 20.0 * np.log10(np.maximum(peaks.astype(np.float64), 10.0 ** (FLOOR_DB / 20.0)))
     dry, target, matched = signals
-    return Scope(dry, target, matched, frequency_hz, levels_db[DRY], levels_db[TARGET], levels_db[MATCHED])
+    dry_db, target_db, matched_db = levels_db
+    return Scope(dry, target, matched, frequency_hz, dry_db, target_db, matched_db)
 
 
 @cache

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtgain.audio.effects.matched_path import MatchedPath
-from rtgain.audio.engine.ring_buffer import OverrunError, RingBuffer
-from rtgain.audio.engine.shared_memory import DRY, MATCHED
+from rtgain.audio.engine.audio_ring import AudioRing
+from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.records.estimate import Estimate
 
 CHUNK_FRAMES = 65536
@@ -30,7 +30,7 @@ class MatchedSignalReader(Protocol):
 class LiveMatchedReader:
     """Reader of the matched signal that the callback has written. Overwritten frames become silence."""
 
-    def __init__(self, ring: RingBuffer) -> None:
+    def __init__(self, ring: AudioRing) -> None:
         self._ring = ring
         self._next_frame = 0
 
@@ -42,7 +42,7 @@ class LiveMatchedReader:
         while self._next_frame < until_frame:
             frames = min(CHUNK_FRAMES, until_frame - self._next_frame)
             try:
-                chunks.append(self._ring.read(self._next_frame, frames)[MATCHED].astype(np.float32))
+                chunks.append(self._ring.read_signals(self._next_frame, frames).matched[0])
             except OverrunError as overrun:
                 frames = min(overrun.oldest_frame, until_frame) - self._next_frame
                 chunks.append(np.zeros(frames, np.float32))
@@ -57,7 +57,7 @@ class OfflineMatchedRenderer:
     the newest estimate that would have been available when it was played, as in a live session.
     """
 
-    def __init__(self, ring: RingBuffer, sample_rate: int) -> None:
+    def __init__(self, ring: AudioRing, sample_rate: int) -> None:
         self._ring = ring
         self._path = MatchedPath(sample_rate)
         self._next_frame = 0
@@ -76,7 +76,7 @@ class OfflineMatchedRenderer:
                 self._gain, self._delay_frames = estimate.matched_gain, estimate.matched_delay_frames
             next_change = int(self._pending[0].available_frame) if self._pending else until_frame
             frames = min(CHUNK_FRAMES, until_frame - self._next_frame, next_change - self._next_frame)
-            dry = self._ring.read(self._next_frame, frames)[DRY].astype(np.float32)
+            dry = self._ring.read_signals(self._next_frame, frames).dry[0]
             chunks.append(self._path.process(dry, gain=self._gain, delay_frames=self._delay_frames))
             self._next_frame += frames
         return chunks

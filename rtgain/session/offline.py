@@ -11,7 +11,6 @@ import soundfile
 from numpy.typing import NDArray
 
 from rtgain.audio.engine.engine import Engine
-from rtgain.audio.engine.shared_memory import DRY, TARGET
 from rtgain.config.session_config import SessionConfig, make_session_config
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import History, Summary
@@ -80,6 +79,7 @@ def render_reference(
         for start in range(0, len(samples), sample_rate):
             block = samples[start : start + sample_rate]
             engine.process(block, None, np.empty((len(block), 2), np.float32))
-            chunks.append(engine.memory.audio.read(start, len(block))[[DRY, TARGET]].astype(np.float32))
+            signals = engine.memory.audio.read_signals(start, len(block))
+            chunks.append(np.concatenate([signals.dry, signals.target]))
     dry, target = np.concatenate(chunks, axis=1)
     return dry, target

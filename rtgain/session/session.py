@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from rtgain import __version__
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.ring_buffer import OverrunError
-from rtgain.audio.engine.shared_memory import REFERENCE_GAIN
 from rtgain.audio.io.driver import Driver
 from rtgain.audio.io.offline_driver import OfflineDriver
 from rtgain.audio.io.portaudio_driver import PortAudioDriver
@@ -405,7 +404,9 @@ class Session:
     def _reference_gain_db(self) -> float:
         ring = self._engine.memory.audio
         try:
-            gain = float(ring.read(ring.frames_written - 1, 1)[REFERENCE_GAIN, 0]) if ring.frames_written else math.nan
+            if not ring.frames_written:
+                return math.nan
+            gain = float(ring.read_signals(ring.frames_written - 1, 1).reference_gain[0])
         except OverrunError:
             return math.nan
         return 20.0 * math.log10(max(gain, MIN_REFERENCE_GAIN)) if gain == gain else math.nan

@@ -9,6 +9,7 @@ import pytest
 import soxr
 from numpy.typing import NDArray
 
+from rtgain.audio.engine.audio_ring import AudioSignals
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.audio.engine.shared_memory import EngineSharedMemory
@@ -245,7 +246,7 @@ class OverrunningReader(RingSignalReader):
         self._memory = memory
         self._more: Signal | None = more
 
-    def read(self, start: int, frames: int) -> NDArray[np.floating]:
+    def read(self, start: int, frames: int) -> AudioSignals:
         if self._more is not None:
             more, self._more = self._more, None
             write(self._memory, more, GAIN * more)

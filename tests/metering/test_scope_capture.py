@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from rtgain.audio.engine.audio_ring import AudioRing
 from rtgain.audio.engine.ring_buffer import RingBuffer
-from rtgain.audio.engine.shared_memory import AUDIO_ROWS, DRY, MATCHED, TARGET
 from rtgain.metering.scope_capture import MAX_BINS, capture_scope
 
 RATE, WINDOW = 48_000, 4096
@@ -12,11 +12,8 @@ TONE_HZ = 128 * RATE / WINDOW
 """On a spectral line, where the Hann window has no scalloping loss."""
 
 
-def ring_of(rows: np.ndarray) -> RingBuffer:
-    capacity = 8192
-    ring = RingBuffer(
-        memoryview(bytearray(RingBuffer.nbytes(len(rows), capacity, np.float32))), len(rows), capacity, np.float32
-    )
+def ring_of(rows: np.ndarray, *, capacity: int = 8192) -> AudioRing:
+    ring = AudioRing(memoryview(bytearray(RingBuffer.nbytes(len(rows), capacity, np.float32))), 1, capacity)
     ring.write(rows.astype(np.float32))
     return ring
 
@@ -26,22 +23,20 @@ def tone(frames: int, *, hz: float = TONE_HZ) -> np.ndarray:
 
 
 def test_scope_is_none_before_a_whole_window() -> None:
-    assert capture_scope(ring_of(np.zeros((len(AUDIO_ROWS), WINDOW - 1))), WINDOW, RATE) is None
+    assert capture_scope(ring_of(np.zeros((4, WINDOW - 1))), WINDOW, RATE) is None
 
 
 def test_scope_signals_are_the_newest_window() -> None:
-    rows = np.random.default_rng(0).standard_normal((len(AUDIO_ROWS), 6000)).astype(np.float32)
+    rows = np.random.default_rng(0).standard_normal((4, 6000)).astype(np.float32)
     scope = capture_scope(ring_of(rows), WINDOW, RATE)
     assert scope is not None
-    for signal, row in ((scope.dry, DRY), (scope.target, TARGET), (scope.matched, MATCHED)):
+    for signal, row in ((scope.dry, 0), (scope.target, 1), (scope.matched, 2)):
         np.testing.assert_array_equal(signal, rows[row, -WINDOW:])
 
 
 @pytest.mark.parametrize(("window", "rate"), [(4096, 48_000), (64, 8_000), (65_536, 44_100), (512, 192_000)])
 def test_bins_are_few_ascend_and_reach_from_20_hz_to_nyquist(window: int, rate: int) -> None:
-    ring = RingBuffer(memoryview(bytearray(RingBuffer.nbytes(4, 2 * window, np.float32))), 4, 2 * window, np.float32)
-    ring.write(np.zeros((4, window), np.float32))
-    scope = capture_scope(ring, window, rate)
+    scope = capture_scope(ring_of(np.zeros((4, window)), capacity=2 * window), window, rate)
     assert scope is not None
     assert len(scope.frequency_hz) == len(scope.dry_db) <= MAX_BINS
     assert np.all(np.diff(scope.frequency_hz) > 0)

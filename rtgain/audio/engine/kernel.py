@@ -16,7 +16,7 @@ from rtgain.audio.effects.matched_path import MATCHED_PATH, process_matched_bloc
 from rtgain.audio.effects.ramp import RAMP, init_ramp, ramp
 from rtgain.audio.effects.reference_kernel import REFERENCE_PATH, process_reference_block
 from rtgain.audio.engine.ring_buffer import HEADER_BYTES, WRITTEN_OFFSET, publish, reserve, store_row
-from rtgain.audio.engine.shared_memory import CONTROL, DRY, MATCHED, REFERENCE_GAIN, TARGET
+from rtgain.audio.engine.shared_memory import CONTROL
 from rtgain.audio.jit import Record, array_at, load_acquire, realtime_jit, realtime_jit_eager, store_release
 
 MONITOR_MIXES = {
@@ -113,10 +113,10 @@ def process_chunk(
         dry[i] = np.float32(dry[i])  # as in the ring, so that matching the ring's frames later gives the same result
     process_matched_block(state.matched_path, control.matched_gain, control.matched_delay_frames, dry, matched, frames)
     rows = array_at(state.audio + HEADER_BYTES, (4, 2 * state.audio_capacity), np.float32)
-    store_row(rows[DRY], state.audio_capacity, start, dry, frames)
-    store_row(rows[TARGET], state.audio_capacity, start, target, frames)
-    store_row(rows[MATCHED], state.audio_capacity, start, matched, frames)
-    store_row(rows[REFERENCE_GAIN], state.audio_capacity, start, gain, frames)
+    store_row(rows[0], state.audio_capacity, start, dry, frames)
+    store_row(rows[1], state.audio_capacity, start, target, frames)
+    store_row(rows[2], state.audio_capacity, start, matched, frames)
+    store_row(rows[3], state.audio_capacity, start, gain, frames)
     publish(state.audio, start + frames)
     mix_monitor(state, dry, target, matched, out)
     control.frames = start + frames

@@ -16,12 +16,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.audio.engine.audio_ring import AudioRing, audio_rows
 from rtgain.audio.engine.ring_buffer import RingBuffer
 from rtgain.audio.engine.shm_cleanup import lock_shared, random_block_name, remove_stale_blocks
 from rtgain.errors import RtgainError
-
-AUDIO_ROWS = DRY, TARGET, MATCHED, REFERENCE_GAIN = 0, 1, 2, 3
-"""Rows of the audio ring, float32. REFERENCE_GAIN is |reference gain| (linear) of each dry frame, NaN if unknown."""
 
 AUDIO_S = 10.0
 """Minimum duration of the audio ring, up to `MAX_AUDIO_FRAMES`."""
@@ -48,6 +46,7 @@ CONTROL = np.dtype(
     [
         # Header, written once by the creator.
         ("sample_rate", "i8"),
+        ("channels", "i8"),
         ("audio_capacity", "i8"),
         # Written by the audio side.
         ("frames", "i8"),  # frames processed; equal to audio.frames_written
@@ -94,11 +93,11 @@ class ControlRecord:
 
 
 class EngineSharedMemory:
-    """Control record, audio ring (4 rows, float32) and the estimator's rings (float64) in one shared block.
+    """Control record, audio ring (float32) and the estimator's rings (float64) in one shared block.
 
     The session's process calls `create`; other processes call `attach` with its `name`. `close` releases the memory,
     and in the creator it also removes the block. Names are unguessable, and only the user can open a block (mode 0600).
-    No thread may use the memory after `close`.
+    No thread may use the memory after `close`. `channels` is the number of channels of the audio ring.
     """
 
     def __init__(self, shared: SharedMemory, *, owner: bool) -> None:
@@ -107,9 +106,10 @@ class EngineSharedMemory:
         self.name = shared.name
         buffer = _buffer(shared)
         self.control = ControlRecord(np.ndarray((), CONTROL, buffer=buffer))
+        self.channels: int = self.control["channels"]
         audio_capacity = self.control["audio_capacity"]
-        self.audio = RingBuffer(buffer[_AUDIO_OFFSET:], len(AUDIO_ROWS), audio_capacity, np.float32)
-        end = _AUDIO_OFFSET + RingBuffer.nbytes(len(AUDIO_ROWS), audio_capacity, np.float32)
+        self.audio = AudioRing(buffer[_AUDIO_OFFSET:], self.channels, audio_capacity)
+        end = _AUDIO_OFFSET + RingBuffer.nbytes(audio_rows(self.channels), audio_capacity, np.float32)
         rings = []
         for rows, capacity in _FLOAT64_RINGS:
             rings.append(RingBuffer(buffer[end:], rows, capacity, np.float64))
@@ -117,13 +117,15 @@ class EngineSharedMemory:
         self.estimates, self.comparisons, self.curves = rings
 
     @classmethod
-    def create(cls, sample_rate: int) -> Self:
-        """Create a block for audio at `sample_rate` Hz: empty rings, matched_gain 1, loudness NaN, all else 0.
+    def create(cls, sample_rate: int, channels: int = 1) -> Self:
+        """Create a block for `channels` channels of audio at `sample_rate` Hz.
+
+        The rings are empty, matched_gain is 1, the loudness NaN, and all else 0.
 
         Raises `RtgainError` if the system has too little free shared memory.
         """
         capacity = min(1 << (math.ceil(AUDIO_S * sample_rate) - 1).bit_length(), MAX_AUDIO_FRAMES)
-        size = _AUDIO_OFFSET + RingBuffer.nbytes(len(AUDIO_ROWS), capacity, np.float32)
+        size = _AUDIO_OFFSET + RingBuffer.nbytes(audio_rows(channels), capacity, np.float32)
         size += sum(RingBuffer.nbytes(*ring, np.float64) for ring in _FLOAT64_RINGS)
         remove_stale_blocks()
         shared = _new_block(size)
@@ -138,6 +140,7 @@ class EngineSharedMemory:
             ) from None
         control = np.ndarray((), CONTROL, buffer=_buffer(shared))
         control["sample_rate"] = sample_rate
+        control["channels"] = channels
         control["audio_capacity"] = capacity
         control["matched_gain"] = 1.0
         for field in LOUDNESS_FIELDS:

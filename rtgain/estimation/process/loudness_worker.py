@@ -51,10 +51,10 @@ class LoudnessWorker:
     def _measure(self, start: int, frames: int, meters: list[LoudnessMeter]) -> int:
         """Measure `frames` frames from `start`; return the start of the next step."""
         try:
-            rows = self._memory.audio.read(start, frames)
+            signals = self._memory.audio.read_signals(start, frames)
         except OverrunError:
             return self._memory.audio.frames_written
-        for field, meter, signal in zip(LOUDNESS_FIELDS, meters, metered_signals(rows), strict=True):
+        for field, meter, signal in zip(LOUDNESS_FIELDS, meters, metered_signals(signals), strict=True):
             meter.push(signal[None].astype(np.float32))
             self._memory.control[field] = meter.momentary_lufs
         return start + frames

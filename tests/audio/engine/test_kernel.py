@@ -13,9 +13,9 @@ from numba.core.runtime import _nrt_python, rtsys
 from numpy.typing import NDArray
 
 from rtgain.audio.effects.matched_path import MatchedPath
+from rtgain.audio.engine.audio_ring import AudioSignals
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.kernel import process_block
-from rtgain.audio.engine.shared_memory import DRY, MATCHED, REFERENCE_GAIN, TARGET
 from rtgain.config.names import Target
 
 RATE = 48000
@@ -46,9 +46,15 @@ def play(engine: Engine, dry: Signal, target: Signal | None = None, blocks: Sequ
 
 
 def rows(engine: Engine) -> NDArray[np.floating]:
-    """Return all readable frames of the audio ring, shape (4, frames)."""
+    """Return all readable frames of the audio ring, shape (rows, frames)."""
     ring = engine.memory.audio
     return ring.read(ring.oldest_frame, ring.frames_written - ring.oldest_frame)
+
+
+def signals(engine: Engine) -> AudioSignals:
+    """Return all readable frames of the audio ring."""
+    ring = engine.memory.audio
+    return ring.read_signals(ring.oldest_frame, ring.frames_written - ring.oldest_frame)
 
 
 # Processing of a block
@@ -60,12 +66,12 @@ def test_ring_rows_are_dry_target_matched_and_reference_gain(engine: Engine) -> 
     engine.memory.control["matched_delay_frames"] = 3.0
     x = white(1000)
     play(engine, x)
-    signals = rows(engine)
+    ring = signals(engine)
     gain = 10 ** (-6 / 20)
-    np.testing.assert_array_equal(signals[DRY], x)
-    np.testing.assert_array_equal(signals[TARGET], (-gain * x.astype(np.float64)).astype(np.float32))
-    np.testing.assert_array_equal(signals[MATCHED], np.concatenate([np.zeros(3, np.float32), -0.5 * x[:-3]]))
-    np.testing.assert_array_equal(signals[REFERENCE_GAIN], np.float32(gain))
+    np.testing.assert_array_equal(ring.dry[0], x)
+    np.testing.assert_array_equal(ring.target[0], (-gain * x.astype(np.float64)).astype(np.float32))
+    np.testing.assert_array_equal(ring.matched[0], np.concatenate([np.zeros(3, np.float32), -0.5 * x[:-3]]))
+    np.testing.assert_array_equal(ring.reference_gain, np.float32(gain))
 
 
 def test_control_record_and_ring_count_the_same_frames(engine: Engine) -> None:
@@ -88,7 +94,8 @@ def test_output_is_the_monitor_signal(engine: Engine, name: str, weights: tuple[
     engine.memory.control["matched_gain"] = 0.5
     engine.set_monitor(name)
     output = play(engine, white(1000))
-    expected = np.asarray(weights) @ rows(engine)[[DRY, TARGET, MATCHED]].astype(np.float64)
+    ring = signals(engine)
+    expected = np.asarray(weights) @ np.concatenate([ring.dry, ring.target, ring.matched]).astype(np.float64)
     np.testing.assert_allclose(output[:, 0], expected, atol=1e-8)
     np.testing.assert_array_equal(output[:, 0], output[:, 1])
 
@@ -96,7 +103,7 @@ def test_output_is_the_monitor_signal(engine: Engine, name: str, weights: tuple[
 def test_default_monitor_is_the_target_or_dry_for_target_return(engine: Engine) -> None:
     x = white(100)
     play(engine, x)
-    np.testing.assert_array_equal(play(engine, x)[:, 0], rows(engine)[TARGET, 100:])
+    np.testing.assert_array_equal(play(engine, x)[:, 0], signals(engine).target[0, 100:])
     with Engine(RATE, target="return", in_channels=1) as returning:
         np.testing.assert_array_equal(play(returning, x, white(100, seed=2))[:, 0], x)
 
@@ -120,7 +127,7 @@ def test_output_is_limited_to_full_scale_but_the_rings_are_not(engine: Engine) -
     engine.reference.set(gain_db=40.0)
     output = play(engine, np.array([0.5, -0.5, 0.001], np.float32))
     np.testing.assert_allclose(output[:, 0], [1.0, -1.0, 0.1], rtol=1e-6)
-    np.testing.assert_allclose(rows(engine)[TARGET], [50.0, -50.0, 0.1], rtol=1e-6)
+    np.testing.assert_allclose(signals(engine).target[0], [50.0, -50.0, 0.1], rtol=1e-6)
 
 
 def test_input_target_is_copied_unchanged(engine: Engine) -> None:
@@ -128,8 +135,9 @@ def test_input_target_is_copied_unchanged(engine: Engine) -> None:
         with Engine(RATE, target=target, in_channels=2) as outside:
             x, y = white(300), white(300, seed=2)
             play(outside, x, y)
-            np.testing.assert_array_equal(rows(outside)[[DRY, TARGET]], [x, y])
-            assert np.all(np.isnan(rows(outside)[REFERENCE_GAIN]))
+            np.testing.assert_array_equal(signals(outside).dry, [x])
+            np.testing.assert_array_equal(signals(outside).target, [y])
+            assert np.all(np.isnan(signals(outside).reference_gain))
 
 
 def test_block_with_too_little_input_is_rejected(engine: Engine) -> None:
@@ -175,7 +183,7 @@ def test_simulated_xrun_silences_the_output_for_twenty_milliseconds_and_no_ring(
     gap = slice(2000, 2000 + RATE // 50)
     np.testing.assert_array_equal(output[gap], 0.0)
     assert np.all(np.delete(output[480:], np.arange(4000)[gap] - 480) != 0.0)
-    np.testing.assert_array_equal(rows(engine)[DRY], x)
+    np.testing.assert_array_equal(signals(engine).dry[0], x)
     assert engine.memory.control["xruns"] == 1
 
 
@@ -187,7 +195,7 @@ def test_invalid_estimate_keeps_the_last_valid_gain_and_delay(engine: Engine, in
     engine.memory.control["matched_delay_frames"] = np.nan
     x = white(100, seed=2)
     play(engine, x)
-    np.testing.assert_array_equal(rows(engine)[MATCHED, 100:], 0.5 * x)
+    np.testing.assert_array_equal(signals(engine).matched[0, 100:], 0.5 * x)
 
 
 # Reproducible bits
@@ -245,9 +253,9 @@ def test_matched_path_and_kernel_give_the_same_matched_signal(engine: Engine) ->
         control["matched_gain"], control["matched_delay_frames"] = gain, delay_frames
         start = engine.memory.audio.frames_written
         play(engine, white(1500), blocks=[64])
-        dry = engine.memory.audio.read(start, 1500)[DRY].astype(np.float32)
+        dry = engine.memory.audio.read_signals(start, 1500).dry[0]
         matched.append(matched_path.process(dry, gain=gain, delay_frames=delay_frames))
-    np.testing.assert_array_equal(np.concatenate(matched), rows(engine)[MATCHED])
+    np.testing.assert_array_equal(np.concatenate(matched), signals(engine).matched[0])
 
 
 # The source ring
@@ -312,7 +320,8 @@ def test_a_two_channel_source_is_dry_and_target() -> None:
         pair = np.stack([white(200), white(200, seed=2)])
         engine.write_source(pair)
         pull(engine, 200)
-        np.testing.assert_array_equal(rows(engine)[[DRY, TARGET]], pair)
+        np.testing.assert_array_equal(signals(engine).dry, pair[:1])
+        np.testing.assert_array_equal(signals(engine).target, pair[1:])
 
 
 def test_flush_crossfades_over_one_block_and_skips_unread_frames(engine: Engine) -> None:
@@ -389,7 +398,8 @@ def test_any_two_input_channels_are_dry_and_target(dry: int, target: int) -> Non
     device = white(1024).reshape(256, 4)
     with Engine(RATE, target="channel", in_channels=4, dry_channel=dry, target_channel=target) as engine:
         call(engine, device, 256)
-        np.testing.assert_array_equal(rows(engine)[[DRY, TARGET]], device[:, [dry - 1, target - 1]].T)
+        np.testing.assert_array_equal(signals(engine).dry[0], device[:, dry - 1])
+        np.testing.assert_array_equal(signals(engine).target[0], device[:, target - 1])
 
 
 def test_monitor_signal_goes_only_to_the_selected_output() -> None:
@@ -406,7 +416,8 @@ def test_returned_input_is_the_target_and_the_source_is_dry() -> None:
         engine.write_source(x[None])
         output = call(engine, device, 256)
         played = np.concatenate([x, np.zeros(56, np.float32)])
-        np.testing.assert_array_equal(rows(engine)[[DRY, TARGET]], [played, device[:, 0]])
+        np.testing.assert_array_equal(signals(engine).dry[0], played)
+        np.testing.assert_array_equal(signals(engine).target[0], device[:, 0])
         np.testing.assert_array_equal(output[:, 0], played)
         assert engine.memory.control["underrun_frames"] == 56
 

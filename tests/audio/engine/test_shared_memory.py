@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtgain.audio.engine.shared_memory import CONTROL, DRY, ESTIMATE_ROWS, TARGET, EngineSharedMemory
+from rtgain.audio.engine.shared_memory import CONTROL, ESTIMATE_ROWS, EngineSharedMemory
 from rtgain.errors import RtgainError
 from tests.polling import TIMEOUT_S
 
@@ -50,9 +50,22 @@ def test_two_attachments_of_one_block_share_their_data() -> None:
         creator.audio.write(np.full((4, 3), 0.5, np.float32))
         other.estimates.write(np.arange(float(ESTIMATE_ROWS))[:, None])
         other.control["matched_gain"] = -0.25
-        assert other.audio.read(0, 3)[[DRY, TARGET]].tolist() == [[0.5] * 3] * 2
+        signals = other.audio.read_signals(0, 3)
+        assert signals.dry.tolist() == signals.target.tolist() == [[0.5] * 3]
         assert creator.estimates.read(0, 1)[:, 0].tolist() == list(range(ESTIMATE_ROWS))
         assert creator.control["matched_gain"] == -0.25
+
+
+def test_audio_ring_has_dry_target_and_matched_of_every_channel_and_one_reference_gain() -> None:
+    with EngineSharedMemory.create(48000, channels=2) as creator, EngineSharedMemory.attach(creator.name) as other:
+        rows = np.arange(21, dtype=np.float32).reshape(7, 3)
+        creator.audio.write(rows)
+        assert other.channels == other.audio.channels == 2
+        signals = other.audio.read_signals(1, 2)
+        assert signals.dry.tolist() == rows[0:2, 1:].tolist()
+        assert signals.target.tolist() == rows[2:4, 1:].tolist()
+        assert signals.matched.tolist() == rows[4:6, 1:].tolist()
+        assert signals.reference_gain.tolist() == rows[6, 1:].tolist()
 
 
 ATTACH_AND_WRITE = """

@@ -15,7 +15,6 @@ import pytest
 import soundfile
 
 from rtgain.audio.engine.engine import Engine
-from rtgain.audio.engine.shared_memory import DRY, TARGET
 from rtgain.audio.io.devices import DeviceSetup, list_devices, select_devices
 from rtgain.audio.io.offline_driver import OfflineDriver
 from rtgain.audio.io.portaudio_driver import PortAudioDriver
@@ -67,19 +66,19 @@ def test_offline_clock_processes_every_frame_for_any_block_size(file: Path, bloc
         driver.stop()
         assert frames(engine) == engine.memory.control["end_frame"] == 72_000
         assert engine.memory.control["ended"] == 1
-        rows = engine.memory.audio.read(0, 72_000)
+        signals = engine.memory.audio.read_signals(0, 72_000)
         expected = FileSource(file).read(72_000)[0]
-        np.testing.assert_array_equal(rows[DRY], expected)
-        np.testing.assert_allclose(rows[TARGET], expected * MINUS_12_DB, rtol=1e-6)
+        np.testing.assert_array_equal(signals.dry[0], expected)
+        np.testing.assert_allclose(signals.target[0], expected * MINUS_12_DB, rtol=1e-6)
         assert 0 < driver.load < 1
 
 
 def test_offline_clock_uses_the_second_channel_as_target(file: Path) -> None:
     with Engine(RATE, target="channel") as engine:
         assert OfflineDriver(engine, FileSource(file, channels=2)).advance(10**6) == 72_000
-        np.testing.assert_array_equal(
-            engine.memory.audio.read(0, 72_000)[[DRY, TARGET]], FileSource(file, channels=2).read(72_000)
-        )
+        signals = engine.memory.audio.read_signals(0, 72_000)
+        pair = np.concatenate([signals.dry, signals.target])
+        np.testing.assert_array_equal(pair, FileSource(file, channels=2).read(72_000))
 
 
 def test_offline_clock_is_faster_than_real_time() -> None:
@@ -187,7 +186,7 @@ def test_prefetch_fills_the_ring_before_the_start_and_keeps_it_filled() -> None:
             engine.process_source(out)
         prefetch.stop()
         assert engine.memory.control["underrun_frames"] == 0
-        newest = engine.memory.audio.read(412_000, 100_000)[DRY]
+        newest = engine.memory.audio.read_signals(412_000, 100_000).dry[0]
         np.testing.assert_array_equal(newest, PinkSource(RATE, seed=4).read(512_000)[0, 412_000:])
 
 
@@ -219,9 +218,10 @@ def test_slow_source_causes_underruns_but_loses_no_frames() -> None:
         wait_until(lambda: engine.source_space < engine.source_capacity - 4096)
         engine.process_source(out)
         prefetch.stop()
-        rows = engine.memory.audio.read(before - 1000, 1000 + underrun_frames + 4096)[DRY]
-        played = np.concatenate([rows[:1000], rows[1000 + underrun_frames :]])
-        np.testing.assert_array_equal(rows[1000 : 1000 + underrun_frames], 0)
+        signals = engine.memory.audio.read_signals(before - 1000, 1000 + underrun_frames + 4096)
+        dry = signals.dry[0]
+        played = np.concatenate([dry[:1000], dry[1000 + underrun_frames :]])
+        np.testing.assert_array_equal(dry[1000 : 1000 + underrun_frames], 0)
         np.testing.assert_array_equal(played, SineSource(RATE).read(before + 4096)[0, before - 1000 :])
 
 
@@ -252,7 +252,7 @@ def test_seek_takes_effect_at_the_next_block_and_changes_the_position() -> None:
             wait_until(lambda: prefetch._seek_request_frame is None)
             engine.process_source(out)  # the crossfade
             engine.process_source(out)
-            newest = engine.memory.audio.read(engine.memory.audio.frames_written - 512, 512)[DRY]
+            newest = engine.memory.audio.read_signals(engine.memory.audio.frames_written - 512, 512).dry[0]
             np.testing.assert_array_equal(newest, ramp[frame + 512 : frame + 1024])
             assert prefetch.position == frame + 1024
         wait_until(lambda: prefetch._has_ended)
@@ -362,9 +362,10 @@ def test_two_inputs_are_dry_and_target(jack_server: JackServer) -> None:
             driver.start()
             jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
             driver.stop()
-            rows = engine.memory.audio.read(0, frames(engine))
-            start = find(rows[DRY], sound[0])
-            np.testing.assert_array_equal(rows[[DRY, TARGET], start : start + RATE], sound)
+            signals = engine.memory.audio.read_signals(0, frames(engine))
+            pair = np.concatenate([signals.dry, signals.target])
+            start = find(pair[0], sound[0])
+            np.testing.assert_array_equal(pair[:, start : start + RATE], sound)
 
 
 def test_target_return_plays_the_source_and_records_the_input(jack_client: JackTestClient, file: Path) -> None:
@@ -376,11 +377,12 @@ def test_target_return_plays_the_source_and_records_the_input(jack_client: JackT
         recorded = jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
         driver.stop()
         assert engine.memory.control["underrun_frames"] == 0
-        rows = engine.memory.audio.read(0, frames(engine))
-    passes = np.tile(FileSource(file).read(72_000)[0], 10)[: rows.shape[1]]
-    np.testing.assert_array_equal(rows[DRY], passes)
-    start = find(rows[TARGET], sound)
-    np.testing.assert_array_equal(rows[TARGET, start : start + len(sound)], sound)
+        signals = engine.memory.audio.read_signals(0, frames(engine))
+    dry, target = signals.dry[0], signals.target[0]
+    passes = np.tile(FileSource(file).read(72_000)[0], 10)[: len(dry)]
+    np.testing.assert_array_equal(dry, passes)
+    start = find(target, sound)
+    np.testing.assert_array_equal(target[start : start + len(sound)], sound)
     assert np.array_equal(recorded[20_000:20_050], passes[find(passes, recorded[20_000:]) :][:50])  # dry is played
 
 
@@ -396,7 +398,8 @@ def test_file_is_played_without_an_input(jack_server: JackServer, file: Path) ->
         assert driver.error is None
         assert engine.memory.control["end_frame"] == 72_000
         assert engine.memory.control["underrun_frames"] == 0
-        np.testing.assert_array_equal(engine.memory.audio.read(0, 72_000)[DRY], FileSource(file).read(72_000)[0])
+        dry = engine.memory.audio.read_signals(0, 72_000).dry
+        np.testing.assert_array_equal(dry, FileSource(file).read(72_000))
 
 
 def test_microphone_runs_without_any_output(jack_server: JackServer) -> None:
