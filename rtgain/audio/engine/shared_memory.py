@@ -14,12 +14,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rtgain.audio.engine.audio_ring import AudioRing, audio_rows
 from rtgain.audio.engine.ring_buffer import RingBuffer
 from rtgain.audio.engine.shm_cleanup import lock_shared, random_block_name, remove_stale_blocks
 from rtgain.errors import RtgainError
+from rtgain.records.levels import LOUDNESS_FIELDS, METERED_SIGNALS
 
 AUDIO_S = 10.0
 """Minimum duration of the audio ring, up to `MAX_AUDIO_FRAMES`."""
@@ -59,15 +60,10 @@ CONTROL = np.dtype(
         # Written by the estimator process.
         ("matched_gain", "f8"),  # signed, linear
         ("matched_delay_frames", "f8"),
-        ("dry_lufs", "f8"),  # momentary loudness, NaN if unknown
-        ("target_lufs", "f8"),
-        ("matched_lufs", "f8"),
-        ("difference_lufs", "f8"),
+        # Fields of `rtgain.records.levels.Loudness` of each of the metered signals, NaN if unknown.
+        ("loudness", "f8", (len(METERED_SIGNALS), len(LOUDNESS_FIELDS))),
     ]
 )
-
-LOUDNESS_FIELDS = ("dry_lufs", "target_lufs", "matched_lufs", "difference_lufs")
-"""Fields with the loudness of each metered signal, in the order of `rtgain.metering.level_meter.METERED_SIGNALS`."""
 
 
 class ControlRecord:
@@ -77,9 +73,10 @@ class ControlRecord:
         self._record = record
 
     def __getitem__(self, field: str) -> Any:
-        return self._record[field].item()
+        value = self._record[field]
+        return value.copy() if value.ndim else value.item()
 
-    def __setitem__(self, field: str, value: float) -> None:
+    def __setitem__(self, field: str, value: ArrayLike) -> None:
         self._record[field] = value
 
     @property
@@ -143,8 +140,7 @@ class EngineSharedMemory:
         control["channels"] = channels
         control["audio_capacity"] = capacity
         control["matched_gain"] = 1.0
-        for field in LOUDNESS_FIELDS:
-            control[field] = math.nan
+        control["loudness"] = math.nan
         del control
         return cls(shared, owner=True)
 
@@ -177,7 +173,7 @@ class EngineSharedMemory:
         self.close()
 
 
-_AUDIO_OFFSET = 128
+_AUDIO_OFFSET = 512
 """Offset in bytes of the audio ring: the space reserved for the control record."""
 
 _FLOAT64_RINGS = (
