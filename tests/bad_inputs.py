@@ -133,7 +133,11 @@ OPTIONS = _runs(
         "--input stereo.wav --target channel --dry-channel 1,2 --target-channel 3",
         "--target-channel: selects one channel, but --dry-channel two; give as many for both",
     ),
-    ("stereo of one channel", "--input ok.wav --channels 2", "ok.wav: has one channel, but --channels is 2; use "),
+    (
+        "stereo of one channel",
+        "--input ok.wav --channels 2",
+        "ok.wav: has one channel, but a stereo session needs two; ",
+    ),
     ("second channel of one", "--target channel", "--target: 'channel' needs a two-channel file or mic; "),
     (
         "gain moved where there is none",

@@ -115,7 +115,7 @@ def _value_label(points: float, widest: str, *, bold: bool = False) -> QLabel:
 
 def _stacked(*labels: QLabel) -> QVBoxLayout:
     column = QVBoxLayout()
-    column.setSpacing(1)
+    column.setSpacing(0)
     column.addStretch(1)
     for label in labels:
         column.addWidget(label)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from rtgain.audio.engine.audio_ring import AudioSignals
 from rtgain.audio.engine.ring_buffer import OverrunError
-from rtgain.audio.engine.shared_memory import EngineSharedMemory
+from rtgain.audio.engine.shared_memory import LOUDNESS_FIELDS, EngineSharedMemory
 from rtgain.records.levels import METERED_SIGNALS, Level, Loudness
 
 RMS_WINDOW_S = 0.3
@@ -45,9 +45,11 @@ class LevelMeter:
         rms = np.sqrt(np.square(samples[:, :, -self._rms_frames :]).mean(axis=2))
         with np.errstate(divide="ignore"):
             peaks_dbfs, rms_dbfs = 20.0 * np.log10(peaks), 20.0 * np.log10(rms)
-        numbers = zip(METERED_SIGNALS, peaks_dbfs, rms_dbfs, self._memory.control["loudness"], strict=True)
         self._levels = {
-            name: Level(tuple(peak.tolist()), tuple(level.tolist()), Loudness(*loudness.tolist()))
-            for name, peak, level, loudness in numbers
+            name: Level(tuple(peak.tolist()), tuple(level.tolist()), self._loudness(name))
+            for name, peak, level in zip(METERED_SIGNALS, peaks_dbfs, rms_dbfs, strict=True)
         }
         return self._levels
+
+    def _loudness(self, name: str) -> Loudness:
+        return Loudness(*(self._memory.control[field] for field in LOUDNESS_FIELDS[name]))

@@ -28,7 +28,8 @@ class Loudness:
     true_peak_dbtp: float = math.nan
 
 
-LOUDNESS_FIELDS = tuple(field.name for field in fields(Loudness))
+LOUDNESS_NAMES = tuple(field.name for field in fields(Loudness))
+"""Names of the numbers of `Loudness`."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from rtgain.audio.engine.shared_memory import EngineSharedMemory
+from rtgain.audio.engine.shared_memory import LOUDNESS_FIELDS, EngineSharedMemory
 from rtgain.metering.level_meter import LevelMeter
 from rtgain.records.levels import Loudness
 
@@ -77,7 +77,9 @@ def test_levels_stay_without_new_frames_and_after_an_overrun(memory: EngineShare
 def test_loudness_comes_from_the_control_record(memory: EngineSharedMemory) -> None:
     meters = LevelMeter(memory)
     measured = [[-20.0, -21.0, -22.0, 3.0, -1.0], [-26.0] * 5, [-math.inf] * 5, [-40.0] * 5]
-    memory.control["loudness"] = measured
+    for fields, numbers in zip(LOUDNESS_FIELDS.values(), measured, strict=True):
+        for field, number in zip(fields, numbers, strict=True):
+            memory.control[field] = number
     play(memory, np.ones(10))
     assert [level.loudness for level in meters.levels().values()] == [Loudness(*numbers) for numbers in measured]
 

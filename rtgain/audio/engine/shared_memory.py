@@ -14,13 +14,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from rtgain.audio.engine.audio_ring import AudioRing, audio_rows
 from rtgain.audio.engine.ring_buffer import RingBuffer
 from rtgain.audio.engine.shm_cleanup import lock_shared, random_block_name, remove_stale_blocks
 from rtgain.errors import RtgainError
-from rtgain.records.levels import LOUDNESS_FIELDS, METERED_SIGNALS
+from rtgain.records.levels import LOUDNESS_NAMES, METERED_SIGNALS
 
 AUDIO_S = 10.0
 """Minimum duration of the audio ring, up to `MAX_AUDIO_FRAMES`."""
@@ -43,6 +43,9 @@ CURVES_ROWS = 248
 
 CURVES_CAPACITY = 8
 
+LOUDNESS_FIELDS = {signal: tuple(f"{signal}_{name}" for name in LOUDNESS_NAMES) for signal in METERED_SIGNALS}
+"""Fields of the control record with the numbers of `rtgain.records.levels.Loudness`, by metered signal."""
+
 CONTROL = np.dtype(
     [
         # Header, written once by the creator.
@@ -60,8 +63,7 @@ CONTROL = np.dtype(
         # Written by the estimator process.
         ("matched_gain", "f8"),  # signed, linear
         ("matched_delay_frames", "f8"),
-        # Fields of `rtgain.records.levels.Loudness` of each of the metered signals, NaN if unknown.
-        ("loudness", "f8", (len(METERED_SIGNALS), len(LOUDNESS_FIELDS))),
+        *((field, "f8") for fields in LOUDNESS_FIELDS.values() for field in fields),  # NaN if unknown
     ]
 )
 
@@ -73,10 +75,9 @@ class ControlRecord:
         self._record = record
 
     def __getitem__(self, field: str) -> Any:
-        value = self._record[field]
-        return value.copy() if value.ndim else value.item()
+        return self._record[field].item()
 
-    def __setitem__(self, field: str, value: ArrayLike) -> None:
+    def __setitem__(self, field: str, value: float) -> None:
         self._record[field] = value
 
     @property
@@ -140,7 +141,9 @@ class EngineSharedMemory:
         control["channels"] = channels
         control["audio_capacity"] = capacity
         control["matched_gain"] = 1.0
-        control["loudness"] = math.nan
+        for fields in LOUDNESS_FIELDS.values():
+            for field in fields:
+                control[field] = math.nan
         del control
         return cls(shared, owner=True)
 

@@ -3,10 +3,10 @@
 import threading
 
 from rtgain.audio.engine.ring_buffer import OverrunError
-from rtgain.audio.engine.shared_memory import EngineSharedMemory
+from rtgain.audio.engine.shared_memory import LOUDNESS_FIELDS, EngineSharedMemory
 from rtgain.metering.level_meter import metered_signals
 from rtgain.metering.loudness import STEPS_PER_S, LoudnessMeter
-from rtgain.records.levels import LOUDNESS_FIELDS, METERED_SIGNALS
+from rtgain.records.levels import LOUDNESS_NAMES
 
 POLL_S = 0.05
 """Interval in seconds at which the ring is checked."""
@@ -39,7 +39,7 @@ class LoudnessWorker:
             if self._stop.is_set():
                 return
             sample_rate = int(self._memory.control["sample_rate"])
-            meters = [LoudnessMeter(sample_rate, self._memory.channels) for _ in METERED_SIGNALS]
+            meters = [LoudnessMeter(sample_rate, self._memory.channels) for _ in LOUDNESS_FIELDS]
             step_frames = round(sample_rate / STEPS_PER_S)
             next_frame = self._memory.audio.frames_written
         while not self._stop.wait(POLL_S):
@@ -53,7 +53,8 @@ class LoudnessWorker:
             signals = self._memory.audio.read_signals(start, frames)
         except OverrunError:
             return self._memory.audio.frames_written
-        for meter, signal in zip(meters, metered_signals(signals), strict=True):
+        for fields, meter, signal in zip(LOUDNESS_FIELDS.values(), meters, metered_signals(signals), strict=True):
             meter.push(signal)
-        self._memory.control["loudness"] = [[getattr(meter, field) for field in LOUDNESS_FIELDS] for meter in meters]
+            for field, name in zip(fields, LOUDNESS_NAMES, strict=True):
+                self._memory.control[field] = getattr(meter, name)
         return start + frames

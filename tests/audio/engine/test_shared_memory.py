@@ -24,7 +24,7 @@ def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_every_control_field_is_eight_aligned_bytes() -> None:
     assert CONTROL.fields is not None
-    assert all(field[0].base.itemsize == 8 and field[1] % 8 == 0 for field in CONTROL.fields.values())
+    assert all(field[0].itemsize == 8 and field[1] % 8 == 0 for field in CONTROL.fields.values())
 
 
 @pytest.mark.parametrize(

@@ -44,4 +44,5 @@ def test_mono_shows_only_the_gain_of_the_estimate(readout: Readout) -> None:
 def test_channels_do_not_change_the_height(readout: Readout) -> None:
     readout.show_snapshot(replace(snapshot_after(1.0), channel_gains_db=(-6.0, -6.0), channel_polarities=(-1, -1)))
     content = sum(label.sizeHint().height() for label in (readout.linear, readout.std, *readout.channels))
-    assert content + 3 + 12 <= readout.height()
+    margins = readout.layout().contentsMargins()
+    assert content + margins.top() + margins.bottom() <= readout.height()
