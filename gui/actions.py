@@ -75,12 +75,12 @@ class SessionActions(QObject):
 
     def choose_system_devices(self) -> None:
         """Restart with the system's default devices."""
-        options = dict.fromkeys(("input_device", "output_device", *CHANNEL_OPTIONS))
+        options = {"input_device": None, "output_device": None, **CHANNEL_OPTIONS}
         self.restart_with(lambda: self._controller.set_options(**options))
 
     def choose_target(self, target: Target) -> None:
         """Restart with another target."""
-        options = {"target": target, "automation": None} | dict.fromkeys(CHANNEL_OPTIONS)
+        options = {"target": target, "automation": None, **CHANNEL_OPTIONS}
         self.restart_with(lambda: self._controller.set_options(**options))
 
     def choose_routing(self, changes: dict[str, Any]) -> None:

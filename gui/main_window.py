@@ -196,7 +196,7 @@ class MainWindow(QMainWindow):
 
     def _show_position(self, snapshot: "Snapshot") -> None:
         self.position.show_snapshot(snapshot)
-        self.reference.routing.show_channels(snapshot.channels)
+        self.reference.routing.show_channels(snapshot.channel_counts)
 
     def _show_plots(self, snapshot: "Snapshot") -> None:
         loss = self.controller.config.loss

@@ -97,6 +97,47 @@ OPTIONS = _runs(
         "--input mic --clock offline",
         "--clock: 'offline' is not valid for a microphone; use --clock device",
     ),
+    ("three channels of a pair", "--channels 3", "argument --channels: invalid choice: '3' (choose from "),
+    (
+        "letters for a channel",
+        "--input stereo.wav --dry-channel left",
+        "argument --dry-channel: 'left' is not a channel number, or two as 1,2; see rtgain run --help",
+    ),
+    (
+        "comma without a channel",
+        "--input stereo.wav --dry-channel 1,",
+        "argument --dry-channel: '1,' is not a channel number, or two as 1,2; see rtgain run --help",
+    ),
+    (
+        "three channels for two",
+        "--input stereo.wav --dry-channel 1,2,3",
+        "--dry-channel: 3 channels are given; give one, or two as 1,2",
+    ),
+    (
+        "one channel as two",
+        "--input stereo.wav --dry-channel 1,1",
+        "--dry-channel: channel 1 is given twice; give two different channels",
+    ),
+    (
+        "two channels in mono",
+        "--input stereo.wav --channels 1 --dry-channel 1,2",
+        "--dry-channel: two channels are given, but --channels is 1; give one, or use --channels 2",
+    ),
+    (
+        "one channel in stereo",
+        "--input stereo.wav --channels 2 --dry-channel 2",
+        "--dry-channel: one channel is given, but --channels is 2; give two as 1,2",
+    ),
+    (
+        "two channels against one",
+        "--input stereo.wav --target channel --dry-channel 1,2 --target-channel 3",
+        "--target-channel: selects one channel, but --dry-channel two; give as many for both",
+    ),
+    (
+        "stereo of one channel",
+        "--input ok.wav --channels 2",
+        "ok.wav: has one channel, but a stereo session needs two; ",
+    ),
     ("second channel of one", "--target channel", "--target: 'channel' needs a two-channel file or mic; "),
     (
         "gain moved where there is none",
@@ -111,7 +152,7 @@ OPTIONS = _runs(
     (
         "channel of one",
         "--dry-channel 2",
-        "--dry-channel: only valid for a file or mic; synthetic sources have one channel",
+        "--dry-channel: only valid for a file or mic; for a synthetic source use --channels",
     ),
     (
         "target of the dry",
@@ -171,6 +212,7 @@ SOUNDS = _runs(
     ("packed file", "packed.wav", _UNKNOWN),
     ("dry channel that is not there", "stereo.wav --dry-channel 3", "{}: has 2 channels, not 3; choose others with "),
     ("target that is not there", "stereo.wav --target channel --target-channel 4", "{}: has 2 channels, not 4; choo"),
+    ("two pairs of one", "stereo.wav --target channel --channels 2", "{}: has 2 channels, not 4; choose others with "),
     ("one channel of two", "ok.wav --target channel", "{}: has one channel, but two are needed (dry left, target rig"),
 )  # fmt: skip
 

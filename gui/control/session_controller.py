@@ -46,11 +46,12 @@ def create_session(config: SessionConfig) -> "Session":
 
 def with_input(config: SessionConfig, source: str, input_device: str | None = None) -> SessionConfig:
     """Return `config` with another source; a target that this source does not have becomes the reference path."""
-    changes = {"input": source, "input_device": input_device, "dry_channel": None, "target_channel": None}
+    outputs = {"output_channel": config.output_channel}
+    changes = {"input": source, "input_device": input_device, **CHANNEL_OPTIONS, **outputs}
     try:
         return with_changes(config, **changes)
     except InputError:
-        return with_changes(config, **changes, target="reference", output_channel=None, clock=None)
+        return with_changes(config, **(changes | {"target": "reference", "output_channel": None, "clock": None}))
 
 
 @dataclass(frozen=True)

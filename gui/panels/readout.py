@@ -1,6 +1,7 @@
-"""Readout of the estimate: gain in dB and linear, standard deviation, delay and state."""
+"""Readout of the estimate: gain in dB and linear, gain of each channel, standard deviation, delay and state."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
@@ -9,6 +10,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout
 from gui import state_texts
 from gui.theme import tabular, text_width
 from rtgain import number_format
+from rtgain.config.names import CHANNEL_NAMES
 
 if TYPE_CHECKING:
     from rtgain.records.snapshot import Snapshot
@@ -27,6 +29,10 @@ class Readout(QFrame):
             "Standard deviation of the estimate, from noise and gain changes. Errors that the loss cannot detect "
             "(for example a phase shift with the waveform loss) are not included."
         )
+        self.channels = tuple(_value_label(9, "L −88.88 dB ø") for _ in CHANNEL_NAMES)
+        for name, label in zip(CHANNEL_NAMES, self.channels, strict=True):
+            label.setProperty("look", "muted")
+            label.setToolTip(f"Gain of the {name} channel alone; ø: its polarity is inverted")
         self.delay = _value_label(9, "delay −888.88 ms")
         self.delay.setProperty("look", "muted")
         self.state = _value_label(11, "▲ incoherent", bold=True)
@@ -48,7 +54,7 @@ class Readout(QFrame):
         row.addSpacing(6)
         row.addWidget(unit)
         row.addSpacing(12)
-        row.addLayout(_stacked(self.linear, self.std))
+        row.addLayout(_stacked(self.linear, self.std, *self.channels))
         row.addSpacing(12)
         row.addLayout(_stacked(self.state, self.meaning, self.delay), 1)
         self.show_starting()
@@ -59,6 +65,7 @@ class Readout(QFrame):
         if frozen and state != "waiting":
             state = "frozen"
         self._show(snapshot.gain_db, snapshot.gain_linear, snapshot.std_db, snapshot.polarity, state)
+        self._show_channels(snapshot.channel_gains_db, snapshot.channel_polarities)
         delay = number_format.format_number(snapshot.delay_ms, 2)
         text = f"delay {delay} ms" if delay != number_format.UNKNOWN else "delay –"
         self.delay.setText(text if aligns else "delay compensation off")
@@ -66,6 +73,7 @@ class Readout(QFrame):
     def show_starting(self) -> None:
         """Clear the readout before the first estimate."""
         self._show(math.nan, math.nan, math.nan, 0, "starting")
+        self._show_channels((), ())
         self.delay.setText("")
 
     def show_stopped(self) -> None:
@@ -80,6 +88,17 @@ class Readout(QFrame):
         self.linear.setText(number_format.format_gain_linear(linear, polarity))
         self.std.setText(f"{number_format.format_std(std_db)} dB")
         self._show_state(state)
+
+    def _show_channels(self, gains_db: Sequence[float], polarities: Sequence[int]) -> None:
+        """Show gain and polarity of left and right; nothing in mono, where they are those of the estimate."""
+        is_stereo = len(gains_db) == len(CHANNEL_NAMES)
+        for index, (name, label) in enumerate(zip(CHANNEL_NAMES, self.channels, strict=True)):
+            label.setVisible(is_stereo)
+            if is_stereo:
+                gain = number_format.format_number(gains_db[index], 2)
+                label.setText(f"{name[0].upper()} {gain} dB{' ø' if polarities[index] < 0 else ''}")
+                inverted = ", inverted" if polarities[index] < 0 else ""
+                label.setAccessibleName(f"{name.capitalize()} gain {gain} dB{inverted}")
 
     def _show_state(self, state: str) -> None:
         mark, meaning = state_texts.STATES[state]
@@ -96,7 +115,7 @@ def _value_label(points: float, widest: str, *, bold: bool = False) -> QLabel:
 
 def _stacked(*labels: QLabel) -> QVBoxLayout:
     column = QVBoxLayout()
-    column.setSpacing(1)
+    column.setSpacing(0)
     column.addStretch(1)
     for label in labels:
         column.addWidget(label)

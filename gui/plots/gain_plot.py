@@ -1,4 +1,4 @@
-"""Plot of the gain in dB over the last 20 seconds: reference, estimate, closed forms and comparisons."""
+"""Plot of the gain in dB over the last 20 seconds: reference, estimate, closed forms, comparisons and channels."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,7 +15,16 @@ from gui.plots.legend import Legend, band_color
 from gui.plots.plot_card import Axis, Line, PlotCard
 from gui.theme import LIGHT, Theme
 from rtgain.number_format import format_number
-from rtgain.output.curve_styles import CLOSED_FORM, COMPARISON_1, COMPARISON_2, ESTIMATE, LEAST_SQUARES, REFERENCE
+from rtgain.output.curve_styles import (
+    CLOSED_FORM,
+    COMPARISON_1,
+    COMPARISON_2,
+    ESTIMATE,
+    LEAST_SQUARES,
+    LEFT,
+    REFERENCE,
+    RIGHT,
+)
 
 if TYPE_CHECKING:
     from rtgain.records.history import History
@@ -30,6 +39,7 @@ ESTIMATED = {"gain_est_db": ESTIMATE, "least_squares_db": LEAST_SQUARES, "gain_o
 """Curves below the reference, lowest first: dots and dashes lie over the solid line, so that all stay visible."""
 
 COMPARISON_STYLES = (COMPARISON_1, COMPARISON_2)
+CHANNEL_STYLES = (LEFT, RIGHT)
 
 Trace = NDArray[np.float64]
 
@@ -76,21 +86,24 @@ class GainPlot(PlotCard):
         self.range = SteppedRange(FIRST_RANGE)
         self.focus: AxisRange | None = None
         lines = [
-            (curve, curve.label) for curve in (REFERENCE, ESTIMATE, CLOSED_FORM, LEAST_SQUARES, *COMPARISON_STYLES)
+            (curve, curve.label)
+            for curve in (REFERENCE, ESTIMATE, CLOSED_FORM, LEAST_SQUARES, *COMPARISON_STYLES, *CHANNEL_STYLES)
         ]
         bands = [(ESTIMATE, "± 1 std"), (CLOSED_FORM, "± bound")]
         super().__init__(
             "Gain over time, dB",
-            "Gain over time in dB: reference, estimate, closed forms, and comparisons",
+            "Gain over time in dB: reference, estimate, closed forms, comparisons, and unequal channels",
             Legend(lines, bands),
             x=time_axis(),
             y=_level_axis(FIRST_RANGE),
         )
         self.bands = {"std_db": self._add_band(), "bound_db": self._add_band()}
+        self.channels = [self.add_line(curve) for curve in CHANNEL_STYLES]
         self.comparisons = [self.add_line(curve) for curve in COMPARISON_STYLES]
         self.estimated = {field: self.add_line(curve) for field, curve in ESTIMATED.items()}
         self.reference = self.add_line(REFERENCE)
         self._show_comparison_names(())
+        self._show_channel_names(visible=False)
         self.show_theme(LIGHT)
 
     def focus_on(self, gains_db: tuple[float, float] | None) -> None:
@@ -119,6 +132,11 @@ class GainPlot(PlotCard):
         history = history.with_gap_markers()
         for field, line in self.estimated.items():
             self._draw(line, history.time_s, now_s, getattr(history, field))
+        unbalanced = history.is_unbalanced
+        self._show_channel_names(visible=unbalanced)
+        for index, line in enumerate(self.channels):
+            trace = (history.time_s, now_s, history.channel_gains_db[index]) if unbalanced else (_EMPTY, now_s, _EMPTY)
+            self._draw(line, *trace)
         self._show_comparison_names([comparison.name for comparison in comparisons])
         for index, line in enumerate(self.comparisons):
             trace = comparisons[index].history.with_gap_markers() if index < len(comparisons) else None
@@ -130,9 +148,10 @@ class GainPlot(PlotCard):
             band.setPath(pg.arrayToQPath(*outline, connect="finite", finiteCheck=False))
         visible = ago_s >= -SHOWN_S
         closed_form = central_90_percent(history.gain_opt_db[visible])
+        channels_db = [central_90_percent(gains_db) for gains_db in history.channel_gains_db[:, visible]]
         compared = [central_90_percent(comparison.history.gain_est_db) for comparison in comparisons]
         gains_db = history.gain_est_db[visible], history.gain_true_db[visible], np.array([reference_gain_db])
-        ends = extent(*gains_db, closed_form, *compared)
+        ends = extent(*gains_db, closed_form, *channels_db, *compared)
         if self.range.follow(*ends, now_s):
             self._show_level_axis()
 
@@ -161,6 +180,10 @@ class GainPlot(PlotCard):
             self.legend.show_entry(4 + index, index < len(names))
             if index < len(names):
                 self.legend.rename(4 + index, names[index])
+
+    def _show_channel_names(self, *, visible: bool) -> None:
+        for index in range(len(CHANNEL_STYLES)):
+            self.legend.show_entry(4 + len(COMPARISON_STYLES) + index, visible)
 
     def _add_band(self) -> QGraphicsPathItem:
         band = QGraphicsPathItem()

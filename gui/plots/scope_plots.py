@@ -1,4 +1,7 @@
-"""Plots of the newest window: spectra of dry, target and matched signal, and waveforms of target and matched."""
+"""Plots of the newest window: spectra of dry, target and matched signal, and waveforms of target and matched.
+
+In stereo the spectra are the highest of both channels, and the waveforms those of the louder channel.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -8,6 +11,7 @@ from gui.plots.axis_range import SteppedPeak
 from gui.plots.legend import Legend
 from gui.plots.plot_card import Axis, PlotCard, Trace
 from gui.theme import LIGHT
+from rtgain.config.names import CHANNEL_NAMES
 from rtgain.number_format import format_number
 from rtgain.output.curve_styles import DRY, MATCHED, TARGET
 
@@ -34,6 +38,7 @@ class SpectrumPlot(PlotCard):
         )
         self.curves = {"dry_db": self.add_line(DRY), "matched_db": self.add_line(MATCHED)}
         self.curves["target_db"] = self.add_line(TARGET)
+        self.plot.setToolTip("Highest level of all channels at each frequency")
         self.show_theme(LIGHT)
 
     def show_snapshot(self, snapshot: "Snapshot") -> None:
@@ -44,7 +49,7 @@ class SpectrumPlot(PlotCard):
         self.update_pen_widths()
         decades = np.log10(scope.frequency_hz)
         for field, item in self.curves.items():
-            item.show_points(decades, np.maximum(getattr(scope, field), LOWEST_DBFS))
+            item.show_points(decades, np.maximum(getattr(scope, field).max(axis=0), LOWEST_DBFS))
         self.set_axes(_frequency_axis(snapshot.sample_rate / 2), self._axes[1])
 
 
@@ -53,6 +58,7 @@ class WaveformPlot(PlotCard):
 
     def __init__(self) -> None:
         self._peak = SteppedPeak(0.5, lowest=1e-4)
+        self._channel = 0
         super().__init__(
             "Waveform",
             "Waveform of target and matched, 20 milliseconds",
@@ -61,6 +67,7 @@ class WaveformPlot(PlotCard):
             y=_amplitude_axis(0.5),
         )
         self.curves = {"matched": self.add_line(MATCHED), "target": self.add_line(TARGET)}
+        self.plot.setToolTip("In stereo: the louder channel, which the legend names")
         self.show_theme(LIGHT)
 
     def show_snapshot(self, snapshot: "Snapshot") -> None:
@@ -69,14 +76,29 @@ class WaveformPlot(PlotCard):
         if self.frozen or scope is None:
             return
         self.update_pen_widths()
-        frames = min(round(SHOWN_MS * 1e-3 * snapshot.sample_rate), len(scope.target))
-        start = first_rise(scope.target[: len(scope.target) - frames])
+        self._channel = louder_channel(scope.target, self._channel)
+        suffix = f", {CHANNEL_NAMES[self._channel]}" if len(scope.target) > 1 else ""
+        for index, curve in enumerate((TARGET, MATCHED)):
+            self.legend.rename(index, curve.label + suffix)
+        target = scope.target[self._channel]
+        frames = min(round(SHOWN_MS * 1e-3 * snapshot.sample_rate), len(target))
+        start = first_rise(target[: len(target) - frames])
         time_ms = 1e3 * np.arange(frames) / snapshot.sample_rate
-        traces = {name: getattr(scope, name)[start : start + frames] for name in self.curves}
+        traces = {name: getattr(scope, name)[self._channel, start : start + frames] for name in self.curves}
         for name, item in self.curves.items():
             item.show_points(time_ms, traces[name])
         peak = max(float(np.abs(trace).max(initial=0.0)) for trace in traces.values())
         self.set_axes(self._axes[0], _amplitude_axis(self._peak.follow(1.05 * peak, snapshot.time_s)))
+
+
+def louder_channel(signals: Trace, previous: int) -> int:
+    """Return the channel of `signals`, shape (channels, frames), to show after `previous`.
+
+    Another channel replaces it only if it is more than 6 dB louder, so that the plot does not alternate.
+    """
+    rms = np.sqrt(np.square(signals, dtype=np.float64).mean(axis=1))
+    loudest = int(rms.argmax())
+    return loudest if previous >= len(rms) or rms[loudest] > 2.0 * rms[previous] else previous
 
 
 def first_rise(signal: Trace) -> int:

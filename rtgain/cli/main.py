@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from rtgain import __version__
 from rtgain.config.names import (
+    CHANNEL_COUNTS,
     CLOCKS,
     DEFAULT_GAIN,
     DEFAULT_GAIN_DB,
@@ -157,20 +158,31 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     option("--sample-rate", type=_integer, metavar="HZ", help="default: that of the file or the device")
     option("--duration", type=_number, metavar="S", help="stop after this many seconds of audio")
     option("--loop", action="store_true", default=None, help="repeat the file")
+    option(
+        "--channels",
+        type=_channel_count,
+        choices=CHANNEL_COUNTS,
+        help="mono or stereo (default: stereo for demo and for a file of two or more channels)",
+    )
     option("--target", choices=TARGETS, help="source of the target: reference path, another channel, or a return input")
     option(
         "--dry-channel",
-        type=_integer,
-        metavar="N",
-        help="dry channel (default: 1 of a mic, mono mix of a file)",
+        type=_channels,
+        metavar="N[,N]",
+        help="dry channel, or two as 1,2 (default: the first)",
     )
     option(
         "--target-channel",
-        type=_integer,
-        metavar="N",
-        help="for --target channel (default: 2) or return (default: 1)",
+        type=_channels,
+        metavar="N[,N]",
+        help="for --target channel (default: 2, or 3,4) or return (default: 1, or 1,2)",
     )
-    option("--output-channel", type=_integer, metavar="N", help="output channel for --target return (default: 1 and 2)")
+    option(
+        "--output-channel",
+        type=_channels,
+        metavar="N[,N]",
+        help="output channels for --target return (default: 1 and 2)",
+    )
     option("--monitor", choices=MONITORS, help="signal sent to the outputs")
     option("--seed", type=_integer, metavar="N", help="random seed (default: 0)")
     option("--preset", metavar="FILE", help="saved session; command-line options override it")
@@ -285,6 +297,17 @@ def _integer(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
+def _channel_count(text: str) -> int | str:
+    return {"1": 1, "2": 2}.get(text, text)
+
+
+def _channels(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a channel number, or two as 1,2") from None
 
 
 def _one_line(message: str) -> str:

@@ -30,7 +30,9 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
         record=paths.record is not None,
     ) as session:
         session.check()
-        outputs = OutputFiles(paths, session.sample_rate)  # before torch is loaded: errors are reported at once
+        outputs = OutputFiles(
+            paths, session.sample_rate, session.channels
+        )  # before torch is loaded: errors are reported at once
         try:
             session.start(wait=True, cancelled=lambda: interruption.requested)
         except BaseException:

@@ -24,6 +24,11 @@ def _or_auto(value: Any) -> str:
     return "auto" if value is None else f"{value:g}"
 
 
+def format_channels(channels: tuple[int, ...] | None) -> str:
+    """Format channel numbers as ``1`` or ``1, 2``; ``auto`` for None."""
+    return "auto" if channels is None else ", ".join(map(str, channels))
+
+
 CONTROL_LABELS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "input": ("Source", lambda source: SOURCES.get(source) or Path(source).name),
     "loop": ("Loop", lambda on: "on" if on else "off"),
@@ -34,9 +39,10 @@ CONTROL_LABELS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "delay_ms": ("Delay", _with_unit(" ms")),
     "noise_dbfs": ("Noise", _with_unit(" dBFS")),
     "target": ("Target", TARGETS.__getitem__),
-    "dry_channel": ("Dry channel", _or_auto),
-    "target_channel": ("Target channel", _or_auto),
-    "output_channel": ("Output channel", _or_auto),
+    "channels": ("Channels", lambda channels: {1: "mono", 2: "stereo"}.get(channels, channels)),
+    "dry_channel": ("Dry channel", format_channels),
+    "target_channel": ("Target channel", format_channels),
+    "output_channel": ("Output channel", format_channels),
     "loss": ("Loss", str),
     "optimizer": ("Optimizer", str),
     "lr": ("Learning rate", _or_auto),

@@ -1,19 +1,22 @@
 """Names, choices and ranges of the session options; standard library only, so that every layer may import it."""
 
 import math
-from typing import Literal, get_args
+from types import MappingProxyType
+from typing import Any, Literal, get_args
 
 Clock = Literal["device", "timer", "offline"]
 Target = Literal["reference", "channel", "return"]
 Monitor = Literal["dry", "target", "matched", "difference", "mute"]
 Polarity = Literal["normal", "invert"]
 Switch = Literal["on", "off"]
+ChannelCount = Literal["auto", 1, 2]
 
 CLOCKS: tuple[Clock, ...] = get_args(Clock)
 TARGETS: tuple[Target, ...] = get_args(Target)
 MONITORS: tuple[Monitor, ...] = get_args(Monitor)
 POLARITIES: tuple[Polarity, ...] = get_args(Polarity)
 SWITCHES: tuple[Switch, ...] = get_args(Switch)
+CHANNEL_COUNTS: tuple[ChannelCount, ...] = get_args(ChannelCount)
 
 SYNTHETIC_INPUTS = ("demo", "sine", "pink")
 """Sources that rtgain synthesizes. Any other `input` except ``mic`` is the path of a file."""
@@ -30,8 +33,10 @@ OPTIMIZERS = (
 )  # fmt: skip
 """Names of the `torch.optim` classes whose step needs only a gradient."""
 
-CHANNEL_OPTIONS = ("dry_channel", "target_channel", "output_channel")
-"""Options that are valid only for the source, target and devices that they were selected with."""
+CHANNEL_OPTIONS = MappingProxyType[str, Any](
+    {"channels": "auto", "dry_channel": None, "target_channel": None, "output_channel": None}
+)
+"""Defaults of the options that are valid only for the source, target and devices that they were selected with."""
 
 PRESET_ONLY = ("compare",)
 """Options that the GUI and presets set; the command line has no options for them."""
@@ -53,6 +58,12 @@ MAX_CHANNELS = 8
 
 MAX_CHANNEL = 512
 """Highest channel number, counted from 1: FFmpeg reads files of up to 512 channels."""
+
+MAX_CHANNELS = 8
+"""Most channels that are processed side by side; a live session has one or two."""
+
+CHANNEL_NAMES = ("left", "right")
+"""Names of the channels of a stereo session."""
 
 MAX_LR = 1000.0
 MAX_STEPS = 10_000

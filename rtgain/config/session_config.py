@@ -5,11 +5,12 @@ import reprlib
 from importlib.util import find_spec
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from rtgain.config.comparison_spec import ComparisonSpec
 from rtgain.config.names import (
     AURALOSSES,
+    CHANNEL_OPTIONS,
     DEFAULT_GAIN_DB,
     DEFAULT_HOP_MS,
     DEFAULT_LOSS,
@@ -31,6 +32,7 @@ from rtgain.config.names import (
     PRESET_ONLY,
     SAMPLE_RATE_RANGE_HZ,
     SYNTHETIC_INPUTS,
+    ChannelCount,
     Clock,
     Monitor,
     Polarity,
@@ -40,6 +42,9 @@ from rtgain.config.names import (
 from rtgain.errors import InputError
 
 Channel = Annotated[int, Field(ge=1, le=MAX_CHANNEL)]
+Channels = Annotated[tuple[Channel, ...], BeforeValidator(lambda value: (value,) if isinstance(value, int) else value)]
+"""Channel numbers, counted from 1; a single number may stand for a tuple of one."""
+
 FileName = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")]
 Milliseconds = Annotated[float, Field(gt=0, le=MAX_WINDOW_MS)]
 
@@ -74,10 +79,11 @@ class SessionConfig(BaseModel):
     phase_deg: Annotated[float, _within(PHASE_RANGE_DEG)] = 0.0
     delay_ms: Annotated[float, _within((0.0, 1000.0 * MAX_DELAY_S))] = 0.0
     noise_dbfs: Annotated[float, _within(NOISE_RANGE_DBFS)] | None = None
+    channels: ChannelCount = "auto"
     target: Target = "reference"
-    dry_channel: Channel | None = None
-    target_channel: Channel | None = None
-    output_channel: Channel | None = None
+    dry_channel: Channels | None = None
+    target_channel: Channels | None = None
+    output_channel: Channels | None = None
     monitor: Monitor | None = None
     loss: str = DEFAULT_LOSS
     optimizer: str = DEFAULT_OPTIMIZER
@@ -109,7 +115,7 @@ class SessionConfig(BaseModel):
         if self.target == "return" and self.clock in ("timer", "offline"):
             raise ValueError("target: 'return' needs an audio device; use --clock device")
         if self.target == "channel" and self.input in SYNTHETIC_INPUTS:
-            raise ValueError("target: 'channel' needs a two-channel file or mic; synthetic sources have one channel")
+            raise ValueError("target: 'channel' needs a two-channel file or mic; synthetic sources contain no target")
         self._check_channels()
         if self.target != "reference" and self.automation is not None:
             raise ValueError("automation: only valid with --target reference")
@@ -117,24 +123,65 @@ class SessionConfig(BaseModel):
 
     def _check_channels(self) -> None:
         if self.dry_channel is not None and self.input in SYNTHETIC_INPUTS:
-            raise ValueError("dry_channel: only valid for a file or mic; synthetic sources have one channel")
+            raise ValueError("dry_channel: only valid for a file or mic; for a synthetic source use --channels")
         if self.target_channel is not None and self.target == "reference":
             raise ValueError("target_channel: only valid with --target channel or return")
-        if self.target == "channel" and self.resolved_dry_channel == self.resolved_target_channel:
-            channel = self.resolved_dry_channel
-            raise ValueError(f"target_channel: channel {channel} is already the dry channel; choose another")
         if self.output_channel is not None and self.target != "return":
             raise ValueError("output_channel: only valid with --target return")
+        for option, selected in self._selected_channels.items():
+            self._check_selection(option, selected)
+        if self.target == "channel":
+            channels = self.resolved_channels()
+            shared = set(self.resolved_dry_channels(channels)) & set(self.resolved_target_channels(channels))
+            if shared:
+                raise ValueError(f"target_channel: channel {min(shared)} is already the dry channel; choose another")
+
+    def _check_selection(self, option: str, selected: tuple[int, ...]) -> None:
+        if len(selected) not in (1, 2):
+            raise ValueError(f"{option}: {len(selected)} channels are given; give one, or two as 1,2")
+        if len(set(selected)) < len(selected):
+            raise ValueError(f"{option}: channel {selected[0]} is given twice; give two different channels")
+        if self.channels != "auto" and len(selected) > self.channels:
+            raise ValueError(f"{option}: two channels are given, but --channels is 1; give one, or use --channels 2")
+        if self.channels != "auto" and len(selected) < self.channels:
+            raise ValueError(f"{option}: one channel is given, but --channels is 2; give two as 1,2")
+        first = next(iter(self._selected_channels))
+        if len(selected) != len(self._selected_channels[first]):
+            count, of_first = ("one channel", "two") if len(selected) == 1 else ("two channels", "one")
+            raise ValueError(f"{option}: selects {count}, but {_option_label(first)} {of_first}; give as many for both")
 
     @property
-    def resolved_dry_channel(self) -> int | None:
-        """Channel of the dry signal; None for the mono mix of a file, and for a synthetic source."""
-        return self.dry_channel or (1 if self.input == "mic" or self.target == "channel" else None)
+    def _selected_channels(self) -> dict[str, tuple[int, ...]]:
+        """The channels that are selected explicitly, by option."""
+        options = ((name, getattr(self, name)) for name in CHANNEL_OPTIONS if name != "channels")
+        return {name: channels for name, channels in options if channels is not None}
 
-    @property
-    def resolved_target_channel(self) -> int | None:
-        """Channel of the target; None if the reference path makes the target."""
-        return self.target_channel or {"reference": None, "channel": 2, "return": 1}[self.target]
+    def resolved_channels(self, file_channels: int = 0) -> int:
+        """Return the number of channels of the session; `file_channels` are those of the file, 0 for other inputs."""
+        if self.channels != "auto":
+            return self.channels
+        for selected in self._selected_channels.values():
+            return len(selected)
+        if self.target == "channel":
+            return 2 if file_channels >= 4 else 1
+        return 2 if self.input == "demo" or file_channels >= 2 else 1
+
+    def resolved_dry_channels(self, channels: int) -> tuple[int, ...]:
+        """Return the channels of the dry signal in a session of `channels`.
+
+        They are empty for the mono mix of a file, and for a synthetic source.
+        """
+        if self.dry_channel is not None:
+            return self.dry_channel
+        is_selected = self.input == "mic" or self.target == "channel" or (self.is_file and channels > 1)
+        return tuple(range(1, channels + 1)) if is_selected else ()
+
+    def resolved_target_channels(self, channels: int) -> tuple[int, ...]:
+        """Return the channels of the target in a session of `channels`; empty if the reference path makes it."""
+        if self.target_channel is not None:
+            return self.target_channel
+        first = {"reference": 0, "channel": channels + 1, "return": 1}[self.target]
+        return tuple(range(first, first + channels)) if first else ()
 
     @property
     def is_file(self) -> bool:

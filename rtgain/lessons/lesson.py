@@ -17,7 +17,7 @@ class Step:
     Attributes:
         text: what happens; shown in the GUI and on the page.
         watch, listen: what to look at, which signals to monitor.
-        controls: changes to the default `SessionConfig`.
+        controls: changes to the default `SessionConfig` in mono.
         expectations: checks of the running session; at least one.
         checks: checks of the numbers that the lesson's experiment measures.
         why: the explanation; an empty line separates paragraphs, and ``*word*`` is emphasis.
@@ -82,6 +82,6 @@ def emphasized(text: str) -> str:
 
 
 def controls_with_defaults(**controls: Any) -> dict[str, Any]:
-    """Every option that lessons control: `controls`, and the default for all others."""
-    config = SessionConfig(**controls)
+    """Every option that lessons control: `controls`, and the default for all others, in mono."""
+    config = SessionConfig(**({"channels": 1} | controls))
     return {name: getattr(config, name) for name in CONTROL_LABELS}

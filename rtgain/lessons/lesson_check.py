@@ -26,7 +26,7 @@ def check_lesson(lesson: Lesson, numbers: Mapping[str, float], seed: int) -> lis
 def run_step(step: Step, seed: int) -> list[ExpectationTracker]:
     """Run a step's session on the offline clock, and return its expectations with their outcomes."""
     trackers = [ExpectationTracker(expectation) for expectation in step.expectations]
-    config = SessionConfig(**step.controls, duration=step.duration_s, seed=seed)
+    config = SessionConfig(**step.all_controls, duration=step.duration_s, seed=seed)
     run_offline(
         config,
         on_start=lambda session: session.simulate_xrun() if step.action == "xrun" else None,

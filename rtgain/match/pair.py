@@ -114,6 +114,7 @@ def match_pair(dry: Path, target: Path, record: Path | None = None) -> MatchDeta
             write_matched(dry, target, record, sample_rate, gain, delay_frames)
     elif record is not None:
         raise InputError(f"{dry}: no match with {target} was found ({state}); nothing was recorded")
+    loudness_dry, loudness_target = measure_file(dry), measure_file(target)
     result = MatchResult(
         gain_db=none_if_nan(gain_db),
         gain_linear=none_if_nan(10.0 ** (gain_db / 20.0)),
@@ -122,8 +123,12 @@ def match_pair(dry: Path, target: Path, record: Path | None = None) -> MatchDeta
         delay_ms=none_if_nan(1e3 * delay_frames / sample_rate),
         polarity=polarity,
         residual_db=none_if_nan(residual),
-        lufs_dry=none_if_nan(measure_file(dry).integrated_lufs),
-        lufs_target=none_if_nan(measure_file(target).integrated_lufs),
+        lufs_dry=none_if_nan(loudness_dry.integrated_lufs),
+        lufs_target=none_if_nan(loudness_target.integrated_lufs),
+        lra_dry=none_if_nan(loudness_dry.range_lu),
+        lra_target=none_if_nan(loudness_target.range_lu),
+        true_peak_dry_dbtp=none_if_nan(loudness_dry.true_peak_dbtp),
+        true_peak_target_dbtp=none_if_nan(loudness_target.true_peak_dbtp),
         state=state,
     )
     return MatchDetails(result, sample_rate, estimates, start_frame, tuple(notices))

@@ -12,6 +12,9 @@ class MatchResult:
         delay_samples: delay of the target in frames at the dry recording's sample rate.
         residual_db: level of the difference (target minus matched signal) relative to the target, over the part that
             both recordings cover.
+        lufs_dry, lufs_target: integrated loudness of the whole recording (ITU-R BS.1770-5).
+        lra_dry, lra_target: loudness range in LU (EBU Tech 3342).
+        true_peak_dry_dbtp, true_peak_target_dbtp: highest true peak of all channels.
     """
 
     gain_db: float | None
@@ -23,6 +26,10 @@ class MatchResult:
     residual_db: float | None
     lufs_dry: float | None
     lufs_target: float | None
+    lra_dry: float | None
+    lra_target: float | None
+    true_peak_dry_dbtp: float | None
+    true_peak_target_dbtp: float | None
     state: str
 
     def to_json(self) -> str:

@@ -28,11 +28,11 @@ def capture_scope(ring: AudioRing, window_frames: int, sample_rate: int) -> Scop
         read = ring.read_signals(start, window_frames)
     except OverrunError:  # the next capture will be read in time
         return None
-    signals = np.stack([read.dry[0], read.target[0], read.matched[0]])
+    signals = np.stack([read.dry, read.target, read.matched])
     first_bins, frequency_hz = _log_bins(window_frames, sample_rate)
     hann = _hann(window_frames)
     magnitude = np.abs(np.fft.rfft(signals * hann)) * np.float32(2.0 / hann.sum())
-    peaks = np.maximum.reduceat(magnitude[:, : first_bins[-1]], first_bins[:-1], axis=1)
+    peaks = np.maximum.reduceat(magnitude[:, :, : first_bins[-1]], first_bins[:-1], axis=2)
     levels_db = 20.0 * np.log10(np.maximum(peaks.astype(np.float64), 10.0 ** (FLOOR_DB / 20.0)))
     dry, target, matched = signals
     dry_db, target_db, matched_db = levels_db

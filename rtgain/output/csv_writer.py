@@ -7,13 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self, TextIO
 
+from rtgain.config.names import CHANNEL_NAMES
 from rtgain.records.estimate import Estimate
 from rtgain.system.atomic_write import write_error
 
 CSV_COLUMNS = (
     "time_s", "gain_true_db", "gain_est_db", "gain_opt_db", "std_db", "loss", "state", "steps", "delay_ms", "polarity",
+    "gain_left_db", "gain_right_db", "polarity_left", "polarity_right",
 )  # fmt: skip
-"""Header of ``--csv``, which has one row per estimate."""
+"""Header of ``--csv``, which has one row per estimate. The last four cells of a row are empty unless it is stereo."""
 
 _CHUNK_BYTES = 65536
 
@@ -84,6 +86,8 @@ def truncate_to_complete_rows(path: Path) -> None:
 
 def csv_row(estimate: Estimate, sample_rate: int) -> str:
     """Format one row: times to 1 µs, levels to 10⁻⁶ dB, empty cells for unknown numbers."""
+    gains_db, polarities = estimate.channel_gains_db, estimate.channel_polarities
+    is_stereo = len(gains_db) == len(CHANNEL_NAMES)
     cells = (
         f"{estimate.center_frame / sample_rate:.6f}",
         _cell(estimate.gain_true_db, ".6f"),
@@ -95,6 +99,8 @@ def csv_row(estimate: Estimate, sample_rate: int) -> str:
         str(estimate.steps),
         _cell(1e3 * estimate.delay_frames / sample_rate, ".6f"),
         str(estimate.polarity),
+        *((_cell(gain_db, ".6f") for gain_db in gains_db) if is_stereo else ("", "")),
+        *(map(str, polarities) if is_stereo else ("", "")),
     )
     return ",".join(cells) + "\n"
 

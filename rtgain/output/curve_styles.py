@@ -36,6 +36,10 @@ ESTIMATE = CurveStyle("estimate", light="#0072b2", dark="#56b4e9")
 MATCHED = replace(ESTIMATE, label="matched")
 """The matched signal is the dry signal times the estimate, and shares its color. No plot shows both."""
 
+LEFT = replace(DRY, label="left")
+RIGHT = replace(TARGET, label="right")
+"""Gains of the channels. No plot shows both gains and signals."""
+
 REFERENCE = CurveStyle("reference", light="#3b434d", dark="#d5dae0", dash=(8, 10))
 CLOSED_FORM = CurveStyle("closed form", light="#d55e00", dark="#e69f00", dash=(2, 6))
 LEAST_SQUARES = CurveStyle("least squares", light="#3c0054", dark="#a8fc9c", dash=(5, 3, 1, 3))

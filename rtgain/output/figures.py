@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtgain.number_format import format_result
-from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE, LIGHT_BACKGROUND, REFERENCE, CurveStyle
+from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE, LEFT, LIGHT_BACKGROUND, REFERENCE, RIGHT, CurveStyle
 from rtgain.records.history import History, Summary
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def add_figure_legend(figure: "Figure", axes: "Axes") -> None:
 def gain_figure(history: History, summary: Summary) -> "Figure":
     """Plot estimate and closed form over time, 1600 × 1000 pixels. A known reference gain is added, with the error.
 
+    The gains of left and right are added if they differ.
+
     At gaps between estimates, all curves except the reference are interrupted.
     """
     figure = new_figure(1600, 1000)
@@ -98,6 +100,9 @@ def gain_figure(history: History, summary: Summary) -> "Figure":
     )  # fmt: skip
     plot_curve(gain, ESTIMATE, time_s, history.gain_est_db)
     plot_curve(gain, CLOSED_FORM, time_s, history.gain_opt_db)
+    if history.is_unbalanced:
+        for style, gains_db in zip((LEFT, RIGHT), history.channel_gains_db, strict=True):
+            plot_curve(gain, style, time_s, gains_db)
     if error is not None:
         plot_curve(gain, REFERENCE, reference.time_s, reference.gain_true_db)
         plot_curve(error, ESTIMATE, time_s, history.gain_est_db - history.gain_true_db)

@@ -67,7 +67,8 @@ class OutputFiles:
     `notices` are messages about complete files, for the user.
     """
 
-    def __init__(self, paths: OutputPaths, sample_rate: int) -> None:
+    def __init__(self, paths: OutputPaths, sample_rate: int, channels: int = 1) -> None:
+        """`channels` is the number of channels of the recording."""
         self._paths = paths
         self._csv: CsvWriter | None = None
         self._recorder: Recorder | None = None
@@ -78,7 +79,7 @@ class OutputFiles:
         try:
             if paths.record is not None:
                 with self._open_locked(Path(paths.record)):
-                    self._recorder = Recorder(Path(paths.record), sample_rate)
+                    self._recorder = Recorder(Path(paths.record), sample_rate, channels)
             if paths.csv == STANDARD_OUTPUT:
                 self._csv = CsvWriter(sys.stdout, "standard output", sample_rate)
             elif paths.csv is not None:
@@ -100,9 +101,9 @@ class OutputFiles:
             self.pipe_closed = True
 
     def record(self, matched: NDArray[np.float32]) -> None:
-        """Append frames of the matched signal."""
+        """Append frames of the matched signal, shape (channels, frames)."""
         if self._recorder is not None:
-            self._recorder.write(matched)
+            self._recorder.write(np.ascontiguousarray(matched.T))
 
     def finish(self, summary: Summary, history: History) -> None:
         """Complete every file. All are tried; the first error is raised.

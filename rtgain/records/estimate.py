@@ -62,6 +62,9 @@ class Estimate:
     steps: int
     delay_frames: float
     polarity: int
+    channel_gains_db: tuple[float, ...] = ()
+    channel_polarities: tuple[int, ...] = ()
+    channel_delays_frames: tuple[float, ...] = ()
 
     @property
     def matched_gain(self) -> float:
@@ -77,16 +80,20 @@ class Estimate:
 
     def to_row(self) -> NDArray[np.float64]:
         """Convert to a column of the estimates ring, ``(len(ESTIMATE_FIELDS),)``."""
-        return np.array(_values_of(self), dtype=np.float64)
+        channels = (*self.channel_gains_db, *self.channel_polarities, *self.channel_delays_frames)
+        return np.array((*_values_of(self), *channels), dtype=np.float64)
 
     @classmethod
     def from_row(cls, row: NDArray[np.float64]) -> "Estimate":
         """Convert back from `to_row`."""
-        values = dict(zip(ESTIMATE_FIELDS, row.tolist(), strict=True))
+        values = dict(zip(ESTIMATE_FIELDS, row.tolist(), strict=False))
+        gains, polarities, delays = row[len(ESTIMATE_FIELDS) :].reshape(3, -1).tolist()
         return cls(**{**values, "state": State(int(values["state"])), "steps": int(values["steps"]),
-                      "polarity": int(values["polarity"])})  # fmt: skip
+                      "polarity": int(values["polarity"]), "channel_gains_db": tuple(gains),
+                      "channel_polarities": tuple(map(int, polarities)),
+                      "channel_delays_frames": tuple(delays)})  # fmt: skip
 
 
-ESTIMATE_FIELDS = tuple(field.name for field in fields(Estimate))
+ESTIMATE_FIELDS = tuple(field.name for field in fields(Estimate))[:-3]
 
 _values_of = attrgetter(*ESTIMATE_FIELDS)

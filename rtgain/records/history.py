@@ -11,10 +11,17 @@ from numpy.typing import NDArray
 GAP_S = 0.5
 """Seconds by which a time step must exceed its neighbors to count as a gap, where estimates were dropped."""
 
+BALANCE_DB = 0.05
+"""Difference in dB between the gains of two channels from which each is shown on its own."""
+
 
 @dataclass(frozen=True)
 class History:
-    """The newest estimates as arrays ``(estimates,)``, oldest first; NaN for unknown numbers."""
+    """The newest estimates as arrays ``(estimates,)``, oldest first; NaN for unknown numbers.
+
+    Attributes:
+        channel_gains_db, channel_polarities: ``(channels, estimates)``, gain and polarity of each channel.
+    """
 
     time_s: NDArray[np.float64]
     gain_true_db: NDArray[np.float64]
@@ -24,6 +31,15 @@ class History:
     loss: NDArray[np.float64]
     least_squares_db: NDArray[np.float64]
     bound_db: NDArray[np.float64]
+    channel_gains_db: NDArray[np.float64]
+    channel_polarities: NDArray[np.float64]
+
+    @property
+    def is_unbalanced(self) -> bool:
+        """True if the gains of the channels differ by more than `BALANCE_DB` most of the time."""
+        difference_db = np.abs(np.diff(self.channel_gains_db, axis=0))
+        known_db = difference_db[np.isfinite(difference_db)]
+        return known_db.size > 0 and bool(np.median(known_db) > BALANCE_DB)
 
     def with_gap_markers(self) -> Self:
         """Insert an estimate of NaN in the middle of each gap, so that plotted lines break there.
@@ -36,9 +52,9 @@ class History:
             return self
         neighbors_s = np.concatenate([[math.inf], step_s, [math.inf]])
         gaps = np.flatnonzero(step_s > np.minimum(neighbors_s[:-2], neighbors_s[2:]) + GAP_S)
-        columns = np.insert(np.stack(list(vars(self).values())), gaps + 1, math.nan, axis=1)
-        columns[0, gaps + 1 + np.arange(len(gaps))] = self.time_s[gaps] + step_s[gaps] / 2
-        return type(self)(*columns)
+        columns = {name: np.insert(column, gaps + 1, math.nan, axis=-1) for name, column in vars(self).items()}
+        columns["time_s"][gaps + 1 + np.arange(len(gaps))] = self.time_s[gaps] + step_s[gaps] / 2
+        return type(self)(**columns)
 
 
 @dataclass(frozen=True)
@@ -46,12 +62,15 @@ class Summary:
     """The object of ``--json``; None for unknown numbers.
 
     Attributes:
+        channel_gains_db, channel_polarities: gain and polarity of each channel.
         settle_s: time of the first estimate from which on all were within 0.1 dB of the reference gain.
         realtime_factor: seconds of audio per elapsed second.
     """
 
     version: str
     input: str
+    target: str
+    channels: int
     sample_rate: int
     duration_s: float
     loss: str
@@ -62,6 +81,8 @@ class Summary:
     delay_ms: float | None
     polarity: int
     state: str
+    channel_gains_db: list[float | None]
+    channel_polarities: list[int]
     rmse_db: float | None
     settle_s: float | None
     estimates: int

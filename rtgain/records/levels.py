@@ -1,19 +1,46 @@
 """Peak, RMS and loudness of one signal."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+METERED_SIGNALS = ("dry", "target", "matched", "difference")
+"""Metered signals. The difference is target − matched."""
+
+
+@dataclass(frozen=True)
+class Loudness:
+    """Loudness over all channels of one signal (ITU-R BS.1770-5, EBU R 128), updated every 100 ms.
+
+    −inf for silence, NaN until it is known.
+
+    Attributes:
+        momentary_lufs: loudness of the last 400 ms.
+        short_term_lufs: loudness of the last 3 s.
+        integrated_lufs: gated loudness since the start of the session.
+        range_lu: loudness range since the start of the session (EBU Tech 3342).
+        true_peak_dbtp: highest true peak of all channels since the start of the session.
+    """
+
+    momentary_lufs: float = math.nan
+    short_term_lufs: float = math.nan
+    integrated_lufs: float = math.nan
+    range_lu: float = math.nan
+    true_peak_dbtp: float = math.nan
+
+
+LOUDNESS_NAMES = tuple(field.name for field in fields(Loudness))
+"""Names of the numbers of `Loudness`."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """Level of one signal now; −inf for silence, NaN before the first measurement.
+    """Level of one signal now: peak and RMS per channel, loudness over all; −inf for silence.
 
     Attributes:
         peak_dbfs: largest magnitude since the last measurement.
         rms_dbfs: RMS of the last 300 ms, re full scale (−3.01 for a full-scale sine).
-        lufs: momentary loudness of the last 400 ms (ITU-R BS.1770-4), updated every 100 ms.
     """
 
-    peak_dbfs: float = math.nan
-    rms_dbfs: float = math.nan
-    lufs: float = math.nan
+    peak_dbfs: tuple[float, ...]
+    rms_dbfs: tuple[float, ...]
+    loudness: Loudness = Loudness()

@@ -42,14 +42,16 @@ class Snapshot:
     """State of a session at one moment. Times in seconds, levels in dB, NaN for unknown numbers.
 
     Attributes:
-        channels: numbers of channels to choose from.
+        channels: number of channels of the session.
+        channel_counts: numbers of channels to choose from.
         position_s: position in the source; without an end, the time played.
         length_s: length of the source, limited by the duration; None without an end.
         state: state of the newest estimate.
+        channel_gains_db, channel_polarities: gain and polarity of each channel, of the newest estimate.
         reference_gain_db: reference gain of the newest frame.
         curves: loss curves; None before the first coherent window.
         scope: newest window; None unless requested.
-        levels: by signal (`METERED_SIGNALS` of `rtgain.metering.level_meter`).
+        levels: by signal (`METERED_SIGNALS` of `rtgain.records.levels`).
         clipped_frames: samples of device inputs at full scale; files are not counted.
         load: processing time of a block relative to its duration.
         estimate_age_s: audio time since the newest estimate became available.
@@ -60,7 +62,8 @@ class Snapshot:
     is_finished: bool
     clock: Clock
     description: str
-    channels: ChannelCounts
+    channels: int
+    channel_counts: ChannelCounts
     sample_rate: int
     block: int
     frames: int
@@ -73,6 +76,8 @@ class Snapshot:
     std_db: float
     delay_ms: float
     polarity: int
+    channel_gains_db: tuple[float, ...]
+    channel_polarities: tuple[int, ...]
     reference_gain_db: float
     history: History
     comparisons: tuple[Comparison, ...]

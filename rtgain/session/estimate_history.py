@@ -20,12 +20,13 @@ MAX_ESTIMATES = 30_000
 
 
 class EstimateHistory:
-    """The newest `MAX_ESTIMATES` estimates in constant memory, or all of them with `keep_all`."""
+    """The newest `MAX_ESTIMATES` estimates of `channels` in constant memory, or all of them with `keep_all`."""
 
-    def __init__(self, sample_rate: int, *, keep_all: bool = False) -> None:
+    def __init__(self, sample_rate: int, channels: int = 1, *, keep_all: bool = False) -> None:
         self._sample_rate = sample_rate
         self._keep_all = keep_all
-        self._rows = np.full((2 * MAX_ESTIMATES, len(ESTIMATE_FIELDS)), np.nan)
+        self._channels = channels
+        self._rows = np.full((2 * MAX_ESTIMATES, len(ESTIMATE_FIELDS) + 3 * channels), np.nan)
         self._end = 0
         self.last: Estimate | None = None
         self.count = 0
@@ -69,8 +70,11 @@ class EstimateHistory:
         centers = rows[:, ESTIMATE_FIELDS.index("center_frame")]
         if rows.size:
             rows = rows[np.searchsorted(centers, centers[-1] - last_s * self._sample_rate) :]
-        columns = dict(zip(ESTIMATE_FIELDS, rows.T.copy(), strict=True))
+        values = rows.T.copy()
+        of_channels = values[len(ESTIMATE_FIELDS) :].reshape(3, self._channels, -1)
+        columns = dict(zip(ESTIMATE_FIELDS, values, strict=False))
         columns["time_s"] = columns["center_frame"] / self._sample_rate
+        columns["channel_gains_db"], columns["channel_polarities"] = of_channels[:2]
         return History(**{field.name: columns[field.name] for field in fields(History)})
 
     def to_array(self) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ class MatchedSignalReader(Protocol):
         """Receive the next estimate."""
 
     def read(self, until_frame: int) -> list[Chunk]:
-        """Return the signal since the last call, up to `until_frame`, in chunks of shape (frames,)."""
+        """Return the signal since the last call, up to `until_frame`, in chunks of shape (channels, frames)."""
 
 
 class LiveMatchedReader:
@@ -42,10 +42,10 @@ class LiveMatchedReader:
         while self._next_frame < until_frame:
             frames = min(CHUNK_FRAMES, until_frame - self._next_frame)
             try:
-                chunks.append(self._ring.read_signals(self._next_frame, frames).matched[0])
+                chunks.append(self._ring.read_signals(self._next_frame, frames).matched)
             except OverrunError as overrun:
                 frames = min(overrun.oldest_frame, until_frame) - self._next_frame
-                chunks.append(np.zeros(frames, np.float32))
+                chunks.append(np.zeros((self._ring.channels, frames), np.float32))
             self._next_frame += frames
         return chunks
 
@@ -59,10 +59,10 @@ class OfflineMatchedRenderer:
 
     def __init__(self, ring: AudioRing, sample_rate: int) -> None:
         self._ring = ring
-        self._path = MatchedPath(sample_rate)
+        self._path = MatchedPath(sample_rate, ring.channels)
         self._next_frame = 0
-        self._gain = 1.0
-        self._delay_frames = 0.0
+        self._gains: tuple[float, ...] = (1.0,) * ring.channels
+        self._delays_frames: tuple[float, ...] = (0.0,) * ring.channels
         self._pending: deque[Estimate] = deque()
 
     def add_estimate(self, estimate: Estimate) -> None:
@@ -73,10 +73,10 @@ class OfflineMatchedRenderer:
         while self._next_frame < until_frame:
             while self._pending and self._pending[0].available_frame <= self._next_frame:
                 estimate = self._pending.popleft()
-                self._gain, self._delay_frames = estimate.matched_gain, estimate.matched_delay_frames
+                self._gains, self._delays_frames = estimate.matched_gains, estimate.matched_delays_frames
             next_change = int(self._pending[0].available_frame) if self._pending else until_frame
             frames = min(CHUNK_FRAMES, until_frame - self._next_frame, next_change - self._next_frame)
-            dry = self._ring.read_signals(self._next_frame, frames).dry[0]
-            chunks.append(self._path.process(dry, gain=self._gain, delay_frames=self._delay_frames))
+            dry = self._ring.read_signals(self._next_frame, frames).dry
+            chunks.append(self._path.process(dry, gains=self._gains, delays_frames=self._delays_frames))
             self._next_frame += frames
         return chunks

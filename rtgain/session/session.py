@@ -33,7 +33,14 @@ from rtgain.records.history import Summary
 from rtgain.records.session_export import SessionExport
 from rtgain.records.snapshot import ChannelCounts, Comparison, Snapshot
 from rtgain.session.estimate_history import HISTORY_S, EstimateHistory
-from rtgain.session.io_setup import make_driver, make_engine, open_source, select_device_setup
+from rtgain.session.io_setup import (
+    count_channels,
+    make_driver,
+    make_engine,
+    open_source,
+    read_file_format,
+    select_device_setup,
+)
 from rtgain.session.matched_recording import LiveMatchedReader, MatchedSignalReader, OfflineMatchedRenderer
 
 if TYPE_CHECKING:
@@ -74,8 +81,11 @@ class Session:
         self._runner: EstimatorRunner | None = None
         self._driver: Driver | None = None
         self._notices: deque[str] = deque(maxlen=20)
-        self.device_setup = select_device_setup(config) if clock == "device" else None
-        self._source = open_source(config, self.device_setup)
+        file_format = read_file_format(config)
+        self.channels = count_channels(config, file_format)
+        preferred_rate = file_format.sample_rate if file_format else None
+        self.device_setup = select_device_setup(config, self.channels, preferred_rate) if clock == "device" else None
+        self._source = open_source(config, self.device_setup, self.channels)
         self._file = cast("FileSource", self._source) if config.is_file else None
         if self._file is not None and self._file.notice is not None:
             self._notices.append(self._file.notice)
@@ -85,13 +95,13 @@ class Session:
             self.sample_rate = opened.sample_rate
             self._limit_duration()
             self._settings = EstimatorSettings.from_config(config, self.sample_rate)
-            self._engine = make_engine(config, self.device_setup, self.sample_rate, self.engine_type)
+            self._engine = make_engine(config, self.device_setup, self.sample_rate, self.channels, self.engine_type)
         except BaseException:
             if self._source is not None:
                 self._source.close()
             raise
-        self.history = EstimateHistory(self.sample_rate, keep_all=keep_all_estimates)
-        self._comparisons = {entry: EstimateHistory(self.sample_rate) for entry in config.compare}
+        self.history = EstimateHistory(self.sample_rate, self.channels, keep_all=keep_all_estimates)
+        self._comparisons = {entry: self._new_history() for entry in config.compare}
         self._meters = LevelMeter(self._engine.memory)
         self._matched: MatchedSignalReader | None = None
         if record:
@@ -212,7 +222,7 @@ class Session:
         return tuple(_comparison(entry, history) for entry, history in self._comparisons.items())
 
     def read_matched(self) -> list[NDArray[np.float32]]:
-        """Return the matched signal since the last call, in chunks of shape (frames,); empty unless recorded."""
+        """Return the matched signal since the last call, in chunks of shape (channels, frames), if recorded."""
         return self._matched.read(self.frames) if self._matched is not None else []
 
     def pop_notices(self) -> list[str]:
@@ -242,7 +252,8 @@ class Session:
             is_finished=self.is_finished,
             clock=self.clock,
             description=driver.description if driver else "",
-            channels=self._channels,
+            channels=self.channels,
+            channel_counts=self._channel_counts,
             sample_rate=self.sample_rate,
             block=driver.block if driver else 0,
             frames=frames,
@@ -255,6 +266,8 @@ class Session:
             std_db=last.std_db if last else math.nan,
             delay_ms=1e3 * last.delay_frames / self.sample_rate if last else math.nan,
             polarity=last.polarity if last else 0,
+            channel_gains_db=last.channel_gains_db if last else (math.nan,) * self.channels,
+            channel_polarities=last.channel_polarities if last else (0,) * self.channels,
             reference_gain_db=self._reference_gain_db(),
             history=self.history.latest(HISTORY_S),
             comparisons=self.comparisons,
@@ -278,9 +291,12 @@ class Session:
         history, last = self.history, self.history.last
         elapsed_s = time.monotonic() - self._started_s
         duration_s = self.frames / self.sample_rate
+        unknown: list[float | None] = [None] * self.channels
         return Summary(
             version=__version__,
             input=self.config.input,
+            target=self.config.target,
+            channels=self.channels,
             sample_rate=self.sample_rate,
             duration_s=duration_s,
             loss=self._settings.loss,
@@ -291,6 +307,8 @@ class Session:
             delay_ms=none_if_nan(1e3 * last.delay_frames / self.sample_rate) if last else None,
             polarity=last.polarity if last else 0,
             state=last.state.label if last else "waiting",
+            channel_gains_db=[none_if_nan(gain_db) for gain_db in last.channel_gains_db] if last else unknown,
+            channel_polarities=list(last.channel_polarities) if last else [0] * self.channels,
             rmse_db=history.rmse_db,
             settle_s=history.settle_s,
             estimates=history.count,
@@ -355,9 +373,7 @@ class Session:
         config = with_changes(self.config, **changes)
         self._settings = EstimatorSettings.from_config(config, self.sample_rate)
         self.config = config
-        self._comparisons = {
-            entry: self._comparisons.get(entry) or EstimateHistory(self.sample_rate) for entry in config.compare
-        }
+        self._comparisons = {entry: self._comparisons.get(entry) or self._new_history() for entry in config.compare}
         if self._runner is not None:
             self._runner.configure(self._settings)
 
@@ -372,6 +388,9 @@ class Session:
             self._runner.set_frozen(frozen)
 
     # --- parts ----------------------------------------------------------------------------------
+
+    def _new_history(self) -> EstimateHistory:
+        return EstimateHistory(self.sample_rate, self.channels)
 
     def _limit_duration(self) -> None:
         duration_s = self.config.duration
@@ -388,7 +407,7 @@ class Session:
             self._source = SectionSource(self._source, 0, frames)
 
     @property
-    def _channels(self) -> ChannelCounts:
+    def _channel_counts(self) -> ChannelCounts:
         setup, config = self.device_setup, self.config
         inputs = setup.input.input_channels if setup and setup.input else 0
         dry = inputs if config.input == "mic" else self._file.file_channels if self._file else 0

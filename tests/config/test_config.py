@@ -96,6 +96,30 @@ def test_inputs_without_a_reserved_name_are_files() -> None:
             {"target": "channel", "input": "a.wav", "automation": "b.csv"},
             "--automation: only valid with --target reference",
         ),
+        ({"channels": 3}, "--channels: should be 'auto', 1 or 2, not 3"),
+        (
+            {"input": "a.wav", "dry_channel": ()},
+            "--dry-channel: 0 channels are given; give one, or two as 1,2",
+        ),
+        ({"input": "a.wav", "dry_channel": "1,2"}, "--dry-channel: should be a valid tuple, not '1,2'"),
+        ({"input": "a.wav", "dry_channel": (1, 0)}, "--dry-channel: should be greater than or equal to 1, not 0"),
+        ({"input": "a.wav", "dry_channel": (2, 513)}, "--dry-channel: should be less than or equal to 512, not 513"),
+        (
+            {"input": "a.wav", "target": "channel", "dry_channel": 3, "target_channel": (1, 2)},
+            "--target-channel: selects two channels, but --dry-channel one; give as many for both",
+        ),
+        (
+            {"input": "a.wav", "target": "channel", "dry_channel": (2, 3)},
+            "--target-channel: channel 3 is already the dry channel; choose another",
+        ),
+        (
+            {"input": "a.wav", "target": "channel", "channels": 2, "target_channel": (2, 1)},
+            "--target-channel: channel 1 is already the dry channel; choose another",
+        ),
+        (
+            {"target": "return", "channels": 2, "output_channel": 3},
+            "--output-channel: one channel is given, but --channels is 2; give two as 1,2",
+        ),
         ({"gain_db": 60.1}, "--gain-db: should be less than or equal to 60, not 60.1"),
         ({"gain_db": math.nan}, "--gain-db: should be a finite number, not nan"),
         ({"noise_dbfs": -math.inf}, "--noise-dbfs: should be "),
@@ -123,6 +147,51 @@ def test_invalid_option_is_reported_in_one_short_line_with_its_name(values: dict
     assert len(str(caught.value)) < 200
 
 
+@pytest.mark.parametrize(
+    ("values", "file_channels", "channels", "dry", "target"),
+    [
+        ({}, 0, 2, (), ()),
+        ({"channels": 1}, 0, 1, (), ()),
+        ({"input": "pink"}, 0, 1, (), ()),
+        ({"input": "pink", "channels": 2}, 0, 2, (), ()),
+        ({"input": "mic"}, 0, 1, (1,), ()),
+        ({"input": "mic", "channels": 2}, 0, 2, (1, 2), ()),
+        ({"input": "mic", "dry_channel": (3, 4)}, 0, 2, (3, 4), ()),
+        ({"input": "mic", "target": "channel"}, 0, 1, (1,), (2,)),
+        ({"input": "mic", "target": "channel", "channels": 2}, 0, 2, (1, 2), (3, 4)),
+        ({"input": "a.wav"}, 1, 1, (), ()),
+        ({"input": "a.wav"}, 2, 2, (1, 2), ()),
+        ({"input": "a.wav"}, 6, 2, (1, 2), ()),
+        ({"input": "a.wav", "channels": 1}, 2, 1, (), ()),
+        ({"input": "a.wav", "dry_channel": 2}, 2, 1, (2,), ()),
+        ({"input": "a.wav", "target": "channel"}, 2, 1, (1,), (2,)),
+        ({"input": "a.wav", "target": "channel"}, 3, 1, (1,), (2,)),
+        ({"input": "a.wav", "target": "channel"}, 4, 2, (1, 2), (3, 4)),
+        (
+            {"input": "a.wav", "target": "channel", "dry_channel": (1, 2), "target_channel": (4, 3)},
+            4,
+            2,
+            (1, 2),
+            (4, 3),
+        ),
+        ({"target": "return"}, 0, 2, (), (1, 2)),
+        ({"target": "return", "output_channel": 4}, 0, 1, (), (1,)),
+        ({"input": "a.wav", "target": "return", "target_channel": (2, 3)}, 2, 2, (1, 2), (2, 3)),
+    ],
+)
+def test_channels_follow_the_selected_ones_or_the_source(
+    values: dict[str, Any], file_channels: int, channels: int, dry: tuple[int, ...], target: tuple[int, ...]
+) -> None:
+    config = make_session_config(**values)
+    assert config.resolved_channels(file_channels) == channels
+    assert config.resolved_dry_channels(channels) == dry
+    assert config.resolved_target_channels(channels) == target
+
+
+def test_one_channel_number_is_a_tuple_of_one() -> None:
+    assert SessionConfig(input="a.wav", dry_channel=2) == SessionConfig(input="a.wav", dry_channel=(2,))
+
+
 # --- presets --------------------------------------------------------------------------------------
 
 SESSIONS = st.builds(
@@ -137,6 +206,7 @@ SESSIONS = st.builds(
     optimizer=st.sampled_from(OPTIMIZERS),
     steps=st.none() | st.integers(1, 10_000),
     seed=st.integers(0, 2**63 - 1),
+    channels=st.sampled_from(["auto", 1, 2]),
     compare=st.sampled_from([(), ("waveform/SGD",), ("stft/Adam", "waveform/SGD@0.01")]),
 )
 

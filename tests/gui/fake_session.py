@@ -12,7 +12,7 @@ from rtgain.config.estimator_settings import name_crc
 from rtgain.config.session_config import SessionConfig
 from rtgain.records.estimate import Estimate, State
 from rtgain.records.history import History, Summary
-from rtgain.records.levels import Level
+from rtgain.records.levels import Level, Loudness
 from rtgain.records.loss_curves import LossCurves, gain_grid
 from rtgain.records.scope import Scope
 from rtgain.records.session_export import SessionExport
@@ -52,6 +52,7 @@ class FakeSession:
         self._frozen = False
         self._compare, self._loss = self.config.compare, self.config.loss
         self._sought_s = 0.0
+        self.channels = self.config.resolved_channels(2 if self.config.is_file else 0)
 
     def start(self) -> None:
         if self.start_error is not None:
@@ -86,18 +87,19 @@ class FakeSession:
         self._sought_s = time_s - (self.clock() - self._began)
 
     def export(self, config: SessionConfig) -> SessionExport:
-        trace = EstimateHistory(RATE)
+        trace = EstimateHistory(RATE, self.channels)
         for time_s, true_db, est_db, opt_db, std_db, loss, squares_db, bound_db in self._rows:
             frame = time_s * RATE
             trace.add(
                 Estimate(
-                    frame, frame, true_db, est_db, opt_db, std_db, std_db, loss, State.TRACKING, 2, 0.0, 1, squares_db,
-                    bound_db,
+                    frame, frame, true_db, est_db, opt_db, std_db, squares_db, bound_db, std_db, loss, State.TRACKING,
+                    2, 0.0, 1, (est_db,) * self.channels, (1,) * self.channels, (0.0,) * self.channels,
                 )
             )  # fmt: skip
         summary = Summary(
-            __version__, config.input, RATE, 1.0, config.loss, config.optimizer, self._estimate_db, 1.0, 0.01, 0.0, 1,
-            "tracking", None, None, len(self._rows), RATE, 0, 0, 1.0, 80.0,
+            __version__, config.input, config.target, self.channels, RATE, 1.0, config.loss, config.optimizer,
+            self._estimate_db, 1.0, 0.01, 0.0, 1, "tracking", [self._estimate_db] * self.channels,
+            [1] * self.channels, None, None, len(self._rows), RATE, 0, 0, 1.0, 80.0,
         )  # fmt: skip
         return SessionExport(config, RATE, trace.to_array(), trace.latest(), summary)
 
@@ -113,20 +115,24 @@ class FakeSession:
         state = "waiting" if not self._rows else "tracking" if settled else "converging"
         made = {
             "running": True, "is_finished": False, "clock": self.config.clock or "device", "description": "a fake",
-            "channels": ChannelCounts(0, 0, 0),
+            "channels": self.channels, "channel_counts": ChannelCounts(0, 0, 0),
             "sample_rate": RATE, "block": 256, "frames": int(now * RATE), "time_s": now, "state": state,
             "position_s": now + self._sought_s, "length_s": LENGTH_S if self.config.is_file else None,
             "gain_db": self._estimate_db if self._rows else math.nan,
             "gain_linear": 10 ** (self._estimate_db / 20) if self._rows else math.nan,
             "std_db": self._rows[-1][4] if self._rows else math.nan, "delay_ms": 0.0,
             "polarity": -1 if self.config.polarity == "invert" else 1,
+            "channel_gains_db": (self._estimate_db if self._rows else math.nan,) * self.channels,
+            "channel_polarities": (-1 if self.config.polarity == "invert" else 1,) * self.channels,
             "reference_gain_db": self._gain_db,
-            "history": History(*rows.T), "comparisons": tuple(comparison(entry, rows) for entry in self._compare),
+            "history": history_of(rows, self.channels),
+            "comparisons": tuple(comparison(entry, rows) for entry in self._compare),
             "curves": self._curves() if self._rows else None,
             "scope": self._scope(now) if scope and now * RATE >= WINDOW else None,
-            "levels": {"dry": level_of(0.4), "target": level_of(0.4 * self._gain),
-                       "matched": level_of(0.4 * 10 ** (self._estimate_db / 20)),
-                       "difference": level_of(0.4 * abs(self._gain - 10 ** (self._estimate_db / 20)))},
+            "levels": {name: level_of(peak, self.channels) for name, peak in (
+                ("dry", 0.4), ("target", 0.4 * self._gain), ("matched", 0.4 * 10 ** (self._estimate_db / 20)),
+                ("difference", 0.4 * abs(self._gain - 10 ** (self._estimate_db / 20))),
+            )},
             "clipped_frames": 0, "xruns": 0, "dropped_frames": 0, "estimator_restarts": 0, "load": 0.003,
             "notices": tuple(self.notices), "frames_per_second": 48000.0, "estimates_per_second": 46.9,
             "estimate_age_s": 0.012, "hop_s": HOP_S,
@@ -172,21 +178,29 @@ class FakeSession:
         frequency_hz = np.geomspace(20, RATE / 2, 300)
         dry_db = -50 - 10 * np.log10(frequency_hz / 20) + 40 * np.exp(-((np.log(frequency_hz / 600) / 0.02) ** 2))
         gain, estimate = np.float32(self._gain), np.float32(10 ** (self._estimate_db / 20))
+        dry, dry_db = np.stack([dry] * self.channels), np.stack([dry_db] * self.channels)
         return Scope(
             dry, gain * dry, estimate * dry, frequency_hz, dry_db, dry_db + self._gain_db, dry_db + self._estimate_db
         )
+
+
+def history_of(rows: np.ndarray, channels: int = 1) -> History:
+    """Make the history of rows of time, reference gain, estimate and the further fields, the same in all channels."""
+    gains_db = np.stack([rows[:, 2]] * channels)
+    return History(*rows.T, gains_db, np.ones_like(gains_db))
 
 
 def comparison(entry: str, rows: np.ndarray) -> Comparison:
     """Make a comparison that oscillates by 1 dB around the estimate."""
     loss, optimizer = entry.split("/")
     gains_db = rows[:, 2] + np.sin(2 * np.pi * rows[:, 0])
-    history = History(rows[:, 0], rows[:, 1], gains_db, *rows.T[3:])
+    history = history_of(np.column_stack([rows[:, :2], gains_db, rows[:, 3:]]))
     gain_db = float(gains_db[-1]) if len(gains_db) else math.nan
     return Comparison(entry, loss, optimizer, history, gain_db, "converging" if len(rows) else "waiting")
 
 
-def level_of(peak: float) -> Level:
-    """Return the level of a sine with peak `peak`."""
+def level_of(peak: float, channels: int = 1) -> Level:
+    """Return the level of a sine with peak `peak` in all channels."""
     peak_dbfs = 20 * math.log10(peak) if peak else -math.inf
-    return Level(peak_dbfs, peak_dbfs - 3.01, peak_dbfs - 3.7)
+    lufs = peak_dbfs - 3.7 + 10 * math.log10(channels)
+    return Level((peak_dbfs,) * channels, (peak_dbfs - 3.01,) * channels, Loudness(lufs, lufs, lufs, 0.0, peak_dbfs))

@@ -22,7 +22,7 @@ def make_observation(time_s: float, *, xruns: int = 0, comparison: ComparisonObs
 
 def make_comparison(time_s: list[float], gain_db: list[float]) -> Comparison:
     times, gains, unknown = np.array(time_s), np.array(gain_db), np.full(len(time_s), math.nan)
-    history = History(times, unknown, gains, unknown, unknown, unknown, unknown, unknown)
+    history = History(times, unknown, gains, *[unknown] * 5, gains[None], unknown[None])
     return Comparison(NAME, "spectral", "SGD", history, gain_db[-1] if gain_db else math.nan, "converging")
 
 

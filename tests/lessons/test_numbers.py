@@ -115,7 +115,7 @@ def test_lesson_2_waveform_loss_minimum_is_the_gain_times_the_cosine() -> None:
 @pytest.mark.parametrize("sample_rate", [44_100, 48_000])
 def test_lesson_2_states_the_live_gain_at_45_degrees_at_any_sample_rate(sample_rate: int) -> None:
     """At 48 kHz the sine repeats after 48 samples, and the minimum of the waveform loss is at one of them."""
-    config = SessionConfig(**LESSONS[1].steps[0].controls, duration=2.0, sample_rate=sample_rate)
+    config = SessionConfig(**LESSONS[1].steps[0].all_controls, duration=2.0, sample_rate=sample_rate)
     history = run_offline(config).history
     shown_db = history.gain_est_db[history.time_s > 1.0]
     for form, name, shown in (
@@ -129,7 +129,7 @@ def test_lesson_2_states_the_live_gain_at_45_degrees_at_any_sample_rate(sample_r
 
 def test_lesson_3_states_the_live_error_of_a_delayed_target_in_every_loop_of_the_music() -> None:
     step = next(step for step in LESSONS[2].steps if "delayed_db" in step.text)
-    history = run_offline(SessionConfig(**step.controls, duration=21.0)).history
+    history = run_offline(SessionConfig(**step.all_controls, duration=21.0)).history
     off_db, single_db = (np.abs(gain - history.gain_true_db) for gain in (history.gain_est_db, history.gain_opt_db))
     for begin_s in (1.0, 11.0):
         loop = (history.time_s >= begin_s) & (history.time_s < begin_s + 10.0)

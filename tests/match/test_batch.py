@@ -14,7 +14,8 @@ from tests.polling import TIMEOUT_S
 
 RESULT = [
     "gain_db", "gain_linear", "std_db", "delay_samples", "delay_ms", "polarity", "residual_db",
-    "lufs_dry", "lufs_target", "state", "error",
+    "lufs_dry", "lufs_target", "lra_dry", "lra_target", "true_peak_dry_dbtp", "true_peak_target_dbtp",
+    "state", "error",
 ]  # fmt: skip
 
 

@@ -22,7 +22,8 @@ from tests.match.recordings import RATE, demo, write
 
 KEYS = (
     "gain_db", "gain_linear", "std_db", "delay_samples", "delay_ms", "polarity", "residual_db",
-    "lufs_dry", "lufs_target", "state",
+    "lufs_dry", "lufs_target", "lra_dry", "lra_target", "true_peak_dry_dbtp", "true_peak_target_dbtp",
+    "state",
 )  # fmt: skip
 
 
@@ -113,6 +114,29 @@ def test_loudness_agrees_with_pyloudnorm(dry, music):
     expected = pyloudnorm.Meter(RATE).integrated_loudness(music.astype(np.float64))
     assert match.lufs_dry == pytest.approx(expected, abs=0.06)  # its weighting differs from the table of BS.1770
     assert match.lufs_target == pytest.approx(expected - 20 * np.log10(2), abs=0.05)
+
+
+def test_true_peak_is_that_of_the_loudest_channel_at_eight_times_the_rate(tmp_path, music):
+    stereo = np.stack([0.5 * music, music], axis=1)
+    dry, target = (write(tmp_path / f"{name}.wav", gain * stereo) for name, gain in (("dry", 1), ("target", 0.25)))
+    match = match_pair(dry, target).result
+    peak_dbtp = 20 * np.log10(np.abs(soxr.resample(music, RATE, 8 * RATE, quality="VHQ")).max())
+    assert match.true_peak_dry_dbtp == pytest.approx(peak_dbtp, abs=0.1)
+    assert match.true_peak_target_dbtp == pytest.approx(peak_dbtp - 20 * np.log10(4), abs=0.1)
+
+
+def test_loudness_range_is_the_difference_of_two_levels_and_not_changed_by_a_gain(tmp_path, music):
+    sound = np.concatenate([0.1 * np.tile(music, 2), np.tile(music, 2)])  # two levels, 20 dB apart, 16 s each
+    dry, target = (write(tmp_path / f"{name}.wav", gain * sound) for name, gain in (("dry", 1), ("target", 0.25)))
+    match = match_pair(dry, target).result
+    assert match.lra_dry == pytest.approx(20, abs=1)
+    assert match.lra_target == pytest.approx(match.lra_dry, abs=0.05)
+
+
+def test_recording_of_less_than_three_seconds_has_no_loudness_range(dry, music):
+    match = matched(dry, 0.5 * music[: 2 * RATE])
+    assert match.lra_target is None
+    assert match.lra_dry is not None
 
 
 @pytest.mark.parametrize("state", ["incoherent", "silent"])

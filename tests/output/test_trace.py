@@ -24,7 +24,10 @@ from rtgain.system.atomic_write import write_atomic
 RATE = 48_000
 HOP = 1024
 
-HEADER = "time_s,gain_true_db,gain_est_db,gain_opt_db,std_db,loss,state,steps,delay_ms,polarity\n"
+HEADER = (
+    "time_s,gain_true_db,gain_est_db,gain_opt_db,std_db,loss,state,steps,delay_ms,polarity,"
+    "gain_left_db,gain_right_db,polarity_left,polarity_right\n"
+)
 
 ESTIMATE = Estimate(
     center_frame=2048.0,
@@ -41,6 +44,16 @@ ESTIMATE = Estimate(
     steps=7,
     delay_frames=240.0,
     polarity=-1,
+    channel_gains_db=(-11.9,),
+    channel_polarities=(-1,),
+    channel_delays_frames=(240.0,),
+)
+STEREO = replace(
+    ESTIMATE,
+    polarity=0,
+    channel_gains_db=(-7.0, -5.0000004),
+    channel_polarities=(1, -1),
+    channel_delays_frames=(240.0, 241.0),
 )
 
 
@@ -102,15 +115,27 @@ def test_history_takes_constant_memory_unless_it_keeps_all() -> None:
     assert Estimate.from_row(recent.to_array()[-1]) == replace(
         ESTIMATE, center_frame=float((2 * MAX_ESTIMATES + 499) * HOP)
     )
-    last = [column[-1] for column in vars(history).values()]
-    assert last == [(2 * MAX_ESTIMATES + 499) * HOP / RATE, -12.0, -11.9, -12.0000004, 0.25, 1 / 3, -12.1, 0.2]
+    last = [column[..., -1].tolist() for column in vars(history).values()]
+    levels_db = [-12.0, -11.9, -12.0000004, 0.25, 1 / 3, -12.1, 0.2]
+    assert last == [(2 * MAX_ESTIMATES + 499) * HOP / RATE, *levels_db, [-11.9], [-1]]
     shown = recent.latest(HISTORY_S).time_s
     assert shown[-1] - shown[0] == pytest.approx(HISTORY_S, abs=HOP / RATE)
     np.testing.assert_array_equal(shown, history.time_s[-len(shown) :])
 
 
-def test_empty_history_has_eight_empty_columns() -> None:
-    assert [column.shape for column in vars(EstimateHistory(RATE).latest()).values()] == [(0,)] * 8
+def test_history_has_the_gains_and_polarities_of_every_channel() -> None:
+    history = EstimateHistory(RATE, channels=2)
+    for gain_db in (-7.0, -8.0, -9.0):
+        history.add(replace(STEREO, channel_gains_db=(gain_db, -5.0)))
+    latest = history.latest()
+    np.testing.assert_array_equal(latest.channel_gains_db, [[-7.0, -8.0, -9.0], [-5.0, -5.0, -5.0]])
+    np.testing.assert_array_equal(latest.channel_polarities, [[1, 1, 1], [-1, -1, -1]])
+    assert Estimate.from_row(history.to_array()[0]) == replace(STEREO, channel_gains_db=(-7.0, -5.0))
+
+
+def test_columns_of_an_empty_history_are_empty() -> None:
+    columns = vars(EstimateHistory(RATE, channels=2).latest()).values()
+    assert [column.shape for column in columns] == [(0,)] * 8 + [(2, 0)] * 2
 
 
 # --- gaps -----------------------------------------------------------------------------------------
@@ -118,7 +143,7 @@ def test_empty_history_has_eight_empty_columns() -> None:
 
 def history_at(*time_s: float) -> History:
     """Estimates at these times, with every field equal to the time."""
-    return History(*[np.array(time_s)] * 8)
+    return History(*[np.array(time_s)] * 8, *[np.array([time_s])] * 2)
 
 
 @pytest.mark.parametrize(
@@ -143,9 +168,9 @@ def test_gap_exceeds_the_shorter_of_its_neighbors(time_s: tuple[float, ...], bre
     assert with_markers.time_s[added] == pytest.approx(breaks_s)
     assert np.all(np.diff(with_markers.time_s) > 0)
     for name, column in vars(with_markers).items():
-        np.testing.assert_array_equal(column[~added], time_s)
+        np.testing.assert_array_equal(np.atleast_2d(column)[:, ~added], [time_s])
         if name != "time_s":
-            assert np.all(np.isnan(column[added])), name
+            assert np.all(np.isnan(column[..., added])), name
 
 
 # --- the CSV --------------------------------------------------------------------------------------
@@ -153,8 +178,14 @@ def test_gap_exceeds_the_shorter_of_its_neighbors(time_s: tuple[float, ...], bre
 
 def test_row_has_microseconds_and_millionths_of_a_decibel() -> None:
     assert csv_row(ESTIMATE, RATE) == (
-        "0.042667,-12.000000,-11.900000,-12.000000,0.250000,0.333333,tracking,7,5.000000,-1\n"
+        "0.042667,-12.000000,-11.900000,-12.000000,0.250000,0.333333,tracking,7,5.000000,-1,,,,\n"
     )
+
+
+def test_row_of_a_stereo_session_ends_with_gain_and_polarity_of_left_and_right() -> None:
+    assert csv_row(STEREO, RATE).endswith(",tracking,7,5.000000,0,-7.000000,-5.000000,1,-1\n")
+    silent_right = replace(STEREO, channel_gains_db=(-7.0, math.nan), channel_polarities=(1, 0))
+    assert csv_row(silent_right, RATE).endswith(",tracking,7,5.000000,0,-7.000000,,1,0\n")
 
 
 def test_unknown_number_is_an_empty_cell() -> None:
@@ -168,12 +199,12 @@ def test_unknown_number_is_an_empty_cell() -> None:
         polarity=0,
         state=State.WAITING,
     )
-    assert csv_row(unknown, RATE) == "0.042667,,-11.900000,,,,waiting,7,,0\n"
+    assert csv_row(unknown, RATE) == "0.042667,,-11.900000,,,,waiting,7,,0,,,,\n"
 
 
 def test_row_has_no_negative_zero() -> None:
     row = csv_row(replace(ESTIMATE, gain_est_db=-4e-7, gain_true_db=-0.0, delay_frames=-1e-9), RATE)
-    assert row == "0.042667,0.000000,0.000000,-12.000000,0.250000,0.333333,tracking,7,0.000000,-1\n"
+    assert row == "0.042667,0.000000,0.000000,-12.000000,0.250000,0.333333,tracking,7,0.000000,-1,,,,\n"
 
 
 @given(st.floats(-200, 200), st.sampled_from(State), st.sampled_from([-1, 0, 1]))
@@ -298,14 +329,16 @@ def test_pipe_is_written_and_stays_a_pipe(tmp_path: Path) -> None:
 
 def test_json_has_null_for_unknown_numbers_and_never_nan() -> None:
     summary = Summary(
-        version="1", input="demo", sample_rate=RATE, duration_s=1.5, loss="spectral", optimizer="Rprop",
-        gain_db=-12.0, gain_linear=None, std_db=None, delay_ms=None, polarity=-1, state="silent", rmse_db=None,
+        version="1", input="demo", target="reference", channels=2, sample_rate=RATE, duration_s=1.5, loss="spectral",
+        optimizer="Rprop", gain_db=-12.0, gain_linear=None, std_db=None, delay_ms=None, polarity=-1, state="silent",
+        channel_gains_db=[-12.0, None], channel_polarities=[-1, 0], rmse_db=None,
         settle_s=None, estimates=3, frames=72_000, dropped_frames=0, xruns=0, realtime_factor=2.0,
         steps_per_second=None,
     )  # fmt: skip
     text = summary.to_json()
     assert text.endswith("}\n")
-    assert (json.loads(text)["gain_db"], json.loads(text)["std_db"]) == (-12.0, None)
+    result = json.loads(text)
+    assert (result["gain_db"], result["std_db"], result["channel_gains_db"]) == (-12.0, None, [-12.0, None])
     with pytest.raises(ValueError, match="not JSON compliant"):  # no file is better than an invalid one
         replace(summary, gain_db=math.nan).to_json()
 

@@ -20,6 +20,7 @@ from rtgain.audio.engine.audio_ring import AudioRing, audio_rows
 from rtgain.audio.engine.ring_buffer import RingBuffer
 from rtgain.audio.engine.shm_cleanup import lock_shared, random_block_name, remove_stale_blocks
 from rtgain.errors import RtgainError
+from rtgain.records.levels import LOUDNESS_NAMES, METERED_SIGNALS
 
 AUDIO_S = 10.0
 """Minimum duration of the audio ring, up to `MAX_AUDIO_FRAMES`."""
@@ -42,6 +43,9 @@ CURVES_ROWS = 248
 
 CURVES_CAPACITY = 8
 
+LOUDNESS_FIELDS = {signal: tuple(f"{signal}_{name}" for name in LOUDNESS_NAMES) for signal in METERED_SIGNALS}
+"""Fields of the control record with the numbers of `rtgain.records.levels.Loudness`, by metered signal."""
+
 CONTROL = np.dtype(
     [
         # Header, written once by the creator.
@@ -59,15 +63,9 @@ CONTROL = np.dtype(
         # Written by the estimator process.
         ("matched_gain", "f8"),  # signed, linear
         ("matched_delay_frames", "f8"),
-        ("dry_lufs", "f8"),  # momentary loudness, NaN if unknown
-        ("target_lufs", "f8"),
-        ("matched_lufs", "f8"),
-        ("difference_lufs", "f8"),
+        *((field, "f8") for fields in LOUDNESS_FIELDS.values() for field in fields),  # NaN if unknown
     ]
 )
-
-LOUDNESS_FIELDS = ("dry_lufs", "target_lufs", "matched_lufs", "difference_lufs")
-"""Fields with the loudness of each metered signal, in the order of `rtgain.metering.level_meter.METERED_SIGNALS`."""
 
 
 class ControlRecord:
@@ -143,8 +141,9 @@ class EngineSharedMemory:
         control["channels"] = channels
         control["audio_capacity"] = capacity
         control["matched_gain"] = 1.0
-        for field in LOUDNESS_FIELDS:
-            control[field] = math.nan
+        for fields in LOUDNESS_FIELDS.values():
+            for field in fields:
+                control[field] = math.nan
         del control
         return cls(shared, owner=True)
 
@@ -177,7 +176,7 @@ class EngineSharedMemory:
         self.close()
 
 
-_AUDIO_OFFSET = 128
+_AUDIO_OFFSET = 512
 """Offset in bytes of the audio ring: the space reserved for the control record."""
 
 _FLOAT64_RINGS = (

@@ -2,19 +2,18 @@
 
 import threading
 
-import numpy as np
-
 from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.audio.engine.shared_memory import LOUDNESS_FIELDS, EngineSharedMemory
 from rtgain.metering.level_meter import metered_signals
 from rtgain.metering.loudness import STEPS_PER_S, LoudnessMeter
+from rtgain.records.levels import LOUDNESS_NAMES
 
 POLL_S = 0.05
 """Interval in seconds at which the ring is checked."""
 
 
 class LoudnessWorker:
-    """Thread that writes the momentary loudness of the metered signals to the control record, ten times per second.
+    """Thread that writes the loudness of the metered signals to the control record, ten times per second.
 
     It runs in the estimator process, so that its compilation at the first start delays neither the GUI nor the audio.
     """
@@ -40,7 +39,7 @@ class LoudnessWorker:
             if self._stop.is_set():
                 return
             sample_rate = int(self._memory.control["sample_rate"])
-            meters = [LoudnessMeter(sample_rate, 1) for _ in LOUDNESS_FIELDS]
+            meters = [LoudnessMeter(sample_rate, self._memory.channels) for _ in LOUDNESS_FIELDS]
             step_frames = round(sample_rate / STEPS_PER_S)
             next_frame = self._memory.audio.frames_written
         while not self._stop.wait(POLL_S):
@@ -54,7 +53,8 @@ class LoudnessWorker:
             signals = self._memory.audio.read_signals(start, frames)
         except OverrunError:
             return self._memory.audio.frames_written
-        for field, meter, signal in zip(LOUDNESS_FIELDS, meters, metered_signals(signals), strict=True):
-            meter.push(signal[None].astype(np.float32))
-            self._memory.control[field] = meter.momentary_lufs
+        for fields, meter, signal in zip(LOUDNESS_FIELDS.values(), meters, metered_signals(signals), strict=True):
+            meter.push(signal)
+            for field, name in zip(fields, LOUDNESS_NAMES, strict=True):
+                self._memory.control[field] = getattr(meter, name)
         return start + frames

@@ -63,7 +63,7 @@ def measure(seed: int) -> ExperimentResult:
     )
     noise = np.random.default_rng(seed).standard_normal(65536)
     gains = np.linspace(0.1, 0.2, 101)
-    sessions = [run_offline(SessionConfig(**step.controls, duration=SESSION_S)) for step in LESSON.steps]
+    sessions = [run_offline(SessionConfig(**step.all_controls, duration=SESSION_S)) for step in LESSON.steps]
     sgd_db = _last_second_db(sessions[0].comparisons[SGD])
     slow_history = sessions[0].history
 

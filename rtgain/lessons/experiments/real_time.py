@@ -76,7 +76,7 @@ def _window_error_db(window_ms: float, seed: int) -> float:
     """RMS error of single windows in dB (closed form), without the averaging over time."""
     hop_ms = min(window_ms, 21.3)
     config = SessionConfig(
-        input="pink", noise_dbfs=NOISE_DBFS, window_ms=window_ms, hop_ms=hop_ms, seed=seed, duration=4.0
+        input="pink", channels=1, noise_dbfs=NOISE_DBFS, window_ms=window_ms, hop_ms=hop_ms, seed=seed, duration=4.0
     )
     errors_db = run_offline(config).history.gain_opt_db - GAIN_DB
     return float(np.sqrt(np.nanmean(np.square(errors_db))))

@@ -50,8 +50,10 @@ def measure(seed: int) -> ExperimentResult:
     losses = losses_at(gains, target, PLAIN_SPECTRAL)
     plus, minus = losses_at(np.array([GAIN, -GAIN]), target, PLAIN_SPECTRAL)
     squared = descend(target, SQUARED, steps=1).parameters["gain"]
-    diverged = run_offline(SessionConfig(**LESSON.steps[2].controls, duration=1.0)).comparisons[POWER_2]
-    delayed, aligned = (run_offline(SessionConfig(**step.controls, duration=6.0)).history for step in LESSON.steps[3:])
+    diverged = run_offline(SessionConfig(**LESSON.steps[2].all_controls, duration=1.0)).comparisons[POWER_2]
+    delayed, aligned = (
+        run_offline(SessionConfig(**step.all_controls, duration=6.0)).history for step in LESSON.steps[3:]
+    )
     slopes = [_slope_at_one(power) for power in (1.0, 2.0)]
 
     def both_losses() -> "Figure":

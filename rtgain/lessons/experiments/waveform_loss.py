@@ -34,7 +34,7 @@ def measure(seed: int) -> ExperimentResult:
     gains = np.linspace(-1.0, 2.0, 151)
     losses = {degrees: losses_at(gains, phase_shifted(degrees), PLAIN_WAVEFORM) for degrees in PHASES_DEG}
     end = {degrees: history.final["gain"] for degrees, history in histories.items()}
-    live_45_db = float(run_offline(SessionConfig(**LESSON.steps[0].controls, duration=1.0)).history.gain_est_db[-1])
+    live_45_db = float(run_offline(SessionConfig(**LESSON.steps[0].all_controls, duration=1.0)).history.gain_est_db[-1])
     at_gain, at_zero = losses_at(np.array([GAIN, 0.0]), phase_shifted(90), PLAIN_WAVEFORM)
 
     def every_loss() -> "Figure":

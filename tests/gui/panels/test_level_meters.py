@@ -4,10 +4,20 @@ import math
 from typing import Any
 
 import pytest
+from PySide6.QtWidgets import QWidget
 
-from gui.panels.level_meters import FALL_DB_S, HOLD_S, LOWEST_DBFS, LevelMeters, MeterBar, PeakHold
+from gui.panels.level_meters import (
+    COLUMNS,
+    FALL_DB_S,
+    HOLD_S,
+    LETTER_PIXELS,
+    LOWEST_DBFS,
+    LevelMeters,
+    MeterBar,
+    PeakHold,
+)
 from rtgain.output.curve_styles import DRY
-from rtgain.records.levels import Level
+from rtgain.records.levels import Level, Loudness
 from tests.gui.plots.test_loss_and_scope_plots import snapshot_after
 
 
@@ -43,22 +53,55 @@ def test_every_meter_shows_its_numbers(qtbot: Any) -> None:
     meters = LevelMeters()
     qtbot.addWidget(meters)
     snapshot = snapshot_after(1.0)
-    snapshot.levels.update(dry=Level(-8.04, -11.05, -11.7), target=Level(-math.inf, -math.inf, -math.inf))
-    snapshot.levels["difference"] = Level(-70.04, -75.0, -158.21)
+    silence = Loudness(-math.inf, -math.inf, -math.inf, math.nan, -math.inf)
+    snapshot.levels["dry"] = Level((-8.04,), (-11.05,), Loudness(-11.7, -12.0, -13.0, 4.04, -7.9))
+    snapshot.levels["target"] = Level((-math.inf,), (-math.inf,), silence)
+    snapshot.levels["difference"] = Level((-70.04,), (-75.0,), Loudness(momentary_lufs=-158.21))
     meters.show_numbers(snapshot)
-    assert [label.text() for label in meters.numbers["dry"].values()] == ["−8.0", "−11.1", "−11.7"]
-    assert [label.text() for label in meters.numbers["target"].values()] == ["−∞", "−∞", "−∞"]
-    assert [label.text() for label in meters.numbers["difference"].values()] == ["−70.0", "−75.0", "−158.2"]
+    texts = {name: [label.text() for label in numbers.values()] for name, numbers in meters.numbers.items()}
+    assert texts["dry"] == ["−8.0", "−11.1", "−11.7", "−13.0", "−12.0", "4.0", "−7.9"]
+    assert texts["target"] == ["−∞", "−∞", "−∞", "−∞", "−∞", "–", "−∞"]
+    assert texts["difference"] == ["−70.0", "−75.0", "−158.2", "–", "–", "–", "–"]
+
+
+def test_numbers_of_stereo_are_those_of_the_louder_channel_and_the_tool_tip_has_both(qtbot: Any) -> None:
+    meters = LevelMeters()
+    qtbot.addWidget(meters)
+    snapshot = snapshot_after(1.0)
+    loudness = Loudness(-11.7, -12.0, -13.0, 4.0, -7.9)
+    snapshot.levels["dry"] = Level((-8.0, -6.0), (-11.0, -14.0), loudness)
+    meters.show_numbers(snapshot)
+    assert [meters.numbers["dry"][field].text() for field in ("peak_dbfs", "rms_dbfs")] == ["−6.0", "−11.0"]
+    assert meters.bars["dry"].toolTip().splitlines() == [
+        "Left: peak −8.0 dBFS, RMS −11.0 dBFS",
+        "Right: peak −6.0 dBFS, RMS −14.0 dBFS",
+        "Loudness: momentary −11.7 LUFS, short-term −12.0 LUFS, integrated −13.0 LUFS",
+        "Loudness range 4.0 LU, true peak −7.9 dBTP",
+    ]
+
+
+def test_wide_meters_show_more_numbers_and_can_become_narrow_again(qtbot: Any) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    meters = LevelMeters()
+    meters.setParent(window)
+    window.show()
+    narrow = meters.minimumSizeHint().width()
+    for width, expected in ((narrow, 3), (1000, len(COLUMNS)), (narrow, 3)):
+        meters.resize(width, meters.height())
+        shown = [field for field, label in meters.numbers["dry"].items() if label.isVisible()]
+        assert shown == list(COLUMNS)[:expected]
+        assert meters.minimumSizeHint().width() == narrow
 
 
 def test_clipping_is_shown_as_a_word(qtbot: Any) -> None:
     meters = LevelMeters()
     qtbot.addWidget(meters)
     snapshot = snapshot_after(1.0)
-    snapshot.levels["dry"] = Level(0.0, -3.0, math.nan)
+    snapshot.levels["dry"] = Level((-6.0, 0.0), (-9.0, -3.0))
     meters.show_numbers(snapshot)
     assert meters.numbers["dry"]["peak_dbfs"].text() == "clips"
-    assert meters.numbers["dry"]["lufs"].text() == "–"
+    assert meters.numbers["dry"]["momentary_lufs"].text() == "–"
 
 
 def test_length_of_the_bar_is_the_level(qtbot: Any) -> None:
@@ -66,8 +109,21 @@ def test_length_of_the_bar_is_the_level(qtbot: Any) -> None:
     bar = MeterBar(DRY)
     qtbot.addWidget(bar)
     bar.resize(200, 10)
-    bar.show_levels(-30.0, -60.0)
+    bar.show_levels([-30.0], [-60.0])
     image = bar.grab().toImage()
     empty = image.pixelColor(195, 5)
     filled = [x for x in range(200) if image.pixelColor(x, 5) != empty]
     assert max(filled) == pytest.approx(100, abs=2)
+
+
+def test_left_channel_is_above_the_right_one(qtbot: Any) -> None:
+    bar = MeterBar(DRY)
+    qtbot.addWidget(bar)
+    bar.resize(200 + LETTER_PIXELS, 2 * LETTER_PIXELS)
+    bar.show_levels([-15.0, -30.0], [-60.0, -60.0])
+    image = bar.grab().toImage()
+    for top, share in ((0, 0.75), (LETTER_PIXELS, 0.5)):
+        y = top + LETTER_PIXELS // 2
+        empty = image.pixelColor(195 + LETTER_PIXELS, y)
+        filled = [x for x in range(LETTER_PIXELS, 195 + LETTER_PIXELS) if image.pixelColor(x, y) != empty]
+        assert max(filled) == pytest.approx(LETTER_PIXELS + 200 * share, abs=2)

@@ -38,16 +38,46 @@ def choose(qtbot: Any, menu: QComboBox, text: str) -> None:
 
 
 def test_panel_is_hidden_without_choices(panel: RoutingPanel) -> None:
-    panel.show_config(SessionConfig())
-    panel.show_channels(ChannelCounts(0, 0, 0))
-    assert panel.isHidden()
     panel.show_config(SessionConfig(input="a.wav"))
     panel.show_channels(ChannelCounts(1, 0, 0))
     assert panel.isHidden()
 
 
-def test_file_with_four_channels_offers_each_and_the_mono_mix(panel: RoutingPanel) -> None:
+def test_synthetic_source_offers_mono_and_stereo_only(panel: RoutingPanel) -> None:
+    panel.show_config(SessionConfig())
+    panel.show_channels(ChannelCounts(0, 0, 0))
+    assert offered(panel.channels) == ["Auto (stereo)", "Mono", "Stereo"]
+    assert panel.channels.currentText() == "Auto (stereo)"
+    panel.show_config(SessionConfig(input="pink", channels=2))
+    assert offered(panel.channels)[0] == "Auto (mono)"
+    assert panel.channels.currentText() == "Stereo"
+    assert panel.dry.isHidden()
+
+
+def test_stereo_file_offers_pairs(panel: RoutingPanel) -> None:
     panel.show_config(SessionConfig(input="a.wav"))
+    panel.show_channels(ChannelCounts(2, 0, 0))
+    assert offered(panel.dry) == ["1, 2"]
+    assert panel.dry.isHidden()  # one pair is not a choice
+    assert panel.channels.currentText() == "Auto (stereo)"
+    panel.show_channels(ChannelCounts(5, 0, 0))
+    assert offered(panel.dry) == ["1, 2", "3, 4"]
+    assert not panel.dry.isHidden()
+    panel.show_config(SessionConfig(input="a.wav", dry_channel=(2, 1)))
+    assert panel.dry.currentText() == "2, 1"
+
+
+def test_two_signals_of_a_file_need_four_channels_for_stereo(panel: RoutingPanel) -> None:
+    panel.show_config(SessionConfig(input="a.wav", target="channel"))
+    panel.show_channels(ChannelCounts(3, 3, 0))
+    assert panel.channels.isHidden()
+    panel.show_channels(ChannelCounts(4, 4, 0))
+    assert panel.channels.currentText() == "Auto (stereo)"
+    assert (panel.dry.currentText(), panel.target_.currentText()) == ("1, 2", "3, 4")
+
+
+def test_mono_of_a_file_with_four_channels_offers_each_and_the_mono_mix(panel: RoutingPanel) -> None:
+    panel.show_config(SessionConfig(input="a.wav", channels=1))
     panel.show_channels(ChannelCounts(4, 0, 0))
     assert offered(panel.dry) == ["mono mix", "1", "2", "3", "4"]
     assert panel.dry.currentText() == "mono mix"
@@ -64,9 +94,9 @@ def test_device_with_four_inputs_offers_them_for_dry_and_target(panel: RoutingPa
 def test_channels_of_the_previous_source_are_not_offered(panel: RoutingPanel) -> None:
     panel.show_config(SessionConfig(input="four.wav", target="channel"))
     panel.show_channels(ChannelCounts(4, 4, 0))
-    assert not panel.isHidden()
+    assert not panel.dry.isHidden()
     panel.show_config(SessionConfig(input="demo"))
-    assert panel.isHidden()
+    assert panel.dry.isHidden()
 
 
 def test_return_target_offers_input_devices_and_output_channels(panel: RoutingPanel) -> None:
@@ -77,26 +107,49 @@ def test_return_target_offers_input_devices_and_output_channels(panel: RoutingPa
     assert (panel.target_.currentText(), panel.output.currentText()) == ("3", "4")
     assert offered(panel.output) == ["1 and 2", "1", "2", "3", "4", "5", "6"]
     assert panel.dry.isHidden()
+    panel.show_config(SessionConfig(target="return"))
+    assert offered(panel.target_) == ["1, 2", "3, 4"]
+    assert offered(panel.output) == ["1, 2", "3, 4", "5, 6"]
 
 
 def test_selected_channel_restarts_the_session(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
     window = open_window(input="mic", target="channel")
-    sessions.last.faults["channels"] = ChannelCounts(4, 4, 0)
+    sessions.last.faults["channel_counts"] = ChannelCounts(4, 4, 0)
     qtbot.waitUntil(lambda: window.reference.routing.dry.count() == 4)
     choose(qtbot, window.reference.routing.dry, "4")
     qtbot.waitUntil(lambda: len(sessions.made) == 2)
-    assert (sessions.last.config.dry_channel, sessions.last.config.resolved_target_channel) == (4, 2)
+    assert (sessions.last.config.dry_channel, sessions.last.config.resolved_target_channels(1)) == ((4,), (2,))
+
+
+def test_selected_number_of_channels_restarts_the_session_with_default_channels(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions
+) -> None:
+    window = open_window(input="four.wav", dry_channel=(3, 4))
+    sessions.last.faults["channel_counts"] = ChannelCounts(4, 0, 0)
+    qtbot.waitUntil(lambda: window.reference.routing.dry.count() == 2)
+    choose(qtbot, window.reference.routing.channels, "Mono")
+    qtbot.waitUntil(lambda: len(sessions.made) == 2)
+    assert (sessions.last.config.channels, sessions.last.config.dry_channel) == (1, None)
+
+
+def test_selected_pair_restarts_the_session(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
+    window = open_window(input="four.wav")
+    sessions.last.faults["channel_counts"] = ChannelCounts(4, 0, 0)
+    qtbot.waitUntil(lambda: window.reference.routing.dry.count() == 2)
+    choose(qtbot, window.reference.routing.dry, "3, 4")
+    qtbot.waitUntil(lambda: len(sessions.made) == 2)
+    assert sessions.last.config.dry_channel == (3, 4)
 
 
 def test_selecting_the_other_signals_channel_swaps_dry_and_target(
     qtbot: Any, open_window: OpenWindow, sessions: Sessions
 ) -> None:
     window = open_window(input="stereo.wav", target="channel")
-    sessions.last.faults["channels"] = ChannelCounts(2, 2, 0)
+    sessions.last.faults["channel_counts"] = ChannelCounts(2, 2, 0)
     qtbot.waitUntil(lambda: window.reference.routing.dry.count() == 2)
     choose(qtbot, window.reference.routing.dry, "2")
     qtbot.waitUntil(lambda: len(sessions.made) == 2)
-    assert (sessions.last.config.dry_channel, sessions.last.config.target_channel) == (2, 1)
+    assert (sessions.last.config.dry_channel, sessions.last.config.target_channel) == ((2,), (1,))
 
 
 def test_another_source_or_target_resets_the_channels(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:
@@ -108,7 +161,7 @@ def test_another_source_or_target_resets_the_channels(qtbot: Any, open_window: O
     qtbot.waitUntil(lambda: len(sessions.made) == 3)
     window.session_actions.choose_routing({"output_channel": 2, "input_device": "USB (ALSA)"})
     qtbot.waitUntil(lambda: len(sessions.made) == 4)
-    assert sessions.last.config.output_channel == 2
+    assert sessions.last.config.output_channel == (2,)
     window.session_actions.choose_target("reference")
     qtbot.waitUntil(lambda: len(sessions.made) == 5)
     assert sessions.last.config.output_channel is None

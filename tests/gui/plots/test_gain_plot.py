@@ -22,7 +22,11 @@ def history(*, until_s: float = 20.0, **fields: Any) -> History:
     """Make a history of 20 s with an estimate every 20 ms; fields that are not given are NaN."""
     time_s = until_s - 20 + np.arange(1000) * 0.02
     unknown = {field.name: NAN for field in dataclasses.fields(History) if field.name != "time_s"}
-    values = {name: np.broadcast_to(value, time_s.shape) * 1.0 for name, value in (unknown | fields).items()}
+    unknown |= dict.fromkeys(("channel_gains_db", "channel_polarities"), np.full((1, 1), NAN))
+    values = {
+        name: np.broadcast_to(value, (*np.shape(value)[:-1], len(time_s))) * 1.0
+        for name, value in (unknown | fields).items()
+    }
     return History(time_s=time_s, **values)
 
 
@@ -128,7 +132,7 @@ def test_gap_in_the_estimate_is_not_painted(plot: GainPlot) -> None:
 def without_middle(whole: History) -> History:
     """Return `whole` without the estimates from 12 s to 8 s ago."""
     selected = np.r_[0:400, 600:1000]
-    return History(**{name: column[selected] for name, column in vars(whole).items()})
+    return History(**{name: column[..., selected] for name, column in vars(whole).items()})
 
 
 def test_only_the_reference_is_drawn_across_a_gap(plot: GainPlot) -> None:
@@ -143,6 +147,16 @@ def test_only_the_reference_is_drawn_across_a_gap(plot: GainPlot) -> None:
     assert crossing == [False] * 5 + [True]
     assert all(line.path().intersects(QRectF(-14.0, -20.0, 1.0, 20.0)) for line in lines)
     assert not plot.bands["std_db"].path().intersects(QRectF(-11.0, -20.0, 2.0, 20.0))
+
+
+def test_channels_are_drawn_only_if_their_gains_differ(plot: GainPlot) -> None:
+    steady = np.full(1000, -6.0)
+    for right_db, is_drawn in ((-6.04, False), (-9.0, True), (NAN, False)):
+        gains_db = np.stack([steady, np.full(1000, right_db)])
+        plot.show_history(history(gain_est_db=-6.0, channel_gains_db=gains_db), now_s=20.0)
+        assert [line.path().intersects(QRectF(-14.0, -20.0, 1.0, 20.0)) for line in plot.channels] == [is_drawn] * 2
+    low, _ = plot.plot.getPlotItem().getViewBox().viewRange()[1]
+    assert low < -9
 
 
 def test_time_axis_is_fixed(plot: GainPlot) -> None:
@@ -169,7 +183,7 @@ def test_outliers_of_the_closed_form_do_not_widen_the_axis(plot: GainPlot) -> No
 
 
 def test_history_without_estimates_is_drawn(plot: GainPlot) -> None:
-    plot.show_history(History(*np.empty((8, 0))), now_s=0.0)
+    plot.show_history(History(*np.empty((8, 0)), *np.empty((2, 1, 0))), now_s=0.0)
     assert rows_of(plot, ESTIMATE.light, seconds_ago=5.5) == []
 
 

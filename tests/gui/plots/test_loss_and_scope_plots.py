@@ -93,7 +93,7 @@ def test_loss_over_time_has_gaps_without_estimates(qtbot: Any) -> None:
     qtbot.addWidget(plot)
     snapshot = snapshot_after(5.0)
     selected = (snapshot.history.time_s < 2.0) | (snapshot.history.time_s > 3.0)
-    history = History(**{name: column[selected] for name, column in vars(snapshot.history).items()})
+    history = History(**{name: column[..., selected] for name, column in vars(snapshot.history).items()})
     plot.show_history(history, 5.0, "spectral")
     assert [plot.loss.path().intersects(QRectF(ago_s, -7.0, 0.8, 7.5)) for ago_s in (-3.9, -2.9, -1.9)] == [
         True, False, True,
@@ -105,10 +105,12 @@ def test_spectra_are_drawn_over_log_frequency_up_to_nyquist(qtbot: Any) -> None:
     qtbot.addWidget(plot)
     snapshot = snapshot_after(1.0)
     assert snapshot.scope is not None
+    snapshot.scope.dry_db[1, 100:] += 10.0
     plot.show_snapshot(snapshot)
     drawn = points(plot.curves["dry_db"])
     np.testing.assert_allclose(10 ** drawn[:, 0], snapshot.scope.frequency_hz)
-    np.testing.assert_allclose(drawn[:, 1], np.maximum(snapshot.scope.dry_db, -120))
+    left, right = np.maximum(snapshot.scope.dry_db, -120)
+    np.testing.assert_allclose(drawn[:, 1], np.r_[left[:100], right[100:]])
     assert plot.plot.getPlotItem().getViewBox().viewRange()[0][1] == pytest.approx(np.log10(24_000))
 
 
@@ -121,6 +123,21 @@ def test_waveform_begins_at_an_upward_zero_crossing_of_the_target(qtbot: Any) ->
         assert begin[0] >= 0
         assert begin[1] > begin[0]
     assert y_range(plot) == [-0.5, 0.5]
+
+
+def test_waveform_of_stereo_is_that_of_the_louder_channel(qtbot: Any) -> None:
+    plot = WaveformPlot()
+    qtbot.addWidget(plot)
+    names = [label.text() for label in plot.legend._labels]
+    assert names == ["target", "matched"]
+    for left, right, shown in ((1.0, 1.5, "left"), (1.0, 2.5, "right"), (1.5, 1.0, "right"), (2.5, 1.0, "left")):
+        snapshot = snapshot_after(1.0)
+        assert snapshot.scope is not None
+        snapshot.scope.target[:] *= np.float32([[left], [right]])
+        plot.show_snapshot(snapshot)
+        assert [label.text() for label in plot.legend._labels] == [f"target, {shown}", f"matched, {shown}"]
+        loudest = np.abs(snapshot.scope.target).max(axis=1)[["left", "right"].index(shown)]
+        assert np.abs(points(plot.curves["target"])[:, 1]).max() == pytest.approx(loudest, rel=0.01)
 
 
 def test_signal_without_a_zero_crossing_is_shown_from_its_beginning() -> None:
