@@ -19,8 +19,8 @@ run: $(VENV)/run.stamp
 	@scripts/run $(ARGS)
 
 test: system-test lint
-	$(IN_VENV) pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "not realtime"
-	$(IN_VENV) pytest -n 1 --dist loadgroup --no-loadscope-reorder -m realtime
+	$(IN_VENV) pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not realtime"
+	$(IN_VENV) pytest -n 1 --dist loadscope --no-loadscope-reorder -m realtime
 
 lint: $(VENV)/test.stamp
 	$(IN_VENV) ruff check .

@@ -1,9 +1,12 @@
 """Fixtures for all tests: a real audio server, a real display."""
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from rtgain.bench.servers import JackServer, XDisplay
 from tests.demo_cache import cache_demo_source
@@ -30,27 +33,40 @@ def thorough(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("thorough"))
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Group the tests of a file, and all tests that share the lessons' experiments, into one process each.
+class GroupScheduling(LoadScopeScheduling):
+    """Scheduler that runs the tests of a file, and all tests that share the lessons' experiments, in one process.
+
+    (xdist 3.8 sets node ids that pytest 9.2 ignores, so `--dist loadgroup` groups nothing.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group_of(Path(nodeid.split("::")[0]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupScheduling:
+    return GroupScheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the longest groups to the front, and select how a time-out ends a test.
 
     A time-out raises an exception in its test. In tests with Qt it ends the process instead: an exception raised in a
     Qt slot can be lost.
     """
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}.{_group_of(item)}"))
         if {"qapp", "qtbot"} & set(getattr(item, "fixturenames", ())):
             marker = item.get_closest_marker("timeout")
             item.add_marker(pytest.mark.timeout(*(marker.args if marker else ()), method="thread"))
-    yield
     order = {name: index for index, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: order.get(_group_of(item), len(order)))
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+    items.sort(key=lambda item: order.get(Path(_group_of(item.path)).stem, len(order)))
 
 
-def _group_of(item: pytest.Item) -> str:
-    in_lessons = item.path.parent.name == "lessons" and "export" not in item.path.stem
-    return "lessons" if in_lessons else item.path.stem
+def _group_of(path: Path) -> str:
+    """Return the folder of tests that share the lessons' experiments, otherwise the file."""
+    shares_experiments = path.parent.name == "lessons" and "export" not in path.stem
+    return str(path.parent if shares_experiments else path)
 
 
 @pytest.fixture(scope="session")

@@ -95,12 +95,18 @@ def _run(words: list[str]) -> int:
     if options.headless:
         interruption = InterruptHandler()  # before the imports, which can swallow the exception of Ctrl-C
         config, paths = parse_session(options)
+        from rtgain.session.startup import load_estimator
+
+        load_estimator(config, headless=True)
         from rtgain.cli.run import run_headless
 
         return run_headless(config, paths, interruption)
     config, paths = parse_session(options)
     if any((paths.csv, paths.json, paths.plot, paths.record)):
         raise InputError("--csv, --json, --plot and --record are only valid with --headless; add it")
+    from rtgain.session.startup import load_estimator
+
+    load_estimator(config, headless=False)
     from gui.app import run
 
     return run(config)

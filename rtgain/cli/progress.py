@@ -1,11 +1,9 @@
 """Progress display of all commands: a bar on standard error if that is a terminal, otherwise nothing."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 Item = TypeVar("Item")
 
@@ -16,10 +14,13 @@ Update = Callable[[str, int], None]
 @contextmanager
 def progress(description: str, total: int | None = None) -> Iterator[Update]:
     """Show a progress bar inside the ``with`` statement; `total` is None if the end is unknown."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield lambda description, completed: None
         return
+    from rich.console import Console  # takes a tenth of a second, which a run without a terminal does not need
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(description, total=total)

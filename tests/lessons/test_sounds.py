@@ -2,6 +2,8 @@
 
 import functools
 import io
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +21,40 @@ Wave = NDArray[np.float64]
 DESCENT, WAVEFORM, SPECTRAL, OPTIMIZERS, REAL_SIGNALS, REAL_TIME, FILTERS = (lesson.name for lesson in LESSONS)
 
 TARGET_DB = 20 * np.log10(0.15)
-MEASURED: set[tuple[str, str]] = set()
-"""Lessons and sounds that the tests of this file have read."""
+Sound = tuple[str, str]
+"""Lesson and name of a sound."""
+
+MEASURED: set[Sound] = set()
+"""Sounds that the tests of this file measure, as declared by `measures`."""
+
+READ: set[Sound] = set()
+"""Sounds that the present test has read."""
+
+
+def measures(*sounds: Sound) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Declare the sounds that a test measures. The test fails unless it reads exactly these."""
+    MEASURED.update(sounds)
+
+    def decorate(test: Callable[[], None]) -> Callable[[], None]:
+        @functools.wraps(test)
+        def checked() -> None:
+            READ.clear()
+            test()
+            assert set(sounds) == READ
+
+        return checked
+
+    return decorate
+
+
+def read_sound(lesson: str, name: str) -> tuple[Wave, int]:
+    """Samples of a sound as stored in its file, and its sample rate."""
+    READ.add((lesson, name))
+    return _stored_sound(lesson, name)
 
 
 @functools.cache
-def read_sound(lesson: str, name: str) -> tuple[Wave, int]:
-    """Samples of a sound as stored in its file, and its sample rate."""
-    MEASURED.add((lesson, name))
+def _stored_sound(lesson: str, name: str) -> tuple[Wave, int]:
     samples, rate = soundfile.read(io.BytesIO(wav(experiment(lesson).sounds[name])))
     return samples, rate
 
@@ -59,12 +87,14 @@ def band_db(lesson: str, name: str, low_hz: float, high_hz: float) -> float:
     return float(10 * np.log10(power[(hertz >= low_hz) & (hertz < high_hz)].mean()))
 
 
+@measures((DESCENT, "dry"), (DESCENT, "target"))
 def test_the_target_of_the_first_lesson_is_the_dry_sine_at_its_gain() -> None:
     dry, target = sine(DESCENT, "dry"), sine(DESCENT, "target")
     assert abs(dry) == pytest.approx(0.5, abs=1e-4)
     assert level_db(target / dry) == pytest.approx(TARGET_DB, abs=0.02)
 
 
+@measures((DESCENT, "descent"))
 def test_the_descent_clip_is_the_dry_sine_at_the_gain_of_each_step() -> None:
     """The descent has equal steps of 0.01 · 2/π from 1, until it oscillates around 0.15."""
     samples, rate = read_sound(DESCENT, "descent")
@@ -75,14 +105,17 @@ def test_the_descent_clip_is_the_dry_sine_at_the_gain_of_each_step() -> None:
         assert rms_db(excerpt) == pytest.approx(20 * np.log10(0.5 * gain / np.sqrt(2)), abs=0.2)
 
 
-@pytest.mark.parametrize("degrees", [0, 90, 180])
-def test_a_phase_shifted_target_has_the_level_and_the_phase_of_its_caption(degrees: int) -> None:
-    dry, target = sine(DESCENT, "dry"), sine(WAVEFORM, f"target_{degrees}")
-    assert level_db(target / dry) == pytest.approx(TARGET_DB, abs=0.02)
-    phase_error = np.angle((target / dry) * np.exp(-1j * np.pi * degrees / 180), deg=True)
-    assert phase_error == pytest.approx(0.0, abs=0.1)
+@measures((DESCENT, "dry"), *((WAVEFORM, f"target_{degrees}") for degrees in (0, 90, 180)))
+def test_a_phase_shifted_target_has_the_level_and_the_phase_of_its_caption() -> None:
+    dry = sine(DESCENT, "dry")
+    for degrees in (0, 90, 180):
+        target = sine(WAVEFORM, f"target_{degrees}")
+        assert level_db(target / dry) == pytest.approx(TARGET_DB, abs=0.02)
+        phase_error = np.angle((target / dry) * np.exp(-1j * np.pi * degrees / 180), deg=True)
+        assert phase_error == pytest.approx(0.0, abs=0.1)
 
 
+@measures((WAVEFORM, "matched_90"), (WAVEFORM, "target_90"))
 def test_matched_signal_of_the_waveform_loss_at_90_degrees_is_almost_silent() -> None:
     relative_db = level_db(sine(WAVEFORM, "matched_90") / sine(WAVEFORM, "target_90"))
     assert relative_db == pytest.approx(
@@ -91,6 +124,7 @@ def test_matched_signal_of_the_waveform_loss_at_90_degrees_is_almost_silent() ->
     assert relative_db < -40
 
 
+@measures((SPECTRAL, "target_90"), (SPECTRAL, "matched_90"))
 def test_matched_signal_of_the_spectral_loss_at_90_degrees_has_the_level_of_the_target() -> None:
     target, matched = sine(SPECTRAL, "target_90"), sine(SPECTRAL, "matched_90")
     assert level_db(matched / target) == pytest.approx(experiment(SPECTRAL).numbers["matched_90_db"], abs=0.02)
@@ -98,12 +132,14 @@ def test_matched_signal_of_the_spectral_loss_at_90_degrees_has_the_level_of_the_
     assert abs(np.angle(target / matched, deg=True)) == pytest.approx(90.0, abs=0.1)
 
 
+@measures((OPTIMIZERS, "cycle_low"), (OPTIMIZERS, "target"))
 def test_the_lowest_gain_of_the_cycle_agrees_with_its_caption() -> None:
     relative_db = level_db(sine(OPTIMIZERS, "cycle_low") / sine(OPTIMIZERS, "target"))
     assert abs(relative_db - experiment(OPTIMIZERS).numbers["cycle_low_db"]) < 0.02
     assert relative_db == pytest.approx(-0.72, abs=0.01)
 
 
+@measures(*((REAL_SIGNALS, name) for name in ("dry", "target", "noisy")))
 def test_the_target_of_the_music_is_scaled_and_its_noise_is_white_and_10_db_below() -> None:
     dry, rate = read_sound(REAL_SIGNALS, "dry")
     target, noisy = read_sound(REAL_SIGNALS, "target")[0], read_sound(REAL_SIGNALS, "noisy")[0]
@@ -117,6 +153,7 @@ def test_the_target_of_the_music_is_scaled_and_its_noise_is_white_and_10_db_belo
     assert abs(np.corrcoef(noise, target[rate // 10 :])[0, 1]) < 0.01
 
 
+@measures((REAL_SIGNALS, "speech"))
 def test_the_synthetic_speech_has_syllables_and_pauses() -> None:
     samples, rate = read_sound(REAL_SIGNALS, "speech")
     blocks = samples[: len(samples) // (rate // 50) * (rate // 50)].reshape(-1, rate // 50)
@@ -127,6 +164,7 @@ def test_the_synthetic_speech_has_syllables_and_pauses() -> None:
     assert onsets >= 3, "syllables with silence between"
 
 
+@measures((REAL_TIME, "clean"), (REAL_TIME, "xrun"))
 def test_the_xrun_replaces_20_ms_by_silence_and_changes_nothing_else() -> None:
     clean, rate = read_sound(REAL_TIME, "clean")
     broken, _ = read_sound(REAL_TIME, "xrun")
@@ -136,6 +174,7 @@ def test_the_xrun_replaces_20_ms_by_silence_and_changes_nothing_else() -> None:
     assert np.all(broken[other] == 0.0)
 
 
+@measures((FILTERS, "dry"))
 def test_the_pink_noise_loses_3_db_per_octave() -> None:
     """Each octave has the same power, so the power per hertz falls by 3 dB per octave."""
     octaves_hz = [62.5 * 2**k for k in range(1, 7)]
@@ -143,14 +182,16 @@ def test_the_pink_noise_loses_3_db_per_octave() -> None:
     assert np.polyfit(np.arange(len(octaves_hz)), densities_db, 1)[0] == pytest.approx(-3.01, abs=0.5)
 
 
-@pytest.mark.parametrize("name", ["bands", "bands_matched"])
-def test_the_bands_have_their_gains(name: str) -> None:
-    for (low_hz, high_hz), band in {(30, 90): -9.0, (700, 900): 4.0, (6800, 7900): -15.0}.items():
+@measures(*((FILTERS, name) for name in ("dry", "bands", "bands_matched")))
+def test_the_bands_have_their_gains() -> None:
+    gains_db = {(30, 90): -9.0, (700, 900): 4.0, (6800, 7900): -15.0}
+    for name, ((low_hz, high_hz), band) in itertools.product(("bands", "bands_matched"), gains_db.items()):
         relative_db = band_db(FILTERS, name, low_hz, high_hz) - band_db(FILTERS, "dry", low_hz, high_hz)
         assert relative_db == pytest.approx(band, abs=0.35), "the slopes of the neighboring bands overlap slightly"
     np.testing.assert_allclose(read_sound(FILTERS, "bands_matched")[0], read_sound(FILTERS, "bands")[0], atol=2**-14)
 
 
+@measures(*((FILTERS, name) for name in ("dry", "shelf", "shelf_matched")))
 def test_the_shelf_changes_only_the_range_below_its_corner() -> None:
     for (low_hz, high_hz), shelf in {(25, 60): -12.0, (490, 510): -6.0, (5000, 7900): 0.0}.items():
         relative_db = band_db(FILTERS, "shelf", low_hz, high_hz) - band_db(FILTERS, "dry", low_hz, high_hz)
@@ -167,6 +208,5 @@ def test_the_stored_recordings_agree_with_a_new_run(path: Path) -> None:
         np.testing.assert_allclose(recording[:, channel], read_sound(FILTERS, name)[0], atol=1.1 * 2**-15, err_msg=name)
 
 
-def test_every_sound_was_tested() -> None:
-    """Last in the file: the tests before have read every sound."""
+def test_every_sound_is_measured() -> None:
     assert {(lesson.name, name) for lesson in LESSONS for step in lesson.steps for name in step.sounds} == MEASURED

@@ -10,6 +10,7 @@ import atexit
 import gc
 import multiprocessing
 import os
+import pkgutil
 import signal
 import sys
 import threading
@@ -21,9 +22,6 @@ from multiprocessing.reduction import recv_handle, send_handle
 from typing import NoReturn, Protocol
 
 from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS
-
-ChildMain = Callable[[Connection], None]
-"""Main function of a child, called with its end of a pipe; a module-level function."""
 
 
 class WorkerProcess(Protocol):
@@ -44,16 +42,25 @@ class WorkerProcess(Protocol):
 
 
 class ForkServer:
-    """Runs `main(connection)` in child processes, each after `preload()`; the server starts with the first child."""
+    """Runs `main(connection)` in child processes, each after `preload()`.
 
-    def __init__(self, main: ChildMain, preload: Callable[[], None]) -> None:
-        """Both are module-level functions."""
+    The server starts with `load`, otherwise with the first child.
+    """
+
+    def __init__(self, main: str, preload: str) -> None:
+        """Both are names of functions, ``package.module:function``: only the server and the children import them."""
         self._main = main
         self._preload = preload
         self._lock = threading.Lock()
         self._process: BaseProcess | None = None
         self._requests: Connection | None = None
         atexit.register(self.kill)  # before multiprocessing joins the server, which would wait forever
+
+    def load(self) -> None:
+        """Start the server without waiting for it: it preloads while this process goes on. Idempotent."""
+        if sys.platform == "linux":
+            with self._lock:
+                self._open()
 
     def start(self, connection: Connection) -> WorkerProcess:
         """Start a child without waiting for it. The caller closes its copy of `connection`."""
@@ -131,9 +138,7 @@ class ForkedProcess:
             self._lifetime_pipe.close()
 
 
-def _spawn(
-    target: Callable[..., None], main: ChildMain, preload: Callable[[], None], connection: Connection
-) -> BaseProcess:
+def _spawn(target: Callable[..., None], main: str, preload: str, connection: Connection) -> BaseProcess:
     """Spawn a process in which signals to the whole group are blocked: Ctrl-C, `timeout`'s SIGTERM, a closed terminal.
 
     The session handles these signals and stops the process in order. Windows has no signal masks; there, `preload`
@@ -151,15 +156,16 @@ def _spawn(
     return process
 
 
-def _spawned_main(main: ChildMain, preload: Callable[[], None], connection: Connection) -> None:
+def _spawned_main(main: str, preload: str, connection: Connection) -> None:
     """Run a child without a fork server."""
-    preload()
-    main(connection)
+    pkgutil.resolve_name(preload)()
+    pkgutil.resolve_name(main)(connection)
 
 
-def _serve(main: ChildMain, preload: Callable[[], None], requests: Connection) -> None:
+def _serve(main: str, preload: str, requests: Connection) -> None:
     """Run the server: fork on request until the requesting side has closed the pipe."""
-    preload()
+    pkgutil.resolve_name(preload)()
+    child_main: Callable[[Connection], None] = pkgutil.resolve_name(main)
     gc.freeze()  # a child's garbage collector would touch, and so copy, every imported page
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the server does not wait for children: no zombies
     while True:
@@ -169,12 +175,12 @@ def _serve(main: ChildMain, preload: Callable[[], None], requests: Connection) -
             return
         if os.fork() == 0:
             requests.close()
-            _child_main(main, connection, lifetime_pipe)
+            _child_main(child_main, connection, lifetime_pipe)
         os.close(connection)
         os.close(lifetime_pipe)
 
 
-def _child_main(main: ChildMain, connection: int, lifetime_pipe: int) -> NoReturn:
+def _child_main(main: Callable[[Connection], None], connection: int, lifetime_pipe: int) -> NoReturn:
     """Run a forked child from start to exit."""
     code = 1
     try:
@@ -189,3 +195,9 @@ def _child_main(main: ChildMain, connection: int, lifetime_pipe: int) -> NoRetur
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(code)
+
+
+ESTIMATOR_SERVER = ForkServer(
+    "rtgain.estimation.process.worker_process:worker_main", "rtgain.estimation.process.worker_process:preload"
+)
+"""Server of the estimator processes. This module imports nothing heavy, so it may be loaded before everything else."""

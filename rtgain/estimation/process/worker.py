@@ -4,9 +4,8 @@ import multiprocessing
 from contextlib import suppress
 
 from rtgain.config.estimator_settings import EstimatorSettings
-from rtgain.estimation.process.fork_server import ForkServer
+from rtgain.estimation.process.fork_server import ESTIMATOR_SERVER
 from rtgain.estimation.process.messages import Command, FinishMessage, Report, StartMessage
-from rtgain.estimation.process.worker_process import preload, worker_main
 from rtgain.records.estimate import Estimate
 
 
@@ -16,7 +15,7 @@ class Worker:
     def __init__(self, memory_name: str, settings: EstimatorSettings, last: Estimate | None = None) -> None:
         """Start the process, which resumes from the estimate `last` if there is one."""
         self._connection, child_end = multiprocessing.Pipe()
-        self._process = _FORK_SERVER.start(child_end)
+        self._process = ESTIMATOR_SERVER.start(child_end)
         child_end.close()
         self.send(StartMessage(memory_name, settings, last))
 
@@ -55,6 +54,3 @@ class Worker:
             self._process.kill()
             self._process.join()
         self._connection.close()
-
-
-_FORK_SERVER = ForkServer(worker_main, preload)

@@ -1,8 +1,7 @@
 """Child side of the estimator process: it cannot disturb the audio, and it can be killed and restarted.
 
 The process attaches to the session's shared memory and reads the audio ring. It writes estimates and the gain of the
-matched signal back. The session imports this module too, for the functions to run in the child; torch is imported only
-inside of the child.
+matched signal back. Only the fork server and its children import this module.
 """
 
 import multiprocessing

@@ -34,7 +34,7 @@ def echo(connection: Connection) -> None:
 
 @pytest.fixture
 def server() -> Iterator[ForkServer]:
-    server = ForkServer(echo, preload)
+    server = ForkServer(f"{__name__}:echo", f"{__name__}:preload")
     yield server
     server.kill()
 
@@ -66,8 +66,19 @@ def test_children_are_forked_from_one_preloaded_process(server: ForkServer) -> N
         to_second.recv()
 
 
+def test_loading_starts_the_server_that_forks_the_first_child(server: ForkServer) -> None:
+    server.load()
+    loaded = [process.pid for process in multiprocessing.active_children()]
+    server.load()
+    _, connection = start_child(server)
+    loader, parent, _ = connection.recv()
+    assert loader == parent
+    assert loader in loaded
+    connection.send("end")
+
+
 def test_child_killed_before_its_start_never_starts() -> None:
-    server = ForkServer(echo, preload_forever)
+    server = ForkServer(f"{__name__}:echo", f"{__name__}:preload_forever")
     child, connection = start_child(server)
     assert child.is_alive()
     child.kill()
