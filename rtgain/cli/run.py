@@ -9,6 +9,8 @@ from rtgain.errors import InputError, RtgainError
 from rtgain.number_format import format_result
 from rtgain.output.output_files import OutputFiles, OutputPaths
 from rtgain.records.estimate import Estimate
+from rtgain.records.recording_offset import RecordingOffset
+from rtgain.session.pair_offset import search_offset
 from rtgain.session.session import Session
 from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
 
@@ -22,17 +24,20 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
     where it can be repeated. If a live session fails, `DeviceError` or `InputError` is raised with every output
     complete up to the failure.
     """
-    paths.check([name for name in (config.input if config.is_file else None, config.automation) if name])
+    paths.check(config.files)
+    offset = _search_offset(config, interruption) if config.is_pair else None
+    if interruption.requested:
+        return EXIT_INTERRUPTED
     with Session(
         config,
         clock=config.resolved_clock(headless=True),
         keep_all_estimates=paths.plot is not None,
         record=paths.record is not None,
+        offset=offset,
     ) as session:
         session.check()
-        outputs = OutputFiles(
-            paths, session.sample_rate, session.channels
-        )  # before torch is loaded: errors are reported at once
+        # Before torch is loaded: errors are reported at once.
+        outputs = OutputFiles(paths, session.sample_rate, session.channels, session.start_frame)
         try:
             session.start(wait=True, cancelled=lambda: interruption.requested)
         except BaseException:
@@ -63,6 +68,16 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
         if sys.stderr.isatty():
             print(format_result(summary.gain_db, summary.std_db, summary.state), file=sys.stderr)
         return EXIT_INTERRUPTED if interruption.requested else 0
+
+
+def _search_offset(config: SessionConfig, interruption: InterruptHandler) -> RecordingOffset | None:
+    """Find the offset of the second recording; None if it was interrupted."""
+    with progress("aligning", 100) as update:
+        return search_offset(
+            config,
+            on_progress=lambda share: update("aligning", round(100 * share)),
+            cancelled=lambda: interruption.requested,
+        )
 
 
 def _play(session: Session, outputs: OutputFiles, interruption: InterruptHandler) -> None:

@@ -58,7 +58,8 @@ class EstimatorSettings:
         steps: maximum number of steps per hop; None for the optimizer's default.
         align: True to search for the delay; otherwise it is 0.
         reject_clipped: True to reject windows with one clipped signal; not for a target made from the dry signal.
-    stock_optimizer: True for an unmodified torch optimizer at a fixed learning rate, without rtgain's safeguards.
+        delay_frames: delay that is known beforehand; None if it must be searched for first.
+        stock_optimizer: True for an unmodified torch optimizer at a fixed learning rate, without rtgain's safeguards.
         compare: entries (`ComparisonSpec`) of additional estimators on the same windows.
     """
 
@@ -72,6 +73,7 @@ class EstimatorSettings:
     align: bool = True
     reject_clipped: bool = False
     stock_optimizer: bool = False
+    delay_frames: float | None = None
     compare: tuple[str, ...] = ()
 
     @classmethod

@@ -38,7 +38,7 @@ CONTROL_LABELS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "phase_deg": ("Phase", _with_unit("°")),
     "delay_ms": ("Delay", _with_unit(" ms")),
     "noise_dbfs": ("Noise", _with_unit(" dBFS")),
-    "target": ("Target", TARGETS.__getitem__),
+    "target": ("Target", lambda target: TARGETS.get(target) or Path(target).name),
     "channels": ("Channels", lambda channels: {1: "mono", 2: "stereo"}.get(channels, channels)),
     "dry_channel": ("Dry channel", format_channels),
     "target_channel": ("Target channel", format_channels),

@@ -3,7 +3,7 @@
 import math
 import reprlib
 from importlib.util import find_spec
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -32,6 +32,7 @@ from rtgain.config.names import (
     PRESET_ONLY,
     SAMPLE_RATE_RANGE_HZ,
     SYNTHETIC_INPUTS,
+    TARGETS,
     ChannelCount,
     Clock,
     Monitor,
@@ -72,6 +73,8 @@ class SessionConfig(BaseModel):
     block: Annotated[int, Field(ge=1, le=MAX_BLOCK_FRAMES)] | None = None
     sample_rate: Annotated[int, _within(SAMPLE_RATE_RANGE_HZ)] | None = None
     duration: Annotated[float, Field(gt=0, le=MAX_DURATION_S)] | None = None
+    start: Annotated[float, Field(ge=0, le=MAX_DURATION_S)] | None = None
+    end: Annotated[float, Field(gt=0, le=MAX_DURATION_S)] | None = None
     loop: bool = False
     gain_db: Annotated[float, _within(GAIN_RANGE_DB)] = DEFAULT_GAIN_DB
     automation: FileName | None = None
@@ -80,7 +83,7 @@ class SessionConfig(BaseModel):
     delay_ms: Annotated[float, _within((0.0, 1000.0 * MAX_DELAY_S))] = 0.0
     noise_dbfs: Annotated[float, _within(NOISE_RANGE_DBFS)] | None = None
     channels: ChannelCount = "auto"
-    target: Target = "reference"
+    target: FileName = "reference"
     dry_channel: Channels | None = None
     target_channel: Channels | None = None
     output_channel: Channels | None = None
@@ -116,15 +119,27 @@ class SessionConfig(BaseModel):
             raise ValueError("target: 'return' needs an audio device; use --clock device")
         if self.target == "channel" and self.input in SYNTHETIC_INPUTS:
             raise ValueError("target: 'channel' needs a two-channel file or mic; synthetic sources contain no target")
+        if self.is_pair and not self.is_file:
+            raise ValueError("target: a recording is compared with another one; give that with --input FILE")
+        self._check_section()
         self._check_channels()
         if self.target != "reference" and self.automation is not None:
             raise ValueError("automation: only valid with --target reference")
         return self
 
+    def _check_section(self) -> None:
+        for option, value in (("start", self.start), ("end", self.end)):
+            if value is not None and not self.is_file:
+                raise ValueError(f"{option}: only valid for a file; give one with --input")
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            raise ValueError(f"end: {self.end:g} s is not after --start {self.start:g} s; give a later time")
+
     def _check_channels(self) -> None:
         if self.dry_channel is not None and self.input in SYNTHETIC_INPUTS:
             raise ValueError("dry_channel: only valid for a file or mic; for a synthetic source use --channels")
-        if self.target_channel is not None and self.target == "reference":
+        if self.dry_channel is not None and self.is_pair:
+            raise ValueError("dry_channel: not valid with a second recording, which is compared in all channels")
+        if self.target_channel is not None and self.target not in ("channel", "return"):
             raise ValueError("target_channel: only valid with --target channel or return")
         if self.output_channel is not None and self.target != "return":
             raise ValueError("output_channel: only valid with --target return")
@@ -157,7 +172,10 @@ class SessionConfig(BaseModel):
         return {name: channels for name, channels in options if channels is not None}
 
     def resolved_channels(self, file_channels: int = 0) -> int:
-        """Return the number of channels of the session; `file_channels` are those of the file, 0 for other inputs."""
+        """Return the number of channels of the session.
+
+        `file_channels` are those of the file, or those that two recordings are compared in; 0 for other inputs.
+        """
         if self.channels != "auto":
             return self.channels
         for selected in self._selected_channels.values():
@@ -180,13 +198,29 @@ class SessionConfig(BaseModel):
         """Return the channels of the target in a session of `channels`; empty if the reference path makes it."""
         if self.target_channel is not None:
             return self.target_channel
-        first = {"reference": 0, "channel": channels + 1, "return": 1}[self.target]
+        first = {"reference": 0, "channel": channels + 1, "return": 1}[self.target_kind]
         return tuple(range(first, first + channels)) if first else ()
 
     @property
     def is_file(self) -> bool:
         """True if `input` is a file, neither the microphone nor a synthetic source."""
         return self.input != "mic" and self.input not in SYNTHETIC_INPUTS
+
+    @property
+    def is_pair(self) -> bool:
+        """True if `target` is a file: the target is a second recording."""
+        return self.target not in TARGETS
+
+    @property
+    def target_kind(self) -> Target:
+        """Origin of the target for the engine: a second recording arrives with the dry one, as other channels."""
+        return "channel" if self.is_pair else cast("Target", self.target)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All files that the session reads."""
+        recordings = (self.input if self.is_file else None, self.target if self.is_pair else None)
+        return tuple(name for name in (*recordings, self.automation) if name is not None)
 
     def resolved_clock(self, *, headless: bool) -> Clock:
         """Clock of the session; by default the GUI uses ``device``, and a headless run ``offline`` if it can."""

@@ -7,7 +7,7 @@ searched, in memory that does not grow with the square of their lengths, and nea
    Powers do not cancel where channels have opposite polarity.
 2. The changes of these levels are correlated at all offsets. A recording of a few seconds has too few of them: its
    samples are correlated with the other recording block by block.
-3. The best offsets are refined and checked on the samples at the session's rate, each channel by itself.
+3. The best offsets are refined and checked on the samples at the dry recording's rate, each channel by itself.
 
 NumPy only: the search runs in the process of the window, which does not load torch, while the estimator starts.
 """
@@ -28,6 +28,7 @@ from rtgain.audio.sources.file_pair import compared_channels, select_channels
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.source import Block
 from rtgain.config.names import MAX_CHANNELS
+from rtgain.records.recording_offset import RecordingOffset
 
 SEARCH_RATE = 8000
 """Sample rate in Hz of the search over all offsets: sufficient for any voice or beat."""
@@ -116,28 +117,6 @@ Levels = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class RecordingOffset:
-    """Delay of the target recording relative to the dry one, in frames with fraction; 0 unless `is_found`.
-
-    `notice` is a line for the user about an uncertain delay, otherwise None.
-    """
-
-    delay_frames: float
-    is_found: bool
-    notice: str | None = None
-
-    @property
-    def offset_frames(self) -> int:
-        """The whole frames of the delay."""
-        return round(self.delay_frames)
-
-    @property
-    def fraction_frames(self) -> float:
-        """The remaining fraction of a frame."""
-        return self.delay_frames - self.offset_frames
-
-
-@dataclass(frozen=True)
 class _Candidate:
     """Offset in seconds with its score: correlation relative to that of unrelated recordings."""
 
@@ -161,18 +140,17 @@ class _CancelledError(Exception):
 def find_offset(
     dry: Path,
     target: Path,
-    sample_rate: int,
     *,
     on_progress: Callable[[float], None] = lambda share: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> RecordingOffset | None:
-    """Find the offset in frames at `sample_rate`; None if it was cancelled.
+    """Find the offset, to a hundredth of a frame of the dry recording where the sound allows; None if it was cancelled.
 
     `on_progress` receives the completed share, 0 to 1, and `cancelled` is asked whether to stop, both several times per
     second and from threads of the search. Raises `InputError` for files that cannot be read.
     """
     try:
-        return _Search(dry, target, sample_rate, on_progress, cancelled).run()
+        return _Search(dry, target, on_progress, cancelled).run()
     except _CancelledError:
         return None
 
@@ -184,12 +162,11 @@ class _Search:
         self,
         dry: Path,
         target: Path,
-        sample_rate: int,
         on_progress: Callable[[float], None],
         cancelled: Callable[[], bool],
     ) -> None:
         self._paths = dry, target
-        self._sample_rate = sample_rate
+        self._sample_rate = 0
         self._on_progress = on_progress
         self._cancelled = cancelled
         self._hops_per_level = 1
@@ -202,7 +179,8 @@ class _Search:
         try:
             for path in self._paths:
                 self._readers.append(_LowRateReader(path))
-                self._files.append(FileSource(path, sample_rate=self._sample_rate, channels=None))
+                self._files.append(FileSource(path, sample_rate=self._sample_rate or None, channels=None))
+                self._sample_rate = self._files[0].sample_rate
             frames = [reader.frames for reader in self._readers]
             self._total_s = sum(frames) / SEARCH_RATE
             self._hops_per_level = -(-max(frames) // (LEVEL_HOP * MAX_LEVELS))
@@ -324,7 +302,7 @@ class _Search:
                 f"{self._paths[1]}: its delay is uncertain, because a steady tone fits many delays; "
                 "compare a part in which the sound changes"
             )
-        return RecordingOffset(check.delay_frames, is_found=True, notice=notice)
+        return RecordingOffset(check.delay_frames / self._sample_rate, is_found=True, notice=notice)
 
     @staticmethod
     def _is_rival(candidate: _Candidate, best: _Candidate, check: _Check, rivals: int) -> bool:

@@ -3,7 +3,7 @@
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ class OutputPaths:
     plot: str | None = None
     record: str | None = None
 
-    def check(self, inputs: list[str]) -> None:
+    def check(self, inputs: Iterable[str]) -> None:
         """Raise `InputError` for impossible outputs, or if one would overwrite an input; it opens nothing."""
         if self.csv == self.json == STANDARD_OUTPUT:
             raise InputError("--csv - and --json -: only one can be standard output; name a file for the other")
@@ -67,8 +67,8 @@ class OutputFiles:
     `notices` are messages about complete files, for the user.
     """
 
-    def __init__(self, paths: OutputPaths, sample_rate: int, channels: int = 1) -> None:
-        """`channels` is the number of channels of the recording."""
+    def __init__(self, paths: OutputPaths, sample_rate: int, channels: int = 1, start_frame: int = 0) -> None:
+        """Open the files of a session of `channels` that begins at frame `start_frame` of the dry signal."""
         self._paths = paths
         self._csv: CsvWriter | None = None
         self._recorder: Recorder | None = None
@@ -81,10 +81,10 @@ class OutputFiles:
                 with self._open_locked(Path(paths.record)):
                     self._recorder = Recorder(Path(paths.record), sample_rate, channels)
             if paths.csv == STANDARD_OUTPUT:
-                self._csv = CsvWriter(sys.stdout, "standard output", sample_rate)
+                self._csv = CsvWriter(sys.stdout, "standard output", sample_rate, start_frame)
             elif paths.csv is not None:
                 with self._open_locked(Path(paths.csv)):
-                    self._csv = CsvWriter.create(Path(paths.csv), sample_rate)
+                    self._csv = CsvWriter.create(Path(paths.csv), sample_rate, start_frame)
         except InputError:
             self.discard()
             raise

@@ -20,10 +20,16 @@ MAX_ESTIMATES = 30_000
 
 
 class EstimateHistory:
-    """The newest `MAX_ESTIMATES` estimates of `channels` in constant memory, or all of them with `keep_all`."""
+    """The newest `MAX_ESTIMATES` estimates of `channels` in constant memory, or all of them with `keep_all`.
 
-    def __init__(self, sample_rate: int, channels: int = 1, *, keep_all: bool = False) -> None:
+    Times are those of the dry signal, whose frame `start_frame` is the session's first.
+    """
+
+    def __init__(
+        self, sample_rate: int, channels: int = 1, *, keep_all: bool = False, start_frame: int = 0
+    ) -> None:
         self._sample_rate = sample_rate
+        self._start_frame = start_frame
         self._keep_all = keep_all
         self._channels = channels
         self._rows = np.full((2 * MAX_ESTIMATES, len(ESTIMATE_FIELDS) + 3 * channels), np.nan)
@@ -37,7 +43,7 @@ class EstimateHistory:
 
     def add(self, estimate: Estimate) -> None:
         """Append the next estimate."""
-        time_s = estimate.center_frame / self._sample_rate
+        time_s = (self._start_frame + estimate.center_frame) / self._sample_rate
         self.last = estimate
         self.count += 1
         self.steps += estimate.steps
@@ -73,7 +79,7 @@ class EstimateHistory:
         values = rows.T.copy()
         of_channels = values[len(ESTIMATE_FIELDS) :].reshape(3, self._channels, -1)
         columns = dict(zip(ESTIMATE_FIELDS, values, strict=False))
-        columns["time_s"] = columns["center_frame"] / self._sample_rate
+        columns["time_s"] = (self._start_frame + columns["center_frame"]) / self._sample_rate
         columns["channel_gains_db"], columns["channel_polarities"] = of_channels[:2]
         return History(**{field.name: columns[field.name] for field in fields(History)})
 

@@ -1,8 +1,8 @@
 """Source, devices, engine and driver for the options of a session."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.io.devices import DeviceSetup, select_devices
@@ -11,12 +11,17 @@ from rtgain.audio.io.offline_driver import OfflineDriver
 from rtgain.audio.io.portaudio_driver import PortAudioDriver
 from rtgain.audio.io.timer_driver import TimerDriver
 from rtgain.audio.sources.demo import DemoSource
+from rtgain.audio.sources.section import SectionSource
 from rtgain.audio.sources.source import Source
 from rtgain.audio.sources.synthetic import PinkSource, SineSource
 from rtgain.config.automation import load_automation
-from rtgain.config.names import CHANNEL_OPTIONS, Clock
+from rtgain.config.names import CHANNEL_OPTIONS, MAX_CHANNEL, Clock
 from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import InputError
+
+if TYPE_CHECKING:
+    from rtgain.audio.sources.file_pair import FilePairSource
+    from rtgain.audio.sources.file_source import FileSource
 
 DEFAULT_SAMPLE_RATE = 48000
 """Sample rate, in Hz, of a synthetic source without a device."""
@@ -24,25 +29,50 @@ DEFAULT_SAMPLE_RATE = 48000
 
 @dataclass(frozen=True)
 class FileFormat:
-    """Sample rate in Hz and number of channels of a sound file."""
+    """Sample rate in Hz and number of channels of a sound file, or of two recordings that are compared."""
 
     sample_rate: int
     channels: int
 
 
+@dataclass(frozen=True)
+class SessionSource:
+    """Source of a session's frames, and the `recording` that it plays, if it plays one.
+
+    Frame 0 of the source is frame `start_frame` of the dry recording. `loop_frames` is the length of one pass if the
+    recording, or a section of it, is repeated. `selectable_channels` is the number of channels that a file has to
+    choose from. `notices` are lines for the user.
+    """
+
+    source: Source | None
+    recording: "FileSource | FilePairSource | None" = None
+    start_frame: int = 0
+    loop_frames: int | None = None
+    selectable_channels: int = 0
+    notices: tuple[str, ...] = ()
+
+
 def read_file_format(config: SessionConfig) -> FileFormat | None:
-    """Read the format of the session's file; None for other inputs. Raises `InputError` for an unreadable file."""
+    """Read the format of the session's files; None for other inputs. Raises `InputError` for an unreadable file."""
     if not config.is_file:
         return None
     from rtgain.audio.io.decoder import Decoder  # FFmpeg takes 17 MB, which other sources do not need
 
     with Decoder(Path(config.input)) as decoder:
-        return FileFormat(decoder.sample_rate, decoder.channels)
+        if not config.is_pair:
+            return FileFormat(decoder.sample_rate, decoder.channels)
+        from rtgain.audio.sources.file_pair import compared_channels
+
+        with Decoder(Path(config.target)) as target:
+            return FileFormat(decoder.sample_rate, compared_channels(decoder.channels, target.channels))
 
 
-def count_channels(config: SessionConfig, file_format: FileFormat | None) -> int:
-    """Return the number of channels of the session. Raises `InputError` for stereo of a file with one channel."""
-    file_channels = file_format.channels if file_format else 0
+def count_channels(config: SessionConfig, file_format: FileFormat | None, max_channels: int) -> int:
+    """Return the number of channels of the session. Raises `InputError` for stereo of a file with one channel.
+
+    Of two recordings, at most `max_channels` are compared.
+    """
+    file_channels = min(file_format.channels, max_channels if config.is_pair else MAX_CHANNEL) if file_format else 0
     channels = config.resolved_channels(file_channels)
     if file_channels == 1 and channels > 1:
         raise InputError(
@@ -58,7 +88,7 @@ def select_device_setup(config: SessionConfig, channels: int, preferred_rate: in
     """
     return select_devices(
         mic=config.input == "mic",
-        target=config.target,
+        target=config.target_kind,
         dry_channels=config.resolved_dry_channels(channels) or (1,),
         target_channels=config.resolved_target_channels(channels) or (1,),
         output_channels=config.output_channel,
@@ -69,25 +99,72 @@ def select_device_setup(config: SessionConfig, channels: int, preferred_rate: in
     )
 
 
-def open_source(config: SessionConfig, setup: DeviceSetup | None, channels: int) -> Source | None:
-    """Open the source at the session's sample rate; None for the microphone. Raises `InputError`.
+def open_source(
+    config: SessionConfig, setup: DeviceSetup | None, channels: int, delay_s: float = 0.0
+) -> SessionSource:
+    """Open the source at the session's sample rate; the microphone has none. Raises `InputError`.
 
-    It has `channels` channels, or twice as many if it contains the target.
+    It has `channels` channels, or twice as many if it contains the target. A second recording is read `delay_s` later
+    than the dry one, to the nearest frame.
     """
     if config.input == "mic":
-        return None
+        return SessionSource(None)
     sample_rate = setup.sample_rate if setup else config.sample_rate
     if config.is_file:
-        from rtgain.audio.sources.file_source import FileSource  # see above
-
-        channel_map = config.resolved_dry_channels(channels)
-        if config.target == "channel":
-            channel_map += config.resolved_target_channels(channels)
-        return FileSource(config.input, sample_rate=sample_rate, channel_map=channel_map, loop=config.loop)
+        return _open_recording(config, sample_rate, channels, delay_s)
     rate = sample_rate or DEFAULT_SAMPLE_RATE
     if config.input == "sine":
-        return SineSource(rate, channels)
-    return PinkSource(rate, channels, seed=config.seed) if config.input == "pink" else DemoSource(rate, channels)
+        return SessionSource(SineSource(rate, channels))
+    if config.input == "pink":
+        return SessionSource(PinkSource(rate, channels, seed=config.seed))
+    return SessionSource(DemoSource(rate, channels))
+
+
+def _open_recording(config: SessionConfig, sample_rate: int | None, channels: int, delay_s: float) -> SessionSource:
+    """Open one file or two, and the section of them that is played."""
+    from rtgain.audio.sources.file_source import FileSource  # see above
+
+    has_section = config.start is not None or config.end is not None
+    if config.is_pair:
+        from rtgain.audio.sources.file_pair import FilePairSource
+
+        pair = FilePairSource(config.input, config.target, sample_rate=sample_rate, delay_s=delay_s, channels=channels)
+        opened = SessionSource(pair, pair, pair.start_frame, notices=pair.notices)
+        return _select_section(config, opened) if has_section or config.loop else opened
+    channel_map = config.resolved_dry_channels(channels)
+    if config.target == "channel":
+        channel_map += config.resolved_target_channels(channels)
+    loops = config.loop and not has_section  # a whole file is repeated through one resampler
+    file = FileSource(config.input, sample_rate=sample_rate, channel_map=channel_map, loop=loops)
+    opened = SessionSource(
+        file,
+        file,
+        loop_frames=file.loop_frames if loops else None,
+        selectable_channels=file.file_channels,
+        notices=() if file.notice is None else (file.notice,),
+    )
+    return _select_section(config, opened) if has_section else opened
+
+
+def _select_section(config: SessionConfig, opened: SessionSource) -> SessionSource:
+    """Limit a recording to the section between `config.start` and `config.end`, in the dry recording's own time."""
+    recording = opened.recording
+    assert recording is not None
+    assert recording.frames is not None
+    rate, first, frames = recording.sample_rate, opened.start_frame, recording.frames
+    start = max(0, round((config.start or 0.0) * rate) - first)
+    end = frames if config.end is None else min(frames, round(config.end * rate) - first)
+    if start >= end:
+        recording.close()
+        times = (("--start", config.start), ("--end", config.end))
+        given = " ".join(f"{option} {time_s:g}" for option, time_s in times if time_s is not None)
+        raise InputError(
+            f"{given}: {config.input} has no sound to play there; choose times from {first / rate:.3f} "
+            f"to {(first + frames) / rate:.3f} s"
+        )
+    section = SectionSource(recording, start, end, loop=config.loop)
+    loop_frames = section.loop_frames if config.loop else None
+    return replace(opened, source=section, start_frame=first + start, loop_frames=loop_frames)
 
 
 def make_engine(
@@ -103,7 +180,7 @@ def make_engine(
         sample_rate,
         channels=channels,
         seed=config.seed,
-        target=config.target,
+        target=config.target_kind,
         in_channels=setup.in_channels if setup else 0,
         out_channels=setup.out_channels if setup else 2,
         dry_channels=config.resolved_dry_channels(channels),

@@ -4,8 +4,9 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from rtgain.audio.io.portaudio_driver import PortAudioDriver
 from rtgain.audio.sources.section import SectionSource
 from rtgain.config.comparison_spec import ComparisonSpec
 from rtgain.config.estimator_settings import MIN_REFERENCE_GAIN, EstimatorSettings
-from rtgain.config.names import DEFAULT_SYNTHETIC_S, MAX_DELAY_S, Clock, Monitor
+from rtgain.config.names import CHANNEL_NAMES, DEFAULT_SYNTHETIC_S, MAX_DELAY_S, Clock, Monitor
 from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import DeviceLostError, InputError
 from rtgain.estimation.runner import EstimatorRunner, InProcessRunner
@@ -30,6 +31,7 @@ from rtgain.metering.scope_capture import capture_scope
 from rtgain.number_format import none_if_nan
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import Summary
+from rtgain.records.recording_offset import RecordingOffset
 from rtgain.records.session_export import SessionExport
 from rtgain.records.snapshot import ChannelCounts, Comparison, Snapshot
 from rtgain.session.estimate_history import HISTORY_S, EstimateHistory
@@ -42,9 +44,7 @@ from rtgain.session.io_setup import (
     select_device_setup,
 )
 from rtgain.session.matched_recording import LiveMatchedReader, MatchedSignalReader, OfflineMatchedRenderer
-
-if TYPE_CHECKING:
-    from rtgain.audio.sources.file_source import FileSource
+from rtgain.session.pair_offset import search_offset
 
 OFFLINE_BATCH_HOPS = 64
 """Hops that the offline clock plays per `advance`: as many as the estimator processes in one batch.
@@ -61,7 +61,8 @@ class Session:
 
     On the offline clock nothing runs by itself: `advance` plays and estimates. `keep_all_estimates` keeps every
     estimate for a figure; otherwise the history takes constant memory. `record` keeps the matched signal for
-    `read_matched`.
+    `read_matched`. `offset` is that of a second recording; without it, it is searched for first. `max_channels` limits
+    the channels that two recordings are compared in.
 
     Raises `InputError` for a source or an automation that cannot be used, `DeviceError` for a device.
     """
@@ -73,7 +74,14 @@ class Session:
     """Type of the estimator runner on live clocks, for benchmarks that replace it."""
 
     def __init__(
-        self, config: SessionConfig, *, clock: Clock, keep_all_estimates: bool = False, record: bool = False
+        self,
+        config: SessionConfig,
+        *,
+        clock: Clock,
+        keep_all_estimates: bool = False,
+        record: bool = False,
+        offset: RecordingOffset | None = None,
+        max_channels: int = len(CHANNEL_NAMES),
     ) -> None:
         self.config = config
         self.clock: Clock = clock
@@ -82,25 +90,30 @@ class Session:
         self._driver: Driver | None = None
         self._notices: deque[str] = deque(maxlen=20)
         file_format = read_file_format(config)
-        self.channels = count_channels(config, file_format)
+        self.channels = count_channels(config, file_format, max_channels)
         preferred_rate = file_format.sample_rate if file_format else None
         self.device_setup = select_device_setup(config, self.channels, preferred_rate) if clock == "device" else None
-        self._source = open_source(config, self.device_setup, self.channels)
-        self._file = cast("FileSource", self._source) if config.is_file else None
-        if self._file is not None and self._file.notice is not None:
-            self._notices.append(self._file.notice)
+        self.offset = offset or (search_offset(config) if config.is_pair else None)
+        self._opened = open_source(
+            config, self.device_setup, self.channels, self.offset.delay_s if self.offset is not None else 0.0
+        )
+        self._source = self._opened.source
+        self.start_frame = self._opened.start_frame
+        self._notices.extend(self._opened.notices)
+        if self.offset is not None and self.offset.notice is not None:
+            self._notices.append(self.offset.notice)
         try:
             opened = self.device_setup or self._source
             assert opened is not None, "only the device clock runs without a source"
             self.sample_rate = opened.sample_rate
             self._limit_duration()
-            self._settings = EstimatorSettings.from_config(config, self.sample_rate)
+            self._settings = self._make_settings(config)
             self._engine = make_engine(config, self.device_setup, self.sample_rate, self.channels, self.engine_type)
         except BaseException:
             if self._source is not None:
                 self._source.close()
             raise
-        self.history = EstimateHistory(self.sample_rate, self.channels, keep_all=keep_all_estimates)
+        self.history = self._new_history(keep_all=keep_all_estimates)
         self._comparisons = {entry: self._new_history() for entry in config.compare}
         self._meters = LevelMeter(self._engine.memory)
         self._matched: MatchedSignalReader | None = None
@@ -119,13 +132,15 @@ class Session:
     def check(self) -> None:
         """Raise `InputError` for a source that would stop the session later: too short, or with NaN in a file."""
         needed = self._settings.window_frames
-        if self.total_frames is not None and self.total_frames < needed:
+        length = self._length_frames
+        if length is not None and length < needed:
+            pair = f" and {self.config.target}: their common part" if self.config.is_pair else ":"
             raise InputError(
-                f"{self.config.input}: lasts {self.total_frames} frames at {self.sample_rate} Hz, less than one "
+                f"{self.config.input}{pair} lasts {length} frames at {self.sample_rate} Hz, less than one "
                 f"analysis window of {needed}; use a longer sound or a shorter --window-ms"
             )
-        if self._file is not None and self.clock == "offline":
-            self._file.check_finite()
+        if self._opened.recording is not None and self.clock == "offline":
+            self._opened.recording.check_finite()
 
     def start(self, *, wait: bool = False, cancelled: Callable[[], bool] = lambda: False) -> None:
         """Start estimator and clock. With `wait`, the clock starts when the estimator is ready, or `cancelled`."""
@@ -257,7 +272,7 @@ class Session:
             sample_rate=self.sample_rate,
             block=driver.block if driver else 0,
             frames=frames,
-            time_s=frames / self.sample_rate,
+            time_s=(self.start_frame + frames) / self.sample_rate,
             position_s=self._position_frame / self.sample_rate,
             length_s=None if length is None else length / self.sample_rate,
             state=last.state.label if last else "waiting",
@@ -322,7 +337,9 @@ class Session:
     def export(self, config: SessionConfig) -> SessionExport:
         """Return the results so far; `config` has the changes that were made while the session ran."""
         history = self.history
-        return SessionExport(config, self.sample_rate, history.to_array(), history.latest(), self.summary())
+        return SessionExport(
+            config, self.sample_rate, history.to_array(), history.latest(), self.summary(), self.start_frame
+        )
 
     # --- changes while it runs ------------------------------------------------------------------
 
@@ -371,7 +388,7 @@ class Session:
         continue. A new optimizer resets `lr` and `steps` to its defaults. Raises `InputError`.
         """
         config = with_changes(self.config, **changes)
-        self._settings = EstimatorSettings.from_config(config, self.sample_rate)
+        self._settings = self._make_settings(config)
         self.config = config
         self._comparisons = {entry: self._comparisons.get(entry) or self._new_history() for entry in config.compare}
         if self._runner is not None:
@@ -389,8 +406,14 @@ class Session:
 
     # --- parts ----------------------------------------------------------------------------------
 
-    def _new_history(self) -> EstimateHistory:
-        return EstimateHistory(self.sample_rate, self.channels)
+    def _new_history(self, *, keep_all: bool = False) -> EstimateHistory:
+        return EstimateHistory(self.sample_rate, self.channels, keep_all=keep_all, start_frame=self.start_frame)
+
+    def _make_settings(self, config: SessionConfig) -> EstimatorSettings:
+        settings = EstimatorSettings.from_config(config, self.sample_rate)
+        if self.offset is not None and self.offset.is_found and settings.align:
+            settings = replace(settings, delay_frames=self.offset.fraction_frames(self.sample_rate))
+        return settings
 
     def _limit_duration(self) -> None:
         duration_s = self.config.duration
@@ -410,15 +433,14 @@ class Session:
     def _channel_counts(self) -> ChannelCounts:
         setup, config = self.device_setup, self.config
         inputs = setup.input.input_channels if setup and setup.input else 0
-        dry = inputs if config.input == "mic" else self._file.file_channels if self._file else 0
+        dry = inputs if config.input == "mic" else self._opened.selectable_channels
         outputs = setup.output.output_channels if setup and setup.output and config.target == "return" else 0
-        return ChannelCounts(dry, {"reference": 0, "channel": dry, "return": inputs}[config.target], outputs)
+        return ChannelCounts(dry, {"reference": 0, "channel": dry, "return": inputs}[config.target_kind], outputs)
 
     @property
     def _length_frames(self) -> int | None:
         """Length of the source, or of one pass of a looped file; None without an end."""
-        endless_file = self._file is not None and self.total_frames is None
-        return self._file.loop_frames if self._file is not None and endless_file else self.total_frames
+        return self._opened.loop_frames if self.total_frames is None else self.total_frames
 
     def _reference_gain_db(self) -> float:
         ring = self._engine.memory.audio

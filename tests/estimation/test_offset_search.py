@@ -11,7 +11,8 @@ import soundfile
 import soxr
 
 from rtgain.errors import InputError
-from rtgain.estimation.offset_search import RecordingOffset, find_offset
+from rtgain.estimation.offset_search import find_offset
+from rtgain.records.recording_offset import RecordingOffset
 from tests.encoded_files import encode
 
 RATE = 44_100
@@ -42,10 +43,14 @@ def write(path: Path, samples: np.ndarray, rate: int = RATE) -> Path:
     return path
 
 
-def search(dry: Path, target: Path, rate: int = RATE) -> RecordingOffset:
-    offset = find_offset(dry, target, rate)
+def search(dry: Path, target: Path) -> RecordingOffset:
+    offset = find_offset(dry, target)
     assert offset is not None
     return offset
+
+
+def frames(offset: RecordingOffset, rate: int = RATE) -> float:
+    return offset.delay_s * rate
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +66,9 @@ def test_offset_of_a_copy_is_exact_whichever_begins_earlier(tmp_path, music, sec
     target = write(tmp_path / "target.wav", -0.3 * sound[:, max(0, -later_frames) :])
     offset = search(dry, target)
     assert (offset.is_found, offset.notice) == (True, None)
-    assert offset.delay_frames == pytest.approx(later_frames, abs=0.01)
-    assert offset.offset_frames == later_frames
-    assert offset.fraction_frames == pytest.approx(0, abs=0.01)
+    assert frames(offset) == pytest.approx(later_frames, abs=0.01)
+    assert offset.offset_frames(RATE) == later_frames
+    assert offset.fraction_frames(RATE) == pytest.approx(0, abs=0.01)
 
 
 @pytest.mark.parametrize(("name", "rate"), [("t.m4a", 48_000), ("t.mp3", RATE), ("t.opus", 48_000), ("t.flac", 8_000)])
@@ -72,7 +77,7 @@ def test_offset_of_another_format_and_rate_is_within_half_a_frame(tmp_path, musi
     copy = soxr.resample(music[:, 5 * RATE :].T, RATE, rate).T
     offset = search(dry, encode(tmp_path / name, 0.5 * copy, rate))
     assert (offset.is_found, offset.notice) == (True, None)
-    assert offset.delay_frames == pytest.approx(-5 * RATE, abs=0.5)
+    assert frames(offset) == pytest.approx(-5 * RATE, abs=0.5)
 
 
 def test_fraction_of_a_frame_is_estimated(tmp_path, music):
@@ -80,8 +85,9 @@ def test_fraction_of_a_frame_is_estimated(tmp_path, music):
     shift = np.exp(-2j * np.pi * np.fft.rfftfreq(2 * music.shape[1]) * 100.37)
     later = np.fft.irfft(spectrum * shift)[:, : music.shape[1]]
     offset = search(write(tmp_path / "dry.wav", music), write(tmp_path / "target.wav", later))
-    assert offset.delay_frames == pytest.approx(100.37, abs=0.01)
-    assert offset.offset_frames == 100
+    assert frames(offset) == pytest.approx(100.37, abs=0.01)
+    assert offset.offset_frames(RATE) == 100
+    assert offset.fraction_frames(RATE) == pytest.approx(0.37, abs=0.01)
 
 
 @pytest.mark.parametrize("seconds", [40, 6])
@@ -98,7 +104,7 @@ def test_channels_are_not_summed(tmp_path, music, kind, seconds):
     delayed = np.pad(0.5 * target, ((0, 0), (7_777, 0)))
     offset = search(write(tmp_path / "dry.wav", dry), write(tmp_path / "target.wav", delayed))
     assert (offset.is_found, offset.notice) == (True, None)
-    assert offset.delay_frames == pytest.approx(7_777, abs=0.01)
+    assert frames(offset) == pytest.approx(7_777, abs=0.01)
 
 
 @pytest.mark.parametrize("seconds", [40, 6])
@@ -107,14 +113,14 @@ def test_noise_as_strong_as_the_sound_hides_no_offset(tmp_path, music, seconds):
     noise = sound.std() * np.random.default_rng(1).standard_normal(sound.shape)
     target = write(tmp_path / "target.wav", np.roll(sound, 30_000, axis=1) + noise)
     offset = search(write(tmp_path / "dry.wav", sound), target)
-    assert offset.delay_frames == pytest.approx(30_000, abs=0.5)
+    assert frames(offset) == pytest.approx(30_000, abs=0.5)
 
 
 def test_short_overlap_at_the_ends_is_found(tmp_path):
     sound = notes(95, 8_000, seed=3)
     dry = write(tmp_path / "dry.wav", sound[:, : 50 * 8_000], 8_000)
     target = write(tmp_path / "target.wav", sound[:, 45 * 8_000 :], 8_000)
-    assert search(dry, target, 8_000).delay_frames == pytest.approx(-45 * 8_000, abs=0.01)
+    assert frames(search(dry, target), 8_000) == pytest.approx(-45 * 8_000, abs=0.01)
 
 
 @pytest.mark.parametrize("kind", ["drum", "note"])
@@ -124,7 +130,7 @@ def test_one_shot_of_80_ms_is_aligned(tmp_path, kind):
     shot = {"drum": noise, "note": np.sin(2 * np.pi * 220 * time_s) * np.exp(-30 * time_s) + 0.1 * noise}[kind]
     offset = search(write(tmp_path / "dry.wav", shot), write(tmp_path / "target.wav", np.pad(-shot, (100, 0))))
     assert (offset.is_found, offset.notice) == (True, None)
-    assert offset.delay_frames == pytest.approx(100, abs=0.05)
+    assert frames(offset) == pytest.approx(100, abs=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -141,10 +147,10 @@ def test_excerpt_after_31_minutes_is_found_in_bounded_memory(tmp_path, long_reco
     path, excerpt = long_recording
     short = write(tmp_path / "excerpt.wav", 0.5 * excerpt, 8_000)
     tracemalloc.start()
-    offset = search(path, short, 8_000)
+    offset = search(path, short)
     peak_bytes = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert offset.delay_frames == pytest.approx(-31 * 60 * 8_000, abs=0.01)
+    assert frames(offset, 8_000) == pytest.approx(-31 * 60 * 8_000, abs=0.01)
     assert peak_bytes < 100_000_000
 
 
@@ -153,9 +159,9 @@ def test_sound_that_begins_after_31_minutes_of_silence_is_found(tmp_path, lead_s
     sound = notes(10, 8_000, channels=2)
     dry = write(tmp_path / "dry.flac", np.pad(sound, ((0, 0), (31 * 60 * 8_000, 0))), 8_000)
     target = write(tmp_path / "target.flac", np.pad(0.5 * sound, ((0, 0), (lead_s * 8_000, 0))), 8_000)
-    offset = search(dry, target, 8_000)
+    offset = search(dry, target)
     assert (offset.is_found, offset.notice) == (True, None)
-    assert offset.delay_frames == pytest.approx((lead_s - 31 * 60) * 8_000, abs=0.01)
+    assert frames(offset, 8_000) == pytest.approx((lead_s - 31 * 60) * 8_000, abs=0.01)
 
 
 @pytest.mark.parametrize("beats", [20, 60])
@@ -167,7 +173,7 @@ def test_of_equal_beats_those_are_aligned_that_leave_least_and_it_is_said(tmp_pa
     later = round(1.003 * RATE)
     target = write(tmp_path / "target.wav", np.pad(0.5 * dry, (later, 0)))
     offset = search(write(tmp_path / "dry.wav", dry), target)
-    assert offset.delay_frames == pytest.approx(later, abs=0.01)
+    assert frames(offset) == pytest.approx(later, abs=0.01)
     assert offset.notice is not None
     assert offset.notice.startswith(f"{target}: its delay of 1003.0 ms is uncertain, because the sound repeats; ")
 
@@ -179,7 +185,7 @@ def test_delay_of_a_steady_tone_is_uncertain(tmp_path, seconds):
     target = write(tmp_path / "target.wav", 0.25 * np.sin(2 * np.pi * 440 * time_s - 0.5))
     offset = search(dry, target)
     assert offset.is_found
-    assert abs(offset.delay_frames) < RATE / 440
+    assert abs(frames(offset)) < RATE / 440
     assert offset.notice is not None
     assert offset.notice.startswith(f"{target}: its delay is uncertain, because a steady tone fits many delays; ")
 
@@ -200,12 +206,12 @@ def test_unrelated_recordings_have_no_offset(tmp_path, kind, seconds):
 def test_progress_rises_to_1_and_the_search_can_be_cancelled_at_any_time(tmp_path, music):
     paths = write(tmp_path / "a.wav", music), write(tmp_path / "b.wav", np.roll(music, 999, axis=1))
     shares: list[float] = []
-    assert find_offset(*paths, RATE, on_progress=shares.append) is not None
+    assert find_offset(*paths, on_progress=shares.append) is not None
     assert shares == sorted(shares)
     assert 0 < shares[0] < 0.5 < shares[-1] == 1.0
     for cancel_at in (0, 1, len(shares) // 2, len(shares) - 1):
         asked = iter(range(cancel_at))  # exhausted at the next question
-        assert find_offset(*paths, RATE, cancelled=partial(_is_exhausted, asked)) is None
+        assert find_offset(*paths, cancelled=partial(_is_exhausted, asked)) is None
 
 
 def _is_exhausted(items: Iterator[int]) -> bool:
@@ -215,4 +221,4 @@ def _is_exhausted(items: Iterator[int]) -> bool:
 def test_unreadable_recordings_are_named(tmp_path, music):
     path = write(tmp_path / "a.wav", music)
     with pytest.raises(InputError, match=r"none\.wav: does not exist"):
-        find_offset(path, tmp_path / "none.wav", RATE)
+        find_offset(path, tmp_path / "none.wav")

@@ -24,8 +24,8 @@ def select_channels(samples: Block, channels: int) -> Block:
 class FilePairSource:
     """Part that two recordings have in common, streamed in constant memory: rows of the dry one, then of the target.
 
-    Both are read at `sample_rate` in Hz, by default the rate of `dry`. The target is `offset_frames` later; a negative
-    offset means that it is earlier. Frame 0 is frame `start_frame` of the dry recording.
+    Both are read at `sample_rate` in Hz, by default the rate of `dry`. The target is later by `offset_frames`, the whole
+    frames nearest to `delay_s`; earlier if that is negative. Frame 0 is frame `start_frame` of the dry recording.
 
     A block has 2C rows. With `channels` = 1, C is 1 and each row is the mean of all channels of its file. Otherwise C
     is the smaller of both files' numbers of channels, at most `channels` and at most `MAX_CHANNELS`; a file of one
@@ -42,7 +42,7 @@ class FilePairSource:
         target: str | Path,
         *,
         sample_rate: int | None = None,
-        offset_frames: int = 0,
+        delay_s: float = 0.0,
         channels: int | None = None,
     ) -> None:
         opened = 1 if channels == 1 else None
@@ -62,15 +62,15 @@ class FilePairSource:
             self.notices += self._channel_notices(files) + self._channel_notices(files[::-1])
         assert self._dry.frames is not None
         assert self._target.frames is not None
-        self.start_frame = max(0, -offset_frames)
-        self._target_start = self.start_frame + offset_frames
+        self.offset_frames = round(delay_s * self.sample_rate)
+        self.start_frame = max(0, -self.offset_frames)
+        self._target_start = self.start_frame + self.offset_frames
         frames = min(self._dry.frames - self.start_frame, self._target.frames - self._target_start)
         if frames <= 0:
             self.close()
-            offset_s = abs(offset_frames) / self.sample_rate
             raise InputError(
-                f"{target}: has no part in common with {dry} when it is {offset_s:.3f} s "
-                f"{'earlier' if offset_frames < 0 else 'later'}; choose recordings of one performance"
+                f"{target}: has no part in common with {dry} when it is {abs(delay_s):.3f} s "
+                f"{'earlier' if delay_s < 0 else 'later'}; choose recordings of one performance"
             )
         self.frames: int | None = frames
         self._remaining_frames = frames

@@ -69,7 +69,8 @@ def worker_main(commands: Connection) -> None:
         with EngineSharedMemory.attach(start.memory_name) as memory:
             reader, estimator = RingSignalReader(memory.audio, memory.control), Estimator(start.settings)
             estimator.warm_up()
-            streaming = StreamingEstimator(reader, estimator, last=start.last, live=True)
+            delay_frames = start.settings.delay_frames
+            streaming = StreamingEstimator(reader, estimator, last=start.last, delay_frames=delay_frames, live=True)
             loop = _WorkerLoop(memory, reader, streaming, commands)
             try:
                 loop.run()

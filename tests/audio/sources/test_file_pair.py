@@ -35,7 +35,7 @@ def read_at(source: FileSource, frame: int, frames: int) -> np.ndarray:
 def test_rows_equal_each_file_alone_at_random_positions(tmp_path, name, rate, offset_frames):
     dry = write(tmp_path / "dry.wav", noise(100_000, 2))
     target = encode(tmp_path / name, noise(90_000, 2, seed=1), rate)
-    pair = FilePairSource(dry, target, offset_frames=offset_frames)
+    pair = FilePairSource(dry, target, delay_s=offset_frames / RATE)
     alone = FileSource(dry, channels=2), FileSource(target, sample_rate=RATE, channels=2)
     lengths = [file.frames or 0 for file in alone]
     starts = max(0, -offset_frames), max(0, offset_frames)
@@ -54,7 +54,7 @@ def test_rows_equal_each_file_alone_at_random_positions(tmp_path, name, rate, of
 @pytest.mark.parametrize("sizes", [(1, 63, 4096), (5000,)])
 def test_sequential_reads_give_the_common_part_once(tmp_path, sizes):
     dry, target = noise(20_000), noise(30_000, seed=1)
-    pair = FilePairSource(write(tmp_path / "a.wav", dry), write(tmp_path / "b.wav", target), offset_frames=-500)
+    pair = FilePairSource(write(tmp_path / "a.wav", dry), write(tmp_path / "b.wav", target), delay_s=-500 / RATE)
     parts = []
     while (part := pair.read(sizes[len(parts) % len(sizes)])).shape[1]:
         parts.append(part)
@@ -118,9 +118,9 @@ def test_mono_mix_is_compared_on_request_only(tmp_path):
 
 def test_recordings_without_a_common_part_are_rejected(tmp_path):
     paths = write(tmp_path / "a.wav", noise(RATE)), write(tmp_path / "b.wav", noise(RATE))
-    assert FilePairSource(*paths, offset_frames=1 - RATE).frames == 1
+    assert FilePairSource(*paths, delay_s=1 / RATE - 1).frames == 1
     with pytest.raises(InputError, match=r"b\.wav: has no part in common with .*a\.wav when it is 1\.000 s earlier; "):
-        FilePairSource(*paths, offset_frames=-RATE)
+        FilePairSource(*paths, delay_s=-1.0)
 
 
 def test_invalid_recordings_are_named(tmp_path):
@@ -139,10 +139,10 @@ def test_invalid_recordings_are_named(tmp_path):
 def test_loop_over_a_section_repeats_the_same_frames_without_a_gap(tmp_path, rate, section_frames):
     dry = write(tmp_path / "a.wav", noise(400_000))
     target = write(tmp_path / "b.wav", noise(400_000, seed=1), rate)
-    pair = FilePairSource(dry, target, offset_frames=-40)
+    pair = FilePairSource(dry, target, delay_s=-40 / RATE)
     pair.seek(20_000)
     once = pair.read(section_frames)
-    loop = SectionSource(FilePairSource(dry, target, offset_frames=-40), 20_000, 20_000 + section_frames, loop=True)
+    loop = SectionSource(FilePairSource(dry, target, delay_s=-40 / RATE), 20_000, 20_000 + section_frames, loop=True)
     assert (loop.frames, loop.loop_frames, loop.channels, loop.sample_rate) == (None, section_frames, 2, RATE)
     parts = [loop.read(frames) for frames in (1, 4_096, section_frames, 2 * section_frames, 77)]
     played = np.concatenate(parts, axis=1)
