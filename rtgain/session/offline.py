@@ -51,13 +51,13 @@ def run_offline(
 def estimate_samples(
     samples: NDArray[np.float32], sample_rate: int, *, automation: str | None = None, **options: Any
 ) -> list[Estimate]:
-    """Return the estimates of an offline session whose dry signal is `samples` ``(frames,)``.
+    """Return the estimates of an offline session with the dry signal `samples`.
 
-    `automation` is the text of a CSV of breakpoints, `options` are those of `SessionConfig`. Raises `InputError`.
+    `samples` has the shape ``(frames,)`` or ``(channels, frames)``. `automation` is the text of a CSV of breakpoints, `options` are those of `SessionConfig`. Raises `InputError`.
     """
     with tempfile.TemporaryDirectory() as folder:
         dry = Path(folder) / "dry.wav"
-        soundfile.write(dry, samples, sample_rate, subtype="FLOAT")
+        soundfile.write(dry, samples.T, sample_rate, subtype="FLOAT")
         if automation is not None:
             breakpoints = Path(folder) / "gain.csv"
             breakpoints.write_text(automation)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rtgain import __version__
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.ring_buffer import OverrunError
+from rtgain.audio.io.devices import DeviceSetup
 from rtgain.audio.io.driver import Driver
 from rtgain.audio.io.offline_driver import OfflineDriver
 from rtgain.audio.io.portaudio_driver import PortAudioDriver
@@ -84,7 +85,9 @@ class Session:
         file_format = read_file_format(config)
         self.channels = count_channels(config, file_format)
         preferred_rate = file_format.sample_rate if file_format else None
-        self.device_setup = select_device_setup(config, self.channels, preferred_rate) if clock == "device" else None
+        self.device_setup: DeviceSetup | None = None
+        if clock == "device":
+            self.device_setup, self.channels = select_device_setup(config, self.channels, preferred_rate)
         self._source = open_source(config, self.device_setup, self.channels)
         self._file = cast("FileSource", self._source) if config.is_file else None
         if self._file is not None and self._file.notice is not None:
