@@ -53,7 +53,8 @@ def estimate_samples(
 ) -> list[Estimate]:
     """Return the estimates of an offline session with the dry signal `samples`.
 
-    `samples` has the shape ``(frames,)`` or ``(channels, frames)``. `automation` is the text of a CSV of breakpoints, `options` are those of `SessionConfig`. Raises `InputError`.
+    `samples` has the shape ``(frames,)`` or ``(channels, frames)``. `automation` is the text of a CSV of
+    breakpoints, `options` are those of `SessionConfig`. Raises `InputError`.
     """
     with tempfile.TemporaryDirectory() as folder:
         dry = Path(folder) / "dry.wav"
