@@ -134,6 +134,7 @@ def sounds(draw: st.DrawFn) -> Example:
             [
                 ["run", "--headless", *OUTPUTS, "--duration", "0.5", "--input", name],
                 ["run", "--headless", *OUTPUTS, "--duration", "0.5", "--input", name, "--target", "channel"],
+                ["run", "--headless", *OUTPUTS, "--duration", "0.5", "--input", name, "--channels", "2"],
                 ["run", "--headless", *OUTPUTS, "--duration", "0.5", "--input", name, "--loop"],
                 ["match", name, "ok.wav", "--json", "s.json"],
                 ["match", "ok.wav", name, "--record", "m.wav"],
@@ -154,6 +155,7 @@ PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
     "optimizer": st.sampled_from(["Adam", "SGD", "Rprop", "ASGD", "Adadelta"]), "lr": st.floats(1e-30, 1100),
     "steps": st.integers(0, 20), "window_ms": st.floats(0, 200), "hop_ms": st.floats(1, 100),
     "sample_rate": st.integers(3000, 800_000), "align": st.sampled_from(["on", "off"]),
+    "channels": st.sampled_from(["auto", 1, 2]), "dry_channel": st.lists(st.integers(0, 3), max_size=3),
 }  # fmt: skip
 
 
@@ -205,7 +207,7 @@ def manifests(draw: st.DrawFn) -> Example:
 
 OPTIONS = [
     "--input", "--input-device", "--output-device", "--clock", "--block", "--sample-rate", "--duration", "--loop",
-    "--target", "--monitor", "--seed", "--preset", "--gain-db", "--gain", "--automation", "--polarity", "--phase-deg",
+    "--target", "--channels", "--dry-channel", "--target-channel", "--output-channel", "--monitor", "--seed", "--preset", "--gain-db", "--gain", "--automation", "--polarity", "--phase-deg",
     "--delay-ms", "--noise-dbfs", "--loss", "--optimizer", "--lr", "--steps", "--window-ms", "--hop-ms", "--align",
     "--csv", "--json", "--plot", "--record", "--manifest", "--jobs", "--help", "--version", "--headless",
 ]  # fmt: skip
@@ -213,6 +215,7 @@ WORDS = [
     "ok.wav", "demo", "sine", "pink", "mic", "offline", "reference", "channel", "dry", "normal", "invert", "on", "off",
     "waveform", "spectral", "Adam", "SGD", "t.csv", "s.json", "p.png", "m.wav", "-", "--", "", ".", "..", "0", "1",
     "-1", "0.5", "-12", "1e-9", "1e9", "nan", "inf", "99999999999999999999", "0x10", "1_000", "٣",
+    "auto", "2", "1,2", "2,1", "1,1", "1,2,3", "3,4", "1,",
 ]  # fmt: skip
 
 

@@ -114,7 +114,7 @@ def test_unresponsive_disk_plays_as_counted_silence_without_losing_sound(
         starved = session.dropped_frames
         assert session.frames == 8 * RATE + starved
         assert session.snapshot().gain_db == pytest.approx(-12.0, abs=0.01)
-        played = np.concatenate(session.read_matched())
+        (played,) = np.concatenate(session.read_matched(), axis=1)
     silent = np.flatnonzero(played[RATE:] == 0.0)
     assert len(silent) >= starved > RATE
 

@@ -49,8 +49,12 @@ LOWEST_DBFS = -60.0
 """Level at the left end of a bar."""
 
 BAR_HEIGHT = 10
+CHANNEL_HEIGHT = 7
 LETTER_PIXELS = 8
-"""Height in pixels of a single bar, and of the letter of a channel."""
+"""Heights in pixels of a single bar, of each of several, and of the letter of a channel."""
+
+BAR_WIDTH = 110
+"""Width in pixels that a bar keeps when further columns are shown."""
 
 HOLD_S = 1.5
 FALL_DB_S = 20.0
@@ -89,7 +93,7 @@ class MeterBar(QWidget):
         self.setFont(font)
 
     def sizeHint(self) -> QSize:
-        return QSize(60, BAR_HEIGHT if len(self._levels) == 1 else 2 * LETTER_PIXELS)
+        return QSize(60, BAR_HEIGHT if len(self._levels) == 1 else CHANNEL_HEIGHT * len(self._levels))
 
     def show_levels(self, rms_dbfs: Sequence[float], peak_dbfs: Sequence[float]) -> None:
         """Draw these levels of each channel, in dB re full scale."""
@@ -120,7 +124,7 @@ class MeterBar(QWidget):
                     painter.setPen(QColor(self._theme.muted))
                     letter = CHANNEL_NAMES[channel][0].upper()
                     painter.drawText(box.adjusted(0, -1, 0, 1), Qt.AlignmentFlag.AlignVCenter, letter)
-                    box.adjust(LETTER_PIXELS, 1, 0, -1)
+                    box.adjust(LETTER_PIXELS, 0.5, 0, -0.5)
                 self._draw_channel(painter, box, rms_dbfs, peak_dbfs)
 
     def _draw_channel(self, painter: QPainter, box: QRectF, rms_dbfs: float, peak_dbfs: float) -> None:
@@ -176,7 +180,7 @@ class LevelMeters(QFrame):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        width, count = self.minimumSizeHint().width(), COLUMNS_MIN
+        width, count = self.minimumSizeHint().width() + BAR_WIDTH, COLUMNS_MIN
         for added in self._added_widths():
             width += added
             count += width <= self.width()

@@ -135,8 +135,8 @@ class GainPlot(PlotCard):
         unbalanced = history.is_unbalanced
         self._show_channel_names(visible=unbalanced)
         for index, line in enumerate(self.channels):
-            trace = (history.time_s, now_s, history.channel_gains_db[index]) if unbalanced else (_EMPTY, now_s, _EMPTY)
-            self._draw(line, *trace)
+            gains = (history.time_s, now_s, history.channel_gains_db[index]) if unbalanced else (_EMPTY, now_s, _EMPTY)
+            self._draw(line, *gains)
         self._show_comparison_names([comparison.name for comparison in comparisons])
         for index, line in enumerate(self.comparisons):
             trace = comparisons[index].history.with_gap_markers() if index < len(comparisons) else None

@@ -23,6 +23,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.numpy_support import carray
 
+from rtgain.config.names import MAX_CHANNELS
+
 Record = Any
 """A numba record: one element of a structured NumPy array, with its fields as attributes."""
 
@@ -32,10 +34,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 def source_digest(package: Path) -> str:
     """Return a digest of all sources that compiled code depends on: `package` itself, its effects and its engine.
 
+    `MAX_CHANNELS` is part of it too: record layouts depend on it.
+
     On its own, numba compiles a function again only if the function's own file has changed. It would continue to
     use old code of functions called from other files, old constants, and old record layouts.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(bytes([MAX_CHANNELS]))
     for pattern in ("*.py", "effects/*.py", "engine/*.py"):
         for source in sorted(package.glob(pattern)):
             digest.update(source.read_bytes())

@@ -72,9 +72,7 @@ class InProcessRunner:
         self._control = memory.control
         self._curve_sampler = LossCurveSampler()
         self._reader = RingSignalReader(memory.audio, memory.control)
-        self._streaming = StreamingEstimator(
-            self._reader, Estimator(settings), delay_frames=settings.delay_frames
-        )
+        self._streaming = StreamingEstimator(self._reader, Estimator(settings), delay_frames=settings.delay_frames)
 
     @property
     def dropped_frames(self) -> int:

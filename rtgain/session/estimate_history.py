@@ -25,9 +25,7 @@ class EstimateHistory:
     Times are those of the dry signal, whose frame `start_frame` is the session's first.
     """
 
-    def __init__(
-        self, sample_rate: int, channels: int = 1, *, keep_all: bool = False, start_frame: int = 0
-    ) -> None:
+    def __init__(self, sample_rate: int, channels: int = 1, *, keep_all: bool = False, start_frame: int = 0) -> None:
         self._sample_rate = sample_rate
         self._start_frame = start_frame
         self._keep_all = keep_all

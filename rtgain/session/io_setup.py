@@ -17,7 +17,7 @@ from rtgain.audio.sources.synthetic import PinkSource, SineSource
 from rtgain.config.automation import load_automation
 from rtgain.config.names import CHANNEL_OPTIONS, MAX_CHANNEL, Clock
 from rtgain.config.session_config import SessionConfig, with_changes
-from rtgain.errors import InputError
+from rtgain.errors import DeviceError, InputError
 
 if TYPE_CHECKING:
     from rtgain.audio.sources.file_pair import FilePairSource
@@ -81,11 +81,22 @@ def count_channels(config: SessionConfig, file_format: FileFormat | None, max_ch
     return channels
 
 
-def select_device_setup(config: SessionConfig, channels: int, preferred_rate: int | None) -> DeviceSetup:
-    """Select the devices that `config` names for a session of `channels`.
+def select_device_setup(config: SessionConfig, channels: int, preferred_rate: int | None) -> tuple[DeviceSetup, int]:
+    """Select the devices that `config` names, and return them with the number of channels of the session.
 
+    This is `channels`, or 1 if stereo was not requested and a return would need a second input that does not exist.
     `preferred_rate` is the sample rate in Hz of the file. Raises `DeviceError`.
     """
+    is_automatic = all(getattr(config, name) == default for name, default in CHANNEL_OPTIONS.items())
+    try:
+        return _select_devices(config, channels, preferred_rate), channels
+    except DeviceError:
+        if config.target != "return" or not is_automatic:
+            raise
+        return _select_devices(config, 1, preferred_rate), 1
+
+
+def _select_devices(config: SessionConfig, channels: int, preferred_rate: int | None) -> DeviceSetup:
     return select_devices(
         mic=config.input == "mic",
         target=config.target_kind,
@@ -99,9 +110,7 @@ def select_device_setup(config: SessionConfig, channels: int, preferred_rate: in
     )
 
 
-def open_source(
-    config: SessionConfig, setup: DeviceSetup | None, channels: int, delay_s: float = 0.0
-) -> SessionSource:
+def open_source(config: SessionConfig, setup: DeviceSetup | None, channels: int, delay_s: float = 0.0) -> SessionSource:
     """Open the source at the session's sample rate; the microphone has none. Raises `InputError`.
 
     It has `channels` channels, or twice as many if it contains the target. A second recording is read `delay_s` later

@@ -51,13 +51,14 @@ def run_offline(
 def estimate_samples(
     samples: NDArray[np.float32], sample_rate: int, *, automation: str | None = None, **options: Any
 ) -> list[Estimate]:
-    """Return the estimates of an offline session whose dry signal is `samples` ``(frames,)``.
+    """Return the estimates of an offline session with the dry signal `samples`.
 
-    `automation` is the text of a CSV of breakpoints, `options` are those of `SessionConfig`. Raises `InputError`.
+    `samples` has the shape ``(frames,)`` or ``(channels, frames)``. `automation` is the text of a CSV of
+    breakpoints, `options` are those of `SessionConfig`. Raises `InputError`.
     """
     with tempfile.TemporaryDirectory() as folder:
         dry = Path(folder) / "dry.wav"
-        soundfile.write(dry, samples, sample_rate, subtype="FLOAT")
+        soundfile.write(dry, samples.T, sample_rate, subtype="FLOAT")
         if automation is not None:
             breakpoints = Path(folder) / "gain.csv"
             breakpoints.write_text(automation)
@@ -78,7 +79,7 @@ def render_reference(
         engine.reference.set(**config.reference_parameters())
         for start in range(0, len(samples), sample_rate):
             block = samples[start : start + sample_rate]
-            engine.process(block, None, np.empty((len(block), 2), np.float32))
+            engine.process(block[None], None, np.empty((len(block), 2), np.float32))
             signals = engine.memory.audio.read_signals(start, len(block))
             chunks.append(np.concatenate([signals.dry, signals.target]))
     dry, target = np.concatenate(chunks, axis=1)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rtgain import __version__
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.ring_buffer import OverrunError
+from rtgain.audio.io.devices import DeviceSetup
 from rtgain.audio.io.driver import Driver
 from rtgain.audio.io.offline_driver import OfflineDriver
 from rtgain.audio.io.portaudio_driver import PortAudioDriver
@@ -92,11 +93,12 @@ class Session:
         file_format = read_file_format(config)
         self.channels = count_channels(config, file_format, max_channels)
         preferred_rate = file_format.sample_rate if file_format else None
-        self.device_setup = select_device_setup(config, self.channels, preferred_rate) if clock == "device" else None
+        self.device_setup: DeviceSetup | None = None
+        if clock == "device":
+            self.device_setup, self.channels = select_device_setup(config, self.channels, preferred_rate)
         self.offset = offset or (search_offset(config) if config.is_pair else None)
-        self._opened = open_source(
-            config, self.device_setup, self.channels, self.offset.delay_s if self.offset is not None else 0.0
-        )
+        delay_s = self.offset.delay_s if self.offset is not None else 0.0
+        self._opened = open_source(config, self.device_setup, self.channels, delay_s)
         self._source = self._opened.source
         self.start_frame = self._opened.start_frame
         self._notices.extend(self._opened.notices)

@@ -27,12 +27,15 @@ from tests.polling import TIMEOUT_S
 RATE = 48_000
 SECONDS = 4
 
-HEADER = "time_s,gain_true_db,gain_est_db,gain_opt_db,std_db,loss,state,steps,delay_ms,polarity"
+HEADER = (
+    "time_s,gain_true_db,gain_est_db,gain_opt_db,std_db,loss,state,steps,delay_ms,polarity,"
+    "gain_left_db,gain_right_db,polarity_left,polarity_right"
+)
 
 KEYS = [
-    "version", "input", "sample_rate", "duration_s", "loss", "optimizer", "gain_db", "gain_linear", "std_db",
-    "delay_ms", "polarity", "state", "rmse_db", "settle_s", "estimates", "frames", "dropped_frames", "xruns",
-    "realtime_factor", "steps_per_second",
+    "version", "input", "target", "channels", "sample_rate", "duration_s", "loss", "optimizer", "gain_db",
+    "gain_linear", "std_db", "delay_ms", "polarity", "state", "channel_gains_db", "channel_polarities", "rmse_db",
+    "settle_s", "estimates", "frames", "dropped_frames", "xruns", "realtime_factor", "steps_per_second",
 ]  # fmt: skip
 
 MEASURED = ("realtime_factor", "steps_per_second")
@@ -115,6 +118,7 @@ def test_csv_has_its_columns_and_one_row_per_estimate(first_run: FinishedRun) ->
         assert float(row["loss"]) >= 0
         assert int(row["steps"]) >= 1
         assert re.fullmatch(r"(-?\d+\.\d{6})?", row["delay_ms"])
+        assert row["gain_left_db"] == row["gain_right_db"] == row["polarity_left"] == row["polarity_right"] == ""
 
 
 def test_json_has_its_keys_in_order(first_run: FinishedRun, song: Path) -> None:
@@ -124,6 +128,8 @@ def test_json_has_its_keys_in_order(first_run: FinishedRun, song: Path) -> None:
     assert (summary["sample_rate"], summary["frames"], summary["duration_s"]) == (RATE, SECONDS * RATE, SECONDS)
     assert (summary["loss"], summary["optimizer"]) == ("spectral", "Rprop")
     assert (summary["dropped_frames"], summary["xruns"]) == (0, 0)
+    assert (summary["target"], summary["channels"]) == ("reference", 1)
+    assert (summary["channel_gains_db"], summary["channel_polarities"]) == ([summary["gain_db"]], [1])
     assert summary["steps_per_second"] * summary["duration_s"] / summary["realtime_factor"] == pytest.approx(
         sum(int(row["steps"]) for row in rows(first_run.folder / "t.csv"))
     )

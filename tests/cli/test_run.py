@@ -307,10 +307,10 @@ def test_recording_is_the_matched_signal(headless: Headless, tmp_path: Path, wor
     run = headless(f"--duration 4 --gain-db -12 {words} --record", path)
     matched, rate = soundfile.read(path, dtype="float32")
     assert (rate, len(matched)) == (RATE, run.result["frames"])
-    dry = DemoSource(RATE).read(4 * RATE)[0]
+    dry = DemoSource(RATE, channels=2).read(4 * RATE).T
     gain = math.copysign(10 ** (-12 / 20), run.result["polarity"])
     settled = slice(2 * RATE, 4 * RATE)
-    expected = gain * np.roll(dry, delay_frames)[settled]
+    expected = gain * np.roll(dry, delay_frames, axis=0)[settled]
     assert np.abs(matched[settled] - expected).max() <= 1e-3 * np.abs(expected).max()
     assert np.abs(expected).max() > 0.05
 

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from rtgain.bench.servers import JackServer
 from rtgain.cli.main import main
 from rtgain.config.presets import load_preset, preset_text
 from rtgain.config.session_config import make_session_config
-from tests.commands import start_rtgain
+from tests.commands import rows, start_rtgain
 from tests.jack_client import JackTestClient, first_lag
 from tests.polling import TIMEOUT_S, wait_until
 
@@ -34,7 +35,7 @@ def channels() -> np.ndarray:
     return np.array(GAINS, np.float32)[:, np.newaxis] * music
 
 
-def result_of(*words: object) -> dict[str, float]:
+def result_of(*words: object) -> dict[str, Any]:
     """JSON of ``rtgain run --headless``."""
     path = Path(str(words[-1]))
     assert main(["run", "--headless", *map(str, words[:-1]), "--json", str(path)]) == 0
@@ -63,8 +64,74 @@ def test_one_channel_of_a_file_can_be_the_dry_signal(tmp_path: Path, channels: n
     np.testing.assert_allclose(matched, 10 ** (-6 / 20) * channels[1, 3 * RATE :][: len(matched)], atol=1e-3)
 
 
+# --- stereo ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def stereo() -> np.ndarray:
+    """Four seconds of the stereo demo, (2, frames)."""
+    return DemoSource(RATE, channels=2).read(4 * RATE)
+
+
+def write(path: Path, channels: np.ndarray) -> Path:
+    """Write channels, (channels, frames), as 32-bit floats."""
+    soundfile.write(path, channels.T, RATE, subtype="FLOAT")
+    return path
+
+
+def test_stereo_file_is_stereo_to_the_recording(tmp_path: Path, stereo: np.ndarray) -> None:
+    found = result_of(
+        *("--input", write(tmp_path / "stereo.wav", stereo), "--gain-db", -6, "--csv", tmp_path / "t.csv"),
+        *("--record", tmp_path / "m.wav", tmp_path / "s.json"),
+    )
+    assert (found["channels"], found["channel_polarities"]) == (2, [1, 1])
+    assert found["channel_gains_db"] == pytest.approx([-6.0, -6.0], abs=0.01)
+    matched, _ = soundfile.read(tmp_path / "m.wav")
+    expected = 10 ** (-6 / 20) * stereo.T
+    np.testing.assert_allclose(matched[2 * RATE :], expected[2 * RATE :], atol=1e-3 * np.abs(expected).max())
+    last = rows(tmp_path / "t.csv")[-1]
+    assert float(last["gain_left_db"]) == pytest.approx(found["channel_gains_db"][0], abs=1e-6)
+    assert (last["polarity_left"], last["polarity_right"]) == ("1", "1")
+
+
+def test_each_channel_of_a_pair_of_pairs_has_its_own_gain_and_polarity(tmp_path: Path, stereo: np.ndarray) -> None:
+    left, right = stereo
+    path = write(tmp_path / "four.wav", np.stack([left, right, 0.5 * left, -0.4 * right]))
+    found = result_of("--input", path, "--target", "channel", tmp_path / "s.json")
+    assert found["channels"] == 2
+    assert found["channel_gains_db"] == pytest.approx([decibels(0.5), decibels(0.4)], abs=0.01)
+    assert (found["channel_polarities"], found["polarity"]) == ([1, -1], 0)
+
+
+def test_pairs_of_channels_can_be_selected_in_any_order(tmp_path: Path, stereo: np.ndarray) -> None:
+    left, right = stereo
+    path = write(tmp_path / "four.wav", np.stack([0.5 * right, 0.4 * left, left, right]))
+    found = result_of(
+        *("--input", path, "--target", "channel", "--dry-channel", "3,4", "--target-channel", "2,1"),
+        tmp_path / "s.json",
+    )
+    assert found["channel_gains_db"] == pytest.approx([decibels(0.4), decibels(0.5)], abs=0.01)
+
+
+def test_anti_phase_stereo_is_not_silent(tmp_path: Path, stereo: np.ndarray) -> None:
+    path = write(tmp_path / "anti.wav", np.stack([stereo[0], -stereo[0]]))
+    found = result_of("--input", path, "--gain-db", -6, tmp_path / "s.json")
+    assert (found["state"], found["polarity"]) == ("tracking", 1)
+    assert found["gain_db"] == pytest.approx(-6.0, abs=0.01)
+    mono = result_of("--input", path, "--channels", 1, tmp_path / "s.json")
+    assert (mono["channels"], mono["state"]) == (1, "silent")
+
+
+def test_mono_of_a_stereo_file_is_the_mean_of_its_channels(tmp_path: Path, stereo: np.ndarray) -> None:
+    path = write(tmp_path / "stereo.wav", stereo)
+    result_of("--input", path, "--channels", 1, "--gain-db", -6, "--record", tmp_path / "m.wav", tmp_path / "s.json")
+    matched, _ = soundfile.read(tmp_path / "m.wav")
+    expected = 10 ** (-6 / 20) * stereo.mean(axis=0)
+    np.testing.assert_allclose(matched[2 * RATE :], expected[2 * RATE :], atol=1e-3 * np.abs(expected).max())
+
+
 def test_preset_restores_the_channels(tmp_path: Path) -> None:
-    config = make_session_config(input="a.wav", target="channel", dry_channel=3, target_channel=1)
+    config = make_session_config(input="a.wav", target="channel", dry_channel=(3, 4), target_channel=(1, 2))
     (tmp_path / "p.json").write_text(preset_text(config), encoding="utf-8")
     assert make_session_config(**load_preset(tmp_path / "p.json")) == config
 

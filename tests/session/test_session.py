@@ -163,6 +163,8 @@ def test_snapshot_shows_the_state_of_the_session(make_session: Callable[..., Ses
         assert math.isnan(before.gain_db)
         assert math.isnan(before.estimate_age_s)
         assert math.isnan(before.reference_gain_db)
+        assert np.isnan(before.channel_gains_db).all()
+        assert before.channel_polarities == (0, 0)
         session.start()
         play(session, 3)
         now = session.snapshot()
@@ -175,6 +177,9 @@ def test_snapshot_shows_the_state_of_the_session(make_session: Callable[..., Ses
         assert now.frames == session.frames
         assert now.time_s == now.frames / RATE
         assert (now.state, now.polarity) == ("tracking", 1)
+        assert now.channels == 2
+        assert now.channel_gains_db == pytest.approx((-12.0, -12.0), abs=0.01)
+        assert now.channel_polarities == (1, 1)
         assert now.gain_db == pytest.approx(-12.0, abs=0.01)
         assert now.gain_linear == pytest.approx(10 ** (now.gain_db / 20))
         assert now.reference_gain_db == pytest.approx(-12.0, abs=1e-5)
@@ -188,14 +193,14 @@ def test_levels_and_scope_show_the_played_signals(make_session: Callable[..., Se
         session.start()
         play(session, 3)
         now = session.snapshot(scope=True)
-        dry = DemoSource(RATE).read(now.frames)[0].astype(np.float64)
-        assert now.levels["dry"].peak_dbfs == pytest.approx(20 * np.log10(np.abs(dry).max()), abs=1e-4)
-        rms = np.sqrt(np.mean(dry[-round(0.3 * RATE) :] ** 2))
+        dry = DemoSource(RATE, channels=2).read(now.frames).astype(np.float64)
+        assert now.levels["dry"].peak_dbfs == pytest.approx(20 * np.log10(np.abs(dry).max(axis=1)), abs=1e-4)
+        rms = np.sqrt(np.mean(dry[:, -round(0.3 * RATE) :] ** 2, axis=1))
         assert now.levels["dry"].rms_dbfs == pytest.approx(20 * np.log10(rms), abs=1e-4)
         assert now.levels["target"].rms_dbfs == pytest.approx(20 * np.log10(rms) - 12.0, abs=0.01)
         assert now.levels["matched"].rms_dbfs == pytest.approx(20 * np.log10(rms) - 12.0, abs=0.01)
         assert now.scope is not None
-        np.testing.assert_array_equal(now.scope.dry, dry[-4096:].astype(np.float32))
+        np.testing.assert_array_equal(now.scope.dry, dry[:, -4096:].astype(np.float32))
         np.testing.assert_allclose(now.scope.matched, now.scope.target, atol=1e-4)
         audible = now.scope.dry_db > now.scope.dry_db.max() - 60
         np.testing.assert_allclose((now.scope.target_db - now.scope.dry_db)[audible], -12.0, atol=0.01)
@@ -387,7 +392,9 @@ def test_live_session_shows_curves_loudness_and_comparisons_of_the_estimator_pro
 
         def diagnostics_are_complete() -> bool:
             now = session.snapshot()
-            return now.curves is not None and all(math.isfinite(level.lufs) for level in now.levels.values())
+            return now.curves is not None and all(
+                math.isfinite(level.loudness.momentary_lufs) for level in now.levels.values()
+            )
 
         wait_until(diagnostics_are_complete)
         wait_until(lambda: session.snapshot().state == "tracking")
@@ -395,11 +402,15 @@ def test_live_session_shows_curves_loudness_and_comparisons_of_the_estimator_pro
         now = session.snapshot()
         assert now.curves is not None
         assert abs(now.curves.gain_est) == pytest.approx(10 ** (-12 / 20), rel=0.01)
-        assert now.levels["target"].lufs == pytest.approx(now.levels["dry"].lufs - 12.0, abs=0.1)
+        dry, target = (now.levels[name].loudness for name in ("dry", "target"))
+        assert target.momentary_lufs == pytest.approx(dry.momentary_lufs - 12.0, abs=0.1)
+        assert target.integrated_lufs == pytest.approx(dry.integrated_lufs - 12.0, abs=0.1)
+        assert target.true_peak_dbtp == pytest.approx(dry.true_peak_dbtp - 12.0, abs=0.1)
 
         def difference_is_small() -> bool:
             levels = session.snapshot().levels
-            return levels["difference"].lufs < levels["target"].lufs - 40.0
+            difference, target = (levels[name].loudness.momentary_lufs for name in ("difference", "target"))
+            return difference < target - 40.0
 
         wait_until(difference_is_small)
         (comparison,) = now.comparisons

@@ -7,6 +7,7 @@ import pytest
 from PySide6.QtWidgets import QWidget
 
 from gui.panels.level_meters import (
+    CHANNEL_HEIGHT,
     COLUMNS,
     FALL_DB_S,
     HOLD_S,
@@ -119,11 +120,11 @@ def test_length_of_the_bar_is_the_level(qtbot: Any) -> None:
 def test_left_channel_is_above_the_right_one(qtbot: Any) -> None:
     bar = MeterBar(DRY)
     qtbot.addWidget(bar)
-    bar.resize(200 + LETTER_PIXELS, 2 * LETTER_PIXELS)
+    bar.resize(200 + LETTER_PIXELS, 2 * CHANNEL_HEIGHT)
     bar.show_levels([-15.0, -30.0], [-60.0, -60.0])
     image = bar.grab().toImage()
-    for top, share in ((0, 0.75), (LETTER_PIXELS, 0.5)):
-        y = top + LETTER_PIXELS // 2
+    for top, share in ((0, 0.75), (CHANNEL_HEIGHT, 0.5)):
+        y = top + CHANNEL_HEIGHT // 2
         empty = image.pixelColor(195 + LETTER_PIXELS, y)
         filled = [x for x in range(LETTER_PIXELS, 195 + LETTER_PIXELS) if image.pixelColor(x, y) != empty]
         assert max(filled) == pytest.approx(LETTER_PIXELS + 200 * share, abs=2)
