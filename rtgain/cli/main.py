@@ -75,7 +75,9 @@ def _standard_output() -> Iterator[None]:
 
 
 def _run(words: list[str]) -> int:
-    if not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version")):
+    if _names_recordings(words):
+        words = ["run", "--input", words[0], "--target", words[1], *words[2:]]
+    elif not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version")):
         words = ["run", *words] if not words or words[0].startswith("-") else words
     options = build_parser().parse_args(words)
     if options.command == "devices":
@@ -110,6 +112,13 @@ def _run(words: list[str]) -> int:
     from gui.app import run
 
     return run(config)
+
+
+def _names_recordings(words: list[str]) -> bool:
+    """Return True for ``rtgain DRY TARGET``: two words, the first of which looks like a file and not like a command."""
+    if len(words) < 2 or words[0] in COMMANDS or words[0].startswith("-") or words[1].startswith("-"):
+        return False
+    return bool(Path(words[0]).suffix) or os.sep in words[0] or Path(words[0]).exists()
 
 
 class Parser(argparse.ArgumentParser):
@@ -163,14 +172,20 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     option("--block", type=_integer, metavar="FRAMES", help="frames per callback (default: chosen by the device)")
     option("--sample-rate", type=_integer, metavar="HZ", help="default: that of the file or the device")
     option("--duration", type=_number, metavar="S", help="stop after this many seconds of audio")
-    option("--loop", action="store_true", default=None, help="repeat the file")
+    option("--start", type=_number, metavar="S", help="begin at this time of the file")
+    option("--end", type=_number, metavar="S", help="end at this time of the file")
+    option("--loop", action="store_true", default=None, help="repeat the file, or its part from --start to --end")
     option(
         "--channels",
         type=_channel_count,
         choices=CHANNEL_COUNTS,
         help="mono or stereo (default: stereo for demo and for a file of two or more channels)",
     )
-    option("--target", choices=TARGETS, help="source of the target: reference path, another channel, or a return input")
+    option(
+        "--target",
+        metavar="NAME|FILE",
+        help=f"{', '.join(TARGETS)} (path, other channels, or an input that the target is from), or a second recording",
+    )
     option(
         "--dry-channel",
         type=_channels,
@@ -236,6 +251,8 @@ def _add_match(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", metavar="FILE", help="also write the printed result to a file")
     parser.add_argument("--record", metavar="FILE.wav", help="matched signal")
     parser.add_argument("--plot", metavar="FILE.png", help="figure of gain over time, spectra and difference")
+    parser.add_argument("--start", type=_number, metavar="S", help="begin at this time of the dry recording")
+    parser.add_argument("--end", type=_number, metavar="S", help="end at this time of the dry recording")
     parser.add_argument("--manifest", metavar="PAIRS.csv", help="many pairs: columns dry,target; others are copied")
     parser.add_argument("--csv", metavar="RESULTS.csv", help="with --manifest: one row per pair; resumes")
     parser.add_argument("--jobs", type=_integer, metavar="N", help="with --manifest: processes (default: cores)")
@@ -247,7 +264,7 @@ def _match(options: argparse.Namespace) -> int:
     from rtgain.output.output_files import OutputPaths
 
     paths = OutputPaths(csv=options.csv, json=options.json, plot=options.plot, record=options.record)
-    pair = MatchOptions(options.dry, options.target, options.manifest, options.jobs, paths)
+    pair = MatchOptions(options.dry, options.target, options.manifest, options.jobs, options.start, options.end, paths)
     return run_match(pair, interruption)
 
 

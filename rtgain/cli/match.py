@@ -4,11 +4,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from rtgain.cli.progress import track
+from rtgain.cli.progress import progress, track
 from rtgain.errors import InputError
 from rtgain.output.output_files import STANDARD_OUTPUT, OutputPaths
 from rtgain.system.atomic_write import write_atomic
-from rtgain.system.shutdown_signals import InterruptHandler
+from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class MatchOptions:
     target: str | None
     manifest: str | None
     jobs: int | None
+    start: float | None
+    end: float | None
     paths: OutputPaths
 
 
@@ -32,6 +34,8 @@ def run_match(options: MatchOptions, interruption: InterruptHandler) -> int:
             raise InputError("match: --manifest needs --csv FILE for its results")
         if paths.json or paths.plot or paths.record:
             raise InputError("match: --json, --plot and --record are for one pair; a manifest writes --csv")
+        if options.start is not None or options.end is not None:
+            raise InputError("match: --start and --end are for one pair; a manifest compares whole recordings")
         if options.jobs is not None and options.jobs < 1:
             raise InputError(f"--jobs {options.jobs}: must be at least 1")
         from rtgain.match.batch import match_manifest
@@ -47,15 +51,28 @@ def run_match(options: MatchOptions, interruption: InterruptHandler) -> int:
         raise InputError("match: needs two recordings; give DRY and TARGET, or --manifest PAIRS.csv")
     if paths.csv is not None or options.jobs is not None:
         raise InputError("match: --csv and --jobs are for --manifest; one pair is printed, or written with --json")
-    return _match_one(Path(options.dry), Path(options.target), paths)
+    return _match_one(options, interruption)
 
 
-def _match_one(dry: Path, target: Path, paths: OutputPaths) -> int:
+def _match_one(options: MatchOptions, interruption: InterruptHandler) -> int:
+    assert options.dry is not None
+    assert options.target is not None
+    paths, dry, target = options.paths, Path(options.dry), Path(options.target)
     paths.check([str(dry), str(target)])
     from rtgain.match.pair import match_pair
 
-    record = None if paths.record is None else Path(paths.record)
-    details = match_pair(dry, target, record)
+    with progress("matching", 100) as update:
+        details = match_pair(
+            dry,
+            target,
+            None if paths.record is None else Path(paths.record),
+            start=options.start,
+            end=options.end,
+            on_progress=lambda share: update("matching", round(100 * share)),
+            cancelled=lambda: interruption.requested,
+        )
+    if details is None:
+        return EXIT_INTERRUPTED
     for notice in details.notices:
         print(f"rtgain: {notice}", file=sys.stderr)
     if paths.plot is not None:

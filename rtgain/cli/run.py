@@ -37,7 +37,7 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
     ) as session:
         session.check()
         # Before torch is loaded: errors are reported at once.
-        outputs = OutputFiles(paths, session.sample_rate, session.channels, session.start_frame)
+        outputs = OutputFiles(paths, session.sample_rate, session.channels)
         try:
             session.start(wait=True, cancelled=lambda: interruption.requested)
         except BaseException:

@@ -192,7 +192,9 @@ class _Search:
             self._report(1.0)
             return offset
         finally:
-            for file in (*self._readers, *self._files):
+            for reader in self._readers:
+                reader.close()
+            for file in self._files:
                 file.close()
 
     # --- reading --------------------------------------------------------------------------------
@@ -243,9 +245,9 @@ class _Search:
         The score is the sum of products of two changes, divided by the root of the sum of their squares: for unrelated
         recordings its variance is 1 at every offset, however short the overlap is.
         """
-        changes = _changes(dry), _changes(target)
         size = 1 << (dry.shape[1] + target.shape[1]).bit_length()
-        products, squares = (_correlation(*(x**power for x in changes), size) for power in (1, 2))
+        x, y = _changes(dry), _changes(target)
+        products, squares = _correlation(x, y, size), _correlation(x * x, y * y, size)
         largest = float(squares.max())
         if not largest > 0.0:
             return []
@@ -293,7 +295,7 @@ class _Search:
             elif all(abs(check.delay_frames - other.delay_frames) > 2.0 for other in (best[1], *rivals)):
                 rivals.append(check)
         if best is None:
-            return RecordingOffset(0.0, is_found=False)
+            return self._offset(0.0, is_found=False)
         if best[1].is_broadband:
             check, notice = self._compare([best[1], *rivals])
         else:
@@ -302,7 +304,12 @@ class _Search:
                 f"{self._paths[1]}: its delay is uncertain, because a steady tone fits many delays; "
                 "compare a part in which the sound changes"
             )
-        return RecordingOffset(check.delay_frames / self._sample_rate, is_found=True, notice=notice)
+        return self._offset(check.delay_frames / self._sample_rate, is_found=True, notice=notice)
+
+    def _offset(self, delay_s: float, *, is_found: bool, notice: str | None = None) -> RecordingOffset:
+        dry_s, target_s = ((file.frames or 0) / self._sample_rate for file in self._files)
+        common_s = min(dry_s, target_s - delay_s) - max(0.0, -delay_s)
+        return RecordingOffset(delay_s, is_found, common_s, notice)
 
     @staticmethod
     def _is_rival(candidate: _Candidate, best: _Candidate, check: _Check, rivals: int) -> bool:
@@ -393,6 +400,8 @@ class _LowRateReader:
         while not len(resampled) and self._decoder.position < self._decoder.frames:
             block = self._decoder.read(READ_S * self._decoder.sample_rate)[: self.channels]
             is_last = self._decoder.position == self._decoder.frames
+            if self._decoder.is_float:
+                block = np.nan_to_num(block, posinf=0.0, neginf=0.0)
             resampled = self._resampler.resample_chunk(np.ascontiguousarray(block.T), last=is_last)
         return resampled.T
 
@@ -600,7 +609,7 @@ def _correlation(dry: NDArray[np.float32], target: NDArray[np.float32], size: in
     return correlation
 
 
-def _envelope(cross: NDArray[np.complex64], size: int, whitening: float) -> NDArray[np.float32]:
+def _envelope(cross: NDArray[np.complexfloating], size: int, whitening: float) -> NDArray[np.float32]:
     """Envelope of the generalized cross-correlation, ``(size,)``, summed over channels ``(channels, bins)``.
 
     The sum of envelopes, not of correlations, which would cancel if one channel is inverted.
@@ -619,9 +628,9 @@ def _envelope(cross: NDArray[np.complex64], size: int, whitening: float) -> NDAr
 def _lag_of_peak(dry: Block, target: Block, reach: int, whitening: float) -> int:
     """Lag of `dry` in `target`, 0 to 2 · `reach` frames: the highest peak, of many the one nearest to `reach`."""
     size = 1 << target.shape[1].bit_length()
-    if whitening > 0.0:
-        dry, target = (signal * _taper(signal.shape[1]) for signal in (dry, target))
-    envelope = _envelope(np.fft.rfft(dry, size).conj() * np.fft.rfft(target, size), size, whitening)[: 2 * reach + 1]
+    tapers = (_taper(signal.shape[1]) if whitening > 0.0 else 1.0 for signal in (dry, target))
+    x, y = (np.fft.rfft(signal * taper, size) for signal, taper in zip((dry, target), tapers, strict=True))
+    envelope = _envelope(x.conj() * y, size, whitening)[: 2 * reach + 1]
     peaks = np.flatnonzero(envelope >= NEAR_PEAK * envelope.max())
     lag = int(peaks[np.abs(peaks - reach).argmin()])
     while 0 < lag < 2 * reach:  # to the top of this peak
@@ -667,7 +676,7 @@ def _read_padded(file: FileSource, start: int, frames: int) -> Block:
     before = min(frames, max(0, -start))
     file.seek(max(0, start))
     block = file.read(frames - before)
-    padded[:, before : before + block.shape[1]] = block
+    padded[:, before : before + block.shape[1]] = np.nan_to_num(block, posinf=0.0, neginf=0.0)
     return padded
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
 from rtgain.errors import InputError, RtgainError
@@ -19,7 +19,7 @@ from rtgain.system.file_lock import lock_for_writing
 from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
 
 PAIR_COLUMNS = ("dry", "target")
-RESULT_COLUMNS = (*(field.name for field in fields(MatchResult)), "error")
+RESULT_COLUMNS = (*(field.name for field in fields(MatchResult) if field.name != "channels"), "error")
 
 PENDING_PER_PROCESS = 4
 """Pairs submitted per process, so that no process waits for an earlier pair of the manifest."""
@@ -189,12 +189,14 @@ def _match(dry: Path, target: Path) -> Row:
     from rtgain.match.pair import match_pair
 
     try:
-        result = match_pair(dry, target).result
+        details = match_pair(dry, target)
     except RtgainError as error:
         return _failure(" ".join(str(error).split()))
     except (OSError, MemoryError) as error:
         return _failure(f"{type(error).__name__}: {error}")
-    return {name: "" if value is None else str(value) for name, value in asdict(result).items()} | {"error": ""}
+    assert details is not None, "nothing cancels it"
+    values = {name: getattr(details.result, name) for name in RESULT_COLUMNS[:-1]}
+    return {name: "" if value is None else str(value) for name, value in values.items()} | {"error": ""}
 
 
 def _failure(reason: str) -> Row:

@@ -1,14 +1,17 @@
 """Figure of a match: gain over time, spectra of dry, matched and target, and the difference."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.audio.sources.file_pair import select_channels
+from rtgain.audio.sources.file_source import FileSource
 from rtgain.match.pair import MatchDetails
-from rtgain.match.render import file_length_at, read_first_seconds, render_matched_chunks
+from rtgain.match.render import file_length_at, render_matched_chunks
 from rtgain.number_format import format_number, format_result
 from rtgain.output.curve_styles import CLOSED_FORM, DRY, ESTIMATE, MATCHED, TARGET
 from rtgain.output.figures import LEGEND, new_figure, plot_curve
@@ -29,7 +32,7 @@ def match_figure(details: MatchDetails, dry: Path, target: Path) -> "Figure":
     figure = new_figure(1600, 1440)
     gain, spectra, difference = figure.subplots(3, 1)
 
-    time_s = np.array([(e.center_frame + details.start_frame) / rate for e in details.estimates])
+    time_s = np.array([e.center_frame / rate for e in details.estimates])
     is_usable = np.array([math.isfinite(e.opt_std_db) for e in details.estimates], dtype=bool)
     for curve, values in (
         (ESTIMATE, [e.gain_est_db for e in details.estimates]),
@@ -42,11 +45,10 @@ def match_figure(details: MatchDetails, dry: Path, target: Path) -> "Figure":
     gain.set_ylabel("gain (dB)")
     gain.set_xlabel("time in the dry recording (s)")
 
-    linear = 0.0 if result.gain_linear is None else math.copysign(result.gain_linear, result.polarity or 1)
-    target_samples, matched = _read_target_and_matched(dry, target, rate, linear, result.delay_samples or 0.0)
+    target_samples, matched = _read_target_and_matched(dry, target, details)
     hertz = np.fft.rfftfreq(SPECTRUM_FRAMES, 1 / rate)[1:]
     for curve, samples in (
-        (DRY, read_first_seconds(dry, rate, MAX_DRAWN_S)),
+        (DRY, _read_start(dry, rate, len(details.channels))),
         (MATCHED, matched),
         (TARGET, target_samples),
     ):
@@ -56,10 +58,12 @@ def match_figure(details: MatchDetails, dry: Path, target: Path) -> "Figure":
     spectra.set_xlabel("frequency (Hz)")
     spectra.set_ylabel("level (dB)")
 
-    remaining = target_samples - matched
-    seconds = np.arange(len(target_samples)) / rate
-    step = max(1, len(target_samples) // 200_000)
-    difference.plot(seconds[::step], target_samples[::step], color=TARGET.light, linewidth=0.5, label="target")
+    loudest = int((target_samples**2).sum(axis=1).argmax())
+    shown = target_samples[loudest]
+    remaining = shown - matched[loudest]
+    seconds = np.arange(len(shown)) / rate
+    step = max(1, len(shown) // 200_000)
+    difference.plot(seconds[::step], shown[::step], color=TARGET.light, linewidth=0.5, label="target")
     difference.plot(seconds[::step], remaining[::step], color="black", linewidth=0.5, label="target − matched")
     difference.set_xlabel("time in the target (s)")
     difference.set_ylabel("amplitude")
@@ -70,20 +74,34 @@ def match_figure(details: MatchDetails, dry: Path, target: Path) -> "Figure":
 
 
 def _read_target_and_matched(
-    dry: Path, target: Path, rate: int, gain: float, delay_frames: float
+    dry: Path, target: Path, details: MatchDetails
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Read the start of the target and render its matched signal, ``(channels, frames)`` each."""
+    rate = details.sample_rate
+    channels = details.channels
+    if details.result.gain_db is None:
+        channels = tuple(replace(channel, gain=0.0, delay_frames=0.0) for channel in channels)
     frames = min(file_length_at(target, rate), MAX_DRAWN_S * rate)
-    matched = np.concatenate([piece[0] for piece in render_matched_chunks(dry, rate, frames, gain, delay_frames)])
-    return read_first_seconds(target, rate, MAX_DRAWN_S).astype(np.float64), matched
+    matched = np.concatenate(list(render_matched_chunks(dry, rate, frames, channels)), axis=1)
+    return _read_start(target, rate, len(channels)), matched
 
 
-def _spectrum_db(samples: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Compute the mean power over Hann windows in dB."""
-    padded = np.zeros(max(SPECTRUM_FRAMES, len(samples)))
-    padded[: len(samples)] = samples
-    windows = np.lib.stride_tricks.sliding_window_view(padded, SPECTRUM_FRAMES)[:: SPECTRUM_FRAMES // 2]
+def _read_start(path: Path, sample_rate: int, channels: int) -> NDArray[np.float64]:
+    source = FileSource(path, sample_rate=sample_rate, channels=None)
+    try:
+        return select_channels(source.read(MAX_DRAWN_S * sample_rate), channels).astype(np.float64)
+    finally:
+        source.close()
+
+
+def _spectrum_db(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compute the mean power over Hann windows and channels in dB; samples are ``(channels, frames)``."""
+    padded = np.zeros((len(samples), max(SPECTRUM_FRAMES, samples.shape[1])))
+    padded[:, : samples.shape[1]] = samples
+    windows = np.lib.stride_tricks.sliding_window_view(padded, SPECTRUM_FRAMES, axis=1)[:, :: SPECTRUM_FRAMES // 2]
     hann = np.hanning(SPECTRUM_FRAMES + 1)[:-1]
-    power = np.mean([np.abs(np.fft.rfft(window * hann)) ** 2 for window in windows], axis=0) / np.sum(hann) ** 2
+    powers = [np.abs(np.fft.rfft(window * hann)) ** 2 for channel in windows for window in channel]
+    power = np.mean(powers, axis=0) / np.sum(hann) ** 2
     level_db: NDArray[np.float64] = 10.0 * np.log10(np.maximum(power, 10.0 ** (FLOOR_DB / 10.0)))
     return level_db
 

@@ -1,40 +1,40 @@
-"""Matching of one pair of recordings: align, estimate window by window, aggregate to one gain."""
+"""Matching of one pair of recordings: an offline session over both, aggregated to one result."""
 
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-from rtgain.audio.engine.audio_ring import AudioRing, audio_rows
-from rtgain.audio.engine.ring_buffer import RingBuffer
-from rtgain.audio.sources.file_source import FileSource
-from rtgain.config.estimator_settings import EstimatorSettings
-from rtgain.config.session_config import SessionConfig
+from rtgain.config.names import DEFAULT_HOP_MS, DEFAULT_WINDOW_MS, MAX_CHANNELS
+from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
-from rtgain.estimation.estimator import Estimator
 from rtgain.estimation.gain_tracker import robust_mean
-from rtgain.estimation.signal_reader import RingSignalReader
-from rtgain.estimation.streaming import StreamingEstimator
-from rtgain.match.coarse_delay import CoarseDelay, find_coarse_delay, power_of_two_within
-from rtgain.match.render import file_length_at, file_sample_rate, residual_db, write_matched
-from rtgain.match.result import MatchResult
+from rtgain.match.render import MatchedChannel, residual_db, write_matched
+from rtgain.match.result import ChannelMatch, MatchResult
 from rtgain.metering.file_loudness import measure_file
 from rtgain.number_format import none_if_nan
 from rtgain.records.estimate import Estimate, State
-
-CHUNK_FRAMES = 65536
+from rtgain.records.recording_offset import RecordingOffset
+from rtgain.session.pair_offset import search_offset
+from rtgain.session.session import Session
 
 MIN_FRAMES = 512
-"""Least length of a recording in frames."""
+"""Least length in frames of the part that both recordings cover."""
 
 CLIPPED_SHARE = 0.05
 """Share of clipped windows above which the state of a pair is ``clipped``; the gain is that of the other windows."""
 
-HISTORY_S = 4.0
-"""Readable sound before the newest chunk, in seconds: more than a delay search over the whole range reads."""
+SEARCH_SHARE = 0.3
+SESSION_SHARE = 0.6
+"""Shares of the search for the offset and of the session in the progress of a match."""
+
+MIN_WINDOW_MS = 0.01
+ROUNDING = 1.0001
+"""Factor by which half of the common part is raised, so that half of a power of two is not rounded down."""
 
 
 @dataclass(frozen=True)
@@ -45,73 +45,59 @@ class MatchDetails:
     sample_rate: int
     """Sample rate in Hz of the frames of `estimates`."""
     estimates: list[Estimate]
-    start_frame: int
-    """Frame of the dry recording at which the common part begins: frame 0 of `estimates`."""
+    """Estimates in the dry recording's own time; their delays are those between the starts of both recordings."""
+    channels: tuple[MatchedChannel, ...]
+    """Factor and delay of each channel of the matched signal."""
     notices: tuple[str, ...]
     """Messages about the recordings for the user, one line each."""
 
 
-class FilePairReader(RingSignalReader):
-    """Reader of two recordings side by side, through a ring buffer that `extend` fills.
+def match_pair(
+    dry: Path,
+    target: Path,
+    record: Path | None = None,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    on_progress: Callable[[float], None] = lambda share: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> MatchDetails | None:
+    """Match two recordings, or their section from `start` to `end` in s. With `record`, write the matched signal to it.
 
-    Frame 0 is the first frame that both recordings have.
+    `on_progress` receives the completed share, 0 to 1. Returns None if it was `cancelled`. Raises `InputError`.
     """
-
-    def __init__(self, dry: Path, target: Path, sample_rate: int, offset_frames: int) -> None:
-        capacity = 1 << (round(HISTORY_S * sample_rate) + CHUNK_FRAMES - 1).bit_length()
-        memory = memoryview(bytearray(RingBuffer.nbytes(audio_rows(1), capacity, np.float32)))
-        self._pair_ring = AudioRing(memory, 1, capacity)
-        super().__init__(self._pair_ring)
-        self._dry = FileSource(dry, sample_rate=sample_rate)
-        self._target = FileSource(target, sample_rate=sample_rate)
-        self.start_frame = max(0, -offset_frames)
-        self._dry.seek(self.start_frame)
-        self._target.seek(self.start_frame + offset_frames)
-        self.is_finished = False
-
-    def extend(self) -> None:
-        """Read the next chunk of both recordings, up to the end of the shorter one."""
-        dry, target = self._dry.read(CHUNK_FRAMES)[0], self._target.read(CHUNK_FRAMES)[0]
-        frames = min(len(dry), len(target))
-        self.is_finished = frames < CHUNK_FRAMES
-        unknown = np.full(frames, np.nan, np.float32)  # matched signal and reference gain
-        chunk = np.stack([dry[:frames], target[:frames], unknown, unknown])
-        self._pair_ring.write(chunk)
-
-    def close(self) -> None:
-        """Close both files."""
-        self._dry.close()
-        self._target.close()
-
-
-def match_pair(dry: Path, target: Path, record: Path | None = None) -> MatchDetails:
-    """Match two recordings. With `record`, write the matched signal to that file. Raises `InputError`."""
-    notices = []
-    for path in (dry, target):
-        source = FileSource(path)
-        try:
-            source.check_finite()
-        finally:
-            source.close()
-        if source.notice is not None:
-            notices.append(source.notice)
-    torch.set_num_threads(1)  # more threads are slower at these sizes, and sum in a different order each time
-    sample_rate = file_sample_rate(dry)
-    shortest_frames = min(file_length_at(path, sample_rate) for path in (dry, target))
-    if shortest_frames < MIN_FRAMES:
-        raise InputError(
-            f"{dry}, {target}: the shorter one has {shortest_frames} frames; at least {MIN_FRAMES} are required"
-        )
-    settings = _settings(sample_rate, shortest_frames)
-    delay = find_coarse_delay(dry, target, sample_rate, settings.window_frames)
-    estimates, start_frame = _estimate(dry, target, settings, delay)
-    gain_db, std_db, delay_frames, polarity, state = _aggregate(estimates, round(delay.frames))
+    config = make_session_config(input=str(dry), target=str(target), start=start, end=end)
+    offset = search_offset(config, on_progress=lambda share: on_progress(SEARCH_SHARE * share), cancelled=cancelled)
+    if offset is None:
+        return None
+    config = _with_windows_for(config, offset)
+    with Session(config, clock="offline", offset=offset, max_channels=MAX_CHANNELS) as session:
+        frames = session.total_frames or 0
+        if frames < MIN_FRAMES:
+            raise InputError(
+                f"{dry}, {target}: their common part has {frames} frames; at least {MIN_FRAMES} are required"
+            )
+        session.check()
+        session.start()
+        estimates: list[Estimate] = []
+        while not session.is_finished:
+            if cancelled():
+                return None
+            estimates += session.advance()
+            on_progress(SEARCH_SHARE + SESSION_SHARE * session.frames / frames)
+        estimates += session.drain()
+        rate, channel_count, notices = session.sample_rate, session.channels, tuple(session.pop_notices())
+    gain_db, std_db, delay_frames, polarity, state = _aggregate(estimates)
+    if channel_count == 1:
+        channels = [_Channel(gain_db, polarity, delay_frames)]
+    else:
+        channels = _aggregate_channels(estimates, channel_count)
+    matched = tuple(channel.matched(delay_frames) for channel in channels)
     residual = math.nan
     if math.isfinite(gain_db):
-        gain = math.copysign(10.0 ** (gain_db / 20.0), polarity or 1)
-        residual = residual_db(dry, target, sample_rate, gain, delay_frames)
+        residual = residual_db(dry, target, rate, matched, (start or 0.0, math.inf if end is None else end))
         if record is not None:
-            write_matched(dry, target, record, sample_rate, gain, delay_frames)
+            write_matched(dry, target, record, rate, matched)
     elif record is not None:
         raise InputError(f"{dry}: no match with {target} was found ({state}); nothing was recorded")
     loudness_dry, loudness_target = measure_file(dry), measure_file(target)
@@ -120,8 +106,12 @@ def match_pair(dry: Path, target: Path, record: Path | None = None) -> MatchDeta
         gain_linear=none_if_nan(10.0 ** (gain_db / 20.0)),
         std_db=none_if_nan(std_db),
         delay_samples=none_if_nan(delay_frames),
-        delay_ms=none_if_nan(1e3 * delay_frames / sample_rate),
+        delay_ms=none_if_nan(1e3 * delay_frames / rate),
         polarity=polarity,
+        state=state,
+        channels=[
+            ChannelMatch(none_if_nan(x.gain_db), x.polarity, none_if_nan(1e3 * x.delay_frames / rate)) for x in channels
+        ],
         residual_db=none_if_nan(residual),
         lufs_dry=none_if_nan(loudness_dry.integrated_lufs),
         lufs_target=none_if_nan(loudness_target.integrated_lufs),
@@ -129,50 +119,67 @@ def match_pair(dry: Path, target: Path, record: Path | None = None) -> MatchDeta
         lra_target=none_if_nan(loudness_target.range_lu),
         true_peak_dry_dbtp=none_if_nan(loudness_dry.true_peak_dbtp),
         true_peak_target_dbtp=none_if_nan(loudness_target.true_peak_dbtp),
-        state=state,
     )
-    return MatchDetails(result, sample_rate, estimates, start_frame, tuple(notices))
+    on_progress(1.0)
+    return MatchDetails(result, rate, estimates, matched, notices)
 
 
-def _settings(sample_rate: int, shortest_frames: int) -> EstimatorSettings:
-    defaults = EstimatorSettings.from_config(SessionConfig(), sample_rate)
-    window_frames = min(defaults.window_frames, power_of_two_within(shortest_frames // 2))
-    hop_frames = min(defaults.hop_frames, window_frames // 4)
-    return replace(defaults, window_frames=window_frames, hop_frames=hop_frames, reject_clipped=True)
+@dataclass(frozen=True)
+class _Channel:
+    """Gain in dB, polarity and delay in frames of one channel; NaN if its sound does not determine them."""
+
+    gain_db: float
+    polarity: int
+    delay_frames: float
+
+    def matched(self, common_delay_frames: float) -> MatchedChannel:
+        """The channel of the matched signal: silent without a gain, as where the target is silent."""
+        gain = math.copysign(10.0 ** (self.gain_db / 20.0), self.polarity or 1) if math.isfinite(self.gain_db) else 0.0
+        return MatchedChannel(gain, self.delay_frames if math.isfinite(self.delay_frames) else common_delay_frames)
 
 
-def _estimate(dry: Path, target: Path, settings: EstimatorSettings, delay: CoarseDelay) -> tuple[list[Estimate], int]:
-    """Estimate all windows that both recordings fill. Returns also the frame of the dry recording where they begin.
-
-    The delays of the estimates count from the whole frames of `delay`.
-    """
-    offset_frames = round(delay.frames)
-    reader = FilePairReader(dry, target, settings.sample_rate, offset_frames)
-    try:
-        streaming = StreamingEstimator(
-            reader, Estimator(settings), delay_frames=delay.frames - offset_frames if delay.is_known else None
-        )
-        estimates: list[Estimate] = []
-        while not reader.is_finished:
-            reader.extend()
-            while batch := streaming.advance():
-                estimates += batch
-        return estimates, reader.start_frame
-    finally:
-        reader.close()
+def _with_windows_for(config: SessionConfig, offset: RecordingOffset) -> SessionConfig:
+    """Shorten the windows, so that two fit into a short common part."""
+    length_s = offset.common_s
+    if config.end is not None:
+        length_s = min(length_s, config.end - (config.start or 0.0))
+    # Half of it, rounded to a lower power of two: the session rounds to the nearest by ratio.
+    window_ms = min(DEFAULT_WINDOW_MS, max(1e3 * length_s / 2.0 / math.sqrt(2.0) * ROUNDING, MIN_WINDOW_MS))
+    return with_changes(config, window_ms=window_ms, hop_ms=min(DEFAULT_HOP_MS, window_ms / 4.0))
 
 
-def _aggregate(estimates: list[Estimate], offset_frames: int) -> tuple[float, float, float, int, str]:
-    """Aggregate to gain in dB, standard deviation in dB, delay in frames, polarity and state of the whole pair."""
+def _usable(estimates: list[Estimate]) -> list[Estimate]:
     in_progress = [e for e in estimates if e.state in (State.TRACKING, State.CONVERGING)]
-    usable = [e for e in in_progress if math.isfinite(e.opt_std_db) and math.isfinite(e.delay_frames)]
+    return [e for e in in_progress if math.isfinite(e.opt_std_db) and math.isfinite(e.delay_frames)]
+
+
+def _aggregate(estimates: list[Estimate]) -> tuple[float, float, float, int, str]:
+    """Aggregate to gain in dB, standard deviation in dB, delay in frames, polarity and state of the whole pair."""
+    usable = _usable(estimates)
     if not usable:
         states = Counter(e.state for e in estimates)
         all_silent = states[State.SILENT] == len(estimates)
         state = State.SILENT if all_silent else State.CLIPPED if states[State.CLIPPED] else State.INCOHERENT
         return math.nan, math.nan, math.nan, 0, state.label
     gain_db, std_db = robust_mean(np.array([e.gain_opt_db for e in usable]), np.array([e.opt_std_db for e in usable]))
-    delay_frames = float(np.median([e.delay_frames for e in usable])) + offset_frames
+    delay_frames = float(np.median([e.delay_frames for e in usable]))
     polarity = int(np.sign(sum(e.polarity for e in usable)))
     clipped = sum(e.state is State.CLIPPED for e in estimates) > CLIPPED_SHARE * len(estimates)
     return gain_db, std_db, delay_frames, polarity, (State.CLIPPED if clipped else State.TRACKING).label
+
+
+def _aggregate_channels(estimates: list[Estimate], channels: int) -> list[_Channel]:
+    """Aggregate each channel's own gain, polarity and delay: the medians over the estimates where they are known."""
+    usable = _usable(estimates)
+    aggregated = []
+    for index in range(channels):
+        gains_db = np.array([e.channel_gains_db[index] for e in usable])
+        delays_frames = np.array([e.channel_delays_frames[index] for e in usable])
+        polarity = int(np.sign(sum(e.channel_polarities[index] for e in usable)))
+        aggregated.append(_Channel(_median(gains_db), polarity, _median(delays_frames)))
+    return aggregated
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if known.size else math.nan

@@ -5,13 +5,15 @@ session, with ramps.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rtgain.audio.io.recorder import Recorder
+from rtgain.audio.sources.file_pair import select_channels
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.errors import InputError
 
@@ -23,29 +25,54 @@ SINC_HALF_FRAMES = 64
 KAISER_BETA = 8.0
 
 
+@dataclass(frozen=True)
+class MatchedChannel:
+    """Factor (linear, signed) and delay in frames (may be negative) of one channel of the matched signal."""
+
+    gain: float
+    delay_frames: float
+
+
 def render_matched_chunks(
-    dry: Path, sample_rate: int, frames: int, gain: float, delay_frames: float, channels: int = 1
+    dry: Path, sample_rate: int, frames: int, channels: Sequence[MatchedChannel]
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield `frames` frames of gain × dry, later by `delay_frames` (may be negative), in chunks (channels, frames)."""
-    whole = math.floor(delay_frames)
-    taps = gain * fractional_delay(delay_frames - whole)
-    source = FileSource(dry, sample_rate=sample_rate, channels=channels)
+    """Yield `frames` frames of the matched signal, in chunks (channels, frames). One dry channel serves for all."""
+    whole = [math.floor(channel.delay_frames) for channel in channels]
+    fractions = [channel.delay_frames - frames for channel, frames in zip(channels, whole, strict=True)]
+    latest = max(whole)
+    source = FileSource(dry, sample_rate=sample_rate, channels=None)
     try:
-        padded = _PaddedSource(source, -whole - SINC_HALF_FRAMES)
-        context = padded.read(2 * SINC_HALF_FRAMES)
+        padded = _PaddedSource(source, -latest - SINC_HALF_FRAMES, len(channels))
+        context_frames = 2 * SINC_HALF_FRAMES + latest - min(whole)
+        context = padded.read(context_frames)
         for start in range(0, frames, CHUNK_FRAMES):
-            context = np.concatenate([context, padded.read(min(CHUNK_FRAMES, frames - start))], axis=1)
-            yield np.stack([np.convolve(row, taps, mode="valid") for row in context])
-            context = context[:, -2 * SINC_HALF_FRAMES :]
+            count = min(CHUNK_FRAMES, frames - start)
+            context = np.concatenate([context, padded.read(count)], axis=1)
+            rows = []
+            for row, channel, own, fraction in zip(context, channels, whole, fractions, strict=True):
+                first = latest - own
+                taps = channel.gain * fractional_delay(fraction)
+                rows.append(_filtered(row[first : first + count + 2 * SINC_HALF_FRAMES], taps))
+            yield np.stack(rows)
+            context = context[:, context.shape[1] - context_frames :]
     finally:
         source.close()
 
 
-class _PaddedSource:
-    """A source from any frame on, also before its start, with silence outside."""
+def _filtered(samples: NDArray[np.float64], taps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Filter `samples`, without the frames at the ends that the filter does not cover."""
+    if np.count_nonzero(taps) <= 1:  # a whole delay
+        scaled: NDArray[np.float64] = samples[SINC_HALF_FRAMES : len(samples) - SINC_HALF_FRAMES] * taps.sum()
+        return scaled
+    return np.convolve(samples, taps, mode="valid")
 
-    def __init__(self, source: FileSource, begin: int) -> None:
+
+class _PaddedSource:
+    """`channels` of a source from any frame on, also before its start, with silence outside."""
+
+    def __init__(self, source: FileSource, begin: int, channels: int) -> None:
         self._source = source
+        self._channels = channels
         self._silent_frames = max(0, -begin)
         source.seek(max(0, begin))
 
@@ -53,8 +80,8 @@ class _PaddedSource:
         """Return the next frames, shape (channels, frames)."""
         silent = min(frames, self._silent_frames)
         self._silent_frames -= silent
-        samples = self._source.read(frames - silent)
-        chunk = np.zeros((self._source.channels, frames))
+        samples = select_channels(self._source.read(frames - silent), self._channels)
+        chunk = np.zeros((self._channels, frames))
         chunk[:, silent : silent + samples.shape[1]] = samples
         return chunk
 
@@ -69,21 +96,32 @@ def fractional_delay(fraction: float) -> NDArray[np.float64]:
     return scaled
 
 
-def residual_db(dry: Path, target: Path, sample_rate: int, gain: float, delay_frames: float) -> float:
-    """Compute the level of target − matched relative to the target, over the part that both recordings cover."""
+def residual_db(
+    dry: Path,
+    target: Path,
+    sample_rate: int,
+    channels: Sequence[MatchedChannel],
+    section_s: tuple[float, float] = (0.0, math.inf),
+) -> float:
+    """Compute the level of target − matched relative to the target, over the part that both recordings cover.
+
+    It can be limited to a section of the dry recording, in s.
+    """
     dry_frames = file_length_at(dry, sample_rate)
-    source = FileSource(target, sample_rate=sample_rate)
+    delays = [channel.delay_frames for channel in channels]
+    source = FileSource(target, sample_rate=sample_rate, channels=None)
     try:
         assert source.frames is not None
-        begin = max(0, math.ceil(delay_frames))
-        end = min(source.frames, math.floor(dry_frames + delay_frames))
+        start_frame, end_frame = (time_s * sample_rate for time_s in section_s)
+        begin = max(0, math.ceil(max(delays) + start_frame))
+        end = min(source.frames, math.floor(min(delays) + min(dry_frames, end_frame)))
         residual_energy, target_energy, position = 0.0, 0.0, 0
-        for matched in render_matched_chunks(dry, sample_rate, source.frames, gain, delay_frames):
-            target_chunk = source.read(matched.shape[1])[0].astype(np.float64)
+        for matched in render_matched_chunks(dry, sample_rate, min(source.frames, max(end, 0)), channels):
+            target_chunk = select_channels(source.read(matched.shape[1]), len(channels)).astype(np.float64)
             shared = slice(max(0, begin - position), max(0, end - position))
-            difference = target_chunk[shared] - matched[0, : len(target_chunk)][shared]
-            residual_energy += float(np.dot(difference, difference))
-            target_energy += float(np.dot(target_chunk[shared], target_chunk[shared]))
+            difference = target_chunk[:, shared] - matched[:, : target_chunk.shape[1]][:, shared]
+            residual_energy += float(np.vdot(difference, difference))
+            target_energy += float(np.vdot(target_chunk[:, shared], target_chunk[:, shared]))
             position += matched.shape[1]
     finally:
         source.close()
@@ -92,20 +130,15 @@ def residual_db(dry: Path, target: Path, sample_rate: int, gain: float, delay_fr
     return 10.0 * math.log10(max(residual_energy / target_energy, 1e-20))
 
 
-def write_matched(dry: Path, target: Path, record: Path, sample_rate: int, gain: float, delay_frames: float) -> None:
-    """Write all channels of the dry recording with gain and delay, as long as the target.
+def write_matched(dry: Path, target: Path, record: Path, sample_rate: int, channels: Sequence[MatchedChannel]) -> None:
+    """Write the matched signal in all compared channels, as long as the target.
 
     Raises `InputError` if the file cannot be written, or if it is a FLAC and the signal exceeds full scale.
     """
-    source = FileSource(dry)
-    source.close()
-    channels = source.file_channels
-    recorder = Recorder(record, sample_rate, channels)
+    recorder = Recorder(record, sample_rate, len(channels))
     try:
         with recorder:
-            for chunk in render_matched_chunks(
-                dry, sample_rate, file_length_at(target, sample_rate), gain, delay_frames, channels
-            ):
+            for chunk in render_matched_chunks(dry, sample_rate, file_length_at(target, sample_rate), channels):
                 recorder.write(np.ascontiguousarray(chunk.T, dtype=np.float32))
                 if recorder.clipped_samples:
                     raise InputError(
@@ -124,20 +157,3 @@ def file_length_at(path: Path, sample_rate: int) -> int:
     source.close()
     assert source.frames is not None
     return source.frames
-
-
-def read_first_seconds(path: Path, sample_rate: int, seconds: float) -> NDArray[np.float32]:
-    """Read the first `seconds` of a file as a mono mix, ``(frames,)``. Raises `InputError`."""
-    source = FileSource(path, sample_rate=sample_rate)
-    try:
-        samples: NDArray[np.float32] = source.read(round(seconds * sample_rate))[0]
-        return samples
-    finally:
-        source.close()
-
-
-def file_sample_rate(path: Path) -> int:
-    """Return the sample rate of a file in Hz. Raises `InputError`."""
-    source = FileSource(path)
-    source.close()
-    return source.sample_rate

@@ -5,10 +5,20 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
+class ChannelMatch:
+    """Gain, polarity and delay of one channel; None if its sound does not determine them."""
+
+    gain_db: float | None
+    polarity: int
+    delay_ms: float | None
+
+
+@dataclass(frozen=True)
 class MatchResult:
     """Result that ``rtgain match`` prints; None for unknown numbers.
 
     Attributes:
+        channels: each channel's own gain, polarity and delay; a file of one channel is compared with each of the other.
         delay_samples: delay of the target in frames at the dry recording's sample rate.
         residual_db: level of the difference (target minus matched signal) relative to the target, over the part that
             both recordings cover.
@@ -23,6 +33,8 @@ class MatchResult:
     delay_samples: float | None
     delay_ms: float | None
     polarity: int
+    state: str
+    channels: list[ChannelMatch]
     residual_db: float | None
     lufs_dry: float | None
     lufs_target: float | None
@@ -30,7 +42,6 @@ class MatchResult:
     lra_target: float | None
     true_peak_dry_dbtp: float | None
     true_peak_target_dbtp: float | None
-    state: str
 
     def to_json(self) -> str:
         """Serialize as JSON, one field per line."""

@@ -27,25 +27,24 @@ class CsvWriter:
     whose reading end is closed (EPIPE).
     """
 
-    def __init__(self, file: TextIO, name: str, sample_rate: int, start_frame: int = 0) -> None:
-        """Write to an open `file`; messages call it `name`. The session begins at frame `start_frame` of the dry signal."""
+    def __init__(self, file: TextIO, name: str, sample_rate: int) -> None:
+        """Write to an open `file`; messages call it `name`."""
         self._file = file
         self._name = name
         self._sample_rate = sample_rate
-        self._start_frame = start_frame
         self._write(",".join(CSV_COLUMNS) + "\n")
 
     @classmethod
-    def create(cls, path: Path, sample_rate: int, start_frame: int = 0) -> Self:
+    def create(cls, path: Path, sample_rate: int) -> Self:
         """Write to a new file at `path`."""
         try:
-            return cls(path.open("w", encoding="utf-8", newline=""), str(path), sample_rate, start_frame)
+            return cls(path.open("w", encoding="utf-8", newline=""), str(path), sample_rate)
         except OSError as error:
             raise write_error(str(path), error) from None
 
     def add(self, estimate: Estimate) -> None:
         """Append one row."""
-        self._write(csv_row(estimate, self._sample_rate, self._start_frame))
+        self._write(csv_row(estimate, self._sample_rate))
 
     def close(self) -> None:
         """Close the file, unless it is standard output. If that fails, an incomplete last row is removed."""
@@ -85,15 +84,12 @@ def truncate_to_complete_rows(path: Path) -> None:
         os.truncate(path, complete_rows_bytes(path))
 
 
-def csv_row(estimate: Estimate, sample_rate: int, start_frame: int = 0) -> str:
-    """Format one row: times to 1 µs, levels to 10⁻⁶ dB, empty cells for unknown numbers.
-
-    The estimate's frames count from frame `start_frame` of the dry signal.
-    """
+def csv_row(estimate: Estimate, sample_rate: int) -> str:
+    """Format one row: times to 1 µs, levels to 10⁻⁶ dB, empty cells for unknown numbers."""
     gains_db, polarities = estimate.channel_gains_db, estimate.channel_polarities
     is_stereo = len(gains_db) == len(CHANNEL_NAMES)
     cells = (
-        f"{(start_frame + estimate.center_frame) / sample_rate:.6f}",
+        f"{estimate.center_frame / sample_rate:.6f}",
         _cell(estimate.gain_true_db, ".6f"),
         _cell(estimate.gain_est_db, ".6f"),
         _cell(estimate.gain_opt_db, ".6f"),

@@ -67,8 +67,8 @@ class OutputFiles:
     `notices` are messages about complete files, for the user.
     """
 
-    def __init__(self, paths: OutputPaths, sample_rate: int, channels: int = 1, start_frame: int = 0) -> None:
-        """Open the files of a session of `channels` that begins at frame `start_frame` of the dry signal."""
+    def __init__(self, paths: OutputPaths, sample_rate: int, channels: int = 1) -> None:
+        """`channels` is the number of channels of the recording."""
         self._paths = paths
         self._csv: CsvWriter | None = None
         self._recorder: Recorder | None = None
@@ -81,10 +81,10 @@ class OutputFiles:
                 with self._open_locked(Path(paths.record)):
                     self._recorder = Recorder(Path(paths.record), sample_rate, channels)
             if paths.csv == STANDARD_OUTPUT:
-                self._csv = CsvWriter(sys.stdout, "standard output", sample_rate, start_frame)
+                self._csv = CsvWriter(sys.stdout, "standard output", sample_rate)
             elif paths.csv is not None:
                 with self._open_locked(Path(paths.csv)):
-                    self._csv = CsvWriter.create(Path(paths.csv), sample_rate, start_frame)
+                    self._csv = CsvWriter.create(Path(paths.csv), sample_rate)
         except InputError:
             self.discard()
             raise

@@ -43,7 +43,7 @@ def _write_files(export: SessionExport, folder: Path, cancelled: Callable[[], bo
     write_atomic(folder / "preset.json", preset_text(export.config).encode())
     names = {"csv": "gain.csv", "json": "session.json", "plot": "gain.png"}
     paths = OutputPaths(**{kind: str(folder / name) for kind, name in names.items()})
-    outputs = OutputFiles(paths, export.sample_rate, start_frame=export.start_frame)
+    outputs = OutputFiles(paths, export.sample_rate)
     for row in export.estimates:
         if cancelled():
             outputs.discard()

@@ -7,17 +7,11 @@ from dataclasses import dataclass
 class RecordingOffset:
     """Delay of the target recording relative to the dry one, in seconds; 0 unless `is_found`.
 
-    `notice` is a line for the user about an uncertain delay, otherwise None.
+    `common_s` is the duration in seconds of the part that both cover. `notice` is a line for the user about an
+    uncertain delay, otherwise None.
     """
 
     delay_s: float
     is_found: bool
+    common_s: float
     notice: str | None = None
-
-    def offset_frames(self, sample_rate: int) -> int:
-        """Return the whole frames of the delay."""
-        return round(self.delay_s * sample_rate)
-
-    def fraction_frames(self, sample_rate: int) -> float:
-        """Return the remaining fraction of a frame."""
-        return self.delay_s * sample_rate - self.offset_frames(sample_rate)

@@ -19,7 +19,6 @@ class SessionExport:
         estimates: newest estimates as rows of `Estimate.to_row`, ``(estimates, fields)``.
         history: the same estimates as arrays for the figure.
         summary: results of the whole session.
-        start_frame: frame of the dry signal at which the session began.
     """
 
     config: SessionConfig
@@ -27,4 +26,3 @@ class SessionExport:
     estimates: NDArray[np.float64]
     history: History
     summary: Summary
-    start_frame: int = 0

@@ -6,7 +6,7 @@ from dataclasses import fields
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.records.estimate import ESTIMATE_FIELDS, Estimate, State
+from rtgain.records.estimate import CHANNEL_FIELDS, ESTIMATE_FIELDS, Estimate, State, estimate_rows
 from rtgain.records.history import History
 
 SETTLED_DB = 0.1
@@ -20,17 +20,13 @@ MAX_ESTIMATES = 30_000
 
 
 class EstimateHistory:
-    """The newest `MAX_ESTIMATES` estimates of `channels` in constant memory, or all of them with `keep_all`.
+    """The newest `MAX_ESTIMATES` estimates of `channels` in constant memory, or all of them with `keep_all`."""
 
-    Times are those of the dry signal, whose frame `start_frame` is the session's first.
-    """
-
-    def __init__(self, sample_rate: int, channels: int = 1, *, keep_all: bool = False, start_frame: int = 0) -> None:
+    def __init__(self, sample_rate: int, channels: int = 1, *, keep_all: bool = False) -> None:
         self._sample_rate = sample_rate
-        self._start_frame = start_frame
         self._keep_all = keep_all
         self._channels = channels
-        self._rows = np.full((2 * MAX_ESTIMATES, len(ESTIMATE_FIELDS) + 3 * channels), np.nan)
+        self._rows = np.full((2 * MAX_ESTIMATES, estimate_rows(channels)), np.nan)
         self._end = 0
         self.last: Estimate | None = None
         self.count = 0
@@ -41,7 +37,7 @@ class EstimateHistory:
 
     def add(self, estimate: Estimate) -> None:
         """Append the next estimate."""
-        time_s = (self._start_frame + estimate.center_frame) / self._sample_rate
+        time_s = estimate.center_frame / self._sample_rate
         self.last = estimate
         self.count += 1
         self.steps += estimate.steps
@@ -75,9 +71,9 @@ class EstimateHistory:
         if rows.size:
             rows = rows[np.searchsorted(centers, centers[-1] - last_s * self._sample_rate) :]
         values = rows.T.copy()
-        of_channels = values[len(ESTIMATE_FIELDS) :].reshape(3, self._channels, -1)
+        of_channels = values[len(ESTIMATE_FIELDS) :].reshape(CHANNEL_FIELDS, self._channels, -1)
         columns = dict(zip(ESTIMATE_FIELDS, values, strict=False))
-        columns["time_s"] = (self._start_frame + columns["center_frame"]) / self._sample_rate
+        columns["time_s"] = columns["center_frame"] / self._sample_rate
         columns["channel_gains_db"], columns["channel_polarities"] = of_channels[:2]
         return History(**{field.name: columns[field.name] for field in fields(History)})
 

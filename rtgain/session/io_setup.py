@@ -39,14 +39,15 @@ class FileFormat:
 class SessionSource:
     """Source of a session's frames, and the `recording` that it plays, if it plays one.
 
-    Frame 0 of the source is frame `start_frame` of the dry recording. `loop_frames` is the length of one pass if the
-    recording, or a section of it, is repeated. `selectable_channels` is the number of channels that a file has to
-    choose from. `notices` are lines for the user.
+    Frame 0 of the source is frame `start_frame` of the dry recording, and `offset_frames` later in a second one.
+    `loop_frames` is the length of one pass if the recording, or a section of it, is repeated. `selectable_channels` is
+    the number of channels that a file has to choose from. `notices` are lines for the user.
     """
 
     source: Source | None
     recording: "FileSource | FilePairSource | None" = None
     start_frame: int = 0
+    offset_frames: int = 0
     loop_frames: int | None = None
     selectable_channels: int = 0
     notices: tuple[str, ...] = ()
@@ -138,7 +139,7 @@ def _open_recording(config: SessionConfig, sample_rate: int | None, channels: in
         from rtgain.audio.sources.file_pair import FilePairSource
 
         pair = FilePairSource(config.input, config.target, sample_rate=sample_rate, delay_s=delay_s, channels=channels)
-        opened = SessionSource(pair, pair, pair.start_frame, notices=pair.notices)
+        opened = SessionSource(pair, pair, pair.start_frame, pair.offset_frames, notices=pair.notices)
         return _select_section(config, opened) if has_section or config.loop else opened
     channel_map = config.resolved_dry_channels(channels)
     if config.target == "channel":
@@ -181,9 +182,13 @@ def make_engine(
     setup: DeviceSetup | None,
     sample_rate: int,
     channels: int,
+    start_frame: int,
     engine_type: type[Engine] = Engine,
 ) -> Engine:
-    """Make the engine with its reference path, automation and monitor. Raises `InputError` for the automation."""
+    """Make the engine with its reference path, automation and monitor. Raises `InputError` for the automation.
+
+    The session begins at frame `start_frame` of the dry signal, in whose time the automation is.
+    """
     automation = load_automation(Path(config.automation), sample_rate) if config.automation else None
     engine = engine_type(
         sample_rate,
@@ -198,7 +203,8 @@ def make_engine(
     )
     engine.reference.set(**config.reference_parameters())
     if automation is not None:
-        engine.reference.set_automation(*automation)
+        frames, gains_db = automation
+        engine.reference.set_automation(frames - start_frame, gains_db)
     engine.set_monitor(config.resolved_monitor())
     return engine
 

@@ -100,7 +100,6 @@ class Session:
         delay_s = self.offset.delay_s if self.offset is not None else 0.0
         self._opened = open_source(config, self.device_setup, self.channels, delay_s)
         self._source = self._opened.source
-        self.start_frame = self._opened.start_frame
         self._notices.extend(self._opened.notices)
         if self.offset is not None and self.offset.notice is not None:
             self._notices.append(self.offset.notice)
@@ -110,7 +109,10 @@ class Session:
             self.sample_rate = opened.sample_rate
             self._limit_duration()
             self._settings = self._make_settings(config)
-            self._engine = make_engine(config, self.device_setup, self.sample_rate, self.channels, self.engine_type)
+            start_frame = self._opened.start_frame
+            self._engine = make_engine(
+                config, self.device_setup, self.sample_rate, self.channels, start_frame, self.engine_type
+            )
         except BaseException:
             if self._source is not None:
                 self._source.close()
@@ -274,7 +276,7 @@ class Session:
             sample_rate=self.sample_rate,
             block=driver.block if driver else 0,
             frames=frames,
-            time_s=(self.start_frame + frames) / self.sample_rate,
+            time_s=(self._opened.start_frame + frames) / self.sample_rate,
             position_s=self._position_frame / self.sample_rate,
             length_s=None if length is None else length / self.sample_rate,
             state=last.state.label if last else "waiting",
@@ -339,9 +341,7 @@ class Session:
     def export(self, config: SessionConfig) -> SessionExport:
         """Return the results so far; `config` has the changes that were made while the session ran."""
         history = self.history
-        return SessionExport(
-            config, self.sample_rate, history.to_array(), history.latest(), self.summary(), self.start_frame
-        )
+        return SessionExport(config, self.sample_rate, history.to_array(), history.latest(), self.summary())
 
     # --- changes while it runs ------------------------------------------------------------------
 
@@ -409,12 +409,13 @@ class Session:
     # --- parts ----------------------------------------------------------------------------------
 
     def _new_history(self, *, keep_all: bool = False) -> EstimateHistory:
-        return EstimateHistory(self.sample_rate, self.channels, keep_all=keep_all, start_frame=self.start_frame)
+        return EstimateHistory(self.sample_rate, self.channels, keep_all=keep_all)
 
     def _make_settings(self, config: SessionConfig) -> EstimatorSettings:
         settings = EstimatorSettings.from_config(config, self.sample_rate)
         if self.offset is not None and self.offset.is_found and settings.align:
-            settings = replace(settings, delay_frames=self.offset.fraction_frames(self.sample_rate))
+            delay_frames = self.offset.delay_s * self.sample_rate - self._opened.offset_frames
+            settings = replace(settings, delay_frames=delay_frames)
         return settings
 
     def _limit_duration(self) -> None:
@@ -488,14 +489,28 @@ class Session:
 
     def _poll_comparisons(self, runner: EstimatorRunner) -> None:
         for entry, estimate in runner.poll_comparisons():
-            self._comparisons[entry].add(estimate)
+            self._comparisons[entry].add(self._in_recordings(estimate))
 
     def _add(self, estimates: list[Estimate]) -> list[Estimate]:
-        for estimate in estimates:
-            self.history.add(estimate)
-            if self._matched is not None:
+        if self._matched is not None:
+            for estimate in estimates:
                 self._matched.add_estimate(estimate)
-        return estimates
+        of_recordings = [self._in_recordings(estimate) for estimate in estimates]
+        for estimate in of_recordings:
+            self.history.add(estimate)
+        return of_recordings
+
+    def _in_recordings(self, estimate: Estimate) -> Estimate:
+        """Count the frames and delays of an estimate from the starts of the recordings."""
+        start, offset = self._opened.start_frame, self._opened.offset_frames
+        if not (start or offset):
+            return estimate
+        return replace(
+            estimate,
+            center_frame=estimate.center_frame + start,
+            delay_frames=estimate.delay_frames + offset,
+            channel_delays_frames=tuple(delay + offset for delay in estimate.channel_delays_frames),
+        )
 
 
 def _comparison(entry: str, history: EstimateHistory) -> Comparison:

@@ -1,5 +1,6 @@
 """Two recordings side by side: the dry one and its target, from files of any format, rate and length."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,12 @@ from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.source import Block
 from rtgain.config.names import MAX_CHANNELS
 from rtgain.errors import InputError
+
+NEGLIGIBLE_FRAMES = 0.02
+"""Fraction of a frame by which the target may be earlier than the dry recording at the whole-frame offset.
+
+Otherwise it is later: a matched signal can be delayed while it is played, and not be early.
+"""
 
 
 def compared_channels(dry_channels: int, target_channels: int) -> int:
@@ -24,8 +31,8 @@ def select_channels(samples: Block, channels: int) -> Block:
 class FilePairSource:
     """Part that two recordings have in common, streamed in constant memory: rows of the dry one, then of the target.
 
-    Both are read at `sample_rate` in Hz, by default the rate of `dry`. The target is later by `offset_frames`, the whole
-    frames nearest to `delay_s`; earlier if that is negative. Frame 0 is frame `start_frame` of the dry recording.
+    Both are read at `sample_rate` in Hz, by default the rate of `dry`. The target is later by `offset_frames`, the
+    whole frames of `delay_s`, and earlier if that is negative. Frame 0 is frame `start_frame` of the dry recording.
 
     A block has 2C rows. With `channels` = 1, C is 1 and each row is the mean of all channels of its file. Otherwise C
     is the smaller of both files' numbers of channels, at most `channels` and at most `MAX_CHANNELS`; a file of one
@@ -62,7 +69,7 @@ class FilePairSource:
             self.notices += self._channel_notices(files) + self._channel_notices(files[::-1])
         assert self._dry.frames is not None
         assert self._target.frames is not None
-        self.offset_frames = round(delay_s * self.sample_rate)
+        self.offset_frames = math.floor(delay_s * self.sample_rate + NEGLIGIBLE_FRAMES)
         self.start_frame = max(0, -self.offset_frames)
         self._target_start = self.start_frame + self.offset_frames
         frames = min(self._dry.frames - self.start_frame, self._target.frames - self._target_start)
