@@ -6,7 +6,7 @@ from dataclasses import fields
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.records.estimate import ESTIMATE_FIELDS, Estimate, State
+from rtgain.records.estimate import CHANNEL_FIELDS, ESTIMATE_FIELDS, Estimate, State, estimate_rows
 from rtgain.records.history import History
 
 SETTLED_DB = 0.1
@@ -26,7 +26,7 @@ class EstimateHistory:
         self._sample_rate = sample_rate
         self._keep_all = keep_all
         self._channels = channels
-        self._rows = np.full((2 * MAX_ESTIMATES, len(ESTIMATE_FIELDS) + 3 * channels), np.nan)
+        self._rows = np.full((2 * MAX_ESTIMATES, estimate_rows(channels)), np.nan)
         self._end = 0
         self.last: Estimate | None = None
         self.count = 0
@@ -71,7 +71,7 @@ class EstimateHistory:
         if rows.size:
             rows = rows[np.searchsorted(centers, centers[-1] - last_s * self._sample_rate) :]
         values = rows.T.copy()
-        of_channels = values[len(ESTIMATE_FIELDS) :].reshape(3, self._channels, -1)
+        of_channels = values[len(ESTIMATE_FIELDS) :].reshape(CHANNEL_FIELDS, self._channels, -1)
         columns = dict(zip(ESTIMATE_FIELDS, values, strict=False))
         columns["time_s"] = columns["center_frame"] / self._sample_rate
         columns["channel_gains_db"], columns["channel_polarities"] = of_channels[:2]
