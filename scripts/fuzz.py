@@ -207,7 +207,8 @@ def manifests(draw: st.DrawFn) -> Example:
 
 OPTIONS = [
     "--input", "--input-device", "--output-device", "--clock", "--block", "--sample-rate", "--duration", "--loop",
-    "--target", "--channels", "--dry-channel", "--target-channel", "--output-channel", "--monitor", "--seed", "--preset", "--gain-db", "--gain", "--automation", "--polarity", "--phase-deg",
+    "--target", "--channels", "--dry-channel", "--target-channel", "--output-channel",
+    "--monitor", "--seed", "--preset", "--gain-db", "--gain", "--automation", "--polarity", "--phase-deg",
     "--delay-ms", "--noise-dbfs", "--loss", "--optimizer", "--lr", "--steps", "--window-ms", "--hop-ms", "--align",
     "--csv", "--json", "--plot", "--record", "--manifest", "--jobs", "--help", "--version", "--headless",
 ]  # fmt: skip

@@ -124,7 +124,7 @@ class MeterBar(QWidget):
                     painter.setPen(QColor(self._theme.muted))
                     letter = CHANNEL_NAMES[channel][0].upper()
                     painter.drawText(box.adjusted(0, -1, 0, 1), Qt.AlignmentFlag.AlignVCenter, letter)
-                    box.adjust(LETTER_PIXELS, 0.5, 0, -0.5)
+                    box.adjust(LETTER_PIXELS, 0.5 if channel else 1.5, 0, -1.5 if channel else -0.5)
                 self._draw_channel(painter, box, rms_dbfs, peak_dbfs)
 
     def _draw_channel(self, painter: QPainter, box: QRectF, rms_dbfs: float, peak_dbfs: float) -> None:

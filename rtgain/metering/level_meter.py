@@ -3,19 +3,12 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rtgain.audio.engine.audio_ring import AudioSignals
 from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.audio.engine.shared_memory import LOUDNESS_FIELDS, EngineSharedMemory
 from rtgain.records.levels import METERED_SIGNALS, Level, Loudness
 
 RMS_WINDOW_S = 0.3
-
-
-def metered_signals(signals: AudioSignals) -> NDArray[np.float32]:
-    """Return the signals of `METERED_SIGNALS`, shape (4, channels, frames)."""
-    return np.stack([signals.dry, signals.target, signals.matched, signals.target - signals.matched])
 
 
 class LevelMeter:
@@ -37,7 +30,7 @@ class LevelMeter:
         if not new:
             return self._levels
         try:
-            samples = metered_signals(ring.read_signals(start, written - start)).astype(np.float64)
+            samples = ring.read_signals(start, written - start).metered.astype(np.float64)
         except OverrunError:  # on the offline clock the writer may be too fast
             return self._levels
         self._frames_read = written

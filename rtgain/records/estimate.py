@@ -94,6 +94,14 @@ class Estimate:
                       "channel_delays_frames": tuple(delays)})  # fmt: skip
 
 
-ESTIMATE_FIELDS = tuple(field.name for field in fields(Estimate))[:-3]
+CHANNEL_FIELDS = 3
+
+ESTIMATE_FIELDS = tuple(field.name for field in fields(Estimate))[:-CHANNEL_FIELDS]
+
+
+def estimate_rows(channels: int) -> int:
+    """Return the number of rows of the estimates ring."""
+    return len(ESTIMATE_FIELDS) + CHANNEL_FIELDS * channels
+
 
 _values_of = attrgetter(*ESTIMATE_FIELDS)

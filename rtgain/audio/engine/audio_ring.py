@@ -29,6 +29,11 @@ class AudioSignals:
     matched: NDArray[np.float32]
     reference_gain: NDArray[np.float32]
 
+    @property
+    def metered(self) -> NDArray[np.float32]:
+        """The signals of `rtgain.records.levels.METERED_SIGNALS`, shape (4, channels, frames)."""
+        return np.stack([self.dry, self.target, self.matched, self.target - self.matched])
+
 
 class AudioRing(RingBuffer):
     """Ring buffer of `channels` channels and `capacity` frames over the memory `buffer`, as `RingBuffer`."""

@@ -4,7 +4,6 @@ import threading
 
 from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.audio.engine.shared_memory import LOUDNESS_FIELDS, EngineSharedMemory
-from rtgain.metering.level_meter import metered_signals
 from rtgain.metering.loudness import STEPS_PER_S, LoudnessMeter
 from rtgain.records.levels import LOUDNESS_NAMES
 
@@ -50,10 +49,10 @@ class LoudnessWorker:
     def _measure(self, start: int, frames: int, meters: list[LoudnessMeter]) -> int:
         """Measure `frames` frames from `start`; return the start of the next step."""
         try:
-            signals = self._memory.audio.read_signals(start, frames)
+            signals = self._memory.audio.read_signals(start, frames).metered
         except OverrunError:
             return self._memory.audio.frames_written
-        for fields, meter, signal in zip(LOUDNESS_FIELDS.values(), meters, metered_signals(signals), strict=True):
+        for fields, meter, signal in zip(LOUDNESS_FIELDS.values(), meters, signals, strict=True):
             meter.push(signal)
             for field, name in zip(fields, LOUDNESS_NAMES, strict=True):
                 self._memory.control[field] = getattr(meter, name)
