@@ -325,8 +325,8 @@ PROTECTIONS = (
     Protection(
         "the history of a session is limited",
         "rtgain/session/estimate_history.py",
-        "        self._rows = np.full((2 * MAX_ESTIMATES, len(ESTIMATE_FIELDS)), np.nan)\n",
-        "        self._rows = np.full((2, len(ESTIMATE_FIELDS)), np.nan)\n        self._keep_all = True\n",
+        "        self._rows = np.full((2 * MAX_ESTIMATES, estimate_rows(channels)), np.nan)\n",
+        "        self._rows = np.full((2, estimate_rows(channels)), np.nan)\n        self._keep_all = True\n",
         "scripts.soak offline 0.3 31",
     ),
     Protection(

@@ -6,7 +6,7 @@ from dataclasses import fields
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.records.estimate import ESTIMATE_FIELDS, Estimate, State
+from rtgain.records.estimate import ESTIMATE_FIELDS, Estimate, State, estimate_rows
 from rtgain.records.history import History
 
 SETTLED_DB = 0.1
@@ -20,12 +20,12 @@ MAX_ESTIMATES = 30_000
 
 
 class EstimateHistory:
-    """The newest `MAX_ESTIMATES` estimates in constant memory, or all of them with `keep_all`."""
+    """The newest `MAX_ESTIMATES` estimates of `channels` in constant memory, or all of them with `keep_all`."""
 
-    def __init__(self, sample_rate: int, *, keep_all: bool = False) -> None:
+    def __init__(self, sample_rate: int, channels: int = 1, *, keep_all: bool = False) -> None:
         self._sample_rate = sample_rate
         self._keep_all = keep_all
-        self._rows = np.full((2 * MAX_ESTIMATES, len(ESTIMATE_FIELDS)), np.nan)
+        self._rows = np.full((2 * MAX_ESTIMATES, estimate_rows(channels)), np.nan)
         self._end = 0
         self.last: Estimate | None = None
         self.count = 0
@@ -69,7 +69,7 @@ class EstimateHistory:
         centers = rows[:, ESTIMATE_FIELDS.index("center_frame")]
         if rows.size:
             rows = rows[np.searchsorted(centers, centers[-1] - last_s * self._sample_rate) :]
-        columns = dict(zip(ESTIMATE_FIELDS, rows.T.copy(), strict=True))
+        columns = dict(zip(ESTIMATE_FIELDS, rows.T.copy(), strict=False))
         columns["time_s"] = columns["center_frame"] / self._sample_rate
         return History(**{field.name: columns[field.name] for field in fields(History)})
 

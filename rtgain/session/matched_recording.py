@@ -73,7 +73,7 @@ class OfflineMatchedRenderer:
         while self._next_frame < until_frame:
             while self._pending and self._pending[0].available_frame <= self._next_frame:
                 estimate = self._pending.popleft()
-                self._gain, self._delay_frames = estimate.matched_gain, estimate.matched_delay_frames
+                self._gain, self._delay_frames = estimate.matched_gains[0], estimate.matched_delays_frames[0]
             next_change = int(self._pending[0].available_frame) if self._pending else until_frame
             frames = min(CHUNK_FRAMES, until_frame - self._next_frame, next_change - self._next_frame)
             dry = self._ring.read_signals(self._next_frame, frames).dry[0]

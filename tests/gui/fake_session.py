@@ -92,7 +92,7 @@ class FakeSession:
             trace.add(
                 Estimate(
                     frame, frame, true_db, est_db, opt_db, std_db, std_db, loss, State.TRACKING, 2, 0.0, 1, squares_db,
-                    bound_db,
+                    bound_db, (est_db,), (1,), (0.0,),
                 )
             )  # fmt: skip
         summary = Summary(

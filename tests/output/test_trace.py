@@ -41,6 +41,9 @@ ESTIMATE = Estimate(
     steps=7,
     delay_frames=240.0,
     polarity=-1,
+    channel_gains_db=(-11.9,),
+    channel_polarities=(-1,),
+    channel_delays_frames=(240.0,),
 )
 
 

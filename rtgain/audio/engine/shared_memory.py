@@ -20,6 +20,7 @@ from rtgain.audio.engine.audio_ring import AudioRing, audio_rows
 from rtgain.audio.engine.ring_buffer import RingBuffer
 from rtgain.audio.engine.shm_cleanup import lock_shared, random_block_name, remove_stale_blocks
 from rtgain.errors import RtgainError
+from rtgain.records.estimate import estimate_rows
 
 AUDIO_S = 10.0
 """Minimum duration of the audio ring, up to `MAX_AUDIO_FRAMES`."""
@@ -27,13 +28,7 @@ AUDIO_S = 10.0
 MAX_AUDIO_FRAMES = 1 << 20
 """Maximum length of the audio ring (32 MiB): containers have 64 MiB of shared memory by default."""
 
-ESTIMATE_ROWS = 14
-"""Rows of the estimates ring, float64: the fields of `rtgain.records.estimate.Estimate`."""
-
 ESTIMATE_CAPACITY = 8192
-
-COMPARISON_ROWS = ESTIMATE_ROWS + 1
-"""Rows of the comparisons ring, float64: the key of the comparison, followed by an estimate."""
 
 COMPARISON_CAPACITY = 2048
 
@@ -111,7 +106,7 @@ class EngineSharedMemory:
         self.audio = AudioRing(buffer[_AUDIO_OFFSET:], self.channels, audio_capacity)
         end = _AUDIO_OFFSET + RingBuffer.nbytes(audio_rows(self.channels), audio_capacity, np.float32)
         rings = []
-        for rows, capacity in _FLOAT64_RINGS:
+        for rows, capacity in _float64_rings(self.channels):
             rings.append(RingBuffer(buffer[end:], rows, capacity, np.float64))
             end += RingBuffer.nbytes(rows, capacity, np.float64)
         self.estimates, self.comparisons, self.curves = rings
@@ -126,7 +121,7 @@ class EngineSharedMemory:
         """
         capacity = min(1 << (math.ceil(AUDIO_S * sample_rate) - 1).bit_length(), MAX_AUDIO_FRAMES)
         size = _AUDIO_OFFSET + RingBuffer.nbytes(audio_rows(channels), capacity, np.float32)
-        size += sum(RingBuffer.nbytes(*ring, np.float64) for ring in _FLOAT64_RINGS)
+        size += sum(RingBuffer.nbytes(*ring, np.float64) for ring in _float64_rings(channels))
         remove_stale_blocks()
         shared = _new_block(size)
         try:
@@ -180,11 +175,14 @@ class EngineSharedMemory:
 _AUDIO_OFFSET = 128
 """Offset in bytes of the audio ring: the space reserved for the control record."""
 
-_FLOAT64_RINGS = (
-    (ESTIMATE_ROWS, ESTIMATE_CAPACITY),
-    (COMPARISON_ROWS, COMPARISON_CAPACITY),
-    (CURVES_ROWS, CURVES_CAPACITY),
-)
+
+def _float64_rings(channels: int) -> tuple[tuple[int, int], ...]:
+    """Return rows and capacity of the rings of estimates, comparisons and curves, float64.
+
+    A column of the comparisons is the key of the comparison, followed by an estimate.
+    """
+    rows = estimate_rows(channels)
+    return (rows, ESTIMATE_CAPACITY), (1 + rows, COMPARISON_CAPACITY), (CURVES_ROWS, CURVES_CAPACITY)
 
 
 def _buffer(shared: SharedMemory) -> memoryview:
