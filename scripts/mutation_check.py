@@ -64,7 +64,7 @@ PROTECTIONS = (
         "the callback allocates nothing",
         "rtgain/audio/engine/kernel.py",
         "    for start in range(0, len(out), CHUNK_FRAMES):\n",
-        "    state.dry[0] = np.zeros(len(out) + 1)[0]\n    for start in range(0, len(out), CHUNK_FRAMES):\n",
+        "    state.dry[0, 0] = np.zeros(len(out) + 1)[0]\n    for start in range(0, len(out), CHUNK_FRAMES):\n",
         SAFETY + "test_blocks_of_changing_size_allocate_nothing",
     ),
     Protection(

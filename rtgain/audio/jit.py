@@ -29,13 +29,18 @@ Record = Any
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+_CONFIGURATION_NAMES = Path(__file__).parents[1] / "config" / "names.py"
+
+
 def source_digest(package: Path) -> str:
     """Return a digest of all sources that compiled code depends on: `package` itself, its effects and its engine.
+
+    The names of the configuration are part of it too: `MAX_CHANNELS` determines record layouts.
 
     On its own, numba compiles a function again only if the function's own file has changed. It would continue to
     use old code of functions called from other files, old constants, and old record layouts.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(_CONFIGURATION_NAMES.read_bytes())
     for pattern in ("*.py", "effects/*.py", "engine/*.py"):
         for source in sorted(package.glob(pattern)):
             digest.update(source.read_bytes())

@@ -48,6 +48,9 @@ MAX_BLOCK_FRAMES = 65_536
 MAX_WINDOW_MS = 2000.0
 MAX_DURATION_S = 1e7
 
+MAX_CHANNELS = 8
+"""Most channels of a session."""
+
 MAX_CHANNEL = 512
 """Highest channel number, counted from 1: FFmpeg reads files of up to 512 channels."""
 

@@ -32,9 +32,9 @@ def select_device_setup(config: SessionConfig) -> DeviceSetup:
     return select_devices(
         mic=config.input == "mic",
         target=config.target,
-        dry_channel=config.resolved_dry_channel or 1,
-        target_channel=config.resolved_target_channel or 1,
-        output_channel=config.output_channel,
+        dry_channels=(config.resolved_dry_channel or 1,),
+        target_channels=(config.resolved_target_channel or 1,),
+        output_channels=None if config.output_channel is None else (config.output_channel,),
         input_device=config.input_device,
         output_device=config.output_device,
         sample_rate=config.sample_rate,
@@ -70,9 +70,9 @@ def make_engine(
         target=config.target,
         in_channels=setup.in_channels if setup else 0,
         out_channels=setup.out_channels if setup else 2,
-        dry_channel=config.resolved_dry_channel or 1,
-        target_channel=config.resolved_target_channel or 1,
-        output_channel=config.output_channel if setup else None,
+        dry_channels=(config.resolved_dry_channel or 1,),
+        target_channels=(config.resolved_target_channel or 1,),
+        output_channels=(config.output_channel,) if setup and config.output_channel else None,
     )
     engine.reference.set(**config.reference_parameters())
     if automation is not None:

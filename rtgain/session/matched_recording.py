@@ -76,7 +76,7 @@ class OfflineMatchedRenderer:
                 self._gain, self._delay_frames = estimate.matched_gains[0], estimate.matched_delays_frames[0]
             next_change = int(self._pending[0].available_frame) if self._pending else until_frame
             frames = min(CHUNK_FRAMES, until_frame - self._next_frame, next_change - self._next_frame)
-            dry = self._ring.read_signals(self._next_frame, frames).dry[0]
-            chunks.append(self._path.process(dry, gain=self._gain, delay_frames=self._delay_frames))
+            dry = self._ring.read_signals(self._next_frame, frames).dry
+            chunks.append(self._path.process(dry, gains=[self._gain], delays_frames=[self._delay_frames])[0])
             self._next_frame += frames
         return chunks

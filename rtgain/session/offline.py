@@ -78,7 +78,7 @@ def render_reference(
         engine.reference.set(**config.reference_parameters())
         for start in range(0, len(samples), sample_rate):
             block = samples[start : start + sample_rate]
-            engine.process(block, None, np.empty((len(block), 2), np.float32))
+            engine.process(block[None], None, np.empty((len(block), 2), np.float32))
             signals = engine.memory.audio.read_signals(start, len(block))
             chunks.append(np.concatenate([signals.dry, signals.target]))
     dry, target = np.concatenate(chunks, axis=1)

@@ -5,6 +5,7 @@ without that restriction.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +27,11 @@ MATCHED_PATH = np.dtype(
         ("gains", "f8", (CHUNK_FRAMES,)),  # scratch
     ]
 )
+"""State of one channel."""
 
 
 def init_matched_path(state: NDArray[np.void], sample_rate: int) -> NDArray[np.float64]:
-    """Initialize a matched path (dtype `MATCHED_PATH`, one element) with gain 1 and no delay.
+    """Initialize one channel of a matched path (dtype `MATCHED_PATH`, one element) with gain 1 and no delay.
 
     Returns its delay line, which the caller must keep alive.
     """
@@ -40,23 +42,29 @@ def init_matched_path(state: NDArray[np.void], sample_rate: int) -> NDArray[np.f
 
 
 class MatchedPath:
-    """Matched path as an object: processes consecutive blocks of the dry signal, each with its own estimate.
+    """Matched path of `channels` channels: processes consecutive blocks of the dry signal, each with its own estimate.
 
     The kernel does the same in real time, with the newest estimate. On the offline clock estimates are later than
     their frames, so a recording is rendered afterwards with this class.
     """
 
-    def __init__(self, sample_rate: int) -> None:
-        self._state = np.zeros(1, MATCHED_PATH)
-        self._line = init_matched_path(self._state, sample_rate)
+    def __init__(self, sample_rate: int, channels: int = 1) -> None:
+        states = np.zeros(channels, MATCHED_PATH)
+        self._states = [states[channel : channel + 1] for channel in range(channels)]
+        self._lines = [init_matched_path(state, sample_rate) for state in self._states]
 
-    def process(self, dry: NDArray[np.float32], *, gain: float, delay_frames: float = 0.0) -> NDArray[np.float32]:
-        """Return gain · (dry delayed by `delay_frames`), shape (frames,). `dry` continues the previous block.
+    def process(
+        self, dry: NDArray[np.float32], *, gains: Sequence[float], delays_frames: Sequence[float]
+    ) -> NDArray[np.float32]:
+        """Return gain · (dry delayed by its delay) for each channel. `dry` continues the previous block.
 
-        `gain` is signed and linear; a change takes 10 ms. A change of the delay (0 to 1 s) takes 20 ms.
+        `dry` and the result are float32, shape (channels, frames). `gains` and `delays_frames` have one value per
+        channel. Gains are signed and linear; a change takes 10 ms. A change of a delay (0 to 1 s) takes 20 ms.
         """
-        matched = np.empty(len(dry), np.float32)
-        process_matched(self._state.ctypes.data, gain, delay_frames, np.ascontiguousarray(dry, np.float32), matched)
+        dry = np.ascontiguousarray(dry, np.float32)
+        matched = np.empty_like(dry)
+        for state, gain, delay_frames, x, y in zip(self._states, gains, delays_frames, dry, matched, strict=True):
+            process_matched(state.ctypes.data, gain, delay_frames, x, y)
         return matched
 
 
@@ -64,7 +72,7 @@ class MatchedPath:
 def process_matched(
     address: int, gain: float, delay_frames: float, dry: NDArray[np.float32], matched: NDArray[np.float32]
 ) -> None:
-    """Apply `process_matched_block` to any number of frames, in float32."""
+    """Apply `process_matched_block` to any number of frames of one channel, in float32."""
     state = array_at(address, 1, MATCHED_PATH)[0]
     chunk = np.empty(CHUNK_FRAMES)
     for start in range(0, len(dry), CHUNK_FRAMES):
@@ -85,7 +93,7 @@ def process_matched_block(
     matched: NDArray[np.float64],
     frames: int,
 ) -> None:
-    """Fill matched[:frames] from dry[:frames], at most CHUNK_FRAMES. Both may be the same array."""
+    """Fill matched[:frames] from dry[:frames] of one channel, at most CHUNK_FRAMES. Both may be the same array."""
     if abs(gain) <= MAX_VALID_GAIN:
         state.gain = gain
     if not math.isnan(delay_frames):

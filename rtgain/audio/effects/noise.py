@@ -27,6 +27,12 @@ def gaussian(seed: np.uint64, frame: int) -> float:
 
 
 @realtime_jit
+def channel_seed(seed: np.uint64, channel: int) -> np.uint64:
+    """Return the seed of the noise of a channel, from 0: `seed` for the first, an independent one for each other."""
+    return seed if channel == 0 else splitmix64(splitmix64(seed) + np.uint64(channel))
+
+
+@realtime_jit
 def add_noise(seed: np.uint64, frame: int, level_rms: NDArray[np.float64], y: NDArray[np.float64], frames: int) -> None:
     """Add noise with the RMS levels level_rms[:frames] to y[:frames], whose first frame is `frame`."""
     for i in range(frames):

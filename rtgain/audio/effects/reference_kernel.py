@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from rtgain.audio.constants import CHUNK_FRAMES, CROSSFADE_S, GAIN_RAMP_S
 from rtgain.audio.effects.delay_line import DELAY, delay_block, init_delay
-from rtgain.audio.effects.noise import add_noise
+from rtgain.audio.effects.noise import add_noise, channel_seed
 from rtgain.audio.effects.quadrature import QUADRATURE, quadrature, quadrature_coefficients, reset_quadrature
 from rtgain.audio.effects.ramp import RAMP, decay_step_offset, init_ramp, ramp
 from rtgain.audio.jit import Record, array_at, realtime_jit
+from rtgain.config.names import MAX_CHANNELS
 
 REFERENCE_PARAMETERS = np.dtype(
     [
@@ -34,6 +35,9 @@ END_SENTINEL_FRAME = 2**62
 """Frame of the last row of every automation table; the first row is at minus this frame. Every frame that is processed
 therefore has a previous and a next breakpoint."""
 
+REFERENCE_CHANNEL = np.dtype([("quadrature", QUADRATURE), ("delay", DELAY)])
+"""Filters and delay line of one channel."""
+
 REFERENCE_PATH = np.dtype(
     [
         ("parameters", REFERENCE_PARAMETERS),
@@ -43,13 +47,12 @@ REFERENCE_PATH = np.dtype(
         ("base_gain", "f8"),
         ("automation", "i8"),
         ("row", "i8"),
-        # Phase: weights of the input and of the two filter outputs, and the filters.
+        # Phase: weights of the input and of the two filter outputs.
         ("input_ramp", RAMP),
         ("in_phase_ramp", RAMP),
         ("quadrature_ramp", RAMP),
-        ("quadrature", QUADRATURE),
-        ("delay", DELAY),
         ("noise_ramp", RAMP),
+        ("channels", REFERENCE_CHANNEL, (MAX_CHANNELS,)),
         # Scratch.
         ("input_weight", "f8", (CHUNK_FRAMES,)),
         ("in_phase_weight", "f8", (CHUNK_FRAMES,)),
@@ -61,21 +64,22 @@ REFERENCE_PATH = np.dtype(
 )
 
 
-def init_reference_path(state: NDArray[np.void], sample_rate: int) -> NDArray[np.float64]:
+def init_reference_path(state: NDArray[np.void], sample_rate: int, channels: int) -> list[NDArray[np.float64]]:
     """Reset a reference path (dtype `REFERENCE_PATH`, one element) except its parameters and seed.
 
-    Returns its delay line, which the caller must keep alive.
+    Returns the delay lines of its channels, which the caller must keep alive.
     """
     preserved = state[["parameters", "seed"]].copy()
     state[...] = np.zeros((), REFERENCE_PATH)
     state[["parameters", "seed"]] = preserved
     state["base_gain"] = math.nan
-    state["quadrature"]["coefficients"] = quadrature_coefficients(sample_rate)
     init_ramp(state["gain_ramp"], GAIN_RAMP_S, sample_rate)
     init_ramp(state["noise_ramp"], GAIN_RAMP_S, sample_rate)
     for name in ("input_ramp", "in_phase_ramp", "quadrature_ramp"):
         init_ramp(state[name], CROSSFADE_S, sample_rate)
-    return init_delay(state["delay"], sample_rate)
+    used = state["channels"].reshape(-1)[:channels]
+    used["quadrature"]["coefficients"] = quadrature_coefficients(sample_rate)
+    return [init_delay(used["delay"][channel : channel + 1], sample_rate) for channel in range(channels)]
 
 
 @realtime_jit
@@ -86,19 +90,23 @@ def process_reference_block(
     dry: NDArray[np.float64],
     target: NDArray[np.float64],
     gain: NDArray[np.float64],
+    channels: int,
     frames: int,
 ) -> None:
-    """Compute dry, target and |gain| of x[:frames], at most CHUNK_FRAMES; the first frame is `frame`."""
+    """Compute dry, target and |gain| of x[:channels, :frames], at most CHUNK_FRAMES; the first frame is `frame`."""
     parameters = path.parameters
     delay_frames, noise_rms = parameters.delay_frames, parameters.noise_rms
-    rotate_phase(path, parameters.phase_rad, x, dry, target, frames)
+    rotate_phase(path, parameters.phase_rad, x, dry, target, channels, frames)
     compute_gain_curve(path, parameters.gain, parameters.automation, frame, gain, frames)
-    for i in range(frames):
-        target[i] *= gain[i]
-        gain[i] = abs(gain[i])
-    delay_block(path.delay, delay_frames, target, target, frames)
     ramp(path.noise_ramp, noise_rms, path.noise_level, frames)
-    add_noise(path.seed, frame, path.noise_level, target, frames)
+    for channel in range(channels):
+        channel_target = target[channel]
+        for i in range(frames):
+            channel_target[i] *= gain[i]
+        delay_block(path.channels[channel].delay, delay_frames, channel_target, channel_target, frames)
+        add_noise(channel_seed(path.seed, channel), frame, path.noise_level, channel_target, frames)
+    for i in range(frames):
+        gain[i] = abs(gain[i])
 
 
 @realtime_jit
@@ -108,33 +116,42 @@ def rotate_phase(
     x: NDArray[np.float64],
     dry: NDArray[np.float64],
     target: NDArray[np.float64],
+    channels: int,
     frames: int,
 ) -> None:
-    """Compute `dry` and `target` from `x`; the target's phase is rotated by `phase_rad` relative to dry."""
+    """Compute `dry` and `target` from `x`; the target's phase is rotated by `phase_rad` relative to dry.
+
+    All have the shape (channels, frames).
+    """
     filters_idle = path.input_ramp.frames_remaining == 0 and path.input_ramp.target != 0.0
     input_weight, in_phase_weight, quadrature_weight = path.input_weight, path.in_phase_weight, path.quadrature_weight
     is_rotated = phase_rad != 0.0
     ramp(path.input_ramp, 0.0 if is_rotated else 1.0, input_weight, frames)
     ramp(path.in_phase_ramp, math.cos(phase_rad) if is_rotated else 0.0, in_phase_weight, frames)
     ramp(path.quadrature_ramp, math.sin(phase_rad) if is_rotated else 0.0, quadrature_weight, frames)
-    if filters_idle and not is_rotated:
-        for i in range(frames):
-            dry[i] = x[i]
-            target[i] = x[i]
-        return
-    if filters_idle:
-        reset_quadrature(path.quadrature)
     in_phase, quadrature_phase = path.in_phase, path.quadrature_phase
-    quadrature(path.quadrature, x, in_phase, quadrature_phase, frames)
-    for i in range(frames):
-        if input_weight[i] == 1.0:  # end of a crossfade: a copy, so that its bits do not depend on the block size
-            dry[i] = x[i]
-            target[i] = x[i]
-        else:
-            dry[i] = input_weight[i] * x[i] + (1.0 - input_weight[i]) * in_phase[i]
-            target[i] = (
-                input_weight[i] * x[i] + in_phase_weight[i] * in_phase[i] + quadrature_weight[i] * quadrature_phase[i]
-            )
+    for channel in range(channels):
+        channel_x, channel_dry, channel_target = x[channel], dry[channel], target[channel]
+        if filters_idle and not is_rotated:
+            for i in range(frames):
+                channel_dry[i] = channel_x[i]
+                channel_target[i] = channel_x[i]
+            continue
+        filters = path.channels[channel].quadrature
+        if filters_idle:
+            reset_quadrature(filters)
+        quadrature(filters, channel_x, in_phase, quadrature_phase, frames)
+        for i in range(frames):
+            if input_weight[i] == 1.0:  # end of a crossfade: a copy, so that its bits do not depend on the block size
+                channel_dry[i] = channel_x[i]
+                channel_target[i] = channel_x[i]
+            else:
+                channel_dry[i] = input_weight[i] * channel_x[i] + (1.0 - input_weight[i]) * in_phase[i]
+                channel_target[i] = (
+                    input_weight[i] * channel_x[i]
+                    + in_phase_weight[i] * in_phase[i]
+                    + quadrature_weight[i] * quadrature_phase[i]
+                )
 
 
 @realtime_jit
@@ -162,15 +179,23 @@ def compute_gain_curve(
 
 
 @realtime_jit
-def process_reference(address: int, frame: int, x: NDArray[np.float32], rows: NDArray[np.float32]) -> None:
-    """Apply `process_reference_block` to any number of frames, in float32: rows are dry, target and |gain|."""
+def process_reference(
+    address: int,
+    frame: int,
+    x: NDArray[np.float32],
+    dry: NDArray[np.float32],
+    target: NDArray[np.float32],
+    gain: NDArray[np.float32],
+) -> None:
+    """Apply `process_reference_block` to any number of frames, in float32."""
     path = array_at(address, 1, REFERENCE_PATH)[0]
-    chunk = np.empty((4, CHUNK_FRAMES))
-    for start in range(0, len(x), CHUNK_FRAMES):
-        frames = min(CHUNK_FRAMES, len(x) - start)
-        for i in range(frames):
-            chunk[3, i] = x[start + i]
-        process_reference_block(path, frame + start, chunk[3], chunk[0], chunk[1], chunk[2], frames)
-        for row in range(3):
-            for i in range(frames):
-                rows[row, start + i] = chunk[row, i]
+    channels, length = x.shape
+    chunk = np.empty((3, channels, CHUNK_FRAMES))
+    gain_chunk = np.empty(CHUNK_FRAMES)
+    for start in range(0, length, CHUNK_FRAMES):
+        frames = min(CHUNK_FRAMES, length - start)
+        chunk[0, :, :frames] = x[:, start : start + frames]
+        process_reference_block(path, frame + start, chunk[0], chunk[1], chunk[2], gain_chunk, channels, frames)
+        dry[:, start : start + frames] = chunk[1, :, :frames]
+        target[:, start : start + frames] = chunk[2, :, :frames]
+        gain[start : start + frames] = gain_chunk[:frames]

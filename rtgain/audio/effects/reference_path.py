@@ -8,6 +8,8 @@ polarity ramp over 10 ms (a polarity change passes through zero), phase and dela
 The phase rotation is *relative to the dry signal*. While the phase is not 0, the dry output is the `in_phase` output
 of an all-pass pair and the target is a mix of both outputs. The angle between dry and target is then exact at every
 frequency, and neither is delayed relative to the other. At 0 both are the input, bit for bit.
+
+All channels share the parameters and the gain curve. Their noise is independent.
 """
 
 import math
@@ -48,13 +50,14 @@ PARAMETERS = {
 
 
 class ReferencePath:
-    """Reference path as an object, over the memory `state` (one element of dtype `REFERENCE_PATH`) or its own.
+    """Reference path of `channels` channels, over the memory `state` (one element of `REFERENCE_PATH`) or its own.
 
     Call `prepare` first. `process` is for offline use and tests. In an engine the compiled kernel calls
     `process_reference_block` on the same memory.
     """
 
-    def __init__(self, *, seed: int = 0, state: NDArray[np.void] | None = None) -> None:
+    def __init__(self, *, channels: int = 1, seed: int = 0, state: NDArray[np.void] | None = None) -> None:
+        self._channels = channels
         self._state = np.zeros(1, REFERENCE_PATH) if state is None else state
         self._state["seed"] = seed
         self._values = {name: parameter.default for name, parameter in PARAMETERS.items()}
@@ -63,14 +66,14 @@ class ReferencePath:
         self._sample_rate = 0
 
     def prepare(self, sample_rate: int) -> None:
-        """Prepare for audio at `sample_rate` Hz: design the filters, allocate the delay line and `reset`."""
+        """Prepare for audio at `sample_rate` Hz: design the filters, allocate the delay lines and `reset`."""
         self._sample_rate = sample_rate
         self.reset()
         self.set()
 
     def reset(self) -> None:
         """Clear all signal state and restart at frame 0. Parameters and automation are preserved."""
-        self._line = init_reference_path(self._state, self._sample_rate)
+        self._lines = init_reference_path(self._state, self._sample_rate, self._channels)
         self._frame = 0
 
     @property
@@ -128,8 +131,12 @@ class ReferencePath:
         return self._state["parameters"].ctypes.data + int(offset)
 
     def process(self, x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Process the next frames `x`, shape (frames,). Returns dry, target and |gain| (linear), each of that shape."""
-        rows = np.empty((3, len(x)), np.float32)
-        process_reference(self._state.ctypes.data, self._frame, np.ascontiguousarray(x, np.float32), rows)
-        self._frame += len(x)
-        return rows[0], rows[1], rows[2]
+        """Process the next frames `x`, shape (channels, frames).
+
+        Returns dry and target, each of that shape, and |gain| (linear), shape (frames,).
+        """
+        x = np.ascontiguousarray(x, np.float32)
+        dry, target, gain = np.empty_like(x), np.empty_like(x), np.empty(x.shape[1], np.float32)
+        process_reference(self._state.ctypes.data, self._frame, x, dry, target, gain)
+        self._frame += x.shape[1]
+        return dry, target, gain

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rtgain.audio.effects.matched_path import init_matched_path
 from rtgain.audio.effects.reference_path import ReferencePath
 from rtgain.audio.engine.kernel import (
+    CHANNEL_ROWS,
     END_UNKNOWN,
     MONITOR_MIXES,
     SOURCE_END_FRAME_OFFSET,
@@ -26,7 +27,7 @@ from rtgain.audio.engine.kernel import (
 from rtgain.audio.engine.ring_buffer import RingBuffer
 from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.audio.jit import load_counter, store_counter
-from rtgain.config.names import Monitor, Target
+from rtgain.config.names import MAX_CHANNELS, Monitor, Target
 
 DROPOUT_S = 0.02
 """Duration of a simulated xrun: a typical default block of a sound card."""
@@ -37,67 +38,89 @@ SOURCE_S = 2.0
 MAX_SOURCE_FRAMES = 1 << 20
 """Maximum length of the source ring. Above 524 kHz this is less than `SOURCE_S`, down to 1.4 s."""
 
-_NO_INPUT = np.zeros(0, np.float32)
+_NO_INPUT = np.zeros((0, 0), np.float32)
 
 
 class Engine:
     """Audio of one session: computes target, matched signal and monitor output from the dry signal.
 
-    `target` selects the source of the target: ``reference`` (computed from the dry signal), ``channel``
-    (another input) or ``return`` (a device's input, while the source is played).
+    `channels` is the number of channels of each of these signals, at most `MAX_CHANNELS`. `target` selects the source
+    of the target: ``reference`` (computed from the dry signal), ``channel`` (other channels of the input) or
+    ``return`` (a device's input, while the source is played).
+
     `in_channels` and `out_channels` are the numbers of channels of the device. `in_channels` is 0 without a device
     and if only the output of the device is used. Then, and for ``return``, the callback reads its input from the
-    source ring. `dry_channel` and `target_channel` select inputs of the device, counted from 1. `output_channel`
-    selects the output that gets the monitor signal, also counted from 1; None selects all outputs.
+    source ring. `dry_channels` and `target_channels` select inputs of the device, one per channel, counted from 1.
+
+    `output_channels` selects the outputs that get the monitor signal, one per channel, also counted from 1; None
+    selects the first outputs. If there are fewer outputs than channels, all get the mean of the channels. One channel
+    is sent to all outputs. Outputs that are not selected are silent.
 
     Attributes: `memory` is shared with the estimator. `reference` is the reference path; any thread may set its
     parameters.
 
-    Raises `RtgainError` if there is too little shared memory. Close the engine after its driver has stopped.
+    Raises `RtgainError` if there is too little shared memory, and `ValueError` for channels that do not exist. Close
+    the engine after its driver has stopped.
     """
 
     def __init__(
         self,
         sample_rate: int,
         *,
+        channels: int = 1,
         seed: int = 0,
         target: Target = "reference",
         in_channels: int = 0,
         out_channels: int = 2,
-        dry_channel: int = 1,
-        target_channel: int = 1,
-        output_channel: int | None = None,
+        dry_channels: tuple[int, ...] = (1,),
+        target_channels: tuple[int, ...] = (1,),
+        output_channels: tuple[int, ...] | None = None,
     ) -> None:
+        if not 1 <= channels <= MAX_CHANNELS:
+            raise ValueError(f"an engine has 1 to {MAX_CHANNELS} channels, not {channels}")
+        dry_from_source = in_channels == 0 or target == "return"
+        target_is_input = target != "reference"
+        if not dry_from_source:
+            _check_inputs("dry", dry_channels, channels, in_channels)
+        if in_channels > 0 and target_is_input:
+            _check_inputs("target", target_channels, channels, in_channels)
         self.sample_rate = sample_rate
+        self.channels = channels
         self.in_channels = in_channels
         self.out_channels = out_channels
-        self.memory = EngineSharedMemory.create(sample_rate)
+        self.memory = EngineSharedMemory.create(sample_rate, channels)
         self.source_capacity = min(1 << (int(SOURCE_S * sample_rate) - 1).bit_length(), MAX_SOURCE_FRAMES)
         # np.zeros: pages are allocated when the prefetch thread first writes them.
-        buffer = np.zeros(RingBuffer.nbytes(2, self.source_capacity, np.float32), np.uint8).data
-        self._source = RingBuffer(buffer, 2, self.source_capacity, np.float32)
+        source_rows = 2 * channels if target_is_input and in_channels == 0 else channels
+        buffer = np.zeros(RingBuffer.nbytes(source_rows, self.source_capacity, np.float32), np.uint8).data
+        self._source = RingBuffer(buffer, source_rows, self.source_capacity, np.float32)
 
         self._state = state = np.zeros(1, STATE)
-        self.reference = ReferencePath(seed=seed, state=state["reference_path"])
+        self.reference = ReferencePath(channels=channels, seed=seed, state=state["reference_path"])
         self.reference.prepare(sample_rate)
-        self._matched_delay_line = init_matched_path(state["matched_path"], sample_rate)
+        self._matched_delay_lines = [
+            init_matched_path(state["matched_path"][:, channel], sample_rate) for channel in range(channels)
+        ]
         init_monitor(state, sample_rate)
+        state["channels"] = channels
         state["control"] = self.memory.control.address
         state["audio"] = self.memory.audio.address
         state["audio_capacity"] = self.memory.audio.capacity
-        state["target_is_input"] = target != "reference"
+        state["target_is_input"] = target_is_input
         state["source"] = self._source.address
+        state["source_rows"] = source_rows
         state["source_capacity"] = self.source_capacity
         state["source_end_frame"] = END_UNKNOWN
         state["dropout_frames"] = round(DROPOUT_S * sample_rate)
         state["in_channels"] = in_channels
-        state["dry_input"] = dry_channel - 1
-        state["target_input"] = target_channel - 1
+        _fill(state["dry_inputs"][0], dry_channels)
+        _fill(state["target_inputs"][0], target_channels)
         state["out_channels"] = out_channels
-        state["first_output"], state["last_output"] = (
-            (0, out_channels - 1) if output_channel is None else (output_channel - 1, output_channel - 1)
-        )
-        state["dry_from_source"] = in_channels == 0 or target == "return"
+        outputs = tuple(range(1, out_channels + 1))[:MAX_CHANNELS] if output_channels is None else output_channels
+        state["mixes_down"] = channels == 1 or len(outputs) < channels
+        state["output_count"] = len(outputs) if state["mixes_down"][0] else channels
+        _fill(state["outputs"][0], outputs)
+        state["dry_from_source"] = dry_from_source
         self.userdata_address: int = state.ctypes.data
         self.set_monitor("dry" if target == "return" else "target")
 
@@ -108,12 +131,14 @@ class Engine:
     ) -> None:
         """Process a block of the dry signal `dry_in`, and of the target `target_in` if that is an input.
 
-        Both have the shape (frames,). `out`, shape (frames, channels), is filled with the monitor signal. All are
-        float32, and `out` is C-contiguous. Raises `ValueError` for inputs with a different number of frames.
+        Both have the shape (channels, frames). `out`, shape (frames, out_channels), is filled with the monitor signal.
+        All are float32, and `out` is C-contiguous. Raises `ValueError` for inputs of another shape.
         """
-        if len(dry_in) != len(out) or (target_in is not None and len(target_in) != len(out)):
-            raise ValueError(f"a block of {len(out)} frames needs as many frames of input")
-        process_block(self.userdata_address, dry_in, _NO_INPUT if target_in is None else target_in, out)
+        shape = self.channels, len(out)
+        if dry_in.shape != shape or (target_in is not None and target_in.shape != shape):
+            raise ValueError(f"a block of {len(out)} frames needs as many frames of input on {self.channels} channels")
+        second_in = _NO_INPUT if target_in is None else target_in
+        process_block(self.userdata_address, dry_in, CHANNEL_ROWS, second_in, CHANNEL_ROWS, out)
 
     def process_source(self, out: NDArray[np.float32]) -> None:
         """Process one block of len(out) frames with input from the source ring, as in the callback."""
@@ -148,18 +173,21 @@ class Engine:
         return load_counter(self.userdata_address + SOURCE_READ_FRAME_OFFSET)
 
     def write_source(self, block: NDArray[np.float32], *, last: bool = False, flush: bool = False) -> int:
-        """Append `block`, shape (1 or 2, frames), to the source ring. With `last` the source ends after it.
+        """Append `block`, shape (rows, frames), to the source ring. With `last` the source ends after it.
 
-        With `flush` the unread frames of the ring are skipped and `block` is played next, after a crossfade over one
-        block. Returns the ring frame at which `block` starts. Raises `ValueError` for more than `source_space` frames.
+        The rows are the channels of the dry signal, followed by those of the target if it is an input and not the
+        device's. With `flush` the unread frames of the ring are skipped and `block` is played next, after a crossfade
+        over one block. Returns the ring frame at which `block` starts.
+
+        Raises `ValueError` for more than `source_space` frames, and for another number of rows.
         """
-        channels, frames = block.shape
+        frames = block.shape[1]
         if frames > self.source_space:
             raise ValueError(f"{frames} frames do not fit into the {self.source_space} free frames")
         start = self._source.frames_written
         if last or flush:
             store_counter(self.userdata_address + SOURCE_END_FRAME_OFFSET, start + frames if last else END_UNKNOWN)
-        self._source.write(np.broadcast_to(block, (2, frames)) if channels == 1 else block)
+        self._source.write(block)
         if flush:
             store_counter(self.userdata_address + SOURCE_FLUSH_FRAME_OFFSET, start)
         return start
@@ -194,3 +222,13 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _check_inputs(signal: str, inputs: tuple[int, ...], channels: int, in_channels: int) -> None:
+    if len(inputs) != channels or not all(1 <= channel <= in_channels for channel in inputs):
+        raise ValueError(f"the {signal} signal needs {channels} of {in_channels} inputs, not {inputs}")
+
+
+def _fill(table: NDArray[np.int64], numbers: tuple[int, ...]) -> None:
+    """Store channel numbers, counted from 1, as indices."""
+    table[: len(numbers)] = np.array(numbers, np.int64) - 1

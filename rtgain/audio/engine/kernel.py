@@ -5,6 +5,7 @@
 
 The kernel takes no lock, allocates nothing, calls no Python code and raises nothing. It reports faults by counting
 them in the control record. Blocks may have any length, and the output bits do not depend on the block size.
+Signals have the shape (channels, frames).
 """
 
 import numpy as np
@@ -18,6 +19,7 @@ from rtgain.audio.effects.reference_kernel import REFERENCE_PATH, process_refere
 from rtgain.audio.engine.ring_buffer import HEADER_BYTES, WRITTEN_OFFSET, publish, reserve, store_row
 from rtgain.audio.engine.shared_memory import CONTROL
 from rtgain.audio.jit import Record, array_at, load_acquire, realtime_jit, realtime_jit_eager, store_release
+from rtgain.config.names import MAX_CHANNELS
 
 MONITOR_MIXES = {
     "dry": (1.0, 0.0, 0.0),
@@ -37,10 +39,11 @@ END_UNKNOWN = 2**62
 STATE = np.dtype(
     [
         ("control", "i8"),  # address of the CONTROL record
+        ("channels", "i8"),
         ("audio", "i8"),  # address of the audio ring
         ("audio_capacity", "i8"),
         ("reference_path", REFERENCE_PATH),
-        ("matched_path", MATCHED_PATH),
+        ("matched_path", MATCHED_PATH, (MAX_CHANNELS,)),
         ("target_is_input", "i8"),  # 1: the target is an input, not the output of the reference path
         # Monitor: a row of MONITOR_MIXES, and the ramps of its weights.
         ("monitor", "i8"),
@@ -54,23 +57,26 @@ STATE = np.dtype(
         ("dropout_frames_remaining", "i8"),  # remaining frames of the current dropout
         # Source ring, for input from the prefetch thread.
         ("source", "i8"),  # address of the ring
+        ("source_rows", "i8"),  # the channels of the dry signal, then those of the target if it is in the source
         ("source_capacity", "i8"),
         ("source_read_frame", "i8"),  # next frame of the ring to read
         ("source_flush_frame", "i8"),  # unread frames before this one are skipped
         ("source_end_frame", "i8"),  # end of the source, or END_UNKNOWN
         # Device, for the callback.
         ("in_channels", "i8"),
-        ("dry_input", "i8"),  # input channel of the dry signal, from 0
-        ("target_input", "i8"),  # input channel of the target, if the target is an input
+        ("dry_inputs", "i8", (MAX_CHANNELS,)),  # input of each channel of the dry signal, from 0
+        ("target_inputs", "i8", (MAX_CHANNELS,)),  # and of the target, if the target is an input
         ("out_channels", "i8"),
-        ("first_output", "i8"),  # the monitor signal is sent to the output channels from this one
-        ("last_output", "i8"),  # to this one, and silence to the others
+        ("outputs", "i8", (MAX_CHANNELS,)),  # outputs of the monitor signal, from 0; silence is sent to the others
+        ("output_count", "i8"),
+        ("mixes_down", "i8"),  # 1: the mean of all channels to each of `outputs`; 0: one channel to each
         ("dry_from_source", "i8"),
         # Scratch.
-        ("input", "f8", (CHUNK_FRAMES,)),
-        ("dry", "f8", (CHUNK_FRAMES,)),
-        ("target", "f8", (CHUNK_FRAMES,)),
-        ("matched", "f8", (CHUNK_FRAMES,)),
+        ("input", "f8", (MAX_CHANNELS, CHUNK_FRAMES)),
+        ("dry", "f8", (MAX_CHANNELS, CHUNK_FRAMES)),
+        ("target", "f8", (MAX_CHANNELS, CHUNK_FRAMES)),
+        ("matched", "f8", (MAX_CHANNELS, CHUNK_FRAMES)),
+        ("mix", "f8", (MAX_CHANNELS, CHUNK_FRAMES)),
         ("gain", "f8", (CHUNK_FRAMES,)),
     ]
 )
@@ -82,7 +88,13 @@ SOURCE_END_FRAME_OFFSET = int(STATE.fields["source_end_frame"][1])  # type: igno
 
 MONITOR_WEIGHTS = np.array(list(MONITOR_MIXES.values()))
 
-INPUT_TYPE = types.Array(types.float32, 1, "A", readonly=True)
+CHANNEL_ROWS = np.arange(MAX_CHANNELS)
+"""Rows of the channels of an input that has no other channels."""
+
+CHANNEL_ROWS.flags.writeable = False
+
+INPUT_TYPE = types.Array(types.float32, 2, "A", readonly=True)
+ROWS_TYPE = types.Array(types.int64, 1, "C", readonly=True)
 OUTPUT_TYPE = types.Array(types.float32, 2, "C")
 
 
@@ -93,56 +105,76 @@ def init_monitor(state: NDArray[np.void], sample_rate: int) -> None:
 
 @realtime_jit
 def process_chunk(
-    state: Record, dry_in: NDArray[np.float32], target_in: NDArray[np.float32], out: NDArray[np.float32]
+    state: Record,
+    dry_in: NDArray[np.float32],
+    dry_rows: NDArray[np.int64],
+    target_in: NDArray[np.float32],
+    target_rows: NDArray[np.int64],
+    out: NDArray[np.float32],
 ) -> None:
     """Process len(out) frames, at most CHUNK_FRAMES, of `process_block`."""
-    frames = len(out)
+    channels, frames = state.channels, len(out)
     control = array_at(state.control, 1, CONTROL)[0]
     dry, target, matched, gain = state.dry, state.target, state.matched, state.gain
     start = reserve(state.audio, frames)
     dry_from_device = state.dry_from_source == 0
     if state.target_is_input != 0:
-        copy_input(control, dry_in, dry, frames, dry_from_device)
-        copy_input(control, target_in, target, frames, state.in_channels > 0)
+        copy_input(control, dry_in, dry_rows, dry, channels, frames, dry_from_device)
+        copy_input(control, target_in, target_rows, target, channels, frames, state.in_channels > 0)
         for i in range(frames):
             gain[i] = np.nan
     else:
-        copy_input(control, dry_in, state.input, frames, dry_from_device)
-        process_reference_block(state.reference_path, start, state.input, dry, target, gain, frames)
-    for i in range(frames):
-        dry[i] = np.float32(dry[i])  # as in the ring, so that matching the ring's frames later gives the same result
-    process_matched_block(state.matched_path, control.matched_gain, control.matched_delay_frames, dry, matched, frames)
-    rows = array_at(state.audio + HEADER_BYTES, (4, 2 * state.audio_capacity), np.float32)
-    store_row(rows[0], state.audio_capacity, start, dry, frames)
-    store_row(rows[1], state.audio_capacity, start, target, frames)
-    store_row(rows[2], state.audio_capacity, start, matched, frames)
-    store_row(rows[3], state.audio_capacity, start, gain, frames)
+        copy_input(control, dry_in, dry_rows, state.input, channels, frames, dry_from_device)
+        process_reference_block(state.reference_path, start, state.input, dry, target, gain, channels, frames)
+    rows = array_at(state.audio + HEADER_BYTES, (3 * channels + 1, 2 * state.audio_capacity), np.float32)
+    for channel in range(channels):
+        x, y = dry[channel], matched[channel]
+        for i in range(frames):
+            x[i] = np.float32(x[i])  # as in the ring, so that matching the ring's frames later gives the same result
+        estimated_gain, delay_frames = control.matched_gain[channel], control.matched_delay_frames[channel]
+        process_matched_block(state.matched_path[channel], estimated_gain, delay_frames, x, y, frames)
+        store_row(rows[channel], state.audio_capacity, start, x, frames)
+        store_row(rows[channels + channel], state.audio_capacity, start, target[channel], frames)
+        store_row(rows[2 * channels + channel], state.audio_capacity, start, y, frames)
+    store_row(rows[3 * channels], state.audio_capacity, start, gain, frames)
     publish(state.audio, start + frames)
     mix_monitor(state, dry, target, matched, out)
     control.frames = start + frames
 
 
 @realtime_jit
-def copy_input(control: Record, x: NDArray[np.float32], y: NDArray[np.float64], frames: int, from_device: bool) -> None:
-    """Copy x[:frames] to `y`, replace invalid samples by 0, and count them; count full scale if `x` is a device's.
+def copy_input(
+    control: Record,
+    x: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    y: NDArray[np.float64],
+    channels: int,
+    frames: int,
+    from_device: bool,
+) -> None:
+    """Copy frames of the rows `rows` of `x` to the channels of `y`, replace invalid samples by 0, and count them.
+
+    Samples at full scale are counted if `x` is a device's.
 
     A converter cannot exceed full scale. A file can: its samples are not clipped here, whatever their level. An empty
     `x` stands for silence.
     """
     clipped = 0
     invalid = 0
-    if len(x) == 0:
+    for channel in range(channels):
+        if x.size == 0:
+            for i in range(frames):
+                y[channel, i] = 0.0
+            continue
+        row = rows[channel]
         for i in range(frames):
-            y[i] = 0.0
-        return
-    for i in range(frames):
-        sample = x[i]
-        if not abs(sample) <= MAX_VALID_SAMPLE:  # true for NaN too
-            invalid += 1
-            sample = np.float32(0.0)
-        elif from_device and abs(sample) >= FULL_SCALE:
-            clipped += 1
-        y[i] = sample
+            sample = x[row, i]
+            if not abs(sample) <= MAX_VALID_SAMPLE:  # true for NaN too
+                invalid += 1
+                sample = np.float32(0.0)
+            elif from_device and abs(sample) >= FULL_SCALE:
+                clipped += 1
+            y[channel, i] = sample
     control.clipped_frames += clipped
     control.invalid_frames += invalid
 
@@ -156,16 +188,29 @@ def mix_monitor(
     out: NDArray[np.float32],
 ) -> None:
     """Write the monitor signal to `out`, limited to full scale."""
-    frames, channels = out.shape
-    weight = state.monitor_weight
+    channels, frames = state.channels, len(out)
+    weight, mix = state.monitor_weight, state.mix
     for row in range(3):
         ramp(state.monitor_ramp[row], MONITOR_WEIGHTS[state.monitor, row], weight[row], frames)
-    for i in range(frames):
-        sample = weight[0, i] * dry[i] + weight[1, i] * target[i] + weight[2, i] * matched[i]
-        sample = min(max(sample, -1.0), 1.0)
-        for channel in range(channels):
-            is_used = state.first_output <= channel <= state.last_output
-            out[i, channel] = sample if is_used else np.float32(0.0)
+    for channel in range(channels):
+        x, y, z, sample = dry[channel], target[channel], matched[channel], mix[channel]
+        for i in range(frames):
+            sample[i] = weight[0, i] * x[i] + weight[1, i] * y[i] + weight[2, i] * z[i]
+    if state.mixes_down != 0 and channels > 1:
+        for channel in range(1, channels):
+            for i in range(frames):
+                mix[0, i] += mix[channel, i]
+        for i in range(frames):
+            mix[0, i] /= channels
+    if state.output_count < state.out_channels:
+        for i in range(frames):
+            for output in range(state.out_channels):
+                out[i, output] = 0.0
+    for k in range(state.output_count):
+        output = state.outputs[k]
+        signal = mix[0 if state.mixes_down != 0 else k]
+        for i in range(frames):
+            out[i, output] = min(max(signal[i], -1.0), 1.0)
 
 
 @realtime_jit
@@ -182,18 +227,25 @@ def insert_dropout(state: Record, out: NDArray[np.float32]) -> None:
     state.dropout_frames_remaining -= frames
 
 
-@realtime_jit_eager(types.void(types.int64, INPUT_TYPE, INPUT_TYPE, OUTPUT_TYPE))
+@realtime_jit_eager(types.void(types.int64, INPUT_TYPE, ROWS_TYPE, INPUT_TYPE, ROWS_TYPE, OUTPUT_TYPE))
 def process_block(
-    address: int, dry_in: NDArray[np.float32], target_in: NDArray[np.float32], out: NDArray[np.float32]
+    address: int,
+    dry_in: NDArray[np.float32],
+    dry_rows: NDArray[np.int64],
+    target_in: NDArray[np.float32],
+    target_rows: NDArray[np.int64],
+    out: NDArray[np.float32],
 ) -> None:
     """Process the next len(out) frames of the engine whose `STATE` is at `address`.
 
-    `dry_in` is the dry signal, and `target_in` the target if that is an input: float32, shape (frames,). An empty
-    array stands for silence. `out` has the shape (frames, channels); all its used channels get the same signal.
+    `dry_in` contains the dry signal, and `target_in` the target if that is an input: float32, shape (rows, frames).
+    `dry_rows` and `target_rows` are the rows of the channels. An empty array stands for silence. `out`, shape
+    (frames, outputs), is filled with the monitor signal.
     """
     state = array_at(address, 1, STATE)[0]
     for start in range(0, len(out), CHUNK_FRAMES):
-        process_chunk(state, dry_in[start:], target_in[start:], out[start : start + CHUNK_FRAMES])
+        chunk = out[start : start + CHUNK_FRAMES]
+        process_chunk(state, dry_in[:, start:], dry_rows, target_in[:, start:], target_rows, chunk)
     insert_dropout(state, out)
 
 
@@ -214,22 +266,25 @@ def crossfade_seek(rows: NDArray[np.float32], capacity: int, old_frame: int, new
 
 @realtime_jit_eager(types.void(types.int64, INPUT_TYPE, OUTPUT_TYPE))
 def process_source(address: int, target_in: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    """Call `process_block` with input from the source ring; `target_in` is the target if a device provides it.
+    """Call `process_block` with input from the source ring; `target_in` are the inputs of a device with the target.
 
     If the ring is empty before the end of the source, the input is silence, which is counted as an underrun. No source
     frames are lost: the source continues where it stopped.
     """
     state = array_at(address, 1, STATE)[0]
     control = array_at(state.control, 1, CONTROL)[0]
-    rows = array_at(state.source + HEADER_BYTES, (2, 2 * state.source_capacity), np.float32)
+    rows = array_at(state.source + HEADER_BYTES, (state.source_rows, 2 * state.source_capacity), np.float32)
     flush_frame = load_acquire(address + SOURCE_FLUSH_FRAME_OFFSET)
     if state.source_read_frame < flush_frame:
         crossfade_seek(rows, state.source_capacity, state.source_read_frame, flush_frame, len(out))
         store_release(address + SOURCE_READ_FRAME_OFFSET, flush_frame)
     available = min(len(out), load_acquire(state.source + WRITTEN_OFFSET) - state.source_read_frame)
     slot = state.source_read_frame & (state.source_capacity - 1)
-    second_in = target_in[:available] if len(target_in) > 0 else rows[1, slot : slot + available]
-    process_block(address, rows[0, slot : slot + available], second_in, out[:available])
+    unread = rows[:, slot : slot + available]
+    is_recorded = target_in.size > 0
+    second_in = target_in if is_recorded else unread[state.channels :]
+    second_rows = state.target_inputs if is_recorded else CHANNEL_ROWS
+    process_block(address, unread, CHANNEL_ROWS, second_in, second_rows, out[:available])
     next_frame = state.source_read_frame + available
     store_release(address + SOURCE_READ_FRAME_OFFSET, next_frame)
     if control.ended == 0 and next_frame >= load_acquire(address + SOURCE_END_FRAME_OFFSET):
@@ -237,4 +292,5 @@ def process_source(address: int, target_in: NDArray[np.float32], out: NDArray[np
         control.ended = 1
     if control.ended == 0:
         control.underrun_frames += len(out) - available
-    process_block(address, target_in[:0], target_in[available:], out[available:])
+    late_in = target_in[:, available:]
+    process_block(address, late_in[:0], CHANNEL_ROWS, late_in, state.target_inputs, out[available:])

@@ -44,10 +44,10 @@ def callback(
             state.last_xrun_time_s = now_s
             array_at(state.control, 1, CONTROL)[0].xruns += 1
     frames: int = np.int64(frame_count)  # type: ignore[assignment]
-    inputs = array_at(input_address, (frames, state.in_channels), np.float32)
+    inputs = array_at(input_address, (frames, state.in_channels), np.float32).T
     out = array_at(output_address, (frames, state.out_channels), np.float32)
     if state.dry_from_source != 0:
-        process_source(userdata, inputs[: min(frames, frames * state.in_channels), state.target_input], out)
+        process_source(userdata, inputs, out)
     else:
-        process_block(userdata, inputs[:, state.dry_input], inputs[:, state.target_input], out)
+        process_block(userdata, inputs, state.dry_inputs, inputs, state.target_inputs, out)
     return PA_CONTINUE

@@ -1,6 +1,6 @@
 """Layout of the shared-memory block of the audio callback, the session and the estimator process.
 
-The block contains a control record (`CONTROL`), the audio ring and the rings of the estimator's results. Every field
+The block contains a control record (`CONTROL`), the audio ring and the rings of the estimator's results. Every number
 of the control record has one writer and eight aligned bytes, so it is read and written without a lock.
 """
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rtgain.audio.engine.audio_ring import AudioRing, audio_rows
 from rtgain.audio.engine.ring_buffer import RingBuffer
 from rtgain.audio.engine.shm_cleanup import lock_shared, random_block_name, remove_stale_blocks
+from rtgain.config.names import MAX_CHANNELS
 from rtgain.errors import RtgainError
 from rtgain.records.estimate import estimate_rows
 
@@ -26,7 +27,13 @@ AUDIO_S = 10.0
 """Minimum duration of the audio ring, up to `MAX_AUDIO_FRAMES`."""
 
 MAX_AUDIO_FRAMES = 1 << 20
-"""Maximum length of the audio ring (32 MiB): containers have 64 MiB of shared memory by default."""
+"""Maximum length of the audio ring (32 MiB for one channel)."""
+
+MAX_AUDIO_BYTES = 52_500_000
+"""Size in bytes above which the audio ring is shorter, down to `MIN_AUDIO_S`: containers have 64 MiB by default."""
+
+MIN_AUDIO_S = 2.5
+"""Duration that a shorter audio ring still has: the estimator's delay search reads 2 s."""
 
 ESTIMATE_CAPACITY = 8192
 
@@ -47,13 +54,13 @@ CONTROL = np.dtype(
         ("frames", "i8"),  # frames processed; equal to audio.frames_written
         ("xruns", "i8"),  # late blocks, as reported by the device or the timer
         ("underrun_frames", "i8"),  # frames of silence because the source ring was empty
-        ("invalid_frames", "i8"),  # input frames replaced by 0: NaN, infinite or beyond +120 dBFS
+        ("invalid_frames", "i8"),  # input samples replaced by 0: NaN, infinite or beyond +120 dBFS
         ("clipped_frames", "i8"),  # samples of device inputs at full scale; files are not counted
         ("ended", "i8"),  # 1 after the end of the source
         ("end_frame", "i8"),  # value of `frames` at the end of the source
         # Written by the estimator process.
-        ("matched_gain", "f8"),  # signed, linear
-        ("matched_delay_frames", "f8"),
+        ("matched_gain", "f8", (MAX_CHANNELS,)),  # per channel: signed, linear
+        ("matched_delay_frames", "f8", (MAX_CHANNELS,)),
         ("dry_lufs", "f8"),  # momentary loudness, NaN if unknown
         ("target_lufs", "f8"),
         ("matched_lufs", "f8"),
@@ -66,16 +73,24 @@ LOUDNESS_FIELDS = ("dry_lufs", "target_lufs", "matched_lufs", "difference_lufs")
 
 
 class ControlRecord:
-    """Control record with access by field name: ``control["frames"]``. It does not keep the memory alive."""
+    """Control record with access by field name: ``control["frames"]``. It does not keep the memory alive.
+
+    Fields with one value per channel are read as an array, shape (channels,). They are set to one, or to one number
+    for all channels.
+    """
 
     def __init__(self, record: NDArray[Any]) -> None:
         self._record = record
 
     def __getitem__(self, field: str) -> Any:
-        return self._record[field].item()
+        value = self._record[field]
+        return value[: self._record["channels"]].copy() if value.ndim else value.item()
 
-    def __setitem__(self, field: str, value: float) -> None:
-        self._record[field] = value
+    def __setitem__(self, field: str, value: Any) -> None:
+        if self._record[field].ndim:
+            self._record[field][: self._record["channels"]] = value
+        else:
+            self._record[field] = value
 
     @property
     def address(self) -> int:
@@ -119,7 +134,7 @@ class EngineSharedMemory:
 
         Raises `RtgainError` if the system has too little free shared memory.
         """
-        capacity = min(1 << (math.ceil(AUDIO_S * sample_rate) - 1).bit_length(), MAX_AUDIO_FRAMES)
+        capacity = _audio_capacity(sample_rate, channels)
         size = _AUDIO_OFFSET + RingBuffer.nbytes(audio_rows(channels), capacity, np.float32)
         size += sum(RingBuffer.nbytes(*ring, np.float64) for ring in _float64_rings(channels))
         remove_stale_blocks()
@@ -172,7 +187,7 @@ class EngineSharedMemory:
         self.close()
 
 
-_AUDIO_OFFSET = 128
+_AUDIO_OFFSET = 256
 """Offset in bytes of the audio ring: the space reserved for the control record."""
 
 
@@ -183,6 +198,17 @@ def _float64_rings(channels: int) -> tuple[tuple[int, int], ...]:
     """
     rows = estimate_rows(channels)
     return (rows, ESTIMATE_CAPACITY), (1 + rows, COMPARISON_CAPACITY), (CURVES_ROWS, CURVES_CAPACITY)
+
+
+def _audio_capacity(sample_rate: int, channels: int) -> int:
+    """Return the length of the audio ring in frames, a power of two."""
+    capacity = min(1 << (math.ceil(AUDIO_S * sample_rate) - 1).bit_length(), MAX_AUDIO_FRAMES)
+    while (
+        RingBuffer.nbytes(audio_rows(channels), capacity, np.float32) > MAX_AUDIO_BYTES
+        and capacity // 2 >= MIN_AUDIO_S * sample_rate
+    ):
+        capacity //= 2
+    return capacity
 
 
 def _buffer(shared: SharedMemory) -> memoryview:

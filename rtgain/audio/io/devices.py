@@ -132,9 +132,9 @@ def select_devices(
     *,
     mic: bool,
     target: Target = "reference",
-    dry_channel: int = 1,
-    target_channel: int = 1,
-    output_channel: int | None = None,
+    dry_channels: tuple[int, ...] = (1,),
+    target_channels: tuple[int, ...] = (1,),
+    output_channels: tuple[int, ...] | None = None,
     input_device: str | None = None,
     output_device: str | None = None,
     sample_rate: int | None = None,
@@ -142,19 +142,20 @@ def select_devices(
 ) -> DeviceSetup:
     """Select devices, channels and sample rate for the stream of a session; None selects the system default.
 
-    With `mic` the dry signal is the input channel `dry_channel` (from 1). For the target ``channel`` the target is the
-    input channel `target_channel`. Without `mic`, an input is used only for the target ``return``, which is the
-    channel `target_channel`. A microphone without any output device runs input-only, unless `output_device` is given.
-    Output channels are opened up to `output_channel`; None opens the first two, or one if the device has only one.
+    With `mic` the dry signal is the input channels `dry_channels` (from 1). For the target ``channel`` the target is
+    the input channels `target_channels`. Without `mic`, an input is used only for the target ``return``, which is the
+    channels `target_channels`. A microphone without any output device runs input-only, unless `output_device` is
+    given. Output channels are opened up to the last of `output_channels`; None opens the first two, or one if the
+    device has only one.
 
     The devices must support `sample_rate` (in Hz) if it is given. Otherwise the rate is `preferred_rate` (that of the
     file) if the devices support it, else the default rate of the devices.
 
     Raises `DeviceError`.
     """
-    in_channels = dry_channel if mic else 0
+    in_channels = max(dry_channels) if mic else 0
     if target == "return" or (mic and target == "channel"):
-        in_channels = max(in_channels, target_channel)
+        in_channels = max(in_channels, *target_channels)
     with portaudio() as sounddevice:
         devices = query_devices(sounddevice)
         source = output = None
@@ -166,9 +167,10 @@ def select_devices(
         except DeviceError:
             if not mic or output_device is not None:
                 raise
-        if output and output_channel is not None:
-            _require_channels(output, "output", output_channel)
-        out_channels = (output_channel or min(2, output.output_channels)) if output else 0
+        last_output = max(output_channels) if output_channels else None
+        if output and last_output is not None:
+            _require_channels(output, "output", last_output)
+        out_channels = (last_output or min(2, output.output_channels)) if output else 0
         defaults = [round(device.default_sample_rate) for device in (output, source) if device]
         rates = [sample_rate] if sample_rate else [preferred_rate, *defaults]
         setups = [DeviceSetup(source, output, in_channels, out_channels, rate) for rate in rates if rate]

@@ -49,7 +49,9 @@ class OfflineDriver:
             samples = self._source.read(wanted)
             count = samples.shape[1]
             with self._load:
-                self._engine.process(samples[0], samples[1] if len(samples) > 1 else None, self._out[:count])
+                channels = self._engine.channels
+                target = samples[channels:] if len(samples) > channels else None
+                self._engine.process(samples[:channels], target, self._out[:count])
             done += count
             self.position += count
             self._has_ended = count < wanted

@@ -2,6 +2,9 @@
 
 Electric piano, bass and a small drum kit at 96 beats per minute, ten seconds per pass: D minor, G, C, F to A.
 The last beat is silent, so that every pass also shows the estimate during silence.
+
+In stereo, the electric piano moves from side to side, the hi-hats are on the right, and bass, kick and snare are in the
+middle. The left channel is the mono demo plus a side signal, the right channel the mono demo minus that signal.
 """
 
 from collections.abc import Iterable
@@ -44,24 +47,47 @@ _SNARES = (1, 3, 5, 7, 9, 11, 13, 14.5)
 _OPEN_HATS = (3.5, 11.5)
 _LAST_HAT_BEAT = 14.5
 
+_PIANO_SIDE = 0.9
+"""Side signal of the electric piano, at the ends of its movement, as a share of its sound."""
+
+_PIANO_PAN_S = 2.0
+"""Period in seconds of the electric piano's movement; the loop is a whole number of periods."""
+
+_HAT_SIDE = -0.6
+"""Side signal of the hi-hats as a share of their sound; negative is right."""
+
 
 class DemoSource(SyntheticSource):
-    """Endless demo loop: mono, RMS −18 dBFS. Its spectrum up to 24 kHz is the same at every sample rate."""
+    """Endless demo loop in mono or stereo. Its spectrum up to 24 kHz is the same at every sample rate.
 
-    def __init__(self, sample_rate: int) -> None:
-        super().__init__(sample_rate, block_frames=LOOP_S * sample_rate)
-        self._loop = _resampled_loop(_mix(), self._block_frames)
+    The mono demo has an RMS of −18 dBFS. The mean of both stereo channels is the mono demo. Raises `ValueError` for
+    more than two channels.
+    """
+
+    def __init__(self, sample_rate: int, channels: int = 1) -> None:
+        if channels not in (1, 2):
+            raise ValueError(f"the demo has one or two channels, not {channels}")
+        super().__init__(sample_rate, channels, block_frames=LOOP_S * sample_rate)
+        mono, side = _mix()
+        middle = _resampled_loop(mono, self._block_frames)
+        if channels == 1:
+            self._loop = middle[np.newaxis]
+        else:
+            wide = _resampled_loop(side, self._block_frames)
+            self._loop = np.stack([middle + wide, middle - wide])
 
     def _render(self, block: int) -> Block:
         return self._loop
 
 
-def _mix() -> Wave:
+def _mix() -> tuple[Wave, Wave]:
+    """Mix the mono demo and the side signal of the stereo demo."""
     rng = np.random.default_rng(96)
     loop = np.zeros(LOOP_S * _RATE)
     for beat, beats, notes in _CHORDS:
         for strum, note in enumerate(notes):
             _mix_in(loop, beat + 0.02 * strum, 0.16 * _electric_piano(note, beats * _BEAT_S))
+    side = _PIANO_SIDE * np.sin(2 * np.pi / _PIANO_PAN_S * _seconds(LOOP_S)) * loop
     for beat, note, beats in _BASS:
         _mix_in(loop, beat, 0.26 * _bass(note, beats * _BEAT_S))
     kick, snare = _kick(), _snare(rng)
@@ -72,10 +98,12 @@ def _mix() -> Wave:
     for eighth in range(int(2 * _LAST_HAT_BEAT) + 1):
         is_open = eighth / 2 in _OPEN_HATS
         accent = 0.17 if eighth % 2 else 0.11
-        _mix_in(loop, eighth / 2, accent * _hat(rng, 0.12 if is_open else 0.03))
+        hat = accent * _hat(rng, 0.12 if is_open else 0.03)
+        _mix_in(loop, eighth / 2, hat)
+        _mix_in(side, eighth / 2, _HAT_SIDE * hat)
     loop = np.tanh(loop)
-    loop *= _RMS / np.sqrt(np.mean(loop**2))
-    return loop
+    level = _RMS / np.sqrt(np.mean(loop**2))
+    return level * loop, level * side
 
 
 def _mix_in(loop: Wave, beat: float, sound: Wave) -> None:

@@ -91,7 +91,7 @@ def _render_music(*, with_xrun: bool) -> Wave:
         for start in range(0, len(music), block):
             if with_xrun and start == round(XRUN_S * RATE):
                 engine.simulate_xrun()
-            engine.process(music[start : start + block], None, out[start : start + block])
+            engine.process(music[None, start : start + block], None, out[start : start + block])
     return out[480:, 0].astype(np.float64)  # without the fade at the start of every session
 
 

@@ -14,8 +14,16 @@ from rtgain.audio.effects.reference_path import PARAMETERS, ReferencePath
 RATE = 48000
 
 
-def make_path(sample_rate: int = RATE, seed: int = 0, **values: float) -> ReferencePath:
-    path = ReferencePath(seed=seed)
+class MonoPath(ReferencePath):
+    """Reference path of one channel; its signals have the shape (frames,)."""
+
+    def process(self, x: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        dry, target, gain = super().process(x[None])
+        return dry[0], target[0], gain
+
+
+def make_path(sample_rate: int = RATE, seed: int = 0, **values: float) -> MonoPath:
+    path = MonoPath(seed=seed)
     path.prepare(sample_rate)
     path.set(**values)
     return path
@@ -29,7 +37,7 @@ def sine(hz: float, frames: int, sample_rate: int = RATE) -> NDArray[np.float32]
     return np.sin(2 * np.pi * hz / sample_rate * np.arange(frames)).astype(np.float32)
 
 
-def response(path: ReferencePath, sample_rate: int, lowest_hz: float = 20.0) -> tuple[NDArray[np.float64], ...]:
+def response(path: MonoPath, sample_rate: int, lowest_hz: float = 20.0) -> tuple[NDArray[np.float64], ...]:
     """Return frequencies from 20 Hz to 20 Hz below Nyquist, and the spectra of dry and target for an impulse."""
     impulse = np.zeros(2**18, np.float32)
     impulse[0] = 1.0

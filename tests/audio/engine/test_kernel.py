@@ -2,7 +2,7 @@
 
 import ctypes
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numba
 import numpy as np
@@ -16,7 +16,7 @@ from rtgain.audio.effects.matched_path import MatchedPath
 from rtgain.audio.engine.audio_ring import AudioSignals
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.kernel import process_block
-from rtgain.config.names import Target
+from rtgain.config.names import MAX_CHANNELS, Target
 
 RATE = 48000
 
@@ -34,13 +34,20 @@ def white(frames: int, seed: int = 1) -> Signal:
 
 
 def play(engine: Engine, dry: Signal, target: Signal | None = None, blocks: Sequence[int] | None = None) -> Signal:
-    """Process `dry` (and `target`) in blocks of the sizes `blocks`, repeated. Returns the monitor output."""
-    out = np.full((len(dry), engine.out_channels), np.nan, np.float32)
+    """Process `dry` (and `target`) in blocks of the sizes `blocks`, repeated. Returns the monitor output.
+
+    The inputs have the shape (channels, frames), or (frames,) for one channel.
+    """
+    dry = np.atleast_2d(dry)
+    target = None if target is None else np.atleast_2d(target)
+    frames = dry.shape[1]
+    out = np.full((frames, engine.out_channels), np.nan, np.float32)
     position, block = 0, 0
-    blocks = blocks or [len(dry)]
-    while position < len(dry):
-        end = min(len(dry), position + blocks[block % len(blocks)])
-        engine.process(dry[position:end], None if target is None else target[position:end], out[position:end])
+    blocks = blocks or [frames]
+    while position < frames:
+        end = min(frames, position + blocks[block % len(blocks)])
+        second = None if target is None else target[:, position:end]
+        engine.process(dry[:, position:end], second, out[position:end])
         position, block = end, block + 1
     return out
 
@@ -60,7 +67,7 @@ def signals(engine: Engine) -> AudioSignals:
 # Processing of a block
 
 
-def test_ring_rows_are_dry_target_matched_and_reference_gain(engine: Engine) -> None:
+def test_ring_contains_dry_target_matched_and_reference_gain(engine: Engine) -> None:
     engine.reference.set(gain_db=-6.0, polarity=-1)
     engine.memory.control["matched_gain"] = -0.5
     engine.memory.control["matched_delay_frames"] = 3.0
@@ -142,10 +149,164 @@ def test_input_target_is_copied_unchanged(engine: Engine) -> None:
 
 def test_block_with_too_little_input_is_rejected(engine: Engine) -> None:
     with pytest.raises(ValueError, match="as many frames of input"):
-        engine.process(white(63), None, np.zeros((64, 2), np.float32))
+        engine.process(white(63)[None], None, np.zeros((64, 2), np.float32))
+
+
+# Channels
+
+
+def stereo(frames: int, seed: int = 1) -> Signal:
+    return np.stack([white(frames, seed), white(frames, seed + 100)])
+
+
+EFFECTS = ({}, {"phase_deg": 37.0}, {"delay_ms": 5.003}, {"noise_dbfs": -50.0, "polarity": -1})
+
+
+@pytest.mark.parametrize("effect", EFFECTS, ids=["gain", "phase", "delay", "noise and polarity"])
+def test_first_channel_of_a_stereo_engine_has_the_bits_of_a_mono_engine(effect: dict[str, float]) -> None:
+    x = stereo(5000)
+    with Engine(RATE, channels=2, seed=7) as both, Engine(RATE, seed=7) as mono:
+        for engine in (both, mono):
+            engine.reference.set(gain_db=-6.0, **effect)
+            engine.memory.control["matched_gain"] = 0.4
+            engine.memory.control["matched_delay_frames"] = 240.14
+        play(both, x[:, :3000])
+        play(mono, x[0, :3000])
+        for engine in (both, mono):
+            engine.reference.set(gain_db=-3.0, phase_deg=0.0, delay_ms=1.0)
+            engine.reference.set_automation(np.array([0, 4000]), np.array([0.0, -9.0]))
+        play(both, x[:, 3000:], blocks=[64])
+        play(mono, x[0, 3000:])
+        found, expected = signals(both), signals(mono)
+        for name in ("dry", "target", "matched"):
+            np.testing.assert_array_equal(getattr(found, name)[:1], getattr(expected, name))
+        np.testing.assert_array_equal(found.reference_gain, expected.reference_gain)
+
+
+@pytest.mark.parametrize("effect", EFFECTS[:3], ids=["gain", "phase", "delay"])
+def test_every_channel_passes_through_the_reference_path_alone(effect: dict[str, float]) -> None:
+    x = np.stack([white(3000, seed) for seed in range(MAX_CHANNELS)])
+    with Engine(RATE, channels=MAX_CHANNELS) as every:
+        every.reference.set(gain_db=-6.0, **effect)
+        play(every, x)
+        found = signals(every)
+    for channel in range(MAX_CHANNELS):
+        with Engine(RATE) as mono:
+            mono.reference.set(gain_db=-6.0, **effect)
+            play(mono, x[channel])
+            np.testing.assert_array_equal(found.dry[channel], signals(mono).dry[0])
+            np.testing.assert_array_equal(found.target[channel], signals(mono).target[0])
+
+
+def test_noise_of_the_channels_is_independent_with_equal_level() -> None:
+    with Engine(RATE, channels=3) as engine, Engine(RATE) as mono:
+        frames = 100_000
+        for each in (engine, mono):
+            each.reference.set(noise_dbfs=-20.0)
+            play(each, np.zeros((each.channels, frames), np.float32))
+        noise = signals(engine).target
+        np.testing.assert_array_equal(noise[:1], signals(mono).target)
+        np.testing.assert_allclose(np.sqrt(np.mean(noise.astype(np.float64) ** 2, axis=1)), 0.1, rtol=0.02)
+        assert np.abs(np.corrcoef(noise) - np.eye(3)).max() < 4 / np.sqrt(frames)
+
+
+def test_every_channel_has_its_own_matched_gain_and_delay() -> None:
+    x = stereo(1000)
+    with Engine(RATE, channels=2) as engine:
+        control = engine.memory.control
+        control["matched_gain"], control["matched_delay_frames"] = (0.5, -0.25), (0.0, 480.0)
+        play(engine, x)
+        matched = signals(engine).matched
+        np.testing.assert_array_equal(matched[0], 0.5 * x[0])
+        np.testing.assert_array_equal(matched[1], np.concatenate([np.zeros(480, np.float32), -0.25 * x[1, :520]]))
+        control["matched_gain"] = 1.0
+        assert control["matched_gain"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"), [("dry", (1, 0, 0)), ("target", (0, 1, 0)), ("matched", (0, 0, 1)), ("difference", (0, 1, -1))]
+)
+def test_left_and_right_are_played_as_they_are(name: str, weights: tuple[int, int, int]) -> None:
+    x, y = stereo(1000), stereo(1000, seed=2)
+    with Engine(RATE, channels=2, target="channel") as engine:
+        engine.memory.control["matched_gain"] = 0.5, 0.25
+        engine.set_monitor(name)  # type: ignore[arg-type]
+        output = play(engine, x, y)
+        ring = signals(engine)
+    np.testing.assert_array_equal(ring.dry, x)
+    np.testing.assert_array_equal(ring.target, y)
+    expected = np.tensordot(weights, np.stack([x, y, x * [[0.5], [0.25]]]), 1)
+    np.testing.assert_allclose(output.T, expected, atol=1e-8)
+    if name in ("dry", "target"):
+        np.testing.assert_array_equal(output.T, x if name == "dry" else y)
+
+
+@pytest.mark.parametrize("other", [lambda x: -x, np.zeros_like], ids=["anti-phase", "silent"])
+def test_anti_phase_and_a_silent_channel_are_not_changed(other: Callable[[Signal], Signal]) -> None:
+    left = white(1000)
+    x = np.stack([left, other(left)])
+    with Engine(RATE, channels=2) as engine:
+        engine.reference.set(gain_db=20 * np.log10(0.5))
+        output = play(engine, x)
+        np.testing.assert_array_equal(signals(engine).dry, x)
+        np.testing.assert_array_equal(output.T, 0.5 * x)
+
+
+@pytest.mark.parametrize(
+    ("channels", "out_channels", "output_channels", "expected"),
+    [
+        (1, 4, None, "LLLL"),
+        (1, 4, (2,), "-L--"),
+        (1, 4, (3, 4), "--LL"),
+        (2, 1, None, "M"),
+        (2, 2, None, "LR"),
+        (2, 2, (2,), "-M"),
+        (2, 4, None, "LR--"),
+        (2, 4, (4, 3), "--RL"),
+        (2, 4, (3, 4), "--LR"),
+    ],
+)
+def test_channels_go_to_the_outputs(
+    channels: int, out_channels: int, output_channels: tuple[int, ...] | None, expected: str
+) -> None:
+    """L and R are the channels, M is their mean, and a dash is silence."""
+    x = stereo(1000)[:channels]
+    with Engine(RATE, channels=channels, out_channels=out_channels, output_channels=output_channels) as engine:
+        engine.set_monitor("dry")
+        output = play(engine, x)
+    outputs = {"L": x[0], "R": x[-1], "M": x.mean(axis=0), "-": np.zeros(1000)}
+    for found, name in zip(output.T, expected, strict=True):
+        np.testing.assert_allclose(found, outputs[name], rtol=1e-6, atol=1e-9)
+
+
+def test_mean_of_both_channels_is_limited_after_it_is_formed() -> None:
+    with Engine(RATE, channels=2, out_channels=1) as engine:
+        engine.set_monitor("dry")
+        np.testing.assert_array_equal(play(engine, np.array([[1.5], [-0.5]], np.float32)), [[0.5]])
+
+
+def test_channels_that_do_not_exist_are_rejected() -> None:
+    with pytest.raises(ValueError, match="1 to 8 channels, not 9"):
+        Engine(RATE, channels=9)
+    with pytest.raises(ValueError, match=r"the dry signal needs 2 of 2 inputs, not \(1, 3\)"):
+        Engine(RATE, channels=2, in_channels=2, dry_channels=(1, 3))
+    with pytest.raises(ValueError, match=r"the target signal needs 2 of 4 inputs, not \(1,\)"):
+        Engine(RATE, channels=2, target="return", in_channels=4)
+    with Engine(RATE, channels=2) as engine, pytest.raises(ValueError, match="input on 2 channels"):
+        engine.process(white(64)[None], None, np.zeros((64, 2), np.float32))
 
 
 # Counters
+
+
+def test_invalid_samples_of_one_channel_are_counted_and_the_other_is_not_changed() -> None:
+    x = stereo(1000)
+    x[1, [5, 600]] = np.nan, np.inf
+    with Engine(RATE, channels=2) as engine:
+        play(engine, x)
+        dry = signals(engine).dry
+        assert engine.memory.control["invalid_frames"] == 2
+    np.testing.assert_array_equal(dry, np.nan_to_num(x, nan=0.0, posinf=0.0))
 
 
 def test_invalid_samples_become_silence_and_are_counted(engine: Engine) -> None:
@@ -187,6 +348,15 @@ def test_simulated_xrun_silences_the_output_for_twenty_milliseconds_and_no_ring(
     assert engine.memory.control["xruns"] == 1
 
 
+def test_simulated_xrun_silences_both_channels() -> None:
+    with Engine(RATE, channels=2) as engine:
+        engine.set_monitor("dry")
+        engine.simulate_xrun()
+        output = play(engine, np.full((2, 1000), 0.25, np.float32))
+        np.testing.assert_array_equal(output[:960], 0.0)
+        np.testing.assert_array_equal(output[960:], 0.25)
+
+
 @pytest.mark.parametrize("invalid", [np.nan, np.inf, -1e9])
 def test_invalid_estimate_keeps_the_last_valid_gain_and_delay(engine: Engine, invalid: float) -> None:
     engine.memory.control["matched_gain"] = 0.5
@@ -201,32 +371,37 @@ def test_invalid_estimate_keeps_the_last_valid_gain_and_delay(engine: Engine, in
 # Reproducible bits
 
 
-def perform(blocks: Sequence[int]) -> tuple[bytes, bytes]:
+def perform(blocks: Sequence[int], channels: int = 1) -> tuple[bytes, bytes]:
     """Run a session with every effect active and a change of all parameters every 3000 frames."""
-    with Engine(RATE, seed=7) as engine:
+
+    def noise(seed: int) -> Signal:
+        return np.stack([white(3000, seed + 100 * channel) for channel in range(channels)])
+
+    with Engine(RATE, channels=channels, seed=7) as engine:
         control = engine.memory.control
         engine.reference.set(gain_db=-6.0, phase_deg=37.0, delay_ms=5.003, noise_dbfs=-50.0)
         control["matched_gain"], control["matched_delay_frames"] = 0.4, 240.14
-        output = [play(engine, white(3000, seed=1), blocks=blocks)]
+        output = [play(engine, noise(1), blocks=blocks)]
         engine.reference.set(gain_db=-3.0, polarity=-1, phase_deg=0.0, delay_ms=1.0)
         engine.set_monitor("difference")
-        negative_zeros = white(3000, seed=2)
-        negative_zeros[900:1100] = -0.0  # at the end of crossfades; arithmetic loses the sign of zero first
+        negative_zeros = noise(2)
+        negative_zeros[:, 900:1100] = -0.0  # at the end of crossfades; arithmetic loses the sign of zero first
         output.append(play(engine, negative_zeros, blocks=blocks))
         engine.reference.set_automation(np.array([0, 7000, 7000, 8000]), np.array([0.0, -9.0, -1.0, -2.0]))
         engine.reference.set(phase_deg=90.0, delay_ms=0.03, noise_dbfs=-np.inf)
         control["matched_gain"], control["matched_delay_frames"] = -0.3, 48.0
-        output.append(play(engine, white(3000, seed=3), blocks=blocks))
+        output.append(play(engine, noise(3), blocks=blocks))
         engine.reference.set_automation(None)
         engine.reference.set(gain_db=0.0, polarity=1, phase_deg=0.0, delay_ms=0.0)
         engine.set_monitor("matched")
-        output.append(play(engine, np.zeros(3000, np.float32), blocks=blocks))
+        output.append(play(engine, np.zeros((channels, 3000), np.float32), blocks=blocks))
         return rows(engine).tobytes(), np.concatenate(output).tobytes()
 
 
+@pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("blocks", [[1], [63], [64], [480], [4096], [0, 5, 333]])
-def test_block_size_does_not_change_a_bit(blocks: list[int]) -> None:
-    assert perform(blocks) == perform([3000])
+def test_block_size_does_not_change_a_bit(blocks: list[int], channels: int) -> None:
+    assert perform(blocks, channels) == perform([3000], channels)
 
 
 @settings(max_examples=10, deadline=None)
@@ -253,9 +428,9 @@ def test_matched_path_and_kernel_give_the_same_matched_signal(engine: Engine) ->
         control["matched_gain"], control["matched_delay_frames"] = gain, delay_frames
         start = engine.memory.audio.frames_written
         play(engine, white(1500), blocks=[64])
-        dry = engine.memory.audio.read_signals(start, 1500).dry[0]
-        matched.append(matched_path.process(dry, gain=gain, delay_frames=delay_frames))
-    np.testing.assert_array_equal(np.concatenate(matched), signals(engine).matched[0])
+        dry = engine.memory.audio.read_signals(start, 1500).dry
+        matched.append(matched_path.process(dry, gains=[gain], delays_frames=[delay_frames]))
+    np.testing.assert_array_equal(np.concatenate(matched, axis=1), signals(engine).matched)
 
 
 # The source ring
@@ -315,13 +490,34 @@ def test_driver_with_its_own_input_marks_the_end(engine: Engine) -> None:
     assert (engine.memory.control["ended"], engine.memory.control["end_frame"]) == (1, 77)
 
 
-def test_a_two_channel_source_is_dry_and_target() -> None:
-    with Engine(RATE, target="channel") as engine:
-        pair = np.stack([white(200), white(200, seed=2)])
-        engine.write_source(pair)
-        pull(engine, 200)
-        np.testing.assert_array_equal(signals(engine).dry, pair[:1])
-        np.testing.assert_array_equal(signals(engine).target, pair[1:])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_source_with_a_target_has_the_channels_of_dry_then_those_of_the_target(channels: int) -> None:
+    with Engine(RATE, channels=channels, target="channel") as engine:
+        x = np.stack([white(200, seed) for seed in range(2 * channels)])
+        engine.write_source(x)
+        pull(engine, 250)
+        silence = np.zeros((channels, 50), np.float32)
+        np.testing.assert_array_equal(signals(engine).dry, np.concatenate([x[:channels], silence], axis=1))
+        np.testing.assert_array_equal(signals(engine).target, np.concatenate([x[channels:], silence], axis=1))
+        assert engine.memory.control["underrun_frames"] == 50
+
+
+def test_flush_crossfades_every_channel() -> None:
+    old, new = stereo(1000), stereo(1000, seed=2)
+    with Engine(RATE, channels=2) as engine:
+        engine.set_monitor("dry")
+        engine.write_source(old)
+        pull(engine, 100)
+        engine.write_source(new, flush=True)
+        share = np.arange(1, 65) / 65
+        np.testing.assert_allclose(pull(engine, 64).T, share * new[:, :64] + (1 - share) * old[:, 100:164], atol=1e-6)
+        np.testing.assert_array_equal(pull(engine, 936).T, new[:, 64:])
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4])
+def test_source_with_other_channels_is_rejected(rows: int) -> None:
+    with Engine(RATE, channels=2) as engine, pytest.raises(ValueError, match="does not fit 2 rows"):
+        engine.write_source(np.zeros((rows, 100), np.float32))
 
 
 def test_flush_crossfades_over_one_block_and_skips_unread_frames(engine: Engine) -> None:
@@ -396,15 +592,35 @@ def test_microphone_is_its_first_channel(channels: int) -> None:
 @pytest.mark.parametrize(("dry", "target"), [(1, 2), (2, 1), (4, 3)])
 def test_any_two_input_channels_are_dry_and_target(dry: int, target: int) -> None:
     device = white(1024).reshape(256, 4)
-    with Engine(RATE, target="channel", in_channels=4, dry_channel=dry, target_channel=target) as engine:
+    with Engine(RATE, target="channel", in_channels=4, dry_channels=(dry,), target_channels=(target,)) as engine:
         call(engine, device, 256)
         np.testing.assert_array_equal(signals(engine).dry[0], device[:, dry - 1])
         np.testing.assert_array_equal(signals(engine).target[0], device[:, target - 1])
 
 
+@pytest.mark.parametrize(("dry", "target"), [((1, 2), (3, 4)), ((4, 1), (2, 2))])
+def test_any_input_channels_are_the_channels_of_dry_and_target(dry: tuple[int, int], target: tuple[int, int]) -> None:
+    device = white(1024).reshape(256, 4)
+    with Engine(RATE, channels=2, target="channel", in_channels=4, dry_channels=dry, target_channels=target) as engine:
+        call(engine, device, 256)
+        np.testing.assert_array_equal(signals(engine).dry, device.T[np.array(dry) - 1])
+        np.testing.assert_array_equal(signals(engine).target, device.T[np.array(target) - 1])
+
+
+def test_returned_stereo_input_is_the_target_and_the_stereo_source_is_dry() -> None:
+    device, x = white(768).reshape(256, 3), stereo(200, seed=2)
+    with Engine(RATE, channels=2, target="return", in_channels=3, target_channels=(3, 1)) as engine:
+        engine.write_source(x)
+        output = call(engine, device, 256)
+        np.testing.assert_array_equal(signals(engine).target, device.T[[2, 0]])
+        np.testing.assert_array_equal(signals(engine).dry[:, :200], x)
+        np.testing.assert_array_equal(output[:200].T, x)
+        assert not output[200:].any()
+
+
 def test_monitor_signal_goes_only_to_the_selected_output() -> None:
     x = white(256)
-    with Engine(RATE, in_channels=1, out_channels=3, output_channel=3) as engine, Engine(RATE) as direct:
+    with Engine(RATE, in_channels=1, out_channels=3, output_channels=(3,)) as engine, Engine(RATE) as direct:
         output = call(engine, x, 256)
         np.testing.assert_array_equal(output[:, 2], play(direct, x)[:, 0])
         assert np.all(output[:, :2] == 0.0)
@@ -426,7 +642,7 @@ def test_returned_input_is_the_target_and_the_source_is_dry() -> None:
 def test_source_is_the_input_without_a_device_input(target: Target) -> None:
     with Engine(RATE, target=target) as engine, Engine(RATE, target=target) as direct:
         pair = np.stack([white(256), white(256, seed=2)])
-        engine.write_source(pair)
+        engine.write_source(pair if target == "channel" else pair[:1])
         np.testing.assert_array_equal(call(engine, None, 256), play(direct, pair[0], pair[1]))
 
 
@@ -463,23 +679,25 @@ def test_kernel_contains_no_call_of_an_allocator() -> None:
     assert "NRT_MemInfo_alloc" not in code
 
 
-def test_callback_allocates_nothing(engine: Engine) -> None:
-    enable_all_effects(engine)
-    call(engine, None, 64)
-    _nrt_python.memsys_enable_stats()
-    try:
-        before = rtsys.get_allocation_stats()
-        for _ in range(100):
-            call(engine, None, 64)
-        assert rtsys.get_allocation_stats() == before
-    finally:
-        _nrt_python.memsys_disable_stats()
+@pytest.mark.parametrize("channels", [1, 2])
+def test_callback_allocates_nothing(channels: int) -> None:
+    with Engine(RATE, channels=channels) as engine:
+        enable_all_effects(engine)
+        call(engine, None, 64)
+        _nrt_python.memsys_enable_stats()
+        try:
+            before = rtsys.get_allocation_stats()
+            for _ in range(100):
+                call(engine, None, 64)
+            assert rtsys.get_allocation_stats() == before
+        finally:
+            _nrt_python.memsys_disable_stats()
 
 
 @pytest.mark.parametrize("prepare", [lambda engine: None, enable_all_effects])
 def test_a_block_takes_less_than_a_tenth_of_its_time(engine: Engine, prepare: object) -> None:
     prepare(engine)  # type: ignore[operator]
-    x, out = white(64), np.zeros((64, 2), np.float32)
+    x, out = white(64)[None], np.zeros((64, 2), np.float32)
     durations = []
     for _ in range(500):
         start = time.perf_counter()
@@ -493,7 +711,7 @@ def test_filters_decay_to_zero_instead_of_denormal_numbers(engine: Engine) -> No
     engine.reference.set(noise_dbfs=-np.inf)
     play(engine, white(4800))
     play(engine, np.zeros(10 * RATE, np.float32))
-    reference, matched = engine._state["reference_path"], engine._state["matched_path"]
+    reference, matched = engine._state["reference_path"]["channels"], engine._state["matched_path"]
     delays = (path["delay"]["heads"]["past"] for path in (reference, matched))
     for past in (reference["quadrature"]["past"], *delays):
         assert np.all(past == 0.0)

@@ -24,18 +24,19 @@ import ctypes, json, sys
 import numpy as np
 from rtgain.audio.engine.engine import Engine
 
-hooks, which, in_channels, blocks, *sizes = sys.argv[1:]
+hooks, which, in_channels, channels, blocks, *sizes = sys.argv[1:]
 library = ctypes.CDLL(hooks)
 signature = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int64] * 6)
-with Engine(48000, in_channels=int(in_channels)) as engine:
+channels, in_channels = int(channels), int(in_channels)
+with Engine(48000, channels=channels, in_channels=in_channels, dry_channels=tuple(range(1, channels + 1))) as engine:
     engine.reference.set(gain_db=-6.0, phase_deg=30.0, delay_ms=3.3, noise_dbfs=-60.0)
-    engine.write_source(np.full((1, engine.source_space), 0.1, np.float32))
+    engine.write_source(np.full((channels, engine.source_space), 0.1, np.float32))
     address = engine.callback_address
     if which == "python":
         function = signature(lambda *_: 0 * len(bytes(1000)))  # needs the interpreter lock
         address = ctypes.cast(function, ctypes.c_void_p).value
     block_sizes = np.array([int(size) for size in sizes])
-    samples = 0.1 * np.random.default_rng(1).standard_normal((block_sizes.max(), max(int(in_channels), 1)))
+    samples = 0.1 * np.random.default_rng(1).standard_normal((block_sizes.max(), max(in_channels, 1)))
     samples = samples.astype(np.float32)
     output = np.zeros((block_sizes.max(), 2), np.float32)
     counts = np.zeros(2, np.int64)
@@ -56,8 +57,10 @@ def hooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
-def drive(hooks: Path, which: str, in_channels: int, blocks: int, sizes: tuple[int, ...]) -> dict[str, int]:
-    command = [sys.executable, "-c", DRIVE, str(hooks), which, str(in_channels), str(blocks), *map(str, sizes)]
+def drive(
+    hooks: Path, which: str, in_channels: int, blocks: int, sizes: tuple[int, ...], channels: int = 1
+) -> dict[str, int]:
+    command = [sys.executable, "-c", DRIVE, str(hooks), which, *map(str, (in_channels, channels, blocks, *sizes))]
     environment = {**os.environ, "LD_PRELOAD": str(hooks), "PYTHONPATH": str(Path(__file__).parents[3])}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
     assert run.returncode == 0, run.stderr
@@ -75,8 +78,9 @@ def test_a_million_blocks_allocate_nothing_and_take_no_lock(hooks: Path, in_chan
     assert (found["allocations"], found["locks"]) == (0, 0)
 
 
-def test_blocks_of_changing_size_allocate_nothing(hooks: Path) -> None:
-    found = drive(hooks, "compiled", 1, 6_000, SIZES)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_blocks_of_changing_size_allocate_nothing(hooks: Path, channels: int) -> None:
+    found = drive(hooks, "compiled", channels, 6_000, SIZES, channels)
     assert found["frames"] == 1000 * sum(SIZES)
     assert (found["allocations"], found["locks"]) == (0, 0)
 
@@ -106,7 +110,7 @@ def call_in_blocks(
     output = np.full((len(samples), 2), np.nan, np.float32)
     times = np.zeros(3)
     target: Target = "channel" if in_channels == 2 else "reference"
-    with Engine(RATE, in_channels=in_channels, target=target, target_channel=max(in_channels, 1)) as engine:
+    with Engine(RATE, in_channels=in_channels, target=target, target_channels=(max(in_channels, 1),)) as engine:
         engine.reference.set(gain_db=-6.0, phase_deg=30.0, delay_ms=3.3, noise_dbfs=-60.0)
         engine.write_source(samples[:, :1].T)
         callback = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int64] * 6)(engine.callback_address)

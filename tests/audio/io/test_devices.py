@@ -150,28 +150,32 @@ def test_requested_rate_is_used_or_rejected(jack_server: JackServer) -> None:
 def test_channels_follow_the_target(jack_client: JackTestClient) -> None:
     mic = select_devices(mic=True, input_device="system")
     assert (mic.in_channels, mic.out_channels) == (1, 2)
-    assert select_devices(mic=True, target="channel", target_channel=2, input_device="system").in_channels == 2
+    assert select_devices(mic=True, target="channel", target_channels=(2,), input_device="system").in_channels == 2
     assert select_devices(mic=False, target="channel", output_device="system").in_channels == 0  # a stereo file
     assert select_devices(mic=False, target="return", input_device="test-client").in_channels == 1
     with pytest.raises(
         DeviceError, match=r"test-client .*one input channel, but channel 2 was requested; choose others"
     ):
-        select_devices(mic=True, target="channel", target_channel=2, input_device="test-client")
+        select_devices(mic=True, target="channel", target_channels=(2,), input_device="test-client")
 
 
 def test_channels_are_opened_up_to_the_last_selected_one(jack_server: JackServer) -> None:
     with JackTestClient(jack_server, name="four", channels=4):
-        mic = select_devices(mic=True, dry_channel=3, input_device="four")
+        mic = select_devices(mic=True, dry_channels=(3,), input_device="four")
         assert mic.in_channels == 3
-        swapped = select_devices(mic=True, target="channel", dry_channel=4, target_channel=1, input_device="four")
+        swapped = select_devices(
+            mic=True, target="channel", dry_channels=(4,), target_channels=(1,), input_device="four"
+        )
         assert swapped.in_channels == 4
-        back = select_devices(mic=False, target="return", dry_channel=4, target_channel=2, output_channel=1,
+        back = select_devices(mic=False, target="return", dry_channels=(4,), target_channels=(2,), output_channels=(1,),
                               input_device="four", output_device="system")  # fmt: skip
         assert (back.in_channels, back.out_channels) == (2, 1)
         with pytest.raises(DeviceError, match=r"^four \(JACK.*\): has 4 input channels, but channel 5 was requested; "):
-            select_devices(mic=True, dry_channel=5, input_device="four")
+            select_devices(mic=True, dry_channels=(5,), input_device="four")
         with pytest.raises(DeviceError, match=r"^system .*: has 2 output channels, but channel 3 was requested; "):
-            select_devices(mic=False, target="return", output_channel=3, input_device="four", output_device="system")
+            select_devices(
+                mic=False, target="return", output_channels=(3,), input_device="four", output_device="system"
+            )
 
 
 class FakePortAudio:

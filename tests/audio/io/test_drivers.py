@@ -24,9 +24,10 @@ from rtgain.audio.sources.demo import DemoSource
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.synthetic import PinkSource, SineSource
 from rtgain.bench.servers import JackServer
+from rtgain.config.names import Monitor
 from rtgain.errors import DeviceError, InputError
 from rtgain.records.device import DeviceInfo
-from tests.jack_client import JackTestClient
+from tests.jack_client import JackTestClient, first_lag
 from tests.polling import TIMEOUT_S, wait_until
 
 pytestmark = pytest.mark.realtime
@@ -81,6 +82,16 @@ def test_offline_clock_uses_the_second_channel_as_target(file: Path) -> None:
         np.testing.assert_array_equal(pair, FileSource(file, channels=2).read(72_000))
 
 
+def test_offline_clock_processes_every_channel_of_the_source(file: Path) -> None:
+    with Engine(RATE, channels=2) as engine:
+        engine.reference.set(gain_db=-12.0)
+        assert OfflineDriver(engine, FileSource(file, channels=2)).advance(10**6) == 72_000
+        signals = engine.memory.audio.read_signals(0, 72_000)
+        expected = FileSource(file, channels=2).read(72_000)
+        np.testing.assert_array_equal(signals.dry, expected)
+        np.testing.assert_allclose(signals.target, expected * MINUS_12_DB, rtol=1e-6)
+
+
 def test_offline_clock_is_faster_than_real_time() -> None:
     with Engine(RATE) as engine:
         driver = OfflineDriver(engine, SineSource(RATE))
@@ -107,13 +118,15 @@ def damaged(folder: Path) -> Path:
 # --- timer clock ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("block", [64, 512, 4096])
-def test_timer_clock_keeps_the_rate_and_gives_the_same_bits_as_the_offline_clock(file: Path, block: int) -> None:
-    with Engine(RATE) as engine, Engine(RATE) as offline:
+@pytest.mark.parametrize(("block", "channels"), [(64, 1), (512, 1), (4096, 1), (512, 2)])
+def test_timer_clock_keeps_the_rate_and_gives_the_same_bits_as_the_offline_clock(
+    file: Path, block: int, channels: int
+) -> None:
+    with Engine(RATE, channels=channels) as engine, Engine(RATE, channels=channels) as offline:
         for each in (engine, offline):
             each.reference.set(gain_db=-12.0, phase_deg=37.0)
-        OfflineDriver(offline, FileSource(file)).advance(72_000)
-        driver = TimerDriver(engine, FileSource(file), block)
+        OfflineDriver(offline, FileSource(file, channels=channels)).advance(72_000)
+        driver = TimerDriver(engine, FileSource(file, channels=channels), block)
         start_s = time.monotonic()
         driver.start()
         wait_until(lambda: frames(engine) >= 72_000)
@@ -297,7 +310,7 @@ def engine_for(setup: DeviceSetup, target: str = "reference") -> Engine:
         target=target,  # type: ignore[arg-type]
         in_channels=setup.in_channels,
         out_channels=setup.out_channels,
-        target_channel=2 if target == "channel" else 1,
+        target_channels=(2,) if target == "channel" else (1,),
     )
 
 
@@ -354,7 +367,7 @@ def test_late_server_is_one_xrun_for_any_number_of_blocks_per_period(
 def test_two_inputs_are_dry_and_target(jack_server: JackServer) -> None:
     with JackTestClient(jack_server, name="stereo", channels=2) as jack_client:
         setup = select_devices(
-            mic=True, target="channel", target_channel=2, input_device="stereo", output_device="stereo"
+            mic=True, target="channel", target_channels=(2,), input_device="stereo", output_device="stereo"
         )
         sound = noise(RATE, 2).T
         with engine_for(setup, "channel") as engine:
@@ -400,6 +413,30 @@ def test_file_is_played_without_an_input(jack_server: JackServer, file: Path) ->
         assert engine.memory.control["underrun_frames"] == 0
         dry = engine.memory.audio.read_signals(0, 72_000).dry
         np.testing.assert_array_equal(dry, FileSource(file).read(72_000))
+
+
+@pytest.mark.parametrize(
+    ("monitor", "left", "right"),
+    [("dry", 1.0, 1.0), ("target", 0.5, 0.5), ("matched", 0.25, -0.5), ("difference", 0.25, 1.0)],
+)
+def test_left_and_right_of_a_file_are_played_as_they_are(
+    jack_server: JackServer, file: Path, monitor: Monitor, left: float, right: float
+) -> None:
+    with JackTestClient(jack_server, name="recorder", outputs=2) as jack_client:
+        setup = select_devices(mic=False, output_device="recorder", preferred_rate=RATE)
+        with Engine(RATE, channels=2, out_channels=setup.out_channels) as engine:
+            engine.reference.set(gain_db=20 * np.log10(0.5))
+            engine.memory.control["matched_gain"] = 0.25, -0.5
+            engine.set_monitor(monitor)
+            driver = PortAudioDriver(engine, setup, FileSource(file, channels=2, loop=True))
+            driver.start()
+            jack_client.connect(out_of="rtgain-.*:out_.*")
+            jack_client.start(np.zeros(RATE, np.float32))
+            recorded = jack_client.recorded()[:, 10_000:30_000]
+            driver.stop()
+    expected = np.tile(FileSource(file, channels=2).read(72_000), 2) * [[left], [right]]
+    lag = first_lag(expected[0], recorded[0])
+    np.testing.assert_allclose(recorded, expected[:, lag : lag + 20_000], rtol=1e-6, atol=1e-9)
 
 
 def test_microphone_runs_without_any_output(jack_server: JackServer) -> None:

@@ -47,6 +47,25 @@ def test_loop_has_no_seam() -> None:
     assert np.abs(np.diff(around)).max() < 1e-3
 
 
+def test_mean_of_the_stereo_demo_is_the_mono_demo() -> None:
+    stereo = DemoSource(48_000, 2).read(LOOP_S * 48_000).astype(np.float64)
+    np.testing.assert_allclose(stereo.mean(axis=0), one_pass(48_000), rtol=0, atol=1e-7)
+
+
+def test_channels_of_the_stereo_demo_differ_at_equal_level() -> None:
+    stereo = DemoSource(48_000, 2).read(LOOP_S * 48_000).astype(np.float64)
+    left_db, right_db = 10 * np.log10(np.mean(stereo**2, axis=1))
+    assert left_db == pytest.approx(-18, abs=1)
+    assert right_db == pytest.approx(left_db, abs=0.5)
+    assert 20 * np.log10(np.abs(stereo).max()) < -1
+    assert 0.5 < np.corrcoef(stereo)[0, 1] < 0.9
+
+
+def test_demo_has_one_or_two_channels() -> None:
+    with pytest.raises(ValueError, match="the demo has one or two channels, not 3"):
+        DemoSource(48_000, 3)
+
+
 def test_only_the_last_beat_of_the_loop_is_silent() -> None:
     loop = one_pass(48_000)
     tenths = np.sqrt(np.mean(loop.reshape(-1, 4_800) ** 2, axis=1))
@@ -63,9 +82,10 @@ def test_loop_is_reproducible_and_equal_at_all_rates() -> None:
     np.testing.assert_allclose(one_pass(96_000)[::2], one_pass(48_000), atol=2e-4)
 
 
-def test_read_sizes_and_seeks_do_not_change_the_demo() -> None:
-    whole = DemoSource(8_000).read(170_000)
-    source = DemoSource(8_000)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_read_sizes_and_seeks_do_not_change_the_demo(channels: int) -> None:
+    whole = DemoSource(8_000, channels).read(170_000)
+    source = DemoSource(8_000, channels)
     pieces = [source.read(size) for size in (1, 63, 0, 480, 79_999, 80_001, 9_456)]
     np.testing.assert_array_equal(np.concatenate(pieces, axis=1), whole)
     source.seek(80_123)

@@ -519,13 +519,25 @@ def test_pink_noise_has_its_level_and_never_repeats_a_block() -> None:
     assert not np.array_equal(PinkSource(48_000, seed=1).read(100), PinkSource(48_000, seed=2).read(100))
 
 
+def test_sine_is_the_same_on_all_channels() -> None:
+    np.testing.assert_array_equal(SineSource(48_000, 3).read(5000), np.repeat(SineSource(48_000).read(5000), 3, axis=0))
+
+
+def test_pink_noise_is_independent_on_each_channel_and_the_first_is_the_mono_noise() -> None:
+    stereo = PinkSource(48_000, 2, seed=4, rms=0.05).read(48_000 * 60)
+    np.testing.assert_array_equal(stereo[0], PinkSource(48_000, seed=4, rms=0.05).read(48_000 * 60)[0])
+    assert np.sqrt(np.mean(stereo[1].astype(np.float64) ** 2)) == pytest.approx(0.05, rel=0.02)
+    assert abs(np.corrcoef(stereo)[0, 1]) < 0.05
+
+
 synthetic_sources: list[Callable[[], Source]] = [
-    lambda: SineSource(48_000),
+    lambda: SineSource(48_000, 2),
     lambda: PinkSource(8_000, seed=5),
+    lambda: PinkSource(8_000, 2, seed=5),
 ]
 
 
-@pytest.mark.parametrize("make", synthetic_sources, ids=["sine", "pink"])
+@pytest.mark.parametrize("make", synthetic_sources, ids=["sine", "pink", "pink stereo"])
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes=st.lists(st.integers(0, 20_000), max_size=6), start=st.integers(0, 50_000))
 def test_read_sizes_and_seeks_do_not_change_a_synthetic_source(
@@ -534,5 +546,5 @@ def test_read_sizes_and_seeks_do_not_change_a_synthetic_source(
     sequential = make().read(start + sum(sizes))[:, start:]
     source = make()
     source.seek(start)
-    pieces = [np.empty((1, 0), np.float32), *(source.read(size) for size in sizes)]
+    pieces = [np.empty((source.channels, 0), np.float32), *(source.read(size) for size in sizes)]
     np.testing.assert_array_equal(np.concatenate(pieces, axis=1), sequential)
