@@ -26,11 +26,8 @@ def estimator_after(dry: np.ndarray, target: np.ndarray, loss: str = "spectral")
     """Estimator after one window."""
     estimator = Estimator(EstimatorSettings(RATE, WINDOW, HOP, loss=loss))
     one = np.zeros(1)
-    estimator.estimate(
-        Windows(
-            dry[None, None].astype(np.float32), target[None, None].astype(np.float32), one + 7.0, one, one * math.nan
-        )
-    )
+    signals = (signal[None, None].astype(np.float32) for signal in (dry, target))
+    estimator.estimate(Windows(*signals, one + 7.0, one, one * math.nan))
     return estimator
 
 
