@@ -105,9 +105,11 @@ AUDIBLE = 1e-6
 """Power relative to the strongest bin from which a bin counts: below it are the side lobes of a tone."""
 
 FLAT_DELAY_BAND = 0.6
+MIN_POWER_SHARE = 0.01
 MAX_SNR = 1e3
 MIN_PEAK_TO_RMS = 4.0
-"""As in `rtgain.dsp.delay_estimation`: band of constant delay, limit of a bin's weight, and of an unambiguous peak."""
+"""As in `rtgain.dsp.delay_estimation`: band of constant delay, least power of a channel relative to the loudest, limit
+of a bin's weight, and of an unambiguous peak."""
 
 READ_S = 4
 """Seconds that are read at once: larger than the blocks of playback, whose overhead would double the time."""
@@ -507,6 +509,7 @@ class _CrossSpectra:
     """Welch's averaged spectra of two signals, ``(channels, frames)`` each, with the same start.
 
     The estimator measures with torch (`rtgain.dsp.delay_estimation.CrossSpectrum`), which this process does not load.
+    `coherent_fraction` is that of the channel with the largest: others may have a delay of their own.
     """
 
     def __init__(self, dry: Block, target: Block, window: int) -> None:
@@ -515,15 +518,15 @@ class _CrossSpectra:
         x, y = (_spectra(signal, frames, window) for signal in (dry, target))
         tiny = np.finfo(np.float64).tiny
         loudness = np.sqrt((np.abs(x) ** 2).sum(axis=2) * (np.abs(y) ** 2).sum(axis=2))
-        is_compared = (loudness.sum(axis=1) > 0.0)[:, None]  # a channel that is silent on one side does not count
         independent = loudness.sum(axis=1) ** 2 / np.maximum((loudness**2).sum(axis=1), tiny) / 2.0
         chance = np.minimum(1.0 / np.maximum(independent, 1.0), 1.0)[:, None]
         self._cross = (x.conj() * y).mean(axis=1)
         dry_power, target_power = ((np.abs(bins) ** 2).mean(axis=1) for bins in (x, y))
         coherence = np.abs(self._cross) ** 2 / np.maximum(dry_power * target_power, tiny)
-        testable = float((is_compared * target_power * (1.0 - chance)).sum())
-        explained = float((is_compared * target_power * (coherence - chance)).sum())
-        self.coherent_fraction = max(0.0, explained / testable) if testable > 0.0 else 0.0
+        testable = (target_power * (1.0 - chance)).sum(axis=1)
+        explained = (target_power * (coherence - chance)).sum(axis=1)
+        counts = (testable > 0.0) & (testable >= MIN_POWER_SHARE * testable.max())
+        self.coherent_fraction = float((explained[counts] / testable[counts]).max(initial=0.0))
         reliable = np.clip((coherence - chance) / np.maximum(1.0 - chance, 1e-6), 0.0, 1.0 - 1.0 / MAX_SNR)
         audible = (dry_power > AUDIBLE * dry_power.max()) & (target_power > AUDIBLE * target_power.max())
         self._weights = np.where(audible, reliable / (1.0 - reliable), 0.0)
