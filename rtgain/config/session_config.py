@@ -180,6 +180,8 @@ class SessionConfig(BaseModel):
             return self.channels
         for selected in self._selected_channels.values():
             return len(selected)
+        if self.is_pair:
+            return file_channels
         if self.target == "channel":
             return 2 if file_channels >= 4 else 1
         return 2 if self.input == "demo" or file_channels >= 2 else 1

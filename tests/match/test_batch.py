@@ -13,9 +13,8 @@ from tests.match.recordings import demo, write
 from tests.polling import TIMEOUT_S
 
 RESULT = [
-    "gain_db", "gain_linear", "std_db", "delay_samples", "delay_ms", "polarity", "residual_db",
-    "lufs_dry", "lufs_target", "lra_dry", "lra_target", "true_peak_dry_dbtp", "true_peak_target_dbtp",
-    "state", "error",
+    "gain_db", "gain_linear", "std_db", "delay_samples", "delay_ms", "polarity", "state", "residual_db",
+    "lufs_dry", "lufs_target", "lra_dry", "lra_target", "true_peak_dry_dbtp", "true_peak_target_dbtp", "error",
 ]  # fmt: skip
 
 

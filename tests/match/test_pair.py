@@ -13,7 +13,7 @@ from scipy.signal import sosfilt
 
 from rtgain.errors import InputError
 from rtgain.match.figure import match_figure
-from rtgain.match.pair import match_pair
+from rtgain.match.pair import MatchDetails, match_pair
 from rtgain.match.render import fractional_delay
 from rtgain.match.result import MatchResult
 from tests.commands import rtgain
@@ -21,9 +21,8 @@ from tests.figure_checks import legend_overlaps_curve
 from tests.match.recordings import RATE, demo, write
 
 KEYS = (
-    "gain_db", "gain_linear", "std_db", "delay_samples", "delay_ms", "polarity", "residual_db",
+    "gain_db", "gain_linear", "std_db", "delay_samples", "delay_ms", "polarity", "state", "channels", "residual_db",
     "lufs_dry", "lufs_target", "lra_dry", "lra_target", "true_peak_dry_dbtp", "true_peak_target_dbtp",
-    "state",
 )  # fmt: skip
 
 
@@ -38,7 +37,13 @@ def dry(tmp_path: Path, music: np.ndarray) -> Path:
 
 
 def matched(dry: Path, target: np.ndarray, sample_rate: int = RATE, record: Path | None = None) -> MatchResult:
-    return match_pair(dry, write(dry.with_name("target.wav"), target, sample_rate), record).result
+    return details(dry, write(dry.with_name("target.wav"), target, sample_rate), record).result
+
+
+def details(dry: Path, target: Path, record: Path | None = None) -> MatchDetails:
+    result = match_pair(dry, target, record)
+    assert result is not None
+    return result
 
 
 @pytest.mark.parametrize("delay_frames", [0, 1, 220, 57_330])
@@ -119,7 +124,7 @@ def test_loudness_agrees_with_pyloudnorm(dry, music):
 def test_true_peak_is_that_of_the_loudest_channel_at_eight_times_the_rate(tmp_path, music):
     stereo = np.stack([0.5 * music, music], axis=1)
     dry, target = (write(tmp_path / f"{name}.wav", gain * stereo) for name, gain in (("dry", 1), ("target", 0.25)))
-    match = match_pair(dry, target).result
+    match = details(dry, target).result
     peak_dbtp = 20 * np.log10(np.abs(soxr.resample(music, RATE, 8 * RATE, quality="VHQ")).max())
     assert match.true_peak_dry_dbtp == pytest.approx(peak_dbtp, abs=0.1)
     assert match.true_peak_target_dbtp == pytest.approx(peak_dbtp - 20 * np.log10(4), abs=0.1)
@@ -128,7 +133,7 @@ def test_true_peak_is_that_of_the_loudest_channel_at_eight_times_the_rate(tmp_pa
 def test_loudness_range_is_the_difference_of_two_levels_and_not_changed_by_a_gain(tmp_path, music):
     sound = np.concatenate([0.1 * np.tile(music, 2), np.tile(music, 2)])  # two levels, 20 dB apart, 16 s each
     dry, target = (write(tmp_path / f"{name}.wav", gain * sound) for name, gain in (("dry", 1), ("target", 0.25)))
-    match = match_pair(dry, target).result
+    match = details(dry, target).result
     assert match.lra_dry == pytest.approx(20, abs=1)
     assert match.lra_target == pytest.approx(match.lra_dry, abs=0.05)
 
@@ -172,7 +177,7 @@ def test_full_scale_is_matched(tmp_path, music, kind, subtype):
     for path, signal in zip(paths, (dry, 0.5 * dry), strict=True):
         soundfile.write(path, signal, RATE, subtype=subtype)
     for (first, second), gain_db in ((paths, -6.0206), (paths[::-1], 6.0206)):
-        match = match_pair(first, second).result
+        match = details(first, second).result
         assert match.gain_db == pytest.approx(gain_db, abs=0.001)
         assert match.state == "tracking"
 
@@ -197,14 +202,14 @@ def test_float_peaks_above_full_scale_are_matched_and_recorded_as_wav_only(dry, 
 
 def test_legends_of_the_match_figure_cover_no_curve(dry, music):
     target = write(dry.with_name("target.wav"), 0.5 * music)
-    assert not legend_overlaps_curve(match_figure(match_pair(dry, target), dry, target))
+    assert not legend_overlaps_curve(match_figure(details(dry, target), dry, target))
 
 
 @pytest.mark.parametrize(("delay_ms", "text"), [(-0.0004, "0.000"), (0.0, "0.000"), (-0.0006, "−0.001")])
 def test_title_of_the_match_figure_has_no_negative_zero_delay(dry, music, delay_ms, text):
-    details = match_pair(dry, write(dry.with_name("target.wav"), 0.5 * music))
-    details = replace(details, result=replace(details.result, delay_ms=delay_ms))
-    figure = match_figure(details, dry, dry.with_name("target.wav"))
+    match = details(dry, write(dry.with_name("target.wav"), 0.5 * music))
+    match = replace(match, result=replace(match.result, delay_ms=delay_ms))
+    figure = match_figure(match, dry, dry.with_name("target.wav"))
     assert figure.get_suptitle().endswith(f", tracking, delay {text} ms")
 
 

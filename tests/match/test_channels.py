@@ -1,0 +1,139 @@
+"""Matching of recordings in all their channels: nothing is summed before it is compared."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from rtgain.match.pair import MatchDetails, match_pair
+from tests.commands import rtgain
+from tests.match.recordings import RATE, demo, write
+
+HALF_DB = 20 * np.log10(0.5)
+
+
+@pytest.fixture(scope="module")
+def stereo() -> np.ndarray:
+    """Two unlike channels, (frames, 2)."""
+    music = demo(9)
+    return np.stack([music[: 6 * RATE], 0.7 * music[3 * RATE :]], axis=1)
+
+
+def match(folder: Path, dry: np.ndarray, target: np.ndarray, record: Path | None = None) -> MatchDetails:
+    result = match_pair(write(folder / "dry.wav", dry), write(folder / "target.wav", target), record)
+    assert result is not None
+    return result
+
+
+def gains_db(details: MatchDetails) -> list[float | None]:
+    return [channel.gain_db for channel in details.result.channels]
+
+
+def polarities(details: MatchDetails) -> list[int]:
+    return [channel.polarity for channel in details.result.channels]
+
+
+def test_anti_phase_stereo_is_matched(tmp_path, stereo):
+    left = stereo[:, :1]
+    anti_phase = np.concatenate([left, -left], axis=1)
+    details = match(tmp_path, anti_phase, 0.5 * anti_phase)
+    assert details.result.state == "tracking"
+    assert details.result.gain_db == pytest.approx(HALF_DB, abs=0.001)
+    assert gains_db(details) == pytest.approx([HALF_DB] * 2, abs=0.001)
+    assert polarities(details) == [1, 1]
+    assert details.result.polarity == 1
+    assert details.result.residual_db is not None
+    assert details.result.residual_db < -80
+
+
+def test_inverted_channel_has_its_own_polarity(tmp_path, stereo):
+    record = tmp_path / "matched.wav"
+    target = 0.5 * stereo * [1, -1]
+    details = match(tmp_path, stereo, np.pad(target, ((4_321, 0), (0, 0))), record)
+    assert details.result.state == "tracking"
+    assert details.result.gain_db == pytest.approx(HALF_DB, abs=0.001)
+    assert gains_db(details) == pytest.approx([HALF_DB] * 2, abs=0.001)
+    assert polarities(details) == [1, -1]
+    assert details.result.polarity == 0
+    assert details.result.delay_samples == pytest.approx(4_321, abs=0.01)
+    assert details.result.residual_db is not None
+    assert details.result.residual_db < -80
+    np.testing.assert_allclose(soundfile.read(record)[0][4_321:], target, atol=2e-5)
+
+
+def test_channels_with_different_gains_have_their_own(tmp_path, stereo):
+    details = match(tmp_path, stereo, stereo * 10 ** (np.array([-7, -5]) / 20))
+    assert gains_db(details) == pytest.approx([-7, -5], abs=0.01)
+    result = details.result
+    assert result.gain_db is not None
+    assert result.residual_db is not None
+    assert -7 <= result.gain_db <= -5
+    assert result.residual_db < -60
+
+
+def test_channel_with_its_own_delay_is_matched(tmp_path, stereo):
+    later = round(0.012 * RATE)
+    target = 0.5 * np.stack([stereo[:, 0], np.roll(stereo[:, 1], later)], axis=1)
+    details = match(tmp_path, stereo, target)
+    assert gains_db(details) == pytest.approx([HALF_DB] * 2, abs=0.01)
+    delays_ms = [channel.delay_ms for channel in details.result.channels]
+    assert delays_ms == pytest.approx([0, 1e3 * later / RATE], abs=0.1e3 / RATE)
+
+
+def test_recording_of_one_channel_against_two_of_which_one_is_silent(tmp_path, stereo):
+    left = stereo[:, 0]
+    record = tmp_path / "matched.wav"
+    details = match(tmp_path, left, np.stack([left, 0 * left], axis=1), record)
+    assert details.result.state == "tracking"
+    assert details.result.gain_db == pytest.approx(0, abs=0.001)
+    assert gains_db(details) == [pytest.approx(0, abs=0.001), None]
+    assert polarities(details) == [1, 0]
+    assert details.notices == (
+        f"{tmp_path}/dry.wav: has one channel; it is compared with each of the 2 channels of {tmp_path}/target.wav",
+    )
+    recorded, _ = soundfile.read(record)
+    np.testing.assert_allclose(recorded, np.stack([left, 0 * left], axis=1), atol=2e-5)
+
+
+def test_eight_channels_are_compared_one_with_one(tmp_path):
+    music = demo(9)
+    dry = np.stack([np.roll(music, 20_000 * index)[: 4 * RATE] for index in range(8)], axis=1)
+    levels_db = np.linspace(-3.0, -10.0, 8)
+    details = match(tmp_path, dry, dry * 10 ** (levels_db / 20))
+    assert gains_db(details) == pytest.approx(list(levels_db), abs=0.02)
+
+
+def test_channels_are_in_the_json_and_unlike_counts_are_reported(tmp_path, stereo):
+    target = np.concatenate([stereo, stereo, stereo], axis=1)
+    paths = write(tmp_path / "dry.wav", stereo), write(tmp_path / "target.wav", 0.5 * target)
+    run = rtgain("match", *paths)
+    assert run.returncode == 0
+    channels = json.loads(run.stdout)["channels"]
+    assert [list(channel) for channel in channels] == [["gain_db", "polarity", "delay_ms"]] * 2
+    assert [channel["gain_db"] for channel in channels] == pytest.approx([HALF_DB] * 2, abs=0.001)
+    assert run.stderr == f"rtgain: {paths[1]}: has 6 channels, of which the first 2 are compared\n"
+
+
+def test_section_of_the_recordings_is_matched(tmp_path, stereo):
+    target = np.concatenate([0.5 * stereo[: 3 * RATE], 0.25 * stereo[3 * RATE :]])
+    paths = write(tmp_path / "dry.wav", stereo), write(tmp_path / "target.wav", target)
+    for section, gain in (((0.5, 2.5), 0.5), ((3.5, 5.5), 0.25)):
+        details = match_pair(*paths, start=section[0], end=section[1])
+        assert details is not None
+        assert details.result.gain_db == pytest.approx(20 * np.log10(gain), abs=0.001)
+        assert details.result.residual_db is not None
+        assert details.result.residual_db < -80
+        times_s = [estimate.center_frame / RATE for estimate in details.estimates]
+        assert section[0] < times_s[0] < times_s[-1] < section[1]
+
+
+def test_progress_rises_to_1_and_a_match_can_be_cancelled(tmp_path, stereo):
+    paths = write(tmp_path / "dry.wav", stereo), write(tmp_path / "target.wav", 0.5 * stereo)
+    shares: list[float] = []
+    assert match_pair(*paths, on_progress=shares.append) is not None
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    shares.clear()
+    assert match_pair(*paths, on_progress=shares.append, cancelled=lambda: bool(shares) and shares[-1] > 0.5) is None
