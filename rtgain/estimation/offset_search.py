@@ -111,6 +111,12 @@ MIN_PEAK_TO_RMS = 4.0
 """As in `rtgain.dsp.delay_estimation`: band of constant delay, least power of a channel relative to the loudest, limit
 of a bin's weight, and of an unambiguous peak."""
 
+TONE_BINS = 5
+"""Spread in bins of a single tone: its audible part of a Hann window's lobes."""
+
+DECIMALS = 6
+"""Decimal places of a delay in frames: rounding errors at no delay become 0."""
+
 READ_S = 4
 """Seconds that are read at once: larger than the blocks of playback, whose overhead would double the time."""
 
@@ -346,9 +352,8 @@ class _Search:
         if not spectra.is_broadband:  # the envelope of a note is a better measure than its few harmonics
             lag = _lag_of_peak(dry, target, reach, 0.0)
             spectra = _CrossSpectra(dry, target[:, lag : lag + frames], window)
-        return _Check(
-            offset + lag - reach + spectra.delay_frames, spectra.coherent_fraction, is_broadband=spectra.is_broadband
-        )
+        delay_frames = round(offset + lag - reach + spectra.delay_frames, DECIMALS)
+        return _Check(delay_frames, spectra.coherent_fraction, is_broadband=spectra.is_broadband)
 
     def _compare(self, checks: list[_Check]) -> tuple[_Check, str | None]:
         """Choose the offset that explains most of the sound in both recordings, and describe the doubt."""
@@ -540,11 +545,27 @@ class _CrossSpectra:
         return float(self._weights.sum()) > least * float(np.sqrt((self._weights**2).sum()))
 
     @property
+    def is_tone(self) -> bool:
+        """True if the coherent sound lies within a few neighboring bins."""
+        total = float(self._weights.sum())
+        if not total > 0.0:
+            return False
+        mean = float((self._weights * self._omega).sum()) / total
+        spread = math.sqrt(float((self._weights * (self._omega - mean) ** 2).sum()) / total)
+        return spread < TONE_BINS * self._omega[1]
+
+    @property
     def delay_frames(self) -> float:
         """Remaining delay within ± 1 frame: slope of the phase over frequency, whatever each channel's constant phase.
 
-        Weighted least squares, as in `rtgain.dsp.delay_estimation`.
+        Weighted least squares, as in `rtgain.dsp.delay_estimation`. The slope of a single tone means nothing. Its delay
+        is that at which most of it cancels, within half a period.
         """
+        if self.is_tone:
+            loudest = int(self._weights.sum(axis=1).argmax())
+            weights = self._weights[loudest]
+            phase = float(np.angle((weights * np.exp(1j * np.angle(self._cross[loudest]))).sum()))
+            return -phase * float(weights.sum() / (weights * self._omega).sum())
         weights, omega = self._weights, self._omega
         spread = omega - (weights * omega).sum(axis=1, keepdims=True) / np.maximum(
             weights.sum(axis=1, keepdims=True), 1e-30
