@@ -49,6 +49,8 @@ _NO_PRESET = "{}: not a preset: expected an object with 'version' and 'session'"
 _HEADER = "{}: the first line must be time_s,gain_db"
 _TWO_NUMBERS = "{}, line 2: expected two numbers, time_s,gain_db"
 
+_NO_PAIR = "--target: a recording is compared with another one; give that with --input FILE"
+
 OPTIONS = _runs(
     "",
     ("option that there is not", "--volume 3", "unrecognized arguments: --volume 3; see rtgain --help"),
@@ -169,6 +171,30 @@ OPTIONS = _runs(
         "--input stereo.wav --output-channel 1",
         "--output-channel: only valid with --target return",
     ),
+    ("recording against a microphone", "--input mic --target ok.wav", _NO_PAIR),
+    ("recording against the demo", "--target ok.wav", _NO_PAIR),
+    (
+        "channel of a second recording",
+        "--input stereo.wav --target stereo.wav --dry-channel 1",
+        "--dry-channel: not valid with a second recording, which is compared in all channels",
+    ),
+    (
+        "gain moved between two recordings",
+        "--input ok.wav --target ok.wav --automation a.csv",
+        "--automation: only valid with --target reference",
+    ),
+    ("start of no file", "--start 1", "--start: only valid for a file; give one with --input"),
+    ("start below zero", "--input ok.wav --start -1", "--start: should be greater than or equal to 0, not -1.0"),
+    (
+        "end before the start",
+        "--input ok.wav --start 0.3 --end 0.2",
+        "--end: 0.2 s is not after --start 0.3 s; give a later time",
+    ),
+    (
+        "start beyond the end",
+        "--input ok.wav --start 2",
+        "--start 2: ok.wav has no sound to play there; choose times from 0.000 to 0.500 s",
+    ),
     ("two tables into one pipe", "--csv - --json -", "--csv - and --json -: only one can be standard output; "),
 )
 
@@ -215,6 +241,23 @@ SOUNDS = _runs(
     ("two pairs of one", "stereo.wav --target channel --channels 2", "{}: has 2 channels, not 4; choose others with "),
     ("one channel of two", "ok.wav --target channel", "{}: has one channel, but two are needed (dry left, target rig"),
 )  # fmt: skip
+
+TARGETS = _runs(
+    "--input ok.wav --target",
+    ("target file that is missing", "missing.wav", "{}: does not exist; check the path"),
+    ("text for a target", "text.wav", _TEXT),
+    ("empty target", "empty.wav", "{}: is empty (0 bytes); record or copy it again"),
+    ("target cut short", "cut.flac", "{}: truncated: the header declares 0:10.000, but the end cannot be read; "),
+    ("NaN in a target", "nan.wav", "{}: contains NaN or infinite samples, the first at 0:00.750 (frame 36000); "),
+    (
+        "target shorter than a window",
+        "hundred.wav",
+        "ok.wav and {}: their common part lasts 100 frames at 48000 Hz, less than one analysis window of 4096; ",
+    ),
+    ("stereo of two channels less", "ok.wav --channels 2", "{}: has one channel, but a stereo session needs two; "),
+    ("recording over the target", "stereo.wav --record stereo.wav", "--record {}: is also an input; choose another "),
+    ("end outside of the common part", "ok.wav --start 0.5", "--start 0.5: {} has no sound to play there; choose "),
+)
 
 PRESETS = _runs(
     "--preset",
@@ -347,7 +390,7 @@ COMMANDS = [
         (
             "too short to match",
             "hundred.wav ok.wav",
-            "hundred.wav, ok.wav: the shorter one has 100 frames; at least 512 are required",
+            "hundred.wav, ok.wav: their common part has 100 frames; at least 512 are required",
         ),
         ("matched over its source", "ok.wav ok.wav --record ok.wav", "--record ok.wav: is also an input; choose anoth"),
         ("matched as MP3", "ok.wav ok.wav --record m.mp3", "m.mp3: recordings are WAV or FLAC; use a name ending in "),
@@ -371,7 +414,7 @@ COMMANDS = [
     ),
 ]
 
-BAD_INPUTS = [*OPTIONS, *SOUNDS, *PRESETS, *AUTOMATIONS, *PLACES, *MANIFESTS, *COMMANDS]
+BAD_INPUTS = [*OPTIONS, *SOUNDS, *TARGETS, *PRESETS, *AUTOMATIONS, *PLACES, *MANIFESTS, *COMMANDS]
 
 
 def run_command(bad: BadInput) -> tuple[int, str]:

@@ -136,11 +136,10 @@ class Session:
     def check(self) -> None:
         """Raise `InputError` for a source that would stop the session later: too short, or with NaN in a file."""
         needed = self._settings.window_frames
-        length = self._length_frames
-        if length is not None and length < needed:
+        if self.total_frames is not None and self.total_frames < needed:
             pair = f" and {self.config.target}: their common part" if self.config.is_pair else ":"
             raise InputError(
-                f"{self.config.input}{pair} lasts {length} frames at {self.sample_rate} Hz, less than one "
+                f"{self.config.input}{pair} lasts {self.total_frames} frames at {self.sample_rate} Hz, less than one "
                 f"analysis window of {needed}; use a longer sound or a shorter --window-ms"
             )
         if self._opened.recording is not None and self.clock == "offline":
