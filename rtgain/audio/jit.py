@@ -23,23 +23,24 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.numpy_support import carray
 
-from rtgain.config.names import MAX_CHANNELS
-
 Record = Any
 """A numba record: one element of a structured NumPy array, with its fields as attributes."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+_CONFIGURATION_NAMES = Path(__file__).parents[1] / "config" / "names.py"
+
+
 def source_digest(package: Path) -> str:
     """Return a digest of all sources that compiled code depends on: `package` itself, its effects and its engine.
 
-    `MAX_CHANNELS` is part of it too: record layouts depend on it.
+    The names of the configuration are part of it too: `MAX_CHANNELS` determines record layouts.
 
     On its own, numba compiles a function again only if the function's own file has changed. It would continue to
     use old code of functions called from other files, old constants, and old record layouts.
     """
-    digest = hashlib.sha256(bytes([MAX_CHANNELS]))
+    digest = hashlib.sha256(_CONFIGURATION_NAMES.read_bytes())
     for pattern in ("*.py", "effects/*.py", "engine/*.py"):
         for source in sorted(package.glob(pattern)):
             digest.update(source.read_bytes())

@@ -32,9 +32,9 @@ class AuralossAdapter(FeatureLoss):
         pairs = zip(estimate, target.expand_as(estimate), strict=True)
         return torch.stack([module(x.view(1, 1, -1), y.view(1, 1, -1)) for x, y in pairs])
 
-    def optimum(self, dry: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Return NaN, ``(B,)``: no closed form is known."""
-        return torch.full((dry.shape[0],), torch.nan)
+    def optima(self, dry: Tensor, target: Tensor, weights: Tensor | None, channels: int) -> tuple[Tensor, Tensor]:
+        """Return NaN, ``(B,)`` and ``(B, channels)``: no closed form is known."""
+        return torch.full((dry.shape[0],), torch.nan), torch.full((dry.shape[0], channels), torch.nan)
 
 
 def _stft() -> FeatureLoss:

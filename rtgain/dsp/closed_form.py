@@ -13,11 +13,35 @@ def weighted_median(values: Tensor, weights: Tensor) -> Tensor:
     Shape: values and weights (not negative) ``(B, K)``; result ``(B,)``. If no weight is positive, the result is the
     smallest value.
     """
+    return weighted_medians(values, weights, 1)[0]
+
+
+def weighted_medians(values: Tensor, weights: Tensor, parts: int) -> tuple[Tensor, Tensor]:
+    """Compute the weighted median of all values, and that of each of `parts` equally long parts of the last axis.
+
+    Shape: values and weights (not negative) ``(B, K)``, K a multiple of `parts`; results ``(B,)`` and ``(B, parts)``.
+    A median without a positive weight is the smallest of all values.
+    """
     # NumPy sorts 2,049 numbers ten times faster than torch does.
     order = torch.from_numpy(np.argsort(values.detach().numpy(), axis=-1))
-    cumulative = weights.gather(-1, order).cumsum(-1)
-    index = torch.searchsorted(cumulative, cumulative[..., -1:] / 2).clamp_max(values.shape[-1] - 1)
-    return values.gather(-1, order.gather(-1, index)).squeeze(-1)
+    sorted_weights = weights.gather(-1, order)
+
+    def median(weights_in_order: Tensor) -> Tensor:
+        cumulative = weights_in_order.cumsum(-1)
+        index = torch.searchsorted(cumulative, cumulative[..., -1:] / 2).clamp_max(values.shape[-1] - 1)
+        return values.gather(-1, order.gather(-1, index)).squeeze(-1)
+
+    overall = median(sorted_weights)
+    if parts == 1:
+        return overall, overall.unsqueeze(-1)
+    # The order of all values contains that of each part: one sort serves all medians.
+    length = values.shape[-1] // parts
+    medians, rest = [], sorted_weights
+    for end in range(length, values.shape[-1], length):
+        inside = torch.where(order < end, rest, 0.0)
+        medians.append(median(inside))
+        rest = rest - inside
+    return overall, torch.stack([*medians, median(rest)], dim=-1)
 
 
 def least_squares(dry: Tensor, target: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Delay between a dry signal and its target, estimated from the phase of their cross-spectrum.
 
 Both estimators use the *envelope* of a generalized cross-correlation (Knapp and Carter, 1976). Its peak is at the
-delay, whatever constant phase lies between the signals; the phase at the peak gives the polarity.
+delay, whatever constant phase lies between the signals; the phase at the peak gives the polarity. The delay of several
+channels is that of the sum of their envelopes. A sum of their cross-spectra would cancel if one channel is inverted.
 """
 
 import math
@@ -31,6 +32,9 @@ UPPER_BAND_WEIGHT = 0.01
 DECIMALS = 6
 """Decimal places of a local delay in frames, so that rounding errors at no delay (5e-8 frames) become 0."""
 
+MIN_POWER_SHARE = 0.01
+"""Power of a channel relative to the loudest one from which it counts for the coherent fraction (−20 dB)."""
+
 MIN_PEAK_TO_RMS = 4.0
 """Ratio of the correlation's peak to its RMS above which the delay is unambiguous.
 
@@ -55,36 +59,55 @@ class DelayEstimate:
 
 
 class CrossSpectrum:
-    """Cross- and power spectra averaged over windows (Welch), for delays of up to half a window, to a fraction."""
+    """Cross- and power spectra averaged over windows (Welch), for delays of up to half a window, to a fraction.
+
+    The spectra of C channels are averaged separately, ``(C, K)``.
+    """
 
     def __init__(self) -> None:
         self.windows = 0
-        self._cross = torch.zeros(1, dtype=torch.complex64)
-        self._dry = torch.zeros(1)
-        self._target = torch.zeros(1)
-        self._product = torch.zeros(1)
-        self._squared_product = torch.zeros(1)
+        self._cross = torch.zeros(1, 1, dtype=torch.complex64)
+        self._dry = torch.zeros(1, 1)
+        self._target = torch.zeros(1, 1)
+        self._product = torch.zeros(1, 1)
+        self._squared_product = torch.zeros(1, 1)
 
     def add(self, pair: SpectraPair, level: Tensor) -> None:
         """Add spectra of windows at one alignment, both scaled by `level`, ``(B,)``; level 0 omits a window."""
         self.windows += int(level.count_nonzero())
         square = level.square()
+        shape = pair.cross.shape[1:]
         cross = square @ torch.view_as_real(pair.cross).flatten(1)
-        product = square.unsqueeze(-1) * pair.cross_magnitude
-        self._cross = self._cross + torch.view_as_complex(cross.view(-1, 2))
-        self._dry = self._dry + square @ pair.dry.power
-        self._target = self._target + square @ pair.target.power
-        self._product = self._product + product.sum(0)
-        self._squared_product = self._squared_product + product.square().sum(0)
+        product = square.unsqueeze(-1) * pair.cross_magnitude.flatten(1)
+        self._cross = self._cross + torch.view_as_complex(cross.view(*shape, 2))
+        self._dry = self._dry + (square @ pair.dry.power.flatten(1)).view(shape)
+        self._target = self._target + (square @ pair.target.power.flatten(1)).view(shape)
+        self._product = self._product + product.sum(0).view(shape)
+        self._squared_product = self._squared_product + product.square().sum(0).view(shape)
+
+    def channel(self, index: int) -> "CrossSpectrum":
+        """Select one channel."""
+        one = CrossSpectrum()
+        one.windows = self.windows
+        one._cross, one._dry, one._target, one._product, one._squared_product = (
+            spectra[index : index + 1]
+            for spectra in (self._cross, self._dry, self._target, self._product, self._squared_product)
+        )
+        return one
 
     @property
     def coherent_fraction(self) -> float:
-        """Share of the target's power that one fixed filter on the dry signal explains beyond chance, 0 to 1."""
+        """Share of the target's power that one fixed filter on the dry signal explains beyond chance, 0 to 1.
+
+        It is that of the channel with the largest share: others may be noisy, or have a delay of their own. Channels
+        with less than `MIN_POWER_SHARE` of the loudest channel's power do not count.
+        """
         coherence, chance = self._coherence()
-        testable_power = float((self._target * (1.0 - chance)).sum())
-        if testable_power <= 0.0:
-            return 0.0
-        return max(0.0, float((self._target * (coherence - chance)).sum()) / testable_power)
+        testable_power = (self._target * (1.0 - chance)).sum(-1)
+        coherent_power = (self._target * (coherence - chance)).sum(-1)
+        counts = (testable_power > 0.0) & (testable_power >= MIN_POWER_SHARE * testable_power.max())
+        shares = [c / t for c, t in zip(coherent_power[counts].tolist(), testable_power[counts].tolist(), strict=True)]
+        return max(0.0, *shares, 0.0)
 
     @property
     def is_unambiguous(self) -> bool:
@@ -93,7 +116,7 @@ class CrossSpectrum:
         With all bins in phase the correlation peaks at the sum of their weights. Its RMS over all lags is the root
         of the sum of their squares (Parseval).
         """
-        weights = self._weights()
+        weights = self._weights().sum(0)
         return float(weights.sum()) > MIN_PEAK_TO_RMS * float(weights.square().sum().sqrt())
 
     def _coherence(self) -> tuple[Tensor, Tensor]:
@@ -117,8 +140,8 @@ class CrossSpectrum:
         if total <= 0.0:
             return DelayEstimate(0.0, 0.0, False)
         unit = torch.polar(weights, self._cross.angle())
-        lags = 2 * (unit.shape[0] - 1)
-        envelope = _analytic(unit, lags).abs()
+        lags = 2 * (unit.shape[-1] - 1)
+        envelope = _analytic(unit, lags).abs().sum(0)
         lag = _nearest_peak(envelope, lags)
         confidence = float(envelope[lag]) / total
         coarse = float(lag if lag <= lags // 2 else lag - lags)
@@ -131,42 +154,56 @@ class CrossSpectrum:
         coherence = ((coherence - chance) / (1.0 - chance).clamp_min(1e-6)).clamp(0.0, 1.0 - 1.0 / MAX_SNR)
         audible = (self._dry > 1e-9 * self._dry.max()) & (self._target > 1e-9 * self._target.max())
         weights = torch.where(audible, coherence / (1.0 - coherence), 0.0)
-        weights[0] = 0.0
-        weights[round(FLAT_DELAY_BAND * len(weights)) :] *= UPPER_BAND_WEIGHT
+        weights[:, 0] = 0.0
+        weights[:, round(FLAT_DELAY_BAND * weights.shape[-1]) :] *= UPPER_BAND_WEIGHT
         return weights
 
 
 def gcc_phat_delay(dry: Tensor, target: Tensor, max_delay_frames: int, decimation: int = 1) -> DelayEstimate:
     """Estimate the delay of `target` relative to `dry` within ±`max_delay_frames`, to a whole frame.
 
-    Shape: dry and target ``(N,)``, over the same stretch of time; N should be at least twice `max_delay_frames`. With
-    a `decimation` above 1 both signals are low-passed and decimated first.
+    Shape: dry and target ``(C, N)``, over the same stretch of time; N should be at least twice `max_delay_frames`. With
+    a `decimation` above 1 both signals are low-passed and decimated first. Of channels with different delays, that
+    with the delay nearest to 0 is measured.
     """
     if decimation > 1:
         dry, target = (_decimate(signal, decimation) for signal in (dry, target))
     max_lag = max_delay_frames // decimation
-    size = 1 << (dry.shape[0] + max_lag - 1).bit_length()
-    taper = _taper(dry.shape[0])
+    size = 1 << (dry.shape[-1] + max_lag - 1).bit_length()
+    taper = _taper(dry.shape[-1])
     cross = torch.fft.rfft(dry * taper, size).conj() * torch.fft.rfft(target * taper, size)
     magnitude = cross.abs()
     peak = float(magnitude.max())
     if not peak > 0.0:
         return DelayEstimate(0.0, 0.0, False)
     whitened = torch.where(magnitude > 1e-9 * peak, cross / magnitude.clamp_min(1e-9 * peak) ** WHITENING, 0.0)
-    whitened[0] = 0.0
+    whitened[:, 0] = 0.0
     envelope = _analytic(whitened, size).abs()
-    in_range = torch.cat([envelope[-max_lag:], envelope[: max_lag + 1]])
+    per_channel = torch.cat([envelope[:, -max_lag:], envelope[:, : max_lag + 1]], dim=-1)
+    in_range = per_channel.sum(0)
     rms = float(in_range.square().mean().sqrt())
-    best = int(in_range.argmax())
+    best = _earliest_peak(per_channel, int(in_range.argmax()), max_lag)
     confidence = float(in_range[best]) / max(rms, 1e-30)
     lag = best - max_lag + _parabolic_peak_offset(in_range[max(0, best - 1) : best + 2])
     return DelayEstimate(float(round(decimation * lag)), confidence, confidence > GLOBAL_CONFIDENCE)
 
 
+def _earliest_peak(per_channel: Tensor, best: int, max_lag: int) -> int:
+    """Return the position nearest to lag 0 of the channels' own confident peaks; `best`, the sum's, if there is none.
+
+    In the sum, one of two channels with different delays would win in one measurement and the other in the next.
+    """
+    if len(per_channel) == 1:
+        return best
+    peaks, positions = per_channel.max(-1)
+    confident = peaks > GLOBAL_CONFIDENCE * per_channel.square().mean(-1).sqrt()
+    return min(positions[confident].tolist(), key=lambda position: abs(position - max_lag), default=best)
+
+
 def _decimate(signal: Tensor, decimation: int) -> Tensor:
-    """Decimate ``(N,)`` by Hann-weighted means, whose response is 0 from half the new sample rate."""
+    """Decimate ``(C, N)`` by Hann-weighted means, whose response is 0 from half the new sample rate."""
     hann = torch.hann_window(4 * decimation, dtype=signal.dtype)
-    return functional.conv1d(signal.view(1, 1, -1), hann.view(1, 1, -1) / hann.sum(), stride=decimation).flatten()
+    return functional.conv1d(signal.unsqueeze(1), hann.view(1, 1, -1) / hann.sum(), stride=decimation).squeeze(1)
 
 
 def _taper(frames: int) -> Tensor:
@@ -185,7 +222,7 @@ def _parabolic_peak_offset(neighborhood: Tensor) -> float:
 
 
 def _analytic(half_spectrum: Tensor, size: int) -> Tensor:
-    """Compute the analytic signal of a spectrum's positive frequencies, ``(size,)``, not divided by its length."""
+    """Compute the analytic signal of spectra's positive frequencies, ``(C, size)``, not divided by its length."""
     analytic: Tensor = torch.fft.ifft(half_spectrum, size) * size
     return analytic
 
@@ -204,15 +241,16 @@ def _nearest_peak(envelope: Tensor, lags: int) -> int:
 
 
 def _phase_slope(unit: Tensor, weights: Tensor, lags: int, coarse: float) -> float:
-    """Refine a delay to a fraction: weighted least squares of phase over frequency, up to a constant phase."""
-    omega = 2.0 * math.pi * torch.arange(unit.shape[0], dtype=torch.float64) / lags
+    """Refine a delay to a fraction: weighted least squares of phase over frequency, up to one phase per channel."""
+    omega = 2.0 * math.pi * torch.arange(unit.shape[-1], dtype=torch.float64) / lags
     weights = weights.double()
+    tiny = torch.finfo(weights.dtype).tiny
+    centered = omega - (weights * omega).sum(-1, keepdim=True) / weights.sum(-1, keepdim=True).clamp_min(tiny)
+    spread = float((weights * centered.square()).sum())
     delay = coarse
     for _ in range(3):
         compensated = unit.to(torch.complex128) * torch.polar(torch.ones_like(omega), omega * delay)
-        phase_error = (compensated * compensated.sum().conj()).angle()
-        centered = omega - (weights * omega).sum() / weights.sum()
-        spread = float((weights * centered.square()).sum())
+        phase_error = (compensated * compensated.sum(-1, keepdim=True).conj()).angle()
         if spread <= 1e-12 * float(weights.sum()):
             break
         delay -= float((weights * centered * phase_error).sum()) / spread

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from rtgain.dsp.closed_form import least_squares, weighted_median
+from rtgain.dsp.closed_form import least_squares, weighted_medians
 from rtgain.dsp.processors import LogGain
 
 
@@ -29,6 +29,8 @@ class FeatureLoss(nn.Module):
     Shape:
         - estimate and target ``(B, N)`` in samples; features ``(B, K)``; weights ``(B, K)`` or None;
           the loss itself is a scalar, the mean over the batch.
+        - `features` and `weights` also take and return signals of several channels, ``(B, C, …)``. Flattened to
+          ``(B, C · K)``, their features stand side by side in one loss.
     """
 
     sees_phase: bool
@@ -69,14 +71,19 @@ class FeatureLoss(nn.Module):
         return error / torch.maximum(scale, number.eps * error.detach()).clamp_min(number.tiny)
 
     def optimum(self, dry: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Compute the gain of least `distance`, ``(B,)``, in closed form from the features.
+        """Compute the gain of least `distance`, ``(B,)``, in closed form from the features."""
+        return self.optima(dry, target, weights, 1)[0]
+
+    def optima(self, dry: Tensor, target: Tensor, weights: Tensor | None, channels: int) -> tuple[Tensor, Tensor]:
+        """Compute the gain of least `distance` of all features, ``(B,)``, and of each channel's, ``(B, channels)``.
 
         The sum of ``w |s·X − Y|`` over features is convex and piecewise linear in s. Its minimum is at the median of
         ``Y / X`` weighted by ``w |X|``. The result is zero if the best gain is not positive.
         """
         slope = dry.abs() if weights is None else dry.abs() * weights
         ratio = torch.where(dry != 0, target / torch.where(dry != 0, dry, 1.0), 0.0)
-        return weighted_median(ratio, slope).clamp_min(0.0) ** (1.0 / self.power)
+        overall, per_channel = weighted_medians(ratio, slope, channels)
+        return overall.clamp_min(0.0) ** (1.0 / self.power), per_channel.clamp_min(0.0) ** (1.0 / self.power)
 
     def least_squares(self, dry: Tensor, target: Tensor) -> Tensor:
         """Compute the gain of least squared feature error, ``(B,)``: ``⟨X, Y⟩ / ⟨X, X⟩``, at least 0."""
@@ -150,10 +157,12 @@ class StftLoss(FeatureLoss):
         """Compute magnitude over noise power; the noise power is that of the whole window's bin at that frequency."""
         window = 2 * (inverse_noise_power.shape[-1] - 1)
         per_size = [
-            self._repeated(inverse_noise_power[:, :: window // size], window, size) for size in self._fft_sizes(window)
+            self._repeated(inverse_noise_power[..., :: window // size], window, size)
+            for size in self._fft_sizes(window)
         ]
         weights: Tensor = dry * torch.cat(per_size, dim=-1)
-        return weights / weights.amax(-1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
+        largest = weights.flatten(1).amax(-1).clamp_min(torch.finfo(weights.dtype).tiny)
+        return weights / largest.view(-1, *[1] * (weights.ndim - 1))
 
     def _fft_sizes(self, window: int) -> list[int]:
         return sorted({min(size, window) for size in self.fft_sizes})
@@ -161,13 +170,13 @@ class StftLoss(FeatureLoss):
     def _magnitudes(self, signal: Tensor, size: int) -> Tensor:
         hann = torch.hann_window(size, dtype=signal.dtype)
         short_windows = signal.unfold(-1, size, size // 4) * hann
-        magnitudes = torch.fft.rfft(short_windows).abs().flatten(1)
+        magnitudes = torch.fft.rfft(short_windows).abs().flatten(-2)
         scaled: Tensor = magnitudes / (math.sqrt(size) * magnitudes.shape[-1])
         return scaled
 
     def _repeated(self, bins: Tensor, window: int, size: int) -> Tensor:
         count = (window - size) // (size // 4) + 1
-        repeated: Tensor = bins.unsqueeze(1).expand(-1, count, -1).flatten(1)
+        repeated: Tensor = bins.unsqueeze(-2).expand(*bins.shape[:-1], count, -1).flatten(-2)
         return repeated
 
 
@@ -208,12 +217,17 @@ class LogStftLoss(StftLoss):
         error = torch.where(audible, estimate, 0.0) - torch.where(audible, target, 0.0)
         return (error.abs() * weights).sum(-1) / weights.sum(-1).clamp_min(torch.finfo(weights.dtype).tiny)
 
-    def optimum(self, dry: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Compute the exponential of the median difference; 1 if no bin is audible in both."""
+    def optima(self, dry: Tensor, target: Tensor, weights: Tensor | None, channels: int) -> tuple[Tensor, Tensor]:
+        """Compute the exponentials of the median differences; 1 if no bin is audible in both."""
         audible = dry.isfinite() & target.isfinite()
         weights = audible.to(dry.dtype) if weights is None else weights * audible
         difference = torch.where(audible, target, 0.0) - torch.where(audible, dry, 0.0)
-        return torch.exp(weighted_median(difference, weights).where(weights.sum(-1) > 0, 0.0))
+        overall, per_channel = weighted_medians(difference, weights, channels)
+        total = weights.unflatten(-1, (channels, -1)).sum(-1)
+        return (
+            torch.exp(overall.where(total.sum(-1) > 0, 0.0)),
+            torch.exp(per_channel.where(total > 0, 0.0)),
+        )
 
     def least_squares(self, dry: Tensor, target: Tensor) -> Tensor:
         """Compute the exponential of the mean difference; 1 if no bin is audible in both."""

@@ -44,19 +44,22 @@ POLARITY_COSINE = 0.3
 
 @dataclass(frozen=True)
 class NoiseEstimate:
-    """Noise and signal statistics of B windows.
+    """Noise and signal statistics of B windows of C channels.
 
     Attributes:
-        weights: ``(B, K)``, weight of a bin's error in a loss: magnitude over noise power, 0 in insignificant bands.
+        weights: ``(B, C · K)``, weight of a bin's error in a loss: magnitude over noise power, 0 in insignificant
+            bands.
         std_log: ``(B,)``, standard deviation of a log gain in nepers; infinite without a significant band.
+        channel_std_log: ``(B, C)``, the same for a log gain from one channel alone.
         coherent_fraction: ``(B,)``, share of the target's power that the dry signal explains, 0 to 1.
-        phase_cosine: ``(B,)``, cosine of the phase between dry and target over the significant bands, −1 to 1.
-        noise_power: ``(B, K)``, the noise power in each bin of the target.
+        phase_cosine: ``(B, C)``, cosine of the phase between dry and target over the significant bands, −1 to 1.
+        noise_power: ``(B, C · K)``, the noise power in each bin of the target.
         noise_floor_loss: ``(B,)``, the normalized spectral L1 loss at the best gain, caused by the noise alone.
     """
 
     weights: Tensor
     std_log: Tensor
+    channel_std_log: Tensor
     coherent_fraction: Tensor
     phase_cosine: Tensor
     noise_power: Tensor
@@ -64,7 +67,7 @@ class NoiseEstimate:
 
     @property
     def inverted(self) -> Tensor:
-        """True for windows whose target is inverted, ``(B,)``."""
+        """True for channels whose target is inverted, ``(B, C)``."""
         return self.phase_cosine < -POLARITY_COSINE
 
     def at(self, index: int) -> "NoiseEstimate":
@@ -74,14 +77,17 @@ class NoiseEstimate:
 
 
 def estimate_noise(pair: SpectraPair, decay_ratio: Tensor) -> NoiseEstimate:
-    """Estimate the noise per band from spectra of aligned windows, each ``(B, K)`` with K − 1 a multiple of 16.
+    """Estimate the noise per band from spectra of aligned windows, each ``(B, C, K)`` with K − 1 a multiple of 16.
 
+    The bands of all channels stand side by side: the least noise is relative to the mean power of all of them.
     `decay_ratio`, ``(B,)``, at least 1, is the recent peak power of the dry signal divided by its present power. After
     a sound has stopped, filter ringing counts as noise in proportion to this ratio minus 1.
     """
     tiny = torch.finfo(torch.float32).tiny
+    channels = pair.cross.shape[1]
     dry_power, target_power, cross = (_banded(bins) for bins in (pair.dry.power, pair.target.power, pair.cross))
-    fitted = cross.abs().square() / dry_power.clamp_min(tiny)
+    cross_magnitude = cross.abs()
+    fitted = cross_magnitude.square() / dry_power.clamp_min(tiny)
     remainder_power = (target_power - fitted).clamp_min(0.0) / (BAND_BINS - 1.5)
     power = target_power.sum(-1, keepdim=True)
     floor = (
@@ -91,16 +97,22 @@ def estimate_noise(pair: SpectraPair, decay_ratio: Tensor) -> NoiseEstimate:
     signal = torch.where(fitted > SIGNIFICANT * noise, fitted - noise, 0.0)
     inverse_noise = torch.where(signal > 0, 1.0 / noise.clamp_min(tiny), 0.0)
     band_snr = signal * inverse_noise
-    significant_cross = torch.where(signal > 0, cross, 0.0)
-    weights = _per_bin(inverse_noise) * pair.dry.magnitude
+    significant_cross = torch.where(signal > 0, cross, 0.0).unflatten(-1, (channels, -1))
+    weights = _per_bin(inverse_noise, channels) * pair.dry.magnitude.flatten(1)
+    log_gain = torch.where(signal > 0, cross_magnitude / dry_power.clamp_min(tiny), 1.0).log()
+    std_log = _std_log(log_gain, band_snr)
+    channel_std_log = std_log.unsqueeze(-1)
+    if channels > 1:
+        channel_std_log = _std_log(*(bands.unflatten(-1, (channels, -1)) for bands in (log_gain, band_snr)))
     # The magnitude of a bin deviates by its noise's radial part: mean |N(0, σ²/2)| = σ / √π.
     noise_magnitude = (inverse_noise * (remainder_power / torch.pi).sqrt() * _banded(pair.dry.magnitude)).sum(-1)
     return NoiseEstimate(
         weights=weights / weights.amax(-1, keepdim=True).clamp_min(tiny),
-        std_log=(0.5 * MEDIAN_VARIANCE / band_snr.sum(-1) * _excess_chi2(cross, dry_power, band_snr)).sqrt(),
+        std_log=std_log,
+        channel_std_log=channel_std_log,
         coherent_fraction=signal.sum(-1) / power.squeeze(-1).clamp_min(tiny),
         phase_cosine=significant_cross.real.sum(-1) / significant_cross.abs().sum(-1).clamp_min(tiny),
-        noise_power=_per_bin(remainder_power),
+        noise_power=_per_bin(remainder_power, channels),
         noise_floor_loss=noise_magnitude / (inverse_noise * _banded(pair.cross_magnitude)).sum(-1).clamp_min(tiny),
     )
 
@@ -115,28 +127,29 @@ def subtract_rician_bias(magnitude: Tensor, noise_power: Tensor) -> Tensor:
     return (magnitude - 0.25 * noise_power / magnitude.clamp_min(tiny)).clamp_min(0.0)
 
 
-def _excess_chi2(cross: Tensor, dry_power: Tensor, band_snr: Tensor) -> Tensor:
-    """Compute the variance of the bands' gains relative to what their noise allows: a reduced χ², ``(B,)``, at least 1.
+def _std_log(log_gain: Tensor, band_snr: Tensor) -> Tensor:
+    """Compute the standard deviation of a log gain, ``(…,)``, from the log gain and the SNR of bands, ``(…, bands)``.
 
-    An equalized or smeared target has no single gain; the variance between bands then increases the standard
-    deviation.
+    It is proportional to the root of a reduced χ²: the variance of the bands' gains relative to what their noise
+    allows, at least 1. An equalized or smeared target has no single gain; the variance between bands then increases
+    the standard deviation.
     """
-    significant = band_snr > 0
-    log_gain = torch.where(significant, cross.abs() / dry_power.clamp_min(torch.finfo(dry_power.dtype).tiny), 1.0).log()
-    mean = (band_snr * log_gain).sum(-1, keepdim=True) / band_snr.sum(-1, keepdim=True).clamp_min(1.0)
+    snr = band_snr.sum(-1)
+    mean = (band_snr * log_gain).sum(-1, keepdim=True) / snr.unsqueeze(-1).clamp_min(1.0)
     chi_squared = (2.0 * band_snr * (log_gain - mean).square()).sum(-1)
-    reduced = chi_squared / (significant.sum(-1) - 1).clamp_min(1)
-    return (reduced / TYPICAL_REDUCED_CHI2).clamp_min(1.0)
+    reduced = chi_squared / ((band_snr > 0).sum(-1) - 1).clamp_min(1)
+    return (0.5 * MEDIAN_VARIANCE / snr * (reduced / TYPICAL_REDUCED_CHI2).clamp_min(1.0)).sqrt()
 
 
 def _banded(bins: Tensor) -> Tensor:
-    """Sum over bands, without the bin at 0 Hz, which is its own mirror image."""
-    banded: Tensor = bins[..., 1:].reshape(*bins.shape[:-1], -1, BAND_BINS).sum(-1)
+    """Sum over bands, ``(B, C, K)`` to ``(B, C · bands)``, without the bin at 0 Hz, which is its own mirror image."""
+    banded: Tensor = bins[..., 1:].unflatten(-1, (-1, BAND_BINS)).sum(-1).flatten(1)
     return banded
 
 
-def _per_bin(bands: Tensor) -> Tensor:
-    """Expand a number per band to each of its bins; the bin at 0 Hz is 0."""
+def _per_bin(bands: Tensor, channels: int) -> Tensor:
+    """Expand a number per band to each of its bins, ``(B, C · bands)`` to ``(B, C · K)``; the bin at 0 Hz is 0."""
+    bands = bands.unflatten(-1, (channels, -1))
     bins = torch.zeros(*bands.shape[:-1], 1 + BAND_BINS * bands.shape[-1])
     bins[..., 1:].view(*bands.shape, BAND_BINS).copy_(bands.unsqueeze(-1))
-    return bins
+    return bins.flatten(1)

@@ -1,5 +1,6 @@
 """Spectral analysis of windows: Hann spectra, levels, temporal moments, fractional shifts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -43,9 +44,14 @@ class Spectra:
         return self.power.sqrt()
 
     @property
+    def mean_square(self) -> Tensor:
+        """The mean square ``(…,)`` of the windows behind these Hann spectra, by Parseval's theorem."""
+        return mean_square_of_power(self.power)
+
+    @property
     def rms(self) -> Tensor:
-        """The RMS ``(…,)`` of the windows behind these Hann spectra, by Parseval's theorem."""
-        return rms_of_power(self.power)
+        """The RMS ``(…,)`` of the windows."""
+        return self.mean_square.sqrt()
 
     def scaled(self, factor: Tensor) -> "Spectra":
         """Scale each window's bins by a real factor, ``(…,)``."""
@@ -56,19 +62,19 @@ class Spectra:
 
 @dataclass(frozen=True)
 class SpectraPair:
-    """Spectra of B windows of two signals, ``(B, K)`` each, and their cross-spectrum."""
+    """Spectra of B windows of two signals of C channels, ``(B, C, K)`` each, and their cross-spectrum."""
 
     dry: Spectra
     target: Spectra
 
     @cached_property
     def cross(self) -> Tensor:
-        """The cross-spectrum, ``(B, K)`` complex; its phase is that of the target relative to the dry signal."""
+        """The cross-spectrum, ``(B, C, K)`` complex; its phase is that of the target relative to the dry signal."""
         return self.dry.bins.conj() * self.target.bins
 
     @cached_property
     def cross_magnitude(self) -> Tensor:
-        """The magnitude of the cross-spectrum, ``(B, K)``."""
+        """The magnitude of the cross-spectrum, ``(B, C, K)``."""
         return self.dry.magnitude * self.target.magnitude
 
 
@@ -80,38 +86,42 @@ def hann_spectra(windows: Tensor) -> Spectra:
     return Spectra(bins)
 
 
-def rms_of_power(power: Tensor) -> Tensor:
-    """Compute the RMS ``(…,)`` of Hann-windowed windows from the power in each bin, ``(…, K)``."""
+def mean_square_of_power(power: Tensor) -> Tensor:
+    """Compute the mean square ``(…,)`` of Hann-windowed windows from the power in each bin, ``(…, K)``."""
     frames = 2 * (power.shape[-1] - 1)
-    return torch.sqrt(power.sum(-1) * (2.0 / (HANN_MEAN_SQUARE * frames**2)))
+    return power.sum(-1) * (2.0 / (HANN_MEAN_SQUARE * frames**2))
 
 
 def temporal_moments(windows: Tensor, spectra: Spectra, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Compute the mean time and the standard deviation in time of each window's energy, ``(B,)`` each.
 
-    Both are in frames; the mean counts from the window's center. Bins are weighted by `weights` times magnitude,
-    ``(B, K)``. The mean time of a bin's energy is its group delay: the spectrum of time times signal, divided by the
+    Shape: windows ``(B, C, W)``, spectra ``(B, C, K)``; weights ``(B, C · K)``, the channels side by side.
+
+    Both are in frames; the mean counts from the window's center. Bins are weighted by `weights` times magnitude.
+    The mean time of a bin's energy is its group delay: the spectrum of time times signal, divided by the
     spectrum of the signal (Cohen, *Time-Frequency Analysis*, section 1.4).
     """
     time_weighted = Spectra(torch.fft.rfft(windows * _time_weighted_hann(windows.shape[-1])))
     tiny = torch.finfo(weights.dtype).tiny
-    bin_weights = weights / spectra.magnitude.clamp_min(tiny)
-    energy = (weights * spectra.magnitude).sum(-1).clamp_min(tiny)
+    magnitude = spectra.magnitude.flatten(1)
+    bin_weights = weights / magnitude.clamp_min(tiny)
+    energy = (weights * magnitude).sum(-1).clamp_min(tiny)
     re_cross = time_weighted.bins.real * spectra.bins.real + time_weighted.bins.imag * spectra.bins.imag
-    mean = (bin_weights * re_cross).sum(-1) / energy
-    mean_square = (bin_weights * time_weighted.power).sum(-1) / energy
+    mean = (bin_weights * re_cross.flatten(1)).sum(-1) / energy
+    mean_square = (bin_weights * time_weighted.power.flatten(1)).sum(-1) / energy
     return mean, (mean_square - mean.square()).clamp_min(0.0).sqrt()
 
 
-def fractional_shift(windows: Tensor, frames: float) -> Tensor:
-    """Delay `windows`, ``(B, W)``, by a fraction of a frame.
+def fractional_shift(windows: Tensor, frames: Sequence[float]) -> Tensor:
+    """Delay each channel of `windows`, ``(B, C, W)``, by its fraction of a frame; `frames` has C of them.
 
     The shift is circular; the Hann window attenuates the part that wraps around.
     """
-    if abs(frames) < NEGLIGIBLE_FRAMES:
+    if max(map(abs, frames)) < NEGLIGIBLE_FRAMES:
         return windows
     omega = 2.0 * torch.pi * torch.fft.rfftfreq(windows.shape[-1])
-    phase_shift = torch.polar(torch.ones_like(omega), -omega * frames)
+    angle = -omega * torch.tensor(frames).unsqueeze(-1)
+    phase_shift = torch.polar(torch.ones_like(angle), angle)
     shifted: Tensor = torch.fft.irfft(torch.fft.rfft(windows) * phase_shift, windows.shape[-1])
     return shifted
 

@@ -40,13 +40,13 @@ Samples = NDArray[np.float64]
 def clipped_windows(
     dry: NDArray[np.float32], target: NDArray[np.float32], aligned_dry: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
-    """Detect windows in which one of two signals is clipped and the other is not.
+    """Detect windows and channels in which one of two signals is clipped and the other is not.
 
-    Shape: ``(B, W)`` each; the result ``(B,)``. `aligned_dry` is `dry` shifted by the fraction of a frame that aligns
-    it with `target`; the shift removes plateaus, so they are searched for in `dry`.
+    Shape: ``(B, C, W)`` each; the result ``(B, C)``. `aligned_dry` is `dry` shifted by the fraction of a frame that
+    aligns it with `target`; the shift removes plateaus, so they are searched for in `dry`.
     """
-    clipped = np.zeros(len(dry), np.bool_)
-    for index in np.flatnonzero(_has_plateau(dry) | _has_plateau(target)):
+    clipped = np.zeros(dry.shape[:-1], np.bool_)
+    for index in zip(*np.nonzero(_has_plateau(dry) | _has_plateau(target)), strict=True):
         x, y = aligned_dry[index].astype(np.float64), target[index].astype(np.float64)
         clipped[index] = _clips(dry[index], x, y) or _clips(target[index], y, x, is_target=True)
     return clipped

@@ -1,11 +1,13 @@
 """Delay between dry and target over time: search, lock and tracking, from a few measurements per second."""
 
+import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from rtgain.dsp.delay_estimation import CrossSpectrum, DelayEstimate
+from rtgain.dsp.delay_estimation import DECIMALS, CrossSpectrum, DelayEstimate
 from rtgain.dsp.spectra import NEGLIGIBLE_FRAMES
 
 AGREEMENT_FRAMES = 2.0
@@ -44,6 +46,12 @@ STEADY_DRIFT = 5e-6
 STEADY_MEASUREMENTS = 4
 """Number of measurements after which a delay may count as steady."""
 
+MIN_RELATIVE_DELAY_FRAMES = 0.1
+"""Delay of a channel relative to the others in frames from which it is removed; it must also be significant."""
+
+SIGNIFICANT_SIGMAS = 4.0
+"""Standard deviations of the mean from which a channel's relative delay is significant."""
+
 MIN_DRIFT_FRAMES = 0.3
 """Change of the delay in frames from which a drift is significant; it must also exceed four standard deviations."""
 
@@ -52,28 +60,69 @@ MIN_DRIFT_FRAMES = 0.3
 class Alignment:
     """Present knowledge of the delay from dry to target, in frames.
 
-    Windows are cut `offset_frames` (a whole number) apart; `fraction_frames` of the delay remain. The delay is
+    Windows are cut `offset_frames` (a whole number) apart; a fraction of the delay remains. The delay is
     meaningless unless `is_known`. With `not_found`, the two signals seem to have nothing in common.
+
+    `relative_delays_frames` and `relative_offsets_frames` are what each channel's delay and offset add to these; empty
+    if no channel has a delay of its own.
     """
 
     delay_frames: float = 0.0
     offset_frames: int = 0
     is_known: bool = True
     not_found: bool = False
+    relative_delays_frames: tuple[float, ...] = ()
+    relative_offsets_frames: tuple[int, ...] = ()
 
-    @property
-    def fraction_frames(self) -> float:
-        """The remaining delay between windows that are cut `offset_frames` apart."""
-        return self.delay_frames - self.offset_frames
+    def delays_frames(self, channels: int) -> tuple[float, ...]:
+        """Return the delay of each channel."""
+        relative = self.relative_delays_frames or (0.0,) * channels
+        return tuple(self.delay_frames + delay for delay in relative)
 
-    @property
-    def needs_shift(self) -> bool:
-        """True if the remaining delay is large enough for a fractional shift."""
-        return abs(self.fraction_frames) >= NEGLIGIBLE_FRAMES
+    def offsets_frames(self, channels: int) -> tuple[int, ...]:
+        """Return the whole frames by which the windows of each channel are cut apart."""
+        relative = self.relative_offsets_frames or (0,) * channels
+        return tuple(self.offset_frames + offset for offset in relative)
+
+    def fractions_frames(self, channels: int) -> tuple[float, ...]:
+        """Return the remaining delay between the windows of each channel."""
+        delays, offsets = self.delays_frames(channels), self.offsets_frames(channels)
+        return tuple(delay - offset for delay, offset in zip(delays, offsets, strict=True))
+
+    def needs_shift(self, channels: int) -> bool:
+        """Return True if a remaining delay is large enough for a fractional shift."""
+        return any(abs(fraction) >= NEGLIGIBLE_FRAMES for fraction in self.fractions_frames(channels))
 
 
 ALIGNED = Alignment()
 """Alignment at a known delay of 0."""
+
+
+class RelativeDelay:
+    """Delay of one channel relative to the delay that all channels have in common, in frames; 0 while insignificant.
+
+    `offset_frames` is its whole-frame part.
+    """
+
+    def __init__(self, delay_frames: float = 0.0) -> None:
+        self.delay_frames = delay_frames
+        self.offset_frames = round(delay_frames)
+        self._measured: deque[float] = deque(maxlen=AVERAGED_MEASUREMENTS)
+
+    def update(self, delay_frames: float) -> None:
+        """Average one more measurement; those before it are forgotten if it does not agree with them."""
+        if self._measured and abs(delay_frames - float(np.median(self._measured))) > AGREEMENT_FRAMES:
+            self._measured.clear()
+        self._measured.append(delay_frames)
+        count = len(self._measured)
+        if count < AGREEING_MEASUREMENTS:
+            return
+        mean_frames, std_frames = float(np.mean(self._measured)), float(np.std(self._measured, ddof=1))
+        least_frames = max(MIN_RELATIVE_DELAY_FRAMES, SIGNIFICANT_SIGMAS * std_frames / math.sqrt(count))
+        self.delay_frames = round(mean_frames, DECIMALS) if abs(mean_frames) > least_frames else 0.0
+        if abs(self.delay_frames - self.offset_frames) > OFFSET_HYSTERESIS_FRAMES:
+            self.offset_frames = round(self.delay_frames)
+            self._measured.clear()  # windows cut elsewhere make better measurements
 
 
 class DelayTracker:
@@ -81,12 +130,23 @@ class DelayTracker:
 
     `offset_frames` is the whole number of frames by which windows are shifted. `delay_frames` includes the fraction
     and is meaningless unless `aligned`. A delay from the global search is `confirmed` once the windows cut at it are
-    coherent. `failed_measurements` counts measurements without success.
+    coherent. `failed_measurements` counts measurements without success. Each of several channels may have a delay of
+    its own in addition.
     """
 
-    def __init__(self, *, search: bool = True, delay_frames: float | None = None) -> None:
-        """Start without a delay, or resume from `delay_frames`; without `search` the delay stays 0."""
+    def __init__(
+        self,
+        *,
+        search: bool = True,
+        delay_frames: float | None = None,
+        relative_delays_frames: Sequence[float] = (0.0,),
+    ) -> None:
+        """Start without a delay, or resume from `delay_frames`; without `search` the delay stays 0.
+
+        `relative_delays_frames` has one value per channel.
+        """
         self.search = search
+        self._relative = [RelativeDelay(delay) for delay in relative_delays_frames]
         self.aligned = self.confirmed = not search or delay_frames is not None
         self.delay_frames = delay_frames or 0.0
         self.offset_frames = round(self.delay_frames)
@@ -108,7 +168,13 @@ class DelayTracker:
     def alignment(self) -> Alignment:
         """The present alignment."""
         not_found = not self.aligned and self.failed_measurements >= MAX_FAILED_MEASUREMENTS
-        return Alignment(self.delay_frames, self.offset_frames, self.confirmed, not_found)
+        relative: tuple[tuple[float, ...], tuple[int, ...]] = ((), ())
+        if any(channel.delay_frames or channel.offset_frames for channel in self._relative):
+            relative = (
+                tuple(channel.delay_frames for channel in self._relative),
+                tuple(channel.offset_frames for channel in self._relative),
+            )
+        return Alignment(self.delay_frames, self.offset_frames, self.confirmed, not_found, *relative)
 
     def needs_global_search(self, cross: CrossSpectrum) -> bool:
         """Return True if the whole range must be searched: the windows are too incoherent, or too tonal."""
@@ -131,6 +197,8 @@ class DelayTracker:
         if cross.coherent_fraction < MIN_COHERENCE_TO_REFINE or not measurement.confident:
             self.failed_measurements += 1
             return
+        if self.confirmed and len(self._relative) > 1:
+            self._update_relative(cross, measurement.delay_frames)
         delay_frames = self.delay_frames + measurement.delay_frames
         if abs(measurement.delay_frames) > plausible_frames:
             self._add_candidate(delay_frames)
@@ -152,6 +220,13 @@ class DelayTracker:
             self.failed_measurements += 1
             if self.failed_measurements >= AGREEING_MEASUREMENTS:
                 self.aligned = self.confirmed = False
+
+    def _update_relative(self, cross: CrossSpectrum, common_frames: float) -> None:
+        """Measure each channel's own delay relative to `common_frames`, the delay that remains in all of them."""
+        for index, channel in enumerate(self._relative):
+            measurement = cross.channel(index).estimate_delay()
+            if measurement.confident:
+                channel.update(channel.delay_frames + measurement.delay_frames - common_frames)
 
     def _agrees(self, delay_frames: float) -> bool:
         return abs(delay_frames - self.delay_frames) <= AGREEMENT_FRAMES

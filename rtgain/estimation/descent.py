@@ -1,7 +1,7 @@
 """Gradient descent on the log gain of a batch of windows with any of torch's optimizers, in few steps."""
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -40,6 +40,15 @@ SETTLED_SHARE = 0.15
 """The same distance relative to the noise floor loss, for noisy windows: about a window's deviation."""
 
 
+class WindowDescent(NamedTuple):
+    """Result of one window's descent: log gain in nepers, loss, whether it settled, number of steps."""
+
+    log_gain: float
+    loss: float
+    settled: bool
+    steps: int
+
+
 @dataclass(frozen=True)
 class Descent:
     """Results of a batch of descents.
@@ -57,9 +66,11 @@ class Descent:
     settled: Tensor
     steps: Tensor
 
-    def at(self, index: int) -> "Descent":
-        """Select one window's descent, as a batch of one."""
-        return Descent(*(getattr(self, field.name)[index : index + 1] for field in fields(self)))
+    @property
+    def windows(self) -> list[WindowDescent]:
+        """The result of each window."""
+        columns = (self.log_gain.tolist(), self.loss.tolist(), self.settled.tolist(), self.steps.tolist())
+        return [WindowDescent(*row) for row in zip(*columns, strict=True)]
 
 
 def descend(

@@ -6,6 +6,8 @@ estimates, up to the descent's tolerance (0.004 dB; 0.015 dB at a step of 20 dB)
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,8 +17,14 @@ from rtgain.dsp.delay_estimation import CrossSpectrum
 from rtgain.dsp.noise_estimation import POLARITY_COSINE
 from rtgain.dsp.processors import DB_PER_NEPER
 from rtgain.estimation.delay_tracker import ALIGNED, Alignment
-from rtgain.estimation.descent import Descent, descend, descend_stock
-from rtgain.estimation.gain_tracker import FLOOR_STD_DB, SHIFTED_FLOOR_STD_DB, GainMeasurement, GainTracker
+from rtgain.estimation.descent import Descent, WindowDescent, descend, descend_stock
+from rtgain.estimation.gain_tracker import (
+    FLOOR_STD_DB,
+    OUTLIER_SIGMAS,
+    SHIFTED_FLOOR_STD_DB,
+    GainMeasurement,
+    GainTracker,
+)
 from rtgain.estimation.window_features import FeatureExtractor, WindowFeatures, Windows
 from rtgain.records.estimate import Estimate, State
 
@@ -24,13 +32,47 @@ TRACKING_STD_DB = 0.25
 """Standard deviation in dB above which an estimate is still converging."""
 
 INCOHERENT_AFTER_S = 0.5
-"""Duration in seconds of windows without a significant band after which the signals are incoherent."""
+"""Duration in seconds of windows without a significant band after which the signals are incoherent.
+
+After the same duration, a channel without a significant band no longer counts if the others have one.
+"""
+
+MAX_CHANNEL_STD_DB = 1.0
+"""Standard deviation in dB from which a window has no information about one of several channels.
+
+A channel of nothing but noise has a significant band by chance in every tenth window, which reaches 2.6 dB.
+"""
 
 USELESS_LOSS = 0.9
 """Loss at the best gain above which no gain is useful (waveform loss, phase rotated by 90°)."""
 
 POLARITY_MEMORY = 0.9
 """Weight of the previous value in the running cosine of the phase."""
+
+
+@dataclass
+class ChannelState:
+    """Gain and polarity of one channel over time. `uninformative_s` is the time without a significant band."""
+
+    tracker: GainTracker = field(default_factory=GainTracker)
+    phase_cosine: float = 0.0
+    uninformative_s: float = 0.0
+
+    @property
+    def counts(self) -> bool:
+        """True unless the channel is silent, or unrelated in both signals."""
+        return self.uninformative_s < INCOHERENT_AFTER_S
+
+    @property
+    def gain_db(self) -> float:
+        """The gain in dB; NaN while unknown."""
+        return self.tracker.gain_db if self.counts and math.isfinite(self.tracker.std_db) else math.nan
+
+    @property
+    def polarity(self) -> int:
+        """1 or −1, or 0 if the phase between dry and target does not determine it."""
+        is_determined = self.counts and abs(self.phase_cosine) >= POLARITY_COSINE
+        return int(math.copysign(1, self.phase_cosine)) if is_determined else 0
 
 
 class Estimator:
@@ -41,20 +83,20 @@ class Estimator:
         self.frozen = False
         self.tracker = GainTracker()
         self.extractor = FeatureExtractor()
-        self._cosine = 0.0
+        self._channels: list[ChannelState] = []
         self._uninformative_s = 0.0
         self._state = State.WAITING
 
     def warm_up(self) -> None:
         """Make torch load its lazily loaded parts (a second), so that the first estimate is not late."""
-        noise = np.random.default_rng(0).standard_normal((1, self.settings.window_frames)).astype(np.float32)
+        noise = np.random.default_rng(0).standard_normal((1, 1, self.settings.window_frames)).astype(np.float32)
         zero = np.zeros(1)
         Estimator(self.settings).estimate(Windows(noise, noise, zero, zero, zero))
 
     def reset(self, gain_db: float = 0.0) -> None:
         """Reset gain, polarity and state; the next descent starts from `gain_db`."""
         self.tracker = GainTracker(gain_db=gain_db)
-        self._cosine = 0.0
+        self._channels = []
         self._uninformative_s = 0.0
         self._state = State.WAITING
 
@@ -62,7 +104,13 @@ class Estimator:
         """Resume from the last estimate of another estimator."""
         if math.isfinite(last.gain_est_db):
             self.tracker = GainTracker(gain_db=last.gain_est_db, std_db=last.std_db)
-        self._cosine = float(last.polarity)
+        self._channels = [
+            ChannelState(
+                GainTracker(gain_db=gain_db, std_db=last.std_db) if math.isfinite(gain_db) else GainTracker(),
+                float(polarity),
+            )
+            for gain_db, polarity in zip(last.channel_gains_db, last.channel_polarities, strict=True)
+        ]
         self._state = last.state
 
     def estimate(
@@ -73,6 +121,9 @@ class Estimator:
         The descents of a batch start together from the present gain. If one of them has not settled, all are repeated
         one by one, each from the result of the one before. A batch thus changes a result by its tolerance at most.
         """
+        channels = windows.dry.shape[1]
+        if len(self._channels) != channels:
+            self._channels = [ChannelState() for _ in range(channels)]
         features, gate_states = self.extractor.extract(windows, alignment, self.settings, cross)
         batch_descent = self._descend(features)
         uninformative = features.noise.std_log.isinf()
@@ -86,40 +137,72 @@ class Estimator:
         bound_db = torch.where(uninformative, math.nan, features.bound_db).tolist()
         std_db = (DB_PER_NEPER * features.noise.std_log.double()).tolist()
         phase_cosine, level_ratio_log = features.noise.phase_cosine.tolist(), features.level_ratio_log.tolist()
+        channel_values = self._channel_values(features) if channels > 1 else []
         lag_hops, spread_hops = features.lag_hops.tolist(), features.spread_hops.tolist()
-        floor_std_db = SHIFTED_FLOOR_STD_DB if alignment.needs_shift else FLOOR_STD_DB
+        floor_std_db = SHIFTED_FLOOR_STD_DB if alignment.needs_shift(channels) else FLOOR_STD_DB
+        delays_frames = alignment.delays_frames(channels) if alignment.is_known else (math.nan,) * channels
+        center_frames, available_frames = windows.center_frames.tolist(), windows.available_frames.tolist()
+        gain_true_db = windows.gain_true_db.tolist()
+        descents = batch_descent.windows
         estimates = []
         for index, gate_state in enumerate(gate_states):
-            descent = batch_descent.at(index) if use_batch else self._descend(features.at(index))
+            descent = descents[index] if use_batch else self._descend(features.at(index)).windows[0]
             if not self.frozen:
-                gain_db = DB_PER_NEPER * (float(descent.log_gain) + level_ratio_log[index])
-                measurement = GainMeasurement(gain_db, std_db[index], lag_hops[index], spread_hops[index], floor_std_db)
-                self._track(measurement, phase_cosine[index], alignment)
+                gain_db = DB_PER_NEPER * (descent.log_gain + level_ratio_log[index])
+                timing = lag_hops[index], spread_hops[index], floor_std_db
+                measurement = GainMeasurement(gain_db, std_db[index], *timing)
+                own = [measurement]
+                if channels > 1:
+                    own = [GainMeasurement(*values, *timing) for values in channel_values[index]]
+                self._track(measurement, own, phase_cosine[index], alignment)
                 self._state = gate_state or self._classify_state(descent, alignment, features, index)
             estimates.append(
                 Estimate(
-                    center_frame=float(windows.center_frames[index]),
-                    available_frame=float(windows.available_frames[index]),
-                    gain_true_db=float(windows.gain_true_db[index]),
+                    center_frame=center_frames[index],
+                    available_frame=available_frames[index],
+                    gain_true_db=gain_true_db[index],
                     gain_est_db=self.tracker.gain_db if math.isfinite(self.tracker.std_db) else math.nan,
                     gain_opt_db=optima_db[index],
                     opt_std_db=std_db[index],
                     least_squares_db=least_squares_db[index],
                     bound_db=bound_db[index],
-                    std_db=self.tracker.std_db,
-                    loss=math.nan if gate_state else float(descent.loss),
+                    std_db=self.std_db,
+                    loss=math.nan if gate_state else descent.loss,
                     state=self._state,
-                    steps=int(descent.steps),
+                    steps=descent.steps,
                     delay_frames=alignment.delay_frames if alignment.is_known else math.nan,
                     polarity=self.polarity,
+                    channel_gains_db=self.channel_gains_db,
+                    channel_polarities=tuple(channel.polarity for channel in self._channels),
+                    channel_delays_frames=delays_frames,
                 )
             )
         return estimates
 
     @property
     def polarity(self) -> int:
-        """1 or −1, or 0 if the phase between dry and target does not determine it."""
-        return 0 if abs(self._cosine) < POLARITY_COSINE else int(math.copysign(1, self._cosine))
+        """1 or −1, or 0 if the phase between dry and target does not determine it, or if channels differ."""
+        polarities = {channel.polarity for channel in self._channels if channel.phase_cosine and channel.counts}
+        return polarities.pop() if len(polarities) == 1 else 0
+
+    @property
+    def std_db(self) -> float:
+        """Standard deviation of the gain in dB; two of them cover each channel's gain if it differs significantly."""
+        std_db = self.tracker.std_db
+        if len(self._channels) == 1 or not math.isfinite(std_db):
+            return std_db
+        for channel in self._channels:
+            difference_db = abs(channel.gain_db - self.tracker.gain_db)  # NaN if the channel does not count
+            if difference_db > OUTLIER_SIGMAS * math.hypot(channel.tracker.std_db, self.tracker.std_db):
+                std_db = max(std_db, difference_db / 2.0)
+        return std_db
+
+    @property
+    def channel_gains_db(self) -> tuple[float, ...]:
+        """The gain of each channel in dB; NaN while unknown, and for a silent channel."""
+        if len(self._channels) == 1:
+            return (self.tracker.gain_db if math.isfinite(self.tracker.std_db) else math.nan,)
+        return tuple(channel.gain_db for channel in self._channels)
 
     @property
     def gain(self) -> float:
@@ -138,25 +221,53 @@ class Estimator:
             *loss_inputs, features.noise, start_log, features.optimum_log, optimizer=optimizer, schedule=schedule
         )
 
-    def _track(self, measurement: GainMeasurement, phase_cosine: float, alignment: Alignment) -> None:
-        informative = math.isfinite(measurement.std_db)
-        if not self.settings.stock_optimizer:
-            self.tracker.update(measurement)
-        elif informative:
-            self.tracker = GainTracker(measurement.gain_db, measurement.std_db)
-        if not informative:
-            self._uninformative_s += self.settings.hop_frames / self.settings.sample_rate
-            return
-        self._uninformative_s = 0.0
-        if alignment.is_known:
-            weight = 1.0 - POLARITY_MEMORY if self._cosine else 1.0
-            self._cosine += weight * (phase_cosine - self._cosine)
+    def _channel_values(self, features: WindowFeatures) -> list[list[list[float]]]:
+        """Return the gain of each channel of each window in dB, and its standard deviation; infinite if too large."""
+        gains_db = DB_PER_NEPER * (features.channel_optimum_log + features.level_ratio_log.unsqueeze(-1)).double()
+        stds_db = DB_PER_NEPER * features.noise.channel_std_log.double()
+        stds_db = torch.where(stds_db < MAX_CHANNEL_STD_DB, stds_db, math.inf)
+        values: list[list[list[float]]] = torch.stack([gains_db, stds_db], dim=-1).tolist()
+        return values
 
-    def _classify_state(self, descent: Descent, alignment: Alignment, features: WindowFeatures, index: int) -> State:
-        no_useful_gain = float(descent.loss) > USELESS_LOSS and float(features.at(index).least_loss) > USELESS_LOSS
+    def _track(
+        self,
+        measurement: GainMeasurement,
+        channel_measurements: Sequence[GainMeasurement],
+        phase_cosines: Sequence[float],
+        alignment: Alignment,
+    ) -> None:
+        hop_s = self.settings.hop_frames / self.settings.sample_rate
+        informative = math.isfinite(measurement.std_db)
+        self.tracker = self._updated(self.tracker, measurement)
+        self._uninformative_s = 0.0 if informative else self._uninformative_s + hop_s
+        for channel, own, phase_cosine in zip(self._channels, channel_measurements, phase_cosines, strict=True):
+            if len(self._channels) > 1:  # otherwise its gain is the estimate
+                channel.tracker = self._updated(channel.tracker, own)
+            if not informative:
+                continue
+            if not math.isfinite(own.std_db):
+                channel.uninformative_s += hop_s
+                continue
+            channel.uninformative_s = 0.0
+            if alignment.is_known:
+                weight = 1.0 - POLARITY_MEMORY if channel.phase_cosine else 1.0
+                channel.phase_cosine += weight * (phase_cosine - channel.phase_cosine)
+
+    def _updated(self, tracker: GainTracker, measurement: GainMeasurement) -> GainTracker:
+        """Return the tracker with one more measurement; with a stock optimizer, nothing is averaged."""
+        if not self.settings.stock_optimizer:
+            tracker.update(measurement)
+        elif math.isfinite(measurement.std_db):
+            return GainTracker(measurement.gain_db, measurement.std_db)
+        return tracker
+
+    def _classify_state(
+        self, descent: WindowDescent, alignment: Alignment, features: WindowFeatures, index: int
+    ) -> State:
+        no_useful_gain = descent.loss > USELESS_LOSS and float(features.at(index).least_loss) > USELESS_LOSS
         if self._uninformative_s >= INCOHERENT_AFTER_S or alignment.not_found or no_useful_gain:
             return State.INCOHERENT
-        in_doubt = self.tracker.outliers > 0 or self.tracker.std_db > TRACKING_STD_DB
+        in_doubt = self.tracker.outliers > 0 or self.std_db > TRACKING_STD_DB
         if in_doubt or not descent.settled or not alignment.is_known:
             return State.CONVERGING
         return State.TRACKING

@@ -10,6 +10,10 @@ class SignalReader(Protocol):
     """Readable part of the dry and the target signal."""
 
     @property
+    def channels(self) -> int:
+        """Number of channels of each signal."""
+
+    @property
     def frames_written(self) -> int:
         """Number of frames so far."""
 
@@ -28,6 +32,11 @@ class RingSignalReader:
         self.limit_frame: int | None = None
         self._ring = ring
         self._control = control
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of each signal."""
+        return self._ring.channels
 
     @property
     def frames_written(self) -> int:

@@ -78,12 +78,19 @@ class StreamingEstimator:
         self._reader = reader
         self._cross = CrossSpectrum()
         self._hop = 0
+        relative_delays_frames = (0.0,) * reader.channels
         if last is not None:
             estimator.resume(last)
             settings = estimator.settings
             self._hop = 1 + round((last.center_frame - settings.window_frames / 2) / settings.hop_frames)
             delay_frames = None if math.isnan(last.delay_frames) else last.delay_frames
-        self.delay_tracker = DelayTracker(search=estimator.settings.align, delay_frames=delay_frames)
+            if delay_frames is not None:
+                relative_delays_frames = tuple(delay - delay_frames for delay in last.channel_delays_frames)
+        self.delay_tracker = DelayTracker(
+            search=estimator.settings.align,
+            delay_frames=delay_frames,
+            relative_delays_frames=relative_delays_frames,
+        )
 
     def configure(self, settings: EstimatorSettings) -> None:
         """Continue with other settings; another window or hop length takes effect after the last window."""
@@ -93,7 +100,9 @@ class StreamingEstimator:
             self._hop = -(-self._hop * before.hop_frames // settings.hop_frames)
             self._cross = CrossSpectrum()
         if settings.align != before.align:
-            self.delay_tracker = DelayTracker(search=settings.align)
+            self.delay_tracker = DelayTracker(
+                search=settings.align, relative_delays_frames=(0.0,) * self._reader.channels
+            )
         previous, self.comparisons = self.comparisons, {}
         for entry, comparison_settings in settings.comparisons.items():
             self.comparisons[entry] = previous.get(entry) or Estimator(comparison_settings)
@@ -120,7 +129,12 @@ class StreamingEstimator:
     def next_frame(self) -> int:
         """The frame counter from which the next estimate can be made."""
         settings = self.estimator.settings
-        return self._hop * settings.hop_frames + settings.window_frames + max(0, self.delay_tracker.offset_frames)
+        return self._hop * settings.hop_frames + settings.window_frames + max(0, *self._offsets_frames)
+
+    @property
+    def _offsets_frames(self) -> tuple[int, ...]:
+        """Whole frames by which the target's windows are later than the dry signal's, per channel."""
+        return self.delay_tracker.alignment.offsets_frames(self._reader.channels)
 
     @property
     def backlog_s(self) -> float:
@@ -130,7 +144,7 @@ class StreamingEstimator:
     def skip_to_newest(self) -> None:
         """Continue with the newest window; the frames before it count as dropped."""
         settings = self.estimator.settings
-        newest = self._reader.frames_written - settings.window_frames - max(0, self.delay_tracker.offset_frames)
+        newest = self._reader.frames_written - settings.window_frames - max(0, *self._offsets_frames)
         hop = max(self._hop, newest // settings.hop_frames)
         self.dropped_frames += (hop - self._hop) * settings.hop_frames
         self._hop = hop
@@ -145,7 +159,7 @@ class StreamingEstimator:
         settings = self.estimator.settings
         hop_frames, window_frames = settings.hop_frames, settings.window_frames
         self._skip_overrun()
-        offset = self.delay_tracker.offset_frames
+        offsets = self._offsets_frames
         ready = (self._reader.frames_written - self.next_frame) // hop_frames + 1
         interval_hops = DELAY_TRACK_INTERVAL_HOPS if self.delay_tracker.is_steady else DELAY_SEARCH_INTERVAL_HOPS
         hops = min(ready, interval_hops - self._hop % interval_hops, WINDOW_FRAMES_MAX // window_frames)
@@ -155,12 +169,12 @@ class StreamingEstimator:
             return []
         start = self._hop * hop_frames
         span = (hops - 1) * hop_frames + window_frames
-        first = start + min(0, offset)
-        signals = self._reader.read(first, span + abs(offset))
-        dry_start, target_start = start - first, start - first + offset
+        first = start + min(0, *offsets)
+        signals = self._reader.read(first, span + max(0, *offsets) - min(0, *offsets))
+        dry_start = start - first
         windows = Windows(
-            dry=_windows(signals.dry[0, dry_start : dry_start + span], window_frames, hop_frames),
-            target=_windows(signals.target[0, target_start : target_start + span], window_frames, hop_frames),
+            dry=_channel_windows(_part(signals.dry, dry_start, (0,) * len(offsets), span), window_frames, hop_frames),
+            target=_channel_windows(_part(signals.target, dry_start, offsets, span), window_frames, hop_frames),
             center_frames=start + window_frames / 2 + hop_frames * np.arange(hops, dtype=np.float64),
             available_frames=float(self.next_frame) + hop_frames * np.arange(hops, dtype=np.float64),
             gain_true_db=mean_gain_db(signals.reference_gain[dry_start : dry_start + span], window_frames, hop_frames),
@@ -183,9 +197,9 @@ class StreamingEstimator:
     def _skip_overrun(self) -> None:
         """Skip to the first window with a target, and to the newest window if the next one has been overwritten."""
         settings = self.estimator.settings
-        offset = self.delay_tracker.offset_frames
-        self._hop = max(self._hop, -(-max(0, -offset) // settings.hop_frames))
-        if self._hop * settings.hop_frames + min(0, offset) < self._reader.oldest_frame:
+        earliest = min(0, *self._offsets_frames)
+        self._hop = max(self._hop, -(earliest // settings.hop_frames))
+        if self._hop * settings.hop_frames + earliest < self._reader.oldest_frame:
             self.skip_to_newest()
 
     def _measure_delay(self, span_frames: int) -> None:
@@ -198,7 +212,7 @@ class StreamingEstimator:
             begin = max(safe, end - round(SEARCH_S * sample_rate))
             if end - begin >= SEARCH_MIN_S * sample_rate:
                 signals = self._reader.read(begin, end - begin)
-                dry, target = torch.from_numpy(signals.dry[0]), torch.from_numpy(signals.target[0])
+                dry, target = torch.from_numpy(signals.dry), torch.from_numpy(signals.target)
                 decimation = max(1, sample_rate // SEARCH_RATE)
                 max_delay_frames = round(MAX_DELAY_S * sample_rate)
                 measurement = gcc_phat_delay(dry, target, max_delay_frames, decimation)
@@ -223,7 +237,23 @@ def mean_gain_db(gain: NDArray[np.floating], window_frames: int, hop_frames: int
     return means
 
 
+def _part(
+    signals: NDArray[np.float32], start: int, offsets_frames: tuple[int, ...], frames: int
+) -> NDArray[np.float32]:
+    """Select `frames` frames of each channel, from `start` plus its offset; without a copy if the offsets are equal."""
+    begin = start + offsets_frames[0]
+    if len(set(offsets_frames)) == 1:
+        return signals[:, begin : begin + frames]
+    begins = (start + offset for offset in offsets_frames)
+    return np.stack([channel[begin : begin + frames] for channel, begin in zip(signals, begins, strict=True)])
+
+
+def _channel_windows(signals: NDArray[np.float32], window_frames: int, hop_frames: int) -> NDArray[np.float32]:
+    """Cut signals of C channels, ``(C, frames)``, into windows, ``(B, C, W)``, without a copy."""
+    return _windows(signals, window_frames, hop_frames).swapaxes(0, 1)
+
+
 def _windows(signal: NDArray[Sample], window_frames: int, hop_frames: int) -> NDArray[Sample]:
-    """Cut `signal` into windows without a copy. (NumPy's own sliding window takes 50 µs to make.)"""
-    windows: NDArray[Sample] = torch.from_numpy(signal).unfold(0, window_frames, hop_frames).numpy()
+    """Cut the last axis into windows without a copy. (NumPy's own sliding window takes 50 µs to make.)"""
+    windows: NDArray[Sample] = torch.from_numpy(signal).unfold(-1, window_frames, hop_frames).numpy()
     return windows

@@ -15,7 +15,7 @@ from rtgain.dsp.loss_registry import get_loss
 from rtgain.dsp.losses import FeatureLoss, SpectralLoss
 from rtgain.dsp.noise_estimation import NoiseEstimate, estimate_noise, subtract_rician_bias
 from rtgain.dsp.processors import LogGain
-from rtgain.dsp.spectra import SpectraPair, fractional_shift, hann_spectra, rms_of_power, temporal_moments
+from rtgain.dsp.spectra import SpectraPair, fractional_shift, hann_spectra, mean_square_of_power, temporal_moments
 from rtgain.estimation.clipping import clipped_windows
 from rtgain.estimation.delay_tracker import Alignment
 from rtgain.records.estimate import State
@@ -37,11 +37,11 @@ TINY = torch.finfo(torch.float32).tiny
 
 @dataclass(frozen=True)
 class Windows:
-    """Batch of B aligned windows.
+    """Batch of B aligned windows of C channels.
 
     Attributes:
-        dry: ``(B, W)``.
-        target: ``(B, W)``.
+        dry: ``(B, C, W)``.
+        target: ``(B, C, W)``.
         center_frames: ``(B,)``, centers in the dry signal.
         available_frames: ``(B,)``, frame counter at which each window was complete.
         gain_true_db: ``(B,)``, reference gain over each window, NaN if unknown.
@@ -58,10 +58,10 @@ class Windows:
 class LossCurveInput:
     """One window's features and samples, for the loss over gain.
 
-    Shape: features ``(1, K)``; `weights` the same, or None; samples ``(1, W)``.
+    Shape: features ``(1, K)``; `weights` the same, or None; samples ``(1, C · W)``. Channels are side by side.
 
     `level_ratio` is the gain of the signals that corresponds to gain 1 of the features: target level over dry level,
-    negative if the target's features were inverted. `optimum` is the closed-form gain.
+    negative if the features of all channels of the target were inverted. `optimum` is the closed-form gain.
     """
 
     loss_name: str
@@ -78,7 +78,9 @@ class LossCurveInput:
 
 @dataclass(frozen=True)
 class WindowFeatures:
-    """Features of B pairs of windows, each scaled to level 1.
+    """Features of B pairs of windows of C channels, each window scaled to level 1.
+
+    The K features of a window are those of all its channels, side by side.
 
     Attributes:
         loss: loss whose features these are.
@@ -87,6 +89,7 @@ class WindowFeatures:
         weights: ``(B, K)``, or None for equal weights.
         noise: noise of each window.
         optimum_log: ``(B,)``, closed-form log gain of the features.
+        channel_optimum_log: ``(B, C)``, closed-form log gain of each channel's features.
         least_squares_log: ``(B,)``, least-squares log gain of the features.
         bound_db: ``(B,)``, Cramér–Rao bound for white noise as strong as the incoherent part of the target.
         level_ratio_log: ``(B,)``, log of target level over dry level.
@@ -100,6 +103,7 @@ class WindowFeatures:
     weights: Tensor | None
     noise: NoiseEstimate
     optimum_log: Tensor
+    channel_optimum_log: Tensor
     least_squares_log: Tensor
     bound_db: Tensor
     level_ratio_log: Tensor
@@ -122,6 +126,7 @@ class WindowFeatures:
             None if self.weights is None else self.weights[one],
             self.noise.at(index),
             self.optimum_log[one],
+            self.channel_optimum_log[one],
             self.least_squares_log[one],
             self.bound_db[one],
             self.level_ratio_log[one],
@@ -143,43 +148,59 @@ class FeatureExtractor:
         """Level, align, transform and weight the windows, and classify silent and clipped ones.
 
         Returns the features, and one state per window: SILENT, CLIPPED, or None for a usable window. The spectra of
-        windows that are not silent are added to `cross`.
+        windows that are not silent are added to `cross`. The level is that of all channels together. A channel that is
+        silent in one of the signals is muted in both, so that the other channels alone count.
         """
+        channels, window_frames = windows.dry.shape[1:]
         dry, target = torch.from_numpy(windows.dry), torch.from_numpy(windows.target)
-        dry = fractional_shift(dry, alignment.fraction_frames)
+        dry = fractional_shift(dry, alignment.fractions_frames(channels))
         spectra = hann_spectra(torch.stack([dry, target]))
-        level = spectra.rms
-        silent = (level < SILENCE_RMS).any(0)
-        level = level.clamp_min(SILENCE_RMS)
-        spectra = spectra.scaled(1.0 / level)
+        mean_square = spectra.mean_square
+        silent_channels = (mean_square.sqrt() < SILENCE_RMS).any(0)
+        silent = silent_channels.all(-1)
+        audible = (~silent_channels | silent.unsqueeze(-1)).float()
+        level = (mean_square * audible).mean(-1).sqrt().clamp_min(SILENCE_RMS)
+        spectra = spectra.scaled((1.0 / level).unsqueeze(-1) * audible)
         pair, (dry_level, target_level) = SpectraPair(spectra[0], spectra[1]), level
         decay_ratio = self._decay_ratio(dry_level, settings)
         noise = estimate_noise(pair, decay_ratio)
         clipped = torch.zeros_like(silent)
         if settings.reject_clipped:
-            clipped = torch.from_numpy(clipped_windows(windows.dry, windows.target, dry.numpy()))
-        noise = replace(noise, std_log=torch.where(silent | clipped, torch.inf, noise.std_log))
+            clipped_channels = torch.from_numpy(clipped_windows(windows.dry, windows.target, dry.numpy()))
+            clipped = (clipped_channels & (audible > 0.0)).any(-1)
+        rejected = silent | clipped
+        noise = replace(
+            noise,
+            std_log=torch.where(rejected, torch.inf, noise.std_log),
+            channel_std_log=torch.where(rejected.unsqueeze(-1), torch.inf, noise.channel_std_log),
+        )
         silent |= noise.std_log.isinf() & ~clipped & (decay_ratio > PAUSE_POWER_RATIO)
         if cross is not None:  # weighted by the dry level, which does not depend on the gain
             cross.add(pair, torch.where(silent, 0.0, dry_level))
         loss = get_loss(settings.loss)
-        leveled = dry / dry_level.unsqueeze(-1)
+        channel_level = (level.unsqueeze(-1) / audible).unsqueeze(-1)
+        leveled = dry / channel_level[0]
         if isinstance(loss, SpectralLoss):
-            denoised = subtract_rician_bias(pair.target.magnitude, noise.noise_power)
-            features = loss.of_magnitude(pair.dry.magnitude), loss.of_magnitude(denoised)
+            denoised = subtract_rician_bias(pair.target.magnitude.flatten(1), noise.noise_power)
+            features = loss.of_magnitude(pair.dry.magnitude.flatten(1)), loss.of_magnitude(denoised)
             weights: Tensor | None = noise.weights
         else:
             target = torch.where(noise.inverted.unsqueeze(-1), -target, target)
-            features = loss.features(leveled), loss.features(target / target_level.unsqueeze(-1))
-            weights = loss.weights(noise.weights / pair.dry.magnitude.clamp_min(TINY), features[0])
+            dry_features = loss.features(leveled)
+            inverse_noise = noise.weights.view(pair.cross.shape) / pair.dry.magnitude.clamp_min(TINY)
+            channel_weights = loss.weights(inverse_noise, dry_features)
+            features = dry_features.flatten(1), loss.features(target / channel_level[1]).flatten(1)
+            weights = None if channel_weights is None else channel_weights.flatten(1)
         lag, spread = temporal_moments(leveled, pair.dry, noise.weights)
         hop_frames = settings.hop_frames
-        optimum_log = loss.optimum(*features, weights).clamp_min(MIN_OPTIMUM_GAIN).log()
+        optimum_log, channel_optimum_log = (
+            optimum.clamp_min(MIN_OPTIMUM_GAIN).log() for optimum in loss.optima(*features, weights, channels)
+        )
         least_squares_log = loss.least_squares(*features).clamp_min(MIN_OPTIMUM_GAIN).log()
-        noise_std = rms_of_power(noise.noise_power)
-        bound_db = cramer_rao_std_db(noise_std, optimum_log.exp(), math.sqrt(windows.dry.shape[-1]))
+        noise_std = mean_square_of_power(noise.noise_power.view(pair.cross.shape)).mean(-1).sqrt()
+        bound_db = cramer_rao_std_db(noise_std, optimum_log.exp(), math.sqrt(channels * window_frames))
         window_features = WindowFeatures(
-            loss, *features, weights, noise, optimum_log, least_squares_log, bound_db,
+            loss, *features, weights, noise, optimum_log, channel_optimum_log, least_squares_log, bound_db,
             (target_level / dry_level).log(), lag / hop_frames, spread / hop_frames,
         )  # fmt: skip
         gate_states = [
@@ -187,7 +208,7 @@ class FeatureExtractor:
             for is_silent, is_clipped in zip(silent.tolist(), clipped.tolist(), strict=True)
         ]
         if gate_states[-1] is None:
-            samples = dry[-1:], torch.from_numpy(windows.target[-1:])
+            samples = dry[-1:].flatten(1), torch.from_numpy(windows.target[-1:]).flatten(1)
             self._newest = settings.loss, window_features, *samples, float(windows.center_frames[-1])
         return window_features, gate_states
 
@@ -199,7 +220,7 @@ class FeatureExtractor:
         loss_name, features, dry, target, center_frame = self._newest
         pair = features.at(-1)
         level_ratio = math.exp(float(pair.level_ratio_log))
-        inverted = pair.loss.sees_phase and bool(pair.noise.inverted)
+        inverted = pair.loss.sees_phase and bool(pair.noise.inverted.all())
         return LossCurveInput(
             loss_name,
             pair.loss,

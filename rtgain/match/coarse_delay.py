@@ -48,7 +48,7 @@ def find_coarse_delay(dry: Path, target: Path, sample_rate: int, window_frames: 
     candidates = [0.0]
     longest_frames = max(len(low_dry), len(low_target))
     equal = [torch.from_numpy(_padded(x, longest_frames)) for x in (low_dry, low_target)]
-    estimate = gcc_phat_delay(equal[0], equal[1], longest_frames - 1)
+    estimate = gcc_phat_delay(equal[0][None], equal[1][None], longest_frames - 1)
     if estimate.confident:
         candidates.insert(0, estimate.delay_frames)
     for coarse in candidates:
@@ -78,7 +78,7 @@ def _cross_spectrum(
     frames = max(min(map(len, excerpts)), MIN_WINDOWS * MIN_WINDOW_FRAMES)
     window = min(window_frames, power_of_two_within(frames // MIN_WINDOWS))
     windows = [sliding_window_view(_padded(x[:frames], frames), window)[:: window // 4].copy() for x in excerpts]
-    spectra = [hann_spectra(torch.from_numpy(x)) for x in windows]
+    spectra = [hann_spectra(torch.from_numpy(x[:, None])) for x in windows]
     loudest = [float(x.rms.max()) for x in spectra]
     cross = CrossSpectrum()
     if min(loudest) > 0.0:

@@ -35,7 +35,7 @@ def pair_of(dry: np.ndarray, target: np.ndarray, hops: slice = slice(0, WINDOWS)
     """Spectra of the windows of both signals at these hops."""
     starts = range(0, hops.stop * HOP, HOP)[hops]
     cut = (np.stack([x[start : start + WINDOW] for start in starts]).astype(np.float32) for x in (dry, target))
-    return SpectraPair(*(hann_spectra(torch.from_numpy(windows)) for windows in cut))
+    return SpectraPair(*(hann_spectra(torch.from_numpy(windows).unsqueeze(1)) for windows in cut))
 
 
 def cross_of(dry: np.ndarray, target: np.ndarray, windows: int = WINDOWS) -> CrossSpectrum:
@@ -157,9 +157,8 @@ def test_silence_has_no_delay(dry: float, target: float) -> None:
     cross = cross_of(dry * white(), target * white())
     assert cross.coherent_fraction == 0.0
     assert not cross.estimate_delay().confident
-    estimate = gcc_phat_delay(
-        torch.from_numpy(dry * white()).float(), torch.from_numpy(target * white()).float(), max_delay_frames=RATE
-    )
+    silent_or_not = (torch.from_numpy(level * white()).float().unsqueeze(0) for level in (dry, target))
+    estimate = gcc_phat_delay(*silent_or_not, max_delay_frames=RATE)
     assert not estimate.confident
 
 
@@ -185,7 +184,7 @@ def test_noise_is_unambiguous_and_a_tone_is_not() -> None:
 
 
 def stretch(signal: np.ndarray, start: int) -> Tensor:
-    return torch.from_numpy(signal[start : start + 2 * RATE].astype(np.float32))
+    return torch.from_numpy(signal[start : start + 2 * RATE].astype(np.float32)).unsqueeze(0)
 
 
 @functools.cache

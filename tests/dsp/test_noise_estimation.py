@@ -34,8 +34,8 @@ def leveled(windows: np.ndarray) -> tuple[Tensor, Tensor]:
 
 
 def estimate(dry: Tensor, target: Tensor, decay_ratio: Tensor) -> NoiseEstimate:
-    """Noise estimate from complex bins, ``(B, K)`` each."""
-    return estimate_noise(SpectraPair(Spectra(dry), Spectra(target)), decay_ratio)
+    """Noise estimate of one channel from complex bins, ``(B, K)`` each."""
+    return estimate_noise(SpectraPair(Spectra(dry.unsqueeze(1)), Spectra(target.unsqueeze(1))), decay_ratio)
 
 
 def steady(windows: int) -> Tensor:

@@ -73,8 +73,8 @@ def test_cross_spectrum_has_the_phase_of_target_relative_to_dry() -> None:
 
 
 def moments(window: Tensor) -> tuple[float, float]:
-    spectra = hann_spectra(window)
-    mean, deviation = temporal_moments(window, spectra, spectra.magnitude)
+    spectra = hann_spectra(window.unsqueeze(1))
+    mean, deviation = temporal_moments(window.unsqueeze(1), spectra, spectra.magnitude.flatten(1))
     return float(mean[0]), float(deviation[0])
 
 
@@ -105,8 +105,8 @@ def test_moments_are_weighted_by_the_hann_window() -> None:
 
 def test_moments_are_those_of_the_windowed_energy() -> None:
     x = band_noise(4) * torch.linspace(0.0, 1.0, FRAMES) ** torch.tensor([[0.0], [1.0], [2.0], [4.0]])
-    spectra = hann_spectra(x)
-    mean, deviation = temporal_moments(x, spectra, spectra.magnitude)
+    spectra = hann_spectra(x.unsqueeze(1))
+    mean, deviation = temporal_moments(x.unsqueeze(1), spectra, spectra.magnitude.flatten(1))
     energy = (x.numpy() * HANN) ** 2
     time_frames = np.arange(FRAMES) - FRAMES / 2
     expected = (energy * time_frames).sum(-1) / energy.sum(-1)
@@ -119,13 +119,14 @@ def test_moments_use_weighted_bins_only() -> None:
     times = np.arange(FRAMES) - FRAMES / 2
     early = np.exp(-(((times + 200) / 40) ** 2)) * np.cos(2 * np.pi * 100 / FRAMES * times)
     late = np.exp(-(((times - 200) / 40) ** 2)) * np.cos(2 * np.pi * 400 / FRAMES * times)
-    window = torch.from_numpy(early + late)[None]
+    window = torch.from_numpy(early + late)[None, None]
     spectra = hann_spectra(window)
-    low = spectra.magnitude * (torch.arange(FRAMES // 2 + 1) < 250)
+    magnitude = spectra.magnitude.flatten(1)
+    low = magnitude * (torch.arange(FRAMES // 2 + 1) < 250)
     mean, _ = temporal_moments(window, spectra, low)
     # The Hann window slopes over the burst, which moves its middle by the burst's variance times that slope.
     assert float(mean[0]) == pytest.approx(-200.0, abs=5.0)
-    mean, _ = temporal_moments(window, spectra, spectra.magnitude - low)
+    mean, _ = temporal_moments(window, spectra, magnitude - low)
     assert float(mean[0]) == pytest.approx(200.0, abs=5.0)
 
 
@@ -137,18 +138,18 @@ def test_moments_of_silence_are_zero() -> None:
 def test_fractional_shift_of_a_sine_is_the_sine_at_a_later_time(frames: float) -> None:
     def signal(times: Tensor) -> Tensor:
         omega = 2.0 * torch.pi / FRAMES
-        return (torch.sin(10 * omega * times + 0.3) + 0.1 * torch.cos(300 * omega * times))[None]
+        return (torch.sin(10 * omega * times + 0.3) + 0.1 * torch.cos(300 * omega * times))[None, None]
 
     times = torch.arange(FRAMES, dtype=torch.float64)
-    torch.testing.assert_close(fractional_shift(signal(times), frames), signal(times - frames), rtol=0.0, atol=3e-6)
+    torch.testing.assert_close(fractional_shift(signal(times), (frames,)), signal(times - frames), rtol=0.0, atol=3e-6)
 
 
 def test_shift_of_whole_frames_is_circular() -> None:
-    x = band_noise(2)
-    torch.testing.assert_close(fractional_shift(x, 5.0), x.roll(5, -1), rtol=0.0, atol=1e-6)
+    x = band_noise(2).unsqueeze(1)
+    torch.testing.assert_close(fractional_shift(x, (5.0,)), x.roll(5, -1), rtol=0.0, atol=1e-6)
 
 
 def test_negligible_shift_returns_the_input() -> None:
-    x = band_noise(1)
-    assert fractional_shift(x, 0.004) is x
-    assert fractional_shift(x, 0.006) is not x
+    x = band_noise(1).unsqueeze(1)
+    assert fractional_shift(x, (0.004,)) is x
+    assert fractional_shift(x, (0.006,)) is not x

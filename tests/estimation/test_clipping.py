@@ -43,7 +43,7 @@ def detected(dry: Signal, target: Signal) -> NDArray[np.bool_]:
     x, y = (
         np.lib.stride_tricks.sliding_window_view(signal.astype(np.float32), WINDOW)[::HOP] for signal in (dry, target)
     )
-    return clipped_windows(x, y, x)
+    return clipped_windows(x[:, None], y[:, None], x[:, None])[:, 0]
 
 
 SOUND = pink()

@@ -35,7 +35,7 @@ def cross_at(frames: float, snr_db: float = math.inf, seed: int = 1) -> CrossSpe
     noise = 10.0 ** (-snr_db / 20.0) * rng.standard_normal(LENGTH)
     target = noise if snr_db == -math.inf else later + noise
     cross = CrossSpectrum()
-    cut = (torch.from_numpy(sound.reshape(-1, WINDOW).astype(np.float32)) for sound in (dry, target))
+    cut = (torch.from_numpy(sound.reshape(-1, 1, WINDOW).astype(np.float32)) for sound in (dry, target))
     cross.add(SpectraPair(*map(hann_spectra, cut)), torch.ones(WINDOWS))
     return cross
 
@@ -43,7 +43,7 @@ def cross_at(frames: float, snr_db: float = math.inf, seed: int = 1) -> CrossSpe
 @functools.cache
 def unrelated() -> CrossSpectrum:
     cross = CrossSpectrum()
-    sounds = np.random.default_rng(7).standard_normal((2, WINDOWS, WINDOW)).astype(np.float32)
+    sounds = np.random.default_rng(7).standard_normal((2, WINDOWS, 1, WINDOW)).astype(np.float32)
     cross.add(SpectraPair(*(hann_spectra(torch.from_numpy(sound)) for sound in sounds)), torch.ones(WINDOWS))
     return cross
 
@@ -54,7 +54,7 @@ def tonal() -> CrossSpectrum:
     tone = np.sin(0.3 * np.arange(LENGTH))
     cut = (tone, tone + 0.01 * np.random.default_rng(5).standard_normal(LENGTH))
     cross = CrossSpectrum()
-    windows = (torch.from_numpy(sound.reshape(-1, WINDOW).astype(np.float32)) for sound in cut)
+    windows = (torch.from_numpy(sound.reshape(-1, 1, WINDOW).astype(np.float32)) for sound in cut)
     cross.add(SpectraPair(*map(hann_spectra, windows)), torch.ones(WINDOWS))
     return cross
 

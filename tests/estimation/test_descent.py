@@ -45,7 +45,7 @@ class Problem:
         ones = torch.ones(WINDOWS)
         expected = self.optimum_loss if noise_is_known else torch.zeros(WINDOWS)
         self.noise_estimate = NoiseEstimate(
-            torch.ones(WINDOWS, BINS), ones, ones, ones, torch.zeros(WINDOWS, BINS), expected
+            torch.ones(WINDOWS, BINS), ones, ones[:, None], ones, ones[:, None], torch.zeros(WINDOWS, BINS), expected
         )
 
     def descend(self, start_log: Tensor, optimizer: str = "Rprop", schedule: StepSchedule | None = None) -> Descent:
@@ -239,7 +239,7 @@ def test_weights_decide_between_disagreeing_bins() -> None:
     dry, target = torch.ones(1, 100), torch.full((1, 100), 0.5)
     target[:, 60:] = 0.25
     zero, one = torch.zeros(1), torch.ones(1)
-    noise_estimate = NoiseEstimate(weights, one, one, one, torch.zeros(1, 100), zero)
+    noise_estimate = NoiseEstimate(weights, one, one[:, None], one, one[:, None], torch.zeros(1, 100), zero)
     for counted, expected in ((weights, 0.25), (None, 0.5)):
         descent = descend(
             *(LOSS_FACTORIES["spectral"](), dry, target, counted, noise_estimate, zero, zero),
@@ -262,14 +262,12 @@ def test_silence_gives_no_nan(name: str, optimizer: str, dry: float, target: flo
         np.testing.assert_allclose(descent.log_gain.numpy(), -9.5 / DB_PER_NEPER, atol=1e-4)
 
 
-def test_descent_at_selects_one_window() -> None:
+def test_windows_of_a_descent_are_its_columns() -> None:
     descent = problem("spectral", 20.0).descend_from(-5.0)
-    for index in range(WINDOWS):
-        one = descent.at(index)
-        assert one.log_gain.tolist() == [descent.log_gain[index].item()]
-        assert one.steps.tolist() == [descent.steps[index].item()]
-        assert one.settled.tolist() == [descent.settled[index].item()]
-        assert one.loss.tolist() == [descent.loss[index].item()]
+    for index, one in enumerate(descent.windows):
+        columns = descent.log_gain, descent.loss, descent.settled, descent.steps
+        assert one == tuple(column[index].item() for column in columns)
+    assert len(descent.windows) == WINDOWS
 
 
 # --- Polyak's step ----------------------------------------------------------------------------------

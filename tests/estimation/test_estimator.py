@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -36,7 +35,7 @@ def noise(hops: int, seed: int = 1, rms: float = 0.1) -> Signal:
 
 
 def cut(signal: Signal) -> NDArray[np.float32]:
-    return np.lib.stride_tricks.sliding_window_view(signal.astype(np.float32), WINDOW)[::HOP].copy()
+    return np.lib.stride_tricks.sliding_window_view(signal.astype(np.float32), WINDOW)[::HOP, None].copy()
 
 
 def windows_of(dry: Signal, target: Signal) -> Windows:
@@ -54,7 +53,7 @@ def estimate(dry: Signal, target: Signal, estimator: Estimator | None = None) ->
 
 
 def rows(estimates: list[Estimate]) -> NDArray[np.float64]:
-    return np.array([astuple(one) for one in estimates], dtype=np.float64)
+    return np.array([one.to_row() for one in estimates])
 
 
 def errors_db(estimates: list[Estimate]) -> NDArray[np.float64]:

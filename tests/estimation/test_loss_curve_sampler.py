@@ -26,9 +26,8 @@ def estimator_after(dry: np.ndarray, target: np.ndarray, loss: str = "spectral")
     """Estimator after one window."""
     estimator = Estimator(EstimatorSettings(RATE, WINDOW, HOP, loss=loss))
     one = np.zeros(1)
-    estimator.estimate(
-        Windows(dry[None].astype(np.float32), target[None].astype(np.float32), one + 7.0, one, one * math.nan)
-    )
+    signals = (signal[None, None].astype(np.float32) for signal in (dry, target))
+    estimator.estimate(Windows(*signals, one + 7.0, one, one * math.nan))
     return estimator
 
 
@@ -86,7 +85,7 @@ def test_curves_are_independent_of_level() -> None:
 def test_no_curves_before_a_window_and_silence_keeps_the_last_ones() -> None:
     assert LossCurveSampler().sample(Estimator(EstimatorSettings(RATE, WINDOW, HOP))) is None
     estimator = estimator_after(noise(), GAIN * noise())
-    zero = np.zeros((1, WINDOW), np.float32)
+    zero = np.zeros((1, 1, WINDOW), np.float32)
     estimator.estimate(Windows(zero, zero, np.full(1, 99.0), np.zeros(1), np.zeros(1)))
     assert sample(estimator).center_frame == 7.0
 
@@ -169,5 +168,5 @@ def test_curves_keep_their_loss_name_after_a_change_in_silence() -> None:
     estimator.settings = replace(estimator.settings, loss="waveform")
     assert (sample(estimator).is_of("spectral"), sample(estimator).is_of("waveform")) == (True, False)
     one = np.zeros(1)
-    estimator.estimate(Windows(*(np.float32([noise(), GAIN * noise()])[:, None]), one + 8.0, one, one))
+    estimator.estimate(Windows(*(np.float32([noise(), GAIN * noise()])[:, None, None]), one + 8.0, one, one))
     assert (sample(estimator).is_of("spectral"), sample(estimator).is_of("waveform")) == (False, True)

@@ -17,7 +17,8 @@ def test_matched_gain_is_signed_and_its_delay_is_not_negative(
     polarity: int, delay: float, gain: float, delay_frames: float
 ) -> None:
     nan = math.nan
-    estimate = Estimate(0.0, 0.0, nan, GAIN_DB, nan, nan, nan, nan, 0.1, 0.0, State.TRACKING, 1, delay, polarity)
+    levels = (0.0, 0.0, nan, GAIN_DB, nan, nan, nan, nan, 0.1, 0.0)
+    estimate = Estimate(*levels, State.TRACKING, 1, delay, polarity, (GAIN_DB,), (polarity,), (delay,))
     with EngineSharedMemory.create(8000) as memory:
         publish_matched_gain(memory.control, estimate)
         assert memory.control["matched_gain"] == pytest.approx(gain, rel=1e-12)

@@ -23,7 +23,7 @@ def estimates_at(level: float, loss: str) -> list[Estimate]:
 
     def cut(signal: np.ndarray) -> np.ndarray:
         scaled = (level * signal).astype(np.float32)
-        return np.lib.stride_tricks.sliding_window_view(scaled, WINDOW)[::HOP].copy()
+        return np.lib.stride_tricks.sliding_window_view(scaled, WINDOW)[::HOP, None].copy()
 
     windows = cut(dry)
     centers = WINDOW / 2 + HOP * np.arange(len(windows), dtype=np.float64)

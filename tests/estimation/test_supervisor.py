@@ -263,8 +263,9 @@ def scripted(memory: EngineSharedMemory, monkeypatch: pytest.MonkeyPatch) -> Sup
 
 
 def write_estimate(memory: EngineSharedMemory) -> None:
-    row = Estimate(0.0, 0.0, 0.0, -6.0, -6.0, 0.1, -6.0, 0.05, 0.1, 0.0, State.TRACKING, 1, 0.0, 1).to_row()
-    memory.estimates.write(row.reshape(-1, 1))
+    levels = (0.0, 0.0, 0.0, -6.0, -6.0, 0.1, -6.0, 0.05, 0.1, 0.0)
+    estimate = Estimate(*levels, State.TRACKING, 1, 0.0, 1, (-6.0,), (1,), (0.0,))
+    memory.estimates.write(estimate.to_row().reshape(-1, 1))
 
 
 def fail(supervisor: Supervisor, reason: str | None = None) -> None:

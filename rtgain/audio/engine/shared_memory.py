@@ -21,6 +21,7 @@ from rtgain.audio.engine.ring_buffer import RingBuffer
 from rtgain.audio.engine.shm_cleanup import lock_shared, random_block_name, remove_stale_blocks
 from rtgain.config.names import MAX_CHANNELS
 from rtgain.errors import RtgainError
+from rtgain.records.estimate import estimate_rows
 from rtgain.records.levels import LOUDNESS_NAMES, METERED_SIGNALS
 
 AUDIO_S = 10.0
@@ -35,13 +36,7 @@ MAX_AUDIO_BYTES = 52_500_000
 MIN_AUDIO_S = 2.5
 """Duration that a shorter audio ring still has: the estimator's delay search reads 2 s."""
 
-ESTIMATE_ROWS = 14
-"""Rows of the estimates ring, float64: the fields of `rtgain.records.estimate.Estimate`."""
-
 ESTIMATE_CAPACITY = 8192
-
-COMPARISON_ROWS = ESTIMATE_ROWS + 1
-"""Rows of the comparisons ring, float64: the key of the comparison, followed by an estimate."""
 
 COMPARISON_CAPACITY = 2048
 
@@ -124,7 +119,7 @@ class EngineSharedMemory:
         self.audio = AudioRing(buffer[_AUDIO_OFFSET:], self.channels, audio_capacity)
         end = _AUDIO_OFFSET + RingBuffer.nbytes(audio_rows(self.channels), audio_capacity, np.float32)
         rings = []
-        for rows, capacity in _FLOAT64_RINGS:
+        for rows, capacity in _float64_rings(self.channels):
             rings.append(RingBuffer(buffer[end:], rows, capacity, np.float64))
             end += RingBuffer.nbytes(rows, capacity, np.float64)
         self.estimates, self.comparisons, self.curves = rings
@@ -139,7 +134,7 @@ class EngineSharedMemory:
         """
         capacity = _audio_capacity(sample_rate, channels)
         size = _AUDIO_OFFSET + RingBuffer.nbytes(audio_rows(channels), capacity, np.float32)
-        size += sum(RingBuffer.nbytes(*ring, np.float64) for ring in _FLOAT64_RINGS)
+        size += sum(RingBuffer.nbytes(*ring, np.float64) for ring in _float64_rings(channels))
         remove_stale_blocks()
         shared = _new_block(size)
         try:
@@ -194,11 +189,14 @@ class EngineSharedMemory:
 _AUDIO_OFFSET = 512
 """Offset in bytes of the audio ring: the space reserved for the control record."""
 
-_FLOAT64_RINGS = (
-    (ESTIMATE_ROWS, ESTIMATE_CAPACITY),
-    (COMPARISON_ROWS, COMPARISON_CAPACITY),
-    (CURVES_ROWS, CURVES_CAPACITY),
-)
+
+def _float64_rings(channels: int) -> tuple[tuple[int, int], ...]:
+    """Return rows and capacity of the rings of estimates, comparisons and curves, float64.
+
+    A column of the comparisons is the key of the comparison, followed by an estimate.
+    """
+    rows = estimate_rows(channels)
+    return (rows, ESTIMATE_CAPACITY), (1 + rows, COMPARISON_CAPACITY), (CURVES_ROWS, CURVES_CAPACITY)
 
 
 def _audio_capacity(sample_rate: int, channels: int) -> int:

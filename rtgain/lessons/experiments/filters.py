@@ -138,7 +138,7 @@ def _one_gain_db(dry: Wave, target: Wave) -> float:
     """Estimate one gain with rtgain's own estimator."""
     settings = EstimatorSettings.from_config(SessionConfig(), RATE)
     dry_windows, target_windows = (
-        sliding_window_view(signal.astype(np.float32), settings.window_frames)[:: settings.hop_frames].copy()
+        sliding_window_view(signal.astype(np.float32), settings.window_frames)[:: settings.hop_frames, None].copy()
         for signal in (dry, target)
     )
     unknown = np.full(len(dry_windows), np.nan)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtgain.audio.engine.shared_memory import CONTROL, ESTIMATE_ROWS, EngineSharedMemory
+from rtgain.audio.engine.shared_memory import CONTROL, EngineSharedMemory
 from rtgain.errors import RtgainError
 from tests.polling import TIMEOUT_S
 
@@ -56,11 +56,11 @@ def test_new_block_is_empty_and_has_unity_matched_gain() -> None:
 def test_two_attachments_of_one_block_share_their_data() -> None:
     with EngineSharedMemory.create(48000) as creator, EngineSharedMemory.attach(creator.name) as other:
         creator.audio.write(np.full((4, 3), 0.5, np.float32))
-        other.estimates.write(np.arange(float(ESTIMATE_ROWS))[:, None])
+        other.estimates.write(np.arange(float(other.estimates.rows))[:, None])
         other.control["matched_gain"] = -0.25
         signals = other.audio.read_signals(0, 3)
         assert signals.dry.tolist() == signals.target.tolist() == [[0.5] * 3]
-        assert creator.estimates.read(0, 1)[:, 0].tolist() == list(range(ESTIMATE_ROWS))
+        assert creator.estimates.read(0, 1)[:, 0].tolist() == list(range(creator.estimates.rows))
         assert creator.control["matched_gain"] == -0.25
 
 
