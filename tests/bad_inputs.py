@@ -133,7 +133,7 @@ OPTIONS = _runs(
     (
         "two channels against one",
         "--input stereo.wav --target channel --dry-channel 1,2 --target-channel 3",
-        "--target-channel: selects one channel, but --dry-channel two; give as many for both",
+        "--target-channel: selects one channel, but --dry-channel selects two; give as many for both",
     ),
     (
         "stereo of one channel",

@@ -162,8 +162,9 @@ class SessionConfig(BaseModel):
             raise ValueError(f"{option}: one channel is given, but --channels is 2; give two as 1,2")
         first = next(iter(self._selected_channels))
         if len(selected) != len(self._selected_channels[first]):
-            count, of_first = ("one channel", "two") if len(selected) == 1 else ("two channels", "one")
-            raise ValueError(f"{option}: selects {count}, but {_option_label(first)} {of_first}; give as many for both")
+            count, other = ("one channel", "two") if len(selected) == 1 else ("two channels", "one")
+            label = _option_label(first)
+            raise ValueError(f"{option}: selects {count}, but {label} selects {other}; give as many for both")
 
     @property
     def _selected_channels(self) -> dict[str, tuple[int, ...]]:

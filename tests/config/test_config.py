@@ -113,7 +113,7 @@ def test_inputs_without_a_reserved_name_are_files() -> None:
         ({"input": "a.wav", "dry_channel": (2, 513)}, "--dry-channel: should be less than or equal to 512, not 513"),
         (
             {"input": "a.wav", "target": "channel", "dry_channel": 3, "target_channel": (1, 2)},
-            "--target-channel: selects two channels, but --dry-channel one; give as many for both",
+            "--target-channel: selects two channels, but --dry-channel selects one; give as many for both",
         ),
         (
             {"input": "a.wav", "target": "channel", "dry_channel": (2, 3)},

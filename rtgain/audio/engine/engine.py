@@ -84,6 +84,11 @@ class Engine:
             _check_inputs("dry", dry_channels, channels, in_channels)
         if in_channels > 0 and target_is_input:
             _check_inputs("target", target_channels, channels, in_channels)
+        outputs = output_channels
+        if outputs is None or out_channels == 0:
+            outputs = tuple(range(1, min(out_channels, MAX_CHANNELS) + 1))
+        if len(outputs) > MAX_CHANNELS or not all(1 <= output <= out_channels for output in outputs):
+            raise ValueError(f"the monitor signal needs some of {out_channels} outputs, not {outputs}")
         self.sample_rate = sample_rate
         self.channels = channels
         self.in_channels = in_channels
@@ -116,7 +121,6 @@ class Engine:
         _fill(state["dry_inputs"][0], dry_channels)
         _fill(state["target_inputs"][0], target_channels)
         state["out_channels"] = out_channels
-        outputs = tuple(range(1, out_channels + 1))[:MAX_CHANNELS] if output_channels is None else output_channels
         state["mixes_down"] = channels == 1 or len(outputs) < channels
         state["output_count"] = len(outputs) if state["mixes_down"][0] else channels
         _fill(state["outputs"][0], outputs)

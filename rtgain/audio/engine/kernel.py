@@ -166,9 +166,9 @@ def copy_input(
             for i in range(frames):
                 y[channel, i] = 0.0
             continue
-        row = rows[channel]
+        samples = x[rows[channel]]
         for i in range(frames):
-            sample = x[row, i]
+            sample = samples[i]
             if not abs(sample) <= MAX_VALID_SAMPLE:  # true for NaN too
                 invalid += 1
                 sample = np.float32(0.0)
@@ -206,11 +206,14 @@ def mix_monitor(
         for i in range(frames):
             for output in range(state.out_channels):
                 out[i, output] = 0.0
-    for k in range(state.output_count):
-        output = state.outputs[k]
-        signal = mix[0 if state.mixes_down != 0 else k]
+    for k in range(1 if state.mixes_down != 0 else channels):
+        signal = mix[k]
         for i in range(frames):
-            out[i, output] = min(max(signal[i], -1.0), 1.0)
+            signal[i] = min(max(signal[i], -1.0), 1.0)
+    for k in range(state.output_count):
+        signal, output = mix[0 if state.mixes_down != 0 else k], state.outputs[k]
+        for i in range(frames):
+            out[i, output] = signal[i]
 
 
 @realtime_jit

@@ -292,6 +292,8 @@ def test_channels_that_do_not_exist_are_rejected() -> None:
         Engine(RATE, channels=2, in_channels=2, dry_channels=(1, 3))
     with pytest.raises(ValueError, match=r"the target signal needs 2 of 4 inputs, not \(1,\)"):
         Engine(RATE, channels=2, target="return", in_channels=4)
+    with pytest.raises(ValueError, match=r"the monitor signal needs some of 2 outputs, not \(2, 3\)"):
+        Engine(RATE, channels=2, output_channels=(2, 3))
     with Engine(RATE, channels=2) as engine, pytest.raises(ValueError, match="input on 2 channels"):
         engine.process(white(64)[None], None, np.zeros((64, 2), np.float32))
 
