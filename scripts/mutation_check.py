@@ -304,7 +304,7 @@ PROTECTIONS = (
     Protection(
         "NaN in a file is reported before playback",
         "rtgain/session/session.py",
-        "            self._file.check_finite()\n",
+        "            self._opened.recording.check_finite()\n",
         "            pass\n",
         BAD,
     ),

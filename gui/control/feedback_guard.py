@@ -27,7 +27,7 @@ class FeedbackGuard:
 
     def needs_confirmation(self, config: SessionConfig) -> bool:
         """True if the requested monitor is live and the user has not confirmed."""
-        return not self._confirmed and is_live(config.input, config.target, self.requested)
+        return not self._confirmed and is_live(config.input, config.target_kind, self.requested)
 
     def allowed(self, config: SessionConfig) -> Monitor:
         """Return the requested monitor, or "mute" until it is confirmed."""

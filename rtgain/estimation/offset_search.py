@@ -72,13 +72,13 @@ MAX_CANDIDATES = 6
 MAX_PEAKS = 32
 """Highest peaks of a correlation out of which these are selected: a beat twice a second has many that are equal."""
 
-RIVAL_SCORE = 0.5
+ALTERNATIVE_SCORE = 0.5
 """Score relative to the best from which another offset must be compared with it over the whole recordings.
 
 The phase transform of a repeated sound raises some of its equal offsets over others by half (measured on clicks).
 """
 
-MAX_RIVALS = 3
+MAX_ALTERNATIVES = 3
 
 REPEAT_SHARE = 0.8
 """Explained sound relative to the best offset's from which another offset makes it uncertain."""
@@ -226,7 +226,7 @@ class _Search:
     # --- candidates -----------------------------------------------------------------------------
 
     def _search_levels(self) -> RecordingOffset:
-        """Search the first part of both recordings, then longer ones, until an offset has no rival."""
+        """Search the first part of both recordings, then longer ones, until an offset has no alternative."""
         meters = [_LevelMeter(self._hops_per_level) for _ in self._readers]
         until_s = FIRST_PART_S
         with ThreadPoolExecutor(2, "offset search") as threads:
@@ -289,10 +289,11 @@ class _Search:
         """Check the candidates from the best on, and after them the recordings as they are."""
         resolution_s = 2.5 * self._level_s
         best: tuple[_Candidate, _Check] | None = None
-        rivals: list[_Check] = []
-        for candidate in (*_rivals_by_level(candidates, levels, self._level_s)[:MAX_CANDIDATES], _Candidate(0.0, 0.0)):
+        alternatives: list[_Check] = []
+        ordered = _alternatives_by_level(candidates, levels, self._level_s)[:MAX_CANDIDATES]
+        for candidate in (*ordered, _Candidate(0.0, 0.0)):
             self._report(self._share)
-            if best is not None and not self._is_rival(candidate, *best, len(rivals)):
+            if best is not None and not self._is_alternative(candidate, *best, len(alternatives)):
                 continue
             moments = _loudest_moments_s(levels, self._level_s, candidate.offset_s)
             check = self._check(candidate.offset_s, resolution_s, moments)
@@ -300,14 +301,14 @@ class _Search:
                 continue
             if best is None:
                 best = candidate, check
-            elif all(abs(check.delay_frames - other.delay_frames) > 2.0 for other in (best[1], *rivals)):
-                rivals.append(check)
+            elif all(abs(check.delay_frames - other.delay_frames) > 2.0 for other in (best[1], *alternatives)):
+                alternatives.append(check)
         if best is None:
             return self._offset(0.0, is_found=False)
         if best[1].is_broadband:
-            check, notice = self._compare([best[1], *rivals])
+            check, notice = self._compare([best[1], *alternatives])
         else:
-            check = min((best[1], *rivals), key=lambda check: abs(check.delay_frames))
+            check = min((best[1], *alternatives), key=lambda check: abs(check.delay_frames))
             notice = (
                 f"{self._paths[1]}: its delay is uncertain, because a steady tone fits many delays; "
                 "compare a part in which the sound changes"
@@ -320,11 +321,11 @@ class _Search:
         return RecordingOffset(delay_s, is_found, common_s, notice)
 
     @staticmethod
-    def _is_rival(candidate: _Candidate, best: _Candidate, check: _Check, rivals: int) -> bool:
+    def _is_alternative(candidate: _Candidate, best: _Candidate, check: _Check, alternatives: int) -> bool:
         """True if a candidate may be as good as the best one; of a steady tone, the recordings as they are may be."""
         if not check.is_broadband and best.score < DECISIVE_SCORE and candidate.offset_s == 0.0:
             return True
-        return rivals < MAX_RIVALS and candidate.score >= RIVAL_SCORE * best.score
+        return alternatives < MAX_ALTERNATIVES and candidate.score >= ALTERNATIVE_SCORE * best.score
 
     def _check(self, offset_s: float, resolution_s: float, moments: list[float]) -> _Check:
         """Refine an offset on the samples around the first moment that is unambiguous."""
@@ -552,7 +553,7 @@ class _CrossSpectra:
             return False
         mean = float((self._weights * self._omega).sum()) / total
         spread = math.sqrt(float((self._weights * (self._omega - mean) ** 2).sum()) / total)
-        return spread < TONE_BINS * self._omega[1]
+        return spread < TONE_BINS * float(self._omega[1])
 
     @property
     def delay_frames(self) -> float:
@@ -591,10 +592,10 @@ def _is_decisive(candidates: list[_Candidate]) -> bool:
     """True if the best offset is clear, and no other one is nearly as good."""
     if not candidates or candidates[0].score < DECISIVE_SCORE:
         return False
-    return len(candidates) < 2 or candidates[1].score < RIVAL_SCORE * candidates[0].score
+    return len(candidates) < 2 or candidates[1].score < ALTERNATIVE_SCORE * candidates[0].score
 
 
-def _rivals_by_level(candidates: list[_Candidate], levels: list[Levels], level_s: float) -> list[_Candidate]:
+def _alternatives_by_level(candidates: list[_Candidate], levels: list[Levels], level_s: float) -> list[_Candidate]:
     """Sort those that are nearly as good as the best by the product of both levels; the others follow by score.
 
     Where a sound repeats, the scores of many offsets are equal, and the product is largest where most of it coincides.
@@ -608,10 +609,10 @@ def _rivals_by_level(candidates: list[_Candidate], levels: list[Levels], level_s
         begin, end = max(0, -lag), min(len(dry), len(target) - lag)
         return float(dry[begin:end] @ target[begin + lag : end + lag]) if end > begin else 0.0
 
-    threshold = RIVAL_SCORE * max(candidate.score for candidate in candidates)
-    rivals = [candidate for candidate in candidates if candidate.score >= threshold]
+    threshold = ALTERNATIVE_SCORE * max(candidate.score for candidate in candidates)
+    alternatives = [candidate for candidate in candidates if candidate.score >= threshold]
     others = [candidate for candidate in candidates if candidate.score < threshold]
-    return [*sorted(rivals, key=product, reverse=True), *others]
+    return [*sorted(alternatives, key=product, reverse=True), *others]
 
 
 def _changes(levels: Levels) -> NDArray[np.float32]:
@@ -629,8 +630,7 @@ def _correlation(dry: NDArray[np.float32], target: NDArray[np.float32], size: in
     total = np.zeros(size // 2 + 1, np.complex64)
     for x, y in zip(dry, target, strict=True):
         total += np.fft.rfft(x, size).conj() * np.fft.rfft(y, size)
-    correlation: NDArray[np.float32] = np.fft.irfft(total, size)
-    return correlation
+    return np.fft.irfft(total, size).astype(np.float32, copy=False)
 
 
 def _envelope(cross: NDArray[np.complexfloating], size: int, whitening: float) -> NDArray[np.float32]:
