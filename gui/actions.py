@@ -12,7 +12,7 @@ from gui.control.session_controller import SessionController
 from gui.dialogs.shortcuts import KEYS
 from gui.panels.notices import NoticeStack
 from gui.widgets.device_combo_box import Source
-from rtgain.config.names import CHANNEL_OPTIONS, Monitor, Target
+from rtgain.config.names import CHANNEL_OPTIONS, Monitor
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
 
@@ -78,10 +78,16 @@ class SessionActions(QObject):
         options = {"input_device": None, "output_device": None, **CHANNEL_OPTIONS}
         self.restart_with(lambda: self._controller.set_options(**options))
 
-    def choose_target(self, target: Target) -> None:
-        """Restart with another target."""
+    def choose_target(self, target: str) -> None:
+        """Restart with another target: a choice of `Target`, or the path of a second recording."""
         options = {"target": target, "automation": None, **CHANNEL_OPTIONS}
         self.restart_with(lambda: self._controller.set_options(**options))
+
+    def choose_pair(self, dry: str, target: str) -> None:
+        """Restart with two recordings."""
+        self.changed_by_user.emit()
+        self.restart_with(lambda: self._controller.set_pair(dry, target))
+        self.file_chosen.emit(dry)
 
     def choose_routing(self, changes: dict[str, Any]) -> None:
         """Restart with other channels, or another input device."""

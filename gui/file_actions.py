@@ -1,6 +1,6 @@
 """Handlers of the file commands: open a sound file, presets, export."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +56,23 @@ class FileActions(QObject):
         self._ask_for_path(
             "Open sound file", SOUND_FILES, lambda path: self._session_actions.choose_source((path, None))
         )
+
+    def open_target(self) -> None:
+        """Ask for a second recording, and compare the present one with it."""
+        if not self._controller.config.is_file:
+            self._notices.show_error("A recording is compared with another one; open the dry recording first")
+            self._session_actions.config_changed.emit()
+            return
+        self._ask_for_path("Open target recording", SOUND_FILES, self._session_actions.choose_target)
+
+    def open_paths(self, paths: Sequence[str], *, as_target: bool = False) -> None:
+        """Open a preset or a sound file, or compare two sound files; one file `as_target` becomes the target."""
+        if len(paths) > 1 and not any(path.endswith(".json") for path in paths):
+            self._session_actions.choose_pair(paths[0], paths[1])
+        elif as_target and self._controller.config.is_file and not paths[0].endswith(".json"):
+            self._session_actions.choose_target(paths[0])
+        else:
+            self.open_path(paths[0])
 
     def open_path(self, path: str) -> None:
         """Open a preset (``.json``) or play a sound file."""

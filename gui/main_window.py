@@ -157,7 +157,9 @@ class MainWindow(QMainWindow):
 
     def dropEvent(self, event: QDropEvent) -> None:
         event.acceptProposedAction()
-        self.file_actions.open_path(event.mimeData().urls()[0].toLocalFile())
+        paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        at = self.reference.mapFrom(self, event.position().toPoint())
+        self.file_actions.open_paths(paths, as_target=self.reference.rect().contains(at))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """End threads and processes before the window is deleted: another order crashes Python at its exit."""
@@ -232,6 +234,7 @@ class MainWindow(QMainWindow):
             "freeze": self.estimator.freeze.toggle,
             "lessons": self.lessons_button.toggle,
             "open_file": self.file_actions.open_file,
+            "open_target": self.file_actions.open_target,
             "open_preset": self.file_actions.open_preset,
             "save_preset": self.file_actions.save_preset,
             "export": self.file_actions.export,
@@ -305,6 +308,7 @@ class MainWindow(QMainWindow):
         self.position.seek_requested.connect(self.controller.seek)
         self.reference.changed.connect(actions.change_reference)
         self.reference.target_chosen.connect(actions.choose_target)
+        self.reference.target_file_requested.connect(self.file_actions.open_target)
         self.reference.routing.chosen.connect(actions.choose_routing)
         self.estimator.changed.connect(actions.change_estimator)
         self.estimator.freeze_toggled.connect(self.controller.set_frozen)

@@ -1,6 +1,7 @@
 """Handlers of events of the session: end, failure, fallback without a device, lost and returning devices."""
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -49,6 +50,7 @@ class SessionEvents(QObject):
         controller.fell_back.connect(self._handle_fallback)
         controller.failed.connect(self._handle_failure)
         controller.device_lost.connect(self._handle_lost_devices)
+        controller.aligning.connect(self._show_alignment)
 
     def close(self) -> None:
         """Stop listing devices."""
@@ -70,10 +72,23 @@ class SessionEvents(QObject):
     def _handle_state(self, state: str) -> None:
         log.info("%s: %s", state, self._controller.config.model_dump_json(exclude_defaults=True))
         self._reconnect_timer.stop()
+        if state != "starting":
+            self._notices.dismiss("align")
         if state == "reconnecting":
             self._reconnect_timer.start()
         elif state == "running":
             self.device_list.refresh()
+
+    def _show_alignment(self, share: float) -> None:
+        if self._controller.state != "starting":  # sent before the search was cancelled
+            return
+        name = Path(self._controller.config.target).name
+        text = f"Finding where {name} begins… {100 * share:.0f} %"
+        notice = self._notices.notice("align")
+        if notice is None:
+            self._notices.show_notice("align", text, "Cancel", self._controller.stop, is_warning=False)
+        else:
+            notice.text.setText(text)
 
     def _handle_fallback(self, reason: str) -> None:
         log.warning("Running without a device: %s", reason)

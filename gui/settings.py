@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import platformdirs
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rtgain.config.names import CHANNEL_OPTIONS
+from rtgain.config.names import CHANNEL_OPTIONS, TARGETS
 from rtgain.config.presets import preset_text
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
@@ -21,7 +21,7 @@ VERSION = 2
 
 RECENT_FILES = 8
 
-NOT_PERSISTED = {"clock", "block", "sample_rate", "duration", "automation", "seed"}
+NOT_PERSISTED = {"clock", "block", "sample_rate", "duration", "start", "end", "automation", "seed"}
 """Options that apply to one run only."""
 
 log = logging.getLogger(__name__)
@@ -54,13 +54,17 @@ class Settings(BaseModel):
     def session_for(self, requested: SessionConfig) -> SessionConfig:
         """Return the saved session, overridden by the options that are explicitly set in `requested`.
 
-        A file that does not exist any more becomes the demo; unknown options are ignored.
+        A file that does not exist any more becomes the demo, or as a target the reference path. Unknown options are
+        ignored.
         """
         saved = {name: value for name, value in self.session.items() if name in SessionConfig.model_fields}
         source = saved.get("input", "demo")
         given = requested.model_dump(include=requested.model_fields_set)
         if given.keys() & {"input", "input_device", "output_device", "target"}:
             saved = _without_channels(saved)
+        recording = saved.get("target", "reference")
+        if recording not in TARGETS and ("input" in given or not Path(recording).is_file()):
+            saved.pop("target")  # it belongs to the saved input
         try:
             config = SessionConfig(**(saved | given))
         except ValidationError:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from PySide6.QtCore import QObject, Signal
@@ -14,12 +15,13 @@ from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import DeviceError, DeviceLostError, InputError, RtgainError
 
 if TYPE_CHECKING:
+    from rtgain.records.recording_offset import RecordingOffset
     from rtgain.records.session_export import SessionExport
     from rtgain.records.snapshot import Snapshot
     from rtgain.session.session import Session
 
-SessionFactory = Callable[[SessionConfig], "Session"]
-"""Makes a session without starting it, on the clock of the config."""
+SessionFactory = Callable[[SessionConfig, "RecordingOffset | None"], "Session"]
+"""Makes a session without starting it, on the clock of the config, with the offset of its second recording."""
 
 ControllerState = Literal["stopped", "starting", "running", "reconnecting"]
 """In state "reconnecting", a lost device is expected to return; a start or a stop ends it."""
@@ -31,7 +33,7 @@ ESTIMATOR_OPTIONS = ("loss", "optimizer", "lr", "steps", "window_ms", "hop_ms", 
 log = logging.getLogger(__name__)
 
 
-def create_session(config: SessionConfig) -> "Session":
+def create_session(config: SessionConfig, offset: "RecordingOffset | None") -> "Session":
     """Make a session for the GUI; `Session` is imported here, in the controller's thread, because numba loads slowly.
 
     Raises `InputError` for the offline clock.
@@ -41,17 +43,26 @@ def create_session(config: SessionConfig) -> "Session":
         raise InputError("--clock offline: the window runs in real time; use device or timer, or --headless")
     from rtgain.session.session import Session
 
-    return Session(config, clock=clock)
+    return Session(config, clock=clock, offset=offset)
 
 
 def with_input(config: SessionConfig, source: str, input_device: str | None = None) -> SessionConfig:
     """Return `config` with another source; a target that this source does not have becomes the reference path."""
     outputs = {"output_channel": config.output_channel}
-    changes = {"input": source, "input_device": input_device, **CHANNEL_OPTIONS, **outputs}
+    changes = {"input": source, "input_device": input_device, "start": None, "end": None, **CHANNEL_OPTIONS, **outputs}
     try:
         return with_changes(config, **changes)
     except InputError:
         return with_changes(config, **(changes | {"target": "reference", "output_channel": None, "clock": None}))
+
+
+_PairKey = tuple[tuple[str, float], ...]
+"""Names of two recordings, each with the time in s at which it was last written."""
+
+
+def _pair_key(config: SessionConfig) -> _PairKey:
+    paths = [Path(name) for name in (config.input, config.target)]
+    return tuple((str(path), path.stat().st_mtime if path.exists() else 0.0) for path in paths)
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,9 @@ class SessionController(QObject):
     failed = Signal(str)
     """No session runs: the reason, in one line."""
 
+    aligning = Signal(float)
+    """The offset of the second recording is searched for: the completed share, 0 to 1."""
+
     device_lost = Signal(list)
     """The session lost these devices; see `Device.spec` of `gui.background.device_list`."""
 
@@ -94,6 +108,7 @@ class SessionController(QObject):
         self._last_results: SessionExport | None = None
         self._resume_gain_db = math.nan
         self._request_id = 0
+        self._known_offset: tuple[_PairKey, RecordingOffset] | None = None
         self._closed = False
         self._thread = ThreadPoolExecutor(1, "session-controller")
         self._start_finished.connect(self._adopt_session)
@@ -154,6 +169,11 @@ class SessionController(QObject):
     def set_input(self, source: str, input_device: str | None = None) -> None:
         """Set the source for the next start; all other options stay as far as the source allows."""
         self.config = with_input(self.config, source, input_device)
+
+    def set_pair(self, dry: str, target: str) -> None:
+        """Set two recordings for the next start. Raises `InputError`."""
+        changes = {"input": dry, "target": target, "automation": None, "start": None, "end": None, **CHANNEL_OPTIONS}
+        self.config = with_changes(self.config, **changes)
 
     def set_estimator(self, **changes: Any) -> None:
         """Change estimator options, also of the running session; names, values and units are those of the config.
@@ -223,12 +243,15 @@ class SessionController(QObject):
         reason = None
         try:
             try:
-                self._session_in_thread = self._open(config)
+                offset = self._search_offset(request_id, config) if config.is_pair else None
+                if request_id != self._request_id:
+                    return
+                self._session_in_thread = self._open(config, offset)
             except DeviceError as error:
                 from rtgain.session.io_setup import without_device  # loads numba
 
                 reason, config = str(error), without_device(config)
-                self._session_in_thread = self._open(config)
+                self._session_in_thread = self._open(config, offset)
         except RtgainError as error:
             reason = str(error)
         except Exception as error:
@@ -236,8 +259,20 @@ class SessionController(QObject):
             reason = f"The session did not start: {type(error).__name__}: {error}"
         self._start_finished.emit(_StartResult(request_id, self._session_in_thread, config, reason))
 
-    def _open(self, config: SessionConfig) -> "Session":
-        session = self._factory(config)
+    def _search_offset(self, request_id: int, config: SessionConfig) -> "RecordingOffset | None":
+        """Find the offset of the second recording, unless it is known; None if there is a newer request."""
+        from rtgain.session.pair_offset import search_offset
+
+        key = _pair_key(config)
+        if self._known_offset is not None and self._known_offset[0] == key:
+            return self._known_offset[1]
+        offset = search_offset(config, on_progress=self.aligning.emit, cancelled=lambda: request_id != self._request_id)
+        if offset is not None:
+            self._known_offset = key, offset
+        return offset
+
+    def _open(self, config: SessionConfig, offset: "RecordingOffset | None") -> "Session":
+        session = self._factory(config, offset)
         try:
             session.start()
         except BaseException:

@@ -25,6 +25,7 @@ class MenuBar(QMenuBar):
         super().__init__()
         file = self.addMenu("&File")
         self._add(file, "Open file…", handlers["open_file"], "Ctrl+O")
+        self._add(file, "Open target recording…", handlers["open_target"])
         file.addSeparator()
         self.presets = file.addMenu("Presets")
         self.presets.aboutToShow.connect(self._list_presets)

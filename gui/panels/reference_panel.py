@@ -8,10 +8,14 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout
 from gui.panels.routing_panel import RoutingPanel
 from gui.theme import tabular
 from gui.widgets.check_box import CheckBox
-from gui.widgets.combo_box import labelled_combo_box
+from gui.widgets.combo_box import labelled_combo_box, select_data, set_items
 from gui.widgets.parameter_row import LABEL_WIDTH, ParameterRow
 from rtgain.config.labels import TARGETS
 from rtgain.config.session_config import SessionConfig
+
+OPEN_RECORDING = ""
+OPEN_RECORDING_TEXT = "Recording…"
+"""Value and text of the item that opens a recording as the target."""
 
 NOISE_OFF_DBFS = -120.0
 """Lowest position of the noise row; it stands for no noise."""
@@ -26,6 +30,9 @@ class ReferencePanel(QFrame):
     target_chosen = Signal(str)
     """The user selected this target."""
 
+    target_file_requested = Signal()
+    """The user wants to select a recording as the target."""
+
     def __init__(self) -> None:
         super().__init__()
         self.setProperty("look", "card")
@@ -37,11 +44,12 @@ class ReferencePanel(QFrame):
         self.invert = CheckBox("Invert polarity")
         self.invert.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.routing = RoutingPanel()
+        self._shown_target = SessionConfig().target
         self._disabled_reason = QLabel()
         self._disabled_reason.setProperty("look", "muted")
         self._disabled_reason.setWordWrap(True)
 
-        self.target = labelled_combo_box("Origin of the target", [(label, name) for name, label in TARGETS.items()])
+        self.target = labelled_combo_box("Origin of the target")
         title = QLabel("Target")
         title.setFont(tabular(title.font(), bold=True))
         title.setFixedWidth(LABEL_WIDTH)
@@ -56,7 +64,7 @@ class ReferencePanel(QFrame):
         for widget in (self.routing, self._disabled_reason, self.gain, self.phase, self.delay, self.noise, self.invert):
             column.addWidget(widget)
 
-        self.target.activated.connect(lambda _: self.target_chosen.emit(self.target.currentData()))
+        self.target.activated.connect(lambda _: self._choose_target(self.target.currentData()))
         self.gain.edited.connect(lambda value: self.changed.emit({"gain_db": value}))
         self.invert.toggled.connect(self._polarity_toggled)
         self.phase.edited.connect(lambda value: self.changed.emit({"phase_deg": value}))
@@ -67,7 +75,11 @@ class ReferencePanel(QFrame):
 
     def show_config(self, config: SessionConfig) -> None:
         """Show the options of `config`, disabled if the target does not come from the reference path; emits nothing."""
-        self.target.setCurrentIndex(self.target.findData(config.target))
+        recordings = [(Path(config.target).name, config.target)] if config.is_pair else []
+        targets = [(label, name) for name, label in TARGETS.items()]
+        set_items(self.target, [*targets, *recordings, (OPEN_RECORDING_TEXT, OPEN_RECORDING)])
+        select_data(self.target, config.target, "")
+        self._shown_target = config.target
         self.routing.show_config(config)
         self.gain.show_value(config.gain_db)
         self.phase.show_value(config.phase_deg)
@@ -89,8 +101,17 @@ class ReferencePanel(QFrame):
             "channel": "The target is a recorded channel; there is no reference path.",
             "return": "The target is the input signal; there is no reference path.",
         }
-        self._disabled_reason.setText(reasons[config.target])
-        self._disabled_reason.setVisible(bool(reasons[config.target]))
+        recording = "The target is a recording; there is no reference path."
+        reason = recording if config.is_pair else reasons[config.target_kind]
+        self._disabled_reason.setText(reason)
+        self._disabled_reason.setVisible(bool(reason))
+
+    def _choose_target(self, target: str) -> None:
+        if target == OPEN_RECORDING:
+            select_data(self.target, self._shown_target, "")
+            self.target_file_requested.emit()
+        else:
+            self.target_chosen.emit(target)
 
     def _polarity_toggled(self, inverted: bool) -> None:
         self.changed.emit({"polarity": "invert" if inverted else "normal"})

@@ -238,7 +238,10 @@ def main(name: str, block: str, load: str, duration: str) -> int:
     timer.start(POLL_MS)
     if load == "gc":
         threading.Thread(target=collect_garbage, args=[stop], daemon=True).start()
-    code = run(SessionConfig(input="demo", clock="device", block=block_frames, compare=COMPARED), bench_session)
+    code = run(
+        SessionConfig(input="demo", clock="device", block=block_frames, compare=COMPARED),
+        lambda config, _: bench_session(config),
+    )
     stop.set()
     if not measured:
         print("no estimate arrived", file=sys.stderr)

@@ -182,7 +182,7 @@ class SessionConfig(BaseModel):
         for selected in self._selected_channels.values():
             return len(selected)
         if self.is_pair:
-            return file_channels
+            return max(file_channels, 1)
         if self.target == "channel":
             return 2 if file_channels >= 4 else 1
         return 2 if self.input == "demo" or file_channels >= 2 else 1

@@ -10,6 +10,7 @@ import rtgain.session.io_setup  # noqa: F401  # loads numba now, not while a tes
 from gui.main_window import MainWindow
 from gui.theme import LIGHT, apply_theme
 from rtgain.config.session_config import SessionConfig
+from rtgain.records.recording_offset import RecordingOffset
 from tests.gui.fake_session import FakeSession
 
 
@@ -18,11 +19,13 @@ class Sessions:
 
     def __init__(self) -> None:
         self.made: list[FakeSession] = []
+        self.offsets: list[RecordingOffset | None] = []
         self.start_errors: list[Exception | None] = []
         """Errors that the next starts raise, first to last; None for success."""
 
-    def __call__(self, config: SessionConfig) -> Any:
+    def __call__(self, config: SessionConfig, offset: RecordingOffset | None) -> Any:
         error = self.start_errors.pop(0) if self.start_errors else None
+        self.offsets.append(offset)
         self.made.append(FakeSession(config, start_error=error))
         return self.made[-1]
 

@@ -1,0 +1,131 @@
+"""Two recordings in the window: opened by menu, panel and drag and drop, aligned in the background."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QFileDialog
+
+import rtgain.session.pair_offset
+from gui.main_window import MainWindow
+from gui.panels.reference_panel import OPEN_RECORDING
+from tests.gui.conftest import Sessions
+
+RATE = 48_000
+
+OpenWindow = Callable[..., MainWindow]
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[str, str]:
+    """Two seconds of noise, and the same half a second later."""
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2 * RATE, 2))
+    soundfile.write(tmp_path / "dry.wav", noise, RATE)
+    soundfile.write(tmp_path / "target.flac", np.pad(0.5 * noise, ((RATE // 2, 0), (0, 0))), RATE)
+    return str(tmp_path / "dry.wav"), str(tmp_path / "target.flac")
+
+
+def drop(window: MainWindow, at: QPoint, *paths: str) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(path) for path in paths])
+    action, buttons = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+    window.dropEvent(QDropEvent(at, action, data, buttons, Qt.KeyboardModifier.NoModifier))
+
+
+def wait_until_aligned(qtbot: Any, window: MainWindow, sessions: Sessions, pair: tuple[str, str]) -> None:
+    qtbot.waitUntil(lambda: window.controller.state == "running" and sessions.offsets[-1] is not None, timeout=30_000)
+    config, offset = sessions.last.config, sessions.offsets[-1]
+    assert (config.input, config.target) == pair
+    assert offset is not None
+    assert offset.delay_s == pytest.approx(0.5, abs=1e-5)
+    assert window.notices.notice("align") is None
+    target = window.reference.target
+    assert (target.currentText(), target.currentData()) == (Path(pair[1]).name, pair[1])
+    assert not window.reference.gain.isEnabled()
+
+
+def test_two_dropped_recordings_are_compared(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions, pair: tuple[str, str]
+) -> None:
+    window = open_window()
+    drop(window, QPoint(300, 300), *pair)
+    wait_until_aligned(qtbot, window, sessions, pair)
+
+
+def test_recording_dropped_on_the_target_panel_is_the_target(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions, pair: tuple[str, str]
+) -> None:
+    window = open_window(input=pair[0])
+    drop(window, window.reference.mapTo(window, window.reference.rect().center()), pair[1])
+    wait_until_aligned(qtbot, window, sessions, pair)
+    made = len(sessions.made)
+    window.start()  # the offset is known
+    qtbot.waitUntil(lambda: len(sessions.made) > made)
+    wait_until_aligned(qtbot, window, sessions, pair)
+    window.reference.target_chosen.emit("reference")
+    qtbot.waitUntil(lambda: sessions.last.config.target == "reference")
+    assert window.reference.target.findData(pair[1]) == -1
+
+
+def test_target_panel_opens_a_recording(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions, pair: tuple[str, str]
+) -> None:
+    window = open_window(input=pair[0])
+    box = window.reference.target
+    box.setCurrentIndex(box.findData(OPEN_RECORDING))
+    box.activated.emit(box.currentIndex())
+    assert box.currentData() == "reference"
+    dialog = window.findChild(QFileDialog)
+    assert dialog is not None
+    dialog.fileSelected.emit(pair[1])
+    dialog.close()
+    wait_until_aligned(qtbot, window, sessions, pair)
+
+
+def test_recording_needs_a_dry_recording_to_be_compared_with(
+    qtbot: Any, open_window: OpenWindow, pair: tuple[str, str]
+) -> None:
+    window = open_window(input="demo")
+    window.file_actions.open_target()
+    assert window.notices.texts() == ["A recording is compared with another one; open the dry recording first."]
+    assert window.findChild(QFileDialog) is None
+
+
+def test_search_shows_its_progress_and_can_be_cancelled(
+    qtbot: Any,
+    open_window: OpenWindow,
+    sessions: Sessions,
+    pair: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def search(config: Any, on_progress: Callable[[float], None], cancelled: Callable[[], bool]) -> None:
+        while not cancelled():
+            on_progress(0.25)
+
+    monkeypatch.setattr(rtgain.session.pair_offset, "search_offset", search)
+    window = open_window(input=pair[0])
+    made = len(sessions.made)
+    window.session_actions.choose_target(pair[1])
+    qtbot.waitUntil(lambda: window.notices.notice("align") is not None)
+    notice = window.notices.notice("align")
+    assert notice is not None
+    assert notice.text.text() == "Finding where target.flac begins… 25 %"
+    notice.button.click()
+    qtbot.waitUntil(lambda: window.notices.notice("align") is None)
+    assert window.controller.state == "stopped"
+    assert len(sessions.made) == made
+
+
+def test_unreadable_target_is_reported(
+    qtbot: Any, open_window: OpenWindow, pair: tuple[str, str], tmp_path: Path
+) -> None:
+    window = open_window(input=pair[0])
+    (tmp_path / "text.wav").write_text("a shopping list\n")
+    window.session_actions.choose_target(str(tmp_path / "text.wav"))
+    qtbot.waitUntil(lambda: window.controller.state == "stopped")
+    assert any("text.wav" in text for text in window.notices.texts())
