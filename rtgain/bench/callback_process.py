@@ -31,6 +31,7 @@ from rtgain.estimation.process.worker import Worker
 from rtgain.estimation.process.worker_process import worker_main
 from rtgain.estimation.supervisor import Supervisor
 from rtgain.records.estimate import Estimate
+from rtgain.records.recording_offset import RecordingOffset
 from rtgain.session.session import Session
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def main(name: str, block: str, load: str, duration: str) -> int:
     duration_s, block_frames = float(duration), int(block)
     sessions: list[BenchSession] = []
 
-    def bench_session(config: SessionConfig) -> Session:
+    def bench_session(config: SessionConfig, _offset: RecordingOffset | None) -> Session:
         if config.clock != "device":  # fallback of the GUI
             raise InputError("the JACK server's device could not be opened")
         capacity = round((duration_s + STARTUP_TIMEOUT_S) * RATE / block_frames)
@@ -240,7 +241,7 @@ def main(name: str, block: str, load: str, duration: str) -> int:
         threading.Thread(target=collect_garbage, args=[stop], daemon=True).start()
     code = run(
         SessionConfig(input="demo", clock="device", block=block_frames, compare=COMPARED),
-        lambda config, _: bench_session(config),
+        bench_session,
     )
     stop.set()
     if not measured:

@@ -9,6 +9,7 @@ import pytest
 from gui.control.session_controller import SessionController, create_session, with_input
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import DeviceError, InputError
+from rtgain.records.recording_offset import RecordingOffset
 from rtgain.session.io_setup import without_device
 from tests.gui.conftest import Sessions
 from tests.gui.fake_session import FakeSession
@@ -70,9 +71,9 @@ def test_only_the_last_of_many_start_requests_keeps_running(
 def test_stop_during_a_start_leaves_no_session_running(qtbot: Any, sessions: Sessions) -> None:
     may_start = threading.Event()
 
-    def slow(config: SessionConfig) -> Any:
+    def slow(config: SessionConfig, offset: RecordingOffset | None) -> Any:
         may_start.wait(TIMEOUT_S)
-        return sessions(config)
+        return sessions(config, offset)
 
     controller = SessionController(SessionConfig(), slow)
     controller.start("target")
@@ -96,9 +97,9 @@ def test_no_session_starts_after_close(qtbot: Any, sessions: Sessions) -> None:
 def test_changes_during_a_start_are_applied_to_the_session(qtbot: Any, sessions: Sessions) -> None:
     may_start = threading.Event()
 
-    def slow(config: SessionConfig) -> Any:
+    def slow(config: SessionConfig, offset: RecordingOffset | None) -> Any:
         may_start.wait(TIMEOUT_S)
-        return sessions(config)
+        return sessions(config, offset)
 
     controller = SessionController(SessionConfig(), slow)
     controller.start("target")
@@ -182,4 +183,4 @@ def test_session_with_an_error_is_stopped(qtbot: Any, controller: SessionControl
 
 def test_offline_clock_is_rejected_in_the_gui() -> None:
     with pytest.raises(InputError, match="--clock offline"):
-        create_session(SessionConfig(clock="offline"))
+        create_session(SessionConfig(clock="offline"), None)
