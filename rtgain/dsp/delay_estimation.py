@@ -106,8 +106,8 @@ class CrossSpectrum:
         testable_power = (self._target * (1.0 - chance)).sum(-1)
         coherent_power = (self._target * (coherence - chance)).sum(-1)
         counts = (testable_power > 0.0) & (testable_power >= MIN_POWER_SHARE * testable_power.max())
-        shares = [c / t for c, t in zip(coherent_power[counts].tolist(), testable_power[counts].tolist(), strict=True)]
-        return max(0.0, *shares, 0.0)
+        shares = zip(coherent_power[counts].tolist(), testable_power[counts].tolist(), strict=True)
+        return max((max(0.0, coherent / testable) for coherent, testable in shares), default=0.0)
 
     @property
     def is_unambiguous(self) -> bool:

@@ -223,7 +223,7 @@ class LogStftLoss(StftLoss):
         weights = audible.to(dry.dtype) if weights is None else weights * audible
         difference = torch.where(audible, target, 0.0) - torch.where(audible, dry, 0.0)
         overall, per_channel = weighted_medians(difference, weights, channels)
-        total = weights.unflatten(-1, (channels, -1)).sum(-1)
+        total = weights.reshape(len(weights), channels, -1).sum(-1)
         return (
             torch.exp(overall.where(total.sum(-1) > 0, 0.0)),
             torch.exp(per_channel.where(total > 0, 0.0)),

@@ -97,13 +97,13 @@ def estimate_noise(pair: SpectraPair, decay_ratio: Tensor) -> NoiseEstimate:
     signal = torch.where(fitted > SIGNIFICANT * noise, fitted - noise, 0.0)
     inverse_noise = torch.where(signal > 0, 1.0 / noise.clamp_min(tiny), 0.0)
     band_snr = signal * inverse_noise
-    significant_cross = torch.where(signal > 0, cross, 0.0).unflatten(-1, (channels, -1))
+    significant_cross = _per_channel(torch.where(signal > 0, cross, 0.0), channels)
     weights = _per_bin(inverse_noise, channels) * pair.dry.magnitude.flatten(1)
     log_gain = torch.where(signal > 0, cross_magnitude / dry_power.clamp_min(tiny), 1.0).log()
     std_log = _std_log(log_gain, band_snr)
     channel_std_log = std_log.unsqueeze(-1)
     if channels > 1:
-        channel_std_log = _std_log(*(bands.unflatten(-1, (channels, -1)) for bands in (log_gain, band_snr)))
+        channel_std_log = _std_log(_per_channel(log_gain, channels), _per_channel(band_snr, channels))
     # The magnitude of a bin deviates by its noise's radial part: mean |N(0, σ²/2)| = σ / √π.
     noise_magnitude = (inverse_noise * (remainder_power / torch.pi).sqrt() * _banded(pair.dry.magnitude)).sum(-1)
     return NoiseEstimate(
@@ -143,13 +143,18 @@ def _std_log(log_gain: Tensor, band_snr: Tensor) -> Tensor:
 
 def _banded(bins: Tensor) -> Tensor:
     """Sum over bands, ``(B, C, K)`` to ``(B, C · bands)``, without the bin at 0 Hz, which is its own mirror image."""
-    banded: Tensor = bins[..., 1:].unflatten(-1, (-1, BAND_BINS)).sum(-1).flatten(1)
+    banded: Tensor = bins[..., 1:].reshape(*bins.shape[:-1], -1, BAND_BINS).sum(-1).flatten(1)
     return banded
+
+
+def _per_channel(bands: Tensor, channels: int) -> Tensor:
+    """Separate the channels, ``(B, C · bands)`` to ``(B, C, bands)``."""
+    return bands.view(len(bands), channels, -1)
 
 
 def _per_bin(bands: Tensor, channels: int) -> Tensor:
     """Expand a number per band to each of its bins, ``(B, C · bands)`` to ``(B, C · K)``; the bin at 0 Hz is 0."""
-    bands = bands.unflatten(-1, (channels, -1))
+    bands = _per_channel(bands, channels)
     bins = torch.zeros(*bands.shape[:-1], 1 + BAND_BINS * bands.shape[-1])
     bins[..., 1:].view(*bands.shape, BAND_BINS).copy_(bands.unsqueeze(-1))
     return bins.flatten(1)

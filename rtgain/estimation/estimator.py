@@ -7,7 +7,7 @@ estimates, up to the descent's tolerance (0.004 dB; 0.015 dB at a step of 20 dB)
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -137,7 +137,7 @@ class Estimator:
         bound_db = torch.where(uninformative, math.nan, features.bound_db).tolist()
         std_db = (DB_PER_NEPER * features.noise.std_log.double()).tolist()
         phase_cosine, level_ratio_log = features.noise.phase_cosine.tolist(), features.level_ratio_log.tolist()
-        channel_values = self._channel_values(features) if channels > 1 else []
+        channel_values = self._channel_values(features)
         lag_hops, spread_hops = features.lag_hops.tolist(), features.spread_hops.tolist()
         floor_std_db = SHIFTED_FLOOR_STD_DB if alignment.needs_shift(channels) else FLOOR_STD_DB
         delays_frames = alignment.delays_frames(channels) if alignment.is_known else (math.nan,) * channels
@@ -149,12 +149,10 @@ class Estimator:
             descent = descents[index] if use_batch else self._descend(features.at(index)).windows[0]
             if not self.frozen:
                 gain_db = DB_PER_NEPER * (descent.log_gain + level_ratio_log[index])
-                timing = lag_hops[index], spread_hops[index], floor_std_db
-                measurement = GainMeasurement(gain_db, std_db[index], *timing)
-                own = [measurement]
-                if channels > 1:
-                    own = [GainMeasurement(*values, *timing) for values in channel_values[index]]
-                self._track(measurement, own, phase_cosine[index], alignment)
+                measurement = GainMeasurement(gain_db, std_db[index], lag_hops[index], spread_hops[index], floor_std_db)
+                measurement = self._track_gains(measurement, channel_values[index])
+                std_db[index] = measurement.std_db
+                self._track_phases(measurement, channel_values[index], phase_cosine[index], alignment)
                 self._state = gate_state or self._classify_state(descent, alignment, features, index)
             estimates.append(
                 Estimate(
@@ -188,14 +186,10 @@ class Estimator:
     @property
     def std_db(self) -> float:
         """Standard deviation of the gain in dB; two of them cover each channel's gain if it differs significantly."""
-        std_db = self.tracker.std_db
-        if len(self._channels) == 1 or not math.isfinite(std_db):
+        std_db, gains_db = self.tracker.std_db, self._differing_gains_db
+        if not math.isfinite(std_db):
             return std_db
-        for channel in self._channels:
-            difference_db = abs(channel.gain_db - self.tracker.gain_db)  # NaN if the channel does not count
-            if difference_db > OUTLIER_SIGMAS * math.hypot(channel.tracker.std_db, self.tracker.std_db):
-                std_db = max(std_db, difference_db / 2.0)
-        return std_db
+        return max(std_db, *(abs(gain_db - self.tracker.gain_db) / 2.0 for gain_db in gains_db), 0.0)
 
     @property
     def channel_gains_db(self) -> tuple[float, ...]:
@@ -203,6 +197,18 @@ class Estimator:
         if len(self._channels) == 1:
             return (self.tracker.gain_db if math.isfinite(self.tracker.std_db) else math.nan,)
         return tuple(channel.gain_db for channel in self._channels)
+
+    @property
+    def _differing_gains_db(self) -> tuple[float, ...]:
+        """Lowest and highest gain of all channels that count; empty if they do not differ significantly."""
+        known = [channel for channel in self._channels if math.isfinite(channel.gain_db)]
+        if len(known) < 2:
+            return ()
+        low, high = (choose(known, key=lambda channel: channel.tracker.gain_db) for choose in (min, max))
+        difference_db = high.tracker.gain_db - low.tracker.gain_db
+        if difference_db <= OUTLIER_SIGMAS * math.hypot(low.tracker.std_db, high.tracker.std_db):
+            return ()
+        return low.tracker.gain_db, high.tracker.gain_db
 
     @property
     def gain(self) -> float:
@@ -225,27 +231,43 @@ class Estimator:
         """Return the gain of each channel of each window in dB, and its standard deviation; infinite if too large."""
         gains_db = DB_PER_NEPER * (features.channel_optimum_log + features.level_ratio_log.unsqueeze(-1)).double()
         stds_db = DB_PER_NEPER * features.noise.channel_std_log.double()
-        stds_db = torch.where(stds_db < MAX_CHANNEL_STD_DB, stds_db, math.inf)
+        if stds_db.shape[-1] > 1:
+            stds_db = torch.where(stds_db < MAX_CHANNEL_STD_DB, stds_db, math.inf)
         values: list[list[list[float]]] = torch.stack([gains_db, stds_db], dim=-1).tolist()
         return values
 
-    def _track(
+    def _track_gains(self, measurement: GainMeasurement, channel_values: Sequence[Sequence[float]]) -> GainMeasurement:
+        """Update the gains by one window; return its measurement with the deviation that the channels imply.
+
+        `channel_values` are the gain of each channel and its deviation. If channels differ, each window measures the
+        gain of one of them, or a gain between them: such measurements are averaged.
+        """
+        if len(self._channels) > 1:  # otherwise the channel's gain is the estimate
+            for channel, (gain_db, std_db) in zip(self._channels, channel_values, strict=True):
+                own = GainMeasurement(
+                    gain_db, std_db, measurement.lag_hops, measurement.spread_hops, measurement.floor_std_db
+                )
+                channel.tracker = self._updated(channel.tracker, own)
+            if gains_db := self._differing_gains_db:
+                half_range_db = (gains_db[1] - gains_db[0]) / 2.0
+                measurement = replace(measurement, std_db=math.hypot(measurement.std_db, half_range_db))
+        self.tracker = self._updated(self.tracker, measurement)
+        return measurement
+
+    def _track_phases(
         self,
         measurement: GainMeasurement,
-        channel_measurements: Sequence[GainMeasurement],
+        channel_values: Sequence[Sequence[float]],
         phase_cosines: Sequence[float],
         alignment: Alignment,
     ) -> None:
         hop_s = self.settings.hop_frames / self.settings.sample_rate
-        informative = math.isfinite(measurement.std_db)
-        self.tracker = self._updated(self.tracker, measurement)
-        self._uninformative_s = 0.0 if informative else self._uninformative_s + hop_s
-        for channel, own, phase_cosine in zip(self._channels, channel_measurements, phase_cosines, strict=True):
-            if len(self._channels) > 1:  # otherwise its gain is the estimate
-                channel.tracker = self._updated(channel.tracker, own)
-            if not informative:
-                continue
-            if not math.isfinite(own.std_db):
+        if not math.isfinite(measurement.std_db):
+            self._uninformative_s += hop_s
+            return
+        self._uninformative_s = 0.0
+        for channel, (_, std_db), phase_cosine in zip(self._channels, channel_values, phase_cosines, strict=True):
+            if not math.isfinite(std_db):
                 channel.uninformative_s += hop_s
                 continue
             channel.uninformative_s = 0.0

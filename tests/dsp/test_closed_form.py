@@ -7,7 +7,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rtgain.dsp.closed_form import cramer_rao_std_db, least_squares, weighted_median
+from rtgain.dsp.closed_form import cramer_rao_std_db, least_squares, weighted_median, weighted_medians
 
 POINTS = st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 9)), min_size=1, max_size=12)
 
@@ -82,3 +82,17 @@ def test_cramer_rao_bound_is_one_number_per_window() -> None:
     norm = torch.stack([torch.ones(100), 10.0 * torch.ones(100)]).norm(dim=-1)
     expected = 20.0 / np.log(10.0) * 0.5 / (2.0 * np.array([10.0, 100.0]))
     np.testing.assert_allclose(cramer_rao_std_db(torch.tensor(0.5), 2.0, norm), expected, rtol=1e-6)
+
+
+@given(points=st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 9)), min_size=12, max_size=12))
+@pytest.mark.parametrize("parts", [1, 2, 3, 4])
+def test_weighted_medians_are_those_of_all_values_and_of_each_part(points: list[tuple[int, int]], parts: int) -> None:
+    values, weights = torch.tensor(points, dtype=torch.float64).T.unsqueeze(1)
+    overall, per_part = weighted_medians(values, weights, parts)
+    assert overall.tolist() == weighted_median(values, weights).tolist()
+    separate = (x.reshape(parts, -1) for x in (values, weights))
+    expected = weighted_median(*separate)
+    has_weight = weights.reshape(parts, -1).sum(-1) > 0
+    assert per_part.shape == (1, parts)
+    assert per_part[0][has_weight].tolist() == expected[has_weight].tolist()
+    assert bool((per_part[0][~has_weight] == values.min()).all())

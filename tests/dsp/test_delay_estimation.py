@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rtgain.dsp.delay_estimation import CrossSpectrum, gcc_phat_delay
-from rtgain.dsp.spectra import SpectraPair, hann_spectra
+from rtgain.dsp.spectra import Spectra, SpectraPair, hann_spectra
 
 RATE = 48_000
 WINDOW, HOP = 4096, 1024
@@ -242,3 +242,59 @@ def test_unrelated_noise_has_the_confidence_of_chance(seed: int) -> None:
     assert not estimate.confident
     # The largest of about 10^5 Rayleigh numbers over their RMS: √ln(10^5) = 3.4.
     assert estimate.confidence == pytest.approx(math.sqrt(math.log(2 * RATE)), rel=0.3)
+
+
+# --- several channels -------------------------------------------------------------------------------
+
+
+def cross_of_channels(dry: list[np.ndarray], target: list[np.ndarray]) -> CrossSpectrum:
+    pairs = [pair_of(x, y) for x, y in zip(dry, target, strict=True)]
+    dry_bins = torch.cat([pair.dry.bins for pair in pairs], dim=1)
+    target_bins = torch.cat([pair.target.bins for pair in pairs], dim=1)
+    cross = CrossSpectrum()
+    cross.add(SpectraPair(Spectra(dry_bins), Spectra(target_bins)), torch.ones(WINDOWS))
+    return cross
+
+
+@pytest.mark.parametrize("right", [1.0, -1.0, -0.3])
+@pytest.mark.parametrize("frames", [0.25, -7.0, 300.3])
+def test_delay_of_channels_is_independent_of_their_gains_and_polarities(right: float, frames: float) -> None:
+    dry = [white(), white()]
+    estimate = cross_of_channels(dry, [delayed(white(), frames), right * delayed(white(), frames)]).estimate_delay()
+    assert estimate.confident
+    assert estimate.delay_frames == pytest.approx(frames, abs=0.002)
+
+
+def test_each_channel_has_its_own_cross_spectrum() -> None:
+    dry = [white(), white(seed=2)]
+    cross = cross_of_channels(dry, [delayed(dry[0], 3.0), delayed(dry[1], -20.4)])
+    assert cross.channel(0).estimate_delay().delay_frames == pytest.approx(3.0, abs=0.002)
+    assert cross.channel(1).estimate_delay().delay_frames == pytest.approx(-20.4, abs=0.002)
+    assert cross.channel(0).coherent_fraction == pytest.approx(cross_of(dry[0], delayed(dry[0], 3.0)).coherent_fraction)
+
+
+@pytest.mark.parametrize(("level", "expected"), [(1.0, 1.0), (0.05, 0.0)])
+def test_coherent_fraction_is_that_of_the_most_coherent_channel_with_a_share_of_the_power(
+    level: float, expected: float
+) -> None:
+    dry = [level * white(), white(seed=2)]
+    cross = cross_of_channels(dry, [dry[0], white(seed=3)])
+    assert cross.coherent_fraction == pytest.approx(expected, abs=0.05)
+
+
+@pytest.mark.parametrize("left_first", [True, False])
+def test_global_delay_of_channels_is_the_one_nearest_to_0(left_first: bool) -> None:
+    delays = (4800, 5376) if left_first else (5376, 4800)
+    dry = [long_white(), white(5 * RATE, seed=5)]
+    target = [stretch(-0.3 * x, RATE - delay) for x, delay in zip(dry, delays, strict=True)]
+    estimate = gcc_phat_delay(torch.cat([stretch(x, RATE) for x in dry]), torch.cat(target), RATE)
+    assert estimate.confident
+    assert estimate.delay_frames == 4800
+
+
+def test_global_delay_of_an_inverted_channel_does_not_cancel() -> None:
+    dry = torch.cat([stretch(long_white(), RATE)] * 2)
+    later = stretch(long_white(), RATE - 240)
+    estimate = gcc_phat_delay(dry, torch.cat([later, -later]), RATE)
+    assert estimate.confident
+    assert estimate.delay_frames == 240

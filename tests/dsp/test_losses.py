@@ -352,3 +352,34 @@ def test_waveform_closed_form_predicts_the_lesson() -> None:
     for phase_deg, expected in ((0.0, 0.15), (90.0, 0.0)):
         target = LESSON_GAIN * lesson_sine(phase_deg)
         assert WAVEFORM.optimum(lesson_sine(), target).item() == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_features_of_channels_are_those_of_each_signal(name: str) -> None:
+    loss = LOSS_FACTORIES[name]()
+    signals = torch.from_numpy(np.random.default_rng(1).standard_normal((2, 3, 512))).float()
+    features = loss.features(signals)
+    for channel in range(3):
+        torch.testing.assert_close(features[:, channel], loss.features(signals[:, channel]))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_optima_are_those_of_all_features_and_of_each_channel(name: str) -> None:
+    loss = LOSS_FACTORIES[name]()
+    dry = torch.from_numpy(np.random.default_rng(1).standard_normal((2, 3, 512))).float()
+    target = torch.tensor([0.1, 0.5, 2.0]).view(1, 3, 1) * dry
+    features = loss.features(dry), loss.features(target)
+    overall, per_channel = loss.optima(*(x.flatten(1) for x in features), None, 3)
+    torch.testing.assert_close(overall, loss.optimum(*(x.flatten(1) for x in features)))
+    torch.testing.assert_close(per_channel, torch.tensor([[0.1, 0.5, 2.0]] * 2), rtol=1e-4, atol=0.0)
+
+
+@pytest.mark.parametrize("name", ["stft", "multi-resolution"])
+def test_weights_of_channels_keep_their_ratio(name: str) -> None:
+    loss = LOSS_FACTORIES[name]()
+    loud = torch.from_numpy(np.random.default_rng(1).standard_normal((1, 1, 512))).float()
+    features = loss.features(torch.cat([loud, 0.01 * loud], dim=1))
+    weights = loss.weights(torch.ones(1, 2, 257), features)
+    assert weights is not None
+    assert weights.max().item() == 1.0
+    torch.testing.assert_close(weights[:, 1], 0.01 * weights[:, 0])

@@ -237,3 +237,18 @@ def test_batch_equals_single_windows() -> None:
         single = estimate(x[index : index + 1], y[index : index + 1], steady(1))
         assert torch.equal(single.weights, together.at(index).weights)
         assert torch.equal(single.std_log, together.at(index).std_log)
+
+
+def test_channels_have_their_own_phase_and_deviation_and_stand_side_by_side() -> None:
+    dry = white(3)
+    x, y = leveled(dry)[0], leveled(noisy(dry, 20.0))[0]
+    left, right = estimate(x, x, steady(3)), estimate(x, -y, steady(3))
+    pair = SpectraPair(Spectra(torch.stack([x, x], dim=1)), Spectra(torch.stack([x, -y], dim=1)))
+    both = estimate_noise(pair, steady(3))
+    torch.testing.assert_close(both.phase_cosine, torch.cat([left.phase_cosine, right.phase_cosine], dim=1))
+    torch.testing.assert_close(both.channel_std_log[:, 1], right.std_log, rtol=1e-4, atol=0.0)
+    assert bool((both.inverted == torch.tensor([False, True])).all())
+    assert both.weights.shape == both.noise_power.shape == (3, 2 * x.shape[-1])
+    torch.testing.assert_close(both.noise_power[:, x.shape[-1] :], right.noise_power)
+    # Both channels together are as certain as the sum of their signal-to-noise ratios, here almost the left one's.
+    assert bool((both.std_log <= both.channel_std_log.amin(-1) * (1.0 + 1e-4)).all())

@@ -153,3 +153,9 @@ def test_negligible_shift_returns_the_input() -> None:
     x = band_noise(1).unsqueeze(1)
     assert fractional_shift(x, (0.004,)) is x
     assert fractional_shift(x, (0.006,)) is not x
+
+
+def test_each_channel_is_shifted_by_its_own_fraction() -> None:
+    x = torch.stack([band_noise(2), band_noise(2)], dim=1)
+    shifted = fractional_shift(x, (0.0, 5.0))
+    torch.testing.assert_close(shifted, torch.stack([x[:, 0], x[:, 1].roll(5, -1)], dim=1), rtol=0.0, atol=1e-6)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -112,7 +111,7 @@ def test_estimates_are_independent_of_write_sizes(memory: EngineSharedMemory, al
             write(bitwise, dry[start:stop], target[start:stop])
             piecewise += all_estimates(parts)
             start = stop
-    once, twice = (np.array([astuple(one) for one in trace], dtype=np.float64) for trace in (at_once, piecewise))
+    once, twice = (np.array([one.to_row() for one in trace]) for trace in (at_once, piecewise))
     assert once.shape == twice.shape
     fields = list(Estimate.__dataclass_fields__)
     exact = [fields.index(name) for name in ("center_frame", "available_frame", "gain_true_db", "state", "polarity")]
