@@ -37,10 +37,10 @@ TOOLTIPS = {
     "peak_dbfs": "Highest sample of all channels, held for 1.5 s, in dB re full scale",
     "rms_dbfs": "Root mean square of the last 300 ms, of the louder channel, in dB re full scale",
     "momentary_lufs": "Momentary loudness: the last 400 ms of all channels (ITU-R BS.1770)",
-    "integrated_lufs": "Integrated loudness: all channels since the start, without pauses (EBU R 128)",
+    "integrated_lufs": "Integrated loudness of all channels since the first estimate or Reset (EBU R 128)",
     "short_term_lufs": "Short-term loudness: the last 3 s of all channels (EBU R 128)",
-    "range_lu": "Loudness range since the start, in LU (EBU Tech 3342)",
-    "true_peak_dbtp": "Highest true peak of all channels since the start, in dB re full scale (ITU-R BS.1770)",
+    "range_lu": "Loudness range since the first estimate or Reset, in LU (EBU Tech 3342)",
+    "true_peak_dbtp": "Highest true peak of all channels since the first estimate or Reset, in dB re full scale",
 }
 SPACING = 9
 """Horizontal space in pixels between two columns."""

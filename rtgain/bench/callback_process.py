@@ -4,6 +4,8 @@
 `sounddevice.Stream` does for a callback in Python. The function does nothing else and holds the interpreter lock
 during the call, so the measured time includes no work of its own and only one wait for that lock. `python-thread`
 also runs the estimator in a thread of the same process.
+
+The session plays the demo in stereo, as a new session does.
 """
 
 import ctypes

@@ -11,14 +11,15 @@ METERED_SIGNALS = ("dry", "target", "matched", "difference")
 class Loudness:
     """Loudness over all channels of one signal (ITU-R BS.1770-5, EBU R 128), updated every 100 ms.
 
-    −inf for silence, NaN until it is known.
+    −inf for silence, NaN until it is known. All measurements restart when the first estimate is tracking, and with the
+    first one after a reset of the estimate.
 
     Attributes:
         momentary_lufs: loudness of the last 400 ms.
         short_term_lufs: loudness of the last 3 s.
-        integrated_lufs: gated loudness since the start of the session.
-        range_lu: loudness range since the start of the session (EBU Tech 3342).
-        true_peak_dbtp: highest true peak of all channels since the start of the session.
+        integrated_lufs: gated loudness since the restart.
+        range_lu: loudness range since the restart (EBU Tech 3342).
+        true_peak_dbtp: highest true peak of all channels since the restart.
     """
 
     momentary_lufs: float = math.nan

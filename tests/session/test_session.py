@@ -267,7 +267,7 @@ def test_window_hop_and_alignment_change_while_the_session_runs(make_session: Ca
         later = play(session, 1)
         assert set(np.diff([estimate.center_frame for estimate in later])) == {2048.0}
         assert later[-1].available_frame - later[-1].center_frame == pytest.approx(8192 / 2 + 96, abs=1)
-        assert session.snapshot(scope=True).scope.dry.shape == (8192,)  # type: ignore[union-attr]
+        assert session.snapshot(scope=True).scope.dry.shape == (2, 8192)  # type: ignore[union-attr]
         session.set_estimator(align="off")
         assert {estimate.delay_frames for estimate in play(session, 1)} == {0.0}
         with pytest.raises(InputError, match="the hop is longer than the window"):
@@ -290,7 +290,7 @@ def test_file_reports_its_position_and_seeks(song: Path) -> None:
         session.advance()
         assert session.snapshot().position_s == pytest.approx(0.5 + session.frames / RATE - played_s)
         whole = DemoSource(RATE).read(4 * RATE)[0]
-        dry = session.snapshot(scope=True).scope.dry  # type: ignore[union-attr]
+        (dry,) = session.snapshot(scope=True).scope.dry  # type: ignore[union-attr]
         end = round(session.snapshot().position_s * RATE)
         np.testing.assert_array_equal(dry, whole[end - len(dry) : end])
         session.seek(99.0)

@@ -20,12 +20,17 @@ class LoudnessWorker:
     def __init__(self, memory: EngineSharedMemory) -> None:
         self._memory = memory
         self._stop = threading.Event()
+        self._restart = threading.Event()
         self._memory_in_use = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="loudness", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+
+    def restart(self) -> None:
+        """Discard the loudness so far, and measure again from the next tenth of a second, after all ramps of a gain."""
+        self._restart.set()
 
     def stop(self) -> None:
         """Release the memory; waits at most for the measurement of one step."""
@@ -38,13 +43,20 @@ class LoudnessWorker:
             if self._stop.is_set():
                 return
             sample_rate = int(self._memory.control["sample_rate"])
-            meters = [LoudnessMeter(sample_rate, self._memory.channels) for _ in LOUDNESS_FIELDS]
             step_frames = round(sample_rate / STEPS_PER_S)
+            meters = self._new_meters(sample_rate)
             next_frame = self._memory.audio.frames_written
         while not self._stop.wait(POLL_S):
             with self._memory_in_use:
+                if self._restart.is_set() and not self._stop.is_set():
+                    self._restart.clear()
+                    meters = self._new_meters(sample_rate)
+                    next_frame = self._memory.audio.frames_written + step_frames
                 while not self._stop.is_set() and self._memory.audio.frames_written >= next_frame + step_frames:
                     next_frame = self._measure(next_frame, step_frames, meters)
+
+    def _new_meters(self, sample_rate: int) -> list[LoudnessMeter]:
+        return [LoudnessMeter(sample_rate, self._memory.channels) for _ in LOUDNESS_FIELDS]
 
     def _measure(self, start: int, frames: int, meters: list[LoudnessMeter]) -> int:
         """Measure `frames` frames from `start`; return the start of the next step."""

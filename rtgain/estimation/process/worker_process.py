@@ -28,6 +28,7 @@ from rtgain.estimation.process.messages import (
     ReadyMessage,
     ResetMessage,
 )
+from rtgain.records.estimate import State
 
 if TYPE_CHECKING:
     from rtgain.estimation.loss_curve_sampler import LossCurvePublisher
@@ -99,6 +100,7 @@ class _WorkerLoop:
         self._slow_batches = 0
         self._curve_publisher: LossCurvePublisher | None = None
         self._loudness: LoudnessWorker | None = None
+        self._has_tracked = False
 
     def run(self) -> None:
         parent = multiprocessing.parent_process()
@@ -130,6 +132,7 @@ class _WorkerLoop:
                 self._streaming.configure(command)
             case ResetMessage(gain_db):
                 self._streaming.reset(gain_db)
+                self._has_tracked = False
             case FreezeMessage(frozen):
                 self._streaming.set_frozen(frozen)
             case EnableDiagnostics():
@@ -162,6 +165,10 @@ class _WorkerLoop:
             publish_matched_gain(self._memory.control, estimates[-1])
         for estimate in estimates:
             self._memory.estimates.write(estimate.to_row().reshape(-1, 1))
+        if not self._has_tracked and any(estimate.state is State.TRACKING for estimate in estimates):
+            self._has_tracked = True
+            if self._loudness is not None:
+                self._loudness.restart()  # the matched signal had another gain until now
         if estimates and self._curve_publisher is not None:
             self._curve_publisher.publish_if_due(self._streaming.estimator)
         for entry, estimate in self._streaming.poll_comparisons():

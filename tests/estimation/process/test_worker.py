@@ -152,13 +152,35 @@ def test_diagnostics_publish_curves_and_loudness(memory: EngineSharedMemory, wor
 
     def is_measured() -> bool:
         write(memory, 1)
-        return memory.curves.frames_written > 0 and math.isfinite(memory.control["dry_lufs"])
+        return memory.curves.frames_written > 0 and math.isfinite(memory.control["dry_momentary_lufs"])
 
     wait_until(is_measured)
     curves = LossCurves.from_row(memory.curves.read(memory.curves.frames_written - 1, 1)[:, 0].astype(np.float64))
     assert curves.gain_est == pytest.approx(GAIN, rel=1e-3)
-    assert memory.control["dry_lufs"] - memory.control["target_lufs"] == pytest.approx(-GAIN_DB, abs=0.1)
-    assert memory.control["matched_lufs"] == -math.inf
+    for name in ("momentary_lufs", "integrated_lufs", "true_peak_dbtp"):
+        dry, target = (memory.control[f"{signal}_{name}"] for signal in ("dry", "target"))
+        assert dry - target == pytest.approx(-GAIN_DB, abs=0.1)
+    assert memory.control["matched_momentary_lufs"] == -math.inf
+    assert worker.finish(memory.audio.frames_written, timeout_s=TIMEOUT_S)
+
+
+def test_loudness_is_measured_again_when_a_reset_estimate_is_tracking(
+    memory: EngineSharedMemory, worker: Worker
+) -> None:
+    """Otherwise the true peak of the matched signal would be that before the gain was known."""
+    assert worker.messages(timeout_s=60.0) == [ReadyMessage()]
+    worker.send(EnableDiagnostics())
+
+    def true_peaks(gain: float) -> float:
+        write(memory, 2, gain)
+        return float(memory.control["target_true_peak_dbtp"])
+
+    wait_until(lambda: true_peaks(1.0) > -20.0)
+    wait_until(lambda: read_estimates(memory)[-1].state is State.TRACKING)
+    wait_until(lambda: true_peaks(1.0) > -20.0)  # since it is tracking
+    write(memory, 20, 0.01)
+    worker.send(ResetMessage(0.0))
+    wait_until(lambda: true_peaks(0.01) < -40.0)
     assert worker.finish(memory.audio.frames_written, timeout_s=TIMEOUT_S)
 
 
