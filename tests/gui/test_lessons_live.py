@@ -13,11 +13,9 @@ from gui.theme import LIGHT, apply_theme
 from rtgain.config.session_config import SessionConfig
 from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.lesson import Lesson
+from tests.polling import TIMEOUT_MS
 
 pytestmark = [pytest.mark.realtime, pytest.mark.timeout(900)]  # up to five steps at real speed, and their experiments
-
-TIMEOUT_MS = 180_000
-"""Timeout for a start or an experiment on a loaded machine; the lesson defines the deadline of a check."""
 
 
 @pytest.fixture(scope="module")
