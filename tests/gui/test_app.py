@@ -18,7 +18,7 @@ from gui.main_window import MainWindow
 from gui.theme import LIGHT
 from rtgain.bench.servers import JackServer
 from rtgain.config.session_config import SessionConfig
-from tests.polling import TIMEOUT_S, wait_until
+from tests.polling import TIMEOUT_MS, TIMEOUT_S, wait_until
 
 pytestmark = pytest.mark.realtime
 
@@ -32,9 +32,6 @@ if __name__ == "__main__":
     sys.exit(code)
 """
 """The command `rtgain`, which prints at its end if torch is imported."""
-
-TIMEOUT_MS = 60_000
-"""Timeout for a start, which takes 3 s, on a loaded machine; the benchmarks measure the speed."""
 
 
 @contextmanager

@@ -15,15 +15,13 @@ from rtgain.config.names import Monitor
 from rtgain.config.session_config import SessionConfig
 from tests.gui.user_input import UserInput
 from tests.jack_client import JackTestClient, first_lag
+from tests.polling import TIMEOUT_MS
 
 pytestmark = [pytest.mark.realtime, pytest.mark.timeout(600)]
 
 RATE = 48_000
 START_DB = -16.48
 """Default of the reference gain, 0.15."""
-
-TIMEOUT_MS = 60_000
-"""Timeout for a start, which takes 3 s, on a loaded machine."""
 
 SWITCH_S = 0.5
 """Time in seconds for the crossfade to another monitor, and for the ramp of a changed gain."""

@@ -8,9 +8,7 @@ from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QComboBox, QSlider, QStyle, QStyleOptionSlider, QWidget
 
 from gui.widgets.parameter_row import ParameterRow
-
-TIMEOUT_MS = 30_000
-"""Timeout for each input on a loaded machine."""
+from tests.polling import TIMEOUT_MS
 
 
 class UserInput:

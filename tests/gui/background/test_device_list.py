@@ -7,8 +7,7 @@ import pytest
 
 from gui.background.device_list import Device, DeviceList
 from rtgain.bench.servers import JackServer
-
-TIMEOUT_MS = 30_000
+from tests.polling import TIMEOUT_MS
 
 
 def test_devices_of_a_real_server_are_listed(qtbot: Any, jack_server: JackServer, qapp: Any) -> None:

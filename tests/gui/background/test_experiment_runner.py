@@ -18,9 +18,9 @@ from rtgain.lessons.experiment_process import NUMBERS, run
 from rtgain.lessons.lesson import Step
 from rtgain.lessons.stored_results import stored_numbers
 from tests.gui.conftest import Sessions
+from tests.polling import TIMEOUT_MS
 
 FIRST, LAST = LESSONS[0], LESSONS[-1]
-TIMEOUT_MS = 60_000
 
 
 @pytest.fixture

@@ -21,10 +21,7 @@ from rtgain.output.session_export import write_session_export
 from rtgain.records.session_export import SessionExport
 from tests.gui.panels.test_routing_panel import OpenWindow, Sessions
 from tests.gui.test_main_window import notice_button
-from tests.polling import TIMEOUT_S, wait_until
-
-TIMEOUT_MS = 30_000
-"""Includes loading matplotlib for the figure."""
+from tests.polling import TIMEOUT_MS, TIMEOUT_S, wait_until
 
 
 def text(window: MainWindow) -> str:
