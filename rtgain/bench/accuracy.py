@@ -6,23 +6,32 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.audio.engine.engine import Engine
 from rtgain.bench.baselines import (
     auraloss_errors_db,
     lufs_error_db,
     rms_ratio_errors_db,
     sgd_baseline_errors_db,
 )
-from rtgain.bench.case_signal import GAIN_DB, Case, make_case_signal, sweep_csv
+from rtgain.bench.case_signal import GAIN_DB, LAYOUTS, Case, CaseSignal, make_case_signal, sweep
 from rtgain.bench.signals import BenchSignal
 from rtgain.bench.tables import Row
-from rtgain.records.estimate import State
-from rtgain.session.offline import estimate_samples, render_reference
+from rtgain.config.estimator_settings import EstimatorSettings
+from rtgain.config.session_config import make_session_config
+from rtgain.estimation.estimator import Estimator
+from rtgain.estimation.signal_reader import RingSignalReader
+from rtgain.estimation.streaming import StreamingEstimator
+from rtgain.records.estimate import Estimate, State
+from rtgain.session.offline import render_reference
 
 MIN_COVERAGE, MAX_COVERAGE = 0.90, 0.99
 """Acceptable share of errors within two standard deviations; for a normal distribution it is 95.4 %."""
 
 EXCERPTS_PER_SIGNAL = 2
 """Excerpts of each case, half a second each, that the slow baselines run on."""
+
+NOT_COMPARED: Row = dict.fromkeys(("lesson_db", "rms_ratio_db", "lufs_db", "auraloss_db"), math.nan)
+"""Errors of other methods where they are not measured."""
 
 CASES = (
     Case("constant", 0.002),
@@ -43,41 +52,73 @@ CASES = (
 
 
 def rows(signals: Iterable[BenchSignal], *, excerpts: int = EXCERPTS_PER_SIGNAL) -> Iterator[Row]:
-    """Measure every case on every signal; the last row pools the cases with random errors."""
+    """Measure every case on every signal in every layout; the last row pools the cases with random errors."""
     random_rows: list[Row] = []
     for signal in signals:
-        for case in CASES:
-            row = {**measure(signal, case), **compare(signal, case, excerpts)}
-            random_rows += [row] * case.has_random_error
-            yield row
+        for layout in LAYOUTS:
+            for case in CASES:
+                others = compare(signal, case, excerpts) if layout == "mono" else NOT_COMPARED
+                row = {**measure(signal, case, layout), **others}
+                random_rows += [row] * case.has_random_error
+                yield row
     yield pooled(random_rows)
 
 
-def measure(signal: BenchSignal, case: Case) -> Row:
-    """Measure rtgain's errors in one case, over all estimates that are tracking."""
-    prepared = make_case_signal(signal, case)
-    automation = sweep_csv(len(prepared.samples) / prepared.sample_rate) if case.sweeps else None
-    estimates = estimate_samples(prepared.samples, prepared.sample_rate, automation=automation, **prepared.options)
+def row_count(signals: Sequence[BenchSignal]) -> int:
+    """Return the number of rows of the table."""
+    return len(signals) * len(LAYOUTS) * len(CASES) + 1
+
+
+def measure(signal: BenchSignal, case: Case, layout: str = "mono") -> Row:
+    """Measure rtgain's errors in one case and one of `LAYOUTS`, over all estimates that are tracking.
+
+    `channel_db` is the largest RMS error of a channel's own gain, relative to the reference gain.
+    """
+    estimates = estimate_case(make_case_signal(signal, case), layout, sweeps=case.sweeps)
     tracking = [e for e in estimates if e.state is State.TRACKING]
     errors_db = np.array([e.gain_est_db - e.gain_true_db for e in tracking])
     std_db = np.array([e.std_db for e in tracking])
     rms_db = _rms(errors_db)
     goal_db = case.goal_for(signal)
+    channel_errors_db = np.array([np.subtract(e.channel_gains_db, e.gain_true_db) for e in tracking])
+    channel_db = max((_rms(x[np.isfinite(x)]) for x in channel_errors_db.T), default=math.nan)
     return {
         "signal": signal.name,
+        "layout": layout,
         "case": case.name,
         "limit_db": goal_db,
         "rtgain_db": rms_db,
+        "channel_db": channel_db,
         "reached": rms_db <= goal_db,
         "within_2_std": float(np.mean(np.abs(errors_db) <= 2.0 * std_db)) if tracking else math.nan,
         "tracking": len(tracking),
     }
 
 
+def estimate_case(prepared: CaseSignal, layout: str, *, sweeps: bool = False) -> list[Estimate]:
+    """Estimate a case's gain in one of `LAYOUTS` through the engine, as an offline session does."""
+    samples, sample_rate = prepared.channels(layout), prepared.sample_rate
+    config = make_session_config(**prepared.options)
+    settings = EstimatorSettings.from_config(config, sample_rate)
+    estimates: list[Estimate] = []
+    with Engine(sample_rate, channels=len(samples), seed=config.seed) as engine:
+        engine.reference.set(**config.reference_parameters())
+        if sweeps:
+            times_s, gains_db = sweep(samples.shape[1] / sample_rate)
+            engine.reference.set_automation(np.round(times_s * sample_rate).astype(np.int64), gains_db)
+        streaming = StreamingEstimator(RingSignalReader(engine.memory.audio), Estimator(settings))
+        for start in range(0, samples.shape[1], sample_rate):
+            block = samples[:, start : start + sample_rate]
+            engine.process(block, None, np.empty((block.shape[1], 2), np.float32))
+            while batch := streaming.advance():
+                estimates += batch
+    return estimates
+
+
 def compare(signal: BenchSignal, case: Case, excerpts: int) -> Row:
     """Measure the RMS errors of other methods in dB; NaN if the gain moves, which none of them can track."""
     if case.sweeps:
-        return {"lesson_db": math.nan, "rms_ratio_db": math.nan, "lufs_db": math.nan, "auraloss_db": math.nan}
+        return NOT_COMPARED
     prepared = make_case_signal(signal, case)
     dry, target = render_reference(prepared.samples, prepared.sample_rate, **prepared.options)
     pair = (dry, target, prepared.sample_rate, GAIN_DB)

@@ -46,6 +46,10 @@ class Case:
         return self.snr_db is not None or self.sweeps
 
 
+LAYOUTS = ("mono", "stereo", "right silent", "anti-phase")
+"""Channels of the dry signal: one; two at different times of the recording; one and silence; one and its inverse."""
+
+
 @dataclass(frozen=True)
 class CaseSignal:
     """A signal prepared for a case: dry samples ``(frames,)``, and the options of the session."""
@@ -53,6 +57,16 @@ class CaseSignal:
     samples: NDArray[np.float32]
     sample_rate: int
     options: dict[str, Any]
+
+    def channels(self, layout: str) -> NDArray[np.float32]:
+        """Lay the samples out on channels, ``(channels, frames)``, as one of `LAYOUTS`."""
+        right = {
+            "mono": None,
+            "stereo": np.roll(self.samples, len(self.samples) // 2),
+            "right silent": np.zeros_like(self.samples),
+            "anti-phase": -self.samples,
+        }[layout]
+        return np.stack([self.samples] if right is None else [self.samples, right])
 
 
 def make_case_signal(signal: BenchSignal, case: Case) -> CaseSignal:
@@ -68,8 +82,15 @@ def make_case_signal(signal: BenchSignal, case: Case) -> CaseSignal:
     return CaseSignal(samples, signal.sample_rate, options)
 
 
-def sweep_csv(duration_s: float, *, depth_db: float = 6.0, rate_hz: float = 0.5) -> str:
-    """CSV of an automation: a sine in dB around `GAIN_DB`, with 100 breakpoints per second."""
+def sweep(
+    duration_s: float, *, depth_db: float = 6.0, rate_hz: float = 0.5
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Times in s and gains in dB of an automation: a sine in dB around `GAIN_DB`, with 100 breakpoints per second."""
     times_s = np.arange(0.0, duration_s, 0.01)
-    gains_db = GAIN_DB + depth_db * np.sin(2.0 * math.pi * rate_hz * times_s)
-    return "time_s,gain_db\n" + "".join(f"{t:.2f},{g:.6f}\n" for t, g in zip(times_s, gains_db, strict=True))
+    return times_s, GAIN_DB + depth_db * np.sin(2.0 * math.pi * rate_hz * times_s)
+
+
+def sweep_csv(duration_s: float) -> str:
+    """CSV of the automation `sweep`."""
+    rows = zip(*sweep(duration_s), strict=True)
+    return "time_s,gain_db\n" + "".join(f"{time_s:.2f},{gain_db:.6f}\n" for time_s, gain_db in rows)

@@ -42,7 +42,7 @@ def _run(names: Sequence[str], inputs: Sequence[str], duration_s: float, json: s
     signals = [read_recording(Path(name)) for name in inputs] or synthetic_signals()
     for name in names:
         rows, total = {
-            "accuracy": lambda: (accuracy.rows(signals), len(signals) * len(accuracy.CASES) + 1),
+            "accuracy": lambda: (accuracy.rows(signals), accuracy.row_count(signals)),
             "tracking": lambda: (tracking.rows(signals), len(signals)),
             "speed": lambda: (speed.rows(), speed.ROW_COUNT),
             "callback": lambda: (callback.rows(duration_s), len(callback.RUNS)),

@@ -24,8 +24,8 @@ def signals() -> dict[str, BenchSignal]:
 
 
 @functools.cache
-def measured(name: str, case_name: str) -> Row:
-    return measure(signals()[name], next(case for case in CASES if case.name == case_name))
+def measured(name: str, case_name: str, layout: str = "mono") -> Row:
+    return measure(signals()[name], next(case for case in CASES if case.name == case_name), layout)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
@@ -34,6 +34,24 @@ def test_every_case_is_within_its_limit(name: str, case: Case) -> None:
     row = measured(name, case.name)
     assert row["tracking"] > 700
     assert row["rtgain_db"] <= row["limit_db"] == case.goal_db
+
+
+STEREO = [("demo", "stereo", case) for case in CASES] + [
+    ("pink", layout, case)
+    for layout in ("right silent", "anti-phase")
+    for case in CASES
+    if case.name in ("inverted", "delay 7.56 ms", "noise −20 dB", "±6 dB at 0.5 Hz")
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "layout", "case"), STEREO, ids=[f"{name}, {layout}, {case.name}" for name, layout, case in STEREO]
+)
+def test_every_case_is_within_its_limit_in_stereo(name: str, layout: str, case: Case) -> None:
+    row = measured(name, case.name, layout)
+    assert row["tracking"] > 700
+    assert row["rtgain_db"] <= row["limit_db"] == case.goal_db
+    assert row["channel_db"] <= 2.0 * case.goal_db  # each channel has half of the sound
 
 
 def test_errors_in_noise_and_motion_are_within_two_deviations() -> None:
