@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -266,7 +267,11 @@ class SessionController(QObject):
         key = _pair_key(config)
         if self._known_offset is not None and self._known_offset[0] == key:
             return self._known_offset[1]
-        offset = search_offset(config, on_progress=self.aligning.emit, cancelled=lambda: request_id != self._request_id)
+        with ThreadPoolExecutor(1, "import") as importing:  # numba loads while the files are read
+            importing.submit(import_module, "rtgain.session.session")
+            offset = search_offset(
+                config, on_progress=self.aligning.emit, cancelled=lambda: request_id != self._request_id
+            )
         if offset is not None:
             self._known_offset = key, offset
         return offset
