@@ -31,8 +31,8 @@ RECORDED_S = 2.0
 
 @pytest.fixture(scope="module")
 def demo() -> np.ndarray:
-    """Two loops of the demo, shape (frames,)."""
-    return DemoSource(RATE).read(2 * LOOP_S * RATE)[0].astype(np.float64)
+    """Two loops of the left channel of the demo, shape (frames,)."""
+    return DemoSource(RATE, channels=2).read(2 * LOOP_S * RATE)[0].astype(np.float64)
 
 
 @pytest.fixture

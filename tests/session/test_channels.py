@@ -203,6 +203,36 @@ def test_monitor_is_played_only_on_the_selected_output(jack_server: JackServer, 
 
 
 @pytest.mark.realtime
+@pytest.mark.parametrize("monitor", ["dry", "target", "matched"])
+def test_left_and_right_arrive_at_the_outputs_and_in_the_recording(
+    jack_server: JackServer, tmp_path: Path, stereo: np.ndarray, monitor: str
+) -> None:
+    path, table = write(tmp_path / "stereo.wav", stereo), tmp_path / "t.csv"
+    with JackTestClient(jack_server, name="many", channels=1, outputs=2) as jack_client:
+        process = start_rtgain(
+            *("run", "--headless", "--clock", "device", "--output-device", "many", "--input", path, "--loop"),
+            *("--duration", "600", "--gain-db", "-6", "--monitor", monitor, "--csv", table),
+            *("--record", tmp_path / "m.wav"),
+        )
+        jack_client.connect(out_of="rtgain-.*:out_.*")
+        wait_until(lambda: table.is_file() and any(row["state"] == "tracking" for row in rows(table)[-1:]))
+        jack_client.start(np.zeros(1), seconds=2.0)
+        heard = jack_client.recorded()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130, errors
+    played = np.tile(stereo, 3)
+    begin = first_lag(played[0], heard[0])
+    gain, tolerance = {"dry": (1.0, 1e-6), "target": (10 ** (-6 / 20), 1e-6), "matched": (10 ** (-6 / 20), 1e-3)}[
+        monitor
+    ]
+    np.testing.assert_allclose(heard, gain * played[:, begin : begin + heard.shape[1]], atol=tolerance)
+    recorded = soundfile.read(tmp_path / "m.wav")[0].T[:, -RATE:]
+    begin = first_lag(played[0], recorded[0])
+    np.testing.assert_allclose(recorded, 10 ** (-6 / 20) * played[:, begin : begin + RATE], atol=1e-3)
+
+
+@pytest.mark.realtime
 def test_missing_device_channel_ends_the_run_with_one_line(jack_server: JackServer, tmp_path: Path) -> None:
     with JackTestClient(jack_server, name="four", channels=4):
         process = start_rtgain(
