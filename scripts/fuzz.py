@@ -206,7 +206,7 @@ def manifests(draw: st.DrawFn) -> Example:
 
 
 OPTIONS = [
-    "--input", "--input-device", "--output-device", "--clock", "--block", "--sample-rate", "--duration", "--loop",
+    "--input", "--input-device", "--output-device", "--clock", "--block", "--sample-rate", "--duration", "--start", "--end", "--loop",
     "--target", "--channels", "--dry-channel", "--target-channel", "--output-channel",
     "--monitor", "--seed", "--preset", "--gain-db", "--gain", "--automation", "--polarity", "--phase-deg",
     "--delay-ms", "--noise-dbfs", "--loss", "--optimizer", "--lr", "--steps", "--window-ms", "--hop-ms", "--align",

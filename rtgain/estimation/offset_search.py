@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,11 @@ FIRST_PART_S = 120
 """Seconds of both recordings that are searched first. Each further search covers twice as much."""
 
 DECISIVE_SCORE = 20.0
-"""Score from which an offset is accepted before the recordings were read to their ends; unrelated ones reach 4 to 6."""
+DECISIVE_COHERENCE = 0.7
+"""Score and coherent fraction from which an offset is accepted before the recordings were read to their ends.
+
+Unrelated recordings reach a score of 4 to 6; those with the same beat reach more, but are not coherent.
+"""
 
 TEMPLATE_S = 16
 """Duration in seconds up to which a recording is searched by its samples."""
@@ -78,7 +83,11 @@ ALTERNATIVE_SCORE = 0.5
 The phase transform of a repeated sound raises some of its equal offsets over others by half (measured on clicks).
 """
 
-MAX_ALTERNATIVES = 3
+EQUAL_COHERENCE = 0.1
+"""Difference of the coherent fraction up to which two offsets are equally good."""
+
+MAX_COMPARED = 4
+"""Offsets that are compared over the whole recordings."""
 
 REPEAT_SHARE = 0.8
 """Explained sound relative to the best offset's from which another offset makes it uncertain."""
@@ -139,6 +148,10 @@ class _Check:
     delay_frames: float
     coherent_fraction: float
     is_broadband: bool
+
+
+AS_THEY_ARE = _Candidate(0.0, 0.0)
+"""Both recordings from their starts, if no offset is better."""
 
 
 class _CancelledError(Exception):
@@ -235,8 +248,8 @@ class _Search:
                 is_whole = all(reader.is_finished for reader in self._readers)
                 levels = [meter.levels for meter in meters]
                 candidates = self._correlate_levels(*levels)
-                if is_whole or _is_decisive(candidates):
-                    offset = self._choose(levels, candidates[: None if is_whole else 1])
+                if is_whole or (candidates and candidates[0].score >= DECISIVE_SCORE):
+                    offset = self._choose(levels, candidates, is_whole=is_whole)
                     if is_whole or (offset.is_found and offset.notice is None):
                         return offset
                 until_s *= 2
@@ -251,7 +264,9 @@ class _Search:
         """Correlate the levels' changes at all offsets.
 
         The score is the sum of products of two changes, divided by the root of the sum of their squares: for unrelated
-        recordings its variance is 1 at every offset, however short the overlap is.
+        recordings its variance is 1 at every offset, however short the overlap is. It grows with the overlap, and the
+        correlation coefficient does not. Where both have the same beat everywhere, the coefficient is highest where the
+        rest fits too. So the highest of both are candidates.
         """
         size = 1 << (dry.shape[1] + target.shape[1]).bit_length()
         x, y = _changes(dry), _changes(target)
@@ -261,9 +276,13 @@ class _Search:
             return []
         is_meaningful = squares > MIN_OVERLAP * largest
         score = np.where(is_meaningful, products / np.sqrt(np.where(is_meaningful, squares, 1.0)), 0.0)
+        coefficient = products / np.maximum(_common_energy(x, y, size), np.finfo(np.float32).tiny)
+        coefficient[score < ALTERNATIVE_SCORE * score.max()] = 0.0
+        peaks = [_highest_peaks(values, MAX_PEAKS // 2, exclusion=4) for values in (score, coefficient)]
+        lags = list(dict.fromkeys(lag for pair in zip_longest(*peaks) for lag, _ in filter(None, pair)))
         return [
-            _Candidate((lag if lag < target.shape[1] else lag - size) * self._level_s, value)
-            for lag, value in _highest_peaks(score, MAX_PEAKS, exclusion=4)
+            _Candidate((lag if lag < target.shape[1] else lag - size) * self._level_s, float(score[lag]))
+            for lag in lags
         ]
 
     def _search_template(self, template: int) -> RecordingOffset:
@@ -278,54 +297,60 @@ class _Search:
             meters[other].add(block)
             correlator.add(block)
         sign = 1 if template == 0 else -1
-        candidates = [_Candidate(sign * lag / SEARCH_RATE, score) for lag, score in correlator.finish()[:MAX_PEAKS]]
+        candidates = [_Candidate(sign * lag / SEARCH_RATE, score) for lag, score in correlator.finish()]
         for meter in meters:
             meter.finish()
-        return self._choose([meter.levels for meter in meters], candidates)
+        return self._choose([meter.levels for meter in meters], candidates, is_whole=True)
 
     # --- checks ---------------------------------------------------------------------------------
 
-    def _choose(self, levels: list[Levels], candidates: list[_Candidate]) -> RecordingOffset:
-        """Check the candidates from the best on, and after them the recordings as they are."""
-        resolution_s = 2.5 * self._level_s
-        best: tuple[_Candidate, _Check] | None = None
-        alternatives: list[_Check] = []
-        ordered = _alternatives_by_level(candidates, levels, self._level_s)[:MAX_CANDIDATES]
-        for candidate in (*ordered, _Candidate(0.0, 0.0)):
-            self._report(self._share)
-            if best is not None and not self._is_alternative(candidate, *best, len(alternatives)):
-                continue
-            moments = _loudest_moments_s(levels, self._level_s, candidate.offset_s)
-            check = self._check(candidate.offset_s, resolution_s, moments)
-            if check.coherent_fraction <= MIN_COHERENCE:
-                continue
-            if best is None:
-                best = candidate, check
-            elif all(abs(check.delay_frames - other.delay_frames) > 2.0 for other in (best[1], *alternatives)):
-                alternatives.append(check)
-        if best is None:
+    def _choose(self, levels: list[Levels], candidates: list[_Candidate], *, is_whole: bool) -> RecordingOffset:
+        """Check the candidates on samples, and last the recordings as they are. Of equal ones, choose by comparison.
+
+        Unless `is_whole`, one is chosen only if it has no equal and is coherent at several moments.
+        """
+        checks = self._coherent_checks(levels, candidates)
+        most = max((check.coherent_fraction for check in checks), default=0.0)
+        equal = [check for check in checks if check.coherent_fraction > most - EQUAL_COHERENCE]
+        if not equal or not (is_whole or (len(equal) == 1 and self._is_decisive(levels, equal[0]))):
             return self._offset(0.0, is_found=False)
-        if best[1].is_broadband:
-            check, notice = self._compare([best[1], *alternatives])
+        if equal[0].is_broadband:
+            check, notice = self._compare(equal[:MAX_COMPARED])
         else:
-            check = min((best[1], *alternatives), key=lambda check: abs(check.delay_frames))
+            check = min(equal, key=lambda check: abs(check.delay_frames))
             notice = (
                 f"{self._paths[1]}: its delay is uncertain, because a steady tone fits many delays; "
                 "compare a part in which the sound changes"
             )
         return self._offset(check.delay_frames / self._sample_rate, is_found=True, notice=notice)
 
+    def _is_decisive(self, levels: list[Levels], check: _Check) -> bool:
+        offset_s = check.delay_frames / self._sample_rate
+        moments = _loudest_moments_s(levels, self._level_s, offset_s)
+        checks = (self._check_at(offset_s, self._level_s, moment_s) for moment_s in moments)
+        return all(other.coherent_fraction > DECISIVE_COHERENCE for other in checks)
+
+    def _coherent_checks(self, levels: list[Levels], candidates: list[_Candidate]) -> list[_Check]:
+        """Check the best candidate that is coherent, and those that may be as good as it."""
+        best_score = max((candidate.score for candidate in candidates), default=0.0)
+        checks: list[_Check] = []
+        for candidate in (*_by_level(candidates, levels, self._level_s)[:MAX_CANDIDATES], AS_THEY_ARE):
+            self._report(self._share)
+            is_tone = bool(checks) and not checks[0].is_broadband and best_score < DECISIVE_SCORE
+            is_alternative = candidate.score >= ALTERNATIVE_SCORE * best_score or (is_tone and candidate is AS_THEY_ARE)
+            if checks and not is_alternative:
+                continue
+            moments = _loudest_moments_s(levels, self._level_s, candidate.offset_s)
+            check = self._check(candidate.offset_s, 2.5 * self._level_s, moments)
+            is_new = all(abs(check.delay_frames - other.delay_frames) > 2.0 for other in checks)
+            if check.coherent_fraction > MIN_COHERENCE and is_new:
+                checks.append(check)
+        return checks
+
     def _offset(self, delay_s: float, *, is_found: bool, notice: str | None = None) -> RecordingOffset:
         dry_s, target_s = ((file.frames or 0) / self._sample_rate for file in self._files)
         common_s = min(dry_s, target_s - delay_s) - max(0.0, -delay_s)
         return RecordingOffset(delay_s, is_found, common_s, notice)
-
-    @staticmethod
-    def _is_alternative(candidate: _Candidate, best: _Candidate, check: _Check, alternatives: int) -> bool:
-        """True if a candidate may be as good as the best one; of a steady tone, the recordings as they are may be."""
-        if not check.is_broadband and best.score < DECISIVE_SCORE and candidate.offset_s == 0.0:
-            return True
-        return alternatives < MAX_ALTERNATIVES and candidate.score >= ALTERNATIVE_SCORE * best.score
 
     def _check(self, offset_s: float, resolution_s: float, moments: list[float]) -> _Check:
         """Refine an offset on the samples around the first moment that is unambiguous."""
@@ -499,16 +524,23 @@ class _TemplateCorrelator:
     def finish(self) -> list[tuple[int, float]]:
         """Return the lags in frames of the longer recording, each with its score, best first."""
         self.add(np.zeros((self._channels, BLOCK_FRAMES), np.float32))
-        return sorted(self._peaks, key=lambda peak: -peak[1])
+        return self._peaks
 
     def _correlate(self, block: Block) -> None:
         cross = self._spectrum.conj() * np.fft.rfft(block * self._taper)
         envelope = _envelope(cross, BLOCK_FRAMES, WHITENING)[: BLOCK_FRAMES - self._frames + 1]
         rms = float(np.sqrt(np.mean(envelope**2)))
         if rms > 0.0:
-            for lag, value in _highest_peaks(envelope, MAX_PEAKS, exclusion=SEARCH_RATE // 200):
-                if all(abs(self._start + lag - other) > 1 for other, _ in self._peaks):  # blocks overlap
-                    self._peaks.append((self._start + lag, value / rms))
+            found = _highest_peaks(envelope, MAX_PEAKS, exclusion=SEARCH_RATE // 200)
+            self._keep_best([(self._start + lag, value / rms) for lag, value in found])
+
+    def _keep_best(self, found: list[tuple[int, float]]) -> None:
+        """Add peaks to the best ones; blocks overlap, and so a peak may be found twice."""
+        best: list[tuple[int, float]] = []
+        for lag, score in sorted([*self._peaks, *found], key=lambda peak: -peak[1]):
+            if all(abs(lag - other) > 1 for other, _ in best):
+                best.append((lag, score))
+        self._peaks = best[:MAX_PEAKS]
 
 
 class _CrossSpectra:
@@ -588,20 +620,12 @@ def power_of_two_within(frames: int) -> int:
     return 1 << (frames.bit_length() - 1)
 
 
-def _is_decisive(candidates: list[_Candidate]) -> bool:
-    """True if the best offset is clear, and no other one is nearly as good."""
-    if not candidates or candidates[0].score < DECISIVE_SCORE:
-        return False
-    return len(candidates) < 2 or candidates[1].score < ALTERNATIVE_SCORE * candidates[0].score
-
-
-def _alternatives_by_level(candidates: list[_Candidate], levels: list[Levels], level_s: float) -> list[_Candidate]:
-    """Sort those that are nearly as good as the best by the product of both levels; the others follow by score.
+def _by_level(candidates: list[_Candidate], levels: list[Levels], level_s: float) -> list[_Candidate]:
+    """Put those first that are nearly as good as the best and have the largest product of both levels.
 
     Where a sound repeats, the scores of many offsets are equal, and the product is largest where most of it coincides.
+    The others follow in their order.
     """
-    if not candidates:
-        return []
     dry, target = (np.sqrt(side.sum(axis=0, dtype=np.float64)) for side in levels)
 
     def product(candidate: _Candidate) -> float:
@@ -609,10 +633,10 @@ def _alternatives_by_level(candidates: list[_Candidate], levels: list[Levels], l
         begin, end = max(0, -lag), min(len(dry), len(target) - lag)
         return float(dry[begin:end] @ target[begin + lag : end + lag]) if end > begin else 0.0
 
-    threshold = ALTERNATIVE_SCORE * max(candidate.score for candidate in candidates)
+    threshold = ALTERNATIVE_SCORE * max((candidate.score for candidate in candidates), default=0.0)
     alternatives = [candidate for candidate in candidates if candidate.score >= threshold]
-    others = [candidate for candidate in candidates if candidate.score < threshold]
-    return [*sorted(alternatives, key=product, reverse=True), *others]
+    first = sorted(alternatives, key=product, reverse=True)[: MAX_CANDIDATES // 2]
+    return [*first, *(candidate for candidate in candidates if candidate not in first)]
 
 
 def _changes(levels: Levels) -> NDArray[np.float32]:
@@ -631,6 +655,20 @@ def _correlation(dry: NDArray[np.float32], target: NDArray[np.float32], size: in
     for x, y in zip(dry, target, strict=True):
         total += np.fft.rfft(x, size).conj() * np.fft.rfft(y, size)
     return np.fft.irfft(total, size).astype(np.float32, copy=False)
+
+
+def _common_energy(x: NDArray[np.float32], y: NDArray[np.float32], size: int) -> NDArray[np.float64]:
+    """Geometric mean of the energies of `x` and `y` in their overlap, at the lags of `_correlation`, ``(size,)``."""
+    lags = np.arange(size)
+    lags = np.where(lags < y.shape[1], lags, lags - size)
+    energies = []
+    for changes, shift in ((x, 0), (y, 1)):
+        sums = np.concatenate([[0.0], np.cumsum((changes**2).sum(axis=0, dtype=np.float64))])
+        begin, end = np.maximum(0, -lags), np.minimum(x.shape[1], y.shape[1] - lags)
+        begin, end = (np.clip(edge + shift * lags, 0, len(sums) - 1) for edge in (begin, end))
+        energies.append(np.maximum(sums[end] - sums[begin], 0.0))
+    mean: NDArray[np.float64] = np.sqrt(energies[0] * energies[1])
+    return mean
 
 
 def _envelope(cross: NDArray[np.complexfloating], size: int, whitening: float) -> NDArray[np.float32]:

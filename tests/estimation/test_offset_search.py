@@ -119,6 +119,18 @@ def test_short_overlap_at_the_ends_is_found(tmp_path):
     assert frames(search(dry, target), 8_000) == pytest.approx(-45 * 8_000, abs=0.01)
 
 
+def test_overlap_after_minutes_of_the_same_beat_is_found(tmp_path):
+    """Clicks at the same times in both recordings correlate at many offsets; only one explains the sound."""
+    rng = np.random.default_rng(7)
+    sound = rng.standard_normal(300 * 8_000) * np.repeat(0.1 * rng.random(3_000), 800)
+    sound[::800] += rng.choice([-1, 1], 3_000)
+    dry = write(tmp_path / "dry.wav", 0.3 * sound[: 200 * 8_000], 8_000)
+    target = write(tmp_path / "target.wav", 0.1 * sound[150 * 8_000 :], 8_000)
+    offset = search(dry, target)
+    assert frames(offset, 8_000) == pytest.approx(-150 * 8_000, abs=0.01)
+    assert offset.notice is None
+
+
 @pytest.mark.parametrize("kind", ["drum", "note"])
 def test_one_shot_of_80_ms_is_aligned(tmp_path, kind):
     time_s = np.arange(3_528) / RATE

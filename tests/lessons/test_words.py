@@ -9,8 +9,8 @@ from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.lesson import Step
 
 EXPLANATIONS = {
-    r"\bhops?\b": "Every 21 ms (a hop)",
-    r"\bwindows?\b": "the newest 85 ms of sound (the window)",
+    r"\bhops?\b": "About every 21 ms (a hop)",
+    r"\bwindows?\b": "the newest 85 ms or so of sound (the window)",
     r"\bloss(?:es)?\b": "a number for how much the dry sine, at the guessed gain, differs from the target",
     r"\bgradient descent\b": "changes the guess by a small step that makes the loss smaller. This is gradient descent",
     r"\boptimizers?\b": "The rule for the steps is the optimizer",
