@@ -206,8 +206,8 @@ def manifests(draw: st.DrawFn) -> Example:
 
 
 OPTIONS = [
-    "--input", "--input-device", "--output-device", "--clock", "--block", "--sample-rate", "--duration", "--start", "--end", "--loop",
-    "--target", "--channels", "--dry-channel", "--target-channel", "--output-channel",
+    "--input", "--input-device", "--output-device", "--clock", "--block", "--sample-rate", "--duration", "--start",
+    "--end", "--loop", "--target", "--channels", "--dry-channel", "--target-channel", "--output-channel",
     "--monitor", "--seed", "--preset", "--gain-db", "--gain", "--automation", "--polarity", "--phase-deg",
     "--delay-ms", "--noise-dbfs", "--loss", "--optimizer", "--lr", "--steps", "--window-ms", "--hop-ms", "--align",
     "--csv", "--json", "--plot", "--record", "--manifest", "--jobs", "--help", "--version", "--headless",

@@ -16,7 +16,7 @@ DRY_CHANNEL, FITTED_CHANNEL = 1, 3
 def _play(recording: Path, dry_channel: int) -> dict[str, Any]:
     """Controls that loop `recording`, with its second channel as the target of `dry_channel`."""
     return {
-        "input": str(recording), "loop": True, "target": "channel", "dry_channel": dry_channel, "align": "off",
+        "input": str(recording), "loop": True, "target": "channel", "dry_channel": (dry_channel,), "align": "off",
     }  # fmt: skip
 
 

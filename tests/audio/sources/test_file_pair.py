@@ -1,5 +1,6 @@
 """Two recordings side by side: exact samples at any position, whichever begins earlier, in any format and channels."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,22 @@ def test_invalid_recordings_are_named(tmp_path):
     for pair in ((path, broken), (broken, path)):
         with pytest.raises(InputError, match=r"b\.wav: contains NaN"):
             FilePairSource(*pair).check_finite()
+
+
+def test_memory_does_not_grow_with_the_recordings(tmp_path):
+    path = tmp_path / "ten_hours.flac"
+    with soundfile.SoundFile(path, "w", 8_000, 1) as file:  # FLAC of silence is tiny: ten hours in 2 MB
+        for _ in range(600):
+            file.write(np.zeros(480_000, np.int16))
+    pair = FilePairSource(path, path, sample_rate=44_100, delay_s=-3_600.0)
+    assert pair.frames == 9 * 3_600 * 44_100
+    loop = SectionSource(pair, 3_600 * 44_100, 3_700 * 44_100, loop=True)
+    tracemalloc.start()
+    for _ in range(1_000):
+        assert loop.read(4_096).shape == (2, 4_096)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 4_000_000
 
 
 @pytest.mark.parametrize("section_frames", [1_000, 300_000])
