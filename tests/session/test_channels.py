@@ -217,19 +217,35 @@ def test_left_and_right_arrive_at_the_outputs_and_in_the_recording(
         jack_client.connect(out_of="rtgain-.*:out_.*")
         wait_until(lambda: table.is_file() and any(row["state"] == "tracking" for row in rows(table)[-1:]))
         jack_client.start(np.zeros(1), seconds=2.0)
-        heard = jack_client.recorded()
+        received = jack_client.recorded()
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130, errors
     played = np.tile(stereo, 3)
-    begin = first_lag(played[0], heard[0])
+    begin = first_lag(played[0], received[0])
     gain, tolerance = {"dry": (1.0, 1e-6), "target": (10 ** (-6 / 20), 1e-6), "matched": (10 ** (-6 / 20), 1e-3)}[
         monitor
     ]
-    np.testing.assert_allclose(heard, gain * played[:, begin : begin + heard.shape[1]], atol=tolerance)
+    np.testing.assert_allclose(received, gain * played[:, begin : begin + received.shape[1]], atol=tolerance)
     recorded = soundfile.read(tmp_path / "m.wav")[0].T[:, -RATE:]
     begin = first_lag(played[0], recorded[0])
     np.testing.assert_allclose(recorded, 10 ** (-6 / 20) * played[:, begin : begin + RATE], atol=1e-3)
+
+
+@pytest.mark.realtime
+def test_return_of_a_device_with_one_input_is_mono_unless_stereo_is_requested(
+    jack_server: JackServer, tmp_path: Path
+) -> None:
+    words = ("--input", "demo", "--target", "return", "--input-device", "one", "--output-device", "one")
+    with JackTestClient(jack_server, name="one", channels=1, outputs=2):
+        run = start_rtgain("run", "--headless", *words, "--duration", "2", "--json", tmp_path / "s.json")
+        _, errors = run.communicate(timeout=TIMEOUT_S)
+        assert run.returncode == 0, errors
+        stereo = start_rtgain("run", "--headless", *words, "--duration", "2", "--channels", "2")
+        _, errors = stereo.communicate(timeout=TIMEOUT_S)
+    assert json.loads((tmp_path / "s.json").read_text())["channels"] == 1
+    assert stereo.returncode == 3
+    assert "has one input channel, but channel 2 was requested" in errors
 
 
 @pytest.mark.realtime
