@@ -70,6 +70,9 @@ def test_channels_with_different_gains_have_their_own(tmp_path, stereo):
     assert result.gain_db is not None
     assert result.residual_db is not None
     assert -7 <= result.gain_db <= -5
+    assert result.std_db is not None
+    assert result.gain_db - 2 * result.std_db < -6.99, "two deviations contain the gains of both channels"
+    assert result.gain_db + 2 * result.std_db > -5.01
     assert result.residual_db < -60
 
 
