@@ -83,6 +83,7 @@ def test_channel_with_its_own_delay_is_matched(tmp_path, stereo):
     assert gains_db(details) == pytest.approx([HALF_DB] * 2, abs=0.01)
     delays_ms = [channel.delay_ms for channel in details.result.channels]
     assert delays_ms == pytest.approx([0, 1e3 * later / RATE], abs=0.1e3 / RATE)
+    assert details.notices == (), "no doubt about the delay"
 
 
 def test_recording_of_one_channel_against_two_of_which_one_is_silent(tmp_path, stereo):

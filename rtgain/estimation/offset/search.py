@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtgain.audio.sources.file_pair import compared_channels, select_channels
 from rtgain.audio.sources.file_source import FileSource
@@ -294,9 +295,11 @@ class _Search:
         if len(checks) == 1:
             return checks[0], None
         explained = [self._explained(round(check.delay_frames)) for check in checks]
-        order = sorted(range(len(checks)), key=lambda index: -explained[index])
+        order = sorted(range(len(checks)), key=lambda index: -float(explained[index].sum()))
         best, second = (checks[index] for index in order[:2])
-        if explained[order[1]] < REPEAT_SHARE * explained[order[0]]:
+        # In the same channels: where channels have delays of their own, each offset explains others.
+        in_both = np.minimum(explained[order[0]], explained[order[1]])
+        if in_both.sum() < REPEAT_SHARE * explained[order[0]].sum():
             return best, None
         delay_ms, other_ms = (1e3 * check.delay_frames / self._sample_rate for check in (best, second))
         return best, (
@@ -304,8 +307,8 @@ class _Search:
             f"{other_ms:.1f} ms fits nearly as well"
         )
 
-    def _explained(self, offset: int) -> float:
-        """Sum of the products of both recordings at an offset, as magnitude per channel and block.
+    def _explained(self, offset: int) -> NDArray[np.float64]:
+        """Sum of the products of both recordings at an offset, ``(channels,)``, as magnitude per block.
 
         Whatever gain is applied, the difference of both, outside their common part too, is least where it is largest.
         """
@@ -315,13 +318,13 @@ class _Search:
         dry.seek(start)
         target.seek(start + offset)
         channels = compared_channels(dry.channels, target.channels)
-        total = 0.0
+        total = np.zeros(channels)
         while remaining > 0:
             self._report(self._share)
             frames = min(remaining, self._sample_rate)
             remaining -= frames
             rows = (select_channels(file.read(frames), channels) for file in self._files)
-            total += float(np.abs(np.einsum("cn,cn->c", *rows)).sum())
+            total += np.abs(np.einsum("cn,cn->c", *rows))
         return total
 
 
