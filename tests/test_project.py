@@ -186,8 +186,9 @@ def example_files(tmp_path):
     song = np.random.default_rng(0).uniform(-0.5, 0.5, 48000)
     soundfile.write(tmp_path / "song.flac", song, 48000)
     soundfile.write(tmp_path / "pair.wav", np.stack([song, song / 4], axis=1), 48000)
-    soundfile.write(tmp_path / "dry.wav", song, 48000)
-    soundfile.write(tmp_path / "processed.flac", song / 4, 48000)
+    dry = np.random.default_rng(1).uniform(-0.5, 0.5, 5 * 48000)
+    soundfile.write(tmp_path / "dry.wav", dry, 48000)
+    soundfile.write(tmp_path / "processed.flac", dry / 4, 48000)
     lesson = tmp_path / "lessons" / "real-signals"
     lesson.mkdir(parents=True)
     soundfile.write(lesson / "dry.wav", song, 48000)

@@ -26,7 +26,7 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
     """
     paths.check(config.files)
     offset = _search_offset(config, interruption) if config.is_pair else None
-    if interruption.requested:
+    if config.is_pair and offset is None:
         return EXIT_INTERRUPTED
     with Session(
         config,

@@ -92,6 +92,7 @@ def match_pair(
         channels = [_Channel(gain_db, polarity, delay_frames)]
     else:
         channels = _aggregate_channels(estimates, channel_count)
+        std_db = math.hypot(std_db, _channel_deviation_db(gain_db, channels))
     matched = tuple(channel.matched(delay_frames) for channel in channels)
     residual = math.nan
     if math.isfinite(gain_db):
@@ -178,6 +179,12 @@ def _aggregate_channels(estimates: list[Estimate], channels: int) -> list[_Chann
         polarity = int(np.sign(sum(e.channel_polarities[index] for e in usable)))
         aggregated.append(_Channel(_median(gains_db), polarity, _median(delays_frames)))
     return aggregated
+
+
+def _channel_deviation_db(gain_db: float, channels: list[_Channel]) -> float:
+    """Half the largest distance of a channel's gain from the one gain: two deviations contain the gains of all."""
+    distances_db = [abs(channel.gain_db - gain_db) for channel in channels if math.isfinite(channel.gain_db)]
+    return max(distances_db, default=0.0) / 2.0
 
 
 def _median(values: NDArray[np.float64]) -> float:

@@ -14,6 +14,6 @@ def search_offset(
     cancelled: Callable[[], bool] = lambda: False,
 ) -> RecordingOffset | None:
     """Find the offset of the second recording; None if it was cancelled. See `find_offset`. Raises `InputError`."""
-    from rtgain.estimation.offset_search import find_offset  # FFmpeg and soxr, which other sessions do not need
+    from rtgain.estimation.offset.search import find_offset  # FFmpeg and soxr, which other sessions do not need
 
     return find_offset(Path(config.input), Path(config.target), on_progress=on_progress, cancelled=cancelled)

@@ -70,6 +70,9 @@ def test_channels_with_different_gains_have_their_own(tmp_path, stereo):
     assert result.gain_db is not None
     assert result.residual_db is not None
     assert -7 <= result.gain_db <= -5
+    assert result.std_db is not None
+    assert result.gain_db - 2 * result.std_db < -6.99, "two deviations contain the gains of both channels"
+    assert result.gain_db + 2 * result.std_db > -5.01
     assert result.residual_db < -60
 
 
@@ -80,6 +83,7 @@ def test_channel_with_its_own_delay_is_matched(tmp_path, stereo):
     assert gains_db(details) == pytest.approx([HALF_DB] * 2, abs=0.01)
     delays_ms = [channel.delay_ms for channel in details.result.channels]
     assert delays_ms == pytest.approx([0, 1e3 * later / RATE], abs=0.1e3 / RATE)
+    assert details.notices == (), "no doubt about the delay"
 
 
 def test_recording_of_one_channel_against_two_of_which_one_is_silent(tmp_path, stereo):

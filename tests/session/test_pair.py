@@ -168,3 +168,15 @@ def test_command_line_compares_two_recordings(tmp_path, pair):
     matched, _ = soundfile.read(outputs["m.wav"])
     expected = 0.5 * soundfile.read(dry)[0][3 * RATE :] * [1, -1]
     np.testing.assert_allclose(matched[RATE:], expected[RATE : len(matched)], atol=1e-3)
+
+
+@pytest.mark.realtime
+def test_pair_plays_on_a_device(jack_server, pair):
+    dry, target = pair
+    run = rtgain("run", "--headless", "--clock", "device", "--input", dry, "--target", target, "--json", "-")
+    assert (run.returncode, run.stderr) == (0, "")
+    summary = json.loads(run.stdout)
+    assert (summary["channels"], summary["state"], summary["channel_polarities"]) == (2, "tracking", [1, -1])
+    assert summary["gain_db"] == pytest.approx(-6.02, abs=0.01)
+    assert summary["delay_ms"] == pytest.approx(-2000, abs=0.01)
+    assert summary["dropped_frames"] == 0

@@ -11,7 +11,7 @@ import soundfile
 import soxr
 
 from rtgain.errors import InputError
-from rtgain.estimation.offset_search import find_offset
+from rtgain.estimation.offset.search import find_offset
 from rtgain.records.recording_offset import RecordingOffset
 from tests.encoded_files import encode
 
