@@ -20,7 +20,7 @@ run: $(VENV)/run.stamp
 
 test: system-test lint
 	$(IN_VENV) pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not realtime"
-	$(IN_VENV) pytest -n 1 --dist loadscope --no-loadscope-reorder -m realtime
+	$(IN_VENV) pytest -n 2 --dist loadscope --no-loadscope-reorder -m realtime
 
 lint: $(VENV)/test.stamp
 	$(IN_VENV) ruff check .

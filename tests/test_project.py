@@ -90,7 +90,7 @@ def test_make_test_installs_and_then_checks_style_types_and_behavior(checkout):
         "python -m ruff format --check .",
         "python -m mypy",
         "python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m not realtime",
-        "python -m pytest -n 1 --dist loadscope --no-loadscope-reorder -m realtime",
+        "python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m realtime",
     ]
 
 

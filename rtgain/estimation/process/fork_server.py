@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import recv_handle, send_handle
@@ -148,6 +149,7 @@ def _spawn(target: Callable[..., None], main: str, preload: str, connection: Con
     if not hasattr(signal, "pthread_sigmask"):
         process.start()
         return process
+    resource_tracker.ensure_running()  # its start unblocks signals, so it must not happen in between
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SHUTDOWN_SIGNALS)
     try:
         process.start()

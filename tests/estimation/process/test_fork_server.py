@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -11,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from rtgain.estimation.process.fork_server import ForkServer, WorkerProcess
+from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS
 from tests.polling import TIMEOUT_S
 
 
@@ -30,6 +33,10 @@ def echo(connection: Connection) -> None:
         if message == "raise":
             raise ValueError("raised on request")
         connection.send(message)
+
+
+def send_blocked_signals(connection: Connection) -> None:
+    connection.send(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
 
 
 @pytest.fixture
@@ -75,6 +82,22 @@ def test_loading_starts_the_server_that_forks_the_first_child(server: ForkServer
     assert loader == parent
     assert loader in loaded
     connection.send("end")
+
+
+def test_shutdown_signals_are_blocked_in_children_of_the_first_server_of_a_program() -> None:
+    """Multiprocessing starts its resource tracker with the first process, and unblocks signals by that."""
+    program = f"""
+import multiprocessing
+from rtgain.estimation.process.fork_server import ForkServer
+server = ForkServer("{__name__}:send_blocked_signals", "{__name__}:preload")
+server.load()
+parent_end, child_end = multiprocessing.Pipe()
+child = server.start(child_end)
+child_end.close()
+print(sorted(parent_end.recv()))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=TIMEOUT_S)
+    assert (ran.stdout, ran.stderr) == (f"{sorted(SHUTDOWN_SIGNALS)}\n", "")
 
 
 def test_child_killed_before_its_start_never_starts() -> None:
