@@ -118,7 +118,7 @@ def _names_recordings(words: list[str]) -> bool:
     """Return True for ``rtgain DRY TARGET``: two words, the first of which looks like a file and not like a command."""
     if len(words) < 2 or words[0] in COMMANDS or words[0].startswith("-") or words[1].startswith("-"):
         return False
-    return bool(Path(words[0]).suffix) or os.sep in words[0] or Path(words[0]).exists()
+    return bool(Path(words[0]).suffix) or os.sep in words[0] or os.path.exists(words[0])  # noqa: PTH110 (long names)
 
 
 class Parser(argparse.ArgumentParser):

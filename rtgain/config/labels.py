@@ -31,6 +31,8 @@ def format_channels(channels: tuple[int, ...] | None) -> str:
 
 CONTROL_LABELS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "input": ("Source", lambda source: SOURCES.get(source) or Path(source).name),
+    "start": ("Start", _or_auto),
+    "end": ("End", _or_auto),
     "loop": ("Loop", lambda on: "on" if on else "off"),
     "gain_db": ("Gain", _with_unit(" dB")),
     "automation": ("Automation", str),

@@ -62,6 +62,9 @@ MAX_CHANNELS = 8
 CHANNEL_NAMES = ("left", "right")
 """Names of the channels of a stereo session."""
 
+MAX_VALID_SAMPLE = 1e6
+"""Largest valid input magnitude (+120 dBFS). Larger samples and NaN are faults, which are replaced by 0."""
+
 MAX_LR = 1000.0
 MAX_STEPS = 10_000
 MAX_COMPARISONS = 2

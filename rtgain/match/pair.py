@@ -1,6 +1,7 @@
 """Matching of one pair of recordings: an offline session over both, aggregated to one result."""
 
 import math
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.config.names import DEFAULT_HOP_MS, DEFAULT_WINDOW_MS, MAX_CHANNELS
+from rtgain.config.names import DEFAULT_HOP_MS, DEFAULT_WINDOW_MS, MAX_CHANNELS, SYNTHETIC_INPUTS, TARGETS
 from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
 from rtgain.estimation.gain_tracker import robust_mean
@@ -66,7 +67,7 @@ def match_pair(
 
     `on_progress` receives the completed share, 0 to 1. Returns None if it was `cancelled`. Raises `InputError`.
     """
-    config = make_session_config(input=str(dry), target=str(target), start=start, end=end)
+    config = make_session_config(input=_file_option(dry), target=_file_option(target), start=start, end=end)
     offset = search_offset(config, on_progress=lambda share: on_progress(SEARCH_SHARE * share), cancelled=cancelled)
     if offset is None:
         return None
@@ -95,13 +96,13 @@ def match_pair(
         std_db = math.hypot(std_db, _channel_deviation_db(gain_db, channels))
     matched = tuple(channel.matched(delay_frames) for channel in channels)
     residual = math.nan
+    loudness_dry, loudness_target = measure_file(dry), measure_file(target)  # before a file is written: it may fail
     if math.isfinite(gain_db):
         residual = residual_db(dry, target, rate, matched, (start or 0.0, math.inf if end is None else end))
         if record is not None:
             write_matched(dry, target, record, rate, matched)
     elif record is not None:
         raise InputError(f"{dry}: no match with {target} was found ({state}); nothing was recorded")
-    loudness_dry, loudness_target = measure_file(dry), measure_file(target)
     result = MatchResult(
         gain_db=none_if_nan(gain_db),
         gain_linear=none_if_nan(10.0 ** (gain_db / 20.0)),
@@ -125,6 +126,12 @@ def match_pair(
     return MatchDetails(result, rate, estimates, matched, notices)
 
 
+def _file_option(path: Path) -> str:
+    """Value of an option for a file, also for one whose name is another value of that option, as ``demo``."""
+    name = str(path)
+    return f".{os.sep}{name}" if name in ("mic", *SYNTHETIC_INPUTS, *TARGETS) else name
+
+
 @dataclass(frozen=True)
 class _Channel:
     """Gain in dB, polarity and delay in frames of one channel; NaN if its sound does not determine them."""
@@ -140,10 +147,10 @@ class _Channel:
 
 
 def _with_windows_for(config: SessionConfig, offset: RecordingOffset) -> SessionConfig:
-    """Shorten the windows, so that two fit into a short common part."""
-    length_s = offset.common_s
-    if config.end is not None:
-        length_s = min(length_s, config.end - (config.start or 0.0))
+    """Shorten the windows, so that two fit into a short section of the common part."""
+    begin_s = max(0.0, -offset.delay_s)
+    end_s = min(begin_s + offset.common_s, math.inf if config.end is None else config.end)
+    length_s = end_s - max(begin_s, config.start or 0.0)
     # Half of it, rounded to a lower power of two: the session rounds to the nearest by ratio.
     window_ms = min(DEFAULT_WINDOW_MS, max(1e3 * length_s / 2.0 / math.sqrt(2.0) * ROUNDING, MIN_WINDOW_MS))
     return with_changes(config, window_ms=window_ms, hop_ms=min(DEFAULT_HOP_MS, window_ms / 4.0))

@@ -145,7 +145,7 @@ def write_matched(dry: Path, target: Path, record: Path, sample_rate: int, chann
                         f"{record}: FLAC cannot hold the matched signal, which exceeds full scale; "
                         "use a name that ends in .wav"
                     )
-    except InputError:
+    except BaseException:  # an interruption too
         if record.is_file():  # an incomplete file is removed; a device stays
             record.unlink()
         raise

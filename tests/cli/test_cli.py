@@ -308,3 +308,10 @@ def test_help_names_every_option() -> None:
     ):
         assert re.search(rf"^  {option}\b", help_text.stdout, re.MULTILINE), option
     assert rtgain("--version").stdout == f"rtgain {__version__}\n"
+
+
+def test_a_word_too_long_for_a_file_name_is_rejected_in_one_line() -> None:
+    ran = rtgain("a" * 300, "x")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("rtgain: ")
+    assert ran.stderr.count("\n") == 1

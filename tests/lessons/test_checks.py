@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rtgain.config.session_config import make_session_config, with_changes
+from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.check_state import ExpectationTracker
 from rtgain.lessons.checks import ComparisonObservation, InRange, NoXruns, NumericCheck, Observation
 from rtgain.lessons.text_templates import fill_template
@@ -97,3 +99,9 @@ def test_bounds_are_not_rounded_to_zero_and_zero_has_no_sign() -> None:
     tracker = ExpectationTracker(InRange("gain_db", -0.01, 0.01))
     tracker.observe(replace(make_observation(0.0), gain_db=-7e-6))
     assert tracker.observed == "estimate 0 dB"
+
+
+def test_controls_of_a_lesson_replace_the_section_of_a_file() -> None:
+    for step in (step for lesson in LESSONS for step in lesson.steps):
+        config = with_changes(make_session_config(input="a.wav", start=1.0, end=2.0), **step.all_controls)
+        assert (config.start, config.end) == (None, None)

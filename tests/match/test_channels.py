@@ -141,3 +141,36 @@ def test_progress_rises_to_1_and_a_match_can_be_cancelled(tmp_path, stereo):
     assert shares[-1] == 1.0
     shares.clear()
     assert match_pair(*paths, on_progress=shares.append, cancelled=lambda: bool(shares) and shares[-1] > 0.5) is None
+
+
+def test_files_may_have_the_names_of_options(tmp_path, stereo):
+    for name, samples in (("demo", stereo), ("reference", 0.5 * stereo)):
+        soundfile.write(tmp_path / name, samples, RATE, format="WAV", subtype="FLOAT")
+    ran = rtgain("match", "demo", "reference", cwd=tmp_path)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert json.loads(ran.stdout)["gain_db"] == pytest.approx(HALF_DB, abs=0.001)
+
+
+@pytest.mark.parametrize("end", [None, 99.0])
+def test_short_section_at_the_end_is_matched(tmp_path, stereo, end):
+    dry, target = write(tmp_path / "dry.wav", stereo), write(tmp_path / "target.wav", 0.5 * stereo)
+    details = match_pair(dry, target, start=len(stereo) / RATE - 0.1, end=end)
+    assert details is not None
+    assert details.result.gain_db == pytest.approx(HALF_DB, abs=0.001)
+
+
+def test_recording_of_one_frame_is_rejected_in_one_line(tmp_path, stereo):
+    write(tmp_path / "dry.wav", stereo)
+    write(tmp_path / "one.wav", stereo[:1])
+    ran = rtgain("match", "dry.wav", "one.wav", cwd=tmp_path)
+    message = "rtgain: dry.wav, one.wav: their common part has 1 frames; at least 512 are required\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", message)
+
+
+def test_invalid_sample_does_not_hide_the_offset(tmp_path, stereo):
+    target = np.pad(0.5 * stereo, ((4_321, 0), (0, 0)))
+    dry = stereo.copy()
+    dry[100, 0] = 1e25
+    details = match(tmp_path, dry, target)
+    assert details.result.delay_samples == pytest.approx(4_321, abs=0.01)
+    assert details.notices == ()

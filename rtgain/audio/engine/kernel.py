@@ -19,7 +19,7 @@ from rtgain.audio.effects.reference_kernel import REFERENCE_PATH, process_refere
 from rtgain.audio.engine.ring_buffer import HEADER_BYTES, WRITTEN_OFFSET, publish, reserve, store_row
 from rtgain.audio.engine.shared_memory import CONTROL
 from rtgain.audio.jit import Record, array_at, load_acquire, realtime_jit, realtime_jit_eager, store_release
-from rtgain.config.names import MAX_CHANNELS
+from rtgain.config.names import MAX_CHANNELS, MAX_VALID_SAMPLE
 
 MONITOR_MIXES = {
     "dry": (1.0, 0.0, 0.0),
@@ -29,9 +29,6 @@ MONITOR_MIXES = {
     "mute": (0.0, 0.0, 0.0),
 }
 """Weights of dry, target and matched for each monitor signal. A change crossfades between the weights."""
-
-MAX_VALID_SAMPLE = 1e6
-"""Largest valid input magnitude (+120 dBFS). Larger samples and NaN are faults, which are replaced by 0 and counted."""
 
 END_UNKNOWN = 2**62
 """Value of `source_end_frame` while the end of the source is not known."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rtgain.audio.io.decoder import Decoder
 from rtgain.audio.sources.source import Block
-from rtgain.config.names import MAX_CHANNELS
+from rtgain.config.names import MAX_CHANNELS, MAX_VALID_SAMPLE
 from rtgain.estimation.offset.correlation import highest_peaks
 
 SEARCH_RATE = 8000
@@ -72,6 +72,7 @@ class LowRateReader:
         self.frames = math.ceil(self._decoder.frames * SEARCH_RATE / rate)
         self.channels = min(self._decoder.channels, MAX_CHANNELS)
         self._resampler = soxr.ResampleStream(rate, SEARCH_RATE, self.channels, dtype="float32", quality="HQ")
+        self._has_read = False
 
     def read(self) -> Block:
         """Return the next block, ``(channels, frames)``; without frames only at the end."""
@@ -80,8 +81,11 @@ class LowRateReader:
             block = self._decoder.read(READ_S * self._decoder.sample_rate)[: self.channels]
             is_last = self._decoder.position == self._decoder.frames
             if self._decoder.is_float:
-                block = np.nan_to_num(block, posinf=0.0, neginf=0.0)
+                block = without_invalid_samples(block)
             resampled = self._resampler.resample_chunk(np.ascontiguousarray(block.T), last=is_last)
+        if not (len(resampled) or self._has_read):  # too short for one frame at this rate
+            resampled = np.zeros((1, self.channels), np.float32)
+        self._has_read = True
         return resampled.T
 
     @property
@@ -97,6 +101,11 @@ class LowRateReader:
     def close(self) -> None:
         """Close the file."""
         self._decoder.close()
+
+
+def without_invalid_samples(block: Block) -> Block:
+    """Replace NaN, infinity and samples beyond +120 dBFS by 0, as the kernel does."""
+    return np.where(np.abs(block) <= MAX_VALID_SAMPLE, block, np.float32(0.0))
 
 
 class LevelMeter:

@@ -38,6 +38,7 @@ from rtgain.estimation.offset.levels import (
     LowRateReader,
     correlate_levels,
     order_by_level,
+    without_invalid_samples,
 )
 from rtgain.estimation.offset.template import TEMPLATE_S, TemplateCorrelator
 from rtgain.records.recording_offset import RecordingOffset
@@ -350,5 +351,5 @@ def _read_padded(file: FileSource, start: int, frames: int) -> Block:
     before = min(frames, max(0, -start))
     file.seek(max(0, start))
     block = file.read(frames - before)
-    padded[:, before : before + block.shape[1]] = np.nan_to_num(block, posinf=0.0, neginf=0.0)
+    padded[:, before : before + block.shape[1]] = without_invalid_samples(block)
     return padded
