@@ -1,0 +1,87 @@
+"""Measured response: averaged spectra of dry and target in bands of constant relative width."""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rtgain.dsp.spectra import EDGE_BINS
+from rtgain.records.response import Response
+
+REFERENCE_HZ = 1000.0
+"""A band has its center here (IEC 61260-1, base-2)."""
+
+LOWEST_HZ = 20.0
+"""Center of the lowest band, unless the spectra are too coarse for it."""
+
+MIN_BAND_BINS = 2
+"""Least number of bins per band: one bin of a Hann spectrum contains its neighbors."""
+
+
+class ResponseAverage:
+    """Averages of power and cross-spectra of aligned windows, ``(C, K)``, from which a response is read.
+
+    Source: H1 estimate, Bendat and Piersol, *Random Data*, section 6.1: cross-spectrum over dry power.
+    """
+
+    def __init__(self, memory_windows: float = math.inf) -> None:
+        """Average all windows equally, or with weights that decay by e every `memory_windows`."""
+        self._decay = math.exp(-1.0 / memory_windows)
+        self._dry = torch.zeros(1, 1, dtype=torch.float64)
+        self._target = torch.zeros(1, 1, dtype=torch.float64)
+        self._cross = torch.zeros(1, 1, dtype=torch.complex128)
+
+    def add(self, dry: Tensor, target: Tensor) -> None:
+        """Add complex spectra of windows in order, ``(B, C, K)`` each. Leave out windows without sound."""
+        windows = dry.shape[0]
+        ages = torch.arange(windows - 1, -1, -1, dtype=torch.float64)
+        weights = (self._decay**ages).view(-1, 1, 1)
+        decay = self._decay**windows
+        self._dry = decay * self._dry + (weights * (dry.real.square() + dry.imag.square())).sum(0)
+        self._target = decay * self._target + (weights * (target.real.square() + target.imag.square())).sum(0)
+        self._cross = decay * self._cross + (weights * (dry.conj() * target)).sum(0)
+
+    def response(self, sample_rate: int, bands_per_octave: int) -> Response:
+        """Read the response over all channels together, in bands of an octave divided by `bands_per_octave`."""
+        edges = band_edges(self._dry.shape[-1], sample_rate, bands_per_octave)
+        dry, target, cross = (_band_sums(spectra, edges.bins) for spectra in (self._dry, self._target, self._cross))
+        # Magnitudes of each channel's own cross-spectrum: those of an inverted channel would cancel in a sum.
+        dry_power, target_power, cross_power = dry.real.sum(0), target.real.sum(0), np.abs(cross).sum(0) ** 2
+        audible = (dry_power > 0.0) & (target_power > 0.0) & (cross_power > 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gain_db = np.where(audible, 10.0 * np.log10(cross_power / dry_power**2), np.nan)
+            coherence = np.where(audible, np.minimum(cross_power / (dry_power * target_power), 1.0), 0.0)
+        return Response(edges.centers_hz, gain_db, coherence)
+
+
+class BandEdges:
+    """Bands of constant relative width: centers in Hz, ``(N,)``, and the bins between which they lie, ``(N, 2)``."""
+
+    def __init__(self, centers_hz: NDArray[np.float64], bins: NDArray[np.int64]) -> None:
+        self.centers_hz = centers_hz
+        self.bins = bins
+
+
+def band_edges(bins: int, sample_rate: int, bands_per_octave: int) -> BandEdges:
+    """Lay bands over Hann spectra of `bins` bins, from 20 Hz to half the sample rate.
+
+    Bands with fewer than `MIN_BAND_BINS` bins are left out.
+    """
+    bin_hz = sample_rate / 2.0 / (bins - 1)
+    lowest = math.ceil(bands_per_octave * math.log2(LOWEST_HZ / REFERENCE_HZ) - 0.5)
+    highest = math.floor(bands_per_octave * math.log2(sample_rate / 2.0 / REFERENCE_HZ) + 0.5)
+    centers_hz = REFERENCE_HZ * 2.0 ** (np.arange(lowest, highest + 1) / bands_per_octave)
+    half_band = 2.0 ** (0.5 / bands_per_octave)
+    first = np.maximum(np.ceil(centers_hz / half_band / bin_hz), EDGE_BINS).astype(np.int64)
+    end = np.minimum(np.ceil(centers_hz * half_band / bin_hz), bins - EDGE_BINS).astype(np.int64)
+    wide = end - first >= MIN_BAND_BINS
+    return BandEdges(centers_hz[wide], np.stack([first, end], axis=1)[wide])
+
+
+def _band_sums(spectrum: Tensor, bins: NDArray[np.int64]) -> NDArray[np.complex128]:
+    """Sum spectra of C channels, ``(C, K)``, over each band, ``(C, N)``."""
+    sums = np.pad(np.cumsum(spectrum.numpy(), axis=-1), ((0, 0), (1, 0)))
+    banded: NDArray[np.complex128] = sums[:, bins[:, 1]] - sums[:, bins[:, 0]]
+    return banded

@@ -1,0 +1,89 @@
+"""Measured response, against filters of known response."""
+
+import numpy as np
+import pytest
+import scipy.signal
+import torch
+from torch import Tensor
+
+from rtgain.dsp.response import ResponseAverage
+from rtgain.dsp.spectra import hann_spectra
+
+RATE = 48000
+WINDOW_FRAMES = 4096
+
+
+def spectra(signal: np.ndarray) -> Tensor:
+    """Hann spectra of C channels, (C, N), every 1,024 frames: (B, C, K)."""
+    return hann_spectra(torch.from_numpy(signal).unfold(-1, WINDOW_FRAMES, 1024).swapaxes(0, 1)).bins
+
+
+@pytest.fixture(scope="module")
+def noise() -> np.ndarray:
+    return np.random.default_rng(3).standard_normal((2, 10 * RATE))
+
+
+def test_response_is_that_of_the_filter_whatever_the_channels_polarity(noise: np.ndarray) -> None:
+    b, a = scipy.signal.butter(2, 2000.0, fs=RATE)
+    target = scipy.signal.lfilter(0.5 * b, a, noise)
+    target[1] *= -1.0
+    average = ResponseAverage()
+    average.add(spectra(noise), spectra(target))
+    response = average.response(RATE, bands_per_octave=3)
+    _, expected = scipy.signal.freqz(0.5 * b, a, response.frequency_hz, fs=RATE)
+    passband = (response.frequency_hz > 60.0) & (response.frequency_hz < 1500.0)
+    expected_db = 20.0 * np.log10(np.abs(expected))
+    np.testing.assert_allclose(response.gain_db[passband], expected_db[passband], atol=0.1)
+    assert (response.coherence[passband] > 0.99).all()
+
+
+def test_coherence_is_the_share_of_the_target_that_the_dry_signal_explains(noise: np.ndarray) -> None:
+    other = np.random.default_rng(4).standard_normal(noise.shape)
+    average = ResponseAverage()
+    average.add(spectra(noise), spectra(noise + other))
+    response = average.response(RATE, bands_per_octave=1)
+    wide = response.frequency_hz > 200.0
+    np.testing.assert_allclose(response.coherence[wide], 0.5, atol=0.05)
+    np.testing.assert_allclose(response.gain_db[wide], 0.0, atol=0.4)
+
+
+def test_recent_windows_replace_those_before_the_memory(noise: np.ndarray) -> None:
+    average = ResponseAverage(memory_windows=20.0)
+    bins = spectra(noise)
+    average.add(bins, bins)
+    average.add(bins[:300], 0.25 * bins[:300])  # 15 memories: the first gain counts by 3e-7
+    gain_db = average.response(RATE, bands_per_octave=3).gain_db
+    np.testing.assert_allclose(gain_db, 20.0 * np.log10(0.25), atol=1e-3)
+
+
+def test_one_batch_is_the_same_as_many(noise: np.ndarray) -> None:
+    bins = spectra(noise[:, : 2 * RATE])
+    whole, parts = ResponseAverage(memory_windows=30.0), ResponseAverage(memory_windows=30.0)
+    whole.add(bins, 2.0 * bins)
+    for start in range(0, len(bins), 7):
+        parts.add(bins[start : start + 7], 2.0 * bins[start : start + 7])
+    one, other = (average.response(RATE, bands_per_octave=3) for average in (whole, parts))
+    np.testing.assert_allclose(one.gain_db, other.gain_db, atol=1e-9)
+
+
+def test_a_band_without_sound_is_unknown() -> None:
+    time = np.arange(RATE) / RATE
+    tone = np.sin(2.0 * np.pi * 1000.0 * time)[None]
+    average = ResponseAverage()
+    empty = spectra(tone)
+    empty[:, :, 500:] = 0.0
+    average.add(empty, empty)
+    response = average.response(RATE, bands_per_octave=3)
+    above = response.frequency_hz > 8000.0
+    assert np.isnan(response.gain_db[above]).all()
+    assert (response.coherence[above] == 0.0).all()
+
+
+def test_bands_are_thirds_of_an_octave_around_1_khz(noise: np.ndarray) -> None:
+    average = ResponseAverage()
+    bins = spectra(noise[:, :RATE])
+    average.add(bins, bins)
+    frequency_hz = average.response(RATE, bands_per_octave=3).frequency_hz
+    assert 1000.0 in frequency_hz
+    np.testing.assert_allclose(frequency_hz[1:] / frequency_hz[:-1], 2.0 ** (1.0 / 3.0))
+    assert frequency_hz[0] == pytest.approx(1000.0 * 2.0 ** (-11 / 3))  # 11.7 Hz per bin: two bins fit from here
