@@ -14,7 +14,8 @@ def abx_p_value(correct: int, trials: int) -> float:
     """
     if not 0 <= correct <= trials:
         raise ValueError(f"{correct} of {trials} trials cannot be right")
-    return sum(math.comb(trials, right) for right in range(correct, trials + 1)) / 2**trials
+    outcomes = sum(math.comb(trials, right) for right in range(correct, trials + 1))
+    return outcomes / (1 << trials)
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
