@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from numpy.typing import NDArray
-from scipy.signal import lfilter
+from scipy.signal import filtfilt
 
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.sources.demo import DemoSource
@@ -43,7 +43,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pairs")
     music = DemoSource(RATE, 2).read(5 * RATE)
     music *= 0.9 / np.abs(music).max()
-    shelved = music + lfilter([0.05], [1.0, -0.95], music)
+    shelved = music + filtfilt([0.05], [1.0, -0.95], music)  # without a delay
     late = ((0, 0), (LATE, 0))
     sounds = {
         "dry": music,
