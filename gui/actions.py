@@ -228,8 +228,8 @@ class SessionActions(QObject):
         self.apply_monitor()
 
 
-def add_shortcuts(window: QWidget, handlers: Mapping[str, Callback]) -> None:
-    """Add all shortcuts of `KEYS` to `window`. `handlers` maps action names to handlers.
+def add_shortcuts(window: QWidget, handlers: Mapping[str, Callback]) -> dict[str, QShortcut]:
+    """Add all shortcuts of `KEYS` to `window`, and return them by action. `handlers` maps action names to handlers.
 
     Space activates the control that Tab has focused; without one it starts and stops.
     """
@@ -243,6 +243,9 @@ def add_shortcuts(window: QWidget, handlers: Mapping[str, Callback]) -> None:
         else:
             handlers["start_or_stop"]()
 
+    shortcuts = {}
     for key in KEYS:
         handler = activate_focused if key.action == "start_or_stop" else handlers[key.action]
-        QShortcut(QKeySequence(key.sequence), window).activated.connect(handler)
+        shortcuts[key.action] = QShortcut(QKeySequence(key.sequence), window)
+        shortcuts[key.action].activated.connect(handler)
+    return shortcuts

@@ -53,7 +53,9 @@ class FileActions(QObject):
 
     def open_file(self) -> None:
         """Ask for a sound file and play it, or for two and compare them."""
-        self._ask_for_paths("Open sound file", SOUND_FILES, self.open_paths, QFileDialog.FileMode.ExistingFiles)
+        dialog = self._dialog("Open sound file", SOUND_FILES, QFileDialog.FileMode.ExistingFiles)
+        dialog.filesSelected.connect(self.open_paths)
+        show_single(self._parent, "Open sound file", dialog)
 
     def open_slot(self, slot: str) -> None:
         """Ask for the recording of a slot: ``dry`` or ``target``."""
@@ -172,17 +174,12 @@ class FileActions(QObject):
         on_selected: Callable[[str], object],
         mode: QFileDialog.FileMode = QFileDialog.FileMode.ExistingFile,
     ) -> None:
-        self._ask_for_paths(title, name_filter, lambda paths: on_selected(paths[0]), mode)
+        dialog = self._dialog(title, name_filter, mode)
+        dialog.fileSelected.connect(on_selected)
+        show_single(self._parent, title, dialog)
 
-    def _ask_for_paths(
-        self,
-        title: str,
-        name_filter: str,
-        on_selected: Callable[[Sequence[str]], object],
-        mode: QFileDialog.FileMode,
-    ) -> None:
+    def _dialog(self, title: str, name_filter: str, mode: QFileDialog.FileMode) -> QFileDialog:
         dialog = QFileDialog(self._parent, title, "", name_filter)
         dialog.setFileMode(mode)
         dialog.setOption(QFileDialog.Option.ShowDirsOnly, mode == QFileDialog.FileMode.Directory)
-        dialog.filesSelected.connect(on_selected)
-        show_single(self._parent, title, dialog)
+        return dialog

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QMainWindow,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -22,13 +23,16 @@ from PySide6.QtWidgets import (
 
 from gui.actions import SessionActions, add_shortcuts
 from gui.background.device_list import Device
+from gui.blind_controller import BlindController
 from gui.compare_controller import CompareController
 from gui.control.feedback_guard import FeedbackGuard
 from gui.control.session_controller import SessionController, SessionFactory
 from gui.dialogs.experiment_window import ExperimentWindow
+from gui.dialogs.shortcuts import BLIND_KEYS
 from gui.file_actions import FileActions
 from gui.help_actions import HelpActions
 from gui.lesson_controller import LessonController
+from gui.panels.blind_panel import BlindPanel
 from gui.panels.estimator_panel import EstimatorPanel
 from gui.panels.lesson_panel import LessonPanel
 from gui.panels.level_meters import LevelMeters
@@ -52,6 +56,8 @@ from rtgain.config.session_config import SessionConfig
 if TYPE_CHECKING:
     from gui.plots.plot_card import PlotCard
     from rtgain.records.snapshot import Snapshot
+
+_IGNORED = QSizePolicy.Policy.Ignored
 
 REFRESH_MS = 32
 """Interval between two refreshes of the plots, a little more than 30 per second: a busy machine misses some."""
@@ -120,6 +126,8 @@ class MainWindow(QMainWindow):
         self.compare_controller = CompareController(
             self, self.controller, self.session_actions, self.file_actions, self.compare
         )
+        self.blind_panel = BlindPanel()
+        self.blind = BlindController(self, self.controller, self.session_actions, self.notices, self.blind_panel)
         self.help_actions = HelpActions(self, self.notices, log_file)
         self.lesson_controller = LessonController(
             self, self.controller, self.guard, self.session_actions, self.lesson_panel, self.experiment_window
@@ -133,6 +141,8 @@ class MainWindow(QMainWindow):
         )
         self._since_numbers = QElapsedTimer()
         self._lay_out()
+        self._workspace: Workspace = "laboratory"
+        self.shortcuts = add_shortcuts(self, self.handlers)
         self._connect()
         self.show_theme(theme)
         self.show_config()
@@ -157,21 +167,58 @@ class MainWindow(QMainWindow):
     @property
     def workspace(self) -> Workspace:
         """The visible workspace."""
-        return WORKSPACES[self.workspaces.currentIndex()]
+        return self._workspace
 
     def show_workspace(self, workspace: Workspace) -> None:
         """Show a workspace; the session continues."""
-        self.workspaces.setCurrentIndex(WORKSPACES.index(workspace))
+        self._workspace = workspace
+        self._show_page(WORKSPACES.index(workspace))
         self.navigation.show_workspace(workspace)
         if self.controller.config.is_pair:
             self.settings = self.settings.model_copy(update={"workspace": workspace})
+
+    def _show_page(self, page: int) -> None:
+        self.workspaces.setCurrentIndex(page)
+        for index in range(self.workspaces.count()):  # the hidden one must not widen the window
+            policy = QSizePolicy.Policy.Preferred if index == self.workspaces.currentIndex() else _IGNORED
+            self.workspaces.widget(index).setSizePolicy(policy, policy)
+
+    def _begin_blind(self) -> None:
+        """Cover and disable everything that could show which signal is played."""
+        self.transport.monitor.show_neutral()
+        for widget in (self.transport.source, self.transport.output, self.navigation.level_match, self.menus):
+            widget.setEnabled(False)
+        self.status_strip.setVisible(False)
+        for action, shortcut in self.shortcuts.items():
+            shortcut.setEnabled(action in BLIND_KEYS)
+
+    def _end_blind(self) -> None:
+        for widget in (self.transport.source, self.transport.output, self.navigation.level_match, self.menus):
+            widget.setEnabled(True)
+        for button in self.navigation.workspaces.values():
+            button.setEnabled(True)
+        self.status_strip.setVisible(True)
+        for shortcut in self.shortcuts.values():
+            shortcut.setEnabled(True)
+        self.show_workspace(self._workspace)
+        self.show_config()
+
+    def _open_blind(self) -> None:
+        """Show the panel of a blind test instead of the workspaces."""
+        self._show_page(self.workspaces.indexOf(self.blind_panel))
+        for button in self.navigation.workspaces.values():
+            button.setEnabled(False)
+        self.shortcuts["abx"].setEnabled(False)
+        for action in ("compare", "laboratory", *MONITORS):
+            self.shortcuts[action].setEnabled(False)
 
     def show_config(self) -> None:
         """Show the config of the session, or of the next one, in all controls."""
         config = self.controller.config
         self.transport.source.show_source(config, self.settings.recent_files)
         self.transport.output.show_device(config.output_device)
-        self.transport.monitor.show_monitor(self.guard.allowed(config))
+        if not self.blind.is_open:
+            self.transport.monitor.show_monitor(self.guard.allowed(config))
         self.navigation.show_config(config)
         self.compare.show_config(config)
         self.reference.show_config(config)
@@ -206,6 +253,7 @@ class MainWindow(QMainWindow):
             self.hide()
             self.controller.close()
             self.compare_controller.close()
+            self.blind.close()
             self.file_actions.close()
             self.lesson_controller.close()
             self.session_events.close()
@@ -216,8 +264,12 @@ class MainWindow(QMainWindow):
         snapshot = self.controller.snapshot()
         if snapshot is None:
             return
-        self._show_plots(snapshot)
         last = has_ended(snapshot)
+        if self.blind.is_open:
+            self.position.show_snapshot(snapshot)
+            self.session_events.handle_snapshot(snapshot)
+            return
+        self._show_plots(snapshot)
         interval_ms = NUMBERS_MS / len(self._numbers)
         if last or not self._since_numbers.isValid() or self._since_numbers.elapsed() >= interval_ms:
             self._since_numbers.start()
@@ -286,6 +338,8 @@ class MainWindow(QMainWindow):
             "section_end": self.compare_controller.end_section,
             "whole": self.compare_controller.select_whole,
             "loop": self.navigation.loop.click,
+            "abx": partial(self.blind.show, "abx"),
+            "preference": partial(self.blind.show, "preference"),
             "undo": self.session_actions.undo,
             "redo": self.session_actions.redo,
             "reset": self.controller.reset_estimate,
@@ -311,10 +365,11 @@ class MainWindow(QMainWindow):
     def _lay_out(self) -> None:
         self.workspaces.addWidget(self.compare)
         self.workspaces.addWidget(self._laboratory())
+        self.workspaces.addWidget(self.blind_panel)
         central = QWidget()
         central.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         rows = QVBoxLayout(central)
-        rows.setContentsMargins(12, 6, 12, 6)
+        rows.setContentsMargins(8, 6, 8, 6)
         rows.setSpacing(8)
         rows.addWidget(self.transport)
         rows.addWidget(self.navigation)
@@ -400,7 +455,11 @@ class MainWindow(QMainWindow):
         actions.config_changed.connect(self.show_config)
         actions.file_chosen.connect(self._add_recent_file)
         self.lesson_controller.config_changed.connect(self.show_config)
-        add_shortcuts(self, self.handlers)
+        self.compare.abx.clicked.connect(partial(self.blind.show, "abx"))
+        self.compare.preference.clicked.connect(partial(self.blind.show, "preference"))
+        self.blind.opened.connect(self._open_blind)
+        self.blind.trial_opened.connect(self._begin_blind)
+        self.blind.closed.connect(self._end_blind)
 
     def _add_recent_file(self, path: str) -> None:
         self.settings = self.settings.with_recent(path)

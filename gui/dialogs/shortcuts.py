@@ -31,6 +31,7 @@ KEYS = (
     Key("I", "section_start", "Begin the section here"),
     Key("O", "section_end", "End the section here"),
     Key("Ctrl+L", "loop", "Repeat the recording or its section"),
+    Key("B", "abx", "ABX test"),
     Key("Ctrl+Z", "undo", "Undo"),
     Key("Ctrl+Shift+Z", "redo", "Redo"),
     Key("R", "reset", "Reset the estimate"),
@@ -42,6 +43,10 @@ KEYS = (
     Key("F1", "show_shortcuts", "Keyboard shortcuts"),
     Key("Ctrl+Q", "quit", "Quit"),
 )
+
+
+BLIND_KEYS = frozenset({"start_or_stop", "loop", "show_shortcuts", "quit"})
+"""Actions whose shortcuts remain active during a blind test: the others would show what is played."""
 
 
 class ShortcutSheet(QDialog):

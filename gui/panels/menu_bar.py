@@ -45,6 +45,8 @@ class MenuBar(QMenuBar):
         view = self.addMenu("&View")
         self._add(view, "Compare", handlers["compare"], "Ctrl+1")
         self._add(view, "Laboratory", handlers["laboratory"], "Ctrl+2")
+        self._add(view, "ABX test", handlers["abx"], "B")
+        self._add(view, "Preference test", handlers["preference"])
         self._add(view, "Lessons", handlers["lessons"], "L")
         self._add(view, "Reset all plot views", handlers["reset_views"])
         view.addSeparator()

@@ -46,9 +46,18 @@ class MonitorSelector(QWidget):
 
     def show_monitor(self, monitor: Monitor) -> None:
         """Check the button of `monitor`; emits nothing. Tab focuses it, and the arrow keys move from there."""
+        self.setEnabled(True)
         for name, button in self.buttons.items():
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus if name == monitor else Qt.FocusPolicy.NoFocus)
         self.buttons[monitor].setChecked(True)
+
+    def show_neutral(self) -> None:
+        """Check no button, and disable all, while a blind test runs."""
+        self._group.setExclusive(False)
+        for button in self.buttons.values():
+            button.setChecked(False)
+        self._group.setExclusive(True)
+        self.setEnabled(False)
 
 
 class Transport(QWidget):

@@ -256,7 +256,7 @@ def test_selected_file_is_opened(qtbot: Any, open_window: OpenWindow, sessions: 
     choose(window, "Open file…")
     assert window.transport.source.currentText() == "Demo"
     dialog = window.findChild(QFileDialog)
-    dialog.fileSelected.emit(str(path))
+    dialog.filesSelected.emit([str(path)])
     dialog.close()
     qtbot.waitUntil(lambda: len(sessions.made) == 2 and window.controller.state == "running")
     assert sessions.last.config.input == str(path)
