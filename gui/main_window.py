@@ -100,7 +100,8 @@ class MainWindow(QMainWindow):
         self.position = self.navigation.position
         self.compare = CompareWorkspace()
         self.workspaces = QStackedWidget()
-        self.notices = NoticeStack()
+        self._scroll = QScrollArea()  # a small screen shows a part of the window
+        self.notices = NoticeStack(self._scroll)
         self.reference = ReferencePanel()
         self.estimator = EstimatorPanel()
         self.gain_plot = GainPlot()
@@ -373,16 +374,15 @@ class MainWindow(QMainWindow):
         rows.setSpacing(8)
         rows.addWidget(self.transport)
         rows.addWidget(self.navigation)
-        rows.addWidget(self.notices)
         rows.addWidget(self.workspaces, 1)
         rows.addWidget(self.status_strip)
-        scroll = QScrollArea()  # a small screen shows a part of the window
-        scroll.setWidget(central)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._scroll.setWidget(central)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setMenuBar(self.menus)
-        self.setCentralWidget(scroll)
+        self.setCentralWidget(self._scroll)
+        self.notices.raise_()
         central.setFocus()
 
     def _laboratory(self) -> QWidget:
