@@ -1,5 +1,6 @@
 """Figures and animations of the lessons: every curve has the style of its signal, and no legend covers one."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ STYLES |= {"reference gain": REFERENCE, "reference corner": REFERENCE}
 """Styles by the labels in figures."""
 
 
+@functools.cache
 def figures(lesson: Lesson) -> dict[str, Figure]:
     result = experiment(lesson.name)
     return {name: draw() for name, draw in result.figures.items()} | {"animation": result.animation().figure}
@@ -67,8 +69,8 @@ def test_a_legend_is_wide_enough_for_the_dashes_of_every_curve() -> None:
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_no_curve_leaves_its_axes_above_or_below(lesson: Lesson) -> None:
-    for name, draw in experiment(lesson.name).figures.items():
-        for axes in draw().axes:
+    for name in experiment(lesson.name).figures:
+        for axes in figures(lesson)[name].axes:
             (left, right), (bottom, top) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
             for line in axes.lines:
                 if line.get_transform() == axes.transData:
