@@ -45,8 +45,8 @@ def format_equalizer(equalizer: EqualizerFilters) -> str:
     return "\n".join(lines) + "\n"
 
 
-def load_equalizer(path: Path) -> EqualizerFilters:
-    """Read an equalizer from a text file. Raises `InputError` that names the line."""
+def load_equalizer(path: Path, sample_rate: int) -> EqualizerFilters:
+    """Read an equalizer for sound at `sample_rate` Hz from a text file. Raises `InputError` that names the line."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -57,7 +57,12 @@ def load_equalizer(path: Path) -> EqualizerFilters:
         raise InputError(f"{path}: {error.strerror}; --eq expects a text of filters") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file in UTF-8; --eq expects a text of filters") from None
-    return parse_equalizer(text, str(path))
+    equalizer = parse_equalizer(text, str(path))
+    try:
+        equalizer.coefficients(sample_rate)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return equalizer
 
 
 def parse_equalizer(text: str, name: str) -> EqualizerFilters:

@@ -34,7 +34,7 @@ def test_a_file_of_autoeq_is_read() -> None:
 def test_a_file_with_byte_order_mark_and_windows_line_ends_is_read(tmp_path: Path) -> None:
     path = tmp_path / "eq.txt"
     path.write_bytes(b"\xef\xbb\xbf" + AUTOEQ.replace("\n", "\r\n").encode())
-    assert load_equalizer(path) == AUTOEQ_FILTERS
+    assert load_equalizer(path, 48_000) == AUTOEQ_FILTERS
 
 
 def test_a_file_of_rew_with_comments_and_decimal_commas_is_read() -> None:
@@ -96,7 +96,14 @@ def test_a_file_that_is_no_text_is_reported(content: bytes | None, message: str,
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InputError, match=message):
-        load_equalizer(path)
+        load_equalizer(path, 48_000)
+
+
+def test_a_file_that_does_not_suit_the_sample_rate_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "eq.txt"
+    path.write_text(AUTOEQ)
+    with pytest.raises(InputError, match=r"eq.txt: filter 3: 10000 Hz is not below half of the sample rate of 16000"):
+        load_equalizer(path, 16_000)
 
 
 def test_text_has_the_form_of_equalizer_apo() -> None:
