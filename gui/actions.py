@@ -80,7 +80,7 @@ class SessionActions(QObject):
 
     def choose_target(self, target: str) -> None:
         """Restart with another target: a choice of `Target`, or the path of a second recording."""
-        options = {"target": target, "automation": None, **CHANNEL_OPTIONS}
+        options = {"target": target, "automation": None, "eq": None, **CHANNEL_OPTIONS}
         self.restart_with(lambda: self._controller.set_options(**options))
 
     def choose_pair(self, dry: str, target: str) -> None:
