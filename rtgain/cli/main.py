@@ -20,6 +20,7 @@ from rtgain.config.names import (
     DEFAULT_LOSS,
     DEFAULT_OPTIMIZER,
     DEFAULT_WINDOW_MS,
+    LEVEL_MATCHES,
     MONITORS,
     OPTIMIZERS,
     POLARITIES,
@@ -29,6 +30,8 @@ from rtgain.config.names import (
 )
 from rtgain.errors import InputError, RtgainError
 from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
+
+LEVEL_MATCH_HELP = "attenuate the louder of dry and target, by the gain or by the loudness"
 
 COMMANDS = ("run", "match", "lesson", "devices", "bench")
 
@@ -205,6 +208,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="output channels for --target return (default: 1 and 2)",
     )
     option("--monitor", choices=MONITORS, help="signal sent to the outputs")
+    option("--level-match", choices=LEVEL_MATCHES, help=f"{LEVEL_MATCH_HELP} (default: off)")
     option("--seed", type=_integer, metavar="N", help="random seed (default: 0)")
     option("--preset", metavar="FILE", help="saved session; command-line options override it")
     option = parser.add_argument_group("reference path").add_argument
@@ -251,6 +255,9 @@ def _add_match(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", nargs="?", metavar="TARGET", help="the same sound with another gain and delay")
     parser.add_argument("--json", metavar="FILE", help="also write the printed result to a file")
     parser.add_argument("--record", metavar="FILE.wav", help="matched signal")
+    parser.add_argument(
+        "--level-match", choices=LEVEL_MATCHES, default="off", help=f"with --record: {LEVEL_MATCH_HELP} (default: off)"
+    )
     parser.add_argument("--plot", metavar="FILE.png", help="figure of gain over time, spectra and difference")
     parser.add_argument("--start", type=_number, metavar="S", help="begin at this time of the dry recording")
     parser.add_argument("--end", type=_number, metavar="S", help="end at this time of the dry recording")
@@ -265,7 +272,16 @@ def _match(options: argparse.Namespace) -> int:
     from rtgain.output.output_files import OutputPaths
 
     paths = OutputPaths(csv=options.csv, json=options.json, plot=options.plot, record=options.record)
-    pair = MatchOptions(options.dry, options.target, options.manifest, options.jobs, options.start, options.end, paths)
+    pair = MatchOptions(
+        dry=options.dry,
+        target=options.target,
+        manifest=options.manifest,
+        jobs=options.jobs,
+        start=options.start,
+        end=options.end,
+        level_match=options.level_match,
+        paths=paths,
+    )
     return run_match(pair, interruption)
 
 

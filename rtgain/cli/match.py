@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rtgain.cli.progress import progress, track
+from rtgain.config.names import LevelMatchMode
 from rtgain.errors import InputError
 from rtgain.output.output_files import STANDARD_OUTPUT, OutputPaths
 from rtgain.system.atomic_write import write_atomic
@@ -21,6 +22,7 @@ class MatchOptions:
     jobs: int | None
     start: float | None
     end: float | None
+    level_match: LevelMatchMode
     paths: OutputPaths
 
 
@@ -36,6 +38,8 @@ def run_match(options: MatchOptions, interruption: InterruptHandler) -> int:
             raise InputError("match: --json, --plot and --record are for one pair; a manifest writes --csv")
         if options.start is not None or options.end is not None:
             raise InputError("match: --start and --end are for one pair; a manifest compares whole recordings")
+        if options.level_match != "off":
+            raise InputError("match: --level-match is for the --record of one pair; a manifest records nothing")
         if options.jobs is not None and options.jobs < 1:
             raise InputError(f"--jobs {options.jobs}: must be at least 1")
         from rtgain.match.batch import match_manifest
@@ -58,6 +62,8 @@ def _match_one(options: MatchOptions, interruption: InterruptHandler) -> int:
     assert options.dry is not None
     assert options.target is not None
     paths, dry, target = options.paths, Path(options.dry), Path(options.target)
+    if options.level_match != "off" and paths.record is None:
+        raise InputError("match: --level-match attenuates a recording; give --record FILE.wav with it")
     paths.check([str(dry), str(target)])
     from rtgain.match.pair import match_pair
 
@@ -68,6 +74,7 @@ def _match_one(options: MatchOptions, interruption: InterruptHandler) -> int:
             None if paths.record is None else Path(paths.record),
             start=options.start,
             end=options.end,
+            level_match=options.level_match,
             on_progress=lambda share: update("matching", round(100 * share)),
             cancelled=lambda: interruption.requested,
         )

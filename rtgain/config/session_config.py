@@ -35,6 +35,7 @@ from rtgain.config.names import (
     TARGETS,
     ChannelCount,
     Clock,
+    LevelMatchMode,
     Monitor,
     Polarity,
     Switch,
@@ -89,6 +90,7 @@ class SessionConfig(BaseModel):
     target_channel: Channels | None = None
     output_channel: Channels | None = None
     monitor: Monitor | None = None
+    level_match: LevelMatchMode = "off"
     loss: str = DEFAULT_LOSS
     optimizer: str = DEFAULT_OPTIMIZER
     lr: Annotated[float, Field(gt=0, le=MAX_LR)] | None = None

@@ -46,6 +46,10 @@ STATE = np.dtype(
         ("monitor", "i8"),
         ("monitor_ramp", RAMP, (3,)),
         ("monitor_weight", "f8", (3, CHUNK_FRAMES)),
+        # Level match: linear trims of the dry signal, and of target and matched signal in the monitor.
+        ("trim", "f8", (2,)),
+        ("trim_ramp", RAMP, (2,)),
+        ("trim_gain", "f8", (2, CHUNK_FRAMES)),
         ("last_xrun_time_s", "f8"),  # time at which the device last reported an xrun
         # Simulated xruns: dropouts of the monitor signal.
         ("xruns_requested", "i8"),
@@ -96,8 +100,10 @@ OUTPUT_TYPE = types.Array(types.float32, 2, "C")
 
 
 def init_monitor(state: NDArray[np.void], sample_rate: int) -> None:
-    """Initialize the monitor of an engine (dtype `STATE`): it starts at its signal without a crossfade."""
+    """Initialize the monitor of an engine (dtype `STATE`): it starts at its signal without a crossfade or a trim."""
     init_ramp(state["monitor_ramp"], CROSSFADE_S, sample_rate)
+    init_ramp(state["trim_ramp"], CROSSFADE_S, sample_rate)
+    state["trim"] = 1.0
 
 
 @realtime_jit
@@ -185,11 +191,15 @@ def mix_monitor(
     matched: NDArray[np.float64],
     out: NDArray[np.float32],
 ) -> None:
-    """Write the monitor signal to `out`, limited to full scale."""
+    """Write the monitor signal to `out`, with the trims of the level match, limited to full scale."""
     channels, frames = state.channels, len(out)
-    weight, mix = state.monitor_weight, state.mix
+    weight, trim, mix = state.monitor_weight, state.trim_gain, state.mix
+    for row in range(2):
+        ramp(state.trim_ramp[row], state.trim[row], trim[row], frames)
     for row in range(3):
         ramp(state.monitor_ramp[row], MONITOR_WEIGHTS[state.monitor, row], weight[row], frames)
+        for i in range(frames):
+            weight[row, i] *= trim[min(row, 1), i]  # exact for a trim of 1
     for channel in range(channels):
         x, y, z, sample = dry[channel], target[channel], matched[channel], mix[channel]
         for i in range(frames):

@@ -16,7 +16,7 @@ from rtgain.audio.effects.matched_path import MatchedPath
 from rtgain.audio.engine.audio_ring import AudioSignals
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.kernel import process_block
-from rtgain.config.names import MAX_CHANNELS, Target
+from rtgain.config.names import MAX_CHANNELS, Monitor, Target
 from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 
 RATE = 48000
@@ -133,6 +133,48 @@ def test_monitor_change_crossfades_in_twenty_milliseconds(engine: Engine) -> Non
     engine.set_monitor("mute")
     np.testing.assert_allclose(play(engine, ones)[:, 0], 0.5 - 0.5 * np.arange(1, 961) / 960, atol=1e-7)
     assert np.all(play(engine, ones) == 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "trim_db"), [("dry", -1.0), ("target", -6.0), ("matched", -6.0), ("difference", -6.0)]
+)
+def test_trims_attenuate_the_monitor_but_not_the_ring(name: Monitor, trim_db: float) -> None:
+    outputs = []
+    for trims in ((0.0, 0.0), (-1.0, -6.0)):
+        with Engine(RATE) as engine:
+            engine.memory.control["matched_gain"] = 0.5
+            engine.set_monitor(name)
+            engine.set_trims(dry_db=trims[0], target_db=trims[1])
+            outputs.append(play(engine, white(1000))[:, 0])
+            np.testing.assert_array_equal(signals(engine).dry[0], white(1000))
+            np.testing.assert_array_equal(signals(engine).matched[0], 0.5 * white(1000))
+    np.testing.assert_allclose(outputs[1], 10 ** (trim_db / 20) * outputs[0], atol=1e-8)
+
+
+def test_trims_change_in_twenty_milliseconds_and_at_zero_keep_every_bit(engine: Engine) -> None:
+    engine.set_monitor("dry")
+    engine.set_trims(dry_db=-6.0206, target_db=0.0)
+    ones = np.full(960, 0.5, np.float32)
+    assert np.allclose(play(engine, ones)[:, 0], 0.25, atol=1e-6)  # the first block has no ramp
+    engine.set_trims(dry_db=0.0, target_db=0.0)
+    np.testing.assert_allclose(play(engine, ones)[:, 0], 0.25 + 0.25 * np.arange(1, 961) / 960, atol=1e-6)
+    np.testing.assert_array_equal(play(engine, white(1000))[:, 0], white(1000))
+
+
+def test_switching_between_matched_levels_is_inaudible(engine: Engine) -> None:
+    engine.reference.set(gain_db=4.0)
+    engine.set_trims(dry_db=0.0, target_db=-4.0)
+    x = white(4800)
+    for name in ("target", "dry", "target"):
+        engine.set_monitor(name)
+        np.testing.assert_allclose(play(engine, x)[:, 0], x, atol=1e-7)
+
+
+def test_trims_do_not_amplify(engine: Engine) -> None:
+    with pytest.raises(ValueError, match="must be at most 0"):
+        engine.set_trims(dry_db=0.1, target_db=0.0)
+    with pytest.raises(ValueError, match="must be at most 0"):
+        engine.set_trims(dry_db=0.0, target_db=float("nan"))
 
 
 def test_unknown_monitor_signal_is_rejected(engine: Engine) -> None:
