@@ -92,7 +92,7 @@ class SessionActions(QObject):
     def choose_target(self, target: str) -> None:
         """Restart with another target: a choice of `Target`, or the path of a second recording."""
         self._record_change("target")
-        options = {"target": target, "automation": None, **CHANNEL_OPTIONS}
+        options = {"target": target, "automation": None, "eq": None, **CHANNEL_OPTIONS}
         if target not in TARGETS:
             options["level_match"] = PAIR_LEVEL_MATCH
         self.restart_with(lambda: self._controller.set_options(**options))

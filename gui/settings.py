@@ -22,7 +22,7 @@ VERSION = 2
 
 RECENT_FILES = 8
 
-NOT_PERSISTED = {"clock", "block", "sample_rate", "duration", "start", "end", "automation", "seed"}
+NOT_PERSISTED = {"clock", "block", "sample_rate", "duration", "start", "end", "automation", "eq", "seed"}
 """Options that apply to one run only."""
 
 log = logging.getLogger(__name__)

@@ -183,7 +183,8 @@ class SessionController(QObject):
 
     def set_pair(self, dry: str, target: str) -> None:
         """Set two recordings for the next start. Raises `InputError`."""
-        changes = {"input": dry, "target": target, "automation": None, "start": None, "end": None, **CHANNEL_OPTIONS}
+        only_reference = {"automation": None, "eq": None}
+        changes = {"input": dry, "target": target, "start": None, "end": None, **only_reference, **CHANNEL_OPTIONS}
         self.config = with_changes(self.config, **changes)
 
     def set_estimator(self, **changes: Any) -> None:

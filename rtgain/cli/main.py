@@ -224,6 +224,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     option("--phase-deg", type=_number, metavar="DEG", help="phase rotation")
     option("--delay-ms", type=_number, metavar="MS", help="delay, with fractions of a frame")
     option("--noise-dbfs", type=_number, metavar="DB", help="RMS level of white noise added to the target")
+    option("--eq", metavar="FILE", help="equalizer, as text of Equalizer APO or AutoEq")
     option = parser.add_argument_group("estimator (times are rounded to powers of two of frames)").add_argument
     option("--loss", metavar="NAME", help=f"loss to minimize (default: {DEFAULT_LOSS})")
     option("--optimizer", metavar="NAME", help=f"torch optimizer (default: {DEFAULT_OPTIMIZER})")

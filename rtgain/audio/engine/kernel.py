@@ -1,7 +1,7 @@
 """Compiled audio kernel: one function per block, shared by all drivers.
 
     input ─► dry ─► reference path ─► target ─► monitor ─► output
-              └─► estimated gain, delay ─► matched ─┘        (dry, target, matched, gain ─► audio ring)
+              └─► estimated gain, delay, filters ─► matched ─┘        (dry, target, matched, gain ─► audio ring)
 
 The kernel takes no lock, allocates nothing, calls no Python code and raises nothing. It reports faults by counting
 them in the control record. Blocks may have any length, and the output bits do not depend on the block size.
@@ -17,7 +17,7 @@ from rtgain.audio.effects.matched_path import MATCHED_PATH, process_matched_bloc
 from rtgain.audio.effects.ramp import RAMP, init_ramp, ramp
 from rtgain.audio.effects.reference_kernel import REFERENCE_PATH, process_reference_block
 from rtgain.audio.engine.ring_buffer import HEADER_BYTES, WRITTEN_OFFSET, publish, reserve, store_row
-from rtgain.audio.engine.shared_memory import CONTROL
+from rtgain.audio.engine.shared_memory import CONTROL, EQUALIZER_OFFSET
 from rtgain.audio.jit import Record, array_at, load_acquire, realtime_jit, realtime_jit_eager, store_release
 from rtgain.config.names import MAX_CHANNELS, MAX_VALID_SAMPLE
 
@@ -135,7 +135,8 @@ def process_chunk(
         for i in range(frames):
             x[i] = np.float32(x[i])  # as in the ring, so that matching the ring's frames later gives the same result
         estimated_gain, delay_frames = control.matched_gain[channel], control.matched_delay_frames[channel]
-        process_matched_block(state.matched_path[channel], estimated_gain, delay_frames, x, y, frames)
+        equalizer = state.control + EQUALIZER_OFFSET
+        process_matched_block(state.matched_path[channel], estimated_gain, delay_frames, equalizer, x, y, frames)
         store_row(rows[channel], state.audio_capacity, start, x, frames)
         store_row(rows[channels + channel], state.audio_capacity, start, target[channel], frames)
         store_row(rows[2 * channels + channel], state.audio_capacity, start, y, frames)
