@@ -12,7 +12,7 @@ from rtgain.records.estimate import Estimate
 from rtgain.records.recording_offset import RecordingOffset
 from rtgain.session.pair_offset import search_offset
 from rtgain.session.session import Session
-from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
+from rtgain.system.shutdown_signals import InterruptHandler
 
 
 def run_headless(config: SessionConfig, paths: OutputPaths, interruption: InterruptHandler) -> int:
@@ -27,7 +27,7 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
     paths.check(config.files)
     offset = _search_offset(config, interruption) if config.is_pair else None
     if config.is_pair and offset is None:
-        return EXIT_INTERRUPTED
+        return interruption.exit_code
     with Session(
         config,
         clock=config.resolved_clock(headless=True),
@@ -67,7 +67,7 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
             raise errors[0]
         if sys.stderr.isatty():
             print(format_result(summary.gain_db, summary.std_db, summary.state), file=sys.stderr)
-        return EXIT_INTERRUPTED if interruption.requested else 0
+        return interruption.exit_code
 
 
 def _search_offset(config: SessionConfig, interruption: InterruptHandler) -> RecordingOffset | None:
