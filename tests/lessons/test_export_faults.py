@@ -71,7 +71,7 @@ def test_an_interrupted_export_leaves_only_complete_files(
     wait_until(lambda: (folder / first_file).exists() or process.poll() is not None)
     process.send_signal(number)
     errors = process.communicate(timeout=TIMEOUT_S)[1]
-    assert (process.returncode, errors) == (130, "")
+    assert (process.returncode, errors) == (128 + number, "")
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert files
     for path in files:
