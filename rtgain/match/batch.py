@@ -19,7 +19,11 @@ from rtgain.system.file_lock import lock_for_writing
 from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
 
 PAIR_COLUMNS = ("dry", "target")
-RESULT_COLUMNS = (*(field.name for field in fields(MatchResult) if field.name != "channels"), "error")
+RESULT_COLUMNS = (
+    *(field.name for field in fields(MatchResult) if field.name not in ("channels", "response", "findings")),
+    "findings",
+    "error",
+)
 
 PENDING_PER_PROCESS = 4
 """Pairs submitted per process, so that no process waits for an earlier pair of the manifest."""
@@ -196,6 +200,7 @@ def _match(dry: Path, target: Path) -> Row:
         return _failure(f"{type(error).__name__}: {error}")
     assert details is not None, "nothing cancels it"
     values = {name: getattr(details.result, name) for name in RESULT_COLUMNS[:-1]}
+    values["findings"] = ";".join(finding["kind"] for finding in details.result.findings)
     return {name: "" if value is None else str(value) for name, value in values.items()} | {"error": ""}
 
 
