@@ -119,6 +119,11 @@ def _match_one(options: MatchOptions, interruption: InterruptHandler) -> int:
     text = details.result.to_json()
     if paths.json is not None and paths.json != STANDARD_OUTPUT:
         write_atomic(Path(paths.json), text.encode())
+    if paths.json != STANDARD_OUTPUT:
+        from rtgain.match.report import match_report
+
+        written = [name for name in (paths.record, paths.plot, paths.json) if name is not None]
+        text = match_report(details, dry, target, written)
     sys.stdout.write(text)
     sys.stdout.flush()
     return 0

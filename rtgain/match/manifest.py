@@ -18,7 +18,11 @@ from rtgain.match.table import Row, Table, TableError
 from rtgain.output.csv_writer import truncate_to_complete_rows
 
 PAIR_COLUMNS = ("dry", "target")
-RESULT_COLUMNS = (*(field.name for field in fields(MatchResult) if field.name != "channels"), "error")
+RESULT_COLUMNS = (
+    *(field.name for field in fields(MatchResult) if field.name not in ("channels", "response", "findings")),
+    "findings",
+    "error",
+)
 
 
 class Manifest:

@@ -3,7 +3,7 @@
 import math
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,9 +21,11 @@ from rtgain.config.names import (
 from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
 from rtgain.estimation.gain_tracker import robust_mean
-from rtgain.match.render import MatchedChannel, residual_db, write_matched
+from rtgain.match.explain import Explanation, Known, explain
+from rtgain.match.render import MatchedChannel, aligned_chunks, aligned_range, file_length_at, write_matched
 from rtgain.match.result import ChannelMatch, MatchResult
 from rtgain.metering.file_loudness import measure_file
+from rtgain.metering.loudness import LoudnessMeter
 from rtgain.number_format import none_if_nan
 from rtgain.records.estimate import Estimate, State
 from rtgain.records.level_match import LevelMatch
@@ -37,6 +39,12 @@ MIN_FRAMES = 512
 
 CLIPPED_SHARE = 0.05
 """Share of clipped windows above which the state of a pair is ``clipped``; the gain is that of the other windows."""
+
+MAX_TRACKING_STD_DB = 0.5
+"""Standard deviation in dB from which one gain does not explain a pair."""
+
+COMMON_SHARE = 0.99
+"""Share of the longer recording below which the loudness of the common part is measured too."""
 
 SEARCH_SHARE = 0.3
 SESSION_SHARE = 0.6
@@ -58,6 +66,14 @@ class MatchDetails:
     """Estimates in the dry recording's own time; their delays are those between the starts of both recordings."""
     channels: tuple[MatchedChannel, ...]
     """Factor and delay of each channel of the matched signal."""
+    explanation: Explanation
+    """Differences beyond one gain, with the measurements behind them."""
+    common_s: float
+    """Duration of the common part in seconds."""
+    longest_s: float
+    """Duration of the longer recording in seconds."""
+    common_lufs: tuple[float, float] | None
+    """Loudness of both recordings over their common part; None if that is nearly all of both."""
     notices: tuple[str, ...]
     """Messages about the recordings for the user, one line each."""
 
@@ -105,42 +121,96 @@ def match_pair(
     else:
         channels = _aggregate_channels(estimates, channel_count)
         std_db = math.hypot(std_db, _channel_deviation_db(gain_db, channels))
-    matched = tuple(channel.matched(delay_frames) for channel in channels)
-    residual = math.nan
-    loudness_dry, loudness_target = measure_file(dry), measure_file(target)  # before a file is written: it may fail
-    if math.isfinite(gain_db):
-        residual = residual_db(dry, target, rate, matched, (start or 0.0, math.inf if end is None else end))
-        if record is not None:
-            trim = 1.0
-            if level_match != "off":
-                match = LevelMatch(level_match, gain_db, measure_loudness(config, offset).difference_lu)
-                trim = 10.0 ** (match.target_trim_db / 20.0)
-                notices += (match.sentence(),)
-            recorded = [replace(channel, gain=trim * channel.gain) for channel in matched]
-            write_matched(dry, target, record, rate, recorded)
-    elif record is not None:
-        raise InputError(f"{dry}: no match with {target} was found ({state}); nothing was recorded")
+    section_s = start or 0.0, math.inf if end is None else end
+    levels_dry, levels_target = measure_file(dry), measure_file(target)  # before a file is written: it may fail
+    if math.isnan(gain_db):  # the analysis may tell why: at the offset, with equal levels
+        offset_frames = offset.delay_s * rate if offset.is_found else 0.0
+        matched = (MatchedChannel(1.0, round(offset_frames)),) * channel_count
+    else:
+        matched = tuple(channel.matched(delay_frames) for channel in channels)
+    begin, last = aligned_range(dry, target, rate, matched, section_s)
+    longest_frames = max(file_length_at(path, rate) for path in (dry, target))
+    meters = None
+    chunks = aligned_chunks(dry, target, rate, matched, section_s)
+    if math.isfinite(gain_db) and last - begin < COMMON_SHARE * longest_frames:
+        meters = LoudnessMeter(rate, channel_count), LoudnessMeter(rate, channel_count)
+        chunks = _metered(chunks, meters, [channel.gain for channel in matched])
+    explanation = explain(
+        Known(
+            sample_rate=rate,
+            frames=last - begin,
+            start_s=(begin - max(channel.delay_frames for channel in matched)) / rate,
+            gain_db=gain_db,
+            channels=[channel.to_record(rate) for channel in channels],
+            is_related=state != State.INCOHERENT.label,
+            clipped_windows=sum(e.state is State.CLIPPED for e in estimates),
+            dry_plateaus=levels_dry.plateaus,
+            target_plateaus=levels_target.plateaus,
+        ),
+        chunks,
+    )
+    std_db = math.hypot(std_db, explanation.spread_db)
+    state = _explained_state(state, std_db, explanation)
+    if state == State.INCOHERENT.label:
+        gain_db = std_db = delay_frames = math.nan
+        polarity = 0
+        channels = [_Channel(math.nan, 0, math.nan)] * channel_count
+    if record is not None:
+        if math.isnan(gain_db):
+            raise InputError(f"{dry}: no match with {target} was found ({state}); nothing was recorded")
+        trim = 1.0
+        if level_match != "off":
+            match = LevelMatch(level_match, gain_db, measure_loudness(config, offset).difference_lu)
+            trim = 10.0 ** (match.target_trim_db / 20.0)
+            notices += (match.sentence(),)
+        recorded = [replace(channel, gain=trim * channel.gain) for channel in matched]
+        write_matched(dry, target, record, rate, recorded)
     result = MatchResult(
         gain_db=none_if_nan(gain_db),
         gain_linear=none_if_nan(10.0 ** (gain_db / 20.0)),
         std_db=none_if_nan(std_db),
         delay_samples=none_if_nan(delay_frames),
         delay_ms=none_if_nan(1e3 * delay_frames / rate),
+        drift_ppm=None,
         polarity=polarity,
         state=state,
-        channels=[
-            ChannelMatch(none_if_nan(x.gain_db), x.polarity, none_if_nan(1e3 * x.delay_frames / rate)) for x in channels
-        ],
-        residual_db=none_if_nan(residual),
-        lufs_dry=none_if_nan(loudness_dry.integrated_lufs),
-        lufs_target=none_if_nan(loudness_target.integrated_lufs),
-        lra_dry=none_if_nan(loudness_dry.range_lu),
-        lra_target=none_if_nan(loudness_target.range_lu),
-        true_peak_dry_dbtp=none_if_nan(loudness_dry.true_peak_dbtp),
-        true_peak_target_dbtp=none_if_nan(loudness_target.true_peak_dbtp),
+        channels=[channel.to_record(rate) for channel in channels],
+        residual_db=none_if_nan(explanation.residual_db if math.isfinite(gain_db) else math.nan),
+        response=explanation.evidence.response_object if math.isfinite(gain_db) else None,
+        lufs_dry=none_if_nan(levels_dry.loudness.integrated_lufs),
+        lufs_target=none_if_nan(levels_target.loudness.integrated_lufs),
+        lra_dry=none_if_nan(levels_dry.loudness.range_lu),
+        lra_target=none_if_nan(levels_target.loudness.range_lu),
+        true_peak_dry_dbtp=none_if_nan(levels_dry.loudness.true_peak_dbtp),
+        true_peak_target_dbtp=none_if_nan(levels_target.loudness.true_peak_dbtp),
+        findings=[finding.to_object() for finding in explanation.findings],
     )
     on_progress(1.0)
-    return MatchDetails(result, rate, estimates, matched, notices)
+    common_lufs = None if meters is None else (meters[0].integrated_lufs, meters[1].integrated_lufs)
+    return MatchDetails(
+        result,
+        rate,
+        estimates,
+        matched,
+        explanation,
+        (last - begin) / rate,
+        longest_frames / rate,
+        common_lufs,
+        notices,
+    )
+
+
+def _metered(
+    chunks: Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    meters: tuple[LoudnessMeter, LoudnessMeter],
+    gains: Sequence[float],
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Measure the loudness of the dry recording and of the target in passing."""
+    inverse = np.array([1.0 / gain if gain else 0.0 for gain in gains])[:, None]
+    for matched, target in chunks:
+        meters[0].push((matched * inverse).astype(np.float32))
+        meters[1].push(target.astype(np.float32))
+        yield matched, target
 
 
 def _file_option(path: Path) -> str:
@@ -156,6 +226,12 @@ class _Channel:
     gain_db: float
     polarity: int
     delay_frames: float
+
+    def to_record(self, sample_rate: int) -> ChannelMatch:
+        """The channel in the result."""
+        return ChannelMatch(
+            none_if_nan(self.gain_db), self.polarity, none_if_nan(1e3 * self.delay_frames / sample_rate)
+        )
 
     def matched(self, common_delay_frames: float) -> MatchedChannel:
         """The channel of the matched signal: silent without a gain, as where the target is silent."""
@@ -191,6 +267,16 @@ def _aggregate(estimates: list[Estimate]) -> tuple[float, float, float, int, str
     polarity = int(np.sign(sum(e.polarity for e in usable)))
     clipped = sum(e.state is State.CLIPPED for e in estimates) > CLIPPED_SHARE * len(estimates)
     return gain_db, std_db, delay_frames, polarity, (State.CLIPPED if clipped else State.TRACKING).label
+
+
+def _explained_state(state: str, std_db: float, explanation: Explanation) -> str:
+    """State of a pair: tracking only if one gain explains the target."""
+    if state in (State.SILENT.label, State.INCOHERENT.label):
+        return state
+    if not explanation.is_coherent:
+        return State.INCOHERENT.label
+    is_one_gain = std_db < MAX_TRACKING_STD_DB and explanation.residual_db < 0.0 and explanation.is_one_gain
+    return state if is_one_gain or state == State.CLIPPED.label else State.CONVERGING.label
 
 
 def _aggregate_channels(estimates: list[Estimate], channels: int) -> list[_Channel]:

@@ -204,5 +204,6 @@ def _match(folder: str, dry: str, target: str) -> PairOutcome:
         return failure(f"{type(error).__name__}: {error}")
     assert details is not None, "nothing cancels it"
     values = {name: getattr(details.result, name) for name in RESULT_COLUMNS[:-1]}
+    values["findings"] = ";".join(finding["kind"] for finding in details.result.findings)
     cells = {name: "" if value is None else str(value) for name, value in values.items()}
     return PairOutcome(cells | {"error": ""}, details.notices)

@@ -96,38 +96,44 @@ def fractional_delay(fraction: float) -> NDArray[np.float64]:
     return scaled
 
 
-def residual_db(
+def aligned_chunks(
     dry: Path,
     target: Path,
     sample_rate: int,
     channels: Sequence[MatchedChannel],
     section_s: tuple[float, float] = (0.0, math.inf),
-) -> float:
-    """Compute the level of target − matched relative to the target, over the part that both recordings cover.
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield matched signal and target, ``(channels, frames)`` each, over the part that both recordings cover.
 
     It can be limited to a section of the dry recording, in s.
     """
-    dry_frames = file_length_at(dry, sample_rate)
-    delays = [channel.delay_frames for channel in channels]
+    begin, end = aligned_range(dry, target, sample_rate, channels, section_s)
     source = FileSource(target, sample_rate=sample_rate, channels=None)
     try:
         assert source.frames is not None
-        start_frame, end_frame = (time_s * sample_rate for time_s in section_s)
-        begin = max(0, math.ceil(max(delays) + start_frame))
-        end = min(source.frames, math.floor(min(delays) + min(dry_frames, end_frame)))
-        residual_energy, target_energy, position = 0.0, 0.0, 0
+        position = 0
         for matched in render_matched_chunks(dry, sample_rate, min(source.frames, max(end, 0)), channels):
             target_chunk = select_channels(source.read(matched.shape[1]), len(channels)).astype(np.float64)
             shared = slice(max(0, begin - position), max(0, end - position))
-            difference = target_chunk[:, shared] - matched[:, : target_chunk.shape[1]][:, shared]
-            residual_energy += float(np.vdot(difference, difference))
-            target_energy += float(np.vdot(target_chunk[:, shared], target_chunk[:, shared]))
+            yield matched[:, : target_chunk.shape[1]][:, shared], target_chunk[:, shared]
             position += matched.shape[1]
     finally:
         source.close()
-    if target_energy == 0.0:
-        return math.nan
-    return 10.0 * math.log10(max(residual_energy / target_energy, 1e-20))
+
+
+def aligned_range(
+    dry: Path,
+    target: Path,
+    sample_rate: int,
+    channels: Sequence[MatchedChannel],
+    section_s: tuple[float, float] = (0.0, math.inf),
+) -> tuple[int, int]:
+    """Return the first frame of the target of the part that both recordings cover, and the frame behind its last."""
+    delays = [channel.delay_frames for channel in channels]
+    start_frame, end_frame = (time_s * sample_rate for time_s in section_s)
+    begin = max(0, math.ceil(max(delays) + start_frame))
+    end = math.floor(min(delays) + min(file_length_at(dry, sample_rate), end_frame))
+    return begin, max(begin, min(file_length_at(target, sample_rate), end))
 
 
 def write_matched(dry: Path, target: Path, record: Path, sample_rate: int, channels: Sequence[MatchedChannel]) -> None:
