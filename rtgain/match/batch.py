@@ -196,6 +196,7 @@ def _match(dry: Path, target: Path) -> Row:
         return _failure(f"{type(error).__name__}: {error}")
     assert details is not None, "nothing cancels it"
     values = {name: getattr(details.result, name) for name in RESULT_COLUMNS[:-1]}
+    values["findings"] = ";".join(finding["kind"] for finding in details.result.findings)
     return {name: "" if value is None else str(value) for name, value in values.items()} | {"error": ""}
 
 

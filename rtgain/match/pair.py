@@ -4,7 +4,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,13 @@ from rtgain.config.names import DEFAULT_HOP_MS, DEFAULT_WINDOW_MS, MAX_CHANNELS,
 from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
 from rtgain.estimation.gain_tracker import robust_mean
+from rtgain.estimation.offset.follow import follow_delay
+from rtgain.match.findings_delay import delay_findings
 from rtgain.match.render import MatchedChannel, residual_db, write_matched
 from rtgain.match.result import ChannelMatch, MatchResult
 from rtgain.metering.file_loudness import measure_file
 from rtgain.number_format import none_if_nan
+from rtgain.records.delay_curve import DelayCurve
 from rtgain.records.estimate import Estimate, State
 from rtgain.records.recording_offset import RecordingOffset
 from rtgain.session.pair_offset import search_offset
@@ -29,9 +32,10 @@ MIN_FRAMES = 512
 CLIPPED_SHARE = 0.05
 """Share of clipped windows above which the state of a pair is ``clipped``; the gain is that of the other windows."""
 
-SEARCH_SHARE = 0.3
-SESSION_SHARE = 0.6
-"""Shares of the search for the offset and of the session in the progress of a match."""
+SEARCH_SHARE = 0.25
+FOLLOW_SHARE = 0.1
+SESSION_SHARE = 0.55
+"""Shares of the search for the offset, of the analysis of the delay and of the session in the progress of a match."""
 
 MIN_WINDOW_MS = 0.01
 ROUNDING = 1.0001
@@ -49,6 +53,8 @@ class MatchDetails:
     """Estimates in the dry recording's own time; their delays are those between the starts of both recordings."""
     channels: tuple[MatchedChannel, ...]
     """Factor and delay of each channel of the matched signal."""
+    curve: DelayCurve | None
+    """Delay over time; None if no offset was found."""
     notices: tuple[str, ...]
     """Messages about the recordings for the user, one line each."""
 
@@ -71,6 +77,20 @@ def match_pair(
     offset = search_offset(config, on_progress=lambda share: on_progress(SEARCH_SHARE * share), cancelled=cancelled)
     if offset is None:
         return None
+    section_s = (start or 0.0, math.inf if end is None else end)
+    curve = None
+    if offset.is_found:
+        curve = follow_delay(
+            dry,
+            target,
+            offset.delay_s,
+            section_s=section_s,
+            on_progress=lambda share: on_progress(SEARCH_SHARE + FOLLOW_SHARE * share),
+            cancelled=cancelled,
+        )
+        if curve is None:
+            return None
+        offset = replace(offset, curve=None if curve.is_constant else curve)
     config = _with_windows_for(config, offset)
     with Session(config, clock="offline", offset=offset, max_channels=MAX_CHANNELS) as session:
         frames = session.total_frames or 0
@@ -85,34 +105,42 @@ def match_pair(
             if cancelled():
                 return None
             estimates += session.advance()
-            on_progress(SEARCH_SHARE + SESSION_SHARE * session.frames / frames)
+            on_progress(SEARCH_SHARE + FOLLOW_SHARE + SESSION_SHARE * session.frames / frames)
         estimates += session.drain()
         rate, channel_count, notices = session.sample_rate, session.channels, tuple(session.pop_notices())
-    gain_db, std_db, delay_frames, polarity, state = _aggregate(estimates)
+    moving = offset.curve
+    aligned = estimates if moving is None else _without_curve(estimates, moving, rate)
+    gain_db, std_db, delay_frames, polarity, state = _aggregate(aligned)
     if channel_count == 1:
         channels = [_Channel(gain_db, polarity, delay_frames)]
     else:
-        channels = _aggregate_channels(estimates, channel_count)
+        channels = _aggregate_channels(aligned, channel_count)
         std_db = math.hypot(std_db, _channel_deviation_db(gain_db, channels))
     matched = tuple(channel.matched(delay_frames) for channel in channels)
     residual = math.nan
     loudness_dry, loudness_target = measure_file(dry), measure_file(target)  # before a file is written: it may fail
     if math.isfinite(gain_db):
-        residual = residual_db(dry, target, rate, matched, (start or 0.0, math.inf if end is None else end))
+        residual = residual_db(dry, target, rate, matched, section_s, moving)
         if record is not None:
-            write_matched(dry, target, record, rate, matched)
+            write_matched(dry, target, record, rate, matched, moving)
     elif record is not None:
         raise InputError(f"{dry}: no match with {target} was found ({state}); nothing was recorded")
+    findings = delay_findings(curve, [channel.delay_frames for channel in channels], rate, frames / rate)
+    start_delay_frames = 0.0 if moving is None else rate * moving.delay_at_s(max(0.0, section_s[0]))
     result = MatchResult(
         gain_db=none_if_nan(gain_db),
         gain_linear=none_if_nan(10.0 ** (gain_db / 20.0)),
         std_db=none_if_nan(std_db),
-        delay_samples=none_if_nan(delay_frames),
-        delay_ms=none_if_nan(1e3 * delay_frames / rate),
+        delay_samples=none_if_nan(start_delay_frames + delay_frames),
+        delay_ms=none_if_nan(1e3 * (start_delay_frames + delay_frames) / rate),
+        drift_ppm=None if curve is None or math.isnan(gain_db) else curve.drift_ppm,
         polarity=polarity,
         state=state,
         channels=[
-            ChannelMatch(none_if_nan(x.gain_db), x.polarity, none_if_nan(1e3 * x.delay_frames / rate)) for x in channels
+            ChannelMatch(
+                none_if_nan(x.gain_db), x.polarity, none_if_nan(1e3 * (start_delay_frames + x.delay_frames) / rate)
+            )
+            for x in channels
         ],
         residual_db=none_if_nan(residual),
         lufs_dry=none_if_nan(loudness_dry.integrated_lufs),
@@ -121,9 +149,10 @@ def match_pair(
         lra_target=none_if_nan(loudness_target.range_lu),
         true_peak_dry_dbtp=none_if_nan(loudness_dry.true_peak_dbtp),
         true_peak_target_dbtp=none_if_nan(loudness_target.true_peak_dbtp),
+        findings=[] if math.isnan(gain_db) else [finding.to_object() for finding in findings],
     )
     on_progress(1.0)
-    return MatchDetails(result, rate, estimates, matched, notices)
+    return MatchDetails(result, rate, estimates, matched, curve, notices)
 
 
 def _file_option(path: Path) -> str:
@@ -154,6 +183,17 @@ def _with_windows_for(config: SessionConfig, offset: RecordingOffset) -> Session
     # Half of it, rounded to a lower power of two: the session rounds to the nearest by ratio.
     window_ms = min(DEFAULT_WINDOW_MS, max(1e3 * length_s / 2.0 / math.sqrt(2.0) * ROUNDING, MIN_WINDOW_MS))
     return with_changes(config, window_ms=window_ms, hop_ms=min(DEFAULT_HOP_MS, window_ms / 4.0))
+
+
+def _without_curve(estimates: list[Estimate], curve: DelayCurve, rate: int) -> list[Estimate]:
+    """Return the estimates with the delays that remain along the curve."""
+    remaining = []
+    for estimate in estimates:
+        delay_frames = rate * curve.delay_at_s(estimate.center_frame / rate)
+        own = tuple(delay - delay_frames for delay in estimate.channel_delays_frames)
+        estimate = replace(estimate, delay_frames=estimate.delay_frames - delay_frames, channel_delays_frames=own)
+        remaining.append(estimate)
+    return remaining
 
 
 def _usable(estimates: list[Estimate]) -> list[Estimate]:

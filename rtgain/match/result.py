@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class MatchResult:
     Attributes:
         channels: each channel's own gain, polarity and delay; a file of one channel is compared with each of the other.
         delay_samples: delay of the target in frames at the dry recording's sample rate.
+        drift_ppm: how much faster the target's clock runs, in parts per million; 0 if it is the dry recording's.
+        findings: what differs beyond one gain: objects of `rtgain.records.finding.Finding`.
         residual_db: level of the difference (target minus matched signal) relative to the target, over the part that
             both recordings cover.
         lufs_dry, lufs_target: integrated loudness of the whole recording (ITU-R BS.1770-5).
@@ -32,6 +35,7 @@ class MatchResult:
     std_db: float | None
     delay_samples: float | None
     delay_ms: float | None
+    drift_ppm: float | None
     polarity: int
     state: str
     channels: list[ChannelMatch]
@@ -42,6 +46,7 @@ class MatchResult:
     lra_target: float | None
     true_peak_dry_dbtp: float | None
     true_peak_target_dbtp: float | None
+    findings: list[dict[str, Any]]
 
     def to_json(self) -> str:
         """Serialize as JSON, one field per line."""

@@ -21,8 +21,9 @@ from tests.figure_checks import legend_overlaps_curve
 from tests.match.recordings import RATE, demo, write
 
 KEYS = (
-    "gain_db", "gain_linear", "std_db", "delay_samples", "delay_ms", "polarity", "state", "channels", "residual_db",
-    "lufs_dry", "lufs_target", "lra_dry", "lra_target", "true_peak_dry_dbtp", "true_peak_target_dbtp",
+    "gain_db", "gain_linear", "std_db", "delay_samples", "delay_ms", "drift_ppm", "polarity", "state", "channels",
+    "residual_db", "lufs_dry", "lufs_target", "lra_dry", "lra_target", "true_peak_dry_dbtp", "true_peak_target_dbtp",
+    "findings",
 )  # fmt: skip
 
 
