@@ -113,8 +113,7 @@ class Session:
         if clock == "device":
             self.device_setup, self.channels = select_device_setup(config, self.channels, preferred_rate)
         self.offset = offset or (search_offset(config) if config.is_pair else None)
-        delay_s = self.offset.delay_s if self.offset is not None else 0.0
-        self._opened = open_source(config, self.device_setup, self.channels, delay_s)
+        self._opened = open_source(config, self.device_setup, self.channels, self.offset)
         self._source = self._opened.source
         self._notices.extend(self._opened.notices)
         if self.offset is not None and self.offset.notice is not None:
@@ -446,7 +445,8 @@ class Session:
     def _make_settings(self, config: SessionConfig) -> EstimatorSettings:
         settings = EstimatorSettings.from_config(config, self.sample_rate)
         if self.offset is not None and self.offset.is_found and settings.align:
-            delay_frames = self.offset.delay_s * self.sample_rate - self._opened.offset_frames
+            is_aligned = self._opened.curve is not None
+            delay_frames = 0.0 if is_aligned else self.offset.delay_s * self.sample_rate - self._opened.offset_frames
             settings = replace(settings, delay_frames=delay_frames)
         return settings
 
@@ -556,12 +556,13 @@ class Session:
 
     def _in_recordings(self, estimate: Estimate) -> Estimate:
         """Count the frames and delays of an estimate from the starts of the recordings."""
-        start, offset = self._opened.start_frame, self._opened.offset_frames
-        if not (start or offset):
+        center_frame = estimate.center_frame + self._opened.start_frame
+        offset = self._opened.delay_frames_at(center_frame)
+        if not (self._opened.start_frame or offset):
             return estimate
         return replace(
             estimate,
-            center_frame=estimate.center_frame + start,
+            center_frame=center_frame,
             delay_frames=estimate.delay_frames + offset,
             channel_delays_frames=tuple(delay + offset for delay in estimate.channel_delays_frames),
         )
