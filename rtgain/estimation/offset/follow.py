@@ -31,7 +31,6 @@ from rtgain.estimation.offset.delay_blocks import (
     BlockDelays,
     measure_blocks,
     window_frames_at,
-    window_powers,
 )
 from rtgain.estimation.offset.delay_fit import DelayFit, fit_delays
 from rtgain.estimation.offset.delay_path import PathPart, find_path, unexplained_frames
@@ -235,11 +234,9 @@ class _Follower:
     def _measure(self, position: int, frames: int) -> BlockDelays:
         length = frames + self._window // 2
         x, y = self._excerpt_of_dry(position, length), self._aligned(position, length)
-        self._loudest = (
-            max(self._loudest[0], window_powers(x, self._window)),
-            max(self._loudest[1], window_powers(y, self._window)),
-        )
-        return measure_blocks(x, y, self._window, self._loudest)
+        blocks = measure_blocks(x, y, self._window, self._loudest)
+        self._loudest = blocks.loudest
+        return blocks
 
     def _is_bad(self, blocks: BlockDelays) -> NDArray[np.bool_]:
         """Blocks with sound that another delay explains better, or that this one explains much less than others."""
