@@ -3,26 +3,38 @@
 import math
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.config.names import DEFAULT_HOP_MS, DEFAULT_WINDOW_MS, MAX_CHANNELS, SYNTHETIC_INPUTS, TARGETS
+from rtgain.config.names import (
+    DEFAULT_HOP_MS,
+    DEFAULT_WINDOW_MS,
+    MAX_CHANNELS,
+    SYNTHETIC_INPUTS,
+    TARGETS,
+    LevelMatchMode,
+)
 from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
 from rtgain.estimation.gain_tracker import robust_mean
 from rtgain.estimation.offset.follow import follow_delay
+from rtgain.match.explain import Explanation, Known, explain
+from rtgain.match.findings import by_importance
 from rtgain.match.findings_delay import delay_findings
-from rtgain.match.render import MatchedChannel, residual_db, write_matched
+from rtgain.match.render import MatchedChannel, aligned_chunks, aligned_range, file_length_at, write_matched
 from rtgain.match.result import ChannelMatch, MatchResult
 from rtgain.metering.file_loudness import measure_file
+from rtgain.metering.loudness import LoudnessMeter
 from rtgain.number_format import none_if_nan
 from rtgain.records.delay_curve import DelayCurve
 from rtgain.records.estimate import Estimate, State
+from rtgain.records.level_match import LevelMatch
 from rtgain.records.recording_offset import RecordingOffset
+from rtgain.session.pair_loudness import measure_loudness
 from rtgain.session.pair_offset import search_offset
 from rtgain.session.session import Session
 
@@ -31,6 +43,12 @@ MIN_FRAMES = 512
 
 CLIPPED_SHARE = 0.05
 """Share of clipped windows above which the state of a pair is ``clipped``; the gain is that of the other windows."""
+
+MAX_TRACKING_STD_DB = 0.5
+"""Standard deviation in dB from which one gain does not explain a pair."""
+
+COMMON_SHARE = 0.99
+"""Share of the longer recording below which the loudness of the common part is measured too."""
 
 SEARCH_SHARE = 0.25
 FOLLOW_SHARE = 0.1
@@ -54,7 +72,15 @@ class MatchDetails:
     channels: tuple[MatchedChannel, ...]
     """Factor and delay of each channel of the matched signal."""
     curve: DelayCurve | None
-    """Delay over time; None if no offset was found."""
+    """Delay over time, to which the delays of the channels add; None if it is constant."""
+    explanation: Explanation
+    """Differences beyond one gain, with the measurements behind them."""
+    common_s: float
+    """Duration of the common part in seconds."""
+    longest_s: float
+    """Duration of the longer recording in seconds."""
+    common_lufs: tuple[float, float] | None
+    """Loudness of both recordings over their common part; None if that is nearly all of both."""
     notices: tuple[str, ...]
     """Messages about the recordings for the user, one line each."""
 
@@ -66,18 +92,20 @@ def match_pair(
     *,
     start: float | None = None,
     end: float | None = None,
+    level_match: LevelMatchMode = "off",
     on_progress: Callable[[float], None] = lambda share: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> MatchDetails | None:
     """Match two recordings, or their section from `start` to `end` in s. With `record`, write the matched signal to it.
 
+    `level_match` attenuates the matched signal as the monitor of a session attenuates the target, over that section.
     `on_progress` receives the completed share, 0 to 1. Returns None if it was `cancelled`. Raises `InputError`.
     """
     config = make_session_config(input=_file_option(dry), target=_file_option(target), start=start, end=end)
     offset = search_offset(config, on_progress=lambda share: on_progress(SEARCH_SHARE * share), cancelled=cancelled)
     if offset is None:
         return None
-    section_s = (start or 0.0, math.inf if end is None else end)
+    section_s = start or 0.0, math.inf if end is None else end
     curve = None
     if offset.is_found:
         curve = follow_delay(
@@ -90,7 +118,8 @@ def match_pair(
         )
         if curve is None:
             return None
-        offset = replace(offset, curve=None if curve.is_constant else curve)
+    moving = None if curve is None or curve.is_constant else curve
+    offset = replace(offset, curve=moving)
     config = _with_windows_for(config, offset)
     with Session(config, clock="offline", offset=offset, max_channels=MAX_CHANNELS) as session:
         frames = session.total_frames or 0
@@ -108,7 +137,6 @@ def match_pair(
             on_progress(SEARCH_SHARE + FOLLOW_SHARE + SESSION_SHARE * session.frames / frames)
         estimates += session.drain()
         rate, channel_count, notices = session.sample_rate, session.channels, tuple(session.pop_notices())
-    moving = offset.curve
     aligned = estimates if moving is None else _without_curve(estimates, moving, rate)
     gain_db, std_db, delay_frames, polarity, state = _aggregate(aligned)
     if channel_count == 1:
@@ -116,43 +144,105 @@ def match_pair(
     else:
         channels = _aggregate_channels(aligned, channel_count)
         std_db = math.hypot(std_db, _channel_deviation_db(gain_db, channels))
-    matched = tuple(channel.matched(delay_frames) for channel in channels)
-    residual = math.nan
-    loudness_dry, loudness_target = measure_file(dry), measure_file(target)  # before a file is written: it may fail
-    if math.isfinite(gain_db):
-        residual = residual_db(dry, target, rate, matched, section_s, moving)
-        if record is not None:
-            write_matched(dry, target, record, rate, matched, moving)
-    elif record is not None:
-        raise InputError(f"{dry}: no match with {target} was found ({state}); nothing was recorded")
-    findings = delay_findings(curve, [channel.delay_frames for channel in channels], rate, frames / rate)
-    start_delay_frames = 0.0 if moving is None else rate * moving.delay_at_s(max(0.0, section_s[0]))
+    levels_dry, levels_target = measure_file(dry), measure_file(target)  # before a file is written: it may fail
+    if math.isnan(gain_db):  # the analysis may tell why: at the offset, with equal levels
+        offset_frames = offset.delay_s * rate if offset.is_found and moving is None else 0.0
+        matched = (MatchedChannel(1.0, round(offset_frames)),) * channel_count
+    else:
+        matched = tuple(channel.matched(delay_frames) for channel in channels)
+    begin, last = aligned_range(dry, target, rate, matched, section_s, moving)
+    longest_frames = max(file_length_at(path, rate) for path in (dry, target))
+    meters = None
+    chunks = aligned_chunks(dry, target, rate, matched, section_s, moving)
+    if math.isfinite(gain_db) and last - begin < COMMON_SHARE * longest_frames:
+        meters = LoudnessMeter(rate, channel_count), LoudnessMeter(rate, channel_count)
+        chunks = _metered(chunks, meters, [channel.gain for channel in matched])
+    explanation = explain(
+        Known(
+            sample_rate=rate,
+            frames=last - begin,
+            start_s=(begin - max(channel.delay_frames for channel in matched)) / rate
+            - (0.0 if moving is None else moving.delay_at_s(section_s[0])),
+            gain_db=gain_db,
+            channels=[channel.to_record(rate) for channel in channels],
+            is_related=state != State.INCOHERENT.label,
+            clipped_windows=sum(e.state is State.CLIPPED for e in estimates),
+            dry_plateaus=levels_dry.plateaus,
+            target_plateaus=levels_target.plateaus,
+        ),
+        chunks,
+    )
+    std_db = math.hypot(std_db, explanation.spread_db)
+    state = _explained_state(state, std_db, explanation)
+    if state == State.INCOHERENT.label:
+        gain_db = std_db = delay_frames = math.nan
+        polarity = 0
+        channels = [_Channel(math.nan, 0, math.nan)] * channel_count
+    if record is not None:
+        if math.isnan(gain_db):
+            raise InputError(f"{dry}: no match with {target} was found ({state}); nothing was recorded")
+        trim = 1.0
+        if level_match != "off":
+            match = LevelMatch(level_match, gain_db, measure_loudness(config, offset).difference_lu)
+            trim = 10.0 ** (match.target_trim_db / 20.0)
+            notices += (match.sentence(),)
+        recorded = [replace(channel, gain=trim * channel.gain) for channel in matched]
+        write_matched(dry, target, record, rate, recorded, moving)
+    findings = explanation.findings
+    if math.isfinite(gain_db) and explanation.is_one_gain:
+        delays_frames = [channel.delay_frames for channel in channels]
+        findings = by_importance([*findings, *delay_findings(curve, delays_frames, rate, frames / rate)])
+    if moving is not None:  # from the starts of both recordings
+        start_frames = rate * moving.delay_at_s(section_s[0])
+        delay_frames += start_frames
+        channels = [replace(channel, delay_frames=channel.delay_frames + start_frames) for channel in channels]
     result = MatchResult(
         gain_db=none_if_nan(gain_db),
         gain_linear=none_if_nan(10.0 ** (gain_db / 20.0)),
         std_db=none_if_nan(std_db),
-        delay_samples=none_if_nan(start_delay_frames + delay_frames),
-        delay_ms=none_if_nan(1e3 * (start_delay_frames + delay_frames) / rate),
+        delay_samples=none_if_nan(delay_frames),
+        delay_ms=none_if_nan(1e3 * delay_frames / rate),
         drift_ppm=None if curve is None or math.isnan(gain_db) else curve.drift_ppm,
         polarity=polarity,
         state=state,
-        channels=[
-            ChannelMatch(
-                none_if_nan(x.gain_db), x.polarity, none_if_nan(1e3 * (start_delay_frames + x.delay_frames) / rate)
-            )
-            for x in channels
-        ],
-        residual_db=none_if_nan(residual),
-        lufs_dry=none_if_nan(loudness_dry.integrated_lufs),
-        lufs_target=none_if_nan(loudness_target.integrated_lufs),
-        lra_dry=none_if_nan(loudness_dry.range_lu),
-        lra_target=none_if_nan(loudness_target.range_lu),
-        true_peak_dry_dbtp=none_if_nan(loudness_dry.true_peak_dbtp),
-        true_peak_target_dbtp=none_if_nan(loudness_target.true_peak_dbtp),
-        findings=[] if math.isnan(gain_db) else [finding.to_object() for finding in findings],
+        channels=[channel.to_record(rate) for channel in channels],
+        residual_db=none_if_nan(explanation.residual_db if math.isfinite(gain_db) else math.nan),
+        response=explanation.evidence.response_object if math.isfinite(gain_db) else None,
+        lufs_dry=none_if_nan(levels_dry.loudness.integrated_lufs),
+        lufs_target=none_if_nan(levels_target.loudness.integrated_lufs),
+        lra_dry=none_if_nan(levels_dry.loudness.range_lu),
+        lra_target=none_if_nan(levels_target.loudness.range_lu),
+        true_peak_dry_dbtp=none_if_nan(levels_dry.loudness.true_peak_dbtp),
+        true_peak_target_dbtp=none_if_nan(levels_target.loudness.true_peak_dbtp),
+        findings=[finding.to_object() for finding in findings],
     )
     on_progress(1.0)
-    return MatchDetails(result, rate, estimates, matched, curve, notices)
+    common_lufs = None if meters is None else (meters[0].integrated_lufs, meters[1].integrated_lufs)
+    return MatchDetails(
+        result,
+        rate,
+        estimates,
+        matched,
+        moving,
+        replace(explanation, findings=findings),
+        (last - begin) / rate,
+        longest_frames / rate,
+        common_lufs,
+        notices,
+    )
+
+
+def _metered(
+    chunks: Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    meters: tuple[LoudnessMeter, LoudnessMeter],
+    gains: Sequence[float],
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Measure the loudness of the dry recording and of the target in passing."""
+    inverse = np.array([1.0 / gain if gain else 0.0 for gain in gains])[:, None]
+    for matched, target in chunks:
+        meters[0].push((matched * inverse).astype(np.float32))
+        meters[1].push(target.astype(np.float32))
+        yield matched, target
 
 
 def _file_option(path: Path) -> str:
@@ -168,6 +258,12 @@ class _Channel:
     gain_db: float
     polarity: int
     delay_frames: float
+
+    def to_record(self, sample_rate: int) -> ChannelMatch:
+        """The channel in the result."""
+        return ChannelMatch(
+            none_if_nan(self.gain_db), self.polarity, none_if_nan(1e3 * self.delay_frames / sample_rate)
+        )
 
     def matched(self, common_delay_frames: float) -> MatchedChannel:
         """The channel of the matched signal: silent without a gain, as where the target is silent."""
@@ -214,6 +310,16 @@ def _aggregate(estimates: list[Estimate]) -> tuple[float, float, float, int, str
     polarity = int(np.sign(sum(e.polarity for e in usable)))
     clipped = sum(e.state is State.CLIPPED for e in estimates) > CLIPPED_SHARE * len(estimates)
     return gain_db, std_db, delay_frames, polarity, (State.CLIPPED if clipped else State.TRACKING).label
+
+
+def _explained_state(state: str, std_db: float, explanation: Explanation) -> str:
+    """State of a pair: tracking only if one gain explains the target."""
+    if state in (State.SILENT.label, State.INCOHERENT.label):
+        return state
+    if not explanation.is_coherent:
+        return State.INCOHERENT.label
+    is_one_gain = std_db < MAX_TRACKING_STD_DB and explanation.residual_db < 0.0 and explanation.is_one_gain
+    return state if is_one_gain or state == State.CLIPPED.label else State.CONVERGING.label
 
 
 def _aggregate_channels(estimates: list[Estimate], channels: int) -> list[_Channel]:

@@ -165,47 +165,56 @@ def _add_segment(
         matched[index, first - start : first - start + count] += weights * values
 
 
-def residual_db(
+def aligned_chunks(
     dry: Path,
     target: Path,
     sample_rate: int,
     channels: Sequence[MatchedChannel],
     section_s: tuple[float, float] = (0.0, math.inf),
     curve: DelayCurve | None = None,
-) -> float:
-    """Compute the level of target − matched relative to the target, over the part that both recordings cover.
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield matched signal and target, ``(channels, frames)`` each, over the part that both recordings cover.
 
-    It can be limited to a section of the dry recording, in s. The crossfades at jumps do not count, nor does sound that
-    was inserted into the target.
+    It can be limited to a section of the dry recording, in s. Both are silent in the crossfades at jumps, and where
+    sound was inserted into the target.
     """
-    dry_frames = file_length_at(dry, sample_rate)
+    begin, end = aligned_range(dry, target, sample_rate, channels, section_s, curve)
     delays = [channel.delay_frames for channel in channels]
     source = FileSource(target, sample_rate=sample_rate, channels=None)
     try:
         assert source.frames is not None
-        start_frame, end_frame = (time_s * sample_rate for time_s in section_s)
-        end_frame = min(dry_frames, end_frame)
-        if curve is not None:
-            start_frame += sample_rate * curve.delay_at_s(start_frame / sample_rate)
-            end_frame += sample_rate * curve.delay_at_s(end_frame / sample_rate)
-        begin = max(0, math.ceil(max(delays) + start_frame))
-        end = min(source.frames, math.floor(min(delays) + end_frame))
-        residual_energy, target_energy, position = 0.0, 0.0, 0
+        position = 0
         for matched in render_matched_chunks(dry, sample_rate, min(source.frames, max(end, 0)), channels, curve):
             target_chunk = select_channels(source.read(matched.shape[1]), len(channels)).astype(np.float64)
-            shared = slice(max(0, begin - position), max(0, end - position))
+            matched = matched[:, : target_chunk.shape[1]]
             if curve is not None:
                 counts = _is_covered(curve, sample_rate, position, target_chunk.shape[1], delays)
-                target_chunk, matched = target_chunk * counts, matched[:, : target_chunk.shape[1]] * counts
-            difference = target_chunk[:, shared] - matched[:, : target_chunk.shape[1]][:, shared]
-            residual_energy += float(np.vdot(difference, difference))
-            target_energy += float(np.vdot(target_chunk[:, shared], target_chunk[:, shared]))
+                matched, target_chunk = matched * counts, target_chunk * counts
+            shared = slice(max(0, begin - position), max(0, end - position))
+            yield matched[:, shared], target_chunk[:, shared]
             position += matched.shape[1]
     finally:
         source.close()
-    if target_energy == 0.0:
-        return math.nan
-    return 10.0 * math.log10(max(residual_energy / target_energy, 1e-20))
+
+
+def aligned_range(
+    dry: Path,
+    target: Path,
+    sample_rate: int,
+    channels: Sequence[MatchedChannel],
+    section_s: tuple[float, float] = (0.0, math.inf),
+    curve: DelayCurve | None = None,
+) -> tuple[int, int]:
+    """Return the first frame of the target of the part that both recordings cover, and the frame behind its last."""
+    delays = [channel.delay_frames for channel in channels]
+    start_frame, end_frame = (time_s * sample_rate for time_s in section_s)
+    end_frame = min(file_length_at(dry, sample_rate), end_frame)
+    if curve is not None:
+        start_frame += sample_rate * curve.delay_at_s(start_frame / sample_rate)
+        end_frame += sample_rate * curve.delay_at_s(end_frame / sample_rate)
+    begin = max(0, math.ceil(max(delays) + start_frame))
+    end = math.floor(min(delays) + end_frame)
+    return begin, max(begin, min(file_length_at(target, sample_rate), end))
 
 
 def _is_covered(
