@@ -146,7 +146,7 @@ def match_pair(
     findings = explanation.findings
     if state is State.INCOHERENT:
         match = match.without_match()
-    elif math.isfinite(match.gain_db):
+    elif math.isfinite(match.gain_db) and explanation.is_one_gain:
         delays_frames = [channel.delay_frames for channel in match.channels]
         findings = by_importance([*findings, *delay_findings(curve, delays_frames, rate, measured.frames / rate)])
     if record is not None:
@@ -169,7 +169,7 @@ def match_pair(
         measured.estimates,
         second.matched,
         offset.curve,
-        explanation,
+        replace(explanation, findings=findings),
         second.common_frames / rate,
         second.longest_frames / rate,
         second.common_lufs,

@@ -38,6 +38,7 @@ class BlockDelays:
         is_elsewhere: True if the correlation is higher at another delay, ``(B,)``.
         delays_frames: remaining delay of each channel, ``(B, C)``; NaN if it cannot be measured.
         stds_frames: standard deviation of `delays_frames`, as the coherence implies it.
+        loudest: power of the loudest window so far, of the dry signal and of the target.
     """
 
     centers_frames: NDArray[np.float64]
@@ -46,6 +47,7 @@ class BlockDelays:
     is_elsewhere: NDArray[np.bool_]
     delays_frames: NDArray[np.float64]
     stds_frames: NDArray[np.float64]
+    loudest: tuple[float, float]
 
 
 def window_frames_at(sample_rate: int) -> int:
@@ -58,8 +60,8 @@ def measure_blocks(
 ) -> BlockDelays:
     """Measure the remaining delay between two signals, ``(C, N)`` each, aligned to a few frames.
 
-    The last windows that fill no block are part of the last one. `loudest` is the power of the loudest window of dry
-    and target. The delay is the slope of the phase of the cross-spectrum over frequency, weighted by the
+    The last windows that fill no block are part of the last one. `loudest` is the power of the loudest window before.
+    The delay is the slope of the phase of the cross-spectrum over frequency, weighted by the
     signal-to-noise ratio of each bin (Hannan and Thomson, 1973).
     """
     hop = window // 2
@@ -68,7 +70,9 @@ def measure_blocks(
     blocks = max(1, count // block_windows)
     first = np.arange(blocks) * block_windows
     last = np.append(first[1:], count)
-    is_silent = [_power(bins) < SILENCE * peak for bins, peak in zip((x, y), loudest, strict=True)]
+    powers = _power(x), _power(y)
+    loudest = max(loudest[0], float(powers[0].max())), max(loudest[1], float(powers[1].max()))
+    is_silent = [power < SILENCE * peak for power, peak in zip(powers, loudest, strict=True)]
     silent = is_silent[0] | is_silent[1]  # (C, windows)
     x[silent], y[silent] = 0.0, 0.0
     product = x.conj() * y
@@ -93,12 +97,7 @@ def measure_blocks(
     is_elsewhere = near < MIN_SHARE_OF_PEAK * envelope.max(axis=1)
     delays, stds = _phase_slopes(cross, coherence, chance, last - first, window)
     centers = ((first + last - 1) * hop + window) / 2.0
-    return BlockDelays(centers, loud > tiny, explained, is_elsewhere, delays, stds)
-
-
-def window_powers(signal: Block, window: int) -> float:
-    """Return the power of the loudest window of a signal, ``(C, N)``, in the unit of `measure_blocks`."""
-    return float(_power(_spectra(signal, window, window // 2)).max(initial=0.0))
+    return BlockDelays(centers, loud > tiny, explained, is_elsewhere, delays, stds, loudest)
 
 
 def _spectra(signal: Block, window: int, hop: int) -> NDArray[np.complex64]:

@@ -31,7 +31,6 @@ from rtgain.estimation.offset.delay_blocks import (
     BlockDelays,
     measure_blocks,
     window_frames_at,
-    window_powers,
 )
 from rtgain.estimation.offset.delay_fit import DelayFit, fit_delays
 from rtgain.estimation.offset.delay_path import PathPart, find_path, unexplained_frames
@@ -49,6 +48,10 @@ REACHES_S = (0.3, 2.5)
 
 MAX_UNEXPLAINED_S = 0.25
 """Sound in seconds without a delay from which delays farther away are searched."""
+
+MAX_JUMPS_PER_S = 1.0
+MIN_JUMPS = 8
+"""Jumps per second, and in all, above which the target is not the same recording in time: a stretch makes many."""
 
 MAX_DRIFT = 5e-3
 """Largest drift in frames per frame: more is a stretch, and not a clock."""
@@ -166,7 +169,7 @@ class _Follower:
         self._dry, self._target = ExcerptReader(dry, channels), ExcerptReader(target, channels)
         self._window = window_frames_at(self._rate)
         self._excerpt = EXCERPT_BLOCKS * BLOCK_WINDOWS * self._window // 2
-        self._delay = delay_s * self._rate
+        self._delay = self._start_delay = delay_s * self._rate
         self._drift = 0.0
         start_frame, end_frame = (time_s * self._rate for time_s in section_s)
         # A drift or a jump may move the ends of the common part.
@@ -235,11 +238,9 @@ class _Follower:
     def _measure(self, position: int, frames: int) -> BlockDelays:
         length = frames + self._window // 2
         x, y = self._excerpt_of_dry(position, length), self._aligned(position, length)
-        self._loudest = (
-            max(self._loudest[0], window_powers(x, self._window)),
-            max(self._loudest[1], window_powers(y, self._window)),
-        )
-        return measure_blocks(x, y, self._window, self._loudest)
+        blocks = measure_blocks(x, y, self._window, self._loudest)
+        self._loudest = blocks.loudest
+        return blocks
 
     def _is_bad(self, blocks: BlockDelays) -> NDArray[np.bool_]:
         """Blocks with sound that another delay explains better, or that this one explains much less than others."""
@@ -428,9 +429,11 @@ class _Follower:
         times, delays, stds, labels = self._measured.common()
         explained = np.array(self._measured.explained)
         share = float(explained.mean()) if explained.size else 0.0
-        if len(times) < 3:
-            segment = DelaySegment(-math.inf, math.inf, self._delay / self._rate)
-            return DelayCurve((segment,), explained_share=share)
+        jumps_per_s = (len(self._stretches) - 1) * self._rate / max(1, self._end - self._begin)
+        is_stretched = len(self._stretches) > MIN_JUMPS and jumps_per_s > MAX_JUMPS_PER_S
+        if len(times) < 3 or is_stretched:
+            segment = DelaySegment(-math.inf, math.inf, self._start_delay / self._rate)
+            return DelayCurve((segment,), explained_share=0.0 if is_stretched else share)
         fit = fit_delays(times, delays, stds, labels, len(self._stretches))
         segments = self._segments(fit)
         return DelayCurve(segments, 1e6 * fit.drift, 1e6 * fit.drift_std, share)
