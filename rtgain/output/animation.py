@@ -4,7 +4,7 @@ import base64
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,9 @@ class Animation:
 
 def render_frames(animation: Animation) -> Iterator[Picture]:
     """Render the pictures of an animation one by one. Artists that do not move are drawn once."""
-    canvas: Any = animation.figure.canvas
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(animation.figure)  # a figure that pyplot has closed has none that renders
     apply_axes_style(animation.figure)
     animation.show(animation.frames - 1)
     for artist in animation.moving:

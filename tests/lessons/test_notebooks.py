@@ -1,7 +1,6 @@
 """Notebooks of the lessons: valid, complete, and with the numbers of the page, in a kernel and next to other code."""
 
 import functools
-import json
 import re
 import string
 import warnings
@@ -19,7 +18,7 @@ from nbformat.v4 import new_code_cell
 import rtgain
 from rtgain.lessons.catalogue import LESSONS, get_lesson
 from rtgain.lessons.lesson import Lesson
-from rtgain.lessons.notebook import CODE, code_cells, lesson_notebook, markdown
+from rtgain.lessons.notebook import CODE, checks_code, code_cells, lesson_notebook, markdown
 from rtgain.lessons.stored_results import stored_numbers
 from rtgain.lessons.text_templates import fill_template
 
@@ -143,8 +142,7 @@ def test_a_kernel_shows_figures_sounds_animations_and_the_sentences_of_the_page(
                 assert "data:video/mp4;base64," in cells[code]["text/html"], position
         for step in lesson.steps:
             if step.checks:
-                (printed,) = (found["stdout"] for source, found in cells.items() if step.checks[0].text in
-                              json.loads(json.dumps(source)))  # fmt: skip
+                printed = cells[checks_code(step)]["stdout"]
                 page = [fill_template(check.text, stored) for check in step.checks]
                 assert printed.replace("-", "\N{MINUS SIGN}").splitlines() == page
 
