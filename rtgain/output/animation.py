@@ -4,7 +4,7 @@ import base64
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,7 @@ def render_frames(animation: Animation) -> Iterator[Picture]:
     """Render the pictures of an animation one by one. Artists that do not move are drawn once."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    canvas = FigureCanvasAgg(animation.figure)  # a figure that pyplot has closed has none that renders
+    canvas: Any = FigureCanvasAgg(animation.figure)  # pyplot takes the canvas of a closed figure away
     apply_axes_style(animation.figure)
     animation.show(animation.frames - 1)
     for artist in animation.moving:
