@@ -16,6 +16,7 @@ from rtgain.errors import InputError
 from rtgain.match.pair import MatchDetails, match_pair
 from rtgain.match.result import MatchResult
 from rtgain.number_format import format_number, format_result
+from rtgain.system.shutdown_signals import deferred_interrupt
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,11 +66,12 @@ def match_signals(dry: ArrayLike, target: ArrayLike, sample_rate: int) -> Signal
 
     Each signal has the shape ``(frames,)`` or ``(channels, frames)``, with full scale at ±1; their lengths may differ.
     `sample_rate` in Hz is that of both. Raises `InputError` for signals that cannot be compared.
+    An interruption (SIGINT) ends the session before it raises `KeyboardInterrupt`.
     """
     signals = _samples("dry", dry), _samples("target", target)
-    with _as_files(*signals, sample_rate) as (dry_path, target_path):
-        details = match_pair(dry_path, target_path)
-    assert details is not None  # only a cancelled match returns None
+    with deferred_interrupt() as interrupted, _as_files(*signals, sample_rate) as (dry_path, target_path):
+        details = match_pair(dry_path, target_path, cancelled=interrupted)
+    assert details is not None  # a cancelled match has raised KeyboardInterrupt
     return SignalMatch(details.result, details, signals)
 
 

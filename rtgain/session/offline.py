@@ -17,6 +17,7 @@ from rtgain.records.estimate import Estimate
 from rtgain.records.history import History, Summary
 from rtgain.records.snapshot import Comparison
 from rtgain.session.session import Session
+from rtgain.system.shutdown_signals import deferred_interrupt
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,8 +59,9 @@ def run_offline(
     *,
     on_start: Callable[[Session], None] = lambda session: None,
     on_estimates: Callable[[Session, list[Estimate]], None] = lambda session, estimates: None,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> OfflineResult:
-    """Run a session on the offline clock to the end of its source, or of its duration.
+    """Run a session on the offline clock to the end of its source, or of its duration, or until it is `cancelled`.
 
     `on_start` is called before the first frame. `on_estimates` receives each batch of estimates, in order.
     Raises `InputError` for a source or an automation that cannot be used.
@@ -68,7 +70,7 @@ def run_offline(
     with Session(config, clock="offline", keep_all_estimates=True) as session:
         session.start()
         on_start(session)
-        while not session.is_finished:
+        while not (session.is_finished or cancelled()):
             batch = session.advance()
             states += [estimate.state.label for estimate in batch]
             on_estimates(session, batch)
@@ -84,7 +86,8 @@ def estimate(dry: ArrayLike, target: ArrayLike, sample_rate: int, **options: Any
 
     Both have the same shape, ``(frames,)`` or ``(channels, frames)``, with full scale at ±1. `options` are those of
     the estimator (`SessionConfig`): loss, optimizer, lr, steps, window_ms, hop_ms, align, compare. The reference gain
-    is unknown to the session. Raises `InputError`.
+    is unknown to the session. Raises `InputError`. An interruption (SIGINT) ends the session before it raises
+    `KeyboardInterrupt`.
     """
     x, y = (np.atleast_2d(np.asarray(signal, dtype=np.float32)) for signal in (dry, target))
     if x.shape != y.shape or x.ndim != 2 or not 1 <= len(x) <= MAX_ARRAY_CHANNELS or x.size == 0:
@@ -95,7 +98,7 @@ def estimate(dry: ArrayLike, target: ArrayLike, sample_rate: int, **options: Any
     if not np.isfinite([x, y]).all():
         raise InputError("estimate: dry or target contains NaN or infinity; replace these samples")
     channels = len(x)
-    with tempfile.TemporaryDirectory() as folder:
+    with deferred_interrupt() as interrupted, tempfile.TemporaryDirectory() as folder:
         both = Path(folder) / "both.wav"
         soundfile.write(both, np.concatenate([x, y]).T, sample_rate, subtype="FLOAT")
         config = make_session_config(
@@ -106,7 +109,7 @@ def estimate(dry: ArrayLike, target: ArrayLike, sample_rate: int, **options: Any
             target_channel=tuple(range(channels + 1, 2 * channels + 1)),
             **options,
         )
-        return run_offline(config)
+        return run_offline(config, cancelled=interrupted)
 
 
 def estimate_samples(

@@ -1,5 +1,6 @@
 """`rtgain.estimate` and `rtgain.match` on arrays: results as set, nothing left after an interruption."""
 
+import signal
 import tempfile
 import threading
 from collections.abc import Callable
@@ -11,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 import rtgain
-import rtgain.match.pair
+from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.errors import InputError
+from rtgain.session import session as session_module
 from rtgain.session.session import Session
 
 RATE = 16_000
@@ -76,20 +78,33 @@ def test_wrong_arguments_raise_one_line(call: Callable[[], Any], message: str) -
 
 
 @pytest.mark.parametrize("function", ["match", "estimate"])
+@pytest.mark.parametrize("moment", ["make_engine", "advance"])
 def test_an_interrupted_cell_leaves_no_file_thread_or_shared_memory(
-    function: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    function: str, moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A cell is interrupted by `KeyboardInterrupt`, here while the session runs."""
+    """A kernel interrupts a cell with SIGINT: while a session is made, and while it runs."""
+    owner = session_module if moment == "make_engine" else Session
+    interrupted, create = getattr(owner, moment), EngineSharedMemory.create
+    blocks: list[str] = []
 
-    def interrupt(session: Session) -> list[Any]:
-        raise KeyboardInterrupt
+    def interrupt(*arguments: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return interrupted(*arguments)
 
-    monkeypatch.setattr(Session, "advance", interrupt)
+    def record(*arguments: Any) -> EngineSharedMemory:
+        memory = create(*arguments)
+        blocks.append(memory.name)
+        return memory
+
+    monkeypatch.setattr(owner, moment, interrupt)
+    monkeypatch.setattr(EngineSharedMemory, "create", record)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    threads = set(threading.enumerate())
-    shared = set(Path("/dev/shm").glob("*"))
+    threads, handler = set(threading.enumerate()), signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        getattr(rtgain, function)(DRY, DRY, RATE)
+        getattr(rtgain, function)(DRY, 0.5 * DRY, RATE)
     assert list(tmp_path.iterdir()) == []
-    assert {path.name for path in set(Path("/dev/shm").glob("*")) - shared if "rtgain" in path.name} == set()
+    (block,) = blocks
+    with pytest.raises(FileNotFoundError):
+        EngineSharedMemory.attach(block)
     assert set(threading.enumerate()) - threads == set()
+    assert signal.getsignal(signal.SIGINT) is handler
