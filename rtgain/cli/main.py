@@ -148,7 +148,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_match(commands.add_parser("match", help="compare two recordings, or many pairs: gain, delay, polarity"))
     lesson = commands.add_parser("lesson", help="list the lessons, or run one")
     lesson.add_argument("name", nargs="?", metavar="NAME", help="name or number of a lesson (default: list them)")
-    lesson.add_argument("--export", metavar="DIR", help="write figures, sounds and a page; of all lessons without NAME")
+    lesson.add_argument(
+        "--export", metavar="DIR", help="write figures, sounds, a page and a notebook; of all lessons without NAME"
+    )
     lesson.add_argument("--seed", type=_integer, default=0, metavar="N", help="random seed (default: 0)")
     devices = commands.add_parser("devices", help="list the audio devices")
     devices.add_argument("--json", action="store_true", help="print JSON")

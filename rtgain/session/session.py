@@ -11,7 +11,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain import __version__
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.audio.io.devices import DeviceSetup
@@ -55,6 +54,7 @@ from rtgain.session.io_setup import (
 )
 from rtgain.session.matched_recording import LiveMatchedReader, MatchedSignalReader, OfflineMatchedRenderer
 from rtgain.session.pair_offset import search_offset
+from rtgain.version import __version__
 
 OFFLINE_BATCH_HOPS = 64
 """Hops that the offline clock plays per `advance`: as many as the estimator processes in one batch.
