@@ -1,6 +1,7 @@
 """Handlers of the workspace Compare: recordings, section, position, level match and the analysis of both files."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
@@ -11,8 +12,10 @@ from gui.control.session_controller import SessionController
 from gui.file_actions import FileActions
 from gui.state_texts import as_sentence
 from gui.workspaces.compare import CompareWorkspace
+from rtgain.records.level_match import LevelMatch
 
 if TYPE_CHECKING:
+    from rtgain.match.comparison_export import Comparison
     from rtgain.records.snapshot import Snapshot
     from rtgain.session.overview import Overview
     from rtgain.session.pair_loudness import PairLoudness
@@ -35,6 +38,7 @@ class CompareController(QObject):
         self._workspace = workspace
         self._gain_db = math.nan
         self._loudness: PairLoudness | None = None
+        self._overviews: tuple[Overview, Overview] | None = None
         self._snapshot: Snapshot | None = None
         self.match: dict[str, Any] | None = None
         """Object of ``rtgain match --json`` about the section; None until both recordings are compared."""
@@ -61,6 +65,17 @@ class CompareController(QObject):
     def loudness(self) -> "PairLoudness | None":
         """Loudness of both recordings over the section; None until it is measured."""
         return self._loudness
+
+    def comparison(self, tests: Sequence[str]) -> "Comparison | None":
+        """Return what an export of the comparison needs, with results of listening `tests`; None if it is missing."""
+        offset = self._controller.offset
+        if offset is None or self._overviews is None or self._loudness is None:
+            return None
+        from rtgain.match.comparison_export import Comparison  # loads numba, which the analysis has loaded
+
+        level_match = LevelMatch(self._controller.config.level_match, self._gain_db, self._loudness.difference_lu)
+        config = self._controller.config
+        return Comparison(config, offset, self._overviews, self._loudness, level_match, self.match, tests)
 
     def swap(self) -> None:
         """Exchange dry and target."""
@@ -134,6 +149,7 @@ class CompareController(QObject):
 
     def _clear(self) -> None:
         self.analysis.reset()
+        self._overviews = None
         self._gain_db, self._loudness, self.match = math.nan, None, None
         self._workspace.slots.show_overviews(None)
         self._workspace.slots.show_loudness(None)
@@ -143,6 +159,7 @@ class CompareController(QObject):
 
     def _show_overviews(self, overviews: "tuple[Overview, Overview]") -> None:
         offset = self._controller.offset
+        self._overviews = overviews
         self._workspace.slots.show_overviews(overviews)
         self._workspace.overview.show_overviews(overviews, offset.delay_s if offset is not None else 0.0)
 
