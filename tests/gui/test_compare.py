@@ -166,7 +166,7 @@ def test_another_file_is_not_compared_with_the_old_second_recording() -> None:
 
 def test_everything_can_be_reached_on_a_small_screen(open_window: OpenWindow) -> None:
     window = open_window()
-    cases = [(size, name) for size in ((1024, 600), (800, 480)) for name in ("compare", "laboratory")]
+    cases = [(size, name) for size in ((1024, 600), (800, 480), (640, 400)) for name in ("compare", "laboratory")]
     for size, workspace in cases:
         window.resize(*size)
         assert window.size().toTuple() == size
