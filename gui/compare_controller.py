@@ -40,6 +40,7 @@ class CompareController(QObject):
         self._loudness: PairLoudness | None = None
         self._overviews: tuple[Overview, Overview] | None = None
         self._snapshot: Snapshot | None = None
+        self._is_match_due = False
         self.match: dict[str, Any] | None = None
         """Object of ``rtgain match --json`` about the section; None until both recordings are compared."""
         self.analysis = PairAnalysis(self)
@@ -115,6 +116,9 @@ class CompareController(QObject):
     def show_snapshot(self, snapshot: "Snapshot") -> None:
         """Show the numbers of `snapshot`."""
         self._snapshot = snapshot
+        if self._is_match_due and snapshot.state != "waiting":
+            self._is_match_due = False
+            self.analysis.match(self._controller.config)
         if self._controller.config.is_pair:
             self._workspace.differences.show_snapshot(snapshot)
 
@@ -146,9 +150,11 @@ class CompareController(QObject):
         self._workspace.response.show_response(None)
         self._workspace.differences.show_analyzing()
         self.analysis.analyze(config, offset)
+        self._is_match_due = True
 
     def _clear(self) -> None:
         self.analysis.reset()
+        self._is_match_due = False
         self._overviews = None
         self._gain_db, self._loudness, self.match = math.nan, None, None
         self._workspace.slots.show_overviews(None)

@@ -139,6 +139,8 @@ class Session:
         self._meters = LevelMeter(self._engine.memory)
         self.level_match = level_match or LevelMatch(config.level_match)
         self._apply_trims()
+        if clock != "offline":  # silence until a gain is known; offline, the matched signal is rendered afterwards
+            self._engine.memory.control["matched_gain"] = 0.0
         self._matched: MatchedSignalReader | None = None
         if record:
             reader = OfflineMatchedRenderer if clock == "offline" else LiveMatchedReader

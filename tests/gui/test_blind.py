@@ -31,7 +31,8 @@ def window(
     noise = 0.1 * np.random.default_rng(0).standard_normal(2 * RATE)
     for name, gain in (("dry", 1.0), ("target", 0.5)):
         soundfile.write(tmp_path / f"{name}.wav", gain * noise, RATE)
-    monkeypatch.setattr("gui.background.pair_analysis.PairAnalysis.analyze", lambda *_: None)
+    for analysis in ("analyze", "match"):
+        monkeypatch.setattr(f"gui.background.pair_analysis.PairAnalysis.{analysis}", lambda *_: None)
     window = open_window(input=str(tmp_path / "dry.wav"), target=str(tmp_path / "target.wav"), level_match="estimate")
     qtbot.waitUntil(lambda: window.controller.state == "running", timeout=30_000)
     sessions.last.set_level_differences(gain_db=4.0, loudness_lu=3.9)

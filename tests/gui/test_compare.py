@@ -43,7 +43,7 @@ def window(
     qtbot: Any, open_window: OpenWindow, sessions: Sessions, pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> MainWindow:
     """Window on the pair, analyzed except for the match, which needs a process of several seconds."""
-    monkeypatch.setattr("gui.background.pair_analysis.PairAnalysis._match", lambda *_: None)
+    monkeypatch.setattr("gui.background.pair_analysis.PairAnalysis.match", lambda *_: None)
     window = open_window(input=pair[0], target=pair[1], level_match="loudness")
     qtbot.waitUntil(lambda: window.compare_controller.loudness is not None, timeout=60_000)
     return window
