@@ -10,10 +10,12 @@ import soundfile
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 
+import rtgain.session.pair_offset
 from gui.control.session_controller import with_input
 from gui.main_window import MainWindow
 from gui.panels.recording_slots import EMPTY_TEXT
 from rtgain.config.session_config import SessionConfig
+from rtgain.records.recording_offset import RecordingOffset
 from tests.gui.conftest import Sessions
 
 RATE = 48_000
@@ -44,6 +46,8 @@ def window(
 ) -> MainWindow:
     """Window on the pair, analyzed except for the match, which needs a process of several seconds."""
     monkeypatch.setattr("gui.background.pair_analysis.PairAnalysis.match", lambda *_: None)
+    offset = RecordingOffset(0.5, is_found=True, common_s=SECONDS - 0.5)
+    monkeypatch.setattr(rtgain.session.pair_offset, "search_offset", lambda *_, **__: offset)
     window = open_window(input=pair[0], target=pair[1], level_match="loudness")
     qtbot.waitUntil(lambda: window.compare_controller.loudness is not None, timeout=60_000)
     return window
