@@ -29,6 +29,7 @@ from rtgain.config.names import (
     TARGETS,
 )
 from rtgain.errors import InputError, RtgainError
+from rtgain.number_format import plain_number
 from rtgain.system.shutdown_signals import InterruptHandler, exit_code
 
 LEVEL_MATCH_HELP = "attenuate the louder of dry and target, by the gain or by the loudness"
@@ -130,7 +131,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
         # Otherwise argparse would parse "-1e-3" as an option.
-        self._negative_number_matcher = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
+        self._negative_number_matcher = re.compile(r"^-(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d+)?$")
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; see {self.prog} --help")
@@ -319,7 +320,7 @@ def _optimizer_name(name: str) -> str:
 
 def _number(text: str) -> float:
     try:
-        value = float(text)
+        value = float(plain_number(text))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
     if not math.isfinite(value):

@@ -104,6 +104,7 @@ class Session:
         file_format = read_file_format(config)
         self.channels = count_channels(config, file_format, max_channels)
         preferred_rate = file_format.sample_rate if file_format else None
+        self._pair_channels = min(file_format.channels, max_channels) if file_format and config.is_pair else 0
         if record and clock == "offline" and config.level_match == "loudness" and not config.is_pair:
             raise InputError(
                 "level-match: loudness is measured on live clocks, or before two recordings are compared; "
@@ -137,6 +138,8 @@ class Session:
         self._meters = LevelMeter(self._engine.memory)
         self.level_match = level_match or LevelMatch(config.level_match)
         self._apply_trims()
+        if clock != "offline":  # silence until a gain is known; offline, the matched signal is rendered afterwards
+            self._engine.memory.control["matched_gain"] = 0.0
         self._matched: MatchedSignalReader | None = None
         if record:
             reader = OfflineMatchedRenderer if clock == "offline" else LiveMatchedReader
@@ -468,7 +471,7 @@ class Session:
     def _channel_counts(self) -> ChannelCounts:
         setup, config = self.device_setup, self.config
         inputs = setup.input.input_channels if setup and setup.input else 0
-        dry = inputs if config.input == "mic" else self._opened.selectable_channels
+        dry = inputs if config.input == "mic" else self._pair_channels or self._opened.selectable_channels
         outputs = setup.output.output_channels if setup and setup.output and config.target == "return" else 0
         return ChannelCounts(dry, {"reference": 0, "channel": dry, "return": inputs}[config.target_kind], outputs)
 
