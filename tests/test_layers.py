@@ -17,7 +17,8 @@ LAYERS = (
     ("rtgain.output",),
     ("rtgain.estimation",),
     ("rtgain.session",),
-    ("rtgain.match", "rtgain.lessons", "rtgain.bench"),
+    ("rtgain.match", "rtgain.lessons"),
+    ("rtgain.bench",),
     ("rtgain.cli", "gui"),
     ("rtgain.__main__",),
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.audio.io.decoded import decoded_in_memory
 from rtgain.config.names import DEFAULT_HOP_MS, DEFAULT_WINDOW_MS, MAX_CHANNELS, SYNTHETIC_INPUTS, TARGETS
 from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
@@ -67,12 +68,25 @@ def match_pair(
 
     `on_progress` receives the completed share, 0 to 1. Returns None if it was `cancelled`. Raises `InputError`.
     """
+    with decoded_in_memory(*(Path(_file_option(path)) for path in (dry, target))):
+        return _match(dry, target, record, start, end, on_progress, cancelled)
+
+
+def _match(
+    dry: Path,
+    target: Path,
+    record: Path | None,
+    start: float | None,
+    end: float | None,
+    on_progress: Callable[[float], None],
+    cancelled: Callable[[], bool],
+) -> MatchDetails | None:
     config = make_session_config(input=_file_option(dry), target=_file_option(target), start=start, end=end)
     offset = search_offset(config, on_progress=lambda share: on_progress(SEARCH_SHARE * share), cancelled=cancelled)
     if offset is None:
         return None
     config = _with_windows_for(config, offset)
-    with Session(config, clock="offline", offset=offset, max_channels=MAX_CHANNELS) as session:
+    with Session(config, clock="offline", offset=offset, max_channels=MAX_CHANNELS, closed_form=True) as session:
         frames = session.total_frames or 0
         if frames < MIN_FRAMES:
             raise InputError(
