@@ -73,7 +73,7 @@ def profile_shares(run: Callable[[], object]) -> dict[str, float]:
 
 
 def _profiled_name(function: Callable[..., object]) -> tuple[str, int, str]:
-    code = function.__code__  # type: ignore[attr-defined]
+    code = function.__code__
     return code.co_filename, code.co_firstlineno, code.co_name
 
 

@@ -256,6 +256,7 @@ def _add_match(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", metavar="PAIRS.csv", help="many pairs: columns dry,target; others are copied")
     parser.add_argument("--csv", metavar="RESULTS.csv", help="with --manifest: one row per pair; resumes")
     parser.add_argument("--jobs", type=_integer, metavar="N", help="with --manifest: processes (default: cores)")
+    parser.add_argument("--report", metavar="FILE.html", help="with --manifest: page about all results")
     parser.add_argument("--cluster", metavar="ADDRESS", help="with --manifest: Dask scheduler, as tcp://HOST:8786")
 
 
@@ -265,7 +266,7 @@ def _match(options: argparse.Namespace) -> int:
     from rtgain.output.output_files import OutputPaths
 
     paths = OutputPaths(csv=options.csv, json=options.json, plot=options.plot, record=options.record)
-    names = ("dry", "target", "manifest", "jobs", "cluster", "start", "end")
+    names = ("dry", "target", "manifest", "jobs", "cluster", "report", "start", "end")
     given = {name: getattr(options, name) for name in names}
     return run_match(MatchOptions(**given, paths=paths), interruption)
 
