@@ -157,7 +157,7 @@ def build_parser() -> argparse.ArgumentParser:
     devices.add_argument("--json", action="store_true", help="print JSON")
     bench = commands.add_parser("bench", help="run the benchmarks")
     bench.add_argument(
-        "names", nargs="*", metavar="NAME", help="accuracy, tracking, speed, callback, gui (default: all)"
+        "names", nargs="*", metavar="NAME", help="accuracy, tracking, speed, callback, gui, match (default: all)"
     )
     bench.add_argument("--json", metavar="FILE", help="write the table of one benchmark as JSON")
     bench.add_argument("--duration", type=_number, metavar="S", help="seconds per row of 'callback' (default: 60)")
@@ -267,6 +267,7 @@ def _add_match(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", metavar="PAIRS.csv", help="many pairs: columns dry,target; others are copied")
     parser.add_argument("--csv", metavar="RESULTS.csv", help="with --manifest: one row per pair; resumes")
     parser.add_argument("--jobs", type=_integer, metavar="N", help="with --manifest: processes (default: cores)")
+    parser.add_argument("--report", metavar="FILE.html", help="with --manifest: page about all results")
     parser.add_argument("--cluster", metavar="ADDRESS", help="with --manifest: Dask scheduler, as tcp://HOST:8786")
 
 
@@ -276,7 +277,7 @@ def _match(options: argparse.Namespace) -> int:
     from rtgain.output.output_files import OutputPaths
 
     paths = OutputPaths(csv=options.csv, json=options.json, plot=options.plot, record=options.record)
-    names = ("dry", "target", "manifest", "jobs", "cluster", "start", "end", "level_match")
+    names = ("dry", "target", "manifest", "jobs", "cluster", "report", "start", "end", "level_match")
     given = {name: getattr(options, name) for name in names}
     return run_match(MatchOptions(**given, paths=paths), interruption)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.audio.io.decoded import decoded_in_memory
 from rtgain.config.names import (
     DEFAULT_HOP_MS,
     DEFAULT_WINDOW_MS,
@@ -123,6 +124,20 @@ def match_pair(
     `level_match` attenuates the matched signal as the monitor of a session attenuates the target, over that section.
     `on_progress` receives the completed share, 0 to 1. Returns None if it was `cancelled`. Raises `InputError`.
     """
+    with decoded_in_memory(*(Path(_file_option(path)) for path in (dry, target))):
+        return _match(dry, target, record, start, end, level_match, on_progress, cancelled)
+
+
+def _match(
+    dry: Path,
+    target: Path,
+    record: Path | None,
+    start: float | None,
+    end: float | None,
+    level_match: LevelMatchMode,
+    on_progress: Progress,
+    cancelled: Cancelled,
+) -> MatchDetails | None:
     config = make_session_config(input=_file_option(dry), target=_file_option(target), start=start, end=end)
     section_s = start or 0.0, math.inf if end is None else end
     offset = search_offset(config, on_progress=lambda share: on_progress(SEARCH_SHARE * share), cancelled=cancelled)
@@ -199,7 +214,7 @@ def _measure(
     config: SessionConfig, offset: RecordingOffset, on_progress: Progress, cancelled: Cancelled
 ) -> _Measurement | None:
     """Run the offline session. Returns None if it was cancelled."""
-    with Session(config, clock="offline", offset=offset, max_channels=MAX_CHANNELS) as session:
+    with Session(config, clock="offline", offset=offset, max_channels=MAX_CHANNELS, closed_form=True) as session:
         frames = session.total_frames or 0
         if frames < MIN_FRAMES:
             raise InputError(

@@ -74,6 +74,7 @@ class Session:
     `read_matched`. `offset` is that of a second recording; without it, it is searched for first. `max_channels` limits
     the channels that two recordings are compared in. `level_match` are the differences of two recordings over their
     section, if they are known; those of other inputs are measured while the session runs.
+    `closed_form` estimates without gradient descent.
 
     Raises `InputError` for a source or an automation that cannot be used, `DeviceError` for a device.
     """
@@ -94,6 +95,7 @@ class Session:
         offset: RecordingOffset | None = None,
         max_channels: int = len(CHANNEL_NAMES),
         level_match: LevelMatch | None = None,
+        closed_form: bool = False,
     ) -> None:
         self.config = config
         self.clock: Clock = clock
@@ -124,7 +126,7 @@ class Session:
             assert opened is not None, "only the device clock runs without a source"
             self.sample_rate = opened.sample_rate
             self._limit_duration()
-            self._settings = self._make_settings(config)
+            self._settings = replace(self._make_settings(config), closed_form=closed_form)
             start_frame = self._opened.start_frame
             self._engine = make_engine(
                 config, self.device_setup, self.sample_rate, self.channels, start_frame, self.engine_type
@@ -185,7 +187,13 @@ class Session:
         if isinstance(self._driver, OfflineDriver):
             settings, capacity = self._settings, self._engine.memory.audio.capacity
             history_frames = settings.window_frames + round(MAX_DELAY_S * self.sample_rate)
-            self._driver.advance(min(OFFLINE_BATCH_HOPS * settings.hop_frames, capacity - history_frames))
+            frames = OFFLINE_BATCH_HOPS * settings.hop_frames
+            if settings.closed_form and not self.frames:
+                # The windows of all hops are then complete, also with a delay of a few frames, and batches end with the
+                # intervals of the delay tracker. Closed forms do not depend on the batches; descents do, within their
+                # tolerance.
+                frames += settings.window_frames - settings.hop_frames // 2
+            self._driver.advance(min(frames, capacity - history_frames))
         else:
             time.sleep(POLL_S)
             self._raise_faults()
