@@ -63,6 +63,7 @@ class Summary:
 
     Attributes:
         channel_gains_db, channel_polarities: gain and polarity of each channel.
+        drift_ppm: how much faster the target's clock runs, in parts per million; 0 if the delay does not move.
         settle_s: time of the first estimate from which on all were within 0.1 dB of the reference gain.
         realtime_factor: seconds of audio per elapsed second.
     """
@@ -79,6 +80,7 @@ class Summary:
     gain_linear: float | None
     std_db: float | None
     delay_ms: float | None
+    drift_ppm: float | None
     polarity: int
     state: str
     channel_gains_db: list[float | None]

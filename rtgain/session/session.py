@@ -351,6 +351,7 @@ class Session:
             gain_linear=none_if_nan(10.0 ** (last.gain_est_db / 20.0)) if last else None,
             std_db=none_if_nan(last.std_db) if last else None,
             delay_ms=none_if_nan(1e3 * last.delay_frames / self.sample_rate) if last else None,
+            drift_ppm=history.drift_ppm,
             polarity=last.polarity if last else 0,
             state=last.state.label if last else "waiting",
             channel_gains_db=[none_if_nan(gain_db) for gain_db in last.channel_gains_db] if last else unknown,

@@ -108,7 +108,7 @@ class FakeSession:
             )  # fmt: skip
         summary = Summary(
             __version__, config.input, config.target, self.channels, RATE, 1.0, config.loss, config.optimizer,
-            self._estimate_db, 1.0, 0.01, 0.0, 1, "tracking", [self._estimate_db] * self.channels,
+            self._estimate_db, 1.0, 0.01, 0.0, 0.0, 1, "tracking", [self._estimate_db] * self.channels,
             [1] * self.channels, None, None, len(self._rows), RATE, 0, 0, 1.0, 80.0,
         )  # fmt: skip
         return SessionExport(config, RATE, trace.to_array(), trace.latest(), summary)
