@@ -411,7 +411,11 @@ COMMANDS = [
         ),
         ("matched over its source", "ok.wav ok.wav --record ok.wav", "--record ok.wav: is also an input; choose anoth"),
         ("matched as MP3", "ok.wav ok.wav --record m.mp3", "m.mp3: recordings are WAV or FLAC; use a name ending in "),
-        ("table of one pair", "ok.wav ok.wav --csv t.csv", "match: --csv and --jobs are for --manifest; one pair is "),
+        (
+            "table of one pair",
+            "ok.wav ok.wav --csv t.csv",
+            "match: --csv, --jobs, --cluster and --report are for --man",
+        ),
     ),
     *_commands(
         "bench",

@@ -305,9 +305,7 @@ def _moved_up(descriptors: list[int]) -> list[int]:
 
 def _spares(words: list[str]) -> list[tuple[int, socket.socket]]:
     """Fork the spare processes that a command with these arguments needs. Each waits for its request."""
-    if "--manifest" in words:
-        count = 2
-    elif "--headless" in words and {"timer", "device", "mic", "return"} & set(words):
+    if "--headless" in words and {"timer", "device", "mic", "return"} & set(words):
         count = 1
     else:
         return []

@@ -30,7 +30,7 @@ from rtgain.config.names import (
 )
 from rtgain.errors import InputError, RtgainError
 from rtgain.number_format import plain_number
-from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
+from rtgain.system.shutdown_signals import InterruptHandler, exit_code
 
 LEVEL_MATCH_HELP = "attenuate the louder of dry and target, by the gain or by the loudness"
 
@@ -38,7 +38,7 @@ COMMANDS = ("run", "match", "lesson", "devices", "bench")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit code: 0, 2 (invalid input), 3 (device), 130 (interrupted)."""
+    """Run one command. Returns the exit code: 0, 2 (invalid input), 3 (device), 128 + n (signal n)."""
     _replace_closed_streams()
     try:
         with _standard_output():
@@ -46,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RtgainError as error:
         print(f"rtgain: {_one_line(str(error))}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+    except KeyboardInterrupt as interruption:
+        return exit_code(*interruption.args)
     except BrokenPipeError:
         return 0  # the reading end of the pipe is closed (EPIPE): this is not an error
 
@@ -149,13 +149,15 @@ def build_parser() -> argparse.ArgumentParser:
     _add_match(commands.add_parser("match", help="compare two recordings, or many pairs: gain, delay, polarity"))
     lesson = commands.add_parser("lesson", help="list the lessons, or run one")
     lesson.add_argument("name", nargs="?", metavar="NAME", help="name or number of a lesson (default: list them)")
-    lesson.add_argument("--export", metavar="DIR", help="write figures, sounds and a page; of all lessons without NAME")
+    lesson.add_argument(
+        "--export", metavar="DIR", help="write figures, sounds, a page and a notebook; of all lessons without NAME"
+    )
     lesson.add_argument("--seed", type=_integer, default=0, metavar="N", help="random seed (default: 0)")
     devices = commands.add_parser("devices", help="list the audio devices")
     devices.add_argument("--json", action="store_true", help="print JSON")
     bench = commands.add_parser("bench", help="run the benchmarks")
     bench.add_argument(
-        "names", nargs="*", metavar="NAME", help="accuracy, tracking, speed, callback, gui (default: all)"
+        "names", nargs="*", metavar="NAME", help="accuracy, tracking, speed, callback, gui, match (default: all)"
     )
     bench.add_argument("--json", metavar="FILE", help="write the table of one benchmark as JSON")
     bench.add_argument("--duration", type=_number, metavar="S", help="seconds per row of 'callback' (default: 60)")
@@ -265,6 +267,8 @@ def _add_match(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", metavar="PAIRS.csv", help="many pairs: columns dry,target; others are copied")
     parser.add_argument("--csv", metavar="RESULTS.csv", help="with --manifest: one row per pair; resumes")
     parser.add_argument("--jobs", type=_integer, metavar="N", help="with --manifest: processes (default: cores)")
+    parser.add_argument("--report", metavar="FILE.html", help="with --manifest: page about all results")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="with --manifest: Dask scheduler, as tcp://HOST:8786")
 
 
 def _match(options: argparse.Namespace) -> int:
@@ -273,17 +277,9 @@ def _match(options: argparse.Namespace) -> int:
     from rtgain.output.output_files import OutputPaths
 
     paths = OutputPaths(csv=options.csv, json=options.json, plot=options.plot, record=options.record)
-    pair = MatchOptions(
-        dry=options.dry,
-        target=options.target,
-        manifest=options.manifest,
-        jobs=options.jobs,
-        start=options.start,
-        end=options.end,
-        level_match=options.level_match,
-        paths=paths,
-    )
-    return run_match(pair, interruption)
+    names = ("dry", "target", "manifest", "jobs", "cluster", "report", "start", "end", "level_match")
+    given = {name: getattr(options, name) for name in names}
+    return run_match(MatchOptions(**given, paths=paths), interruption)
 
 
 def parse_session(options: argparse.Namespace) -> tuple[Any, Any]:

@@ -1,15 +1,19 @@
 """``rtgain match``: one pair from the command line, or many from a manifest."""
 
+import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from rtgain.cli.progress import progress, track
+from rtgain.cli.progress import progress
 from rtgain.config.names import LevelMatchMode
 from rtgain.errors import InputError
 from rtgain.output.output_files import STANDARD_OUTPUT, OutputPaths
-from rtgain.system.atomic_write import write_atomic
-from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
+from rtgain.system.atomic_write import check_directory_writable, write_atomic, write_error
+from rtgain.system.shutdown_signals import InterruptHandler
+
+_PROGRESS_STEPS = 1000
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,8 @@ class MatchOptions:
     target: str | None
     manifest: str | None
     jobs: int | None
+    cluster: str | None
+    report: str | None
     start: float | None
     end: float | None
     level_match: LevelMatchMode
@@ -42,20 +48,72 @@ def run_match(options: MatchOptions, interruption: InterruptHandler) -> int:
             raise InputError("match: --level-match is for the --record of one pair; a manifest records nothing")
         if options.jobs is not None and options.jobs < 1:
             raise InputError(f"--jobs {options.jobs}: must be at least 1")
-        from rtgain.match.batch import match_manifest
-
-        return match_manifest(
-            Path(options.manifest),
-            Path(paths.csv),
-            options.jobs,
-            interruption,
-            track=lambda results, total: track(results, "matching", total),
-        )
+        if options.jobs is not None and options.cluster is not None:
+            raise InputError("match: give either --jobs or --cluster; a cluster has its own number of workers")
+        return _match_many(options, Path(options.manifest), Path(paths.csv), interruption)
     if options.dry is None or options.target is None:
         raise InputError("match: needs two recordings; give DRY and TARGET, or --manifest PAIRS.csv")
-    if paths.csv is not None or options.jobs is not None:
-        raise InputError("match: --csv and --jobs are for --manifest; one pair is printed, or written with --json")
+    if any(option is not None for option in (paths.csv, options.jobs, options.cluster, options.report)):
+        raise InputError(
+            "match: --csv, --jobs, --cluster and --report are for --manifest; "
+            "one pair is printed, or written with --json"
+        )
     return _match_one(options, interruption)
+
+
+def _match_many(options: MatchOptions, manifest: Path, results: Path, interruption: InterruptHandler) -> int:
+    from rtgain.match.batch import OpenWorkers, match_manifest
+
+    address = options.cluster
+    open_workers: OpenWorkers
+    if address is not None:
+        from rtgain.match.cluster import ClusterWorkers
+
+        open_workers = partial(ClusterWorkers, address, _print_notice)
+    else:
+        from rtgain.match.local_workers import LocalWorkers
+
+        open_workers = partial(LocalWorkers, options.jobs or os.cpu_count() or 1)
+    report = None if options.report is None else Path(options.report)
+    if report is not None:
+        _check_report(report, manifest, results)
+    with progress("matching", _PROGRESS_STEPS) as update:
+        return match_manifest(
+            manifest,
+            results,
+            open_workers,
+            interruption,
+            on_progress=lambda done, total: update(f"matching {done}/{total}", _PROGRESS_STEPS * done // total),
+            on_notice=_print_notice,
+            on_written=lambda: _summarize(results, report),
+        )
+
+
+def _check_report(report: Path, *tables: Path) -> None:
+    if report.resolve() in [table.resolve() for table in tables]:
+        raise InputError(f"--report {report}: is also the manifest or the results; choose another name")
+    try:
+        check_directory_writable(report)
+    except OSError as error:
+        raise write_error(str(report), error) from None
+
+
+def _summarize(results: Path, report: Path | None) -> None:
+    """Print the summary of the results on standard error, and write it as a page, if one of them is wanted."""
+    if report is None and not sys.stderr.isatty():
+        return
+    from rtgain.match.run_summary import summarize
+
+    summary = summarize(results)
+    sys.stderr.write(summary.to_text())
+    if report is not None:
+        from rtgain.match.run_page import run_page
+
+        write_atomic(report, run_page(summary, results))
+
+
+def _print_notice(notice: str) -> None:
+    print(f"rtgain: {notice}", file=sys.stderr)
 
 
 def _match_one(options: MatchOptions, interruption: InterruptHandler) -> int:
@@ -79,9 +137,9 @@ def _match_one(options: MatchOptions, interruption: InterruptHandler) -> int:
             cancelled=lambda: interruption.requested,
         )
     if details is None:
-        return EXIT_INTERRUPTED
+        return interruption.exit_code
     for notice in details.notices:
-        print(f"rtgain: {notice}", file=sys.stderr)
+        _print_notice(notice)
     if paths.plot is not None:
         from rtgain.match.figure import match_figure
         from rtgain.output.figures import png
@@ -90,6 +148,11 @@ def _match_one(options: MatchOptions, interruption: InterruptHandler) -> int:
     text = details.result.to_json()
     if paths.json is not None and paths.json != STANDARD_OUTPUT:
         write_atomic(Path(paths.json), text.encode())
+    if paths.json != STANDARD_OUTPUT:
+        from rtgain.match.report import match_report
+
+        written = [name for name in (paths.record, paths.plot, paths.json) if name is not None]
+        text = match_report(details, dry, target, written)
     sys.stdout.write(text)
     sys.stdout.flush()
     return 0

@@ -16,7 +16,7 @@ from rtgain.records.recording_offset import RecordingOffset
 from rtgain.session.pair_loudness import measure_loudness
 from rtgain.session.pair_offset import search_offset
 from rtgain.session.session import Session
-from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
+from rtgain.system.shutdown_signals import InterruptHandler
 
 
 def run_headless(config: SessionConfig, paths: OutputPaths, interruption: InterruptHandler) -> int:
@@ -31,12 +31,12 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
     paths.check(config.files)
     offset = _search_offset(config, interruption) if config.is_pair else None
     if config.is_pair and offset is None:
-        return EXIT_INTERRUPTED
+        return interruption.exit_code
     level_match = None
     if offset is not None and config.level_match != "off":
         level_match = _measure_level(config, offset, interruption)
         if interruption.requested:
-            return EXIT_INTERRUPTED
+            return interruption.exit_code
         print(f"rtgain: {level_match.sentence()}", file=sys.stderr)
     with Session(
         config,
@@ -78,7 +78,7 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
             raise errors[0]
         if sys.stderr.isatty():
             print(format_result(summary.gain_db, summary.std_db, summary.state), file=sys.stderr)
-        return EXIT_INTERRUPTED if interruption.requested else 0
+        return interruption.exit_code
 
 
 def _search_offset(config: SessionConfig, interruption: InterruptHandler) -> RecordingOffset | None:

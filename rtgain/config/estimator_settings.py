@@ -60,6 +60,7 @@ class EstimatorSettings:
         reject_clipped: True to reject windows with one clipped signal; not for a target made from the dry signal.
         delay_frames: delay that is known beforehand; None if it must be searched for first.
         stock_optimizer: True for an unmodified torch optimizer at a fixed learning rate, without rtgain's safeguards.
+        closed_form: True to use the closed form of each window, without gradient descent.
         compare: entries (`ComparisonSpec`) of additional estimators on the same windows.
     """
 
@@ -74,6 +75,7 @@ class EstimatorSettings:
     reject_clipped: bool = False
     stock_optimizer: bool = False
     delay_frames: float | None = None
+    closed_form: bool = False
     compare: tuple[str, ...] = ()
 
     @classmethod

@@ -218,6 +218,11 @@ class Estimator:
         return math.copysign(10.0 ** (self.tracker.gain_db / 20.0), self.polarity)
 
     def _descend(self, features: WindowFeatures) -> Descent:
+        if self.settings.closed_form:
+            settled = torch.ones_like(features.optimum_log, dtype=torch.bool)
+            return Descent(
+                features.optimum_log, features.least_loss, settled, torch.zeros_like(settled, dtype=torch.int64)
+            )
         start_log = self.tracker.gain_db / DB_PER_NEPER - features.level_ratio_log
         loss_inputs = features.loss, features.dry, features.target, features.weights
         optimizer, schedule = self.settings.optimizer, self.settings.schedule

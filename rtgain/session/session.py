@@ -11,7 +11,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain import __version__
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.audio.io.devices import DeviceSetup
@@ -55,6 +54,7 @@ from rtgain.session.io_setup import (
 )
 from rtgain.session.matched_recording import LiveMatchedReader, MatchedSignalReader, OfflineMatchedRenderer
 from rtgain.session.pair_offset import search_offset
+from rtgain.version import __version__
 
 OFFLINE_BATCH_HOPS = 64
 """Hops that the offline clock plays per `advance`: as many as the estimator processes in one batch.
@@ -74,6 +74,7 @@ class Session:
     `read_matched`. `offset` is that of a second recording; without it, it is searched for first. `max_channels` limits
     the channels that two recordings are compared in. `level_match` are the differences of two recordings over their
     section, if they are known; those of other inputs are measured while the session runs.
+    `closed_form` estimates without gradient descent.
 
     Raises `InputError` for a source or an automation that cannot be used, `DeviceError` for a device.
     """
@@ -94,6 +95,7 @@ class Session:
         offset: RecordingOffset | None = None,
         max_channels: int = len(CHANNEL_NAMES),
         level_match: LevelMatch | None = None,
+        closed_form: bool = False,
     ) -> None:
         self.config = config
         self.clock: Clock = clock
@@ -114,8 +116,7 @@ class Session:
         if clock == "device":
             self.device_setup, self.channels = select_device_setup(config, self.channels, preferred_rate)
         self.offset = offset or (search_offset(config) if config.is_pair else None)
-        delay_s = self.offset.delay_s if self.offset is not None else 0.0
-        self._opened = open_source(config, self.device_setup, self.channels, delay_s)
+        self._opened = open_source(config, self.device_setup, self.channels, self.offset)
         self._source = self._opened.source
         self._notices.extend(self._opened.notices)
         if self.offset is not None and self.offset.notice is not None:
@@ -125,7 +126,7 @@ class Session:
             assert opened is not None, "only the device clock runs without a source"
             self.sample_rate = opened.sample_rate
             self._limit_duration()
-            self._settings = self._make_settings(config)
+            self._settings = replace(self._make_settings(config), closed_form=closed_form)
             start_frame = self._opened.start_frame
             self._engine = make_engine(
                 config, self.device_setup, self.sample_rate, self.channels, start_frame, self.engine_type
@@ -186,7 +187,13 @@ class Session:
         if isinstance(self._driver, OfflineDriver):
             settings, capacity = self._settings, self._engine.memory.audio.capacity
             history_frames = settings.window_frames + round(MAX_DELAY_S * self.sample_rate)
-            self._driver.advance(min(OFFLINE_BATCH_HOPS * settings.hop_frames, capacity - history_frames))
+            frames = OFFLINE_BATCH_HOPS * settings.hop_frames
+            if settings.closed_form and not self.frames:
+                # The windows of all hops are then complete, also with a delay of a few frames, and batches end with the
+                # intervals of the delay tracker. Closed forms do not depend on the batches; descents do, within their
+                # tolerance.
+                frames += settings.window_frames - settings.hop_frames // 2
+            self._driver.advance(min(frames, capacity - history_frames))
         else:
             time.sleep(POLL_S)
             self._raise_faults()
@@ -449,7 +456,8 @@ class Session:
     def _make_settings(self, config: SessionConfig) -> EstimatorSettings:
         settings = EstimatorSettings.from_config(config, self.sample_rate)
         if self.offset is not None and self.offset.is_found and settings.align:
-            delay_frames = self.offset.delay_s * self.sample_rate - self._opened.offset_frames
+            is_aligned = self._opened.curve is not None
+            delay_frames = 0.0 if is_aligned else self.offset.delay_s * self.sample_rate - self._opened.offset_frames
             settings = replace(settings, delay_frames=delay_frames)
         return settings
 
@@ -559,12 +567,13 @@ class Session:
 
     def _in_recordings(self, estimate: Estimate) -> Estimate:
         """Count the frames and delays of an estimate from the starts of the recordings."""
-        start, offset = self._opened.start_frame, self._opened.offset_frames
-        if not (start or offset):
+        center_frame = estimate.center_frame + self._opened.start_frame
+        offset = self._opened.delay_frames_at(center_frame)
+        if not (self._opened.start_frame or offset):
             return estimate
         return replace(
             estimate,
-            center_frame=estimate.center_frame + start,
+            center_frame=center_frame,
             delay_frames=estimate.delay_frames + offset,
             channel_delays_frames=tuple(delay + offset for delay in estimate.channel_delays_frames),
         )

@@ -1,6 +1,7 @@
 """Interrupted and failed exports: complete files only, no temporary files, an error in one line."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -39,6 +40,8 @@ def assert_complete(path: Path) -> None:
         assert len(soundfile.read(path)[0]) > 1000
     elif path.suffix == ".svg":
         assert content.endswith(b"</svg>\n")
+    elif path.suffix == ".ipynb":
+        assert json.loads(content)["nbformat"] == 4
     elif path.suffix == ".html":
         assert content.endswith(b"</html>\n")
     else:
@@ -71,7 +74,7 @@ def test_an_interrupted_export_leaves_only_complete_files(
     wait_until(lambda: (folder / first_file).exists() or process.poll() is not None)
     process.send_signal(number)
     errors = process.communicate(timeout=TIMEOUT_S)[1]
-    assert (process.returncode, errors) == (130, "")
+    assert (process.returncode, errors) == (128 + number, "")
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert files
     for path in files:

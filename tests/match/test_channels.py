@@ -112,7 +112,7 @@ def test_eight_channels_are_compared_one_with_one(tmp_path):
 def test_channels_are_in_the_json_and_unlike_counts_are_reported(tmp_path, stereo):
     target = np.concatenate([stereo, stereo, stereo], axis=1)
     paths = write(tmp_path / "dry.wav", stereo), write(tmp_path / "target.wav", 0.5 * target)
-    run = rtgain("match", *paths)
+    run = rtgain("match", *paths, "--json", "-")
     assert run.returncode == 0
     channels = json.loads(run.stdout)["channels"]
     assert [list(channel) for channel in channels] == [["gain_db", "polarity", "delay_ms"]] * 2

@@ -21,8 +21,9 @@ from tests.figure_checks import legend_overlaps_curve
 from tests.match.recordings import RATE, demo, write
 
 KEYS = (
-    "gain_db", "gain_linear", "std_db", "delay_samples", "delay_ms", "polarity", "state", "channels", "residual_db",
-    "lufs_dry", "lufs_target", "lra_dry", "lra_target", "true_peak_dry_dbtp", "true_peak_target_dbtp",
+    "gain_db", "gain_linear", "std_db", "delay_samples", "delay_ms", "drift_ppm", "polarity", "state", "channels",
+    "residual_db", "response", "lufs_dry", "lufs_target", "lra_dry", "lra_target", "true_peak_dry_dbtp",
+    "true_peak_target_dbtp", "findings",
 )  # fmt: skip
 
 
@@ -229,8 +230,11 @@ def test_match_command_prints_the_result_and_writes_the_requested_outputs(tmp_pa
         *("--record", outputs["m.wav"], "--plot", outputs["m.png"]),
     )
     assert (run.returncode, run.stderr) == (0, "")
-    assert tuple(json.loads(run.stdout)) == KEYS
-    assert outputs["m.json"].read_text() == run.stdout
+    assert tuple(json.loads(outputs["m.json"].read_text())) == KEYS
+    lines = run.stdout.splitlines()
+    assert max(map(len, lines[2:])) <= 80
+    assert "The target is 6.02 dB softer than the dry recording. Nothing else differs: the" in lines
+    assert all(str(path) in run.stdout for path in outputs.values())
     assert soundfile.info(outputs["m.wav"]).frames == len(music)
     assert outputs["m.png"].read_bytes().startswith(b"\x89PNG")
 

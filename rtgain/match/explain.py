@@ -1,0 +1,192 @@
+"""Explanation of a match: one pass over the aligned recordings, what it finds, and how far one gain explains them."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rtgain.match.analysis import PairAnalysis, PairSpectra, Real
+from rtgain.match.findings import (
+    MIN_BAND_COHERENCE,
+    MIN_COHERENT_FRACTION,
+    MIN_NOISE_DB,
+    Evidence,
+    band_deviations,
+    find_differences,
+)
+from rtgain.match.gain_model import GainModel, fit_gain_model, fit_level_curve, measure_motion, model_response
+from rtgain.match.residual import MIN_WINDOWS, split_residual
+from rtgain.match.result import ChannelMatch
+from rtgain.records.finding import Finding
+
+MOST_OF_THE_SOUND = 0.8
+"""Share of the target's power whose gain two standard deviations contain."""
+
+MAX_DISTORTION_DB = -12.0
+"""Level of sound that follows the signal, relative to the target, above which one gain does not explain the target."""
+
+MAX_STRUCTURE_RATIO = 0.5
+MAX_BACKWARD_STRUCTURE_DB = 0.5
+"""Scatter of the gain seen from the target at which the noise is in the dry recording, as a share and in dB."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What differs between two recordings.
+
+    Attributes:
+        evidence: the measurements behind the findings.
+        findings: differences beyond one gain, most important first.
+        residual_db: level of target − matched relative to the target; NaN if unknown.
+        spread_db: standard deviation in dB by which bands and windows disagree about the gain; 0 if they do not.
+        is_coherent: False if the dry recording explains less than half of the target.
+        is_one_gain: False if the channels are swapped, or if so much of the target follows the signal without being a
+            part of it that no one gain explains it.
+    """
+
+    evidence: Evidence
+    findings: list[Finding]
+    residual_db: float
+    spread_db: float
+    is_coherent: bool
+    is_one_gain: bool
+
+
+@dataclass(frozen=True)
+class Known:
+    """Facts about a pair that are known before the pass; see `Evidence`."""
+
+    sample_rate: int
+    frames: int
+    start_s: float
+    gain_db: float
+    channels: Sequence[ChannelMatch]
+    is_related: bool
+    clipped_windows: int
+    dry_plateaus: int
+    target_plateaus: int
+
+
+def explain(known: Known, chunks: Iterable[tuple[Real, Real]]) -> Explanation:
+    """Explain a pair from chunks of its matched signal and its target, ``(C, frames)`` each."""
+    analysis = PairAnalysis(known.sample_rate, len(known.channels), known.frames)
+    for matched, target in chunks:
+        analysis.add(matched, target)
+    spectra = analysis.finish()
+    evidence = _evidence(known, spectra)
+    findings = find_differences(evidence)
+    kinds = {finding.kind for finding in findings}
+    spread_db = _band_spread_db(evidence)
+    if kinds & {"moving-gain", "dynamics"}:
+        spread_db = math.hypot(spread_db, _window_spread_db(evidence))
+    is_modulated = any(
+        finding.kind == "distortion" and finding.values["level_db"] > MAX_DISTORTION_DB for finding in findings
+    )
+    return Explanation(
+        evidence,
+        findings,
+        math.nan if math.isnan(known.gain_db) else analysis.residual_db,
+        spread_db,
+        is_coherent=not evidence.coherent_fraction < MIN_COHERENT_FRACTION,
+        is_one_gain=not is_modulated and "channels-swapped" not in kinds,
+    )
+
+
+def _evidence(known: Known, spectra: PairSpectra | None) -> Evidence:
+    """Evaluate the pass over the recordings."""
+    evidence = Evidence(
+        known.gain_db, known.channels, known.is_related, known.clipped_windows, known.dry_plateaus,
+        known.target_plateaus, known.start_s, spectra, None, None, None, None, None, math.nan, noise_in_dry=False,
+    )  # fmt: skip
+    if spectra is None:
+        return evidence
+    model = fit_gain_model(spectra)
+    power = spectra.target_power.sum(axis=(1, 2), dtype=np.float64)
+    if not model.counts.any():
+        is_unrelated = len(power) >= MIN_WINDOWS and power.sum() > 0.0
+        return replace(evidence, coherent_fraction=0.0 if is_unrelated else math.nan)
+    response, motion = model_response(spectra, model, known.gain_db), measure_motion(model, spectra.times_s)
+    residual = split_residual(spectra, model)
+    bands = spectra.target_power.sum(axis=(0, 1), dtype=np.float64)
+    explained = float(np.average(model.coherence, weights=bands)) if residual is None else residual.coherent_fraction
+    forward = replace(
+        evidence, model=model, response=response, motion=motion, residual=residual,
+        curve=fit_level_curve(spectra, model),
+        coherent_fraction=explained * float(power[model.counts].sum() / power.sum()),
+    )  # fmt: skip
+    if residual is None or residual.residual_db < MIN_NOISE_DB:
+        return forward
+    # Noise in the dry recording lowers the gain where the sound is soft. Seen from the target there is no such change.
+    backward_spectra = spectra.reversed()
+    backward = fit_gain_model(backward_spectra)
+    if not backward.counts.any():
+        return forward
+    structure_db, backward_structure_db = _structure_db(spectra, model), _structure_db(backward_spectra, backward)
+    if backward_structure_db > min(MAX_STRUCTURE_RATIO * structure_db, MAX_BACKWARD_STRUCTURE_DB):
+        return forward
+    backward_response = model_response(backward_spectra, backward, 0.0)
+    backward_motion = measure_motion(backward, spectra.times_s)
+    backward_residual = split_residual(backward_spectra, backward)
+    return replace(
+        forward,
+        model=replace(backward, gain_db=-backward.gain_db),
+        response=replace(backward_response, gain_db=known.gain_db - backward_response.gain_db),
+        motion=None if backward_motion is None else backward_motion.inverted(),
+        residual=backward_residual,
+        noise_in_dry=True,
+    )
+
+
+def _structure_db(spectra: PairSpectra, model: GainModel) -> float:
+    """Scatter of the gain over bands and windows in dB, weighted by the level that both recordings have there."""
+    response_db = model_response(spectra, model, 0.0).gain_db
+    bands, windows = (
+        (spectra.matched_power.sum(axis=axes, dtype=np.float64) * spectra.target_power.sum(axis=axes)) ** 0.25
+        for axes in ((0, 1), (1, 2))
+    )
+    return math.hypot(
+        _weighted_std(np.nan_to_num(response_db), bands * np.isfinite(response_db)),
+        _weighted_std(model.gain_db[model.counts], windows[model.counts]),
+    )
+
+
+def _weighted_std(values: Real, weights: Real) -> float:
+    if not weights.any():
+        return 0.0
+    mean = np.average(values, weights=weights)
+    return math.sqrt(float(np.average((values - mean) ** 2, weights=weights)))
+
+
+def _most(distances_db: Real, power: Real) -> float:
+    """Distance within which most of the power lies."""
+    order = np.argsort(distances_db)
+    share = np.cumsum(power[order]) / power.sum()
+    return float(distances_db[order][np.searchsorted(share, MOST_OF_THE_SOUND).clip(max=len(order) - 1)])
+
+
+def _band_spread_db(evidence: Evidence) -> float:
+    """Half the distance from the gain within which the bands of most of the sound lie."""
+    deviations = band_deviations(evidence)
+    if deviations is None or evidence.spectra is None or evidence.response is None:
+        return 0.0
+    deviation_db, least_db, _ = deviations
+    counts = np.isfinite(deviation_db) & (evidence.response.coherence >= MIN_BAND_COHERENCE)
+    power = evidence.spectra.target_power.sum(axis=(0, 1), dtype=np.float64)
+    if not (power[counts] > 0.0).any():
+        return 0.0
+    distances_db = np.where(least_db != 0.0, np.abs(deviation_db), 0.0)
+    return _most(distances_db[counts], power[counts]) / 2.0
+
+
+def _window_spread_db(evidence: Evidence) -> float:
+    """Half the distance from the gain within which the windows of most of the sound lie."""
+    spectra, model, response = evidence.spectra, evidence.model, evidence.response
+    assert spectra is not None
+    assert model is not None
+    assert response is not None
+    power = spectra.target_power.sum(axis=(1, 2), dtype=np.float64)[model.counts]
+    bands = spectra.target_power.sum(axis=(0, 1), dtype=np.float64) * (response.coherence >= MIN_BAND_COHERENCE)
+    present = bands > 0.0
+    mean_db = float(np.average(response.gain_db[present] - evidence.gain_db, weights=bands[present]))
+    return _most(np.abs(model.gain_db[model.counts] + mean_db), power) / 2.0

@@ -1,0 +1,647 @@
+"""Findings of a match: the differences between two recordings beyond one gain, each as a sentence with its numbers.
+
+One function per kind, which returns None where the recordings do not differ in this way. `rtgain bench findings`
+measures the limits of detection, and that pairs that differ by gain, delay, polarity and noise have no other finding.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+
+from rtgain.match.analysis import Complex, PairSpectra, Real, ratio_db
+from rtgain.match.gain_model import GainModel, GainMotion, LevelCurve
+from rtgain.match.residual import Residual
+from rtgain.match.result import ChannelMatch
+from rtgain.number_format import format_number, format_time_ms
+from rtgain.records.finding import Finding, FindingKind
+from rtgain.records.response import Response
+
+SIGMAS = 4.0
+"""Standard deviations that a difference must exceed."""
+
+MIN_COHERENT_FRACTION = 0.5
+"""Share of the target's power that the dry recording must explain; otherwise it is a different recording."""
+
+MAX_SWAPPED_RATIO = 0.25
+"""Unexplained power with the channels swapped, relative to that without, below which they are swapped."""
+
+MIN_BALANCE_DB = 0.05
+
+MIN_MOTION_DB = 0.2
+
+STEP_WINDOWS = 5
+"""Number of windows on either side of a step, over which the gain must be constant."""
+
+MIN_EQUALIZATION_DB = 0.25
+"""Distance of the response from the gain in dB from which it is equalized."""
+
+MIN_EQUALIZATION_WITH_MOTION_DB = 1.0
+"""The same where the gain moves, or one and a half times the range of the level curve if that is larger.
+
+Sound that is present only while the gain is high looks as if its band were louder.
+"""
+
+MIN_BAND_POWER_DB = -50.0
+"""Power of a band of the dry recording relative to the whole from which its response counts."""
+
+MIN_BAND_COHERENCE = 0.5
+"""Coherence of a band from which its response counts."""
+
+MAX_STOPPED_DB = -20.0
+"""Response relative to the gain below which a band is missing in the target."""
+
+MIN_STOPPED_POWER_DB = -75.0
+"""Power of a band of the dry signal relative to the whole from which its absence counts."""
+
+MIN_BANDWIDTH_STEP_DB = 12.0
+"""Fall of the response within two bands at the end of the target's bandwidth; a treble control falls less."""
+
+MIN_DYNAMICS_DB = 0.5
+"""Range of the level curve in dB from which the gain depends on the level."""
+
+MIN_DYNAMICS_EXPLAINED = 0.7
+"""Share of the gain's short-time variance that the level curve must explain."""
+
+MIN_DISTORTED_DYNAMICS_EXPLAINED = 0.5
+"""The same for a distorted target, whose gain differs from band to band."""
+
+MIN_CUBIC_SHARE = 0.3
+"""Share of the residual in the direction of the dry signal's cube from which it is distortion."""
+
+MIN_DISTORTION_DB = -50.0
+"""Level of the residual relative to the target from which distortion is reported."""
+
+MIN_FOLLOWING_DB = -45.0
+MIN_FOLLOWING_FILTERED_DB = -24.0
+"""Level of a residual that follows the signal from which it is reported, without and with a filter in the target.
+
+Sound that a filter rings out after the end of a window is not explained: −35 dB for a shelf of 6 dB at 200 Hz.
+"""
+
+MIN_NOISE_DB = -60.0
+"""Level of the noise relative to the target from which it is reported: that of 16 bits is far lower."""
+
+MIN_NOISE_FILTERED_DB = -38.0
+"""The same behind an equalizer, whose ringing looks like noise where the level of the sound is constant."""
+
+MIN_NOISE_SHARE = 0.3
+"""Share of the residual that must be noise."""
+
+MIN_DC_OFFSET = 1e-3
+"""Constant offset (−60 dBFS) from which it is reported."""
+
+MIN_CLIPPED_WINDOWS = 2
+
+MAX_CURVE_POINTS = 200
+"""Number of points of a gain curve in the values of a finding."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the findings are read from.
+
+    Attributes:
+        gain_db: gain of the match; NaN if there is none.
+        channels: each channel's own gain, polarity and delay.
+        is_related: False if no alignment of the recordings was found.
+        clipped_windows: number of windows in which one recording is clipped and the other is not.
+        dry_plateaus, target_plateaus: plateaus at the extremes of each file.
+        start_s: start of the common part in the dry recording.
+        spectra, model, response, curve, motion, residual: the analysis; None where the sound does not allow it.
+        coherent_fraction: share of the target's power that the dry recording explains; NaN if unknown.
+        noise_in_dry: True if the residual is noise in the dry recording, and not in the target.
+    """
+
+    gain_db: float
+    channels: Sequence[ChannelMatch]
+    is_related: bool
+    clipped_windows: int
+    dry_plateaus: int
+    target_plateaus: int
+    start_s: float
+    spectra: PairSpectra | None
+    model: GainModel | None
+    response: Response | None
+    curve: LevelCurve | None
+    motion: GainMotion | None
+    residual: Residual | None
+    coherent_fraction: float
+    noise_in_dry: bool
+
+    @property
+    def is_nonlinear(self) -> bool:
+        """True if the cube of the dry signal explains the residual."""
+        residual = self.residual
+        return (
+            residual is not None and residual.cubic_share > MIN_CUBIC_SHARE and residual.residual_db > MIN_DISTORTION_DB
+        )
+
+    @property
+    def response_object(self) -> dict[str, list[float | None]] | None:
+        """The response as lists of numbers, None for unknown ones."""
+        if self.response is None:
+            return None
+        return {
+            "frequency_hz": [_rounded(hertz, 1) for hertz in self.response.frequency_hz],
+            "gain_db": [_rounded(gain_db, 3) for gain_db in self.response.gain_db],
+            "coherence": [_rounded(coherence, 4) for coherence in self.response.coherence],
+        }
+
+
+def find_differences(evidence: Evidence) -> list[Finding]:
+    """Return all findings, most important first. Of different recordings only offsets and clipping are reported."""
+    swapped = channels_swapped(evidence)
+    different = None if swapped else different_recording(evidence)
+    findings = [different, swapped, dc_offset(evidence), clipping(evidence)]
+    if different is None and swapped is None and math.isfinite(evidence.gain_db):
+        dynamic = dynamics(evidence)
+        # A distorted gain moves with the level too, if not along one curve.
+        moving = None if dynamic or evidence.is_nonlinear else moving_gain(evidence)
+        band_limit = bandwidth(evidence)
+        equalized = equalization(
+            evidence,
+            moves=bool(dynamic or moving or evidence.is_nonlinear),
+            limit_hz=math.inf if band_limit is None else band_limit.values["frequency_hz"] or 0.0,
+        )
+        is_filtered = equalized is not None or band_limit is not None
+        findings += [
+            channel_polarity(evidence),
+            channel_balance(evidence, moves=bool(dynamic or moving or evidence.is_nonlinear)),
+            moving,
+            equalized,
+            band_limit,
+            dynamic,
+            distortion(evidence, is_filtered=is_filtered, moves=bool(dynamic or moving)),
+            noise(evidence, is_filtered=is_filtered),
+        ]
+    return by_importance([finding for finding in findings if finding is not None])
+
+
+def by_importance(findings: list[Finding]) -> list[Finding]:
+    """Sort findings in the order of `FindingKind`."""
+    order: tuple[FindingKind, ...] = get_args(FindingKind)
+    return sorted(findings, key=lambda finding: order.index(finding.kind))
+
+
+def different_recording(evidence: Evidence) -> Finding | None:
+    """Report that no delay explains half of the target."""
+    fraction = evidence.coherent_fraction
+    if evidence.is_related and not fraction < MIN_COHERENT_FRACTION:
+        return None
+    text = "The target is not this recording with another level: it may be another take, or changed in speed or pitch."
+    return Finding("different-recording", text, {"coherent_fraction": _rounded(fraction, 3)})
+
+
+def channels_swapped(evidence: Evidence) -> Finding | None:
+    """Report that the left channel explains the right one and the reverse."""
+    spectra = evidence.spectra
+    if spectra is None or spectra.cross.shape[1] != 2:
+        return None
+    dry, target = spectra.matched_power.sum(axis=0), spectra.target_power.sum(axis=0)
+    straight = _coherent_share(spectra.cross.sum(axis=0), dry, target)
+    swapped = _coherent_share(spectra.swapped_cross, dry[::-1], target)
+    if swapped.min() < MIN_COHERENT_FRACTION or ((1.0 - swapped) > MAX_SWAPPED_RATIO * (1.0 - straight)).any():
+        return None
+    return Finding("channels-swapped", "Left and right are swapped in the target.", {})
+
+
+def _coherent_share(cross: Complex, dry: Real, target: Real) -> Real:
+    """Share of each channel's target power that the dry signal explains with one response per band, ``(C,)``."""
+    tiny = np.finfo(np.float64).tiny
+    explained = np.abs(cross) ** 2 / np.maximum(dry.astype(np.float64), tiny)
+    share: Real = np.minimum(explained.sum(axis=1) / np.maximum(target.sum(axis=1, dtype=np.float64), tiny), 1.0)
+    return share
+
+
+def channel_polarity(evidence: Evidence) -> Finding | None:
+    """Report that some channels are inverted and others are not."""
+    polarities = [channel.polarity for channel in evidence.channels]
+    if not {1, -1} <= set(polarities):
+        return None
+    inverted = [name for name, polarity in zip(channel_names(polarities), polarities, strict=True) if polarity < 0]
+    others = "the other one is" if len(polarities) == 2 else "the others are"
+    verb = "is" if len(inverted) == 1 else "are"
+    text = f"{_capitalized(_listed(inverted))} {verb} upside down (inverted polarity); {others} not."
+    return Finding("channel-polarity", text, {"polarities": polarities})
+
+
+def channel_balance(evidence: Evidence, *, moves: bool) -> Finding | None:
+    """Report that the channels have different gains; if the gain `moves`, by more than it moves."""
+    spectra = evidence.spectra
+    gains_db = [math.nan if channel.gain_db is None else channel.gain_db for channel in evidence.channels]
+    known = np.flatnonzero(np.isfinite(gains_db))
+    if spectra is None or len(known) < 2:
+        return None
+    low, high = (int(known[choose(np.array(gains_db)[known])]) for choose in (np.argmin, np.argmax))
+    difference_db = gains_db[high] - gains_db[low]
+    remaining_db, std_db = _remaining_difference_db(spectra, low, high)
+    limit_db = MIN_BALANCE_DB
+    if moves and evidence.motion is not None:
+        limit_db = max(limit_db, evidence.motion.range_db)
+    if min(difference_db, difference_db + remaining_db) < max(limit_db, SIGMAS * std_db):
+        return None
+    names = channel_names(gains_db)
+    text = (
+        f"The balance differs: {names[high]} is {format_number(difference_db, 2)} dB louder than {names[low]} "
+        "compared with the dry recording."
+    )
+    return Finding(
+        "channel-balance", _capitalized(text),
+        {"gains_db": [_rounded(gain_db, 4) for gain_db in gains_db], "std_db": _rounded(std_db, 4)},
+    )  # fmt: skip
+
+
+BALANCE_BLOCKS = 16
+
+
+def _remaining_difference_db(spectra: PairSpectra, low: int, high: int) -> tuple[float, float]:
+    """Difference in dB that remains between two channels behind their own gains, and its deviation."""
+    parts = np.array_split(np.arange(len(spectra.times_s)), BALANCE_BLOCKS)
+    differences_db, weights = [], []
+    for part in parts:
+        if not len(part):
+            continue
+        dry = spectra.matched_power[part][:, [low, high]].sum(axis=(0, 2), dtype=np.float64)
+        aligned = np.abs(spectra.cross[part][:, [low, high]].sum(axis=0)).sum(axis=1)
+        if (dry > 0.0).all() and (aligned > 0.0).all():
+            differences_db.append(20.0 * math.log10(aligned[1] / dry[1] * dry[0] / aligned[0]))
+            weights.append(dry.min())
+    if len(weights) < 2:
+        return 0.0, math.inf
+    mean_db = float(np.average(differences_db, weights=weights))
+    variance = float(np.average((np.array(differences_db) - mean_db) ** 2, weights=weights))
+    return mean_db, math.sqrt(variance / (len(weights) - 1))
+
+
+def moving_gain(evidence: Evidence) -> Finding | None:
+    """Report that the gain moves over time, and the times of its steps."""
+    motion = evidence.motion
+    if motion is None:
+        return None
+    chance = SIGMAS + 2.0 * math.sqrt(math.log(max(2, len(motion.gain_db))))
+    if motion.range_db < MIN_MOTION_DB or motion.range_db < chance * motion.std_db:
+        return None
+    mean_db = evidence.gain_db + _response_offset_db(evidence)
+    low_db, high_db = mean_db + motion.low_db, mean_db + motion.high_db
+    steps = find_steps(motion)
+    text = f"The gain moves between {_signed(low_db)} and {_signed(high_db)} dB"
+    if steps:
+        times = [
+            f"{'up' if change_db > 0 else 'down'} {format_number(abs(change_db), 2)} dB "
+            f"at {format_time_ms(evidence.start_s + time_s)}"
+            for time_s, change_db in steps[:3]
+        ]
+        text += f": {_listed(times)}{' and more' if len(steps) > 3 else ''}"
+    stride = max(1, math.ceil(len(motion.gain_db) / MAX_CURVE_POINTS))
+    values = {
+        "low_db": _rounded(low_db, 3),
+        "high_db": _rounded(high_db, 3),
+        "range_db": _rounded(motion.range_db, 3),
+        "std_db": _rounded(motion.std_db, 4),
+        "step_times_s": [_rounded(evidence.start_s + time_s, 3) for time_s, _ in steps],
+        "step_changes_db": [_rounded(change_db, 3) for _, change_db in steps],
+        "times_s": [_rounded(evidence.start_s + time_s, 3) for time_s in motion.times_s[::stride]],
+        "curve_db": [_rounded(mean_db + gain_db, 3) for gain_db in motion.gain_db[::stride]],
+    }
+    return Finding("moving-gain", f"{text}.", values)
+
+
+def find_steps(motion: GainMotion) -> list[tuple[float, float]]:
+    """Find times in s at which the gain jumps between two constant values, each with its change in dB."""
+    gain_db, width = motion.gain_db, STEP_WINDOWS
+    if len(gain_db) < 2 * width + 2:
+        return []
+    steps: list[tuple[float, float]] = []
+    # The windows next to a step contain both gains: one on either side is left out.
+    centers = np.arange(width, len(gain_db) - width - 1)
+    before = np.stack([gain_db[centers - offset] for offset in range(1, width + 1)])
+    after = np.stack([gain_db[centers + offset] for offset in range(1, width + 1)])
+    change = np.median(after, axis=0) - np.median(before, axis=0)
+    scatter = np.maximum(np.ptp(before[1:], axis=0), np.ptp(after[1:], axis=0))
+    least_db = max(MIN_MOTION_DB, 6.0 * motion.std_db)
+    is_step = (np.abs(change) > least_db) & (scatter < 0.1 * np.abs(change))
+    index = 0
+    while index < len(centers):
+        if not is_step[index]:
+            index += 1
+            continue
+        end = index
+        while end < len(centers) and is_step[end]:
+            end += 1
+        middle_db = (before[0, index] + after[0, end - 1]) / 2.0
+        nearest = index + int(np.abs(gain_db[centers[index:end]] - middle_db).argmin())
+        steps.append((float(motion.times_s[centers[nearest]]), float(change[nearest])))
+        index = end
+    return steps
+
+
+def _response_offset_db(evidence: Evidence) -> float:
+    """Mean of the response relative to the match's gain in dB, weighted by the power of the dry signal."""
+    spectra, response = evidence.spectra, evidence.response
+    if spectra is None or response is None:
+        return 0.0
+    power = spectra.matched_power.sum(axis=(0, 1), dtype=np.float64) * (response.coherence > MIN_BAND_COHERENCE)
+    known = np.isfinite(response.gain_db) & (power > 0.0)
+    if not known.any():
+        return 0.0
+    return float(np.average(response.gain_db[known] - evidence.gain_db, weights=power[known]))
+
+
+def band_std_db(evidence_bins: Real, coherence: Real, windows: float) -> Real:
+    """Standard deviation of a response in dB from its coherence (Bendat and Piersol, section 9.2)."""
+    count = np.maximum(evidence_bins * windows / 1.6, 1.0)
+    clipped = np.clip(coherence, 1e-9, 1.0)
+    std: Real = 8.686 * np.sqrt((1.0 - clipped) / (2.0 * clipped * count))
+    return std
+
+
+def band_deviations(evidence: Evidence) -> tuple[Real, Real, Real] | None:
+    """Distance of the response from the gain, least distance in doubt of its noise, and its deviation; ``(B,)`` each.
+
+    Noise in the dry recording makes the response too low, by at most the coherence. Where the gain moves, the distance
+    is that from the median.
+    """
+    spectra, model, response = evidence.spectra, evidence.model, evidence.response
+    if spectra is None or model is None or response is None:
+        return None
+    deviation_db = response.gain_db - evidence.gain_db
+    bins = np.diff(spectra.edges.bins, axis=1)[:, 0] * spectra.cross.shape[1]
+    std_db = band_std_db(bins, response.coherence, float(model.counts.sum()))
+    with np.errstate(divide="ignore"):
+        doubt_db = -20.0 * np.log10(np.maximum(response.coherence, 1e-10))
+    # With noise in the dry signal the true value lies up to `doubt_db` higher.
+    upper_db = deviation_db + doubt_db
+    least_db = np.where(deviation_db > 0.0, deviation_db, np.minimum(upper_db, 0.0))
+    return deviation_db, np.sign(least_db) * np.maximum(np.abs(least_db) - SIGMAS * std_db, 0.0), std_db
+
+
+def equalization(evidence: Evidence, *, moves: bool, limit_hz: float) -> Finding | None:
+    """Report that some bands below `limit_hz` have another gain than the whole.
+
+    If the gain `moves`, only large differences count.
+    """
+    deviations = band_deviations(evidence)
+    response = evidence.response
+    if deviations is None or response is None or evidence.spectra is None:
+        return None
+    deviation_db, least_db, _ = deviations
+    power = evidence.spectra.matched_power.sum(axis=(0, 1), dtype=np.float64)
+    counts = np.isfinite(deviation_db) & (response.coherence >= MIN_BAND_COHERENCE)
+    counts &= power > 10.0 ** (MIN_BAND_POWER_DB / 10.0) * power.sum()
+    counts &= response.frequency_hz * 2.0 ** (1.0 / 6.0) < 0.99 * limit_hz  # the band at the limit is half empty
+    limit_db = MIN_EQUALIZATION_DB
+    if moves:
+        range_db = max(
+            0.0 if evidence.curve is None else evidence.curve.range_db,
+            evidence.motion.range_db if evidence.motion is not None and evidence.is_nonlinear else 0.0,
+        )
+        limit_db = max(MIN_EQUALIZATION_WITH_MOTION_DB, 1.5 * range_db)
+        offset_db = float(np.median(deviation_db[counts])) if counts.any() else 0.0
+        deviation_db = deviation_db - offset_db
+        least_db = np.where(np.sign(deviation_db) == np.sign(least_db - offset_db), least_db - offset_db, 0.0)
+    differs = counts & (np.abs(least_db) > limit_db) & (np.abs(deviation_db) > limit_db)
+    if not differs.any():
+        return None
+    regions = describe_regions(response.frequency_hz[counts], deviation_db[counts], differs[counts])
+    values = {
+        "frequency_hz": [_rounded(hertz, 1) for hertz in response.frequency_hz[counts]],
+        "deviation_db": [_rounded(value, 2) for value in deviation_db[counts]],
+    }
+    return Finding("equalization", f"The tone differs: {_listed(regions[:3])}.", values)
+
+
+def describe_regions(frequency_hz: Real, deviation_db: Real, differs: Real) -> list[str]:
+    """Describe runs of bands on one side of the gain, the strongest first: ``bass 6.0 dB louder below 200 Hz``."""
+    regions: list[tuple[float, str]] = []
+    index = 0
+    while index < len(differs):
+        if not differs[index]:
+            index += 1
+            continue
+        end, sign = index, np.sign(deviation_db[index])
+        while end < len(differs) and np.sign(deviation_db[end]) == sign and abs(deviation_db[end]) > 0.1:
+            end += 1
+        run = slice(index, end)
+        peak_db = float(deviation_db[run][np.abs(deviation_db[run]).argmax()])
+        strong = index + np.flatnonzero(np.abs(deviation_db[run]) >= abs(peak_db) / 2.0)
+        low_hz = _crossing_hz(frequency_hz, deviation_db, int(strong[0]), -1, peak_db / 2.0)
+        high_hz = _crossing_hz(frequency_hz, deviation_db, int(strong[-1]), 1, peak_db / 2.0)
+        is_lowest, is_highest = strong[0] <= 1, strong[-1] >= len(differs) - 2
+        center_hz = math.sqrt(low_hz * high_hz)
+        name = "bass" if is_lowest or center_hz < 250.0 else "treble" if is_highest or center_hz > 4000.0 else "middle"
+        where = (
+            f"below {_hertz(high_hz)}" if is_lowest
+            else f"above {_hertz(low_hz)}" if is_highest
+            else f"between {_hertz(low_hz)} and {_hertz(high_hz)}"
+        )  # fmt: skip
+        amount = f"{format_number(abs(peak_db), 1)} dB {'louder' if peak_db > 0 else 'softer'}"
+        regions.append((abs(peak_db), f"{name} up to {amount} {where}"))
+        index = max(end, index + 1)
+    return [text for _, text in sorted(regions, key=lambda region: -region[0])]
+
+
+def _crossing_hz(frequency_hz: Real, deviation_db: Real, index: int, direction: int, level_db: float) -> float:
+    """Interpolate where the response crosses a level between a band and its neighbor; the band's edge at the ends."""
+    neighbor = index + direction
+    if not 0 <= neighbor < len(frequency_hz):
+        return float(frequency_hz[index] * 2.0 ** (direction / 6.0))
+    change = deviation_db[neighbor] - deviation_db[index]
+    share = float(np.clip((level_db - deviation_db[index]) / change, 0.0, 1.0)) if change else 0.5
+    return float(frequency_hz[index] * (frequency_hz[neighbor] / frequency_hz[index]) ** share)
+
+
+def bandwidth(evidence: Evidence) -> Finding | None:
+    """Report that the target ends at a lower frequency than the dry recording."""
+    deviations = band_deviations(evidence)
+    response, spectra = evidence.response, evidence.spectra
+    if deviations is None or response is None or spectra is None:
+        return None
+    deviation_db = np.where(np.isfinite(deviations[0]), deviations[0], -200.0)
+    dry_power = spectra.matched_power.sum(axis=(0, 1), dtype=np.float64)
+    has_sound = dry_power > 10.0 ** (MIN_STOPPED_POWER_DB / 10.0) * dry_power.sum()
+    has_sound &= response.frequency_hz < 0.45 * spectra.sample_rate
+    if not has_sound.any():
+        return None
+    last = int(np.flatnonzero(has_sound)[-1])
+    # A response within noise may be lower than it seems, but not than its noise allows.
+    noise_db = 10.0 * np.log10(np.maximum(1.0 - response.coherence, 1e-10)) + ratios_db(spectra, evidence)
+    bins = np.diff(spectra.edges.bins, axis=1)[:, 0] * len(spectra.times_s) / 1.6
+    upper_db = np.maximum(deviation_db, noise_db - 10.0 * np.log10(np.maximum(bins, 1.0)) + 6.0)
+    stopped = upper_db < MAX_STOPPED_DB
+    if not stopped[last]:
+        return None
+    first = last
+    while first > 0 and (stopped[first - 1] or not has_sound[first - 1]):
+        first -= 1
+    if first < 2 or deviation_db[max(0, first - 2)] - deviation_db[min(last, first)] < MIN_BANDWIDTH_STEP_DB:
+        return None
+    falls = np.flatnonzero(deviation_db[: first + 1] > -6.0)
+    limit_hz = float(response.frequency_hz[falls[-1]] * 2.0 ** (1.0 / 6.0)) if falls.size else math.nan
+    text = f"The target ends at {_hertz(limit_hz)}: there is no sound above it, while the dry recording has some."
+    return Finding("bandwidth", text, {"frequency_hz": _rounded(limit_hz, 0)})
+
+
+def ratios_db(spectra: PairSpectra, evidence: Evidence) -> Real:
+    """Power of the target over that of the matched signal in each band, in dB."""
+    matched = spectra.matched_power.sum(axis=(0, 1), dtype=np.float64)
+    target = spectra.target_power.sum(axis=(0, 1), dtype=np.float64)
+    return np.array([ratio_db(y, x) if x > 0.0 else 0.0 for x, y in zip(matched, target, strict=True)])
+
+
+def dynamics(evidence: Evidence) -> Finding | None:
+    """Report that the gain depends on the level, as behind a compressor, limiter, expander or gate."""
+    curve = evidence.curve
+    least = MIN_DISTORTED_DYNAMICS_EXPLAINED if evidence.is_nonlinear else MIN_DYNAMICS_EXPLAINED
+    if evidence.noise_in_dry or curve is None or curve.range_db < MIN_DYNAMICS_DB or curve.explained < least:
+        return None
+    if evidence.is_nonlinear and curve.slope > 0.0:
+        return None
+    dry_gain_db = evidence.gain_db
+    ratio = 1.0 / (1.0 + curve.slope)
+    threshold_db = curve.threshold_db - dry_gain_db
+    softer = "softer" if curve.slope < 0.0 else "louder"
+    text = (
+        f"The level is {'compressed' if curve.slope < 0.0 else 'expanded'}: loud sound is up to "
+        f"{format_number(curve.range_db, 1)} dB {softer} than soft sound, compared with the dry recording"
+    )
+    kind = f"ratio {format_number(ratio, 1)}:1" if curve.slope < 0.0 else f"ratio 1:{format_number(1.0 / ratio, 1)}"
+    limit = f" above {format_number(threshold_db, 0)} dBFS" if math.isfinite(threshold_db) else ""
+    values = {
+        "ratio": _rounded(ratio, 2),
+        "threshold_dbfs": _rounded(threshold_db, 1),
+        "range_db": _rounded(curve.range_db, 2),
+        "detector": "peak" if curve.detector.is_peak else "rms",
+        "attack_ms": _rounded(1e3 * curve.detector.attack_s, 0),
+        "release_ms": _rounded(1e3 * curve.detector.release_s, 0),
+        "explained": _rounded(curve.explained, 3),
+    }
+    return Finding("dynamics", f"{text} ({kind}{limit}).", values)
+
+
+def distortion(evidence: Evidence, *, is_filtered: bool, moves: bool) -> Finding | None:
+    """Report that the difference follows the signal. A gain that `moves` within windows leaves such a difference."""
+    residual = evidence.residual
+    if residual is None:
+        return None
+    following_db = ratio_db(residual.following, residual.target_power)
+    is_nonlinear = evidence.is_nonlinear
+    limit_db = MIN_FOLLOWING_FILTERED_DB if is_filtered else MIN_FOLLOWING_DB
+    follows = not moves and following_db > limit_db and residual.following > SIGMAS * residual.following_std
+    if not (is_nonlinear or follows):
+        return None
+    level_db = residual.residual_db if is_nonlinear else following_db
+    text = (
+        f"The target is distorted: overtones that the dry recording does not have lie {_below(level_db)} the target."
+        if is_nonlinear
+        else f"The target has sound of its own that comes and goes with the music, {_below(level_db)} the target: an "
+        "effect such as echo or chorus, distortion, or a format such as MP3."
+    )
+    values = {
+        "level_db": _rounded(level_db, 1),
+        "is_nonlinear": is_nonlinear,
+        "cubic_share": _rounded(residual.cubic_share, 3),
+    }
+    return Finding("distortion", text, values)
+
+
+def noise(evidence: Evidence, *, is_filtered: bool) -> Finding | None:
+    """Report noise whose level does not depend on the signal."""
+    residual = evidence.residual
+    if residual is None or residual.noise < SIGMAS * residual.noise_std or residual.noise <= 0.0:
+        return None
+    level_db = ratio_db(residual.noise, residual.target_power)
+    least_db = MIN_NOISE_FILTERED_DB if is_filtered else MIN_NOISE_DB
+    if level_db < least_db or residual.noise < MIN_NOISE_SHARE * residual.total:
+        return None
+    level_dbfs = 10.0 * math.log10(residual.noise) - (evidence.gain_db if evidence.noise_in_dry else 0.0)
+    name = "dry recording" if evidence.noise_in_dry else "target"
+    text = f"The {name} has noise at {format_number(level_dbfs, 1)} dBFS, {_below(level_db)} its sound."
+    values = {
+        "file": "dry" if evidence.noise_in_dry else "target",
+        "level_dbfs": _rounded(level_dbfs, 2),
+        "level_db": _rounded(level_db, 2),
+    }
+    return Finding("noise", text, values)
+
+
+def dc_offset(evidence: Evidence) -> Finding | None:
+    """Report a constant offset in one of the recordings."""
+    spectra = evidence.spectra
+    if spectra is None:
+        return None
+    gain = 10.0 ** (evidence.gain_db / 20.0) if math.isfinite(evidence.gain_db) else 1.0
+    differences = spectra.target_means - spectra.matched_means
+    windows = len(differences)
+    means = differences.mean(axis=0)
+    std = differences.std(axis=0) / math.sqrt(max(1, windows - 1) / 2.0)
+    target, dry = spectra.target_means.mean(axis=0), spectra.matched_means.mean(axis=0) / gain
+    largest = int(np.abs(means).argmax())
+    is_in_target = 2.0 * abs(target[largest]) >= abs(dry[largest]) * gain
+    offset = float(means[largest] if is_in_target else -means[largest] / gain)
+    if windows < 4 or abs(means[largest]) < SIGMAS * std[largest] or abs(offset) < MIN_DC_OFFSET:
+        return None
+    name = "target" if is_in_target else "dry recording"
+    text = (
+        f"The {name} does not swing around zero: it has a constant offset of {format_number(offset, 3)} "
+        f"({format_number(20.0 * math.log10(abs(offset)), 1)} dBFS)."
+    )
+    values = {
+        "dry_offsets": [_rounded(value, 5) for value in dry],
+        "target_offsets": [_rounded(value, 5) for value in target],
+    }
+    return Finding("dc-offset", text, values)
+
+
+def clipping(evidence: Evidence) -> Finding | None:
+    """Report that one of the recordings is clipped and the other is not."""
+    if evidence.clipped_windows < MIN_CLIPPED_WINDOWS:
+        return None
+    is_target = evidence.target_plateaus >= evidence.dry_plateaus
+    text = f"The {'target' if is_target else 'dry recording'} is clipped: its loudest peaks are cut off."
+    values = {
+        "file": "target" if is_target else "dry",
+        "clipped_windows": evidence.clipped_windows,
+        "dry_plateaus": evidence.dry_plateaus,
+        "target_plateaus": evidence.target_plateaus,
+    }
+    return Finding("clipping", text, values)
+
+
+def channel_names(channels: Sequence[object]) -> list[str]:
+    """Return names for the channels of a recording in sentences."""
+    if len(channels) == 2:
+        return ["the left channel", "the right channel"]
+    return [f"channel {index}" for index in range(1, len(channels) + 1)]
+
+
+def _capitalized(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _listed(texts: Sequence[str]) -> str:
+    if len(texts) < 2:
+        return "".join(texts)
+    return f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def _signed(value_db: float) -> str:
+    return format_number(value_db, 2) if value_db < 0.0 else f"+{format_number(value_db, 2)}"
+
+
+def _below(level_db: float) -> str:
+    """``12.0 dB below``, or above if positive."""
+    return f"{format_number(abs(level_db), 1)} dB {'below' if level_db <= 0.0 else 'above'}"
+
+
+def _hertz(frequency_hz: float) -> str:
+    """A frequency with two digits: ``200 Hz``, ``2.5 kHz``, ``16 kHz``."""
+    digits = 10.0 ** (math.floor(math.log10(frequency_hz)) - 1)
+    rounded = round(frequency_hz / digits) * digits
+    return f"{rounded / 1000.0:g} kHz" if rounded >= 1000.0 else f"{rounded:g} Hz"
+
+
+def _rounded(value: float, digits: int) -> float | None:
+    return round(float(value), digits) + 0.0 if math.isfinite(value) else None

@@ -1,0 +1,357 @@
+"""Gain model of a pair: one response over frequency times one gain over time, and the gain's dependence on the level.
+
+The model is ``target(t, f) = gain(t) · response(f) · matched(t, f) + noise``. Response and gain are fitted in turn by
+least squares, each with the other one held, so that an equalizer does not look like a moving gain, nor the reverse.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtgain.match.analysis import BLOCKS_PER_WINDOW, Complex, PairSpectra, Real
+from rtgain.metering.level_detectors import DETECTORS, Detector
+from rtgain.records.response import Response
+
+ITERATIONS = 8
+
+OVERLAP_FACTOR = 1.6
+"""Factor on variances for Hann windows that overlap by half (measured on white noise)."""
+
+MIN_LEVEL_DB = -35.0
+"""Level of a window relative to the loudest one from which its gain counts."""
+
+NOISE_FLOOR = 1e-9
+"""Noise power assumed in every bin, relative to the mean power of the target: the resolution of float32 spectra."""
+
+MIN_SLOPE_NOISE = 1e-6
+"""Least uncertain share of a band's power."""
+
+DB_PER_NEPER = 20.0 / math.log(10.0)
+
+
+@dataclass(frozen=True)
+class GainModel:
+    """Fitted model of a pair of T windows in B bands.
+
+    Attributes:
+        response: ``(C, B)`` complex, relative to the matched signal.
+        gain_db: ``(T,)``, gain over time relative to the mean gain; NaN where the sound is too soft.
+        std_db: ``(T,)``, standard deviation of `gain_db`.
+        coherence: ``(B,)``, share of the target's power that the model explains.
+    """
+
+    response: Complex
+    gain_db: Real
+    std_db: Real
+    coherence: Real
+
+    @property
+    def counts(self) -> NDArray[np.bool_]:
+        """True for windows whose gain is known, ``(T,)``."""
+        return np.isfinite(self.gain_db)
+
+
+def fit_gain_model(pair: PairSpectra) -> GainModel:
+    """Fit the model to a pair."""
+    dry, target = pair.matched_power.astype(np.float64), pair.target_power.astype(np.float64)
+    cross = pair.cross.astype(np.complex128)
+    bins = np.diff(pair.edges.bins, axis=1)[:, 0]
+    windows = len(dry)
+    tiny = np.finfo(np.float64).tiny
+    floor = NOISE_FLOOR * target.sum() / max(1, windows * target.shape[1] * bins.sum()) + tiny
+    gain = np.ones(windows)
+    power = dry.sum(axis=(1, 2))
+    loud = power > 10.0 ** (MIN_LEVEL_DB / 10.0) * power.max(initial=0.0)
+    for _ in range(ITERATIONS):
+        weighted = np.where(loud, gain, 0.0)[:, None, None]
+        response = (weighted * cross).sum(0) / np.maximum((weighted**2 * dry).sum(0), tiny)
+        aligned = (response.conj() * cross).real
+        predicted = np.abs(response) ** 2 * dry
+        scale = gain[:, None, None]
+        noise = np.maximum(target - 2.0 * scale * aligned + scale**2 * predicted, 0.0)[loud].mean(axis=0) / bins
+        per_bin = predicted / bins
+        precision = 1.0 / (noise + floor + _slope_noise(response) * per_bin * scale**2)
+        information = (precision * predicted).sum(axis=(1, 2))
+        fitted = (precision * aligned).sum(axis=(1, 2)) / np.maximum(information, tiny)
+        loud &= (fitted > 0.0) & (information > 0.0)
+        if not loud.any():
+            break
+        gain = np.where(loud, fitted, 1.0)
+        # The share of the mean gain goes to the response.
+        gain /= math.exp(np.average(np.log(gain[loud]), weights=np.minimum(information, 1e4)[loud]))
+    std_db = DB_PER_NEPER * np.sqrt(OVERLAP_FACTOR / (2.0 * np.maximum(information, tiny)))
+    known = loud & (std_db < 3.0)
+    weighted = np.where(loud, gain, 0.0)[:, None, None]
+    explained = np.abs((weighted * cross).sum(0)) ** 2 / np.maximum((weighted**2 * dry).sum(0), tiny)
+    total = target[loud].sum(axis=0).sum(axis=0)
+    coherence = np.where(total > 0.0, np.minimum(explained.sum(0) / np.maximum(total, tiny), 1.0), 0.0)
+    return GainModel(
+        response=response,
+        gain_db=np.where(known, 20.0 * np.log10(np.where(known, gain, 1.0)), np.nan),
+        std_db=np.where(known, std_db, np.nan),
+        coherence=coherence,
+    )
+
+
+def _slope_noise(response: Complex) -> Real:
+    """Share of a band's power that is uncertain because the response changes within the band, ``(C, B)``."""
+    magnitude = np.pad(np.abs(response), ((0, 0), (1, 1)), mode="edge")
+    change = (magnitude[:, 2:] - magnitude[:, :-2]) / 4.0
+    share: Real = (change / np.maximum(magnitude[:, 1:-1], np.finfo(np.float64).tiny)) ** 2 + MIN_SLOPE_NOISE
+    return share
+
+
+def model_response(pair: PairSpectra, model: GainModel, gain_db: float) -> Response:
+    """Return the response over all channels in bands, with the match's gain `gain_db` added."""
+    dry = pair.matched_power.sum(axis=0, dtype=np.float64)
+    total = dry.sum(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gain = np.sqrt((np.abs(model.response) ** 2 * dry).sum(0) / total)
+        level_db = np.where((total > 0.0) & (gain > 0.0), 20.0 * np.log10(gain) + gain_db, np.nan)
+    return Response(pair.edges.centers_hz, level_db, np.where(np.isfinite(level_db), model.coherence, 0.0))
+
+
+@dataclass(frozen=True)
+class LevelCurve:
+    """Static curve: the gain over the level of the matched signal, flat on one side of a threshold.
+
+    Attributes:
+        threshold_db: level from which the gain changes, re full scale of the matched signal; NaN if nearly all of the
+            sound is on one side of it.
+        slope: change of the gain per dB of level beyond the threshold: 1/ratio − 1.
+        flat_db: gain on the flat side.
+        range_db: change of the gain over the levels of the recording.
+        explained: share of the gain's short-time variance that the curve explains.
+        detector: detector whose level explains the gain best.
+        gain_db: ``(M,)``, measured gain in some of the windows.
+        levels_db: ``(M,)``, level in these windows.
+        curve_db: ``(M,)``, gain of the curve in these windows.
+    """
+
+    threshold_db: float
+    slope: float
+    flat_db: float
+    range_db: float
+    explained: float
+    detector: Detector
+    gain_db: Real
+    levels_db: Real
+    curve_db: Real
+
+
+SEGMENT_S = 2.0
+"""Length of segments in s. The curve is fitted to changes within them: slower ones may be a fader."""
+
+MAX_CURVE_WINDOWS = 1500
+
+MIN_CURVE_RANGE_DB = 0.5
+"""Range of the gain over windows in dB below which no curve is fitted."""
+
+ABOVE_BONUS = 0.01
+"""Explained share by which a curve below its threshold must be better than one above it."""
+
+REFINED = 4
+"""Number of best linear fits that are refined."""
+
+MIN_SLOPE = -0.99
+"""Least slope: a ratio of 100, as of a limiter."""
+
+THRESHOLDS = 16
+"""Number of thresholds that are tried between the softest and the loudest level."""
+
+
+def fit_level_curve(pair: PairSpectra, model: GainModel) -> LevelCurve | None:
+    """Fit a static curve to the gain over the level; None if fewer than 20 windows have a gain.
+
+    Of all detectors, that whose level explains the gain best is chosen. The gain of a window is
+    the mean of the curve over its blocks, weighted by their power.
+    """
+    known = np.flatnonzero(model.counts)
+    if len(known) < 20 or np.ptp(np.percentile(model.gain_db[known], (2.0, 98.0))) < MIN_CURVE_RANGE_DB:
+        return None
+    chosen = known[:: math.ceil(len(known) / MAX_CURVE_WINDOWS)]
+    hop_blocks = BLOCKS_PER_WINDOW // 2
+    hann = np.hanning(2 * BLOCKS_PER_WINDOW + 1)[1::2]
+    shares = _window_blocks(pair.block_power, hop_blocks * chosen) * hann**2
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    windows = _CurveWindows(
+        model.gain_db[chosen],
+        1.0 / (model.std_db[chosen] ** 2 + 0.3**2),
+        (pair.times_s[chosen] / SEGMENT_S).astype(np.int64),
+        shares,
+    )
+    fits = []
+    for detector, blocks_db in zip(DETECTORS, pair.block_levels_db, strict=True):
+        levels_db = _window_blocks(blocks_db, hop_blocks * chosen)
+        low, high = np.percentile((shares * levels_db).sum(axis=1), (2.0, 98.0))
+        for is_above in (True, False):
+            thresholds = np.linspace(low, high, THRESHOLDS)[:-1] if is_above else np.linspace(low, high, THRESHOLDS)[1:]
+            fit = max(windows.linear_fit(levels_db, float(threshold), is_above) for threshold in thresholds)
+            fits.append((*fit, is_above, (high - low) / THRESHOLDS, detector, levels_db))
+    fits.sort(key=lambda fit: fit[0] + ABOVE_BONUS * fit[3], reverse=True)
+    refined = [
+        (*windows.refine(levels_db, threshold, slope, is_above, step), is_above, detector, levels_db)
+        for _, threshold, slope, is_above, step, detector, levels_db in fits[:REFINED]
+    ]
+    explained, threshold, slope, is_above, detector, levels_db = max(refined, key=lambda fit: fit[0])
+    curve_db = windows.curve_db(levels_db, threshold, slope, is_above)
+    flat_db = float(np.average(windows.gain_db - curve_db, weights=windows.weights))
+    mean_levels_db = (shares * levels_db).sum(axis=1)
+    low, high = np.percentile(mean_levels_db, (10.0, 90.0))
+    return LevelCurve(
+        threshold_db=threshold if low < threshold < high else math.nan,
+        slope=slope,
+        flat_db=flat_db,
+        range_db=float(np.ptp(np.percentile(curve_db, (2.0, 98.0)))),
+        explained=explained,
+        detector=detector,
+        gain_db=windows.gain_db,
+        levels_db=mean_levels_db,
+        curve_db=flat_db + curve_db,
+    )
+
+
+def _window_blocks(blocks: Real, starts: NDArray[np.int64]) -> Real:
+    """Select the blocks of windows, ``(M, BLOCKS_PER_WINDOW)``."""
+    selected: Real = np.lib.stride_tricks.sliding_window_view(blocks, BLOCKS_PER_WINDOW)[starts]
+    return selected
+
+
+@dataclass(frozen=True)
+class _CurveWindows:
+    """Windows that a curve is fitted to: gain, weight, number of the segment, and each block's share of the power."""
+
+    gain_db: Real
+    weights: Real
+    segment: NDArray[np.int64]
+    shares: Real
+
+    def linear_fit(self, levels_db: Real, threshold: float, is_above: bool) -> tuple[float, float, float]:
+        """Fit the slope at a threshold, as if decibels could be averaged. Returns explained share, threshold, slope."""
+        beyond = self.centered((self.shares * _beyond(levels_db, threshold, is_above)).sum(axis=1))
+        power = float((self.weights * beyond**2).sum())
+        if power <= 0.0:
+            return 0.0, threshold, 0.0
+        slope = float((self.weights * beyond * self.centered_gain).sum()) / power
+        return 1.0 - self.unexplained(slope * beyond), threshold, slope
+
+    def refine(
+        self, levels_db: Real, threshold: float, slope: float, is_above: bool, step_db: float
+    ) -> tuple[float, float, float]:
+        """Search around a linear fit in smaller and smaller steps. Returns explained share, threshold, slope."""
+        best = (-1.0, threshold, slope)
+        step_slope = 0.15
+        for _ in range(4):
+            _, threshold, slope = best
+            best = max(
+                (
+                    1.0 - self.unexplained(self.centered(self.curve_db(levels_db, t, s, is_above))),
+                    t,
+                    s,
+                )
+                for t in threshold + step_db * np.arange(-2, 3)
+                for s in np.maximum(slope + step_slope * np.arange(-2, 3), MIN_SLOPE)
+            )
+            step_db, step_slope = step_db / 2.0, step_slope / 2.5
+        explained, threshold, slope = best
+        return explained, float(threshold), float(slope)
+
+    def curve_db(self, levels_db: Real, threshold: float, slope: float, is_above: bool) -> Real:
+        """Gain of each window in dB, 0 on the flat side: the mean over its blocks, weighted by power."""
+        gains = np.exp(slope / DB_PER_NEPER * _beyond(levels_db, threshold, is_above))
+        mean_db: Real = DB_PER_NEPER * np.log((self.shares * gains).sum(axis=1))
+        return mean_db
+
+    def unexplained(self, centered_db: Real) -> float:
+        """Share of the gain's variance within segments that remains."""
+        remaining = float((self.weights * (self.centered_gain - centered_db) ** 2).sum())
+        return remaining / max(float((self.weights * self.centered_gain**2).sum()), 1e-12)
+
+    @cached_property
+    def centered_gain(self) -> Real:
+        """The gain without the mean of each segment."""
+        return self.centered(self.gain_db)
+
+    def centered(self, values: Real) -> Real:
+        """Subtract the mean of each segment."""
+        total = np.bincount(self.segment, self.weights)
+        means = np.bincount(self.segment, self.weights * values) / np.maximum(total, np.finfo(np.float64).tiny)
+        centered: Real = values - means[self.segment]
+        return centered
+
+
+def _beyond(levels_db: Real, threshold: float, is_above: bool) -> Real:
+    """Level beyond a threshold, 0 on its flat side."""
+    beyond: Real = np.maximum(levels_db - threshold, 0.0) if is_above else np.minimum(levels_db - threshold, 0.0)
+    return beyond
+
+
+@dataclass(frozen=True)
+class GainMotion:
+    """Movement of the gain over time, averaged over a few windows.
+
+    Attributes:
+        times_s: ``(M,)``, from the start of the common part.
+        gain_db: ``(M,)``.
+        low_db, high_db: the lowest and the highest gain.
+        std_db: standard deviation of the difference of these two.
+    """
+
+    times_s: Real
+    gain_db: Real
+    low_db: float
+    high_db: float
+    std_db: float
+
+    @property
+    def range_db(self) -> float:
+        """Highest minus lowest gain."""
+        return self.high_db - self.low_db
+
+    def inverted(self) -> "GainMotion":
+        """The motion of the inverse gain."""
+        return GainMotion(self.times_s, -self.gain_db, -self.high_db, -self.low_db, self.std_db)
+
+
+MOTION_STD_DB = 0.02
+"""Standard deviation in dB to which the gain over time is averaged, as far as `MOTION_S` allows."""
+
+MOTION_S = 0.5
+"""Longest average in seconds."""
+
+MAX_SCATTER_DB = 0.4
+"""Scatter from window to window in dB up to which it counts as uncertainty; a larger one is a modulation."""
+
+
+def measure_motion(model: GainModel, times_s: Real) -> GainMotion | None:
+    """Measure the range of the gain over time; None if fewer than 4 windows have a gain."""
+    known = model.counts
+    if known.sum() < 4:
+        return None
+    times_s, gain_db, std_db = times_s[known], model.gain_db[known], model.std_db[known]
+    bends = gain_db[2:] - 2.0 * gain_db[1:-1] + gain_db[:-2]
+    scatter_db = float(np.median(np.abs(bends))) * 1.4826 / math.sqrt(6.0)
+    is_modulation = scatter_db > MAX_SCATTER_DB
+    std_db = std_db if is_modulation else np.hypot(std_db, scatter_db)
+    hop_s = float(np.median(np.diff(times_s)))
+    count = 1 if is_modulation else math.ceil((float(np.median(std_db)) / MOTION_STD_DB) ** 2)
+    count = int(np.clip(count, 1, max(1, min(round(MOTION_S / hop_s), len(gain_db) // 2))))
+    weights = 1.0 / std_db**2
+    kernel = np.ones(count)
+    total = np.convolve(weights, kernel, "valid")
+    smooth_db = np.convolve(weights * gain_db, kernel, "valid") / total
+    smooth_std_db = np.sqrt(OVERLAP_FACTOR / total) if count > 1 else std_db
+    smooth_s = np.convolve(times_s, kernel / count, "valid")
+    certain = smooth_std_db <= 4.0 * np.median(smooth_std_db)
+    smooth_db, smooth_std_db, smooth_s = smooth_db[certain], smooth_std_db[certain], smooth_s[certain]
+    low, high = int(smooth_db.argmin()), int(smooth_db.argmax())
+    return GainMotion(
+        smooth_s,
+        smooth_db,
+        float(smooth_db[low]),
+        float(smooth_db[high]),
+        float(np.hypot(smooth_std_db[low], smooth_std_db[high])),
+    )

@@ -1,0 +1,78 @@
+"""Level detectors as compressors have them: RMS or peak, each with several attack and release times."""
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from rtgain.audio.jit import JIT_CACHE_ENABLED
+
+
+@dataclass(frozen=True)
+class Detector:
+    """One detector: the mean square of the channels, or the highest magnitude of them, smoothed by a one-pole filter.
+
+    Times are time constants in seconds.
+    """
+
+    is_peak: bool
+    attack_s: float
+    release_s: float
+
+
+DETECTORS = tuple(
+    Detector(is_peak, attack_s, release_s)
+    for is_peak in (False, True)
+    for attack_s in (0.001, 0.005, 0.02, 0.05)
+    for release_s in (0.02, 0.05, 0.1, 0.25)
+)
+
+
+class DetectorBank:
+    """All `DETECTORS` on one signal, in blocks of `block_frames` frames."""
+
+    def __init__(self, sample_rate: int, block_frames: int) -> None:
+        self._block_frames = block_frames
+        self._is_peak = np.array([detector.is_peak for detector in DETECTORS])
+        times_s = np.array([(detector.attack_s, detector.release_s) for detector in DETECTORS])
+        self._rates = -np.expm1(-1.0 / (times_s * sample_rate))
+        self._state = np.zeros(len(DETECTORS))
+
+    def push(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Add whole blocks of samples, ``(channels, frames)``. Returns the levels in dB, ``(detectors, blocks)``."""
+        levels = np.zeros((len(DETECTORS), samples.shape[1] // self._block_frames))
+        _detect(
+            np.mean(samples**2, axis=0), np.abs(samples).max(axis=0), self._is_peak, self._rates, self._state, levels
+        )
+        scale = np.where(self._is_peak, 20.0, 10.0)[:, None]
+        decibels: NDArray[np.float64] = scale * np.log10(np.maximum(levels, 10.0 ** (-MIN_LEVEL_DB / scale)))
+        return decibels
+
+
+MIN_LEVEL_DB = 200.0
+"""Depth in dB below full scale at which levels end."""
+
+
+@numba.njit(cache=JIT_CACHE_ENABLED)  # type: ignore[untyped-decorator]
+def _detect(
+    power: NDArray[np.float64],
+    peak: NDArray[np.float64],
+    is_peak: NDArray[np.bool_],
+    rates: NDArray[np.float64],
+    state: NDArray[np.float64],
+    levels: NDArray[np.float64],
+) -> None:
+    block_frames = len(power) // levels.shape[1]
+    for detector in range(len(state)):
+        level = state[detector]
+        attack, release = rates[detector]
+        signal = peak if is_peak[detector] else power
+        for block in range(levels.shape[1]):
+            total = 0.0
+            for frame in range(block * block_frames, (block + 1) * block_frames):
+                change = signal[frame] - level
+                level += (attack if change > 0.0 else release) * change
+                total += level
+            levels[detector, block] = total / block_frames
+        state[detector] = level

@@ -1,0 +1,163 @@
+"""Findings: every kind of difference with its value, and no finding where there is no difference."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from rtgain.audio.sources.synthetic_speech import synthetic_speech
+from rtgain.bench.findings import CASES, FindingCase, row
+from rtgain.bench.signals import BenchSignal
+from rtgain.match.findings import describe_regions, find_steps
+from rtgain.match.gain_model import GainMotion
+from rtgain.match.pair import match_pair
+from rtgain.match.result import MatchResult
+from rtgain.metering.level_detectors import DETECTORS, DetectorBank
+from rtgain.metering.plateaus import PlateauCounter
+from tests.match.recordings import demo, write
+
+RATE = 16_000
+SECONDS = 8
+
+
+@pytest.fixture(scope="module")
+def signals() -> dict[str, BenchSignal]:
+    sounds = {"music": demo(SECONDS, RATE), "speech": synthetic_speech(RATE, SECONDS * RATE, seed=3)}
+    return {name: BenchSignal(name, samples, RATE) for name, samples in sounds.items()}
+
+
+TOLERANCES = {"noise": 0.5, "equalization": 0.3, "dynamics": 0.42, "moving-gain": 1.2, "dc-offset": 0.002}
+"""Largest error of the measured values; a ratio of 4 to 10 %, a fade of speech that ends in a pause."""
+
+
+@pytest.mark.parametrize("name", ["music", "speech"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_difference_is_found_at_three_strengths_with_its_value_and_nothing_else(
+    signals: dict[str, BenchSignal], case: FindingCase, name: str
+) -> None:
+    measured = row(signals[name], case)
+    assert measured["all_found"]
+    assert measured["false_findings"] == ""
+    tolerance = TOLERANCES.get(case.kinds[0]) if case.kinds else None
+    if tolerance is not None and measured["measured"]:
+        values = [float(value) for value in measured["measured"].split()]
+        assert values == pytest.approx(case.strengths, abs=tolerance)
+    if case.kinds == ("bandwidth",):
+        octaves = np.log2([float(value) / (RATE / 2) for value in measured["measured"].split()])
+        assert octaves == pytest.approx(np.log2(case.strengths), abs=1 / 3)
+
+
+@pytest.fixture(scope="module")
+def stereo() -> np.ndarray:
+    """Two unlike channels, (frames, 2)."""
+    music = demo(9, RATE)
+    return np.stack([music[: 6 * RATE], 0.7 * music[3 * RATE :]], axis=1).astype(np.float64)
+
+
+def match(tmp_path, dry: np.ndarray, target: np.ndarray) -> MatchResult:
+    details = match_pair(write(tmp_path / "dry.wav", dry, RATE), write(tmp_path / "target.wav", target, RATE))
+    assert details is not None
+    return details.result
+
+
+def kinds(result: MatchResult) -> list[str]:
+    return [finding["kind"] for finding in result.findings]
+
+
+def test_differences_of_the_channels_are_found(tmp_path, stereo):
+    balance = match(tmp_path, stereo, stereo * 10 ** (np.array([-6.06, -6.0]) / 20))
+    assert kinds(balance) == ["channel-balance"]
+    assert balance.findings[0]["gains_db"] == pytest.approx([-6.06, -6.0], abs=0.01)
+    assert "the right channel is 0.06 dB louder" in balance.findings[0]["text"].replace("The right", "the right")
+    polarity = match(tmp_path, stereo, stereo * [0.5, -0.5])
+    assert kinds(polarity) == ["channel-polarity"]
+    assert polarity.findings[0]["polarities"] == [1, -1]
+    mixed = stereo + 0.8 * stereo[:, ::-1]  # channels with so much in common that a delay is found
+    swapped = match(tmp_path, mixed, 0.5 * mixed[:, ::-1])
+    assert kinds(swapped) == ["channels-swapped"]
+    assert swapped.state == "converging"
+
+
+def test_step_of_the_gain_is_found_with_its_time_and_the_deviation_covers_both_gains(tmp_path):
+    music = demo(6, RATE)
+    target = np.where(np.arange(len(music)) < 2.7 * RATE, 0.5, 0.25) * music
+    result = match(tmp_path, music, target)
+    assert kinds(result) == ["moving-gain"]
+    finding = result.findings[0]
+    assert finding["step_times_s"] == pytest.approx([2.7], abs=0.1)
+    assert finding["step_changes_db"] == pytest.approx([-6.02], abs=0.05)
+    assert (finding["low_db"], finding["high_db"]) == pytest.approx((-12.04, -6.02), abs=0.05)
+    assert result.state == "converging"
+    assert result.gain_db is not None
+    assert result.std_db is not None
+    assert result.gain_db - 2 * result.std_db < -12.0
+    assert result.gain_db + 2 * result.std_db > -6.03
+
+
+def test_equalized_pair_is_not_one_gain_and_its_deviation_contains_most_of_the_sound(tmp_path, signals):
+    shelf = next(case for case in CASES if case.kinds == ("equalization",))
+    music = signals["music"].samples[None].astype(np.float64)
+    result = match(tmp_path, music[0], 0.5 * shelf.make(music, RATE, 6.0)[0])
+    assert kinds(result) == ["equalization"]
+    assert result.state == "converging"
+    assert result.std_db is not None
+    assert 2 * result.std_db > 5
+    assert result.response is not None
+    below = np.array(result.response["frequency_hz"]) < 90
+    assert np.array(result.response["gain_db"])[below] == pytest.approx(-0.02, abs=0.4)
+
+
+def test_stretched_pair_is_a_different_recording_and_has_no_gain(tmp_path, signals):
+    slower = next(case for case in CASES if case.name == "stretch (%)")
+    speech = signals["speech"].samples[None].astype(np.float64)
+    result = match(tmp_path, speech[0], 0.5 * slower.make(speech, RATE, 3.0)[0])
+    assert (result.state, result.gain_db, kinds(result)) == ("incoherent", None, ["different-recording"])
+
+
+@pytest.mark.parametrize("is_target", [True, False])
+def test_clipped_file_is_named(tmp_path, is_target):
+    music = demo(4, RATE)
+    pair = (music, np.clip(4 * music, -0.9, 0.9))
+    result = match(tmp_path, *(pair if is_target else pair[::-1]))
+    clipping = next(finding for finding in result.findings if finding["kind"] == "clipping")
+    assert clipping["file"] == ("target" if is_target else "dry")
+
+
+def test_full_scale_in_both_files_is_no_finding(tmp_path):
+    music = np.clip(4 * demo(3, RATE), -1, 1)
+    paths = tmp_path / "full.wav", tmp_path / "half.wav"
+    for path, gain in zip(paths, (1.0, 0.5), strict=True):
+        soundfile.write(path, gain * music, RATE, subtype="PCM_16")
+    details = match_pair(*paths)
+    assert details is not None
+    assert details.result.findings == []
+
+
+def test_regions_are_named_by_where_the_tone_differs():
+    frequency_hz = 1000 * 2.0 ** (np.arange(-12, 13) / 3)  # 62.5 Hz to 16 kHz
+    deviation_db = np.where(frequency_hz < 150, 6.0, np.where(frequency_hz > 5000, -3.0, 0.0))
+    differs = np.abs(deviation_db) > 0.25
+    bass, treble = describe_regions(frequency_hz, deviation_db, differs)
+    assert bass.startswith("bass up to 6.0 dB louder below 140 Hz")
+    assert treble.startswith("treble up to 3.0 dB softer above 4.5 kHz")
+
+
+def test_slow_fade_has_no_step():
+    times_s = np.arange(0, 10, 0.05)
+    fade = GainMotion(times_s, np.linspace(0, -12, len(times_s)), -12.0, 0.0, 0.001)
+    assert find_steps(fade) == []
+
+
+def test_detectors_measure_the_level_of_a_sine():
+    sine = np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE)[None]
+    levels_db = DetectorBank(RATE, RATE // 100).push(sine)[:, -1]
+    slow_rms = next(i for i, d in enumerate(DETECTORS) if (d.is_peak, d.attack_s, d.release_s) == (False, 0.05, 0.05))
+    assert levels_db[slow_rms] == pytest.approx(20 * np.log10(np.sqrt(0.5)), abs=0.01)
+    fast_peak = next(i for i, d in enumerate(DETECTORS) if (d.is_peak, d.attack_s, d.release_s) == (True, 0.001, 0.25))
+    assert -0.5 < levels_db[fast_peak] < 0
+
+
+def test_plateaus_are_counted_at_the_extreme_only():
+    counter = PlateauCounter(1)
+    counter.push(np.array([[0.5, 0.5, 0.5, 0.5, 0.0, 0.9, 0.9]], np.float32))
+    counter.push(np.array([[0.9, 0.0, 0.9, 0.9, 0.0, -0.3, -0.3, -0.3, 0.9, 0.9, 0.9]], np.float32))
+    assert counter.count == 3  # two at 0.9, of which one crosses the blocks, and one at −0.3
