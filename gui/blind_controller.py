@@ -112,7 +112,9 @@ class BlindController(QObject):
 
     def begin(self, trials: int) -> None:
         """Begin the test with the number of trials."""
-        config = self._controller.config
+        config, snapshot = self._controller.config, self._controller.snapshot()
+        if snapshot is not None:
+            self._level_match = snapshot.level_match
         paths = [Path(config.input), Path(config.target)]
         self._identities = [self._thread.submit(identify_recording, path) for path in paths]
         self._started = time.strftime("%Y-%m-%dT%H:%M:%S")
@@ -134,7 +136,8 @@ class BlindController(QObject):
         if test is None or not test.is_open:
             return
         if isinstance(test, AbxTest):
-            feedback = "Right." if test.answer(button) else "Wrong."
+            outcome = "Right." if test.answer(button) else "Wrong."
+            feedback = f"{outcome} {test.correct} of {len(test.trials)} so far."
         else:
             test.answer(button)
             feedback = "Answered."

@@ -41,6 +41,8 @@ class CompareController(QObject):
         self._overviews: tuple[Overview, Overview] | None = None
         self._snapshot: Snapshot | None = None
         self._is_match_due = False
+        self._is_level_held = False
+        self._differences = math.nan, math.nan
         self.match: dict[str, Any] | None = None
         """Object of ``rtgain match --json`` about the section; None until both recordings are compared."""
         self.analysis = PairAnalysis(self)
@@ -181,6 +183,14 @@ class CompareController(QObject):
         self._workspace.response.show_response(result.get("response"))
         self._apply_differences()
 
+    def hold_level(self, on: bool) -> None:
+        """Keep the level match as it is, during a blind test, or follow the analysis again."""
+        self._is_level_held = on
+        self._apply_differences()
+
     def _apply_differences(self) -> None:
-        loudness_lu = math.nan if self._loudness is None else self._loudness.difference_lu
-        self._controller.set_level_differences(gain_db=self._gain_db, loudness_lu=loudness_lu)
+        if not self._is_level_held:
+            loudness_lu = math.nan if self._loudness is None else self._loudness.difference_lu
+            self._differences = self._gain_db, loudness_lu
+        gain_db, loudness_lu = self._differences
+        self._controller.set_level_differences(gain_db=gain_db, loudness_lu=loudness_lu)

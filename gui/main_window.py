@@ -187,6 +187,7 @@ class MainWindow(QMainWindow):
 
     def _begin_blind(self) -> None:
         """Cover and disable everything that could show which signal is played."""
+        self.compare_controller.hold_level(True)
         self.transport.monitor.show_neutral()
         for widget in (self.transport.source, self.transport.output, self.navigation.level_match, self.menus):
             widget.setEnabled(False)
@@ -195,6 +196,7 @@ class MainWindow(QMainWindow):
             shortcut.setEnabled(action in BLIND_KEYS)
 
     def _end_blind(self) -> None:
+        self.compare_controller.hold_level(False)
         for widget in (self.transport.source, self.transport.output, self.navigation.level_match, self.menus):
             widget.setEnabled(True)
         for button in self.navigation.workspaces.values():

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from rtgain.records.snapshot import Snapshot
 
 
+PLOT_HEIGHT = 130
+"""Lowest height of a plot in pixels at which its labels do not overlap."""
+
+
 class CompareWorkspace(QWidget):
     """Panels of the workspace."""
 
@@ -97,6 +101,8 @@ class CompareWorkspace(QWidget):
         grid.setColumnStretch(0, 2)
         grid.setColumnStretch(1, 3)
         self.differences.setMinimumSize(240, 110)
+        for plot in self.plots:  # a small screen scrolls
+            plot.setMinimumHeight(PLOT_HEIGHT)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
