@@ -68,10 +68,10 @@ def low_pass(samples: Samples, sample_rate: int, nyquist_share: float) -> Sample
     """Remove everything above a share of half the sample rate, as a codec does."""
     frequencies = np.fft.rfftfreq(2 * samples.shape[1], 1.0 / sample_rate)
     limit_hz = nyquist_share * sample_rate / 2.0
-    return _filtered(samples, np.clip((1.03 * limit_hz - frequencies) / (0.06 * limit_hz), 0.0, 1.0))
+    return _filtered(samples, np.clip((1.03 * limit_hz - frequencies) / (0.06 * limit_hz), 0.0, 1.0) + 0j)
 
 
-def _filtered(samples: Samples, response: NDArray[np.generic]) -> Samples:
+def _filtered(samples: Samples, response: NDArray[np.complex128]) -> Samples:
     size = 2 * samples.shape[1]
     filtered: Samples = np.fft.irfft(np.fft.rfft(samples, size) * response, size)[:, : samples.shape[1]]
     return filtered

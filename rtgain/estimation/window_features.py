@@ -196,6 +196,8 @@ class FeatureExtractor:
         optimum_log, channel_optimum_log = (
             optimum.clamp_min(MIN_OPTIMUM_GAIN).log() for optimum in loss.optima(*features, weights, channels)
         )
+        if cross is not None:
+            cross.add_gains(optimum_log.exp(), torch.where(noise.std_log.isinf(), 0.0, dry_level))
         least_squares_log = loss.least_squares(*features).clamp_min(MIN_OPTIMUM_GAIN).log()
         noise_std = mean_square_of_power(noise.noise_power.view(pair.cross.shape)).mean(-1).sqrt()
         bound_db = cramer_rao_std_db(noise_std, optimum_log.exp(), math.sqrt(channels * window_frames))

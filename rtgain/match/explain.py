@@ -33,7 +33,7 @@ MAX_BACKWARD_STRUCTURE_DB = 0.5
 
 @dataclass(frozen=True)
 class Explanation:
-    """What differs between two recordings.
+    """Differences between two recordings.
 
     Attributes:
         evidence: the measurements behind the findings.

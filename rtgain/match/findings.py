@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtgain.match.analysis import Complex, PairSpectra, Real, ratio_db
 from rtgain.match.gain_model import GainModel, GainMotion, LevelCurve
@@ -413,7 +414,7 @@ def equalization(evidence: Evidence, *, moves: bool, limit_hz: float) -> Finding
     return Finding("equalization", f"The tone differs: {_listed(regions[:3])}.", values)
 
 
-def describe_regions(frequency_hz: Real, deviation_db: Real, differs: Real) -> list[str]:
+def describe_regions(frequency_hz: Real, deviation_db: Real, differs: NDArray[np.bool_]) -> list[str]:
     """Describe runs of bands on one side of the gain, the strongest first: ``bass 6.0 dB louder below 200 Hz``."""
     regions: list[tuple[float, str]] = []
     index = 0
