@@ -1,5 +1,6 @@
 """Handlers of the session commands, and the keyboard shortcuts."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -8,17 +9,21 @@ from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QWidget
 
 from gui.control.feedback_guard import FeedbackGuard
-from gui.control.session_controller import SessionController
+from gui.control.session_controller import ESTIMATOR_OPTIONS, REFERENCE_OPTIONS, SessionController
+from gui.control.undo_history import Options, UndoHistory
 from gui.dialogs.shortcuts import KEYS
 from gui.panels.notices import NoticeStack
 from gui.widgets.device_combo_box import Source
-from rtgain.config.names import CHANNEL_OPTIONS, Monitor
+from rtgain.config.names import CHANNEL_OPTIONS, TARGETS, LevelMatchMode, Monitor
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
 
 FEEDBACK_TEXT = (
     "The microphone is muted to avoid acoustic feedback. Put on headphones or turn the volume down, then enable it."
 )
+
+PAIR_LEVEL_MATCH: LevelMatchMode = "loudness"
+"""Level match of two recordings that the user opens in the window."""
 
 Callback = Callable[[], object]
 
@@ -35,6 +40,9 @@ class SessionActions(QObject):
     session_replaced = Signal()
     """Emitted before another session opens; backups of the session before are obsolete."""
 
+    pair_chosen = Signal()
+    """The user selected two recordings."""
+
     file_chosen = Signal(str)
     """The user selected this file as the source."""
 
@@ -45,6 +53,7 @@ class SessionActions(QObject):
         self._controller = controller
         self._guard = guard
         self._notices = notices
+        self._history = UndoHistory()
 
     def start(self) -> None:
         """Start a session with the present config, or restart it."""
@@ -62,6 +71,7 @@ class SessionActions(QObject):
 
     def choose_source(self, source: Source) -> None:
         """Restart with another source and otherwise the same options."""
+        self._record_change("source")
         self.changed_by_user.emit()
         name, device = source
         self.restart_with(lambda: self._controller.set_input(name, device))
@@ -70,6 +80,7 @@ class SessionActions(QObject):
 
     def choose_output(self, output_device: str | None) -> None:
         """Restart with another output device."""
+        self._record_change("output")
         options = {"output_device": output_device, "output_channel": None, "clock": None}
         self.restart_with(lambda: self._controller.set_options(**options))
 
@@ -80,33 +91,61 @@ class SessionActions(QObject):
 
     def choose_target(self, target: str) -> None:
         """Restart with another target: a choice of `Target`, or the path of a second recording."""
-        options = {"target": target, "automation": None, **CHANNEL_OPTIONS}
+        self._record_change("target")
+        options = {"target": target, "automation": None, "eq": None, **CHANNEL_OPTIONS}
+        if target not in TARGETS:
+            options["level_match"] = PAIR_LEVEL_MATCH
         self.restart_with(lambda: self._controller.set_options(**options))
+        if self._controller.config.is_pair:
+            self.pair_chosen.emit()
 
     def choose_pair(self, dry: str, target: str) -> None:
-        """Restart with two recordings."""
+        """Restart with two recordings, at one loudness."""
+        self._record_change("pair")
         self.changed_by_user.emit()
-        self.restart_with(lambda: self._controller.set_pair(dry, target))
+        self.restart_with(lambda: self._set_pair(dry, target))
+        if self._controller.config.is_pair:
+            self.pair_chosen.emit()
         self.file_chosen.emit(dry)
+
+    def choose_section(self, start_s: float | None, end_s: float | None) -> None:
+        """Restart with a section of the recording; None for its start and its end."""
+        self._record_change("section")
+        self.restart_with(lambda: self._controller.set_options(start=start_s, end=end_s))
+
+    def choose_loop(self, on: bool) -> None:
+        """Restart with the recording, or its section, repeated or not."""
+        self._record_change("loop")
+        self.restart_with(lambda: self._controller.set_options(loop=on))
+
+    def choose_level_match(self, mode: LevelMatchMode) -> None:
+        """Change the level match."""
+        self._record_change("level_match")
+        self._controller.set_level_match(mode)
+        self.config_changed.emit()
 
     def choose_routing(self, changes: dict[str, Any]) -> None:
         """Restart with other channels, or another input device."""
+        self._record_change("routing")
         self.restart_with(lambda: self._controller.set_options(**changes))
 
     def open_config(self, config: SessionConfig) -> None:
         """Restart with another config."""
+        self._record_change("preset")
         self.session_replaced.emit()
         self._guard.requested = config.resolved_monitor()
         self.restart_with(lambda: self._controller.set_config(config))
 
     def choose_monitor(self, monitor: Monitor) -> None:
         """Change the monitor; a live input only after the user has confirmed."""
+        self._record_change("monitor")
         self._guard.requested = monitor
         self.request_monitor_confirmation()
         self.apply_monitor()
 
     def change_reference(self, changes: dict[str, Any]) -> None:
         """Change the reference path."""
+        self._record_change(" ".join(changes))
         self.changed_by_user.emit()
         automation = self._controller.config.automation
         self._controller.set_reference(**changes)
@@ -115,6 +154,7 @@ class SessionActions(QObject):
 
     def change_estimator(self, changes: dict[str, Any]) -> None:
         """Change options of the estimator."""
+        self._record_change(" ".join(changes))
         self.changed_by_user.emit()
         try:
             self._controller.set_estimator(**changes)
@@ -134,6 +174,14 @@ class SessionActions(QObject):
         self._controller.set_monitor(self._guard.allowed(self._controller.config))
         self.config_changed.emit()
 
+    def undo(self) -> None:
+        """Restore the options before the last change."""
+        self._restore(self._history.undo(self._options()))
+
+    def redo(self) -> None:
+        """Restore the options before the last undo."""
+        self._restore(self._history.redo(self._options()))
+
     def restart_with(self, change: Callback) -> None:
         """Run `change`, then restart the session; show an `InputError` of `change` instead."""
         try:
@@ -144,14 +192,44 @@ class SessionActions(QObject):
             self.start()
         self.config_changed.emit()
 
+    def _set_pair(self, dry: str, target: str) -> None:
+        self._controller.set_pair(dry, target)
+        self._controller.set_options(level_match=PAIR_LEVEL_MATCH)
+
+    def _options(self) -> Options:
+        return Options(self._controller.config, self._guard.requested)
+
+    def _record_change(self, subject: str) -> None:
+        self._history.record(self._options(), subject, time.monotonic())
+
+    def _restore(self, options: Options | None) -> None:
+        """Apply options of the history, without interrupting the audio if the changes allow it."""
+        if options is None:
+            return
+        self.changed_by_user.emit()
+        self._guard.requested = options.monitor
+        present, config = self._controller.config, options.config
+        changed = {name for name in SessionConfig.model_fields if getattr(present, name) != getattr(config, name)}
+        if not changed <= {*REFERENCE_OPTIONS, *ESTIMATOR_OPTIONS, "level_match", "automation"}:
+            self.restart_with(lambda: self._controller.set_config(config))
+            return
+        self._controller.set_reference(**{name: getattr(config, name) for name in REFERENCE_OPTIONS if name in changed})
+        if changed & set(ESTIMATOR_OPTIONS):
+            self._controller.set_estimator(**{name: getattr(config, name) for name in ESTIMATOR_OPTIONS})
+        if "level_match" in changed:
+            self._controller.set_level_match(config.level_match)
+        self._controller.set_config(config)
+        self.request_monitor_confirmation()
+        self.apply_monitor()
+
     def _confirm_monitor(self) -> None:
         self._guard.confirm()
         self._notices.dismiss("feedback")
         self.apply_monitor()
 
 
-def add_shortcuts(window: QWidget, handlers: Mapping[str, Callback]) -> None:
-    """Add all shortcuts of `KEYS` to `window`. `handlers` maps action names to handlers.
+def add_shortcuts(window: QWidget, handlers: Mapping[str, Callback]) -> dict[str, QShortcut]:
+    """Add all shortcuts of `KEYS` to `window`, and return them by action. `handlers` maps action names to handlers.
 
     Space activates the control that Tab has focused; without one it starts and stops.
     """
@@ -165,6 +243,9 @@ def add_shortcuts(window: QWidget, handlers: Mapping[str, Callback]) -> None:
         else:
             handlers["start_or_stop"]()
 
+    shortcuts = {}
     for key in KEYS:
         handler = activate_focused if key.action == "start_or_stop" else handlers[key.action]
-        QShortcut(QKeySequence(key.sequence), window).activated.connect(handler)
+        shortcuts[key.action] = QShortcut(QKeySequence(key.sequence), window)
+        shortcuts[key.action].activated.connect(handler)
+    return shortcuts

@@ -52,10 +52,25 @@ class FileActions(QObject):
         self._exporter.close()
 
     def open_file(self) -> None:
-        """Ask for a sound file and play it."""
-        self._ask_for_path(
-            "Open sound file", SOUND_FILES, lambda path: self._session_actions.choose_source((path, None))
-        )
+        """Ask for a sound file and play it, or for two and compare them."""
+        dialog = self._dialog("Open sound file", SOUND_FILES, QFileDialog.FileMode.ExistingFiles)
+        dialog.filesSelected.connect(self.open_paths)
+        show_single(self._parent, "Open sound file", dialog)
+
+    def open_slot(self, slot: str) -> None:
+        """Ask for the recording of a slot: ``dry`` or ``target``."""
+        if slot == "target":
+            self.open_target()
+        else:
+            self._ask_for_path("Open dry recording", SOUND_FILES, self.choose_dry)
+
+    def choose_dry(self, path: str) -> None:
+        """Play a recording, compared with the present target recording if there is one."""
+        config = self._controller.config
+        if config.is_pair:
+            self._session_actions.choose_pair(path, config.target)
+        else:
+            self._session_actions.choose_source((path, None))
 
     def open_target(self) -> None:
         """Ask for a second recording, and compare the present one with it."""
@@ -65,12 +80,18 @@ class FileActions(QObject):
             return
         self._ask_for_path("Open target recording", SOUND_FILES, self._session_actions.choose_target)
 
-    def open_paths(self, paths: Sequence[str], *, as_target: bool = False) -> None:
-        """Open a preset or a sound file, or compare two sound files; one file `as_target` becomes the target."""
+    def open_paths(self, paths: Sequence[str], slot: str | None = None) -> None:
+        """Open a preset or a sound file, or compare two sound files; one file fills `slot`, ``dry`` or ``target``."""
+        if not paths:  # a drop of something else than files
+            return
         if len(paths) > 1 and not any(path.endswith(".json") for path in paths):
             self._session_actions.choose_pair(paths[0], paths[1])
-        elif as_target and self._controller.config.is_file and not paths[0].endswith(".json"):
+            if len(paths) > 2:
+                self._notices.show_error(f"Two recordings are compared; {len(paths) - 2} more were not opened")
+        elif slot == "target" and self._controller.config.is_file and not paths[0].endswith(".json"):
             self._session_actions.choose_target(paths[0])
+        elif slot == "dry" and not paths[0].endswith(".json"):
+            self.choose_dry(paths[0])
         else:
             self.open_path(paths[0])
 
@@ -153,8 +174,12 @@ class FileActions(QObject):
         on_selected: Callable[[str], object],
         mode: QFileDialog.FileMode = QFileDialog.FileMode.ExistingFile,
     ) -> None:
+        dialog = self._dialog(title, name_filter, mode)
+        dialog.fileSelected.connect(on_selected)
+        show_single(self._parent, title, dialog)
+
+    def _dialog(self, title: str, name_filter: str, mode: QFileDialog.FileMode) -> QFileDialog:
         dialog = QFileDialog(self._parent, title, "", name_filter)
         dialog.setFileMode(mode)
         dialog.setOption(QFileDialog.Option.ShowDirsOnly, mode == QFileDialog.FileMode.Directory)
-        dialog.fileSelected.connect(on_selected)
-        show_single(self._parent, title, dialog)
+        return dialog

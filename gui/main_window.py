@@ -6,24 +6,39 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QElapsedTimer, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QElapsedTimer, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QMainWindow, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QMainWindow,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gui.actions import SessionActions, add_shortcuts
 from gui.background.device_list import Device
+from gui.blind_controller import BlindController
+from gui.compare_controller import CompareController
 from gui.control.feedback_guard import FeedbackGuard
 from gui.control.session_controller import SessionController, SessionFactory
 from gui.dialogs.experiment_window import ExperimentWindow
+from gui.dialogs.shortcuts import BLIND_KEYS
 from gui.file_actions import FileActions
 from gui.help_actions import HelpActions
 from gui.lesson_controller import LessonController
+from gui.panels.blind_panel import BlindPanel
 from gui.panels.estimator_panel import EstimatorPanel
 from gui.panels.lesson_panel import LessonPanel
 from gui.panels.level_meters import LevelMeters
 from gui.panels.menu_bar import MenuBar
+from gui.panels.navigation_bar import WORKSPACES, NavigationBar
 from gui.panels.notices import NoticeStack
-from gui.panels.position_bar import PositionBar
 from gui.panels.readout import Readout
 from gui.panels.reference_panel import ReferencePanel
 from gui.panels.status_strip import StatusStrip
@@ -32,14 +47,17 @@ from gui.plots.gain_plot import GainPlot
 from gui.plots.loss_plots import LossCurvePlot, LossOverTimePlot
 from gui.plots.scope_plots import SpectrumPlot, WaveformPlot
 from gui.session_events import SessionEvents, has_ended
-from gui.settings import Settings
+from gui.settings import Settings, Workspace
 from gui.theme import Theme
+from gui.workspaces.compare import CompareWorkspace
 from rtgain.config.names import MONITORS
 from rtgain.config.session_config import SessionConfig
 
 if TYPE_CHECKING:
     from gui.plots.plot_card import PlotCard
     from rtgain.records.snapshot import Snapshot
+
+_IGNORED = QSizePolicy.Policy.Ignored
 
 REFRESH_MS = 32
 """Interval between two refreshes of the plots, a little more than 30 per second: a busy machine misses some."""
@@ -78,8 +96,12 @@ class MainWindow(QMainWindow):
         self.controller = SessionController(config, factory, self)
         self.guard = FeedbackGuard(config.resolved_monitor())
         self.transport = Transport()
-        self.position = PositionBar()
-        self.notices = NoticeStack()
+        self.navigation = NavigationBar()
+        self.position = self.navigation.position
+        self.compare = CompareWorkspace()
+        self.workspaces = QStackedWidget()
+        self._scroll = QScrollArea()  # a small screen shows a part of the window
+        self.notices = NoticeStack(self._scroll)
         self.reference = ReferencePanel()
         self.estimator = EstimatorPanel()
         self.gain_plot = GainPlot()
@@ -102,6 +124,11 @@ class MainWindow(QMainWindow):
         self.session_actions = SessionActions(self, self.controller, self.guard, self.notices)
         self.session_events = SessionEvents(self, self.controller, self.notices, self.session_actions)
         self.file_actions = FileActions(self, self.controller, self.guard, self.notices, self.session_actions)
+        self.compare_controller = CompareController(
+            self, self.controller, self.session_actions, self.file_actions, self.compare
+        )
+        self.blind_panel = BlindPanel()
+        self.blind = BlindController(self, self.controller, self.session_actions, self.notices, self.blind_panel)
         self.help_actions = HelpActions(self, self.notices, log_file)
         self.lesson_controller = LessonController(
             self, self.controller, self.guard, self.session_actions, self.lesson_panel, self.experiment_window
@@ -111,13 +138,16 @@ class MainWindow(QMainWindow):
         self._was_painted = False
         # Refreshed in turn, so that no refresh draws all of them.
         self._numbers = deque(
-            [self._show_position, self.status_strip.show_snapshot, self.levels.show_numbers, self._show_readout]
+            [self._show_position, self.status_strip.show_snapshot, self._show_levels, self._show_readout]
         )
         self._since_numbers = QElapsedTimer()
         self._lay_out()
+        self._workspace: Workspace = "laboratory"
+        self.shortcuts = add_shortcuts(self, self.handlers)
         self._connect()
         self.show_theme(theme)
         self.show_config()
+        self.show_workspace(settings.workspace if config.is_pair else "laboratory")
         self._restore_size()
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -133,13 +163,65 @@ class MainWindow(QMainWindow):
         for plot in self.plots:
             plot.show_theme(theme)
         self.levels.show_theme(theme)
+        self.compare.show_theme(theme)
+
+    @property
+    def workspace(self) -> Workspace:
+        """The visible workspace."""
+        return self._workspace
+
+    def show_workspace(self, workspace: Workspace) -> None:
+        """Show a workspace; the session continues."""
+        self._workspace = workspace
+        self._show_page(WORKSPACES.index(workspace))
+        self.navigation.show_workspace(workspace)
+        if self.controller.config.is_pair:
+            self.settings = self.settings.model_copy(update={"workspace": workspace})
+
+    def _show_page(self, page: int) -> None:
+        self.workspaces.setCurrentIndex(page)
+        for index in range(self.workspaces.count()):  # the hidden one must not widen the window
+            policy = QSizePolicy.Policy.Preferred if index == self.workspaces.currentIndex() else _IGNORED
+            self.workspaces.widget(index).setSizePolicy(policy, policy)
+
+    def _begin_blind(self) -> None:
+        """Cover and disable everything that could show which signal is played."""
+        self.transport.monitor.show_neutral()
+        for widget in (self.transport.source, self.transport.output, self.navigation.level_match, self.menus):
+            widget.setEnabled(False)
+        self.status_strip.setVisible(False)
+        for action, shortcut in self.shortcuts.items():
+            shortcut.setEnabled(action in BLIND_KEYS)
+
+    def _end_blind(self) -> None:
+        for widget in (self.transport.source, self.transport.output, self.navigation.level_match, self.menus):
+            widget.setEnabled(True)
+        for button in self.navigation.workspaces.values():
+            button.setEnabled(True)
+        self.status_strip.setVisible(True)
+        for shortcut in self.shortcuts.values():
+            shortcut.setEnabled(True)
+        self.show_workspace(self._workspace)
+        self.show_config()
+
+    def _open_blind(self) -> None:
+        """Show the panel of a blind test instead of the workspaces."""
+        self._show_page(self.workspaces.indexOf(self.blind_panel))
+        for button in self.navigation.workspaces.values():
+            button.setEnabled(False)
+        self.shortcuts["abx"].setEnabled(False)
+        for action in ("compare", "laboratory", *MONITORS):
+            self.shortcuts[action].setEnabled(False)
 
     def show_config(self) -> None:
         """Show the config of the session, or of the next one, in all controls."""
         config = self.controller.config
         self.transport.source.show_source(config, self.settings.recent_files)
         self.transport.output.show_device(config.output_device)
-        self.transport.monitor.show_monitor(self.guard.allowed(config))
+        if not self.blind.is_open:
+            self.transport.monitor.show_monitor(self.guard.allowed(config))
+        self.navigation.show_config(config)
+        self.compare.show_config(config)
         self.reference.show_config(config)
         self.estimator.show_config(config)
         self.lesson_controller.show_config(config)
@@ -152,14 +234,13 @@ class MainWindow(QMainWindow):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         urls = event.mimeData().urls()
-        if urls and urls[0].isLocalFile():
+        if any(url.isLocalFile() for url in urls):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
         event.acceptProposedAction()
         paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
-        at = self.reference.mapFrom(self, event.position().toPoint())
-        self.file_actions.open_paths(paths, as_target=self.reference.rect().contains(at))
+        self.file_actions.open_paths(paths, self._slot_at(event.position().toPoint()))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """End threads and processes before the window is deleted: another order crashes Python at its exit."""
@@ -172,6 +253,8 @@ class MainWindow(QMainWindow):
             )
             self.hide()
             self.controller.close()
+            self.compare_controller.close()
+            self.blind.close()
             self.file_actions.close()
             self.lesson_controller.close()
             self.session_events.close()
@@ -182,8 +265,12 @@ class MainWindow(QMainWindow):
         snapshot = self.controller.snapshot()
         if snapshot is None:
             return
-        self._show_plots(snapshot)
         last = has_ended(snapshot)
+        if self.blind.is_open:
+            self.position.show_snapshot(snapshot)
+            self.session_events.handle_snapshot(snapshot)
+            return
+        self._show_plots(snapshot)
         interval_ms = NUMBERS_MS / len(self._numbers)
         if last or not self._since_numbers.isValid() or self._since_numbers.elapsed() >= interval_ms:
             self._since_numbers.start()
@@ -192,8 +279,21 @@ class MainWindow(QMainWindow):
                 show(snapshot)
         self.session_events.handle_snapshot(snapshot)
 
+    def _slot_at(self, at: QPoint) -> str | None:
+        """Return the slot that a file dropped at `at` fills."""
+        if self.workspace == "laboratory":
+            in_target = self.reference.rect().contains(self.reference.mapFrom(self, at))
+            return "target" if in_target else None
+        config = self.controller.config
+        slot = self.compare.slots.slot_at(self.compare.slots.mapFrom(self, at))
+        return slot or ("target" if config.is_file and not config.is_pair else None)
+
+    def _show_levels(self, snapshot: "Snapshot") -> None:
+        (self.compare.levels if self.workspace == "compare" else self.levels).show_numbers(snapshot)
+
     def _show_readout(self, snapshot: "Snapshot") -> None:
         aligns = self.controller.config.align == "on"
+        self.compare_controller.show_snapshot(snapshot)
         self.readout.show_snapshot(snapshot, frozen=self.estimator.freeze.isChecked(), aligns=aligns)
 
     def _show_position(self, snapshot: "Snapshot") -> None:
@@ -201,6 +301,9 @@ class MainWindow(QMainWindow):
         self.reference.routing.show_channels(snapshot.channel_counts)
 
     def _show_plots(self, snapshot: "Snapshot") -> None:
+        if self.workspace == "compare":
+            self.compare.show_plots(snapshot)
+            return
         loss = self.controller.config.loss
         self.gain_plot.show_history(
             snapshot.history, snapshot.time_s, snapshot.comparisons, reference_gain_db=snapshot.reference_gain_db
@@ -230,6 +333,16 @@ class MainWindow(QMainWindow):
         """Map action names of menu entries and shortcuts to their handlers."""
         actions: dict[str, Callable[[], object]] = {
             "start_or_stop": self.session_actions.start_or_stop,
+            "compare": partial(self.show_workspace, "compare"),
+            "laboratory": partial(self.show_workspace, "laboratory"),
+            "section_start": self.compare_controller.begin_section,
+            "section_end": self.compare_controller.end_section,
+            "whole": self.compare_controller.select_whole,
+            "loop": self.navigation.loop.click,
+            "abx": partial(self.blind.show, "abx"),
+            "preference": partial(self.blind.show, "preference"),
+            "undo": self.session_actions.undo,
+            "redo": self.session_actions.redo,
             "reset": self.controller.reset_estimate,
             "freeze": self.estimator.freeze.toggle,
             "lessons": self.lessons_button.toggle,
@@ -247,10 +360,33 @@ class MainWindow(QMainWindow):
         return actions | {monitor: partial(self.session_actions.choose_monitor, monitor) for monitor in MONITORS}
 
     def _reset_views(self) -> None:
-        for plot in self.plots:
+        for plot in (*self.plots, *self.compare.plots):
             plot.reset_view()
 
     def _lay_out(self) -> None:
+        self.workspaces.addWidget(self.compare)
+        self.workspaces.addWidget(self._laboratory())
+        self.workspaces.addWidget(self.blind_panel)
+        central = QWidget()
+        central.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        rows = QVBoxLayout(central)
+        rows.setContentsMargins(8, 6, 8, 6)
+        rows.setSpacing(8)
+        rows.addWidget(self.transport)
+        rows.addWidget(self.navigation)
+        rows.addWidget(self.workspaces, 1)
+        rows.addWidget(self.status_strip)
+        self._scroll.setWidget(central)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setMenuBar(self.menus)
+        self.setCentralWidget(self._scroll)
+        self.notices.raise_()
+        central.setFocus()
+
+    def _laboratory(self) -> QWidget:
+        """Lay out the panels of the Laboratory."""
         panel = QWidget()
         panel.setProperty("look", "pane")
         panels = QVBoxLayout(panel)
@@ -278,23 +414,13 @@ class MainWindow(QMainWindow):
             grid.setRowStretch(row, stretch)
         for column in (0, 1):
             grid.setColumnStretch(column, 1)
-        body = QHBoxLayout()
+        laboratory = QWidget()
+        body = QHBoxLayout(laboratory)
+        body.setContentsMargins(0, 0, 0, 0)
         body.setSpacing(8)
         body.addWidget(side)
         body.addLayout(grid, 1)
-        central = QWidget()
-        central.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        rows = QVBoxLayout(central)
-        rows.setContentsMargins(12, 6, 12, 6)
-        rows.setSpacing(8)
-        rows.addWidget(self.transport)
-        rows.addWidget(self.position)
-        rows.addWidget(self.notices)
-        rows.addLayout(body, 1)
-        rows.addWidget(self.status_strip)
-        self.setMenuBar(self.menus)
-        self.setCentralWidget(central)
-        central.setFocus()
+        return laboratory
 
     def _connect(self) -> None:
         actions = self.session_actions
@@ -306,6 +432,10 @@ class MainWindow(QMainWindow):
         for box in (self.transport.source, self.transport.output, self.reference.routing.input):
             box.opened.connect(self.session_events.device_list.refresh)
         self.position.seek_requested.connect(self.controller.seek)
+        self.navigation.workspace_chosen.connect(self.show_workspace)
+        self.navigation.loop_chosen.connect(actions.choose_loop)
+        self.navigation.level_match_chosen.connect(actions.choose_level_match)
+        actions.pair_chosen.connect(partial(self.show_workspace, "compare"))
         self.reference.changed.connect(actions.change_reference)
         self.reference.target_chosen.connect(actions.choose_target)
         self.reference.target_file_requested.connect(self.file_actions.open_target)
@@ -315,7 +445,7 @@ class MainWindow(QMainWindow):
         self.estimator.reset_requested.connect(self.controller.reset_estimate)
         self.lessons_button.toggled.connect(self.lesson_controller.show_lessons)
         self.lesson_panel.gain_axis_requested.connect(self.gain_plot.focus_on)
-        for plot in self.plots:
+        for plot in (*self.plots, *self.compare.plots):
             plot.save_failed.connect(self.notices.show_error)
         self.menus.preset_chosen.connect(self.file_actions.load_preset)
         self.menus.theme_chosen.connect(self._choose_theme)
@@ -325,7 +455,11 @@ class MainWindow(QMainWindow):
         actions.config_changed.connect(self.show_config)
         actions.file_chosen.connect(self._add_recent_file)
         self.lesson_controller.config_changed.connect(self.show_config)
-        add_shortcuts(self, self.handlers)
+        self.compare.abx.clicked.connect(partial(self.blind.show, "abx"))
+        self.compare.preference.clicked.connect(partial(self.blind.show, "preference"))
+        self.blind.opened.connect(self._open_blind)
+        self.blind.trial_opened.connect(self._begin_blind)
+        self.blind.closed.connect(self._end_blind)
 
     def _add_recent_file(self, path: str) -> None:
         self.settings = self.settings.with_recent(path)

@@ -15,20 +15,24 @@ from rtgain.errors import InputError
 from rtgain.system.atomic_write import write_atomic
 
 ThemeChoice = Literal["system", "light", "dark"]
+Workspace = Literal["compare", "laboratory"]
 
 VERSION = 2
 """Version of the file. Files of older versions are ignored: names of options and lessons have changed."""
 
 RECENT_FILES = 8
 
-NOT_PERSISTED = {"clock", "block", "sample_rate", "duration", "start", "end", "automation", "seed"}
+NOT_PERSISTED = {"clock", "block", "sample_rate", "duration", "start", "end", "automation", "eq", "seed"}
 """Options that apply to one run only."""
 
 log = logging.getLogger(__name__)
 
 
 class Settings(BaseModel):
-    """Window geometry, theme, recent files, session options and lesson step (from 0) of the last run."""
+    """Window geometry, theme, recent files, session options and lesson step (from 0) of the last run.
+
+    `workspace` is that of a session with two recordings; all others open in the Laboratory.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -37,6 +41,7 @@ class Settings(BaseModel):
     geometry: str = ""
     recent_files: tuple[str, ...] = ()
     session: dict[str, Any] = {}
+    workspace: Workspace = "compare"
     lesson: str = ""
     step: int = 0
 

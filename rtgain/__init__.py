@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rtgain.dsp.filters import LowShelf, ThreeBandGain
+    from rtgain.dsp.filters import LowShelf, ParametricEQ, ThreeBandGain
     from rtgain.dsp.fit import FitHistory, fit
     from rtgain.dsp.losses import SpectralLoss, StftLoss, WaveformLoss
     from rtgain.dsp.processors import DecibelGain, LinearGain
@@ -19,6 +19,7 @@ __all__ = [
     "FitHistory",
     "LinearGain",
     "LowShelf",
+    "ParametricEQ",
     "SpectralLoss",
     "StftLoss",
     "ThreeBandGain",
@@ -32,6 +33,7 @@ _MODULES = {
     "FitHistory": "fit",
     "LinearGain": "processors",
     "LowShelf": "filters",
+    "ParametricEQ": "filters",
     "SpectralLoss": "losses",
     "StftLoss": "losses",
     "ThreeBandGain": "filters",

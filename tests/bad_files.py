@@ -126,7 +126,7 @@ def _make_tables(folder: Path) -> None:
         "no-target.csv": "dry,wet\na.wav,b.wav\n",
         "twice.csv": "dry,target,dry\na.wav,b.wav,c.wav\n",
         "ours.csv": "dry,target,gain_db\na.wav,b.wav,0\n",
-        "short.csv": "dry,target,note\na.wav,b.wav\n",
+        "short.csv": "note,dry,target\na,a.wav\n",
         "long.csv": "dry,target\na.wav,b.wav,c.wav\n",
         "quoted.csv": 'dry,target\n"a.wav,b.wav\n',
         "pairs.csv": "dry,target\nok.wav,ok.wav\n",

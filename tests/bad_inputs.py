@@ -326,6 +326,22 @@ AUTOMATIONS = _runs(
     ),
 )
 
+EQUALIZERS = _runs(
+    "--input ok.wav --eq",
+    ("missing equalizer", "missing.txt", "{}: No such file or directory; --eq expects a text of filters"),
+    ("sound for an equalizer", "ok.wav", "{}: not a text file in UTF-8; --eq expects a text of filters"),
+    (
+        "table for an equalizer",
+        "comma.csv",
+        "{}, line 1: expected 'Preamp: … dB' or 'Filter 1: ON PK Fc … Hz Gain … dB Q …'",
+    ),
+    (
+        "equalizer between two recordings",
+        "eq.txt --target ok.wav",
+        "--eq: only valid with --target reference",
+    ),
+)
+
 PLACES = _runs(
     "--input ok.wav",
     ("no such directory", "--csv none/t.csv", "--csv none/t.csv: the directory none does not exist; create it first"),
@@ -333,6 +349,7 @@ PLACES = _runs(
     ("one file twice", "--csv same --json ./folder/../same", "--json ./folder/../same: is also the file of --csv; "),
     ("over the input", "--record folder/../ok.wav", "--record folder/../ok.wav: is also an input; choose another name"),
     ("over the input, by a link", "--record link.wav", "--record link.wav: is also an input; choose another name"),
+    ("over the equalizer", "--eq eq.txt --csv eq.txt", "--csv eq.txt: is also an input; choose another name"),
     ("over the automation", "--automation a.csv --csv a.csv", "--csv a.csv: is also an input; choose another name"),
     ("figure that is no PNG", "--plot p.jpg", "--plot p.jpg: figures are PNG; use a name that ends in .png"),
     ("recording that is no WAV", "--record m.mp3", "m.mp3: recordings are WAV or FLAC; use a name ending in .wav or "),
@@ -394,7 +411,11 @@ COMMANDS = [
         ),
         ("matched over its source", "ok.wav ok.wav --record ok.wav", "--record ok.wav: is also an input; choose anoth"),
         ("matched as MP3", "ok.wav ok.wav --record m.mp3", "m.mp3: recordings are WAV or FLAC; use a name ending in "),
-        ("table of one pair", "ok.wav ok.wav --csv t.csv", "match: --csv and --jobs are for --manifest; one pair is "),
+        (
+            "table of one pair",
+            "ok.wav ok.wav --csv t.csv",
+            "match: --csv, --jobs and --cluster are for --manifest; one ",
+        ),
     ),
     *_commands(
         "bench",
@@ -414,7 +435,7 @@ COMMANDS = [
     ),
 ]
 
-BAD_INPUTS = [*OPTIONS, *SOUNDS, *TARGETS, *PRESETS, *AUTOMATIONS, *PLACES, *MANIFESTS, *COMMANDS]
+BAD_INPUTS = [*OPTIONS, *SOUNDS, *TARGETS, *PRESETS, *AUTOMATIONS, *EQUALIZERS, *PLACES, *MANIFESTS, *COMMANDS]
 
 
 def run_command(bad: BadInput) -> tuple[int, str]:

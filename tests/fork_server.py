@@ -5,8 +5,8 @@ the caller's arguments, working directory, environment, standard streams, signal
 ``main.py`` as ``__main__``. Settings that Python or the dynamic loader reads at start-up cannot be applied to a fork:
 `can_fork` is false for them.
 
-Processes that the command spawns with `multiprocessing` (the estimator, a worker that matches a pair) come from
-Processes that the command spawns with `multiprocessing` (estimator, worker that matches a pair) come from
+Processes that the command spawns with `multiprocessing` (the estimator, a worker that matches a pair) are
+forked from the server, too, as far as it has spare processes for them.
 
 ``python -m tests.fork_server DESCRIPTOR`` runs the server. It reads requests from that socket until it is closed.
 """
@@ -305,9 +305,7 @@ def _moved_up(descriptors: list[int]) -> list[int]:
 
 def _spares(words: list[str]) -> list[tuple[int, socket.socket]]:
     """Fork the spare processes that a command with these arguments needs. Each waits for its request."""
-    if "--manifest" in words:
-        count = 2
-    elif "--headless" in words and {"timer", "device", "mic", "return"} & set(words):
+    if "--headless" in words and {"timer", "device", "mic", "return"} & set(words):
         count = 1
     else:
         return []

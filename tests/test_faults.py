@@ -107,7 +107,8 @@ def test_interrupted_run_has_written_everything_up_to_the_interruption(running: 
         os.killpg(running.process.pid, signal.SIGTERM)  # as `timeout` does
     else:
         running.process.send_signal(signal.Signals[end])
-    assert running.end() == (130, "")
+    code = {"Ctrl-C": 130, "SIGTERM": 143, "SIGTERM to all": 143, "SIGHUP": 129}[end]
+    assert running.end() == (code, "")
     table = assert_whole(running.table)
     summary = json.loads(running.summary.read_text())
     assert summary["estimates"] == len(table) > 50
@@ -143,12 +144,13 @@ def _signals_as_before() -> Iterator[None]:
 @pytest.mark.usefixtures("_signals_as_before")
 def test_first_interruption_is_a_request_and_second_ctrl_c_exits() -> None:
     interruption = InterruptHandler()
-    assert not interruption.requested
+    assert (interruption.requested, interruption.exit_code) == (False, 0)
     signal.raise_signal(signal.SIGTERM)
     assert interruption.requested
     signal.raise_signal(signal.SIGTERM)  # once more, as impatient service managers do: it is already ending
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+    assert interruption.exit_code == 143
 
 
 def test_lost_device_is_named_and_outputs_are_complete_up_to_the_loss(

@@ -12,6 +12,7 @@ LAYERS = (
     ("rtgain.system",),
     ("rtgain.config",),
     ("rtgain.records",),
+    ("rtgain.listening",),
     ("rtgain.audio", "rtgain.dsp"),
     ("rtgain.metering",),
     ("rtgain.output",),
@@ -143,6 +144,13 @@ def test_dsp_has_no_threads_and_no_files():
     for module in MODULES:
         if module.startswith("rtgain.dsp"):
             assert {name.split(".")[0] for name in imports(module)} & machinery == set(), module
+
+
+def test_listening_tests_need_neither_sound_nor_torch():
+    for module in MODULES:
+        if module.startswith("rtgain.listening"):
+            loaded = {name.split(".")[0] for name in reachable(module, module_level=True)}
+            assert loaded & {"torch", "numba", "soundfile", "sounddevice", "av", "PySide6"} == set(), module
 
 
 def test_gui_and_command_line_use_the_session_and_nothing_below():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from PySide6.QtCore import QObject, Signal
 
-from rtgain.config.names import CHANNEL_OPTIONS, Monitor
+from rtgain.config.names import CHANNEL_OPTIONS, LevelMatchMode, Monitor
 from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import DeviceError, DeviceLostError, InputError, RtgainError
 
@@ -48,9 +48,11 @@ def create_session(config: SessionConfig, offset: "RecordingOffset | None") -> "
 
 
 def with_input(config: SessionConfig, source: str, input_device: str | None = None) -> SessionConfig:
-    """Return `config` with another source; a target that this source does not have becomes the reference path."""
+    """Return `config` with another source; a target that does not belong to it becomes the reference path."""
     outputs = {"output_channel": config.output_channel}
     changes = {"input": source, "input_device": input_device, "start": None, "end": None, **CHANNEL_OPTIONS, **outputs}
+    if config.is_pair:  # the second recording belongs to the first one
+        changes["target"] = "reference"
     try:
         return with_changes(config, **changes)
     except InputError:
@@ -109,6 +111,7 @@ class SessionController(QObject):
         self._last_results: SessionExport | None = None
         self._resume_gain_db = math.nan
         self._request_id = 0
+        self._seek_s: float | None = None
         self._known_offset: tuple[_PairKey, RecordingOffset] | None = None
         self._closed = False
         self._thread = ThreadPoolExecutor(1, "session-controller")
@@ -137,6 +140,13 @@ class SessionController(QObject):
     def session(self) -> "Session | None":
         """The running session."""
         return self._session
+
+    @property
+    def offset(self) -> "RecordingOffset | None":
+        """Offset of the second recording of the config, if it is known."""
+        if self._known_offset is None or not self.config.is_pair or self._known_offset[0] != _pair_key(self.config):
+            return None
+        return self._known_offset[1]
 
     def snapshot(self) -> "Snapshot | None":
         """Return a snapshot of the running session, or None; a session that raises an error is stopped."""
@@ -173,7 +183,8 @@ class SessionController(QObject):
 
     def set_pair(self, dry: str, target: str) -> None:
         """Set two recordings for the next start. Raises `InputError`."""
-        changes = {"input": dry, "target": target, "automation": None, "start": None, "end": None, **CHANNEL_OPTIONS}
+        only_reference = {"automation": None, "eq": None}
+        changes = {"input": dry, "target": target, "start": None, "end": None, **only_reference, **CHANNEL_OPTIONS}
         self.config = with_changes(self.config, **changes)
 
     def set_estimator(self, **changes: Any) -> None:
@@ -197,9 +208,21 @@ class SessionController(QObject):
         """Change the monitor of the running session."""
         self._if_running(lambda session: session.set_monitor(monitor))
 
+    def set_level_match(self, mode: LevelMatchMode) -> None:
+        """Change the level match, also of the running session."""
+        self.config = with_changes(self.config, level_match=mode)
+        self._if_running(lambda session: session.set_level_match(mode))
+
+    def set_level_differences(self, *, gain_db: float, loudness_lu: float) -> None:
+        """Set the differences in level of the two recordings of the running session; NaN for an unknown one."""
+        self._if_running(lambda session: session.set_level_differences(gain_db=gain_db, loudness_lu=loudness_lu))
+
     def seek(self, time_s: float) -> None:
-        """Continue at `time_s` of the running source."""
-        self._if_running(lambda session: session.seek(time_s))
+        """Continue at `time_s` of the source: now if it runs, else at the next start."""
+        if self._session is None:
+            self._seek_s = time_s
+        else:
+            self._session.seek(time_s)
 
     def set_frozen(self, frozen: bool) -> None:
         """Hold the estimate of the running session, or release it."""
@@ -297,6 +320,9 @@ class SessionController(QObject):
             self._session.reset_estimate(self._resume_gain_db)
             self._resume_gain_db = math.nan
         self._apply_pending_changes(result.session, result.config)
+        if self._seek_s is not None and result.config.is_file:
+            self._session.seek(self._seek_s)
+        self._seek_s = None
         if result.error is not None:
             running = result.config.model_dump(include={"input", "target", *CHANNEL_OPTIONS})
             self.config = with_changes(self.config, **running)
@@ -313,3 +339,5 @@ class SessionController(QObject):
             session.set_reference(**self._reference_parameters(reference))
         if estimator:
             session.set_estimator(**estimator)
+        if self.config.level_match != started.level_match:
+            session.set_level_match(self.config.level_match)

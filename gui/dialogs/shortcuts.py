@@ -26,6 +26,14 @@ MONITOR_KEYS = tuple(
 KEYS = (
     Key("Space", "start_or_stop", "Start or stop"),
     *MONITOR_KEYS,
+    Key("Ctrl+1", "compare", "Workspace Compare"),
+    Key("Ctrl+2", "laboratory", "Workspace Laboratory"),
+    Key("I", "section_start", "Begin the section here"),
+    Key("O", "section_end", "End the section here"),
+    Key("Ctrl+L", "loop", "Repeat the recording or its section"),
+    Key("B", "abx", "ABX test"),
+    Key("Ctrl+Z", "undo", "Undo"),
+    Key("Ctrl+Shift+Z", "redo", "Redo"),
     Key("R", "reset", "Reset the estimate"),
     Key("F", "freeze", "Freeze the estimate or release it"),
     Key("L", "lessons", "Show or hide the lessons"),
@@ -35,6 +43,10 @@ KEYS = (
     Key("F1", "show_shortcuts", "Keyboard shortcuts"),
     Key("Ctrl+Q", "quit", "Quit"),
 )
+
+
+BLIND_KEYS = frozenset({"start_or_stop", "loop", "show_shortcuts", "quit"})
+"""Actions whose shortcuts remain active during a blind test: the others would show what is played."""
 
 
 class ShortcutSheet(QDialog):

@@ -1,12 +1,17 @@
-"""Notices to the user: one line of text, with an optional button, above the panels."""
+"""Notices to the user: one line of text, with an optional button, over the lower edge of the window."""
 
 import logging
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from gui.state_texts import as_sentence
+
+MARGIN, BOTTOM_MARGIN = 16, 30
+"""Space in pixels at the sides and below: the status strip stays visible."""
+
+MAX_WIDTH = 860
 
 WARNING_MARK = "\N{WARNING SIGN}\N{VARIATION SELECTOR-15}"
 
@@ -41,10 +46,11 @@ class Notice(QFrame):
 
 
 class NoticeStack(QWidget):
-    """The present notices, at most one per subject; without notices its height is zero."""
+    """The present notices, at most one per subject. They lie over `area` and move none of its widgets."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, area: QWidget) -> None:
+        super().__init__(area)
+        area.installEventFilter(self)
         self._notices: dict[str, Notice] = {}
         self._rows = QVBoxLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)
@@ -71,6 +77,7 @@ class NoticeStack(QWidget):
         self._notices[subject] = notice
         self._rows.addWidget(notice)
         self.show()
+        self._lay_over()
 
     def show_error(self, line: str) -> None:
         """Log the line of an error, and show it as a sentence about the session."""
@@ -85,6 +92,7 @@ class NoticeStack(QWidget):
             notice.hide()
             notice.deleteLater()
         self.setVisible(bool(self._notices))
+        self._lay_over()
 
     def clear(self) -> None:
         """Remove all notices."""
@@ -94,6 +102,20 @@ class NoticeStack(QWidget):
     def notice(self, subject: str) -> Notice | None:
         """Return the notice about `subject`."""
         return self._notices.get(subject)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize:
+            self._lay_over()
+        return super().eventFilter(watched, event)
+
+    def _lay_over(self) -> None:
+        """Set the geometry: centered, above the lower edge of the area, as high as the texts need."""
+        area = self.parentWidget()
+        width = min(area.width() - 2 * MARGIN, MAX_WIDTH)
+        self._rows.activate()
+        height = self._rows.heightForWidth(width) if self._rows.hasHeightForWidth() else self._rows.sizeHint().height()
+        self.setGeometry((area.width() - width) // 2, area.height() - BOTTOM_MARGIN - height, width, height)
+        self.raise_()
 
     def texts(self) -> list[str]:
         """Return the texts of all notices, oldest first."""

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from gui.theme import tabular, text_width
+from gui.widgets.jump_slider import JumpSlider
 from rtgain.number_format import format_time
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class PositionBar(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = JumpSlider()
         self.slider.setAccessibleName("Position in the file")
         self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.slider.setTracking(False)

@@ -53,9 +53,9 @@ class Readout(QFrame):
         row.addWidget(self.gain_db)
         row.addSpacing(6)
         row.addWidget(unit)
-        row.addSpacing(12)
+        row.addSpacing(8)
         row.addLayout(_stacked(self.linear, self.std, *self.channels))
-        row.addSpacing(12)
+        row.addSpacing(8)
         row.addLayout(_stacked(self.state, self.meaning, self.delay), 1)
         self.show_starting()
 

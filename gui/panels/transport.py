@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from gui.background.device_list import Device
 from gui.control.session_controller import ControllerState
 from gui.widgets.device_combo_box import DeviceComboBox, SourceComboBox
+from gui.widgets.flow_layout import FlowLayout
 from rtgain.config.names import MONITORS, Monitor
 
 START_LABELS: dict[ControllerState, str] = {
@@ -45,13 +46,22 @@ class MonitorSelector(QWidget):
 
     def show_monitor(self, monitor: Monitor) -> None:
         """Check the button of `monitor`; emits nothing. Tab focuses it, and the arrow keys move from there."""
+        self.setEnabled(True)
         for name, button in self.buttons.items():
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus if name == monitor else Qt.FocusPolicy.NoFocus)
         self.buttons[monitor].setChecked(True)
 
+    def show_neutral(self) -> None:
+        """Check no button, and disable all, while a blind test runs."""
+        self._group.setExclusive(False)
+        for button in self.buttons.values():
+            button.setChecked(False)
+        self._group.setExclusive(True)
+        self.setEnabled(False)
+
 
 class Transport(QWidget):
-    """Start button, source, output and monitor, on one line."""
+    """Start button, source, output and monitor, on one line, or on more in a narrow window."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,15 +74,13 @@ class Transport(QWidget):
         self.output = DeviceComboBox("Output", "outputs")
         self.output.setFixedWidth(140)
         self.monitor = MonitorSelector()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        row.addWidget(self.start_button)
+        flow = FlowLayout(self, gap=16, left=True, line_gap=6)
+        flow.addWidget(self.start_button)
         for name, widget in (("Source", self.source), ("Output", self.output), ("Monitor", self.monitor)):
-            row.addSpacing(8)
-            row.addWidget(_caption(name, widget))
-            row.addWidget(widget)
-        row.addStretch(1)
+            flow.addWidget(_captioned(name, widget))
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
         self.show_state("stopped")
 
     def show_state(self, state: ControllerState) -> None:
@@ -86,8 +94,14 @@ class Transport(QWidget):
         self.output.show_devices(devices)
 
 
-def _caption(text: str, buddy: QWidget) -> QLabel:
+def _captioned(text: str, widget: QWidget) -> QWidget:
     label = QLabel(text)
     label.setProperty("look", "muted")
-    label.setBuddy(buddy)
-    return label
+    label.setBuddy(widget)
+    group = QWidget()
+    row = QHBoxLayout(group)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(8)
+    row.addWidget(label)
+    row.addWidget(widget)
+    return group

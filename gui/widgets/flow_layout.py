@@ -1,14 +1,19 @@
-"""Row of widgets that wraps to more lines, aligned to the right."""
+"""Row of widgets that wraps to more lines."""
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtWidgets import QLayout, QLayoutItem, QWidget
 
 
 class FlowLayout(QLayout):
-    """Layout from left to right in as many lines as the width requires; hidden widgets take no space."""
+    """Layout in as many lines as the width requires; hidden widgets take no space.
 
-    def __init__(self, parent: QWidget, *, gap: int) -> None:
+    Lines are aligned to the right, or with `left` to the left. `line_gap` is the space between two lines in pixels.
+    """
+
+    def __init__(self, parent: QWidget, *, gap: int, left: bool = False, line_gap: int = 0) -> None:
         super().__init__(parent)
+        self._left = left
+        self._line_gap = line_gap
         self._gap = gap
         self._items: list[QLayoutItem] = []
         self.setContentsMargins(0, 0, 0, 0)
@@ -32,7 +37,8 @@ class FlowLayout(QLayout):
         return True
 
     def heightForWidth(self, width: int) -> int:
-        return sum(self._height(line) for line in self._lines(width))
+        lines = self._lines(width)
+        return sum(map(self._height, lines)) + self._line_gap * max(len(lines) - 1, 0)
 
     def sizeHint(self) -> QSize:
         lines = self._lines(1 << 20)
@@ -46,11 +52,11 @@ class FlowLayout(QLayout):
         super().setGeometry(rect)
         y = rect.y()
         for line in self._lines(rect.width()):
-            x = rect.right() + 1 - self._width(line)
+            x = rect.x() if self._left else rect.right() + 1 - self._width(line)
             for item in line:
                 item.setGeometry(QRect(QPoint(x, y), item.sizeHint()))
                 x += item.sizeHint().width() + self._gap
-            y += self._height(line)
+            y += self._height(line) + self._line_gap
 
     def _lines(self, width: int) -> list[list[QLayoutItem]]:
         lines: list[list[QLayoutItem]] = []

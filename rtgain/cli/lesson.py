@@ -1,6 +1,5 @@
 """``rtgain lesson``: list the lessons, run one or all, export their pages."""
 
-import signal
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,7 +10,7 @@ from rich.table import Table
 from rtgain.lessons.catalogue import LESSONS, get_lesson
 from rtgain.lessons.checks import MARKS
 from rtgain.lessons.lesson import Lesson
-from rtgain.system.shutdown_signals import set_shutdown_handler
+from rtgain.system.shutdown_signals import interrupt, set_shutdown_handler
 
 WIDTH = 160
 """Width of a table in columns if standard output is not a terminal."""
@@ -23,7 +22,7 @@ def run_lessons(name: str | None, export: str | None, seed: int) -> int:
     `export` is the folder for pages and media. An interruption leaves only complete files, and a page only with all
     of its media. Raises `InputError`.
     """
-    set_shutdown_handler(signal.default_int_handler)
+    set_shutdown_handler(interrupt)
     if name is None and export is None:
         for lesson in LESSONS:
             print(f"{lesson.number}  {lesson.name:<24} {lesson.summary}")

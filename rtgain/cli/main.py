@@ -20,6 +20,7 @@ from rtgain.config.names import (
     DEFAULT_LOSS,
     DEFAULT_OPTIMIZER,
     DEFAULT_WINDOW_MS,
+    LEVEL_MATCHES,
     MONITORS,
     OPTIMIZERS,
     POLARITIES,
@@ -28,13 +29,15 @@ from rtgain.config.names import (
     TARGETS,
 )
 from rtgain.errors import InputError, RtgainError
-from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
+from rtgain.system.shutdown_signals import InterruptHandler, exit_code
+
+LEVEL_MATCH_HELP = "attenuate the louder of dry and target, by the gain or by the loudness"
 
 COMMANDS = ("run", "match", "lesson", "devices", "bench")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit code: 0, 2 (invalid input), 3 (device), 130 (interrupted)."""
+    """Run one command. Returns the exit code: 0, 2 (invalid input), 3 (device), 128 + n (signal n)."""
     _replace_closed_streams()
     try:
         with _standard_output():
@@ -42,8 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RtgainError as error:
         print(f"rtgain: {_one_line(str(error))}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+    except KeyboardInterrupt as interruption:
+        return exit_code(*interruption.args)
     except BrokenPipeError:
         return 0  # the reading end of the pipe is closed (EPIPE): this is not an error
 
@@ -205,6 +208,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="output channels for --target return (default: 1 and 2)",
     )
     option("--monitor", choices=MONITORS, help="signal sent to the outputs")
+    option("--level-match", choices=LEVEL_MATCHES, help=f"{LEVEL_MATCH_HELP} (default: off)")
     option("--seed", type=_integer, metavar="N", help="random seed (default: 0)")
     option("--preset", metavar="FILE", help="saved session; command-line options override it")
     option = parser.add_argument_group("reference path").add_argument
@@ -220,6 +224,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     option("--phase-deg", type=_number, metavar="DEG", help="phase rotation")
     option("--delay-ms", type=_number, metavar="MS", help="delay, with fractions of a frame")
     option("--noise-dbfs", type=_number, metavar="DB", help="RMS level of white noise added to the target")
+    option("--eq", metavar="FILE", help="equalizer, as text of Equalizer APO or AutoEq")
     option = parser.add_argument_group("estimator (times are rounded to powers of two of frames)").add_argument
     option("--loss", metavar="NAME", help=f"loss to minimize (default: {DEFAULT_LOSS})")
     option("--optimizer", metavar="NAME", help=f"torch optimizer (default: {DEFAULT_OPTIMIZER})")
@@ -250,12 +255,16 @@ def _add_match(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", nargs="?", metavar="TARGET", help="the same sound with another gain and delay")
     parser.add_argument("--json", metavar="FILE", help="also write the printed result to a file")
     parser.add_argument("--record", metavar="FILE.wav", help="matched signal")
+    parser.add_argument(
+        "--level-match", choices=LEVEL_MATCHES, default="off", help=f"with --record: {LEVEL_MATCH_HELP} (default: off)"
+    )
     parser.add_argument("--plot", metavar="FILE.png", help="figure of gain over time, spectra and difference")
     parser.add_argument("--start", type=_number, metavar="S", help="begin at this time of the dry recording")
     parser.add_argument("--end", type=_number, metavar="S", help="end at this time of the dry recording")
     parser.add_argument("--manifest", metavar="PAIRS.csv", help="many pairs: columns dry,target; others are copied")
     parser.add_argument("--csv", metavar="RESULTS.csv", help="with --manifest: one row per pair; resumes")
     parser.add_argument("--jobs", type=_integer, metavar="N", help="with --manifest: processes (default: cores)")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="with --manifest: Dask scheduler, as tcp://HOST:8786")
 
 
 def _match(options: argparse.Namespace) -> int:
@@ -264,8 +273,9 @@ def _match(options: argparse.Namespace) -> int:
     from rtgain.output.output_files import OutputPaths
 
     paths = OutputPaths(csv=options.csv, json=options.json, plot=options.plot, record=options.record)
-    pair = MatchOptions(options.dry, options.target, options.manifest, options.jobs, options.start, options.end, paths)
-    return run_match(pair, interruption)
+    names = ("dry", "target", "manifest", "jobs", "cluster", "start", "end", "level_match")
+    given = {name: getattr(options, name) for name in names}
+    return run_match(MatchOptions(**given, paths=paths), interruption)
 
 
 def parse_session(options: argparse.Namespace) -> tuple[Any, Any]:

@@ -1,14 +1,19 @@
 """``rtgain match``: one pair from the command line, or many from a manifest."""
 
+import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from rtgain.cli.progress import progress, track
+from rtgain.cli.progress import progress
+from rtgain.config.names import LevelMatchMode
 from rtgain.errors import InputError
 from rtgain.output.output_files import STANDARD_OUTPUT, OutputPaths
 from rtgain.system.atomic_write import write_atomic
-from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
+from rtgain.system.shutdown_signals import InterruptHandler
+
+_PROGRESS_STEPS = 1000
 
 
 @dataclass(frozen=True)
@@ -19,8 +24,10 @@ class MatchOptions:
     target: str | None
     manifest: str | None
     jobs: int | None
+    cluster: str | None
     start: float | None
     end: float | None
+    level_match: LevelMatchMode
     paths: OutputPaths
 
 
@@ -36,28 +43,56 @@ def run_match(options: MatchOptions, interruption: InterruptHandler) -> int:
             raise InputError("match: --json, --plot and --record are for one pair; a manifest writes --csv")
         if options.start is not None or options.end is not None:
             raise InputError("match: --start and --end are for one pair; a manifest compares whole recordings")
+        if options.level_match != "off":
+            raise InputError("match: --level-match is for the --record of one pair; a manifest records nothing")
         if options.jobs is not None and options.jobs < 1:
             raise InputError(f"--jobs {options.jobs}: must be at least 1")
-        from rtgain.match.batch import match_manifest
-
-        return match_manifest(
-            Path(options.manifest),
-            Path(paths.csv),
-            options.jobs,
-            interruption,
-            track=lambda results, total: track(results, "matching", total),
-        )
+        if options.jobs is not None and options.cluster is not None:
+            raise InputError("match: give either --jobs or --cluster; a cluster has its own number of workers")
+        return _match_many(options, Path(options.manifest), Path(paths.csv), interruption)
     if options.dry is None or options.target is None:
         raise InputError("match: needs two recordings; give DRY and TARGET, or --manifest PAIRS.csv")
-    if paths.csv is not None or options.jobs is not None:
-        raise InputError("match: --csv and --jobs are for --manifest; one pair is printed, or written with --json")
+    if any(option is not None for option in (paths.csv, options.jobs, options.cluster)):
+        raise InputError(
+            "match: --csv, --jobs and --cluster are for --manifest; one pair is printed, or written with --json"
+        )
     return _match_one(options, interruption)
+
+
+def _match_many(options: MatchOptions, manifest: Path, results: Path, interruption: InterruptHandler) -> int:
+    from rtgain.match.batch import OpenWorkers, match_manifest
+
+    address = options.cluster
+    open_workers: OpenWorkers
+    if address is not None:
+        from rtgain.match.cluster import ClusterWorkers
+
+        open_workers = partial(ClusterWorkers, address, _print_notice)
+    else:
+        from rtgain.match.local_workers import LocalWorkers
+
+        open_workers = partial(LocalWorkers, options.jobs or os.cpu_count() or 1)
+    with progress("matching", _PROGRESS_STEPS) as update:
+        return match_manifest(
+            manifest,
+            results,
+            open_workers,
+            interruption,
+            on_progress=lambda done, total: update(f"matching {done}/{total}", _PROGRESS_STEPS * done // total),
+            on_notice=_print_notice,
+        )
+
+
+def _print_notice(notice: str) -> None:
+    print(f"rtgain: {notice}", file=sys.stderr)
 
 
 def _match_one(options: MatchOptions, interruption: InterruptHandler) -> int:
     assert options.dry is not None
     assert options.target is not None
     paths, dry, target = options.paths, Path(options.dry), Path(options.target)
+    if options.level_match != "off" and paths.record is None:
+        raise InputError("match: --level-match attenuates a recording; give --record FILE.wav with it")
     paths.check([str(dry), str(target)])
     from rtgain.match.pair import match_pair
 
@@ -68,13 +103,14 @@ def _match_one(options: MatchOptions, interruption: InterruptHandler) -> int:
             None if paths.record is None else Path(paths.record),
             start=options.start,
             end=options.end,
+            level_match=options.level_match,
             on_progress=lambda share: update("matching", round(100 * share)),
             cancelled=lambda: interruption.requested,
         )
     if details is None:
-        return EXIT_INTERRUPTED
+        return interruption.exit_code
     for notice in details.notices:
-        print(f"rtgain: {notice}", file=sys.stderr)
+        _print_notice(notice)
     if paths.plot is not None:
         from rtgain.match.figure import match_figure
         from rtgain.output.figures import png

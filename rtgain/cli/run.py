@@ -1,7 +1,9 @@
 """``rtgain run --headless``: a session from start to end, with its output files and progress on a terminal."""
 
+import math
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from rtgain.cli.progress import progress
 from rtgain.config.session_config import SessionConfig
@@ -9,10 +11,12 @@ from rtgain.errors import InputError, RtgainError
 from rtgain.number_format import format_result
 from rtgain.output.output_files import OutputFiles, OutputPaths
 from rtgain.records.estimate import Estimate
+from rtgain.records.level_match import LevelMatch
 from rtgain.records.recording_offset import RecordingOffset
+from rtgain.session.pair_loudness import measure_loudness
 from rtgain.session.pair_offset import search_offset
 from rtgain.session.session import Session
-from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
+from rtgain.system.shutdown_signals import InterruptHandler
 
 
 def run_headless(config: SessionConfig, paths: OutputPaths, interruption: InterruptHandler) -> int:
@@ -27,13 +31,20 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
     paths.check(config.files)
     offset = _search_offset(config, interruption) if config.is_pair else None
     if config.is_pair and offset is None:
-        return EXIT_INTERRUPTED
+        return interruption.exit_code
+    level_match = None
+    if offset is not None and config.level_match != "off":
+        level_match = _measure_level(config, offset, interruption)
+        if interruption.requested:
+            return interruption.exit_code
+        print(f"rtgain: {level_match.sentence()}", file=sys.stderr)
     with Session(
         config,
         clock=config.resolved_clock(headless=True),
         keep_all_estimates=paths.plot is not None,
         record=paths.record is not None,
         offset=offset,
+        level_match=level_match,
     ) as session:
         session.check()
         # Before torch is loaded: errors are reported at once.
@@ -67,7 +78,7 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
             raise errors[0]
         if sys.stderr.isatty():
             print(format_result(summary.gain_db, summary.std_db, summary.state), file=sys.stderr)
-        return EXIT_INTERRUPTED if interruption.requested else 0
+        return interruption.exit_code
 
 
 def _search_offset(config: SessionConfig, interruption: InterruptHandler) -> RecordingOffset | None:
@@ -78,6 +89,24 @@ def _search_offset(config: SessionConfig, interruption: InterruptHandler) -> Rec
             on_progress=lambda share: update("aligning", round(100 * share)),
             cancelled=lambda: interruption.requested,
         )
+
+
+def _measure_level(config: SessionConfig, offset: RecordingOffset, interruption: InterruptHandler) -> LevelMatch:
+    """Measure the loudness of two recordings over their section, and their gain if that is to be matched."""
+    loudness = measure_loudness(config, offset, cancelled=lambda: interruption.requested)
+    if config.level_match == "loudness":
+        return LevelMatch(config.level_match, loudness_lu=loudness.difference_lu)
+    from rtgain.match.pair import match_pair  # torch, which a live session loads in its worker only
+
+    details = match_pair(
+        Path(config.input),
+        Path(config.target),
+        start=config.start,
+        end=config.end,
+        cancelled=lambda: interruption.requested,
+    )
+    gain_db = details.result.gain_db if details is not None else None
+    return LevelMatch(config.level_match, math.nan if gain_db is None else gain_db, loudness.difference_lu)
 
 
 def _play(session: Session, outputs: OutputFiles, interruption: InterruptHandler) -> None:

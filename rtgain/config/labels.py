@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rtgain.config.names import LevelMatchMode
 from rtgain.number_format import format_as
 
 SOURCES = {"demo": "Demo", "sine": "Sine", "pink": "Pink noise"}
@@ -11,6 +12,9 @@ SOURCES = {"demo": "Demo", "sine": "Sine", "pink": "Pink noise"}
 
 TARGETS = {"reference": "Reference path", "channel": "Another channel", "return": "Return (microphone)"}
 """Labels of the choices of `target`."""
+
+LEVEL_MATCHES: dict[LevelMatchMode, str] = {"off": "Off", "estimate": "By gain", "loudness": "By loudness"}
+"""Labels of the choices of `level_match`."""
 
 NO_COMPARISON = "none"
 """Label of an empty `compare`."""

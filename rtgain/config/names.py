@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 Clock = Literal["device", "timer", "offline"]
 Target = Literal["reference", "channel", "return"]
 Monitor = Literal["dry", "target", "matched", "difference", "mute"]
+LevelMatchMode = Literal["off", "estimate", "loudness"]
 Polarity = Literal["normal", "invert"]
 Switch = Literal["on", "off"]
 ChannelCount = Literal["auto", 1, 2]
@@ -14,6 +15,7 @@ ChannelCount = Literal["auto", 1, 2]
 CLOCKS: tuple[Clock, ...] = get_args(Clock)
 TARGETS: tuple[Target, ...] = get_args(Target)
 MONITORS: tuple[Monitor, ...] = get_args(Monitor)
+LEVEL_MATCHES: tuple[LevelMatchMode, ...] = get_args(LevelMatchMode)
 POLARITIES: tuple[Polarity, ...] = get_args(Polarity)
 SWITCHES: tuple[Switch, ...] = get_args(Switch)
 CHANNEL_COUNTS: tuple[ChannelCount, ...] = get_args(ChannelCount)

@@ -35,6 +35,7 @@ from rtgain.config.names import (
     TARGETS,
     ChannelCount,
     Clock,
+    LevelMatchMode,
     Monitor,
     Polarity,
     Switch,
@@ -82,12 +83,14 @@ class SessionConfig(BaseModel):
     phase_deg: Annotated[float, _within(PHASE_RANGE_DEG)] = 0.0
     delay_ms: Annotated[float, _within((0.0, 1000.0 * MAX_DELAY_S))] = 0.0
     noise_dbfs: Annotated[float, _within(NOISE_RANGE_DBFS)] | None = None
+    eq: FileName | None = None
     channels: ChannelCount = "auto"
     target: FileName = "reference"
     dry_channel: Channels | None = None
     target_channel: Channels | None = None
     output_channel: Channels | None = None
     monitor: Monitor | None = None
+    level_match: LevelMatchMode = "off"
     loss: str = DEFAULT_LOSS
     optimizer: str = DEFAULT_OPTIMIZER
     lr: Annotated[float, Field(gt=0, le=MAX_LR)] | None = None
@@ -125,6 +128,8 @@ class SessionConfig(BaseModel):
         self._check_channels()
         if self.target != "reference" and self.automation is not None:
             raise ValueError("automation: only valid with --target reference")
+        if self.target != "reference" and self.eq is not None:
+            raise ValueError("eq: only valid with --target reference")
         return self
 
     def _check_section(self) -> None:
@@ -223,7 +228,7 @@ class SessionConfig(BaseModel):
     def files(self) -> tuple[str, ...]:
         """All files that the session reads."""
         recordings = (self.input if self.is_file else None, self.target if self.is_pair else None)
-        return tuple(name for name in (*recordings, self.automation) if name is not None)
+        return tuple(name for name in (*recordings, self.automation, self.eq) if name is not None)
 
     def resolved_clock(self, *, headless: bool) -> Clock:
         """Clock of the session; by default the GUI uses ``device``, and a headless run ``offline`` if it can."""

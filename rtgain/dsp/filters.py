@@ -1,6 +1,6 @@
-"""Filters as differentiable processors: gains in three bands, and a low shelf.
+"""Filters as differentiable processors: gains in three bands, a low shelf, and a parametric equalizer.
 
-Both are recursive filters, sampled in frequency: the spectrum of the signal is multiplied by the frequency response of
+All are recursive filters, sampled in frequency: the spectrum of the signal is multiplied by the frequency response of
 the coefficients. There is no recursion to differentiate, and nothing can become unstable (Nercessian, "Neural
 Parametric Equalizer Matching Using Differentiable Biquads", DAFx 2020).
 """
@@ -12,9 +12,27 @@ import torch
 from torch import Tensor, nn
 
 from rtgain.dsp.processors import DB_PER_NEPER, ParameterInfo, Processor
+from rtgain.records.biquad import FilterKind, cookbook_biquad
+from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 
 TAIL_S = 0.25
 """Silence appended to the signal for the filter's tail; longer than the ringing of corner frequencies from 20 Hz up."""
+
+SHELF_Q = math.sqrt(0.5)
+"""Q of a shelf of slope 1, the steepest without a bump."""
+
+
+def _filter_info(kind: FilterKind, frequency_hz: float) -> dict[str, ParameterInfo]:
+    """Describe gain, frequency and Q of a filter that starts at `frequency_hz`."""
+    lowest_hz, highest_hz = {"low_shelf": (20.0, 2000.0), "peak": (20.0, 20000.0), "high_shelf": (1000.0, 20000.0)}[
+        kind
+    ]
+    octaves = (math.log2(hz / 1000.0) for hz in (lowest_hz, highest_hz, frequency_hz))
+    return {
+        "gain_db": ParameterInfo("dB", -18.0, 18.0, 0.0),
+        "octaves": ParameterInfo("octaves re 1 kHz", *octaves),
+        "q": ParameterInfo("", 0.37, 4.0, 1.0) if kind == "peak" else ParameterInfo("", 0.5, 1.0, SHELF_Q),
+    }
 
 
 class Filter(Processor):
@@ -82,16 +100,71 @@ class LowShelf(Filter):
 
     def response(self, omega: Tensor) -> Tensor:
         """Compute the biquad's transfer function on the unit circle."""
-        a = torch.exp(self.gain_db / (2.0 * DB_PER_NEPER)).unsqueeze(-1)
-        corner = (2.0 * math.pi / self.sample_rate * self.corner_hz).clamp_max(0.95 * math.pi).unsqueeze(-1)
-        cos, slope = torch.cos(corner), math.sqrt(2.0) * torch.sin(corner) * torch.sqrt(a)
-        b0, b2 = (a * ((a + 1) - (a - 1) * cos + sign * slope) for sign in (1, -1))
-        b1 = 2 * a * ((a - 1) - (a + 1) * cos)
-        a0, a2 = ((a + 1) + (a - 1) * cos + sign * slope for sign in (1, -1))
-        a1 = -2 * ((a - 1) + (a + 1) * cos)
-        z1, z2 = _delay(omega, 1), _delay(omega, 2)
-        response: Tensor = (b0 + b1 * z1 + b2 * z2) / (a0 + a1 * z1 + a2 * z2)
-        return response
+        gain_db, octaves = self.gain_db.unsqueeze(-1), self.corner_octaves.unsqueeze(-1)
+        q = torch.full_like(gain_db, SHELF_Q)
+        return cookbook_responses(("low_shelf",), gain_db, octaves, q, omega, self.sample_rate).squeeze(-2)
+
+
+class ParametricEQ(Filter):
+    """Parametric equalizer: a gain, a low shelf, four peaks and a high shelf, in series.
+
+    Source of the filters: the audio EQ cookbook (`rtgain.records.biquad`). A corner or center frequency is
+    limited to 0.95 of half the sample rate.
+    """
+
+    KINDS: ClassVar[tuple[FilterKind, ...]] = ("low_shelf", "peak", "peak", "peak", "peak", "high_shelf")
+    NAMES: ClassVar = ("low_shelf", "peak_1", "peak_2", "peak_3", "peak_4", "high_shelf")
+
+    info: ClassVar = {"gain_db": ParameterInfo("dB", -60.0, 60.0, 0.0)} | {
+        f"{name}_{parameter}": info
+        for name, kind, frequency_hz in zip(NAMES, KINDS, (100.0, 250.0, 800.0, 2200.0, 5500.0, 9000.0), strict=True)
+        for parameter, info in _filter_info(kind, frequency_hz).items()
+    }
+    gain_db: nn.Parameter
+
+    def response(self, omega: Tensor) -> Tensor:
+        """Multiply the filters' transfer functions and the gain."""
+        gains_db, octaves, qs = (
+            torch.stack([getattr(self, f"{name}_{parameter}") for name in self.NAMES], dim=-1)
+            for parameter in ("gain_db", "octaves", "q")
+        )
+        filters = cookbook_responses(self.KINDS, gains_db, octaves, qs, omega, self.sample_rate)
+        return torch.exp(self.gain_db / DB_PER_NEPER).unsqueeze(-1) * filters.prod(dim=-2)
+
+    @property
+    def filters(self) -> EqualizerFilters:
+        """The present parameters of the first signal as a record."""
+        values = {name: float(getattr(self, name).detach()[0]) for name in self.info}
+        filters = (
+            EqualizerFilter(
+                kind, float(1000.0 * 2.0 ** values[f"{name}_octaves"]), values[f"{name}_gain_db"], values[f"{name}_q"]
+            )
+            for name, kind in zip(self.NAMES, self.KINDS, strict=True)
+        )
+        return EqualizerFilters(values["gain_db"], tuple(filters))
+
+
+def cookbook_responses(
+    kinds: tuple[FilterKind, ...], gain_db: Tensor, octaves: Tensor, q: Tensor, omega: Tensor, sample_rate: float
+) -> Tensor:
+    """Compute the complex response of each of F filters.
+
+    `octaves` are the corner or center frequencies relative to 1 kHz. Filters of one kind must be adjacent.
+
+    Shape:
+        - `gain_db`, `octaves` and `q`: ``(…, F)``; `omega`, in radians per sample: ``(K,)``; output: ``(…, F, K)``.
+    """
+    frequency = (2000.0 * math.pi / sample_rate * torch.exp2(octaves)).clamp_max(0.95 * math.pi)
+    values = gain_db, q, torch.cos(frequency), torch.sin(frequency)
+    groups = []
+    for kind in dict.fromkeys(kinds):
+        first = kinds.index(kind)
+        of_kind = slice(first, first + kinds.count(kind))
+        groups.append(cookbook_biquad(kind, *(value[..., of_kind] for value in values)))
+    b0, b1, b2, a0, a1, a2 = (torch.cat(parts, dim=-1).unsqueeze(-1) for parts in zip(*groups, strict=True))
+    z1, z2 = _delay(omega, 1), _delay(omega, 2)
+    response: Tensor = (b0 + b1 * z1 + b2 * z2) / (a0 + a1 * z1 + a2 * z2)
+    return response
 
 
 def _linkwitz_riley(corner_hz: float, sample_rate: int, omega: Tensor) -> tuple[Tensor, Tensor]:

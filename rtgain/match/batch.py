@@ -1,208 +1,125 @@
 """Matching of many pairs from a CSV manifest into a CSV of results: parallel, isolated from crashes, resumable."""
 
-import csv
-import multiprocessing
-import os
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
-from dataclasses import fields
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, closing, nullcontext
+from itertools import chain, islice
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Protocol
 
-from rtgain.errors import InputError, RtgainError
-from rtgain.match.result import MatchResult
-from rtgain.output.csv_writer import complete_rows_bytes, truncate_to_complete_rows
+from rtgain.errors import InputError
+from rtgain.match.manifest import Manifest, Results
+from rtgain.match.pair_process import PairOutcome
+from rtgain.match.table import Row
 from rtgain.system.atomic_write import write_error
 from rtgain.system.file_lock import lock_for_writing
-from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
+from rtgain.system.shutdown_signals import InterruptHandler
 
-PAIR_COLUMNS = ("dry", "target")
-RESULT_COLUMNS = (
-    *(field.name for field in fields(MatchResult) if field.name not in ("channels", "response", "findings")),
-    "findings",
-    "error",
-)
+PENDING_PER_WORKER = 8
+MIN_PENDING = 64
+"""Pairs that are submitted and not yet written: enough that no worker waits for an earlier pair of the manifest."""
 
-PENDING_PER_PROCESS = 4
-"""Pairs submitted per process, so that no process waits for an earlier pair of the manifest."""
 
-Row = dict[str, str]
-Results = Iterable[tuple[Row, Row]]
-"""Rows of the manifest, each with its result."""
+class Workers(Protocol):
+    """Executor of pairs: processes of this machine, or of a cluster."""
+
+    def capacity(self) -> int:
+        """Number of pairs that are matched at the same time now."""
+
+    def submit(self, folder: str, dry: str, target: str) -> Future[PairOutcome]:
+        """Queue a pair of a manifest in `folder`. Raises the same errors as `outcome`."""
+
+    def outcome(self, future: Future[PairOutcome]) -> PairOutcome:
+        """Wait for the outcome of a submitted pair. Raises `InputError` if the workers cannot go on."""
+
+
+OpenWorkers = Callable[[], AbstractContextManager[Workers]]
 
 
 def match_manifest(
-    manifest: Path,
-    results: Path,
-    jobs: int | None,
+    manifest_path: Path,
+    results_path: Path,
+    open_workers: OpenWorkers,
     interruption: InterruptHandler,
     *,
-    track: Callable[[Results, int], Results] = lambda matched, total: matched,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_notice: Callable[[str], None] = lambda notice: None,
 ) -> int:
-    """Match every pair of `manifest` that has no row in `results` yet, and append the rows in order.
+    """Match every pair of the manifest that has no row in the results yet, and append the rows in order.
 
-    `jobs` is the number of processes, by default one per core; `track` wraps the results and their number, to show
-    progress. Returns the exit code. Raises `InputError` for a manifest or results that cannot be used, and, at the
-    end, for pairs that failed.
+    The workers are opened if a pair is missing. `on_progress` receives the number of pairs that have a row, and of all;
+    `on_notice` receives lines about the recordings. Returns the exit code. Raises `InputError` for a manifest or
+    results that cannot be used, and, at the end, for pairs that failed.
     """
-    columns, rows = _read_manifest(manifest)
-    reserved = [name for name in columns if name in RESULT_COLUMNS]
-    if reserved:
-        raise InputError(f"{manifest}: the column name {reserved[0]!r} is reserved; rename it")
-    if results.resolve() == manifest.resolve():
-        raise InputError(f"--csv {results}: is the manifest; name another file")
-    header = [*columns, *RESULT_COLUMNS]
+    manifest = Manifest(manifest_path)
+    if results_path.resolve() == manifest_path.resolve():
+        raise InputError(f"--csv {results_path}: is the manifest; name another file")
+    total = manifest.count()
+    failed = done = 0
     try:
-        with lock_for_writing(results) or nullcontext():
-            failed = 0
-            existing: dict[tuple[str, str], list[Row]] = defaultdict(list)
-            for row in _read_results(results, header):
-                existing[row["dry"], row["target"]].append(row)
-            missing = []
-            for row in rows:
-                if matches := existing[row["dry"], row["target"]]:
-                    failed += bool(matches.pop(0)["error"])
-                else:
-                    missing.append(row)
-            matched = track(_match_rows(missing, manifest.parent, jobs, interruption), len(missing))
-            failed += _append(matched, results, header)
+        with lock_for_writing(results_path) or nullcontext(), Results(results_path, manifest.columns) as results:
+
+            def missing_rows() -> Iterator[Row]:
+                nonlocal failed, done
+                for row in manifest:
+                    has_failed = results.find(row)
+                    if has_failed is None:
+                        yield row
+                    else:
+                        failed += has_failed
+                        done += 1
+
+            outcomes = _match_rows(missing_rows(), manifest.folder.resolve(), open_workers, interruption)
+            with closing(outcomes):
+                for row, outcome in outcomes:
+                    results.append({**row, **outcome.cells})
+                    failed += bool(outcome.cells["error"])
+                    done += 1
+                    on_progress(done, total)
+                    for notice in outcome.notices:
+                        on_notice(notice)
     except OSError as error:
-        raise write_error(str(results), error) from None
+        raise write_error(str(results_path), error) from None
     if interruption.requested:
-        return EXIT_INTERRUPTED
+        return interruption.exit_code
     if failed:
         raise InputError(
-            f"{failed} of {len(rows)} pairs failed; see the column 'error' of {results}, and delete a row to retry it"
+            f"{failed} of {total} pairs failed; see the column 'error' of {results_path}, and delete a row to retry it"
         )
     return 0
 
 
-def _append(matched: Results, results: Path, header: list[str]) -> int:
-    """Append the rows to `results`. Returns the number of pairs that failed."""
-    failed = 0
-    with results.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, header, lineterminator="\n")
-        if file.tell() == 0:
-            writer.writeheader()
-        for row, result in matched:
-            writer.writerow({**row, **result})
-            file.flush()
-            failed += bool(result["error"])
-    return failed
-
-
-def _read_manifest(manifest: Path) -> tuple[list[str], list[Row]]:
-    try:
-        with manifest.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restkey="", strict=True)
-            columns = list(reader.fieldnames or [])
-            missing = [name for name in PAIR_COLUMNS if name not in columns]
-            if missing:
-                raise InputError(f"{manifest}: has no column {missing[0]!r}; its first line must name dry and target")
-            if len(set(columns)) < len(columns):
-                raise InputError(f"{manifest}: names a column twice; rename one")
-            rows = []
-            for row in reader:
-                if ("" in row and "" not in columns) or None in row.values():
-                    raise InputError(f"{manifest}, line {reader.line_num}: expected {len(columns)} cells")
-                rows.append(row)
-    except OSError as error:
-        raise InputError(f"{manifest}: {error.strerror}; --manifest expects a CSV with columns dry,target") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{manifest}: not a CSV text file ({error}); --manifest expects columns dry,target") from None
-    return columns, rows
-
-
-def _read_results(results: Path, header: list[str]) -> list[Row]:
-    """Read the rows that exist, and remove an incomplete last row, as a killed run leaves it."""
-    try:
-        complete = results.read_bytes()[: complete_rows_bytes(results)]
-        if not complete and results.stat().st_size == 0:
-            return []
-        reader = csv.DictReader(complete.decode("utf-8").splitlines(keepends=True), strict=True)
-        rows = list(reader)
-        if reader.fieldnames != header:
-            raise InputError(f"--csv {results}: contains other data than this manifest's results; choose another file")
-        truncate_to_complete_rows(results)
-        return rows
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise write_error(str(results), error) from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"--csv {results}: not a CSV of results ({error}); choose another file") from None
-
-
 def _match_rows(
-    rows: list[Row], folder: Path, jobs: int | None, interruption: InterruptHandler
-) -> Iterator[tuple[Row, Row]]:
-    """Yield each row with its result, in order."""
-    if not rows:
+    rows: Iterator[Row], folder: Path, open_workers: OpenWorkers, interruption: InterruptHandler
+) -> Generator[tuple[Row, PairOutcome], None, None]:
+    """Yield each row with its outcome, in order. After an interruption, those that were running are the last."""
+    first = next(rows, None)
+    if first is None or interruption.requested:
         return
-    processes = min(jobs or os.cpu_count() or 1, len(rows))
-    pending: deque[tuple[Row, Future[Row]]] = deque()
-    remaining = iter(rows)
-    pool = _pool(processes)
-    try:
+    events: SimpleQueue[None] = SimpleQueue()  # may be written to by a signal handler
+    interruption.subscribe(lambda: events.put(None))
+    pending: deque[tuple[Row, Future[PairOutcome]]] = deque()
+    rows = chain([first], rows)
+    with open_workers() as workers:
         while not interruption.requested:
-            while len(pending) < PENDING_PER_PROCESS * processes and (row := next(remaining, None)) is not None:
-                pending.append((row, pool.submit(_match, folder / row["dry"], folder / row["target"])))
+            limit = max(MIN_PENDING, PENDING_PER_WORKER * workers.capacity())
+            for row in islice(rows, max(0, limit - len(pending))):
+                future = workers.submit(str(folder), row["dry"], row["target"])
+                pending.append((row, future))
+                future.add_done_callback(lambda _: events.put(None))
             if not pending:
                 return
-            row, future = pending[0]
-            try:
-                result = future.result()
-            except BrokenProcessPool:
-                # One pair crashed its process, and with it all pending pairs: retry each in its own process.
-                pool.shutdown(cancel_futures=True)
-                retry_rows = [row for row, _ in pending]
-                pending.clear()
-                for retry_row in retry_rows:
-                    yield retry_row, _match_in_own_process(folder / retry_row["dry"], folder / retry_row["target"])
-                pool = _pool(processes)
-                continue
-            pending.popleft()
-            yield row, result
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _match_in_own_process(dry: Path, target: Path) -> Row:
-    with _pool(1) as pool:
-        try:
-            return pool.submit(_match, dry, target).result()
-        except BrokenProcessPool:
-            return _failure("the worker process was killed, possibly because memory ran out")
-
-
-def _pool(processes: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        processes, mp_context=multiprocessing.get_context("spawn"), initializer=_initialize_worker
-    )
-
-
-def _initialize_worker() -> None:
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the workers
-
-
-def _match(dry: Path, target: Path) -> Row:
-    from rtgain.match.pair import match_pair
-
-    try:
-        details = match_pair(dry, target)
-    except RtgainError as error:
-        return _failure(" ".join(str(error).split()))
-    except (OSError, MemoryError) as error:
-        return _failure(f"{type(error).__name__}: {error}")
-    assert details is not None, "nothing cancels it"
-    values = {name: getattr(details.result, name) for name in RESULT_COLUMNS[:-1]}
-    values["findings"] = ";".join(finding["kind"] for finding in details.result.findings)
-    return {name: "" if value is None else str(value) for name, value in values.items()} | {"error": ""}
-
-
-def _failure(reason: str) -> Row:
-    return dict.fromkeys(RESULT_COLUMNS, "") | {"error": reason}
+            if pending[0][1].done():
+                row, future = pending.popleft()
+                yield row, workers.outcome(future)
+            else:
+                events.get()
+            while not events.empty():
+                events.get_nowait()
+        for _, future in pending:
+            future.cancel()
+        while pending and not pending[0][1].cancelled():
+            row, future = pending.popleft()
+            yield row, workers.outcome(future)

@@ -4,13 +4,20 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.config.names import DEFAULT_HOP_MS, DEFAULT_WINDOW_MS, MAX_CHANNELS, SYNTHETIC_INPUTS, TARGETS
+from rtgain.config.names import (
+    DEFAULT_HOP_MS,
+    DEFAULT_WINDOW_MS,
+    MAX_CHANNELS,
+    SYNTHETIC_INPUTS,
+    TARGETS,
+    LevelMatchMode,
+)
 from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
 from rtgain.estimation.gain_tracker import robust_mean
@@ -21,7 +28,9 @@ from rtgain.metering.file_loudness import measure_file
 from rtgain.metering.loudness import LoudnessMeter
 from rtgain.number_format import none_if_nan
 from rtgain.records.estimate import Estimate, State
+from rtgain.records.level_match import LevelMatch
 from rtgain.records.recording_offset import RecordingOffset
+from rtgain.session.pair_loudness import measure_loudness
 from rtgain.session.pair_offset import search_offset
 from rtgain.session.session import Session
 
@@ -76,11 +85,13 @@ def match_pair(
     *,
     start: float | None = None,
     end: float | None = None,
+    level_match: LevelMatchMode = "off",
     on_progress: Callable[[float], None] = lambda share: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> MatchDetails | None:
     """Match two recordings, or their section from `start` to `end` in s. With `record`, write the matched signal to it.
 
+    `level_match` attenuates the matched signal as the monitor of a session attenuates the target, over that section.
     `on_progress` receives the completed share, 0 to 1. Returns None if it was `cancelled`. Raises `InputError`.
     """
     config = make_session_config(input=_file_option(dry), target=_file_option(target), start=start, end=end)
@@ -147,7 +158,13 @@ def match_pair(
     if record is not None:
         if math.isnan(gain_db):
             raise InputError(f"{dry}: no match with {target} was found ({state}); nothing was recorded")
-        write_matched(dry, target, record, rate, matched)
+        trim = 1.0
+        if level_match != "off":
+            match = LevelMatch(level_match, gain_db, measure_loudness(config, offset).difference_lu)
+            trim = 10.0 ** (match.target_trim_db / 20.0)
+            notices += (match.sentence(),)
+        recorded = [replace(channel, gain=trim * channel.gain) for channel in matched]
+        write_matched(dry, target, record, rate, recorded)
     result = MatchResult(
         gain_db=none_if_nan(gain_db),
         gain_linear=none_if_nan(10.0 ** (gain_db / 20.0)),

@@ -12,7 +12,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.io.recorder import Recorder
+from rtgain.audio.io.recorder import FLAC_PEAK_MAX, Recorder
 from rtgain.errors import InputError
 from rtgain.number_format import format_number
 from rtgain.output.csv_writer import CsvWriter
@@ -156,6 +156,8 @@ class OutputFiles:
                 self._recorder.close()
                 if self._recorder.clipped_samples:
                     self.notices.append(_clipping_notice(self._recorder))
+                elif self._recorder.peak > FLAC_PEAK_MAX:
+                    self.notices.append(_peak_notice(self._recorder))
         finally:
             if self._csv is not None:
                 with suppress(BrokenPipeError):  # of the row that was not read
@@ -177,6 +179,14 @@ class OutputFiles:
     def _write_plot(self, summary: Summary, history: History) -> None:
         if self._paths.plot is not None:
             write_atomic(Path(self._paths.plot), png(gain_figure(history, summary)))
+
+
+def _peak_notice(recorder: Recorder) -> str:
+    peak_dbfs = format_number(20.0 * math.log10(recorder.peak), 1)
+    return (
+        f"{recorder.path}: peaks of {peak_dbfs} dBFS are above full scale, where players clip; "
+        "use --level-match estimate to attenuate the louder signal"
+    )
 
 
 def _clipping_notice(recorder: Recorder) -> str:

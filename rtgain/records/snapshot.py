@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from rtgain.config.names import Clock
 from rtgain.records.history import History
+from rtgain.records.level_match import LevelMatch
 from rtgain.records.levels import Level
 from rtgain.records.loss_curves import LossCurves
 from rtgain.records.scope import Scope
@@ -45,6 +46,7 @@ class Snapshot:
         channels: number of channels of the session.
         channel_counts: numbers of channels to choose from.
         position_s: position in the source; without an end, the time played.
+        start_s: time of position 0 in the dry recording.
         length_s: length of the source, limited by the duration; None without an end.
         state: state of the newest estimate.
         channel_gains_db, channel_polarities: gain and polarity of each channel, of the newest estimate.
@@ -52,6 +54,7 @@ class Snapshot:
         curves: loss curves; None before the first coherent window.
         scope: newest window; None unless requested.
         levels: by signal (`METERED_SIGNALS` of `rtgain.records.levels`).
+        level_match: level differences of target and dry signal, and the trims of the monitor.
         clipped_frames: samples of device inputs at full scale; files are not counted.
         load: processing time of a block relative to its duration.
         estimate_age_s: audio time since the newest estimate became available.
@@ -69,6 +72,7 @@ class Snapshot:
     frames: int
     time_s: float
     position_s: float
+    start_s: float
     length_s: float | None
     state: str
     gain_db: float
@@ -84,6 +88,7 @@ class Snapshot:
     curves: LossCurves | None
     scope: Scope | None
     levels: dict[str, Level]
+    level_match: LevelMatch
     clipped_frames: int
     xruns: int
     dropped_frames: int

@@ -18,6 +18,7 @@ from rtgain.config.automation import load_automation
 from rtgain.config.names import CHANNEL_OPTIONS, MAX_CHANNEL, Clock
 from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import DeviceError, InputError
+from rtgain.records.equalizer_text import load_equalizer
 
 if TYPE_CHECKING:
     from rtgain.audio.sources.file_pair import FilePairSource
@@ -185,11 +186,14 @@ def make_engine(
     start_frame: int,
     engine_type: type[Engine] = Engine,
 ) -> Engine:
-    """Make the engine with its reference path, automation and monitor. Raises `InputError` for the automation.
+    """Make the engine with its reference path, automation, equalizer and monitor.
+
+    Raises `InputError` for the files of automation and equalizer.
 
     The session begins at frame `start_frame` of the dry signal, in whose time the automation is.
     """
     automation = load_automation(Path(config.automation), sample_rate) if config.automation else None
+    equalizer = load_equalizer(Path(config.eq), sample_rate) if config.eq else None
     engine = engine_type(
         sample_rate,
         channels=channels,
@@ -205,6 +209,8 @@ def make_engine(
     if automation is not None:
         frames, gains_db = automation
         engine.reference.set_automation(frames - start_frame, gains_db)
+    if equalizer is not None:
+        engine.reference.set_equalizer(equalizer)
     engine.set_monitor(config.resolved_monitor())
     return engine
 

@@ -6,7 +6,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.audio.constants import CROSSFADE_S
 from rtgain.audio.effects.matched_path import MatchedPath
+from rtgain.audio.effects.ramp import RAMP, init_ramp, ramp
 from rtgain.audio.engine.audio_ring import AudioRing
 from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.records.estimate import Estimate
@@ -20,24 +22,39 @@ Chunk = NDArray[np.float32]
 class MatchedSignalReader(Protocol):
     """Reader of the matched signal in order."""
 
-    def add_estimate(self, estimate: Estimate) -> None:
-        """Receive the next estimate."""
+    def add_estimate(self, estimate: Estimate, trim: float) -> None:
+        """Receive the next estimate, and the linear trim of the level match that is valid from then on."""
 
     def read(self, until_frame: int) -> list[Chunk]:
         """Return the signal since the last call, up to `until_frame`, in chunks of shape (channels, frames)."""
 
 
 class LiveMatchedReader:
-    """Reader of the matched signal that the callback has written. Overwritten frames become silence."""
+    """Reader of the matched signal that the callback has written. Overwritten frames become silence.
 
-    def __init__(self, ring: AudioRing) -> None:
+    The signal in the ring has no trim: `trim`, linear, is valid until the first estimate.
+    """
+
+    def __init__(self, ring: AudioRing, sample_rate: int, trim: float) -> None:
         self._ring = ring
         self._next_frame = 0
+        self._trim = trim
+        self._trim_ramp = np.zeros(1, RAMP)
+        init_ramp(self._trim_ramp, CROSSFADE_S, sample_rate)
 
-    def add_estimate(self, estimate: Estimate) -> None:
-        """Do nothing: the callback applies the estimates itself."""
+    def add_estimate(self, estimate: Estimate, trim: float) -> None:
+        """Set the trim: the callback applies the estimates itself."""
+        self._trim = trim
 
     def read(self, until_frame: int) -> list[Chunk]:
+        return [self._trimmed(chunk) for chunk in self._read(until_frame)]
+
+    def _trimmed(self, chunk: Chunk) -> Chunk:
+        trims = np.empty(chunk.shape[1])
+        ramp(self._trim_ramp[0], self._trim, trims, len(trims))
+        return (trims * chunk).astype(np.float32)
+
+    def _read(self, until_frame: int) -> list[Chunk]:
         chunks: list[Chunk] = []
         while self._next_frame < until_frame:
             frames = min(CHUNK_FRAMES, until_frame - self._next_frame)
@@ -54,27 +71,29 @@ class OfflineMatchedRenderer:
     """Renderer of the matched signal on the offline clock.
 
     Offline, an estimate arrives after the frames that it applies to. The frames are matched afterwards, each with
-    the newest estimate that would have been available when it was played, as in a live session.
+    the newest estimate that would have been available when it was played, as in a live session. `trim`, linear, is
+    valid until the first estimate.
     """
 
-    def __init__(self, ring: AudioRing, sample_rate: int) -> None:
+    def __init__(self, ring: AudioRing, sample_rate: int, trim: float) -> None:
         self._ring = ring
         self._path = MatchedPath(sample_rate, ring.channels)
         self._next_frame = 0
-        self._gains: tuple[float, ...] = (1.0,) * ring.channels
+        self._gains: tuple[float, ...] = (trim,) * ring.channels
         self._delays_frames: tuple[float, ...] = (0.0,) * ring.channels
-        self._pending: deque[Estimate] = deque()
+        self._pending: deque[tuple[Estimate, float]] = deque()
 
-    def add_estimate(self, estimate: Estimate) -> None:
-        self._pending.append(estimate)
+    def add_estimate(self, estimate: Estimate, trim: float) -> None:
+        self._pending.append((estimate, trim))
 
     def read(self, until_frame: int) -> list[Chunk]:
         chunks: list[Chunk] = []
         while self._next_frame < until_frame:
-            while self._pending and self._pending[0].available_frame <= self._next_frame:
-                estimate = self._pending.popleft()
-                self._gains, self._delays_frames = estimate.matched_gains, estimate.matched_delays_frames
-            next_change = int(self._pending[0].available_frame) if self._pending else until_frame
+            while self._pending and self._pending[0][0].available_frame <= self._next_frame:
+                estimate, trim = self._pending.popleft()
+                self._gains = tuple(trim * gain for gain in estimate.matched_gains)
+                self._delays_frames = estimate.matched_delays_frames
+            next_change = int(self._pending[0][0].available_frame) if self._pending else until_frame
             frames = min(CHUNK_FRAMES, until_frame - self._next_frame, next_change - self._next_frame)
             dry = self._ring.read_signals(self._next_frame, frames).dry
             chunks.append(self._path.process(dry, gains=self._gains, delays_frames=self._delays_frames))

@@ -21,7 +21,14 @@ from rtgain.audio.io.portaudio_driver import PortAudioDriver
 from rtgain.audio.sources.section import SectionSource
 from rtgain.config.comparison_spec import ComparisonSpec
 from rtgain.config.estimator_settings import MIN_REFERENCE_GAIN, EstimatorSettings
-from rtgain.config.names import CHANNEL_NAMES, DEFAULT_SYNTHETIC_S, MAX_DELAY_S, Clock, Monitor
+from rtgain.config.names import (
+    CHANNEL_NAMES,
+    DEFAULT_SYNTHETIC_S,
+    MAX_DELAY_S,
+    Clock,
+    LevelMatchMode,
+    Monitor,
+)
 from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import DeviceLostError, InputError
 from rtgain.estimation.runner import EstimatorRunner, InProcessRunner
@@ -30,8 +37,10 @@ from rtgain.metering.level_meter import LevelMeter
 from rtgain.metering.rates import CLOCK_ADVICE, DEVICE_ADVICE, ClockRateMonitor, RateCounter
 from rtgain.metering.scope_capture import capture_scope
 from rtgain.number_format import none_if_nan
+from rtgain.records.equalizer import EqualizerFilters
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import Summary
+from rtgain.records.level_match import LevelMatch
 from rtgain.records.recording_offset import RecordingOffset
 from rtgain.records.session_export import SessionExport
 from rtgain.records.snapshot import ChannelCounts, Comparison, Snapshot
@@ -63,7 +72,8 @@ class Session:
     On the offline clock nothing runs by itself: `advance` plays and estimates. `keep_all_estimates` keeps every
     estimate for a figure; otherwise the history takes constant memory. `record` keeps the matched signal for
     `read_matched`. `offset` is that of a second recording; without it, it is searched for first. `max_channels` limits
-    the channels that two recordings are compared in.
+    the channels that two recordings are compared in. `level_match` are the differences of two recordings over their
+    section, if they are known; those of other inputs are measured while the session runs.
 
     Raises `InputError` for a source or an automation that cannot be used, `DeviceError` for a device.
     """
@@ -83,6 +93,7 @@ class Session:
         record: bool = False,
         offset: RecordingOffset | None = None,
         max_channels: int = len(CHANNEL_NAMES),
+        level_match: LevelMatch | None = None,
     ) -> None:
         self.config = config
         self.clock: Clock = clock
@@ -93,6 +104,11 @@ class Session:
         file_format = read_file_format(config)
         self.channels = count_channels(config, file_format, max_channels)
         preferred_rate = file_format.sample_rate if file_format else None
+        if record and clock == "offline" and config.level_match == "loudness" and not config.is_pair:
+            raise InputError(
+                "level-match: loudness is measured on live clocks, or before two recordings are compared; "
+                "use --clock timer, or --level-match estimate"
+            )
         self.device_setup: DeviceSetup | None = None
         if clock == "device":
             self.device_setup, self.channels = select_device_setup(config, self.channels, preferred_rate)
@@ -120,12 +136,12 @@ class Session:
         self.history = self._new_history(keep_all=keep_all_estimates)
         self._comparisons = {entry: self._new_history() for entry in config.compare}
         self._meters = LevelMeter(self._engine.memory)
+        self.level_match = level_match or LevelMatch(config.level_match)
+        self._apply_trims()
         self._matched: MatchedSignalReader | None = None
         if record:
-            ring = self._engine.memory.audio
-            self._matched = (
-                OfflineMatchedRenderer(ring, self.sample_rate) if clock == "offline" else LiveMatchedReader(ring)
-            )
+            reader = OfflineMatchedRenderer if clock == "offline" else LiveMatchedReader
+            self._matched = reader(self._engine.memory.audio, self.sample_rate, self._target_trim)
         self._started_s = time.monotonic()
         self._frame_rate = RateCounter()
         self._estimate_rate = RateCounter()
@@ -277,6 +293,7 @@ class Session:
             frames=frames,
             time_s=(self._opened.start_frame + frames) / self.sample_rate,
             position_s=self._position_frame / self.sample_rate,
+            start_s=self._opened.start_frame / self.sample_rate,
             length_s=None if length is None else length / self.sample_rate,
             state=last.state.label if last else "waiting",
             gain_db=last.gain_est_db if last else math.nan,
@@ -292,6 +309,7 @@ class Session:
             curves=runner.curves() if runner else None,
             scope=capture_scope(memory.audio, self._settings.window_frames, self.sample_rate) if scope else None,
             levels=self._meters.levels(),
+            level_match=self.level_match,
             clipped_frames=int(control["clipped_frames"]),
             xruns=self.xruns,
             dropped_frames=self.dropped_frames,
@@ -363,9 +381,24 @@ class Session:
             gain_db=gain_db, polarity=polarity, phase_deg=phase_deg, delay_ms=delay_ms, noise_dbfs=noise_dbfs
         )
 
+    def set_reference_equalizer(self, equalizer: EqualizerFilters) -> None:
+        """Replace the equalizer of the reference path. Raises `InputError` for filters above half the sample rate."""
+        self._engine.reference.set_equalizer(equalizer)
+
     def set_monitor(self, monitor: Monitor) -> None:
         """Select the monitored signal."""
         self._engine.set_monitor(monitor)
+
+    def set_level_match(self, mode: LevelMatchMode) -> None:
+        """Select the difference in level that the trims of the monitor remove."""
+        self._change_level_match(mode=mode)
+
+    def set_level_differences(self, *, gain_db: float, loudness_lu: float) -> None:
+        """Set the differences of two recordings over their section: target minus dry; NaN for an unknown one.
+
+        They stay constant while the session runs, so that the dynamics of a processor are not copied to the monitor.
+        """
+        self._change_level_match(gain_db=gain_db, loudness_lu=loudness_lu)
 
     def simulate_xrun(self) -> None:
         """Simulate an xrun: 20 ms of silence at the outputs, counted as one xrun. Estimates are not affected."""
@@ -491,13 +524,35 @@ class Session:
             self._comparisons[entry].add(self._in_recordings(estimate))
 
     def _add(self, estimates: list[Estimate]) -> list[Estimate]:
-        if self._matched is not None:
-            for estimate in estimates:
-                self._matched.add_estimate(estimate)
+        for estimate in estimates:
+            if not self.config.is_pair:
+                self._follow_level(estimate)
+            if self._matched is not None:
+                self._matched.add_estimate(estimate, self._target_trim)
         of_recordings = [self._in_recordings(estimate) for estimate in estimates]
         for estimate in of_recordings:
             self.history.add(estimate)
         return of_recordings
+
+    def _follow_level(self, estimate: Estimate) -> None:
+        """Update the level differences of a live input, or of a reference path, to the newest estimate."""
+        control = self._engine.memory.control
+        loudness_lu = control["target_integrated_lufs"] - control["dry_integrated_lufs"]
+        gain_db = estimate.gain_est_db if math.isfinite(estimate.gain_est_db) else self.level_match.gain_db
+        self._change_level_match(gain_db=gain_db, loudness_lu=loudness_lu)
+
+    def _change_level_match(self, **changes: Any) -> None:
+        self.level_match = replace(self.level_match, **changes)
+        self._apply_trims()
+
+    def _apply_trims(self) -> None:
+        match = self.level_match
+        self._engine.set_trims(dry_db=match.dry_trim_db, target_db=match.target_trim_db)
+
+    @property
+    def _target_trim(self) -> float:
+        """Trim of the target and of the matched signal, linear."""
+        return float(10.0 ** (self.level_match.target_trim_db / 20.0))
 
     def _in_recordings(self, estimate: Estimate) -> Estimate:
         """Count the frames and delays of an estimate from the starts of the recordings."""

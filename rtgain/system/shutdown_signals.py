@@ -3,9 +3,7 @@
 import signal
 from collections.abc import Callable
 from types import FrameType
-
-EXIT_INTERRUPTED = 130
-"""Exit code of an interrupted run."""
+from typing import NoReturn
 
 HANGUP = {signal.SIGHUP} if hasattr(signal, "SIGHUP") else set()
 """The signal sent when the terminal is closed; empty on Windows."""
@@ -21,6 +19,16 @@ def set_shutdown_handler(handler: Callable[[int, FrameType | None], object]) -> 
             signal.signal(number, handler)
 
 
+def exit_code(number: int = signal.SIGINT) -> int:
+    """Return the exit code of a program that signal `number` has ended, by the convention of shells: 130 for Ctrl-C."""
+    return 128 + number
+
+
+def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Raise `KeyboardInterrupt` with the number of the signal: a handler for `set_shutdown_handler`."""
+    raise KeyboardInterrupt(number)
+
+
 class InterruptHandler:
     """Records `SHUTDOWN_SIGNALS`. The first requests the program to finish; a second SIGINT interrupts it immediately.
 
@@ -29,9 +37,21 @@ class InterruptHandler:
 
     def __init__(self) -> None:
         self.requested = False
+        self.exit_code = 0
+        """Exit code of the program after the first signal."""
+        self._callbacks: list[Callable[[], object]] = []
         set_shutdown_handler(self._handle)
 
+    def subscribe(self, callback: Callable[[], object]) -> None:
+        """Call `callback` at the first signal, in the signal handler."""
+        self._callbacks.append(callback)
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.requested and number == signal.SIGINT:
-            raise KeyboardInterrupt
+        if self.requested:
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            return
         self.requested = True
+        self.exit_code = exit_code(number)
+        for callback in self._callbacks:
+            callback()

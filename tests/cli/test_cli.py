@@ -302,7 +302,17 @@ def test_help_names_every_option() -> None:
     assert help_text.stdout.isascii()
     for option in (
         *("--headless", "--input", "--input-device", "--output-device", "--clock", "--block", "--sample-rate"),
-        *("--duration", "--loop", "--gain-db", "--gain", "--automation", "--polarity", "--phase-deg", "--delay-ms"),
+        *(
+            "--duration",
+            "--loop",
+            "--gain-db",
+            "--gain",
+            "--automation",
+            "--eq",
+            "--polarity",
+            "--phase-deg",
+            "--delay-ms",
+        ),
         *("--noise-dbfs", "--target", "--loss", "--optimizer", "--lr", "--steps", "--window-ms", "--hop-ms"),
         *("--align", "--csv", "--json", "--plot", "--record", "--seed", "--preset"),
     ):

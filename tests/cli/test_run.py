@@ -152,6 +152,16 @@ def test_estimate_follows_an_automation(headless: Headless, tmp_path: Path) -> N
     assert np.abs(estimate_db - true_db)[ramp].max() < 0.1
 
 
+def test_reference_path_has_the_equalizer_of_a_file(headless: Headless, tmp_path: Path) -> None:
+    """A tone at the center of a peak has the gain of the peak, the preamp and the reference gain."""
+    tone, equalizer = tmp_path / "tone.wav", tmp_path / "eq.txt"
+    soundfile.write(tone, 0.1 * np.sin(2 * np.pi * 1000 / RATE * np.arange(RATE)), RATE, subtype="FLOAT")
+    equalizer.write_text("Preamp: -2 dB\nFilter 1: ON PK Fc 1000 Hz Gain 5 dB Q 2\n")
+    run = headless("--gain-db -4 --input", tone, "--eq", equalizer)
+    np.testing.assert_allclose(run.column("gain_true_db"), -6.0, atol=1e-4)
+    np.testing.assert_allclose(run.column("gain_est_db")[-10:], -1.0, atol=0.01)
+
+
 def test_preset_sets_the_session_and_options_override_it(headless: Headless, tmp_path: Path) -> None:
     preset = tmp_path / "p.json"
     session = {"input": "pink", "duration": 2.0, "gain_db": -3.0, "polarity": "invert", "optimizer": "ASGD"}

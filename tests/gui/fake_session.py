@@ -2,7 +2,7 @@
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from rtgain.config.estimator_settings import name_crc
 from rtgain.config.session_config import SessionConfig
 from rtgain.records.estimate import Estimate, State
 from rtgain.records.history import History, Summary
+from rtgain.records.level_match import LevelMatch
 from rtgain.records.levels import Level, Loudness
 from rtgain.records.loss_curves import LossCurves, gain_grid
 from rtgain.records.scope import Scope
@@ -52,6 +53,7 @@ class FakeSession:
         self._frozen = False
         self._compare, self._loss = self.config.compare, self.config.loss
         self._sought_s = 0.0
+        self.level_match = LevelMatch(self.config.level_match)
         self.channels = self.config.resolved_channels(2 if self.config.is_file else 0)
 
     def start(self) -> None:
@@ -69,6 +71,14 @@ class FakeSession:
 
     def set_monitor(self, monitor: str) -> None:
         self.calls.append(("set_monitor", monitor))
+
+    def set_level_match(self, mode: str) -> None:
+        self.calls.append(("set_level_match", mode))
+        self.level_match = replace(self.level_match, mode=mode)
+
+    def set_level_differences(self, *, gain_db: float, loudness_lu: float) -> None:
+        self.calls.append(("set_level_differences", (gain_db, loudness_lu)))
+        self.level_match = replace(self.level_match, gain_db=gain_db, loudness_lu=loudness_lu)
 
     def set_frozen(self, frozen: bool) -> None:
         self.calls.append(("set_frozen", frozen))
@@ -117,7 +127,8 @@ class FakeSession:
             "running": True, "is_finished": False, "clock": self.config.clock or "device", "description": "a fake",
             "channels": self.channels, "channel_counts": ChannelCounts(0, 0, 0),
             "sample_rate": RATE, "block": 256, "frames": int(now * RATE), "time_s": now, "state": state,
-            "position_s": now + self._sought_s, "length_s": LENGTH_S if self.config.is_file else None,
+            "position_s": now + self._sought_s, "start_s": self.config.start or 0.0,
+            "length_s": LENGTH_S if self.config.is_file else None,
             "gain_db": self._estimate_db if self._rows else math.nan,
             "gain_linear": 10 ** (self._estimate_db / 20) if self._rows else math.nan,
             "std_db": self._rows[-1][4] if self._rows else math.nan, "delay_ms": 0.0,
@@ -133,6 +144,7 @@ class FakeSession:
                 ("dry", 0.4), ("target", 0.4 * self._gain), ("matched", 0.4 * 10 ** (self._estimate_db / 20)),
                 ("difference", 0.4 * abs(self._gain - 10 ** (self._estimate_db / 20))),
             )},
+            "level_match": self.level_match,
             "clipped_frames": 0, "xruns": 0, "dropped_frames": 0, "estimator_restarts": 0, "load": 0.003,
             "notices": tuple(self.notices), "frames_per_second": 48000.0, "estimates_per_second": 46.9,
             "estimate_age_s": 0.012, "hop_s": HOP_S,

@@ -256,7 +256,7 @@ def test_selected_file_is_opened(qtbot: Any, open_window: OpenWindow, sessions: 
     choose(window, "Open file…")
     assert window.transport.source.currentText() == "Demo"
     dialog = window.findChild(QFileDialog)
-    dialog.fileSelected.emit(str(path))
+    dialog.filesSelected.emit([str(path)])
     dialog.close()
     qtbot.waitUntil(lambda: len(sessions.made) == 2 and window.controller.state == "running")
     assert sessions.last.config.input == str(path)
@@ -477,24 +477,25 @@ def test_estimate_resets_when_no_window_contains_the_previous_step(
     assert since_start.elapsed() >= window.controller.config.window_ms
 
 
-def test_notices_shrink_the_plots_and_not_the_lesson(qtbot: Any, open_window: OpenWindow) -> None:
+def test_notices_move_nothing(qtbot: Any, open_window: OpenWindow) -> None:
     window = open_window()
     window.resize(1280, 800)
     qtbot.mouseClick(window.lessons_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: window.lesson_panel.height() >= HEIGHT)
-    before = window.plots[0].height()
+    parts = (*window.plots, window.lesson_panel, window.status_strip, window.transport)
+
+    def boxes() -> list[Any]:
+        return [(part.mapTo(window, part.rect().topLeft()), part.size()) for part in parts]
+
+    before = boxes()
     for subject in ("session", "device", "export"):
         window.notices.show_notice(subject, "Something happened.")
     qtbot.waitUntil(lambda: all(label.isVisible() for label in window.notices.findChildren(QLabel)))
     window.position.show()  # as for a file
-    qtbot.waitUntil(lambda: window.plots[0].height() < before)
-    assert window.height() == 800
-    assert window.lesson_panel.height() >= HEIGHT
-
-    def bottom(part: QWidget) -> int:
-        return part.mapTo(window, part.rect().bottomLeft()).y()
-
-    qtbot.waitUntil(lambda: bottom(window.lesson_panel) < bottom(window.status_strip) - window.status_strip.height())
+    QApplication.processEvents()  # updates the layouts
+    assert boxes() == before
+    bottom = window.notices.mapTo(window, window.notices.rect().bottomLeft()).y()
+    assert bottom < window.status_strip.mapTo(window, window.status_strip.rect().topLeft()).y()
 
 
 def test_next_button_does_not_move_between_steps(qtbot: Any, open_window: OpenWindow) -> None:

@@ -1,5 +1,6 @@
 """Figures and animations of the lessons: every curve has the style of its signal, and no legend covers one."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ STYLES |= {"reference gain": REFERENCE, "reference corner": REFERENCE}
 """Styles by the labels in figures."""
 
 
-def figures(lesson: Lesson) -> dict[str, Figure]:
-    result = experiment(lesson.name)
+@functools.cache
+def figures(name: str) -> dict[str, Figure]:
+    result = experiment(name)
     return {name: draw() for name, draw in result.figures.items()} | {"animation": result.animation().figure}
 
 
@@ -32,7 +34,7 @@ def line_style(line: Any) -> tuple[str, tuple[float, ...]]:
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_every_line_has_the_style_of_its_label(lesson: Lesson) -> None:
     styles = {(style.light, style.dash) for style in CURVE_STYLES}
-    for name, figure in figures(lesson).items():
+    for name, figure in figures(lesson.name).items():
         lines = [line for axes in figure.axes for line in axes.lines]
         assert lines, name
         for line in lines:
@@ -48,7 +50,7 @@ def test_every_line_has_the_style_of_its_label(lesson: Lesson) -> None:
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_lines_of_one_panel_have_different_styles(lesson: Lesson) -> None:
-    for name, figure in figures(lesson).items():
+    for name, figure in figures(lesson.name).items():
         for axes in figure.axes:
             found = [line_style(line) for line in axes.lines if line.get_linestyle() != "None"]
             assert len(set(found)) == len(found), name
@@ -56,7 +58,7 @@ def test_lines_of_one_panel_have_different_styles(lesson: Lesson) -> None:
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_no_legend_covers_a_curve(lesson: Lesson) -> None:
-    assert [name for name, figure in figures(lesson).items() if legend_overlaps_curve(figure)] == []
+    assert [name for name, figure in figures(lesson.name).items() if legend_overlaps_curve(figure)] == []
 
 
 def test_a_legend_is_wide_enough_for_the_dashes_of_every_curve() -> None:
@@ -67,8 +69,8 @@ def test_a_legend_is_wide_enough_for_the_dashes_of_every_curve() -> None:
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_no_curve_leaves_its_axes_above_or_below(lesson: Lesson) -> None:
-    for name, draw in experiment(lesson.name).figures.items():
-        for axes in draw().axes:
+    for name in experiment(lesson.name).figures:
+        for axes in figures(lesson.name)[name].axes:
             (left, right), (bottom, top) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
             for line in axes.lines:
                 if line.get_transform() == axes.transData:

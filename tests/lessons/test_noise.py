@@ -60,3 +60,18 @@ def test_the_seed_selects_the_noise_of_the_sounds_and_of_all_losses() -> None:
     for number in ("rtgain_10_db", "plain_10_db", "speech_20_db"):
         assert first.numbers[number] != second.numbers[number]
     assert [c for step in LESSON.steps for c in step.checks if not c.holds(second.numbers)] == []
+
+
+def test_the_seed_selects_the_pink_noise_of_the_last_lesson(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seed reaches the source; the experiment, which takes ten seconds, ends there."""
+
+    class SeedReachedSourceError(Exception):
+        pass
+
+    def source(sample_rate: int, *, seed: int) -> None:
+        raise SeedReachedSourceError(seed)
+
+    monkeypatch.setattr("rtgain.lessons.experiments.filters.PinkSource", source)
+    with pytest.raises(SeedReachedSourceError) as reached:
+        run_experiment(LESSONS[-1].name, 7)
+    assert reached.value.args == (7,)

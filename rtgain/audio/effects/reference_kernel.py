@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rtgain.audio.constants import CHUNK_FRAMES, CROSSFADE_S, GAIN_RAMP_S
 from rtgain.audio.effects.delay_line import DELAY, delay_block, init_delay
+from rtgain.audio.effects.equalizer import EQUALIZER, equalize_block, init_equalizer
 from rtgain.audio.effects.noise import add_noise, channel_seed
 from rtgain.audio.effects.quadrature import QUADRATURE, quadrature, quadrature_coefficients, reset_quadrature
 from rtgain.audio.effects.ramp import RAMP, decay_step_offset, init_ramp, ramp
@@ -20,10 +21,12 @@ from rtgain.config.names import MAX_CHANNELS
 REFERENCE_PARAMETERS = np.dtype(
     [
         ("gain", "f8"),  # signed, linear
+        ("equalizer_gain", "f8"),  # linear; also part of an automated gain
         ("phase_rad", "f8"),
         ("delay_frames", "f8"),
         ("noise_rms", "f8"),
         ("automation", "i8"),  # address of a BREAKPOINT table, or 0
+        ("equalizer", "i8"),  # address of an EQUALIZER_PARAMETERS record
     ]
 )
 """Parameters set by the user. Any thread may write them; they take effect at the start of the next chunk."""
@@ -35,7 +38,7 @@ END_SENTINEL_FRAME = 2**62
 """Frame of the last row of every automation table; the first row is at minus this frame. Every frame that is processed
 therefore has a previous and a next breakpoint."""
 
-REFERENCE_CHANNEL = np.dtype([("quadrature", QUADRATURE), ("delay", DELAY)])
+REFERENCE_CHANNEL = np.dtype([("quadrature", QUADRATURE), ("equalizer", EQUALIZER), ("delay", DELAY)])
 """Filters and delay line of one channel."""
 
 REFERENCE_PATH = np.dtype(
@@ -78,6 +81,7 @@ def init_reference_path(state: NDArray[np.void], sample_rate: int, channels: int
     for name in ("input_ramp", "in_phase_ramp", "quadrature_ramp"):
         init_ramp(state[name], CROSSFADE_S, sample_rate)
     used = state["channels"].reshape(-1)[:channels]
+    init_equalizer(used["equalizer"], sample_rate)
     used["quadrature"]["coefficients"] = quadrature_coefficients(sample_rate)
     return [init_delay(used["delay"][channel : channel + 1], sample_rate) for channel in range(channels)]
 
@@ -97,12 +101,13 @@ def process_reference_block(
     parameters = path.parameters
     delay_frames, noise_rms = parameters.delay_frames, parameters.noise_rms
     rotate_phase(path, parameters.phase_rad, x, dry, target, channels, frames)
-    compute_gain_curve(path, parameters.gain, parameters.automation, frame, gain, frames)
+    compute_gain_curve(path, parameters.gain, parameters.equalizer_gain, parameters.automation, frame, gain, frames)
     ramp(path.noise_ramp, noise_rms, path.noise_level, frames)
     for channel in range(channels):
         channel_target = target[channel]
         for i in range(frames):
             channel_target[i] *= gain[i]
+        equalize_block(path.channels[channel].equalizer, parameters.equalizer, channel_target, frames)
         delay_block(path.channels[channel].delay, delay_frames, channel_target, channel_target, frames)
         add_noise(channel_seed(path.seed, channel), frame, path.noise_level, channel_target, frames)
     for i in range(frames):
@@ -156,10 +161,19 @@ def rotate_phase(
 
 @realtime_jit
 def compute_gain_curve(
-    path: Record, set_gain: float, automation: int, frame: int, gain: NDArray[np.float64], frames: int
+    path: Record,
+    set_gain: float,
+    equalizer_gain: float,
+    automation: int,
+    frame: int,
+    gain: NDArray[np.float64],
+    frames: int,
 ) -> None:
-    """Fill `gain` with the signed linear gain: `set_gain`, or the automation with the sign of `set_gain`."""
-    base_gain = set_gain if automation == 0 else math.copysign(1.0, set_gain)
+    """Fill `gain` with the signed linear gain, times that of the equalizer.
+
+    It is `set_gain`, or the automation with the sign of `set_gain`.
+    """
+    base_gain = equalizer_gain * (set_gain if automation == 0 else math.copysign(1.0, set_gain))
     changed = (base_gain != path.base_gain or automation != path.automation) and not math.isnan(path.base_gain)
     if automation != path.automation:
         path.row = 0

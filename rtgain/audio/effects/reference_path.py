@@ -1,9 +1,10 @@
 """Reference path: computes the target from the dry signal, with the plug-in interface prepare, process, reset.
 
-    target = noise + delay(gain · polarity · phase rotation(dry))
+    target = noise + delay(equalizer(gain · polarity · phase rotation(dry)))
 
 Parameters are set by name at any time, also while another thread processes. Changes are free of clicks: gain and
-polarity ramp over 10 ms (a polarity change passes through zero), phase and delay crossfade over 20 ms.
+polarity ramp over 10 ms (a polarity change passes through zero), the filters of the equalizer ramp over 20 ms, phase
+and delay crossfade over 20 ms. The equalizer's own gain is part of the reference gain.
 
 The phase rotation is *relative to the dry signal*. While the phase is not 0, the dry output is the `in_phase` output
 of an all-pass pair and the target is a mix of both outputs. The angle between dry and target is then exact at every
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.audio.effects.equalizer import EQUALIZER_PARAMETERS, publish_coefficients
 from rtgain.audio.effects.reference_kernel import (
     BREAKPOINT,
     END_SENTINEL_FRAME,
@@ -28,6 +30,7 @@ from rtgain.audio.effects.reference_kernel import (
 )
 from rtgain.audio.jit import store_counter
 from rtgain.config.names import DEFAULT_GAIN_DB, GAIN_RANGE_DB, MAX_DELAY_S, NOISE_RANGE_DBFS, PHASE_RANGE_DEG
+from rtgain.records.equalizer import EqualizerFilters
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,9 @@ class ReferencePath:
         self._channels = channels
         self._state = np.zeros(1, REFERENCE_PATH) if state is None else state
         self._state["seed"] = seed
+        self._equalizer = np.zeros(1, EQUALIZER_PARAMETERS)
+        self._state["parameters"]["equalizer"] = self._equalizer.ctypes.data
+        self._state["parameters"]["equalizer_gain"] = 1.0
         self._values = {name: parameter.default for name, parameter in PARAMETERS.items()}
         self._tables: list[NDArray[np.void]] = []  # every table, because a block may still read an old one
         self._frame = 0
@@ -103,6 +109,14 @@ class ReferencePath:
         parameters["phase_rad"] = math.radians(current["phase_deg"])
         parameters["delay_frames"] = current["delay_ms"] * self._sample_rate / 1000.0
         parameters["noise_rms"] = 10.0 ** (current["noise_dbfs"] / 20.0)
+
+    def set_equalizer(self, equalizer: EqualizerFilters) -> None:
+        """Replace the equalizer; one without filters has no effect on the bits of the target.
+
+        Raises `InputError` for filters that do not suit the sample rate.
+        """
+        publish_coefficients(self._equalizer.ctypes.data, equalizer.coefficients(self._sample_rate))
+        self._state["parameters"]["equalizer_gain"] = 10.0 ** (equalizer.gain_db / 20.0)
 
     def set_automation(self, frames: NDArray[np.int64] | None, gain_db: NDArray[np.float64] | None = None) -> None:
         """Automate the gain with breakpoints instead of `gain_db`; None ends the automation.

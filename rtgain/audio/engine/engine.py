@@ -207,6 +207,15 @@ class Engine:
             raise ValueError(f"{name!r} is not a monitor signal; choose from {', '.join(MONITOR_MIXES)}")
         self._state["monitor"] = list(MONITOR_MIXES).index(name)
 
+    def set_trims(self, *, dry_db: float, target_db: float) -> None:
+        """Set the trims of the monitor in dB: of the dry signal, and of target, matched signal and difference.
+
+        0 dB leaves the samples unchanged. A change is a ramp of 20 ms. Raises `ValueError` for a trim above 0 dB.
+        """
+        if not (dry_db <= 0.0 and target_db <= 0.0):
+            raise ValueError(f"trims attenuate: {dry_db} and {target_db} dB must be at most 0")
+        self._state["trim"] = 10.0 ** (dry_db / 20.0), 10.0 ** (target_db / 20.0)
+
     def simulate_xrun(self) -> None:
         """Insert one dropout of `DROPOUT_S` into the monitor signal and count an xrun, as if a block had been late.
 

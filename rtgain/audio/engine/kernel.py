@@ -1,7 +1,7 @@
 """Compiled audio kernel: one function per block, shared by all drivers.
 
     input ─► dry ─► reference path ─► target ─► monitor ─► output
-              └─► estimated gain, delay ─► matched ─┘        (dry, target, matched, gain ─► audio ring)
+              └─► estimated gain, delay, filters ─► matched ─┘        (dry, target, matched, gain ─► audio ring)
 
 The kernel takes no lock, allocates nothing, calls no Python code and raises nothing. It reports faults by counting
 them in the control record. Blocks may have any length, and the output bits do not depend on the block size.
@@ -17,7 +17,7 @@ from rtgain.audio.effects.matched_path import MATCHED_PATH, process_matched_bloc
 from rtgain.audio.effects.ramp import RAMP, init_ramp, ramp
 from rtgain.audio.effects.reference_kernel import REFERENCE_PATH, process_reference_block
 from rtgain.audio.engine.ring_buffer import HEADER_BYTES, WRITTEN_OFFSET, publish, reserve, store_row
-from rtgain.audio.engine.shared_memory import CONTROL
+from rtgain.audio.engine.shared_memory import CONTROL, EQUALIZER_OFFSET
 from rtgain.audio.jit import Record, array_at, load_acquire, realtime_jit, realtime_jit_eager, store_release
 from rtgain.config.names import MAX_CHANNELS, MAX_VALID_SAMPLE
 
@@ -46,6 +46,10 @@ STATE = np.dtype(
         ("monitor", "i8"),
         ("monitor_ramp", RAMP, (3,)),
         ("monitor_weight", "f8", (3, CHUNK_FRAMES)),
+        # Level match: linear trims of the dry signal, and of target and matched signal in the monitor.
+        ("trim", "f8", (2,)),
+        ("trim_ramp", RAMP, (2,)),
+        ("trim_gain", "f8", (2, CHUNK_FRAMES)),
         ("last_xrun_time_s", "f8"),  # time at which the device last reported an xrun
         # Simulated xruns: dropouts of the monitor signal.
         ("xruns_requested", "i8"),
@@ -96,8 +100,10 @@ OUTPUT_TYPE = types.Array(types.float32, 2, "C")
 
 
 def init_monitor(state: NDArray[np.void], sample_rate: int) -> None:
-    """Initialize the monitor of an engine (dtype `STATE`): it starts at its signal without a crossfade."""
+    """Initialize the monitor of an engine (dtype `STATE`): it starts at its signal without a crossfade or a trim."""
     init_ramp(state["monitor_ramp"], CROSSFADE_S, sample_rate)
+    init_ramp(state["trim_ramp"], CROSSFADE_S, sample_rate)
+    state["trim"] = 1.0
 
 
 @realtime_jit
@@ -129,7 +135,8 @@ def process_chunk(
         for i in range(frames):
             x[i] = np.float32(x[i])  # as in the ring, so that matching the ring's frames later gives the same result
         estimated_gain, delay_frames = control.matched_gain[channel], control.matched_delay_frames[channel]
-        process_matched_block(state.matched_path[channel], estimated_gain, delay_frames, x, y, frames)
+        equalizer = state.control + EQUALIZER_OFFSET
+        process_matched_block(state.matched_path[channel], estimated_gain, delay_frames, equalizer, x, y, frames)
         store_row(rows[channel], state.audio_capacity, start, x, frames)
         store_row(rows[channels + channel], state.audio_capacity, start, target[channel], frames)
         store_row(rows[2 * channels + channel], state.audio_capacity, start, y, frames)
@@ -184,11 +191,15 @@ def mix_monitor(
     matched: NDArray[np.float64],
     out: NDArray[np.float32],
 ) -> None:
-    """Write the monitor signal to `out`, limited to full scale."""
+    """Write the monitor signal to `out`, with the trims of the level match, limited to full scale."""
     channels, frames = state.channels, len(out)
-    weight, mix = state.monitor_weight, state.mix
+    weight, trim, mix = state.monitor_weight, state.trim_gain, state.mix
+    for row in range(2):
+        ramp(state.trim_ramp[row], state.trim[row], trim[row], frames)
     for row in range(3):
         ramp(state.monitor_ramp[row], MONITOR_WEIGHTS[state.monitor, row], weight[row], frames)
+        for i in range(frames):
+            weight[row, i] *= trim[min(row, 1), i]  # exact for a trim of 1
     for channel in range(channels):
         x, y, z, sample = dry[channel], target[channel], matched[channel], mix[channel]
         for i in range(frames):

@@ -1,7 +1,8 @@
 """Layout of the shared-memory block of the audio callback, the session and the estimator process.
 
 The block contains a control record (`CONTROL`), the audio ring and the rings of the estimator's results. Every number
-of the control record has one writer and eight aligned bytes, so it is read and written without a lock.
+of the control record has one writer and eight aligned bytes, so it is read and written without a lock. The numbers of
+the learned equalizer belong together: they have a sequence number (`rtgain.audio.effects.equalizer`).
 """
 
 import math
@@ -16,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.audio.effects.equalizer import EQUALIZER_PARAMETERS, publish_coefficients
 from rtgain.audio.engine.audio_ring import AudioRing, audio_rows
 from rtgain.audio.engine.ring_buffer import RingBuffer
 from rtgain.audio.engine.shm_cleanup import lock_shared, random_block_name, remove_stale_blocks
@@ -65,9 +67,14 @@ CONTROL = np.dtype(
         # Written by the estimator process.
         ("matched_gain", "f8", (MAX_CHANNELS,)),  # per channel: signed, linear
         ("matched_delay_frames", "f8", (MAX_CHANNELS,)),
+        *((f"equalizer_{name}", *description) for name, *description in EQUALIZER_PARAMETERS.descr),
         *((field, "f8") for fields in LOUDNESS_FIELDS.values() for field in fields),  # NaN if unknown
     ]
 )
+
+
+EQUALIZER_OFFSET = int(CONTROL.fields["equalizer_sequence"][1])  # type: ignore[index]
+"""Offset in bytes of the learned equalizer in the control record, a record of `EQUALIZER_PARAMETERS`."""
 
 
 class ControlRecord:
@@ -94,6 +101,10 @@ class ControlRecord:
     def address(self) -> int:
         """Address of the record, for compiled code."""
         return self._record.ctypes.data
+
+    def publish_equalizer(self, coefficients: NDArray[np.float64]) -> None:
+        """Replace the filters of the matched signal by `coefficients`, ``(filters, 5)``; no rows for none."""
+        publish_coefficients(self.address + EQUALIZER_OFFSET, coefficients)
 
     def release(self) -> None:
         """Release the memory. The record must not be used afterwards."""
@@ -128,7 +139,7 @@ class EngineSharedMemory:
     def create(cls, sample_rate: int, channels: int = 1) -> Self:
         """Create a block for `channels` channels of audio at `sample_rate` Hz.
 
-        The rings are empty, matched_gain is 1, the loudness NaN, and all else 0.
+        The rings are empty, matched_gain is 1, the loudness NaN, and all else 0. There is no equalizer.
 
         Raises `RtgainError` if the system has too little free shared memory.
         """
@@ -186,7 +197,7 @@ class EngineSharedMemory:
         self.close()
 
 
-_AUDIO_OFFSET = 512
+_AUDIO_OFFSET = 2048
 """Offset in bytes of the audio ring: the space reserved for the control record."""
 
 

@@ -16,9 +16,19 @@ from rtgain.audio.effects.matched_path import MatchedPath
 from rtgain.audio.engine.audio_ring import AudioSignals
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.kernel import process_block
-from rtgain.config.names import MAX_CHANNELS, Target
+from rtgain.config.names import MAX_CHANNELS, Monitor, Target
+from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 
 RATE = 48000
+
+EQUALIZER = EqualizerFilters(
+    -1.0,
+    (
+        EqualizerFilter("low_shelf", 100.0, 4.0, 0.7),
+        EqualizerFilter("peak", 700.0, -9.0, 2.0),
+        EqualizerFilter("high_shelf", 8000.0, 6.0, 0.7),
+    ),
+)
 
 Signal = NDArray[np.float32]
 
@@ -123,6 +133,48 @@ def test_monitor_change_crossfades_in_twenty_milliseconds(engine: Engine) -> Non
     engine.set_monitor("mute")
     np.testing.assert_allclose(play(engine, ones)[:, 0], 0.5 - 0.5 * np.arange(1, 961) / 960, atol=1e-7)
     assert np.all(play(engine, ones) == 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "trim_db"), [("dry", -1.0), ("target", -6.0), ("matched", -6.0), ("difference", -6.0)]
+)
+def test_trims_attenuate_the_monitor_but_not_the_ring(name: Monitor, trim_db: float) -> None:
+    outputs = []
+    for trims in ((0.0, 0.0), (-1.0, -6.0)):
+        with Engine(RATE) as engine:
+            engine.memory.control["matched_gain"] = 0.5
+            engine.set_monitor(name)
+            engine.set_trims(dry_db=trims[0], target_db=trims[1])
+            outputs.append(play(engine, white(1000))[:, 0])
+            np.testing.assert_array_equal(signals(engine).dry[0], white(1000))
+            np.testing.assert_array_equal(signals(engine).matched[0], 0.5 * white(1000))
+    np.testing.assert_allclose(outputs[1], 10 ** (trim_db / 20) * outputs[0], atol=1e-8)
+
+
+def test_trims_change_in_twenty_milliseconds_and_at_zero_keep_every_bit(engine: Engine) -> None:
+    engine.set_monitor("dry")
+    engine.set_trims(dry_db=-6.0206, target_db=0.0)
+    ones = np.full(960, 0.5, np.float32)
+    assert np.allclose(play(engine, ones)[:, 0], 0.25, atol=1e-6)  # the first block has no ramp
+    engine.set_trims(dry_db=0.0, target_db=0.0)
+    np.testing.assert_allclose(play(engine, ones)[:, 0], 0.25 + 0.25 * np.arange(1, 961) / 960, atol=1e-6)
+    np.testing.assert_array_equal(play(engine, white(1000))[:, 0], white(1000))
+
+
+def test_switching_between_matched_levels_is_inaudible(engine: Engine) -> None:
+    engine.reference.set(gain_db=4.0)
+    engine.set_trims(dry_db=0.0, target_db=-4.0)
+    x = white(4800)
+    for name in ("target", "dry", "target"):
+        engine.set_monitor(name)
+        np.testing.assert_allclose(play(engine, x)[:, 0], x, atol=1e-7)
+
+
+def test_trims_do_not_amplify(engine: Engine) -> None:
+    with pytest.raises(ValueError, match="must be at most 0"):
+        engine.set_trims(dry_db=0.1, target_db=0.0)
+    with pytest.raises(ValueError, match="must be at most 0"):
+        engine.set_trims(dry_db=0.0, target_db=float("nan"))
 
 
 def test_unknown_monitor_signal_is_rejected(engine: Engine) -> None:
@@ -383,19 +435,24 @@ def perform(blocks: Sequence[int], channels: int = 1) -> tuple[bytes, bytes]:
         control = engine.memory.control
         engine.reference.set(gain_db=-6.0, phase_deg=37.0, delay_ms=5.003, noise_dbfs=-50.0)
         control["matched_gain"], control["matched_delay_frames"] = 0.4, 240.14
+        engine.reference.set_equalizer(EQUALIZER)
         output = [play(engine, noise(1), blocks=blocks)]
         engine.reference.set(gain_db=-3.0, polarity=-1, phase_deg=0.0, delay_ms=1.0)
         engine.set_monitor("difference")
+        control.publish_equalizer(EQUALIZER.coefficients(RATE))
         negative_zeros = noise(2)
         negative_zeros[:, 900:1100] = -0.0  # at the end of crossfades; arithmetic loses the sign of zero first
         output.append(play(engine, negative_zeros, blocks=blocks))
         engine.reference.set_automation(np.array([0, 7000, 7000, 8000]), np.array([0.0, -9.0, -1.0, -2.0]))
         engine.reference.set(phase_deg=90.0, delay_ms=0.03, noise_dbfs=-np.inf)
         control["matched_gain"], control["matched_delay_frames"] = -0.3, 48.0
+        engine.reference.set_equalizer(EqualizerFilters())
+        control.publish_equalizer(EQUALIZER.coefficients(RATE)[:1])
         output.append(play(engine, noise(3), blocks=blocks))
         engine.reference.set_automation(None)
         engine.reference.set(gain_db=0.0, polarity=1, phase_deg=0.0, delay_ms=0.0)
         engine.set_monitor("matched")
+        control.publish_equalizer(np.empty((0, 5)))
         output.append(play(engine, np.zeros((channels, 3000), np.float32), blocks=blocks))
         return rows(engine).tobytes(), np.concatenate(output).tobytes()
 
@@ -432,6 +489,8 @@ def test_matched_path_and_kernel_give_the_same_matched_signal(engine: Engine) ->
         play(engine, white(1500), blocks=[64])
         dry = engine.memory.audio.read_signals(start, 1500).dry
         matched.append(matched_path.process(dry, gains=[gain], delays_frames=[delay_frames]))
+        control.publish_equalizer(EQUALIZER.coefficients(RATE))
+        matched_path.set_equalizer(EQUALIZER.coefficients(RATE))
     np.testing.assert_array_equal(np.concatenate(matched, axis=1), signals(engine).matched)
 
 
@@ -668,6 +727,8 @@ def enable_all_effects(engine: Engine) -> None:
     engine.reference.set(gain_db=-3.0, polarity=-1, phase_deg=37.0, delay_ms=5.003, noise_dbfs=-60.0)
     engine.reference.set_automation(np.array([0, 10**6]), np.array([0.0, -20.0]))
     engine.memory.control["matched_gain"], engine.memory.control["matched_delay_frames"] = 0.5, 240.14
+    engine.reference.set_equalizer(EQUALIZER)
+    engine.memory.control.publish_equalizer(EQUALIZER.coefficients(RATE))
     engine.set_monitor("difference")
 
 
@@ -715,5 +776,6 @@ def test_filters_decay_to_zero_instead_of_denormal_numbers(engine: Engine) -> No
     play(engine, np.zeros(10 * RATE, np.float32))
     reference, matched = engine._state["reference_path"]["channels"], engine._state["matched_path"]
     delays = (path["delay"]["heads"]["past"] for path in (reference, matched))
-    for past in (reference["quadrature"]["past"], *delays):
+    equalizers = reference["equalizer"]["past"], matched["equalizer"]["past"]
+    for past in (reference["quadrature"]["past"], *delays, *equalizers):
         assert np.all(past == 0.0)

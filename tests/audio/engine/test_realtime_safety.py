@@ -23,6 +23,7 @@ DRIVE = """
 import ctypes, json, sys
 import numpy as np
 from rtgain.audio.engine.engine import Engine
+from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 
 hooks, which, in_channels, channels, blocks, *sizes = sys.argv[1:]
 library = ctypes.CDLL(hooks)
@@ -30,6 +31,9 @@ signature = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_int64] * 6)
 channels, in_channels = int(channels), int(in_channels)
 with Engine(48000, channels=channels, in_channels=in_channels, dry_channels=tuple(range(1, channels + 1))) as engine:
     engine.reference.set(gain_db=-6.0, phase_deg=30.0, delay_ms=3.3, noise_dbfs=-60.0)
+    equalizer = EqualizerFilters(-3.0, (EqualizerFilter("low_shelf", 100.0, 6.0, 0.7),) * 6)
+    engine.reference.set_equalizer(equalizer)
+    engine.memory.control.publish_equalizer(equalizer.coefficients(48000))
     engine.write_source(np.full((channels, engine.source_space), 0.1, np.float32))
     address = engine.callback_address
     if which == "python":

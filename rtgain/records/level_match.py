@@ -1,0 +1,82 @@
+"""Level match of two signals: their measured differences and the trims of the monitor that remove one of them."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from rtgain.config.names import LevelMatchMode
+from rtgain.number_format import format_number, none_if_nan
+
+AUDIBLE_DB = 0.1
+"""Difference in level, in dB, below which a listening test is not decided by the level."""
+
+
+@dataclass(frozen=True)
+class LevelMatch:
+    """Level differences of target minus dry signal, and the trims that the monitor applies.
+
+    The louder signal is attenuated; the other one is not changed. Therefore a trim is never positive.
+
+    Attributes:
+        mode: difference that is removed: ``off``, ``estimate`` (the gain) or ``loudness``.
+        gain_db: gain of the target in dB; NaN if unknown.
+        loudness_lu: integrated loudness (ITU-R BS.1770) of the target minus that of the dry signal; NaN if unknown.
+    """
+
+    mode: LevelMatchMode = "off"
+    gain_db: float = math.nan
+    loudness_lu: float = math.nan
+
+    @property
+    def removed_db(self) -> float:
+        """Difference in dB that the trims remove; 0 while it is unknown."""
+        difference_db = {"off": 0.0, "estimate": self.gain_db, "loudness": self.loudness_lu}[self.mode]
+        return difference_db if math.isfinite(difference_db) else 0.0
+
+    @property
+    def dry_trim_db(self) -> float:
+        """Trim of the dry signal in dB, at most 0."""
+        return min(self.removed_db, 0.0)
+
+    @property
+    def target_trim_db(self) -> float:
+        """Trim of target, matched signal and difference in dB, at most 0."""
+        return min(-self.removed_db, 0.0)
+
+    @property
+    def remaining_gain_db(self) -> float:
+        """Gain difference in dB behind the trims."""
+        return self.gain_db - self.removed_db
+
+    @property
+    def remaining_loudness_lu(self) -> float:
+        """Loudness difference in LU behind the trims."""
+        return self.loudness_lu - self.removed_db
+
+    def sentence(self) -> str:
+        """Describe both differences and the remaining one, with a dash for an unknown number."""
+        numbers = f"Gain {format_number(self.gain_db, 2)} dB, loudness {format_number(self.loudness_lu, 2)} LU."
+        if self.mode == "off":
+            return numbers
+        if self.mode == "estimate":
+            remaining, unit, known, matched = self.remaining_loudness_lu, "LU", self.gain_db, "gain"
+        else:
+            remaining, unit, known, matched = self.remaining_gain_db, "dB", self.loudness_lu, "loudness"
+        if not math.isfinite(known):
+            return f"{numbers} The {matched} is not known yet, so nothing is matched."
+        if not math.isfinite(remaining):
+            return numbers
+        noun = {"LU": ("louder", "softer"), "dB": ("higher in gain", "lower in gain")}[unit][remaining < 0]
+        return f"{numbers} After matching the {matched}, the target is {abs(remaining):.2f} {unit} {noun}."
+
+    def to_object(self) -> dict[str, Any]:
+        """Convert to an object for JSON; None for unknown numbers."""
+        return {
+            "mode": self.mode,
+            "gain_db": none_if_nan(self.gain_db),
+            "loudness_lu": none_if_nan(self.loudness_lu),
+            "dry_trim_db": self.dry_trim_db,
+            "target_trim_db": self.target_trim_db,
+            "remaining_gain_db": none_if_nan(self.remaining_gain_db),
+            "remaining_loudness_lu": none_if_nan(self.remaining_loudness_lu),
+        }

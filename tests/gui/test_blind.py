@@ -1,0 +1,149 @@
+"""Blind tests in the window: done with the keyboard, without a trace of the drawn signal, and saved."""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QWidget
+
+from gui.main_window import MainWindow
+from rtgain.listening.blind_test import Signal
+from tests.gui.conftest import Sessions
+
+RATE = 8000
+
+OpenWindow = Callable[..., MainWindow]
+
+
+@pytest.fixture
+def window(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> MainWindow:
+    """Window on two recordings, whose session stands still, with its level matched by 4 dB."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    noise = 0.1 * np.random.default_rng(0).standard_normal(2 * RATE)
+    for name, gain in (("dry", 1.0), ("target", 0.5)):
+        soundfile.write(tmp_path / f"{name}.wav", gain * noise, RATE)
+    monkeypatch.setattr("gui.background.pair_analysis.PairAnalysis.analyze", lambda *_: None)
+    window = open_window(input=str(tmp_path / "dry.wav"), target=str(tmp_path / "target.wav"), level_match="estimate")
+    qtbot.waitUntil(lambda: window.controller.state == "running", timeout=30_000)
+    sessions.last.set_level_differences(gain_db=4.0, loudness_lu=3.9)
+    stopped_s = sessions.last.clock()
+    sessions.last.clock = lambda: stopped_s
+    return window
+
+
+def draws(*signals: Signal) -> Callable[[], Signal]:
+    return iter(signals).__next__
+
+
+def monitored(sessions: Sessions) -> list[str]:
+    return [value for name, value in sessions.last.calls if name == "set_monitor"]
+
+
+def visible_texts(window: MainWindow) -> list[str]:
+    """All texts that a screen reader finds, and the title."""
+    texts = [window.windowTitle()]
+    for widget in window.findChildren(QWidget):
+        if widget.isVisible():
+            texts += [widget.accessibleName(), widget.accessibleDescription(), widget.toolTip()]
+            for name in ("text", "value", "isChecked"):
+                texts.append(str(getattr(widget, name)()) if hasattr(widget, name) else "")
+    return texts
+
+
+def settled_picture(qtbot: Any, window: MainWindow) -> QImage:
+    """Wait until two pictures in succession are equal: the position of a stopped session has been shown."""
+    pictures = [window.grab().toImage()]
+
+    def is_still() -> bool:
+        pictures.append(window.grab().toImage())
+        return pictures[-1] == pictures[-2]
+
+    qtbot.wait(100)
+    qtbot.waitUntil(is_still)
+    return pictures[-1]
+
+
+@pytest.mark.parametrize("kind", ["abx", "preference"])
+def test_nothing_in_the_window_depends_on_the_drawn_signal(
+    qtbot: Any, window: MainWindow, sessions: Sessions, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    seen = []
+    caplog.set_level(logging.DEBUG)
+    drawn: Signal
+    for drawn in ("dry", "target"):
+        window.blind.draw = draws(*[drawn] * 3)
+        window.blind.show(kind)
+        caplog.clear()
+        window.blind.begin(2)
+        qtbot.keyClick(window, Qt.Key.Key_X if kind == "abx" else Qt.Key.Key_1)
+        assert monitored(sessions)[-1] == drawn
+        picture = settled_picture(qtbot, window)
+        seen.append((picture, visible_texts(window), [record.getMessage() for record in caplog.records]))
+        qtbot.keyClick(window, Qt.Key.Key_Escape)
+        qtbot.keyClick(window, Qt.Key.Key_Escape)
+    assert seen[0][0] == seen[1][0]
+    assert seen[0][1:] == seen[1][1:]
+
+
+def test_abx_test_is_done_with_the_keyboard_and_saved(
+    qtbot: Any, window: MainWindow, sessions: Sessions, tmp_path: Path
+) -> None:
+    window.session_actions.choose_monitor("matched")
+    window.blind.draw = draws("target", "dry", "dry")
+    qtbot.keyClick(window, Qt.Key.Key_B)
+    panel = window.blind_panel
+    assert "Remaining differences: gain 0.00 dB, loudness −0.10 LU." in panel.level.text()
+    panel.trials.setValue(3)
+    qtbot.mouseClick(panel.begin, Qt.MouseButton.LeftButton)
+    assert not any(button.isChecked() for button in window.transport.monitor.buttons.values())
+    qtbot.keyClick(window, Qt.Key.Key_3)  # would select the matched signal
+    for key in (Qt.Key.Key_A, Qt.Key.Key_B, Qt.Key.Key_X):
+        qtbot.keyClick(window, key)
+    assert monitored(sessions)[-4:] == ["dry", "dry", "target", "target"]  # a trial begins with A
+    qtbot.keyClick(window, Qt.Key.Key_Right)
+    assert (panel.progress.text(), panel.feedback.text()) == ("Trial 2 of 3", "Right.")
+    qtbot.keyClick(window, Qt.Key.Key_Right)
+    assert panel.feedback.text() == "Wrong."
+    qtbot.keyClick(window, Qt.Key.Key_Left)
+    assert panel.result.text().startswith("2 of 3 right: a guess does as well in 50 % of cases.")
+    assert monitored(sessions)[-1] == "matched"  # as before the test
+    (path,) = (tmp_path / "rtgain" / "listening tests").glob("abx *.json")
+    result = json.loads(path.read_text(encoding="utf-8"))
+    assert (result["planned_trials"], result["correct"], result["level_match"]["gain_db"]) == (3, 2, 4.0)
+    assert [trial["drawn"] for trial in result["trials"]] == ["target", "dry", "dry"]
+    assert len(result["dry"]["sha256"]) == 64
+    qtbot.mouseClick(panel.close_button, Qt.MouseButton.LeftButton)
+    assert window.workspaces.currentWidget() is window.compare
+    assert window.transport.monitor.buttons["matched"].isChecked()
+    qtbot.keyClick(window, Qt.Key.Key_1)
+    assert monitored(sessions)[-1] == "dry"
+
+
+def test_session_that_restarts_during_a_trial_plays_the_selected_signal(
+    qtbot: Any, window: MainWindow, sessions: Sessions
+) -> None:
+    window.blind.draw = draws("dry", "dry")
+    window.blind.show("preference")
+    window.blind.begin(2)
+    window.blind.play("2")
+    made = len(sessions.made)
+    window.start()
+    qtbot.waitUntil(lambda: len(sessions.made) > made and window.controller.state == "running")
+    assert monitored(sessions) == ["target"]
+    assert not any(button.isChecked() for button in window.transport.monitor.buttons.values())
+
+
+def test_listening_test_needs_two_recordings(open_window: OpenWindow) -> None:
+    window = open_window()
+    window.blind.show("abx")
+    assert "compares two recordings" in window.notices.texts()[0]
+    assert not window.blind.is_open

@@ -1,0 +1,180 @@
+"""Workspace Compare: overview, section, level match, what differs, and undo, over a fake session."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+
+from gui.control.session_controller import with_input
+from gui.main_window import MainWindow
+from gui.panels.recording_slots import EMPTY_TEXT
+from rtgain.config.session_config import SessionConfig
+from tests.gui.conftest import Sessions
+
+RATE = 48_000
+SECONDS = 8
+
+OpenWindow = Callable[..., MainWindow]
+
+MATCH = {
+    "gain_db": 4.12, "std_db": 0.02, "delay_ms": 12.0, "polarity": 1,
+    "findings": [{"kind": "equalization", "text": "low shelf +1.9 dB at 110 Hz"}],
+    "response": {"frequency_hz": [100.0, 1000.0, 10000.0], "gain_db": [1.9, 0.0, None], "coherence": [1.0, 0.9, 0.1]},
+}  # fmt: skip
+"""Part of the object of ``rtgain match --json``."""
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[str, str]:
+    """Eight seconds of noise, and the same half a second later and 6 dB softer."""
+    noise = 0.1 * np.random.default_rng(0).standard_normal((SECONDS * RATE, 2))
+    soundfile.write(tmp_path / "dry.wav", noise, RATE)
+    soundfile.write(tmp_path / "target.flac", np.pad(0.5 * noise, ((RATE // 2, 0), (0, 0))), RATE)
+    return str(tmp_path / "dry.wav"), str(tmp_path / "target.flac")
+
+
+@pytest.fixture
+def window(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions, pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> MainWindow:
+    """Window on the pair, analyzed except for the match, which needs a process of several seconds."""
+    monkeypatch.setattr("gui.background.pair_analysis.PairAnalysis._match", lambda *_: None)
+    window = open_window(input=pair[0], target=pair[1], level_match="loudness")
+    qtbot.waitUntil(lambda: window.compare_controller.loudness is not None, timeout=60_000)
+    return window
+
+
+def x_at(window: MainWindow, time_s: float) -> QPoint:
+    overview = window.compare.overview
+    return QPoint(round(time_s / SECONDS * overview.width()), 20)
+
+
+def test_two_recordings_open_in_compare_and_are_analyzed(window: MainWindow, sessions: Sessions) -> None:
+    compare = window.compare
+    assert window.workspace == "compare"
+    assert compare.isVisible()
+    assert not compare.slots.hint.isVisible()
+    assert compare.slots.details["dry"].text() == "48 kHz 16 bit stereo WAV · 0:08"
+    name, (gain_db, loudness_lu) = sessions.last.calls[-1]
+    assert name == "set_level_differences"
+    assert np.isnan(gain_db)
+    assert loudness_lu == pytest.approx(-6.02, abs=0.02)
+    compare.differences.show_level(sessions.last.level_match)
+    assert "Trim: Dry −6.0" in compare.differences.level.text()
+    window.compare_controller.analysis.matched.emit(MATCH)
+    assert compare.differences.match.text() == "Target is 4.12 dB louder (± 0.020), 12.00 ms later."
+    assert compare.differences.findings.text() == "Also different:\n• low shelf +1.9 dB at 110 Hz"
+    assert sessions.last.level_match.gain_db == 4.12
+    assert compare.response.curve.path().boundingRect().right() == 3.0  # 1 kHz: the incoherent band is left out
+
+
+def test_workspaces_are_selected_by_keys_and_the_session_continues(
+    qtbot: Any, window: MainWindow, sessions: Sessions
+) -> None:
+    made = len(sessions.made)
+    qtbot.keyClick(window, Qt.Key.Key_2, Qt.KeyboardModifier.ControlModifier)
+    assert (window.workspace, window.gain_plot.isVisible(), window.compare.isVisible()) == ("laboratory", True, False)
+    qtbot.keyClick(window, Qt.Key.Key_1, Qt.KeyboardModifier.ControlModifier)
+    assert (window.workspace, window.gain_plot.isVisible()) == ("compare", False)
+    assert len(sessions.made) == made
+
+
+def test_click_on_the_overview_seeks_and_a_drag_selects_a_section(
+    qtbot: Any, window: MainWindow, sessions: Sessions
+) -> None:
+    overview, controller = window.compare.overview, window.controller
+    qtbot.waitUntil(lambda: window.compare_controller._snapshot is not None)
+    qtbot.mouseClick(overview, Qt.MouseButton.LeftButton, pos=x_at(window, 4.0))
+    (time_s,) = [value for name, value in sessions.last.calls if name == "seek"]
+    assert time_s == pytest.approx(4.0, abs=0.02)
+    qtbot.mousePress(overview, Qt.MouseButton.LeftButton, pos=x_at(window, 2.0))
+    qtbot.mouseMove(overview, x_at(window, 5.0))
+    qtbot.mouseRelease(overview, Qt.MouseButton.LeftButton, pos=x_at(window, 5.0))
+    assert (controller.config.start, controller.config.end) == pytest.approx((2.0, 5.0), abs=0.02)
+    assert window.compare.section.text().startswith("Section 0:02.0")
+    qtbot.waitUntil(lambda: controller.state == "running" and sessions.last.config.start is not None)
+    qtbot.keyClick(window, Qt.Key.Key_L, Qt.KeyboardModifier.ControlModifier)
+    assert controller.config.loop
+    assert window.navigation.loop.isChecked()
+    qtbot.waitUntil(lambda: controller.state == "running" and sessions.last.config.loop)
+    qtbot.waitUntil(lambda: window.compare_controller._snapshot is not None)
+    qtbot.keyClick(window, Qt.Key.Key_I)  # begins where it plays
+    assert controller.config.start >= 2.0
+    qtbot.keyClick(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert not controller.config.loop
+    assert controller.config.start == pytest.approx(2.0, abs=0.02)
+    qtbot.keyClick(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    assert controller.config.loop
+
+
+def test_level_match_changes_without_a_restart_and_can_be_undone(
+    qtbot: Any, window: MainWindow, sessions: Sessions
+) -> None:
+    made = len(sessions.made)
+    box = window.navigation.level_match
+    box.setCurrentIndex(box.findText("By gain"))
+    box.activated.emit(box.currentIndex())
+    assert sessions.last.calls[-1] == ("set_level_match", "estimate")
+    window.session_actions.choose_monitor("dry")
+    for mode in ("estimate", "loudness"):
+        qtbot.keyClick(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        assert box.currentData() == window.controller.config.level_match == mode
+    assert window.guard.requested == "target"
+    assert len(sessions.made) == made
+
+
+def test_drops_fill_the_slots(qtbot: Any, window: MainWindow, sessions: Sessions, pair: tuple[str, str]) -> None:
+    def drop(at: QPoint, *paths: str) -> None:
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(path) for path in paths])
+        action, buttons = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+        event = QDropEvent(QPointF(at), action, data, buttons, Qt.KeyboardModifier.NoModifier)
+        window.dropEvent(event)
+
+    slots = window.compare.slots
+    drop(slots.names["dry"].mapTo(window, QPoint(5, 5)), pair[1])
+    assert (window.controller.config.input, window.controller.config.target) == (pair[1], pair[1])
+    drop(slots.names["target"].mapTo(window, QPoint(5, 5)), pair[0])
+    assert (window.controller.config.input, window.controller.config.target) == (pair[1], pair[0])
+    qtbot.mouseClick(slots.swap, Qt.MouseButton.LeftButton)
+    assert (window.controller.config.input, window.controller.config.target) == pair
+    drop(QPoint(300, 500))  # nothing that is a file
+    drop(QPoint(300, 500), *pair, pair[0])
+    assert (window.controller.config.input, window.controller.config.target) == pair
+    assert "1 more were not opened" in window.notices.texts()[-1]
+    qtbot.waitUntil(lambda: window.controller.state == "running")
+
+
+def test_empty_workspace_says_what_to_do(qtbot: Any, open_window: OpenWindow) -> None:
+    window = open_window()
+    qtbot.keyClick(window, Qt.Key.Key_1, Qt.KeyboardModifier.ControlModifier)
+    assert window.compare.slots.hint.isVisible()
+    assert window.compare.slots.hint.text() == EMPTY_TEXT
+    assert not window.compare.abx.isEnabled()
+
+
+def test_another_file_is_not_compared_with_the_old_second_recording() -> None:
+    config = SessionConfig(input="a.wav", target="b.wav", level_match="loudness")
+    assert with_input(config, "c.wav").target == "reference"
+
+
+def test_everything_can_be_reached_on_a_small_screen(open_window: OpenWindow) -> None:
+    window = open_window()
+    cases = [(size, name) for size in ((1024, 600), (800, 480)) for name in ("compare", "laboratory")]
+    for size, workspace in cases:
+        window.resize(*size)
+        assert window.size().toTuple() == size
+        window.show_workspace(workspace)  # type: ignore[arg-type]
+        window.grab()
+        content, view = window._scroll.widget(), window._scroll.viewport()
+        reach_x = view.width() + window._scroll.horizontalScrollBar().maximum()
+        reach_y = view.height() + window._scroll.verticalScrollBar().maximum()
+        assert reach_x >= content.width()
+        assert reach_y >= content.height()
+        assert content.minimumSizeHint().width() <= content.width()
