@@ -27,6 +27,7 @@ from rtgain.estimation.gain_tracker import (
 )
 from rtgain.estimation.window_features import FeatureExtractor, WindowFeatures, Windows
 from rtgain.records.estimate import Estimate, State
+from rtgain.records.response import Response
 
 TRACKING_STD_DB = 0.25
 """Standard deviation in dB above which an estimate is still converging."""
@@ -151,6 +152,15 @@ class Estimator:
             for gain_db, polarity in zip(last.channel_gains_db, last.channel_polarities, strict=True)
         ]
         self._state = last.state
+
+    def enable_response(self) -> None:
+        """Average the response of the target by frequency from now on."""
+        self.extractor.enable_response(self.settings)
+
+    @property
+    def response(self) -> Response | None:
+        """Response over the last two seconds; None unless enabled, or before any sound."""
+        return self.extractor.response(self.settings)
 
     def update_agreement(self, cross: CrossSpectrum, duration_s: float) -> None:
         """Update how far one gain explains the target, from the spectra of the last `duration_s` at one alignment."""
