@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rtgain.audio.sources.file_pair import select_channels
 from rtgain.audio.sources.file_source import FileSource
+from rtgain.match.findings import response_offset_db
 from rtgain.match.pair import MatchDetails
 from rtgain.match.render import file_length_at, render_matched_chunks
 from rtgain.match.report import match_sentence, remainder_sentence
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TITLE_COLUMNS = 150
+TITLE_COLUMNS = 105
+
+SHOWN_PERCENTILES = (1.0, 99.0)
+"""Percentiles of the windows' gains that the axis shows."""
 
 MIN_DRAWN_COHERENCE = 0.5
 """Coherence of a band from which its response is drawn."""
@@ -64,8 +68,9 @@ def _draw_gain(axes: "Axes", details: MatchDetails) -> None:
         plot_curve(axes, curve, time_s, np.where(is_usable, values, np.nan))
     if result.gain_db is not None:
         axes.axhline(result.gain_db, color=ESTIMATE.light, alpha=0.4, linewidth=4)
-        half_db = max(3.0, 2.0 * (result.std_db or 0.0))
-        axes.set_ylim(result.gain_db - half_db, result.gain_db + half_db)
+        shown = np.array(curves[1][1])[is_usable]
+        low_db, high_db = np.nanpercentile(shown, SHOWN_PERCENTILES) if shown.size else (0.0, 0.0)
+        axes.set_ylim(min(result.gain_db - 3.0, low_db - 1.0), max(result.gain_db + 3.0, high_db + 1.0))
     axes.set_ylabel("gain (dB)")
     axes.set_xlabel("time in the dry recording (s)")
 
@@ -95,10 +100,10 @@ def _draw_level_curve(axes: "Axes", details: MatchDetails) -> None:
     evidence = details.explanation.evidence
     curve = evidence.curve
     assert curve is not None
-    dry_db = curve.levels_db - evidence.gain_db
-    order = np.argsort(dry_db)
-    axes.scatter(dry_db, evidence.gain_db + curve.gain_db, s=6, color=TARGET.light, alpha=0.4, label="window")
-    axes.scatter(dry_db[order], evidence.gain_db + curve.curve_db[order], s=5, color=ESTIMATE.light, label="curve")
+    dry_db = curve.levels_db - evidence.matched_gain_db
+    mean_db = evidence.gain_db + response_offset_db(evidence)
+    axes.scatter(dry_db, mean_db + curve.gain_db, s=6, color=TARGET.light, alpha=0.4, label="window")
+    axes.scatter(dry_db, mean_db + curve.curve_db, s=5, color=ESTIMATE.light, label="curve")
     axes.set_xlabel(f"{'peak' if curve.detector.is_peak else 'RMS'} level of the dry recording (dBFS)")
     axes.set_ylabel("gain (dB)")
 

@@ -141,6 +141,7 @@ def match_pair(
             frames=last - begin,
             start_s=(begin - max(channel.delay_frames for channel in matched)) / rate,
             gain_db=gain_db,
+            matched_gain_db=_mean_gain_db(matched),
             channels=[channel.to_record(rate) for channel in channels],
             is_related=state != State.INCOHERENT.label,
             clipped_windows=sum(e.state is State.CLIPPED for e in estimates),
@@ -277,6 +278,12 @@ def _explained_state(state: str, std_db: float, explanation: Explanation) -> str
         return State.INCOHERENT.label
     is_one_gain = std_db < MAX_TRACKING_STD_DB and explanation.residual_db < 0.0 and explanation.is_one_gain
     return state if is_one_gain or state == State.CLIPPED.label else State.CONVERGING.label
+
+
+def _mean_gain_db(channels: Sequence[MatchedChannel]) -> float:
+    """Mean gain in dB of the channels that are not silent."""
+    gains_db = [20.0 * math.log10(abs(channel.gain)) for channel in channels if channel.gain]
+    return float(np.mean(gains_db)) if gains_db else 0.0
 
 
 def _aggregate_channels(estimates: list[Estimate], channels: int) -> list[_Channel]:
