@@ -133,6 +133,7 @@ class MainWindow(QMainWindow):
         self.lesson_controller = LessonController(
             self, self.controller, self.guard, self.session_actions, self.lesson_panel, self.experiment_window
         )
+        self.file_actions.comparison = lambda: self.compare_controller.comparison(self.blind.results)
         self.handlers = self._handlers()
         self.menus = MenuBar(self.handlers)
         self._was_painted = False
@@ -435,6 +436,7 @@ class MainWindow(QMainWindow):
         self.navigation.workspace_chosen.connect(self.show_workspace)
         self.navigation.loop_chosen.connect(actions.choose_loop)
         self.navigation.level_match_chosen.connect(actions.choose_level_match)
+        actions.pair_chosen.connect(self.blind.results.clear)
         actions.pair_chosen.connect(partial(self.show_workspace, "compare"))
         self.reference.changed.connect(actions.change_reference)
         self.reference.target_chosen.connect(actions.choose_target)

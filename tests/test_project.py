@@ -52,7 +52,9 @@ def declared(*extras: str) -> set[str]:
     return {re.split(r"[<>=; ]", line)[0].lower() for line in wanted}
 
 
-@pytest.mark.parametrize(("folder", "extras"), [("rtgain", ("auraloss", "cluster")), ("gui", ()), ("tests", ("test",))])
+@pytest.mark.parametrize(
+    ("folder", "extras"), [("rtgain", ("auraloss", "cluster", "notebook")), ("gui", ()), ("tests", ("test",))]
+)
 def test_what_is_imported_is_declared(folder, extras):
     providers = importlib.metadata.packages_distributions()
     tops = {name.split(".")[0] for name in imports(folder)} - set(sys.stdlib_module_names)

@@ -29,6 +29,7 @@ from rtgain.config.names import (
     TARGETS,
 )
 from rtgain.errors import InputError, RtgainError
+from rtgain.number_format import plain_number
 from rtgain.system.shutdown_signals import InterruptHandler, exit_code
 
 LEVEL_MATCH_HELP = "attenuate the louder of dry and target, by the gain or by the loudness"
@@ -130,7 +131,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
         # Otherwise argparse would parse "-1e-3" as an option.
-        self._negative_number_matcher = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
+        self._negative_number_matcher = re.compile(r"^-(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d+)?$")
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; see {self.prog} --help")
@@ -148,7 +149,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_match(commands.add_parser("match", help="compare two recordings, or many pairs: gain, delay, polarity"))
     lesson = commands.add_parser("lesson", help="list the lessons, or run one")
     lesson.add_argument("name", nargs="?", metavar="NAME", help="name or number of a lesson (default: list them)")
-    lesson.add_argument("--export", metavar="DIR", help="write figures, sounds and a page; of all lessons without NAME")
+    lesson.add_argument(
+        "--export", metavar="DIR", help="write figures, sounds, a page and a notebook; of all lessons without NAME"
+    )
     lesson.add_argument("--seed", type=_integer, default=0, metavar="N", help="random seed (default: 0)")
     devices = commands.add_parser("devices", help="list the audio devices")
     devices.add_argument("--json", action="store_true", help="print JSON")
@@ -317,7 +320,7 @@ def _optimizer_name(name: str) -> str:
 
 def _number(text: str) -> float:
     try:
-        value = float(text)
+        value = float(plain_number(text))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
     if not math.isfinite(value):

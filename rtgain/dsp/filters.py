@@ -38,7 +38,7 @@ def _filter_info(kind: FilterKind, frequency_hz: float) -> dict[str, ParameterIn
 class Filter(Processor):
     """Linear filter at `sample_rate` Hz. The tail after the signal's end is discarded."""
 
-    def __init__(self, sample_rate: int, **values: Tensor) -> None:
+    def __init__(self, sample_rate: int, **values: Tensor | float) -> None:
         super().__init__(**values)
         self.sample_rate = sample_rate
 

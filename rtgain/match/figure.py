@@ -131,7 +131,7 @@ def _read_target_and_matched(
     if details.result.gain_db is None:
         channels = tuple(replace(channel, gain=0.0, delay_frames=0.0) for channel in channels)
     frames = min(file_length_at(target, rate), MAX_DRAWN_S * rate)
-    matched = np.concatenate(list(render_matched_chunks(dry, rate, frames, channels)), axis=1)
+    matched = np.concatenate(list(render_matched_chunks(dry, rate, frames, channels, details.curve)), axis=1)
     return _read_start(target, rate, len(channels)), matched
 
 

@@ -1,7 +1,7 @@
 """Matched signal of two recordings: the dry recording with gain and delay, streamed from file to file.
 
 Its delay is not causal and its gain is constant; `rtgain.audio.effects.matched_path` is the causal version of a live
-session, with ramps.
+session, with ramps. A delay that moves is rendered along its curve, with a crossfade at each jump.
 """
 
 import math
@@ -12,31 +12,38 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.audio.effects.interpolation import SINC_HALF_FRAMES, fractional_delay, interpolate
 from rtgain.audio.io.recorder import Recorder
-from rtgain.audio.sources.file_pair import select_channels
+from rtgain.audio.sources.excerpts import ExcerptReader
+from rtgain.audio.sources.file_pair import POSITION_DECIMALS, select_channels
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.errors import InputError
+from rtgain.records.delay_curve import DelayCurve
 
 CHUNK_FRAMES = 65536
 
-SINC_HALF_FRAMES = 64
-"""Half the length in frames of the fractional delay filter."""
-
-KAISER_BETA = 8.0
+CROSSFADE_S = 0.003
+"""Duration in seconds of the crossfade at a jump of the delay."""
 
 
 @dataclass(frozen=True)
 class MatchedChannel:
-    """Factor (linear, signed) and delay in frames (may be negative) of one channel of the matched signal."""
+    """Factor (linear, signed) and delay in frames (may be negative) of one channel of the matched signal.
+
+    Where the delay moves, it is the delay in addition to the curve.
+    """
 
     gain: float
     delay_frames: float
 
 
 def render_matched_chunks(
-    dry: Path, sample_rate: int, frames: int, channels: Sequence[MatchedChannel]
+    dry: Path, sample_rate: int, frames: int, channels: Sequence[MatchedChannel], curve: DelayCurve | None = None
 ) -> Iterator[NDArray[np.float64]]:
     """Yield `frames` frames of the matched signal, in chunks (channels, frames). One dry channel serves for all."""
+    if curve is not None:
+        yield from _render_along(curve, dry, sample_rate, frames, channels)
+        return
     whole = [math.floor(channel.delay_frames) for channel in channels]
     fractions = [channel.delay_frames - frames for channel, frames in zip(channels, whole, strict=True)]
     latest = max(whole)
@@ -86,14 +93,76 @@ class _PaddedSource:
         return chunk
 
 
-def fractional_delay(fraction: float) -> NDArray[np.float64]:
-    """Design a Kaiser-windowed sinc of 129 taps that delays by 64 frames plus `fraction` (0 to 1) of a frame."""
-    if fraction == 0.0:
-        return np.eye(1, 2 * SINC_HALF_FRAMES + 1, SINC_HALF_FRAMES).ravel()
-    time = np.arange(-SINC_HALF_FRAMES, SINC_HALF_FRAMES + 1) - fraction
-    taps = np.sinc(time) * np.i0(KAISER_BETA * np.sqrt(np.clip(1 - (time / (SINC_HALF_FRAMES + 1)) ** 2, 0, 1)))
-    scaled: NDArray[np.float64] = taps / taps.sum()
-    return scaled
+def _render_along(
+    curve: DelayCurve, dry: Path, sample_rate: int, frames: int, channels: Sequence[MatchedChannel]
+) -> Iterator[NDArray[np.float64]]:
+    """Yield the matched signal with the delay of a curve. It is silent where sound was inserted into the target."""
+    source = FileSource(dry, sample_rate=sample_rate, channels=None)
+    try:
+        reader = ExcerptReader(source, len(channels))
+        for start in range(0, frames, CHUNK_FRAMES):
+            matched = np.zeros((len(channels), min(CHUNK_FRAMES, frames - start)))
+            for segment in _rendered_segments(curve, sample_rate):
+                _add_segment(matched, start, segment, reader, channels)
+            yield matched
+    finally:
+        source.close()
+
+
+@dataclass(frozen=True)
+class _RenderedSegment:
+    """Frames of the target, from `begin` to `end` (not whole), and the dry recording's frame at the target's frame 0.
+
+    `step` is the number of dry frames per target frame; `fade` the length in frames of the crossfades.
+    """
+
+    begin: float
+    end: float
+    origin: float
+    step: float
+    fade: float
+
+    def weights(self, start: float, frames: int) -> NDArray[np.float64]:
+        """Weight of each frame from `start` on: 1 inside, and a linear fade across either end."""
+        time = start + np.arange(frames)
+        rising, falling = ((time - self.begin) / self.fade, (self.end - time) / self.fade)
+        weights: NDArray[np.float64] = np.clip(np.minimum(rising, falling) + 0.5, 0.0, 1.0)
+        return weights
+
+
+def _rendered_segments(curve: DelayCurve, sample_rate: int) -> list[_RenderedSegment]:
+    segments = []
+    for segment in curve.segments:
+        begin_s, end_s = segment.target_times_s(np.array([segment.begin_s, segment.end_s])).tolist()
+        step = 1.0 / (1.0 + 1e-6 * segment.drift_ppm)
+        origin = -segment.delay_s * sample_rate * step
+        segments.append(
+            _RenderedSegment(begin_s * sample_rate, end_s * sample_rate, origin, step, CROSSFADE_S * sample_rate)
+        )
+    return segments
+
+
+def _add_segment(
+    matched: NDArray[np.float64],
+    start: int,
+    segment: _RenderedSegment,
+    reader: ExcerptReader,
+    channels: Sequence[MatchedChannel],
+) -> None:
+    """Add one segment to the frames of the matched signal from `start` on."""
+    half = segment.fade / 2.0
+    for index, channel in enumerate(channels):
+        begin = max(start, segment.begin - half + channel.delay_frames)
+        end = min(start + matched.shape[1], segment.end + half + channel.delay_frames)
+        if not begin < end or channel.gain == 0.0:
+            continue
+        first, count = math.ceil(begin), math.ceil(end) - math.ceil(begin)
+        position = round(segment.origin + (first - channel.delay_frames) * segment.step, POSITION_DECIMALS)
+        origin = math.floor(position) - SINC_HALF_FRAMES
+        samples = reader.read(origin, math.ceil(count * segment.step) + 2 * SINC_HALF_FRAMES + 2)[index : index + 1]
+        values = channel.gain * interpolate(samples, position - origin, segment.step, count)[0]
+        weights = segment.weights(first - channel.delay_frames, count)
+        matched[index, first - start : first - start + count] += weights * values
 
 
 def aligned_chunks(
@@ -102,20 +171,27 @@ def aligned_chunks(
     sample_rate: int,
     channels: Sequence[MatchedChannel],
     section_s: tuple[float, float] = (0.0, math.inf),
+    curve: DelayCurve | None = None,
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Yield matched signal and target, ``(channels, frames)`` each, over the part that both recordings cover.
 
-    It can be limited to a section of the dry recording, in s.
+    It can be limited to a section of the dry recording, in s. Both are silent in the crossfades at jumps, and where
+    sound was inserted into the target.
     """
-    begin, end = aligned_range(dry, target, sample_rate, channels, section_s)
+    begin, end = aligned_range(dry, target, sample_rate, channels, section_s, curve)
+    delays = [channel.delay_frames for channel in channels]
     source = FileSource(target, sample_rate=sample_rate, channels=None)
     try:
         assert source.frames is not None
         position = 0
-        for matched in render_matched_chunks(dry, sample_rate, min(source.frames, max(end, 0)), channels):
+        for matched in render_matched_chunks(dry, sample_rate, min(source.frames, max(end, 0)), channels, curve):
             target_chunk = select_channels(source.read(matched.shape[1]), len(channels)).astype(np.float64)
+            matched = matched[:, : target_chunk.shape[1]]
+            if curve is not None:
+                counts = _is_covered(curve, sample_rate, position, target_chunk.shape[1], delays)
+                target_chunk, matched = target_chunk * counts, matched * counts
             shared = slice(max(0, begin - position), max(0, end - position))
-            yield matched[:, : target_chunk.shape[1]][:, shared], target_chunk[:, shared]
+            yield matched[:, shared], target_chunk[:, shared]
             position += matched.shape[1]
     finally:
         source.close()
@@ -127,16 +203,41 @@ def aligned_range(
     sample_rate: int,
     channels: Sequence[MatchedChannel],
     section_s: tuple[float, float] = (0.0, math.inf),
+    curve: DelayCurve | None = None,
 ) -> tuple[int, int]:
     """Return the first frame of the target of the part that both recordings cover, and the frame behind its last."""
     delays = [channel.delay_frames for channel in channels]
     start_frame, end_frame = (time_s * sample_rate for time_s in section_s)
+    end_frame = min(file_length_at(dry, sample_rate), end_frame)
+    if curve is not None:
+        start_frame += sample_rate * curve.delay_at_s(start_frame / sample_rate)
+        end_frame += sample_rate * curve.delay_at_s(end_frame / sample_rate)
     begin = max(0, math.ceil(max(delays) + start_frame))
-    end = math.floor(min(delays) + min(file_length_at(dry, sample_rate), end_frame))
+    end = math.floor(min(delays) + end_frame)
     return begin, max(begin, min(file_length_at(target, sample_rate), end))
 
 
-def write_matched(dry: Path, target: Path, record: Path, sample_rate: int, channels: Sequence[MatchedChannel]) -> None:
+def _is_covered(
+    curve: DelayCurve, sample_rate: int, start: int, frames: int, delays_frames: Sequence[float]
+) -> NDArray[np.bool_]:
+    """True for frames of the target inside of a segment, ``(frames,)``, outside of the crossfades at its ends."""
+    covered = np.zeros(frames, np.bool_)
+    time = start + np.arange(frames)
+    for segment in _rendered_segments(curve, sample_rate):
+        half = segment.fade / 2.0
+        begin, end = segment.begin + half + max(delays_frames), segment.end - half + min(delays_frames)
+        covered |= (time >= begin) & (time < end)
+    return covered
+
+
+def write_matched(
+    dry: Path,
+    target: Path,
+    record: Path,
+    sample_rate: int,
+    channels: Sequence[MatchedChannel],
+    curve: DelayCurve | None = None,
+) -> None:
     """Write the matched signal in all compared channels, as long as the target.
 
     Raises `InputError` if the file cannot be written, or if it is a FLAC and the signal exceeds full scale.
@@ -144,7 +245,8 @@ def write_matched(dry: Path, target: Path, record: Path, sample_rate: int, chann
     recorder = Recorder(record, sample_rate, len(channels))
     try:
         with recorder:
-            for chunk in render_matched_chunks(dry, sample_rate, file_length_at(target, sample_rate), channels):
+            frames = file_length_at(target, sample_rate)
+            for chunk in render_matched_chunks(dry, sample_rate, frames, channels, curve):
                 recorder.write(np.ascontiguousarray(chunk.T, dtype=np.float32))
                 if recorder.clipped_samples:
                     raise InputError(

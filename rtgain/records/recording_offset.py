@@ -2,16 +2,19 @@
 
 from dataclasses import dataclass
 
+from rtgain.records.delay_curve import DelayCurve
+
 
 @dataclass(frozen=True)
 class RecordingOffset:
     """Delay of the target recording relative to the dry one, in seconds; 0 unless `is_found`.
 
     `common_s` is the duration in seconds of the part that both cover. `notice` is a line for the user about an
-    uncertain delay, otherwise None.
+    uncertain delay, otherwise None. `curve` is the delay over time, where that is known to move.
     """
 
     delay_s: float
     is_found: bool
     common_s: float
     notice: str | None = None
+    curve: DelayCurve | None = None

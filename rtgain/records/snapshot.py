@@ -35,6 +35,9 @@ class ChannelCounts:
 CLOCK_RATE_TOLERANCE = 0.02
 """Deviation of the measured from the nominal sample rate that counts as a fault: crystals differ by 0.0001."""
 
+CLOCK_NOTICE = "The audio clock runs at"
+"""Beginning of the notice about a wrong sample rate."""
+
 STALE_AFTER_S = 0.5
 """Age in seconds, in addition to a hop, above which an estimate is stale."""
 

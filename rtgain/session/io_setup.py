@@ -18,7 +18,9 @@ from rtgain.config.automation import load_automation
 from rtgain.config.names import CHANNEL_OPTIONS, MAX_CHANNEL, Clock
 from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import DeviceError, InputError
+from rtgain.records.delay_curve import DelayCurve
 from rtgain.records.equalizer_text import load_equalizer
+from rtgain.records.recording_offset import RecordingOffset
 
 if TYPE_CHECKING:
     from rtgain.audio.sources.file_pair import FilePairSource
@@ -42,7 +44,8 @@ class SessionSource:
 
     Frame 0 of the source is frame `start_frame` of the dry recording, and `offset_frames` later in a second one.
     `loop_frames` is the length of one pass if the recording, or a section of it, is repeated. `selectable_channels` is
-    the number of channels that a file has to choose from. `notices` are lines for the user.
+    the number of channels that a file has to choose from. `notices` are lines for the user. With a `curve`, the second
+    recording is read along it, and `offset_frames` is 0.
     """
 
     source: Source | None
@@ -52,6 +55,14 @@ class SessionSource:
     loop_frames: int | None = None
     selectable_channels: int = 0
     notices: tuple[str, ...] = ()
+    curve: DelayCurve | None = None
+
+    def delay_frames_at(self, dry_frame: float) -> float:
+        """Return the delay at which the second recording is read, at a frame of the dry one."""
+        if self.curve is None or self.recording is None:
+            return self.offset_frames
+        rate = self.recording.sample_rate
+        return self.curve.delay_at_s(dry_frame / rate) * rate
 
 
 def read_file_format(config: SessionConfig) -> FileFormat | None:
@@ -112,17 +123,19 @@ def _select_devices(config: SessionConfig, channels: int, preferred_rate: int | 
     )
 
 
-def open_source(config: SessionConfig, setup: DeviceSetup | None, channels: int, delay_s: float = 0.0) -> SessionSource:
+def open_source(
+    config: SessionConfig, setup: DeviceSetup | None, channels: int, offset: RecordingOffset | None = None
+) -> SessionSource:
     """Open the source at the session's sample rate; the microphone has none. Raises `InputError`.
 
-    It has `channels` channels, or twice as many if it contains the target. A second recording is read `delay_s` later
-    than the dry one, to the nearest frame.
+    It has `channels` channels, or twice as many if it contains the target. A second recording is read at `offset`, in
+    whole frames, or along its curve.
     """
     if config.input == "mic":
         return SessionSource(None)
     sample_rate = setup.sample_rate if setup else config.sample_rate
     if config.is_file:
-        return _open_recording(config, sample_rate, channels, delay_s)
+        return _open_recording(config, sample_rate, channels, offset)
     rate = sample_rate or DEFAULT_SAMPLE_RATE
     if config.input == "sine":
         return SessionSource(SineSource(rate, channels))
@@ -131,7 +144,9 @@ def open_source(config: SessionConfig, setup: DeviceSetup | None, channels: int,
     return SessionSource(DemoSource(rate, channels))
 
 
-def _open_recording(config: SessionConfig, sample_rate: int | None, channels: int, delay_s: float) -> SessionSource:
+def _open_recording(
+    config: SessionConfig, sample_rate: int | None, channels: int, offset: RecordingOffset | None
+) -> SessionSource:
     """Open one file or two, and the section of them that is played."""
     from rtgain.audio.sources.file_source import FileSource  # see above
 
@@ -139,8 +154,15 @@ def _open_recording(config: SessionConfig, sample_rate: int | None, channels: in
     if config.is_pair:
         from rtgain.audio.sources.file_pair import FilePairSource
 
-        pair = FilePairSource(config.input, config.target, sample_rate=sample_rate, delay_s=delay_s, channels=channels)
-        opened = SessionSource(pair, pair, pair.start_frame, pair.offset_frames, notices=pair.notices)
+        pair = FilePairSource(
+            config.input,
+            config.target,
+            sample_rate=sample_rate,
+            delay_s=offset.delay_s if offset else 0.0,
+            curve=offset.curve if offset else None,
+            channels=channels,
+        )
+        opened = SessionSource(pair, pair, pair.start_frame, pair.offset_frames, notices=pair.notices, curve=pair.curve)
         return _select_section(config, opened) if has_section or config.loop else opened
     channel_map = config.resolved_dry_channels(channels)
     if config.target == "channel":

@@ -36,7 +36,7 @@ def measure_loudness(
     rate = file_format.sample_rate if file_format.sample_rate >= LOWEST_RATE else STANDARD_RATE
     channels = count_channels(config, file_format, file_format.channels)
     once = with_changes(config, sample_rate=rate, loop=False)
-    source = open_source(once, None, channels, offset.delay_s).source
+    source = open_source(once, None, channels, offset).source
     assert source is not None
     meters = LoudnessMeter(rate, channels), LoudnessMeter(rate, channels)
     try:

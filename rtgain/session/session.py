@@ -11,7 +11,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain import __version__
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.audio.io.devices import DeviceSetup
@@ -55,6 +54,7 @@ from rtgain.session.io_setup import (
 )
 from rtgain.session.matched_recording import LiveMatchedReader, MatchedSignalReader, OfflineMatchedRenderer
 from rtgain.session.pair_offset import search_offset
+from rtgain.version import __version__
 
 OFFLINE_BATCH_HOPS = 64
 """Hops that the offline clock plays per `advance`: as many as the estimator processes in one batch.
@@ -104,6 +104,7 @@ class Session:
         file_format = read_file_format(config)
         self.channels = count_channels(config, file_format, max_channels)
         preferred_rate = file_format.sample_rate if file_format else None
+        self._pair_channels = min(file_format.channels, max_channels) if file_format and config.is_pair else 0
         if record and clock == "offline" and config.level_match == "loudness" and not config.is_pair:
             raise InputError(
                 "level-match: loudness is measured on live clocks, or before two recordings are compared; "
@@ -113,8 +114,7 @@ class Session:
         if clock == "device":
             self.device_setup, self.channels = select_device_setup(config, self.channels, preferred_rate)
         self.offset = offset or (search_offset(config) if config.is_pair else None)
-        delay_s = self.offset.delay_s if self.offset is not None else 0.0
-        self._opened = open_source(config, self.device_setup, self.channels, delay_s)
+        self._opened = open_source(config, self.device_setup, self.channels, self.offset)
         self._source = self._opened.source
         self._notices.extend(self._opened.notices)
         if self.offset is not None and self.offset.notice is not None:
@@ -138,6 +138,8 @@ class Session:
         self._meters = LevelMeter(self._engine.memory)
         self.level_match = level_match or LevelMatch(config.level_match)
         self._apply_trims()
+        if clock != "offline":  # silence until a gain is known; offline, the matched signal is rendered afterwards
+            self._engine.memory.control["matched_gain"] = 0.0
         self._matched: MatchedSignalReader | None = None
         if record:
             reader = OfflineMatchedRenderer if clock == "offline" else LiveMatchedReader
@@ -447,7 +449,8 @@ class Session:
     def _make_settings(self, config: SessionConfig) -> EstimatorSettings:
         settings = EstimatorSettings.from_config(config, self.sample_rate)
         if self.offset is not None and self.offset.is_found and settings.align:
-            delay_frames = self.offset.delay_s * self.sample_rate - self._opened.offset_frames
+            is_aligned = self._opened.curve is not None
+            delay_frames = 0.0 if is_aligned else self.offset.delay_s * self.sample_rate - self._opened.offset_frames
             settings = replace(settings, delay_frames=delay_frames)
         return settings
 
@@ -469,7 +472,7 @@ class Session:
     def _channel_counts(self) -> ChannelCounts:
         setup, config = self.device_setup, self.config
         inputs = setup.input.input_channels if setup and setup.input else 0
-        dry = inputs if config.input == "mic" else self._opened.selectable_channels
+        dry = inputs if config.input == "mic" else self._pair_channels or self._opened.selectable_channels
         outputs = setup.output.output_channels if setup and setup.output and config.target == "return" else 0
         return ChannelCounts(dry, {"reference": 0, "channel": dry, "return": inputs}[config.target_kind], outputs)
 
@@ -557,12 +560,13 @@ class Session:
 
     def _in_recordings(self, estimate: Estimate) -> Estimate:
         """Count the frames and delays of an estimate from the starts of the recordings."""
-        start, offset = self._opened.start_frame, self._opened.offset_frames
-        if not (start or offset):
+        center_frame = estimate.center_frame + self._opened.start_frame
+        offset = self._opened.delay_frames_at(center_frame)
+        if not (self._opened.start_frame or offset):
             return estimate
         return replace(
             estimate,
-            center_frame=estimate.center_frame + start,
+            center_frame=center_frame,
             delay_frames=estimate.delay_frames + offset,
             channel_delays_frames=tuple(delay + offset for delay in estimate.channel_delays_frames),
         )

@@ -1,6 +1,7 @@
 """Publication of the matched gain: signed, with a delay that is not negative."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +20,10 @@ def test_matched_gain_is_signed_and_its_delay_is_not_negative(
     nan = math.nan
     levels = (0.0, 0.0, nan, GAIN_DB, nan, nan, nan, nan, 0.1, 0.0)
     estimate = Estimate(*levels, State.TRACKING, 1, delay, polarity, (GAIN_DB,), (polarity,), (delay,))
+    unknown = replace(estimate, gain_est_db=nan)
     with EngineSharedMemory.create(8000) as memory:
         publish_matched_gain(memory.control, estimate)
         assert memory.control["matched_gain"] == pytest.approx(gain, rel=1e-12)
         assert memory.control["matched_delay_frames"] == delay_frames
+        publish_matched_gain(memory.control, unknown)
+        assert memory.control["matched_gain"] == pytest.approx(gain, rel=1e-12)  # the last known one

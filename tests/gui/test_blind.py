@@ -13,8 +13,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 
+import rtgain.session.pair_offset
 from gui.main_window import MainWindow
 from rtgain.listening.blind_test import Signal
+from rtgain.records.recording_offset import RecordingOffset
 from tests.gui.conftest import Sessions
 
 RATE = 8000
@@ -31,7 +33,10 @@ def window(
     noise = 0.1 * np.random.default_rng(0).standard_normal(2 * RATE)
     for name, gain in (("dry", 1.0), ("target", 0.5)):
         soundfile.write(tmp_path / f"{name}.wav", gain * noise, RATE)
-    monkeypatch.setattr("gui.background.pair_analysis.PairAnalysis.analyze", lambda *_: None)
+    for analysis in ("analyze", "match"):
+        monkeypatch.setattr(f"gui.background.pair_analysis.PairAnalysis.{analysis}", lambda *_: None)
+    offset = RecordingOffset(0.0, is_found=True, common_s=2.0)
+    monkeypatch.setattr(rtgain.session.pair_offset, "search_offset", lambda *_, **__: offset)
     window = open_window(input=str(tmp_path / "dry.wav"), target=str(tmp_path / "target.wav"), level_match="estimate")
     qtbot.waitUntil(lambda: window.controller.state == "running", timeout=30_000)
     sessions.last.set_level_differences(gain_db=4.0, loudness_lu=3.9)

@@ -1,0 +1,459 @@
+"""Delay of a target recording over its whole length: clock drift, and jumps where sound was lost or inserted.
+
+The recordings are read once, in excerpts of some seconds, in constant memory:
+
+1. Blocks of 0.4 s are compared at the delay that is expected: a line through the delays before.
+2. Where another delay explains a block better, or none does, the correlations of the excerpt give candidates, and the
+   most likely path through them gives the jumps.
+3. Lines are fitted to all measured delays: one drift, and one delay per stretch between two jumps.
+
+NumPy only, like the search for the offset.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtgain.audio.effects.interpolation import SINC_HALF_FRAMES, interpolate
+from rtgain.audio.sources.excerpts import ExcerptReader
+from rtgain.audio.sources.file_pair import compared_channels
+from rtgain.audio.sources.file_source import FileSource
+from rtgain.audio.sources.source import Block
+from rtgain.config.names import MAX_CHANNELS
+from rtgain.estimation.offset.correlation import WHITENING, correlation_envelope, highest_peaks, taper
+from rtgain.estimation.offset.delay_blocks import (
+    BLOCK_WINDOWS,
+    BlockDelays,
+    measure_blocks,
+    window_frames_at,
+)
+from rtgain.estimation.offset.delay_fit import DelayFit, fit_delays
+from rtgain.estimation.offset.delay_path import PathPart, find_path, unexplained_frames
+from rtgain.estimation.offset.levels import without_invalid_samples
+from rtgain.records.delay_curve import DelayCurve, DelaySegment
+
+EXCERPT_BLOCKS = 16
+"""Blocks that are read at once: 6 s."""
+
+CONTEXT_S = 1.0
+"""Sound in seconds before an excerpt in which a jump may lie that its first block shows."""
+
+REACHES_S = (0.3, 2.5)
+"""Distances in seconds up to which a jump is searched: the second if the first leaves sound unexplained."""
+
+MAX_UNEXPLAINED_S = 0.25
+"""Sound in seconds without a delay from which delays farther away are searched."""
+
+MAX_JUMPS_PER_S = 1.0
+MIN_JUMPS = 8
+"""Jumps per second, and in all, above which the target is not the same recording in time: a stretch makes many."""
+
+MAX_DRIFT = 5e-3
+"""Largest drift in frames per frame: more is a stretch, and not a clock."""
+
+DRIFT_ADVANTAGE = 1.2
+"""Factor by which a drift must explain more of the first excerpt than a constant delay."""
+
+LOW_SHARE = 0.25
+"""Coherent fraction relative to that of the excerpts before below which a block is not explained."""
+
+RECENT_BLOCKS = 48
+"""Blocks that the expected delay is extrapolated from: 18 s."""
+
+LEAST_EXPLAINED = 0.1
+"""Coherent fraction below which two excerpts have nothing in common."""
+
+WHOLE_FRAMES = 0.1
+"""Distance from a whole number of frames up to which a jump is one: buffers and edits have whole frames."""
+
+
+PEAK_SCORE = 5.0
+MAX_PEAK_SCORE = 20.0
+"""Peak of a correlation relative to its RMS from which it counts, and up to which it counts more."""
+
+
+class CancelledError(Exception):
+    """The analysis was cancelled."""
+
+
+Delays = NDArray[np.float64]
+
+
+@dataclass
+class _Measurements:
+    """Delays of blocks: their times in frames, delay and deviation per channel, and the stretch that they belong to."""
+
+    times: list[float] = field(default_factory=list)
+    delays: list[NDArray[np.float64]] = field(default_factory=list)
+    stds: list[NDArray[np.float64]] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    explained: list[float] = field(default_factory=list)
+
+    def remove_from(self, frame: float) -> None:
+        while self.times and self.times[-1] >= frame:
+            for values in (self.times, self.delays, self.stds, self.labels, self.explained):
+                values.pop()
+
+    def common(self, since: int = 0) -> tuple[Delays, Delays, Delays, NDArray[np.intp]]:
+        """Times, delays, deviations and labels of the blocks with a delay, from number `since` on, over all channels.
+
+        A channel that is later than the first one by a constant time does not move the mean.
+        """
+        times: Delays = np.array(self.times[since:], np.float64)
+        labels = np.array(self.labels[since:], np.intp)
+        if not len(times):
+            return times, times, times, labels
+        delays, stds = np.array(self.delays[since:]), np.array(self.stds[since:])
+        reference = int(np.isfinite(delays).sum(axis=0).argmax())
+        for channel in range(delays.shape[1]):
+            both = delays[:, channel] - delays[:, reference]
+            both = both[np.isfinite(both)]
+            delays[:, channel] -= float(np.median(both)) if both.size else math.nan
+        weights = np.where(np.isfinite(delays), 1.0 / (stds**2 + 1e-6), 0.0)
+        total = weights.sum(axis=1)
+        known = total > 0.0
+        mean = (weights * np.nan_to_num(delays)).sum(axis=1)[known] / total[known]
+        return times[known], mean, 1.0 / np.sqrt(total[known]), labels[known]
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Frames of the dry recording between two jumps, with the whole frames by which its delay exceeds the first's."""
+
+    begin: float
+    end: float
+    jump: int
+
+
+def follow_delay(
+    dry: Path,
+    target: Path,
+    delay_s: float,
+    *,
+    section_s: tuple[float, float] = (0.0, math.inf),
+    on_progress: Callable[[float], None] = lambda share: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> DelayCurve | None:
+    """Follow the delay of `target` through the part that both recordings cover; None if it was cancelled.
+
+    `delay_s` is the delay at some moment, and `section_s` a section of the dry recording. Raises `InputError`.
+    """
+    try:
+        source = FileSource(dry, channels=None)
+        try:
+            other = FileSource(target, sample_rate=source.sample_rate, channels=None)
+            try:
+                follower = _Follower(source, other, delay_s, section_s)
+                return follower.run(on_progress, cancelled)
+            finally:
+                other.close()
+        finally:
+            source.close()
+    except CancelledError:
+        return None
+
+
+class _Follower:
+    """Analysis of one pair of files."""
+
+    def __init__(self, dry: FileSource, target: FileSource, delay_s: float, section_s: tuple[float, float]) -> None:
+        assert dry.frames is not None
+        assert target.frames is not None
+        self._rate = dry.sample_rate
+        channels = min(compared_channels(dry.channels, target.channels), MAX_CHANNELS)
+        self._dry, self._target = ExcerptReader(dry, channels), ExcerptReader(target, channels)
+        self._window = window_frames_at(self._rate)
+        self._excerpt = EXCERPT_BLOCKS * BLOCK_WINDOWS * self._window // 2
+        self._delay = self._start_delay = delay_s * self._rate
+        self._drift = 0.0
+        start_frame, end_frame = (time_s * self._rate for time_s in section_s)
+        # A drift or a jump may move the ends of the common part.
+        slack = REACHES_S[-1] * self._rate
+        self._begin = round(max(0.0, start_frame, -self._delay - slack))
+        self._end = round(min(dry.frames, end_frame, target.frames - self._delay + slack))
+        self._loudest = (0.0, 0.0)
+        self._typical = 0.0
+        self._measured = _Measurements()
+        self._stretches = [_Stretch(-math.inf, math.inf, 0)]
+        self._relative = [0] * channels
+
+    def run(self, on_progress: Callable[[float], None], cancelled: Callable[[], bool]) -> DelayCurve:
+        """Follow the delay from the begin to the end."""
+        position = self._begin
+        is_first = True
+        while position < self._end:
+            if cancelled():
+                raise CancelledError
+            frames = min(self._excerpt, self._end - position)
+            if self._end - position - frames < self._window * 4:
+                frames = self._end - position
+            blocks = self._measure(position, frames)
+            if self._is_bad(blocks).any():
+                if is_first and (self._separate_channels(position, frames) | self._acquire(position, frames)):
+                    blocks = self._measure(position, frames)
+                if self._is_bad(blocks).any():
+                    self._bridge(position, frames, is_first=is_first)
+                else:
+                    self._accept(position, blocks)
+            else:
+                self._accept(position, blocks)
+            is_first = is_first and not self._measured.times
+            self._extrapolate()
+            position += frames
+            on_progress((position - self._begin) / (self._end - self._begin))
+        return self._curve()
+
+    # --- excerpts -------------------------------------------------------------------------------
+
+    def _expected(self, frame: float) -> float:
+        """Delay in frames at which the target is read: whole frames without a drift."""
+        return self._delay + self._drift * frame if self._drift else float(round(self._delay))
+
+    def _aligned(self, start: int, frames: int, reach: int = 0) -> Block:
+        """Target at the expected delay, from `reach` frames before `start` to `reach` frames behind the end."""
+        farthest = max(map(abs, self._relative))
+        begin, count = start - reach - farthest, frames + 2 * (reach + farthest)
+        if self._drift:
+            first = begin + self._expected(begin)
+            origin = math.floor(first) - SINC_HALF_FRAMES - 1
+            step = 1.0 + self._drift
+            samples = self._target.read(origin, math.ceil(count * step) + 2 * SINC_HALF_FRAMES + 4)
+            aligned = interpolate(without_invalid_samples(samples), first - origin, step, count).astype(np.float32)
+        else:
+            aligned = without_invalid_samples(self._target.read(begin + round(self._delay), count))
+        if not farthest:
+            return aligned
+        begins = (farthest + own for own in self._relative)
+        length = frames + 2 * reach
+        return np.stack([row[first : first + length] for row, first in zip(aligned, begins, strict=True)])
+
+    def _excerpt_of_dry(self, start: int, frames: int) -> Block:
+        return without_invalid_samples(self._dry.read(start, frames))
+
+    def _measure(self, position: int, frames: int) -> BlockDelays:
+        length = frames + self._window // 2
+        x, y = self._excerpt_of_dry(position, length), self._aligned(position, length)
+        blocks = measure_blocks(x, y, self._window, self._loudest)
+        self._loudest = blocks.loudest
+        return blocks
+
+    def _is_bad(self, blocks: BlockDelays) -> NDArray[np.bool_]:
+        """Blocks with sound that another delay explains better, or that this one explains much less than others."""
+        typical = self._typical or float(np.quantile(blocks.explained, 0.75))
+        low = blocks.explained < max(LOW_SHARE * typical, LEAST_EXPLAINED)
+        bad: NDArray[np.bool_] = blocks.has_sound & (blocks.is_elsewhere | low)
+        return bad
+
+    def _accept(self, position: int, blocks: BlockDelays, label: int | None = None, lag: int = 0) -> None:
+        label = len(self._stretches) - 1 if label is None else label
+        measured = self._measured
+        for index in np.flatnonzero(blocks.has_sound):
+            measured.explained.append(float(blocks.explained[index]))
+            measured.times.append(position + float(blocks.centers_frames[index]))
+            # The target was read at the expected delay of the moment that is `lag` frames later.
+            measured.delays.append(self._expected(measured.times[-1] + lag) + lag + blocks.delays_frames[index])
+            measured.stds.append(blocks.stds_frames[index])
+            measured.labels.append(label)
+        if measured.explained:
+            self._typical = float(np.median(measured.explained[-RECENT_BLOCKS:]))
+
+    def _extrapolate(self) -> None:
+        """Fit the expected delay to the last blocks."""
+        since = max(0, len(self._measured.times) - RECENT_BLOCKS)
+        times, delays, stds, labels = self._measured.common(since)
+        if len(times) < 3:
+            return
+        fit = fit_delays(times, delays, stds, labels, len(self._stretches))
+        if math.isfinite(fit.delays_frames[-1]):
+            self._delay, self._drift = float(fit.delays_frames[-1]), fit.drift
+
+    # --- unknown delays -------------------------------------------------------------------------
+
+    def _acquire(self, position: int, frames: int) -> bool:
+        """Find the line that explains most of the first excerpt; True if it is another one than before."""
+        before = self._delay, self._drift
+        best, most = before, self._explained(position, frames)
+        for reach_s in REACHES_S:
+            for delay, drift in self._lines(position, frames, round(reach_s * self._rate)):
+                self._delay, self._drift = before[0] + before[1] * position + delay - drift * position, drift
+                explained = self._explained(position, frames) / (1.0 if drift == before[1] else DRIFT_ADVANTAGE)
+                if explained > most:
+                    best, most = (self._delay, self._drift), explained
+            self._delay, self._drift = before
+            if most > EXCERPT_BLOCKS / 2:
+                break
+        self._delay, self._drift = best
+        if best == before:
+            return False
+        self._refine(position, frames)
+        return True
+
+    def _explained(self, position: int, frames: int) -> float:
+        """Sum over the blocks of an excerpt of their coherent fractions at the expected delay."""
+        blocks = self._measure(position, frames)
+        return float(blocks.explained[blocks.has_sound & ~blocks.is_elsewhere].sum())
+
+    def _refine(self, position: int, frames: int) -> None:
+        """Fit the expected delay to the blocks of the first excerpt, to a fraction of a frame."""
+        for _ in range(2):
+            blocks = self._measure(position, frames)
+            known = np.isfinite(blocks.delays_frames) & (blocks.has_sound & ~blocks.is_elsewhere)[:, None]
+            if known.sum() < 3:
+                return
+            times = position + np.broadcast_to(blocks.centers_frames[:, None], known.shape)[known]
+            delays = np.array([self._expected(time) for time in times.tolist()]) + blocks.delays_frames[known]
+            fit = fit_delays(times, delays, blocks.stds_frames[known], np.zeros(len(times), np.intp), 1)
+            self._delay, self._drift = float(fit.delays_frames[0]), fit.drift
+
+    def _separate_channels(self, position: int, frames: int) -> bool:
+        """Find channels with a delay of their own, which is constant; True if there are any."""
+        reach = round(REACHES_S[0] * self._rate)
+        peaks = self._peaks(position, frames, reach, 4 * self._window, apart=True)
+        for channel in range(1, len(self._relative)):
+            both = [
+                lags[channel] - lags[0] for _, lags, scores in peaks if min(scores[0], scores[channel]) > PEAK_SCORE
+            ]
+            if len(both) < 3:
+                continue
+            middle = round(float(np.median(both)))
+            agreeing = sum(abs(lag - middle) <= 1 for lag in both)
+            if abs(middle) > 2 and agreeing >= len(both) / 2:
+                self._relative[channel] = middle
+        return any(self._relative)
+
+    def _peaks(
+        self, position: int, frames: int, reach: int, block: int, *, apart: bool
+    ) -> list[tuple[float, list[int], list[float]]]:
+        """Center of each block, and lags and scores of correlation peaks: two of all channels, or one of each."""
+        x, y = self._excerpt_of_dry(position, frames), self._aligned(position, frames, reach)
+        size = 1 << (block + 2 * reach - 1).bit_length()
+        fades = taper(block), taper(block + 2 * reach)
+        found = []
+        for start in range(0, frames - block + 1, block if apart else 2 * block):
+            dry = np.fft.rfft(x[:, start : start + block] * fades[0], size)
+            target = np.fft.rfft(y[:, start : start + block + 2 * reach] * fades[1], size)
+            cross = dry.conj() * target
+            lags, scores = [], []
+            for bins in cross[:, None] if apart else cross[None]:
+                envelope = correlation_envelope(bins, size, WHITENING)[: 2 * reach + 1]
+                rms = max(float(np.sqrt(np.mean(envelope**2))), 1e-30)
+                peaks = highest_peaks(envelope, 1 if apart else 2, exclusion=4)
+                lags += [lag - reach for lag, _ in peaks] or [0]
+                scores += [value / rms for _, value in peaks] or [0.0]
+            found.append((start + block / 2.0, lags, scores))
+        return found
+
+    def _lines(self, position: int, frames: int, reach: int) -> list[tuple[float, float]]:
+        """Lines through most correlation peaks, without and with a drift: delay at `position`, relative to the
+        expected one, and drift."""
+        block = 2 * self._window
+        peaks = [
+            (center, lag, min(score, MAX_PEAK_SCORE))
+            for center, lags, scores in self._peaks(position, frames, reach, block, apart=False)
+            for lag, score in zip(lags, scores, strict=True)
+            if score > PEAK_SCORE
+        ]
+        if len(peaks) < 3:
+            return []
+        time, lag, score = np.array(peaks).T
+        lines = []
+        for drifts in (False, True):
+            best, line = 0.0, (0.0, 0.0)
+            for first in range(len(time)):
+                later = np.flatnonzero(time > time[first] + 4 * block)
+                slopes = (lag[later] - lag[first]) / (time[later] - time[first]) if drifts else np.zeros(1)
+                for slope in slopes[np.abs(slopes) <= MAX_DRIFT].tolist():
+                    near = np.abs(lag - lag[first] - slope * (time - time[first])) <= 2.0
+                    if (value := float(score[near].sum())) > best:
+                        best, line = value, (float(lag[first] - slope * time[first]), slope)
+            lines.append(line)
+        return lines
+
+    def _bridge(self, position: int, frames: int, *, is_first: bool) -> None:
+        """Find the path of the delay through an excerpt, and measure each of its stretches."""
+        last = self._stretches[-1]
+        start = position if is_first else round(max(self._begin, position - CONTEXT_S * self._rate, last.begin))
+        end = position + frames
+        x = self._excerpt_of_dry(start, end - start)
+        parts: list[PathPart] = []
+        for reach_s in REACHES_S:
+            reach = round(reach_s * self._rate)
+            y = self._aligned(start, end - start, reach)
+            parts = find_path(
+                x, y, reach, self._window, self._rate, starts_at_0=not is_first, known_jumps=self._known_jumps
+            )
+            if unexplained_frames(x, parts) < MAX_UNEXPLAINED_S * self._rate:
+                break
+        if not parts:
+            return
+        self._measured.remove_from(start)
+        if is_first and len(self._stretches) == 1:
+            self._delay += parts[0].lag
+            parts = [PathPart(part.lag - parts[0].lag, part.begin, part.end) for part in parts]
+        lag = 0
+        for part in parts:
+            if part.lag != lag:
+                before = self._stretches[-1]
+                jump_frame = max(before.begin, start + part.begin - max(0, lag - part.lag))
+                self._stretches[-1] = _Stretch(before.begin, jump_frame, before.jump)
+                self._stretches.append(_Stretch(start + part.begin, math.inf, before.jump + part.lag - lag))
+                lag = part.lag
+            self._measure_part(start, part)
+        self._delay += (1.0 + self._drift) * lag
+
+    @property
+    def _known_jumps(self) -> frozenset[int]:
+        return frozenset(after.jump - before.jump for before, after in pairwise(self._stretches))
+
+    def _measure_part(self, start: int, part: PathPart) -> None:
+        frames = part.end - part.begin
+        if frames < 2 * self._window:
+            return
+        x = self._excerpt_of_dry(start + part.begin, frames)
+        y = self._aligned_at(start + part.begin, frames, part.lag)
+        blocks = measure_blocks(x, y, self._window, self._loudest)
+        self._accept(start + part.begin, blocks, lag=part.lag)
+
+    def _aligned_at(self, start: int, frames: int, lag: int) -> Block:
+        reach = abs(lag)
+        return self._aligned(start, frames, reach)[:, reach + lag : reach + lag + frames]
+
+    # --- result ---------------------------------------------------------------------------------
+
+    def _curve(self) -> DelayCurve:
+        times, delays, stds, labels = self._measured.common()
+        explained = np.array(self._measured.explained)
+        share = float(explained.mean()) if explained.size else 0.0
+        jumps_per_s = (len(self._stretches) - 1) * self._rate / max(1, self._end - self._begin)
+        is_stretched = len(self._stretches) > MIN_JUMPS and jumps_per_s > MAX_JUMPS_PER_S
+        if len(times) < 3 or is_stretched:
+            segment = DelaySegment(-math.inf, math.inf, self._start_delay / self._rate)
+            return DelayCurve((segment,), explained_share=0.0 if is_stretched else share)
+        fit = fit_delays(times, delays, stds, labels, len(self._stretches))
+        segments = self._segments(fit)
+        return DelayCurve(segments, 1e6 * fit.drift, 1e6 * fit.drift_std, share)
+
+    def _segments(self, fit: DelayFit) -> tuple[DelaySegment, ...]:
+        delays = fit.delays_frames.copy()
+        jumps = np.array([stretch.jump for stretch in self._stretches], np.float64)
+        base = delays - jumps
+        known = base[np.isfinite(base)]
+        fraction = float(np.median(known)) if known.size else self._delay
+        for index in range(len(delays)):
+            # In the target's time a jump has whole frames.
+            near = base[index] if math.isfinite(base[index]) else fraction
+            rounded = fraction + round(near - fraction)
+            delays[index] = jumps[index] + (rounded if abs(near - rounded) <= WHOLE_FRAMES else near)
+        segments: list[DelaySegment] = []
+        for stretch, delay in zip(self._stretches, delays.tolist(), strict=True):
+            begin_s, end_s = stretch.begin / self._rate, stretch.end / self._rate
+            segment = DelaySegment(begin_s, end_s, delay / self._rate, 1e6 * fit.drift)
+            if segments and abs(segments[-1].delay_s - segment.delay_s) < 0.5 / self._rate:
+                segment = DelaySegment(segments.pop().begin_s, end_s, segment.delay_s, segment.drift_ppm)
+            segments.append(segment)
+        return tuple(segments)

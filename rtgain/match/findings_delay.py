@@ -1,0 +1,76 @@
+"""Findings about the delay: a clock that drifts, jumps, and channels with a delay of their own."""
+
+import math
+from collections.abc import Sequence
+
+from rtgain.number_format import format_number, format_time_ms
+from rtgain.records.delay_curve import DelayCurve
+from rtgain.records.finding import Finding
+
+MIN_CHANNEL_DELAY_FRAMES = 0.1
+"""Difference between the delays of two channels from which it is a finding."""
+
+LISTED_JUMPS = 3
+"""Jumps whose times are listed in a sentence."""
+
+
+def delay_findings(
+    curve: DelayCurve | None, channel_delays_frames: Sequence[float], sample_rate: int, duration_s: float
+) -> list[Finding]:
+    """Make the findings of a match, most important first.
+
+    `curve` is None if no offset was found. `channel_delays_frames` are the delays of the channels, NaN for unknown
+    ones. `duration_s` is the time over which a drift adds up.
+    """
+    findings = []
+    if curve is not None:
+        findings += _jumps(curve, sample_rate) + _drift(curve, duration_s)
+    return findings + _channels(channel_delays_frames, sample_rate)
+
+
+def _drift(curve: DelayCurve, duration_s: float) -> list[Finding]:
+    ppm, std_ppm = curve.drift_ppm, curve.drift_std_ppm
+    if ppm == 0.0:
+        return []
+    moved_ms = abs(1e-3 * ppm * duration_s)
+    text = (
+        f"The target's clock runs {format_number(abs(ppm), 1)} ppm {'fast' if ppm > 0.0 else 'slow'} "
+        f"(± {format_number(max(std_ppm, 0.1), 1)}): it gets {format_number(moved_ms, 1)} ms "
+        f"{'later' if ppm > 0.0 else 'earlier'} over the recording."
+    )
+    return [Finding("clock-drift", text, {"ppm": ppm, "std_ppm": std_ppm})]
+
+
+def _jumps(curve: DelayCurve, sample_rate: int) -> list[Finding]:
+    jumps = curve.jumps
+    if not jumps:
+        return []
+    times = [format_time_ms(jump.time_s) for jump in jumps]
+    listed = ", ".join(times[:LISTED_JUMPS]) + (" and later" if len(times) > LISTED_JUMPS else "")
+    missing_ms, inserted_ms = (
+        sum(1e3 * sign * jump.jump_s for jump in jumps if sign * jump.jump_s > 0.0) for sign in (-1.0, 1.0)
+    )
+    amounts = [
+        f"{format_number(amount_ms, 1)} ms {text}"
+        for amount_ms, text in ((missing_ms, "of the dry recording are missing"), (inserted_ms, "are inserted"))
+        if amount_ms > 0.0
+    ]
+    text = (
+        f"The target's delay jumps {'once' if len(jumps) == 1 else f'{len(jumps)} times'}, at {listed}: "
+        f"{' and '.join(amounts)} in it."
+    )
+    samples = [round(jump.jump_s * sample_rate, 3) for jump in jumps]
+    return [Finding("delay-jump", text, {"times_s": [jump.time_s for jump in jumps], "jumps_samples": samples})]
+
+
+def _channels(delays_frames: Sequence[float], sample_rate: int) -> list[Finding]:
+    known = [delay for delay in delays_frames if math.isfinite(delay)]
+    if len(known) < 2 or max(known) - min(known) <= MIN_CHANNEL_DELAY_FRAMES:
+        return []
+    difference_ms = 1e3 * (max(known) - min(known)) / sample_rate
+    text = f"The channels of the target are up to {format_number(difference_ms, 3)} ms apart from each other."
+    if len(delays_frames) == 2:
+        late, early = ("right", "left") if delays_frames[1] > delays_frames[0] else ("left", "right")
+        text = f"The target's {late} channel is {format_number(difference_ms, 3)} ms later than its {early} channel."
+    delays_ms = [1e3 * delay / sample_rate if math.isfinite(delay) else None for delay in delays_frames]
+    return [Finding("channel-delay", text, {"delays_ms": delays_ms})]

@@ -1,0 +1,29 @@
+"""Targets whose delay moves, made by methods that rtgain does not use."""
+
+import numpy as np
+
+
+def with_clock(samples: np.ndarray, ppm: float, half: int = 64) -> np.ndarray:
+    """Resample (frames, channels) to a clock that is faster by `ppm`: a sum of a windowed sinc in double.
+
+    The window is a Blackman-Harris window of 2 · `half` frames, its side lobes are at −92 dB.
+    """
+    count = int(len(samples) * (1 + 1e-6 * ppm))
+    position = np.arange(count) / (1 + 1e-6 * ppm)
+    whole = np.floor(position).astype(int)
+    padded = np.pad(samples.astype(np.float64), ((half, half + 1), (0, 0)))
+    result = np.zeros((count, samples.shape[1]))
+    for tap in range(-half + 1, half + 1):
+        time = tap - (position - whole)
+        phase = np.pi * (time / half + 1)
+        window = 0.35875 - 0.48829 * np.cos(phase) + 0.14128 * np.cos(2 * phase) - 0.01168 * np.cos(3 * phase)
+        result += (np.sinc(time) * window)[:, None] * padded[whole + tap + half]
+    return result
+
+
+def without_frames(samples: np.ndarray, starts: np.ndarray, frames: int) -> np.ndarray:
+    """Remove `frames` frames at each of the `starts`, as a recorder does that loses a buffer."""
+    lost = np.zeros(len(samples), bool)
+    for start in starts:
+        lost[start : start + frames] = True
+    return samples[~lost]
