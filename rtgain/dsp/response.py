@@ -36,12 +36,20 @@ class ResponseAverage:
     def add(self, dry: Tensor, target: Tensor) -> None:
         """Add complex spectra of windows in order, ``(B, C, K)`` each. Leave out windows without sound."""
         windows = dry.shape[0]
+        if dry.shape[1:] != self._dry.shape:  # another window length or number of channels
+            self._dry = self._target = torch.zeros(1, 1, dtype=torch.float64)
+            self._cross = torch.zeros(1, 1, dtype=torch.complex128)
         ages = torch.arange(windows - 1, -1, -1, dtype=torch.float64)
         weights = (self._decay**ages).view(-1, 1, 1)
         decay = self._decay**windows
         self._dry = decay * self._dry + (weights * (dry.real.square() + dry.imag.square())).sum(0)
         self._target = decay * self._target + (weights * (target.real.square() + target.imag.square())).sum(0)
         self._cross = decay * self._cross + (weights * (dry.conj() * target)).sum(0)
+
+    @property
+    def has_windows(self) -> bool:
+        """True after the first window."""
+        return self._dry.shape[-1] > 1
 
     def response(self, sample_rate: int, bands_per_octave: int) -> Response:
         """Read the response over all channels together, in bands of an octave divided by `bands_per_octave`."""

@@ -8,6 +8,7 @@ from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.estimation.matched_gain import publish_matched_gain
 from rtgain.records.estimate import Estimate
 from rtgain.records.loss_curves import LossCurves
+from rtgain.records.response import Response
 
 
 class EstimatorRunner(Protocol):
@@ -38,6 +39,9 @@ class EstimatorRunner(Protocol):
 
     def curves(self) -> LossCurves | None:
         """Return the newest loss curves; None before the first ones, or without diagnostics."""
+
+    def response(self) -> Response | None:
+        """Return the response over the last two seconds; None before any sound, or without diagnostics."""
 
     def notices(self) -> list[str]:
         """Return the notices for the user since the last call."""
@@ -99,10 +103,14 @@ class InProcessRunner:
         return self._streaming.poll_comparisons()
 
     def enable_diagnostics(self) -> None:
-        """Do nothing: curves are sampled on request, and loudness is measured on the live clocks only."""
+        """Average the response. Curves are sampled on request; loudness is measured on the live clocks only."""
+        self._streaming.estimator.enable_response()
 
     def curves(self) -> LossCurves | None:
         return self._curve_sampler.sample(self._streaming.estimator)
+
+    def response(self) -> Response | None:
+        return self._streaming.estimator.response
 
     def notices(self) -> list[str]:
         return []

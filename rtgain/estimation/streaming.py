@@ -204,6 +204,11 @@ class StreamingEstimator:
 
     def _measure_delay(self, span_frames: int) -> None:
         cross, self._cross = self._cross, CrossSpectrum()
+        for estimator in (self.estimator, *self.comparisons.values()):
+            if estimator.settings.align and self.delay_tracker.confirmed:
+                estimator.update_agreement(cross, span_frames / estimator.settings.sample_rate)
+            else:
+                estimator.reset_agreement()
         if self.delay_tracker.needs_global_search(cross):
             sample_rate = self.estimator.settings.sample_rate
             end = self.next_frame - self.estimator.settings.hop_frames

@@ -20,6 +20,7 @@ from rtgain.estimation.process.messages import (
 from rtgain.estimation.process.worker import Worker
 from rtgain.records.estimate import Estimate
 from rtgain.records.loss_curves import LossCurves
+from rtgain.records.response import Response
 
 HANG_TIMEOUT_S = 5.0
 """Time in seconds without an estimate, at a backlog of the same length, after which the process is replaced."""
@@ -98,6 +99,13 @@ class Supervisor:
             return None
         rows, _ = _read_new_rows(ring, ring.frames_written - 1)
         return LossCurves.from_row(rows[-1])
+
+    def response(self) -> Response | None:
+        ring = self._memory.responses
+        if not ring.frames_written:
+            return None
+        rows, _ = _read_new_rows(ring, ring.frames_written - 1)
+        return Response.from_row(rows[-1])
 
     def notices(self) -> list[str]:
         notices, self._notices = self._notices, []

@@ -7,6 +7,7 @@ from rtgain.records.history import History
 from rtgain.records.level_match import LevelMatch
 from rtgain.records.levels import Level
 from rtgain.records.loss_curves import LossCurves
+from rtgain.records.response import Response
 from rtgain.records.scope import Scope
 
 
@@ -55,6 +56,7 @@ class Snapshot:
         channel_gains_db, channel_polarities: gain and polarity of each channel, of the newest estimate.
         reference_gain_db: reference gain of the newest frame.
         curves: loss curves; None before the first coherent window.
+        response: response over the last two seconds; None without diagnostics, or before any sound.
         scope: newest window; None unless requested.
         levels: by signal (`METERED_SIGNALS` of `rtgain.records.levels`).
         level_match: level differences of target and dry signal, and the trims of the monitor.
@@ -89,6 +91,7 @@ class Snapshot:
     history: History
     comparisons: tuple[Comparison, ...]
     curves: LossCurves | None
+    response: Response | None
     scope: Scope | None
     levels: dict[str, Level]
     level_match: LevelMatch

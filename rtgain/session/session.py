@@ -317,6 +317,7 @@ class Session:
             history=self.history.latest(HISTORY_S),
             comparisons=self.comparisons,
             curves=runner.curves() if runner else None,
+            response=runner.response() if runner else None,
             scope=capture_scope(memory.audio, self._settings.window_frames, self.sample_rate) if scope else None,
             levels=self._meters.levels(),
             level_match=self.level_match,

@@ -47,6 +47,9 @@ CURVES_ROWS = 248
 
 CURVES_CAPACITY = 8
 
+RESPONSE_ROWS = 144
+"""Rows of the responses ring, float64: the live response by frequency (`rtgain.records.response.Response`)."""
+
 LOUDNESS_FIELDS = {signal: tuple(f"{signal}_{name}" for name in LOUDNESS_NAMES) for signal in METERED_SIGNALS}
 """Fields of the control record with the numbers of `rtgain.records.levels.Loudness`, by metered signal."""
 
@@ -133,7 +136,7 @@ class EngineSharedMemory:
         for rows, capacity in _float64_rings(self.channels):
             rings.append(RingBuffer(buffer[end:], rows, capacity, np.float64))
             end += RingBuffer.nbytes(rows, capacity, np.float64)
-        self.estimates, self.comparisons, self.curves = rings
+        self.estimates, self.comparisons, self.curves, self.responses = rings
 
     @classmethod
     def create(cls, sample_rate: int, channels: int = 1) -> Self:
@@ -178,7 +181,7 @@ class EngineSharedMemory:
         if self._shared is None:
             return
         self.control.release()
-        for ring in (self.audio, self.estimates, self.comparisons, self.curves):
+        for ring in (self.audio, self.estimates, self.comparisons, self.curves, self.responses):
             ring.release()
         self._shared.close()
         if self._owner:
@@ -202,12 +205,17 @@ _AUDIO_OFFSET = 2048
 
 
 def _float64_rings(channels: int) -> tuple[tuple[int, int], ...]:
-    """Return rows and capacity of the rings of estimates, comparisons and curves, float64.
+    """Return rows and capacity of the rings of estimates, comparisons, curves and responses, float64.
 
     A column of the comparisons is the key of the comparison, followed by an estimate.
     """
     rows = estimate_rows(channels)
-    return (rows, ESTIMATE_CAPACITY), (1 + rows, COMPARISON_CAPACITY), (CURVES_ROWS, CURVES_CAPACITY)
+    return (
+        (rows, ESTIMATE_CAPACITY),
+        (1 + rows, COMPARISON_CAPACITY),
+        (CURVES_ROWS, CURVES_CAPACITY),
+        (RESPONSE_ROWS, CURVES_CAPACITY),
+    )
 
 
 def _audio_capacity(sample_rate: int, channels: int) -> int:

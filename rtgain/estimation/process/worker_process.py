@@ -31,7 +31,7 @@ from rtgain.estimation.process.messages import (
 from rtgain.records.estimate import State
 
 if TYPE_CHECKING:
-    from rtgain.estimation.loss_curve_sampler import LossCurvePublisher
+    from rtgain.estimation.loss_curve_sampler import DiagnosticsPublisher
     from rtgain.estimation.signal_reader import RingSignalReader
     from rtgain.estimation.streaming import StreamingEstimator
 
@@ -98,7 +98,7 @@ class _WorkerLoop:
         self._commands = commands
         self._reported_dropped = 0
         self._slow_batches = 0
-        self._curve_publisher: LossCurvePublisher | None = None
+        self._diagnostics_publisher: DiagnosticsPublisher | None = None
         self._loudness: LoudnessWorker | None = None
         self._has_tracked = False
 
@@ -136,9 +136,10 @@ class _WorkerLoop:
             case FreezeMessage(frozen):
                 self._streaming.set_frozen(frozen)
             case EnableDiagnostics():
-                from rtgain.estimation.loss_curve_sampler import LossCurvePublisher
+                from rtgain.estimation.loss_curve_sampler import DiagnosticsPublisher
 
-                self._curve_publisher = LossCurvePublisher(self._memory.curves)
+                self._diagnostics_publisher = DiagnosticsPublisher(self._memory.curves, self._memory.responses)
+                self._streaming.estimator.enable_response()
                 self._loudness = LoudnessWorker(self._memory)
                 self._loudness.start()
             case FinishMessage(limit_frame):
@@ -169,8 +170,8 @@ class _WorkerLoop:
             self._has_tracked = True
             if self._loudness is not None:
                 self._loudness.restart()  # the matched signal had another gain until now
-        if estimates and self._curve_publisher is not None:
-            self._curve_publisher.publish_if_due(self._streaming.estimator)
+        if estimates and self._diagnostics_publisher is not None:
+            self._diagnostics_publisher.publish_if_due(self._streaming.estimator)
         for entry, estimate in self._streaming.poll_comparisons():
             self._memory.comparisons.write(np.append(name_crc(entry), estimate.to_row()).reshape(-1, 1))
         if self._streaming.dropped_frames != self._reported_dropped:
