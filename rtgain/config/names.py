@@ -9,6 +9,7 @@ Target = Literal["reference", "channel", "return"]
 Monitor = Literal["dry", "target", "matched", "difference", "mute"]
 Polarity = Literal["normal", "invert"]
 Switch = Literal["on", "off"]
+ProcessorName = Literal["gain", "eq"]
 ChannelCount = Literal["auto", 1, 2]
 
 CLOCKS: tuple[Clock, ...] = get_args(Clock)
@@ -16,6 +17,7 @@ TARGETS: tuple[Target, ...] = get_args(Target)
 MONITORS: tuple[Monitor, ...] = get_args(Monitor)
 POLARITIES: tuple[Polarity, ...] = get_args(Polarity)
 SWITCHES: tuple[Switch, ...] = get_args(Switch)
+PROCESSORS: tuple[ProcessorName, ...] = get_args(ProcessorName)
 CHANNEL_COUNTS: tuple[ChannelCount, ...] = get_args(ChannelCount)
 
 SYNTHETIC_INPUTS = ("demo", "sine", "pink")

@@ -37,6 +37,7 @@ from rtgain.config.names import (
     Clock,
     Monitor,
     Polarity,
+    ProcessorName,
     Switch,
     Target,
 )
@@ -89,6 +90,7 @@ class SessionConfig(BaseModel):
     target_channel: Channels | None = None
     output_channel: Channels | None = None
     monitor: Monitor | None = None
+    processor: ProcessorName = "gain"
     loss: str = DEFAULT_LOSS
     optimizer: str = DEFAULT_OPTIMIZER
     lr: Annotated[float, Field(gt=0, le=MAX_LR)] | None = None

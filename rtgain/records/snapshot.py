@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from rtgain.config.names import Clock
 from rtgain.records.history import History
+from rtgain.records.learned_equalizer import LearnedEqualizer
 from rtgain.records.levels import Level
 from rtgain.records.loss_curves import LossCurves
 from rtgain.records.scope import Scope
@@ -56,6 +57,7 @@ class Snapshot:
         load: processing time of a block relative to its duration.
         estimate_age_s: audio time since the newest estimate became available.
         notices: messages for the user since the last snapshot.
+        equalizer: newest learned equalizer; None with the processor ``gain``, and before the first fit.
     """
 
     running: bool
@@ -94,6 +96,7 @@ class Snapshot:
     estimate_age_s: float
     hop_s: float
     notices: tuple[str, ...]
+    equalizer: LearnedEqualizer | None
 
     @property
     def estimate_is_stale(self) -> bool:

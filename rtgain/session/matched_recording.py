@@ -10,6 +10,7 @@ from rtgain.audio.effects.matched_path import MatchedPath
 from rtgain.audio.engine.audio_ring import AudioRing
 from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.records.estimate import Estimate
+from rtgain.records.learned_equalizer import LearnedEqualizer
 
 CHUNK_FRAMES = 65536
 """Most frames copied at once."""
@@ -22,6 +23,9 @@ class MatchedSignalReader(Protocol):
 
     def add_estimate(self, estimate: Estimate) -> None:
         """Receive the next estimate."""
+
+    def add_equalizer(self, learned: LearnedEqualizer) -> None:
+        """Receive the next learned equalizer, before the estimate of the same window."""
 
     def read(self, until_frame: int) -> list[Chunk]:
         """Return the signal since the last call, up to `until_frame`, in chunks of shape (channels, frames)."""
@@ -36,6 +40,9 @@ class LiveMatchedReader:
 
     def add_estimate(self, estimate: Estimate) -> None:
         """Do nothing: the callback applies the estimates itself."""
+
+    def add_equalizer(self, learned: LearnedEqualizer) -> None:
+        """Do nothing: the callback applies the filters itself."""
 
     def read(self, until_frame: int) -> list[Chunk]:
         chunks: list[Chunk] = []
@@ -63,10 +70,15 @@ class OfflineMatchedRenderer:
         self._next_frame = 0
         self._gains: tuple[float, ...] = (1.0,) * ring.channels
         self._delays_frames: tuple[float, ...] = (0.0,) * ring.channels
+        self._sample_rate = sample_rate
         self._pending: deque[Estimate] = deque()
+        self._pending_equalizers: deque[LearnedEqualizer] = deque()
 
     def add_estimate(self, estimate: Estimate) -> None:
         self._pending.append(estimate)
+
+    def add_equalizer(self, learned: LearnedEqualizer) -> None:
+        self._pending_equalizers.append(learned)
 
     def read(self, until_frame: int) -> list[Chunk]:
         chunks: list[Chunk] = []
@@ -74,9 +86,18 @@ class OfflineMatchedRenderer:
             while self._pending and self._pending[0].available_frame <= self._next_frame:
                 estimate = self._pending.popleft()
                 self._gains, self._delays_frames = estimate.matched_gains, estimate.matched_delays_frames
+                self._use_equalizer(estimate.available_frame)
             next_change = int(self._pending[0].available_frame) if self._pending else until_frame
             frames = min(CHUNK_FRAMES, until_frame - self._next_frame, next_change - self._next_frame)
             dry = self._ring.read_signals(self._next_frame, frames).dry
             chunks.append(self._path.process(dry, gains=self._gains, delays_frames=self._delays_frames))
             self._next_frame += frames
         return chunks
+
+    def _use_equalizer(self, frame: float) -> None:
+        """Use the newest equalizer that is available at `frame`."""
+        learned = None
+        while self._pending_equalizers and self._pending_equalizers[0].available_frame <= frame:
+            learned = self._pending_equalizers.popleft()
+        if learned is not None:
+            self._path.set_equalizer(learned.equalizer.coefficients(self._sample_rate))
