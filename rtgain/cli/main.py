@@ -255,6 +255,8 @@ def _add_match(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", metavar="FILE", help="also write the printed result to a file")
     parser.add_argument("--record", metavar="FILE.wav", help="matched signal")
     parser.add_argument("--plot", metavar="FILE.png", help="figure of gain over time, spectra and difference")
+    parser.add_argument("--processor", choices=PROCESSORS, default="gain", help="learn a gain, or an equalizer too")
+    parser.add_argument("--eq-out", metavar="FILE.txt", help="learned equalizer, as text")
     parser.add_argument("--start", type=_number, metavar="S", help="begin at this time of the dry recording")
     parser.add_argument("--end", type=_number, metavar="S", help="end at this time of the dry recording")
     parser.add_argument("--manifest", metavar="PAIRS.csv", help="many pairs: columns dry,target; others are copied")
@@ -267,9 +269,17 @@ def _match(options: argparse.Namespace) -> int:
     from rtgain.cli.match import MatchOptions, run_match
     from rtgain.output.output_files import OutputPaths
 
-    paths = OutputPaths(csv=options.csv, json=options.json, plot=options.plot, record=options.record)
-    pair = MatchOptions(options.dry, options.target, options.manifest, options.jobs, options.start, options.end, paths)
+    paths = OutputPaths(options.csv, options.json, options.plot, options.record, options.eq_out)
+    _check_equalizer_output(paths, options.processor)
+    section = options.start, options.end
+    pair = MatchOptions(options.dry, options.target, options.manifest, options.jobs, *section, paths, options.processor)
     return run_match(pair, interruption)
+
+
+def _check_equalizer_output(paths: Any, processor: str) -> None:
+    """Raise `InputError` for ``--eq-out`` of a processor that learns no equalizer."""
+    if paths.eq_out is not None and processor != "eq":
+        raise InputError("--eq-out: there is no learned equalizer without --processor eq; add it")
 
 
 def parse_session(options: argparse.Namespace) -> tuple[Any, Any]:
@@ -291,8 +301,7 @@ def parse_session(options: argparse.Namespace) -> tuple[Any, Any]:
         values["optimizer"] = _optimizer_name(values["optimizer"])
     paths = OutputPaths(options.csv, options.json, options.plot, options.record, options.eq_out)
     config = make_session_config(**values)
-    if paths.eq_out is not None and config.processor != "eq":
-        raise InputError("--eq-out: there is no learned equalizer without --processor eq; add it")
+    _check_equalizer_output(paths, config.processor)
     return config, paths
 
 

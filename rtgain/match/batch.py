@@ -19,7 +19,7 @@ from rtgain.system.file_lock import lock_for_writing
 from rtgain.system.shutdown_signals import EXIT_INTERRUPTED, InterruptHandler
 
 PAIR_COLUMNS = ("dry", "target")
-RESULT_COLUMNS = (*(field.name for field in fields(MatchResult) if field.name != "channels"), "error")
+RESULT_COLUMNS = (*(field.name for field in fields(MatchResult) if field.name not in ("channels", "filters")), "error")
 
 PENDING_PER_PROCESS = 4
 """Pairs submitted per process, so that no process waits for an earlier pair of the manifest."""

@@ -10,14 +10,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.config.names import DEFAULT_HOP_MS, DEFAULT_WINDOW_MS, MAX_CHANNELS, SYNTHETIC_INPUTS, TARGETS
+from rtgain.config.names import (
+    DEFAULT_HOP_MS,
+    DEFAULT_WINDOW_MS,
+    MAX_CHANNELS,
+    SYNTHETIC_INPUTS,
+    TARGETS,
+    ProcessorName,
+)
 from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
 from rtgain.estimation.gain_tracker import robust_mean
-from rtgain.match.render import MatchedChannel, residual_db, write_matched
+from rtgain.match.render import NO_FILTERS, MatchedChannel, residual_db, write_matched
 from rtgain.match.result import ChannelMatch, MatchResult
 from rtgain.metering.file_loudness import measure_file
 from rtgain.number_format import none_if_nan
+from rtgain.records.equalizer import EqualizerFilters
 from rtgain.records.estimate import Estimate, State
 from rtgain.records.recording_offset import RecordingOffset
 from rtgain.session.pair_offset import search_offset
@@ -51,6 +59,8 @@ class MatchDetails:
     """Factor and delay of each channel of the matched signal."""
     notices: tuple[str, ...]
     """Messages about the recordings for the user, one line each."""
+    equalizer: EqualizerFilters | None
+    """Learned equalizer; None with the processor ``gain``."""
 
 
 def match_pair(
@@ -60,14 +70,19 @@ def match_pair(
     *,
     start: float | None = None,
     end: float | None = None,
+    processor: ProcessorName = "gain",
     on_progress: Callable[[float], None] = lambda share: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> MatchDetails | None:
     """Match two recordings, or their section from `start` to `end` in s. With `record`, write the matched signal to it.
 
+    With the processor ``eq``, an equalizer is learned, and the matched signal passes through its filters.
+
     `on_progress` receives the completed share, 0 to 1. Returns None if it was `cancelled`. Raises `InputError`.
     """
-    config = make_session_config(input=_file_option(dry), target=_file_option(target), start=start, end=end)
+    config = make_session_config(
+        input=_file_option(dry), target=_file_option(target), start=start, end=end, processor=processor
+    )
     offset = search_offset(config, on_progress=lambda share: on_progress(SEARCH_SHARE * share), cancelled=cancelled)
     if offset is None:
         return None
@@ -87,6 +102,7 @@ def match_pair(
             estimates += session.advance()
             on_progress(SEARCH_SHARE + SESSION_SHARE * session.frames / frames)
         estimates += session.drain()
+        learned = session.equalizer
         rate, channel_count, notices = session.sample_rate, session.channels, tuple(session.pop_notices())
     gain_db, std_db, delay_frames, polarity, state = _aggregate(estimates)
     if channel_count == 1:
@@ -95,12 +111,17 @@ def match_pair(
         channels = _aggregate_channels(estimates, channel_count)
         std_db = math.hypot(std_db, _channel_deviation_db(gain_db, channels))
     matched = tuple(channel.matched(delay_frames) for channel in channels)
-    residual = math.nan
+    residual, residual_eq = math.nan, math.nan
     loudness_dry, loudness_target = measure_file(dry), measure_file(target)  # before a file is written: it may fail
     if math.isfinite(gain_db):
-        residual = residual_db(dry, target, rate, matched, (start or 0.0, math.inf if end is None else end))
+        section_s = start or 0.0, math.inf if end is None else end
+        residual = residual_db(dry, target, rate, matched, section_s)
+        equalized, filters = matched, NO_FILTERS
+        if learned is not None:
+            equalized, filters = _equalized(matched, learned.equalizer), learned.equalizer.coefficients(rate)
+            residual_eq = residual_db(dry, target, rate, equalized, section_s, filters)
         if record is not None:
-            write_matched(dry, target, record, rate, matched)
+            write_matched(dry, target, record, rate, equalized, filters)
     elif record is not None:
         raise InputError(f"{dry}: no match with {target} was found ({state}); nothing was recorded")
     result = MatchResult(
@@ -115,6 +136,8 @@ def match_pair(
             ChannelMatch(none_if_nan(x.gain_db), x.polarity, none_if_nan(1e3 * x.delay_frames / rate)) for x in channels
         ],
         residual_db=none_if_nan(residual),
+        residual_eq_db=none_if_nan(residual_eq),
+        filters=None if learned is None else [item.to_object() for item in learned.equalizer.filters],
         lufs_dry=none_if_nan(loudness_dry.integrated_lufs),
         lufs_target=none_if_nan(loudness_target.integrated_lufs),
         lra_dry=none_if_nan(loudness_dry.range_lu),
@@ -123,7 +146,7 @@ def match_pair(
         true_peak_target_dbtp=none_if_nan(loudness_target.true_peak_dbtp),
     )
     on_progress(1.0)
-    return MatchDetails(result, rate, estimates, matched, notices)
+    return MatchDetails(result, rate, estimates, matched, notices, None if learned is None else learned.equalizer)
 
 
 def _file_option(path: Path) -> str:
@@ -144,6 +167,15 @@ class _Channel:
         """The channel of the matched signal: silent without a gain, as where the target is silent."""
         gain = math.copysign(10.0 ** (self.gain_db / 20.0), self.polarity or 1) if math.isfinite(self.gain_db) else 0.0
         return MatchedChannel(gain, self.delay_frames if math.isfinite(self.delay_frames) else common_delay_frames)
+
+
+def _equalized(channels: tuple[MatchedChannel, ...], equalizer: EqualizerFilters) -> tuple[MatchedChannel, ...]:
+    """Give all channels the gain of the equalizer; their polarity stays, and so does a channel without sound."""
+    gain = 10.0 ** (equalizer.gain_db / 20.0)
+    return tuple(
+        MatchedChannel(math.copysign(gain, channel.gain) if channel.gain else 0.0, channel.delay_frames)
+        for channel in channels
+    )
 
 
 def _with_windows_for(config: SessionConfig, offset: RecordingOffset) -> SessionConfig:

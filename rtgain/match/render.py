@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.audio.effects.matched_path import MatchedPath
 from rtgain.audio.io.recorder import Recorder
 from rtgain.audio.sources.file_pair import select_channels
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.errors import InputError
+from rtgain.records.equalizer import EqualizerFilters
 
 CHUNK_FRAMES = 65536
 
@@ -23,6 +25,8 @@ SINC_HALF_FRAMES = 64
 """Half the length in frames of the fractional delay filter."""
 
 KAISER_BETA = 8.0
+
+NO_FILTERS = EqualizerFilters().coefficients(1.0)
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,19 @@ class MatchedChannel:
 
 
 def render_matched_chunks(
-    dry: Path, sample_rate: int, frames: int, channels: Sequence[MatchedChannel]
+    dry: Path,
+    sample_rate: int,
+    frames: int,
+    channels: Sequence[MatchedChannel],
+    filters: NDArray[np.float64] = NO_FILTERS,
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield `frames` frames of the matched signal, in chunks (channels, frames). One dry channel serves for all."""
+    """Yield `frames` frames of the matched signal, in chunks (channels, frames). One dry channel serves for all.
+
+    `filters` are coefficients of `EqualizerFilters`, applied to all channels.
+    """
+    equalizer = MatchedPath(sample_rate, len(channels))
+    equalizer.set_equalizer(filters)
+    unity, no_delay = [1.0] * len(channels), [0.0] * len(channels)
     whole = [math.floor(channel.delay_frames) for channel in channels]
     fractions = [channel.delay_frames - frames for channel, frames in zip(channels, whole, strict=True)]
     latest = max(whole)
@@ -53,7 +67,12 @@ def render_matched_chunks(
                 first = latest - own
                 taps = channel.gain * fractional_delay(fraction)
                 rows.append(_filtered(row[first : first + count + 2 * SINC_HALF_FRAMES], taps))
-            yield np.stack(rows)
+            matched = np.stack(rows)
+            if len(filters):
+                matched = equalizer.process(matched.astype(np.float32), gains=unity, delays_frames=no_delay).astype(
+                    float
+                )
+            yield matched
             context = context[:, context.shape[1] - context_frames :]
     finally:
         source.close()
@@ -102,10 +121,11 @@ def residual_db(
     sample_rate: int,
     channels: Sequence[MatchedChannel],
     section_s: tuple[float, float] = (0.0, math.inf),
+    filters: NDArray[np.float64] = NO_FILTERS,
 ) -> float:
     """Compute the level of target − matched relative to the target, over the part that both recordings cover.
 
-    It can be limited to a section of the dry recording, in s.
+    It can be limited to a section of the dry recording, in s. `filters` are those of the matched signal.
     """
     dry_frames = file_length_at(dry, sample_rate)
     delays = [channel.delay_frames for channel in channels]
@@ -116,7 +136,8 @@ def residual_db(
         begin = max(0, math.ceil(max(delays) + start_frame))
         end = min(source.frames, math.floor(min(delays) + min(dry_frames, end_frame)))
         residual_energy, target_energy, position = 0.0, 0.0, 0
-        for matched in render_matched_chunks(dry, sample_rate, min(source.frames, max(end, 0)), channels):
+        shared_frames = min(source.frames, max(end, 0))
+        for matched in render_matched_chunks(dry, sample_rate, shared_frames, channels, filters):
             target_chunk = select_channels(source.read(matched.shape[1]), len(channels)).astype(np.float64)
             shared = slice(max(0, begin - position), max(0, end - position))
             difference = target_chunk[:, shared] - matched[:, : target_chunk.shape[1]][:, shared]
@@ -130,7 +151,14 @@ def residual_db(
     return 10.0 * math.log10(max(residual_energy / target_energy, 1e-20))
 
 
-def write_matched(dry: Path, target: Path, record: Path, sample_rate: int, channels: Sequence[MatchedChannel]) -> None:
+def write_matched(
+    dry: Path,
+    target: Path,
+    record: Path,
+    sample_rate: int,
+    channels: Sequence[MatchedChannel],
+    filters: NDArray[np.float64] = NO_FILTERS,
+) -> None:
     """Write the matched signal in all compared channels, as long as the target.
 
     Raises `InputError` if the file cannot be written, or if it is a FLAC and the signal exceeds full scale.
@@ -138,7 +166,8 @@ def write_matched(dry: Path, target: Path, record: Path, sample_rate: int, chann
     recorder = Recorder(record, sample_rate, len(channels))
     try:
         with recorder:
-            for chunk in render_matched_chunks(dry, sample_rate, file_length_at(target, sample_rate), channels):
+            frames = file_length_at(target, sample_rate)
+            for chunk in render_matched_chunks(dry, sample_rate, frames, channels, filters):
                 recorder.write(np.ascontiguousarray(chunk.T, dtype=np.float32))
                 if recorder.clipped_samples:
                     raise InputError(

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class MatchResult:
         delay_samples: delay of the target in frames at the dry recording's sample rate.
         residual_db: level of the difference (target minus matched signal) relative to the target, over the part that
             both recordings cover.
+        residual_eq_db: the same behind the learned equalizer; None without ``--processor eq``.
+        filters: learned filters, `EqualizerFilter.to_object` each; None without ``--processor eq``.
         lufs_dry, lufs_target: integrated loudness of the whole recording (ITU-R BS.1770-5).
         lra_dry, lra_target: loudness range in LU (EBU Tech 3342).
         true_peak_dry_dbtp, true_peak_target_dbtp: highest true peak of all channels.
@@ -36,6 +39,8 @@ class MatchResult:
     state: str
     channels: list[ChannelMatch]
     residual_db: float | None
+    residual_eq_db: float | None
+    filters: list[dict[str, Any]] | None
     lufs_dry: float | None
     lufs_target: float | None
     lra_dry: float | None
