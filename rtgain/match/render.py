@@ -87,12 +87,7 @@ def _render_at_constant_delay(
                 first = latest - own
                 taps = channel.gain * fractional_delay(fraction)
                 rows.append(_filtered(row[first : first + count + 2 * SINC_HALF_FRAMES], taps))
-            matched = np.stack(rows)
-            if len(filters):
-                matched = equalizer.process(matched.astype(np.float32), gains=unity, delays_frames=no_delay).astype(
-                    float
-                )
-            yield matched
+            yield np.stack(rows)
             context = context[:, context.shape[1] - context_frames :]
     finally:
         source.close()
