@@ -88,8 +88,6 @@ class MatchDetails:
     """Differences beyond one gain, with the measurements behind them."""
     common_s: float
     """Duration of the common part in seconds."""
-    longest_s: float
-    """Duration of the longer recording in seconds."""
     common_lufs: tuple[float, float] | None
     """Loudness of both recordings over their common part; None if that is nearly all of both."""
     equalizer: EqualizerFilters | None
@@ -117,7 +115,6 @@ class _Pass:
     explanation: Explanation
     matched: tuple[MatchedChannel, ...]
     common_frames: int
-    longest_frames: int
     common_lufs: tuple[float, float] | None
 
 
@@ -211,7 +208,6 @@ def _match(
         offset.curve,
         replace(explanation, findings=findings),
         second.common_frames / rate,
-        second.longest_frames / rate,
         second.common_lufs,
         equalizer,
         notices,
@@ -306,7 +302,7 @@ def _explain(
     )
     explanation = explain(known, chunks)
     common_lufs = None if meters is None else (meters[0].integrated_lufs, meters[1].integrated_lufs)
-    return _Pass(explanation, matched, last - begin, longest_frames, common_lufs)
+    return _Pass(explanation, matched, last - begin, common_lufs)
 
 
 def _mean_gain_db(channels: Sequence[MatchedChannel]) -> float:

@@ -76,7 +76,7 @@ def test_depth_of_the_null_is_given_where_nothing_else_differs(excerpt):
 
 
 def test_recordings_that_begin_and_end_together_have_no_position_line(excerpt):
-    together = replace(changed(excerpt, delay_ms=0.3), longest_s=excerpt.common_s)
+    together = replace(changed(excerpt, delay_ms=0.3), common_lufs=None)
     assert position_sentence(together) == ""
     later = changed(excerpt, delay_ms=437_123.0)
     assert position_sentence(later).startswith("The dry recording begins at 7:17.123 of the target.")
