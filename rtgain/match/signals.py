@@ -13,7 +13,8 @@ import soundfile
 from numpy.typing import ArrayLike, NDArray
 
 from rtgain.errors import InputError
-from rtgain.match.pair import MatchDetails, match_pair
+from rtgain.match.details import MatchDetails
+from rtgain.match.pair import match_pair
 from rtgain.match.result import MatchResult
 from rtgain.number_format import format_number, format_result
 from rtgain.system.shutdown_signals import deferred_interrupt
