@@ -9,13 +9,14 @@ import shiboken6
 from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
+from gui.actions import PAIR_LEVEL_MATCH
 from gui.control.session_controller import SessionFactory, create_session
 from gui.icon import icon
 from gui.log_file import close_log, open_log
 from gui.main_window import MainWindow
-from gui.settings import load_settings, save_settings
+from gui.settings import Settings, load_settings, save_settings
 from gui.theme import apply_theme, chosen_theme
-from rtgain.config.session_config import SessionConfig
+from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import InputError
 
 DISPLAY_VARIABLES = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
@@ -39,7 +40,7 @@ def run(config: SessionConfig, session_factory: SessionFactory = create_session)
     settings = load_settings()
     theme = chosen_theme(settings.theme)
     apply_theme(app, theme)
-    window = MainWindow(settings.session_for(config), session_factory, theme, settings, log_file)
+    window = MainWindow(opening_config(settings, config), session_factory, theme, settings, log_file)
 
     def show_theme() -> None:
         theme = chosen_theme(window.settings.theme)
@@ -57,6 +58,17 @@ def run(config: SessionConfig, session_factory: SessionFactory = create_session)
     _delete(window)
     close_log()
     return 0 if signals.received is None else 128 + signals.received
+
+
+def opening_config(settings: Settings, requested: SessionConfig) -> SessionConfig:
+    """Return the session to open: the saved one, with the options that are set in `requested`.
+
+    Two recordings of the command line are matched by loudness, unless it says otherwise.
+    """
+    config = settings.session_for(requested)
+    if config.is_pair and "target" in requested.model_fields_set and "level_match" not in requested.model_fields_set:
+        return with_changes(config, level_match=PAIR_LEVEL_MATCH)
+    return config
 
 
 def _require_display() -> None:

@@ -60,8 +60,8 @@ class BlindController(QObject):
     ) -> None:
         super().__init__(parent)
         self.draw: Callable[[], DrawnSignal] = draw_signal
-        self.result: str | None = None
-        """JSON of the last test."""
+        self.results: list[str] = []
+        """JSON of each test of the present recordings."""
         self._controller = controller
         self._session_actions = session_actions
         self._notices = notices
@@ -112,7 +112,9 @@ class BlindController(QObject):
 
     def begin(self, trials: int) -> None:
         """Begin the test with the number of trials."""
-        config = self._controller.config
+        config, snapshot = self._controller.config, self._controller.snapshot()
+        if snapshot is not None:
+            self._level_match = snapshot.level_match
         paths = [Path(config.input), Path(config.target)]
         self._identities = [self._thread.submit(identify_recording, path) for path in paths]
         self._started = time.strftime("%Y-%m-%dT%H:%M:%S")
@@ -134,7 +136,8 @@ class BlindController(QObject):
         if test is None or not test.is_open:
             return
         if isinstance(test, AbxTest):
-            feedback = "Right." if test.answer(button) else "Wrong."
+            outcome = "Right." if test.answer(button) else "Wrong."
+            feedback = f"{outcome} {test.correct} of {len(test.trials)} so far."
         else:
             test.answer(button)
             feedback = "Answered."
@@ -167,10 +170,11 @@ class BlindController(QObject):
             dry, target = (identity.result() for identity in self._identities)
             config = self._controller.config
             conditions = ListeningConditions(self._started, dry, target, config.start, config.end, self._level_match)
-            self.result = result_json(test, conditions)
+            result = result_json(test, conditions)
+            self.results.append(result)
             path = results_folder() / f"{self._kind} {self._started.replace(':', '.').replace('T', ' ')}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, self.result.encode())
+            write_atomic(path, result.encode())
         except (InputError, OSError) as error:
             log.warning("The result of the listening test was not saved: %s", error)
             saved = f"The result was not saved: {error}"

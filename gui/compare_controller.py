@@ -1,6 +1,7 @@
 """Handlers of the workspace Compare: recordings, section, position, level match and the analysis of both files."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
@@ -11,8 +12,10 @@ from gui.control.session_controller import SessionController
 from gui.file_actions import FileActions
 from gui.state_texts import as_sentence
 from gui.workspaces.compare import CompareWorkspace
+from rtgain.records.level_match import LevelMatch
 
 if TYPE_CHECKING:
+    from rtgain.match.comparison_export import Comparison
     from rtgain.records.snapshot import Snapshot
     from rtgain.session.overview import Overview
     from rtgain.session.pair_loudness import PairLoudness
@@ -35,7 +38,11 @@ class CompareController(QObject):
         self._workspace = workspace
         self._gain_db = math.nan
         self._loudness: PairLoudness | None = None
+        self._overviews: tuple[Overview, Overview] | None = None
         self._snapshot: Snapshot | None = None
+        self._is_match_due = False
+        self._is_level_held = False
+        self._differences = math.nan, math.nan
         self.match: dict[str, Any] | None = None
         """Object of ``rtgain match --json`` about the section; None until both recordings are compared."""
         self.analysis = PairAnalysis(self)
@@ -61,6 +68,17 @@ class CompareController(QObject):
     def loudness(self) -> "PairLoudness | None":
         """Loudness of both recordings over the section; None until it is measured."""
         return self._loudness
+
+    def comparison(self, tests: Sequence[str]) -> "Comparison | None":
+        """Return what an export of the comparison needs, with results of listening `tests`; None if it is missing."""
+        offset = self._controller.offset
+        if offset is None or self._overviews is None or self._loudness is None:
+            return None
+        from rtgain.match.comparison_export import Comparison  # loads numba, which the analysis has loaded
+
+        level_match = LevelMatch(self._controller.config.level_match, self._gain_db, self._loudness.difference_lu)
+        config = self._controller.config
+        return Comparison(config, offset, self._overviews, self._loudness, level_match, self.match, tests)
 
     def swap(self) -> None:
         """Exchange dry and target."""
@@ -100,6 +118,9 @@ class CompareController(QObject):
     def show_snapshot(self, snapshot: "Snapshot") -> None:
         """Show the numbers of `snapshot`."""
         self._snapshot = snapshot
+        if self._is_match_due and snapshot.state != "waiting":
+            self._is_match_due = False
+            self.analysis.match(self._controller.config)
         if self._controller.config.is_pair:
             self._workspace.differences.show_snapshot(snapshot)
 
@@ -131,9 +152,12 @@ class CompareController(QObject):
         self._workspace.response.show_response(None)
         self._workspace.differences.show_analyzing()
         self.analysis.analyze(config, offset)
+        self._is_match_due = True
 
     def _clear(self) -> None:
         self.analysis.reset()
+        self._is_match_due = False
+        self._overviews = None
         self._gain_db, self._loudness, self.match = math.nan, None, None
         self._workspace.slots.show_overviews(None)
         self._workspace.slots.show_loudness(None)
@@ -143,6 +167,7 @@ class CompareController(QObject):
 
     def _show_overviews(self, overviews: "tuple[Overview, Overview]") -> None:
         offset = self._controller.offset
+        self._overviews = overviews
         self._workspace.slots.show_overviews(overviews)
         self._workspace.overview.show_overviews(overviews, offset.delay_s if offset is not None else 0.0)
 
@@ -158,6 +183,14 @@ class CompareController(QObject):
         self._workspace.response.show_response(result.get("response"))
         self._apply_differences()
 
+    def hold_level(self, on: bool) -> None:
+        """Keep the level match as it is, during a blind test, or follow the analysis again."""
+        self._is_level_held = on
+        self._apply_differences()
+
     def _apply_differences(self) -> None:
-        loudness_lu = math.nan if self._loudness is None else self._loudness.difference_lu
-        self._controller.set_level_differences(gain_db=self._gain_db, loudness_lu=loudness_lu)
+        if not self._is_level_held:
+            loudness_lu = math.nan if self._loudness is None else self._loudness.difference_lu
+            self._differences = self._gain_db, loudness_lu
+        gain_db, loudness_lu = self._differences
+        self._controller.set_level_differences(gain_db=gain_db, loudness_lu=loudness_lu)

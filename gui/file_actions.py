@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
@@ -18,6 +19,9 @@ from gui.settings import save_preset
 from rtgain.config.presets import load_preset
 from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
+
+if TYPE_CHECKING:
+    from rtgain.match.comparison_export import Comparison
 
 SOUND_FILES = (
     "Sound files (*.wav *.w64 *.flac *.mp3 *.ogg *.oga *.opus *.m4a *.aac *.aiff *.aif *.caf *.wma "
@@ -43,6 +47,8 @@ class FileActions(QObject):
         self._guard = guard
         self._notices = notices
         self._session_actions = session_actions
+        self.comparison: Callable[[], Comparison | None] = lambda: None
+        """Results of the comparison of two recordings for the next export; None without them."""
         self._exporter = Exporter(self)
         self._exporter.done.connect(self._show_exported)
         self._exporter.ended.connect(self._show_export_ended)
@@ -143,9 +149,11 @@ class FileActions(QObject):
         """Write CSV, JSON, PNG and preset into a new folder in `folder`."""
         results = self._controller.results()
         if results is not None:
-            text = "Writing CSV, JSON, figure and preset…"
+            report = "report, sounds, " if self._controller.config.is_pair else ""
+            text = f"Writing {report}CSV, JSON, figure and preset…"
             self._notices.show_notice("export", text, "Cancel", self._exporter.cancel, is_warning=False)
-            self._exporter.export(replace(results, config=self._with_monitor(results.config)), Path(folder))
+            results = replace(results, config=self._with_monitor(results.config))
+            self._exporter.export(results, Path(folder), self.comparison())
 
     def _with_monitor(self, config: SessionConfig) -> SessionConfig:
         """Return `config` with the requested monitor, unless that is its default."""

@@ -133,6 +133,7 @@ class MainWindow(QMainWindow):
         self.lesson_controller = LessonController(
             self, self.controller, self.guard, self.session_actions, self.lesson_panel, self.experiment_window
         )
+        self.file_actions.comparison = lambda: self.compare_controller.comparison(self.blind.results)
         self.handlers = self._handlers()
         self.menus = MenuBar(self.handlers)
         self._was_painted = False
@@ -186,6 +187,7 @@ class MainWindow(QMainWindow):
 
     def _begin_blind(self) -> None:
         """Cover and disable everything that could show which signal is played."""
+        self.compare_controller.hold_level(True)
         self.transport.monitor.show_neutral()
         for widget in (self.transport.source, self.transport.output, self.navigation.level_match, self.menus):
             widget.setEnabled(False)
@@ -194,6 +196,7 @@ class MainWindow(QMainWindow):
             shortcut.setEnabled(action in BLIND_KEYS)
 
     def _end_blind(self) -> None:
+        self.compare_controller.hold_level(False)
         for widget in (self.transport.source, self.transport.output, self.navigation.level_match, self.menus):
             widget.setEnabled(True)
         for button in self.navigation.workspaces.values():
@@ -435,6 +438,7 @@ class MainWindow(QMainWindow):
         self.navigation.workspace_chosen.connect(self.show_workspace)
         self.navigation.loop_chosen.connect(actions.choose_loop)
         self.navigation.level_match_chosen.connect(actions.choose_level_match)
+        actions.pair_chosen.connect(self.blind.results.clear)
         actions.pair_chosen.connect(partial(self.show_workspace, "compare"))
         self.reference.changed.connect(actions.change_reference)
         self.reference.target_chosen.connect(actions.choose_target)

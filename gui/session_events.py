@@ -12,12 +12,16 @@ from gui.control.session_controller import SessionController
 from gui.panels.notices import NoticeStack
 from gui.state_texts import as_sentence, problem_only
 from gui.widgets.device_combo_box import SYSTEM_DEFAULT
+from rtgain.records.snapshot import CLOCK_NOTICE
 
 if TYPE_CHECKING:
     from rtgain.records.snapshot import Snapshot
 
 RECONNECT_INTERVAL_MS = 1000
 """Interval at which devices are listed while a lost one is expected to return."""
+
+CLOCK_RIGHT_S = 3.0
+"""Time in seconds for which the clock must have been right before the notice about it is removed."""
 
 NO_DEVICE_TEXT = "Running silently at normal speed."
 
@@ -43,12 +47,14 @@ class SessionEvents(QObject):
         self._session_actions = session_actions
         self.device_list = DeviceList(self)
         self._lost_devices: list[str] = []
+        self._wrong_clock_s = 0.0
         self._reconnect_timer = QTimer(self, interval=RECONNECT_INTERVAL_MS)
         self._reconnect_timer.timeout.connect(lambda: self.device_list.refresh())
         self.device_list.listed.connect(self._handle_devices)
         controller.state_changed.connect(self._handle_state)
         controller.fell_back.connect(self._handle_fallback)
         controller.failed.connect(self._handle_failure)
+        controller.refused.connect(self._handle_refusal)
         controller.device_lost.connect(self._handle_lost_devices)
         controller.aligning.connect(self._show_alignment)
 
@@ -60,7 +66,16 @@ class SessionEvents(QObject):
         """Show the notices of `snapshot`, and stop the session if it has ended."""
         for notice in snapshot.notices:
             log.warning("%s", notice)
-            self._notices.show_notice("session", notice)
+        about_clock = [notice for notice in snapshot.notices if notice.startswith(CLOCK_NOTICE)]
+        others = [notice for notice in snapshot.notices if notice not in about_clock]
+        if others:
+            self._notices.show_notice("session", "\n".join(others))
+        if about_clock:
+            self._notices.show_notice("clock", about_clock[-1])
+        if about_clock or snapshot.clock_rate_is_wrong:
+            self._wrong_clock_s = snapshot.time_s
+        elif snapshot.time_s - self._wrong_clock_s > CLOCK_RIGHT_S:
+            self._notices.dismiss("clock")
         if has_ended(snapshot):
             self._controller.stop()
             start = self._session_actions.start
@@ -100,6 +115,10 @@ class SessionEvents(QObject):
     def _handle_failure(self, reason: str) -> None:
         log.error("%s", reason)
         self._notices.show_notice("session", as_sentence(reason), "Start again", self._session_actions.start)
+
+    def _handle_refusal(self, reason: str) -> None:
+        self._session_actions.config_changed.emit()
+        self._notices.show_error(reason)
 
     def _handle_lost_devices(self, devices: list[str]) -> None:
         self._lost_devices = devices

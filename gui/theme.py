@@ -119,6 +119,7 @@ def style_sheet(theme: Theme) -> str:
         }}
         QPushButton:checked:focus {{ border-color: {theme.text}; }}
         QPushButton:disabled {{ color: {theme.muted}; }}
+        QPushButton:checked:disabled {{ background: {theme.line}; border-color: {theme.line}; }}
         QPushButton[look="primary"] {{
             background: {theme.accent}; color: {theme.on_accent}; border-color: {theme.accent};
             font-weight: bold;

@@ -7,6 +7,15 @@ UNKNOWN = "\N{EN DASH}"
 """Text for a number without a finite value."""
 
 
+def plain_number(text: str) -> str:
+    """Rewrite a typed number for `float`: a real minus becomes a hyphen, and a decimal comma a point.
+
+    A comma next to a point, or a second one, is not decimal and stays.
+    """
+    plain = text.replace(MINUS, "-")
+    return plain.replace(",", ".") if plain.count(",") == 1 and "." not in plain else plain
+
+
 def format_as(value: float, spec: str) -> str:
     """Format `value` by a format specification, with a real minus, without negative zero; unknown if not finite."""
     if not math.isfinite(value):

@@ -414,7 +414,7 @@ COMMANDS = [
         (
             "table of one pair",
             "ok.wav ok.wav --csv t.csv",
-            "match: --csv, --jobs and --cluster are for --manifest; one ",
+            "match: --csv, --jobs, --cluster and --report are for --man",
         ),
     ),
     *_commands(

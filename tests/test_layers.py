@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    ("rtgain.errors", "rtgain.number_format"),
+    ("rtgain.errors", "rtgain.number_format", "rtgain.version"),
     ("rtgain.system",),
     ("rtgain.config",),
     ("rtgain.records",),
@@ -32,6 +32,11 @@ UPWARD = {
     ("rtgain.bench.gui_process", "gui.main_window"): "measures the whole program",
     ("rtgain.bench.gui_process", "rtgain.cli.main"): "measures the whole program",
     ("rtgain.dsp.fit", "rtgain.output.figures"): "FitHistory.plot in notebooks; matplotlib is loaded on demand",
+    ("rtgain.dsp.fit", "rtgain.output.animation"): "type of FitHistory.animate",
+    (
+        "rtgain.dsp.fit",
+        "rtgain.output.descent_plots",
+    ): "FitHistory.animate in notebooks; matplotlib is loaded on demand",
 }
 """Imports that point upward, each inside a function, with the reason."""
 

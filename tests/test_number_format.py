@@ -11,6 +11,7 @@ from rtgain.number_format import (
     format_sample_rate,
     format_std,
     format_time,
+    plain_number,
 )
 
 
@@ -60,3 +61,11 @@ def test_sample_rate_is_in_kilohertz_without_needless_zeros() -> None:
 
 def test_standard_deviation_is_finer_when_small_and_never_zero() -> None:
     assert [format_std(std_db) for std_db in (0.00312, 3.21, 1e-6)] == ["± 0.003", "± 3.2", "± 0.001"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "plain"),
+    [("−6.5", "-6.5"), ("-6,5", "-6.5"), ("1,5 dB", "1.5 dB"), ("1,000.5", "1,000.5"), ("1,2,3", "1,2,3"), ("7", "7")],
+)
+def test_typed_numbers_have_a_hyphen_and_a_point(typed: str, plain: str) -> None:
+    assert plain_number(typed) == plain

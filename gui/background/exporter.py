@@ -11,6 +11,7 @@ from rtgain.errors import RtgainError
 from rtgain.output.session_export import write_session_export
 
 if TYPE_CHECKING:
+    from rtgain.match.comparison_export import Comparison
     from rtgain.records.session_export import SessionExport
 
 
@@ -28,10 +29,10 @@ class Exporter(QObject):
         self._thread = ThreadPoolExecutor(1, "export")
         self._cancelled = threading.Event()
 
-    def export(self, results: "SessionExport", parent_folder: Path) -> None:
-        """Write `results` into a new folder in `parent_folder`."""
+    def export(self, results: "SessionExport", parent_folder: Path, comparison: "Comparison | None" = None) -> None:
+        """Write `results`, and those of a comparison, into a new folder in `parent_folder`."""
         self._cancelled.clear()
-        self._thread.submit(self._export, results, parent_folder)
+        self._thread.submit(self._export, results, parent_folder, comparison)
 
     def cancel(self) -> None:
         """Stop writing and remove what has been written."""
@@ -42,9 +43,15 @@ class Exporter(QObject):
         self.cancel()
         self._thread.shutdown(wait=True)
 
-    def _export(self, results: "SessionExport", parent_folder: Path) -> None:
+    def _export(self, results: "SessionExport", parent_folder: Path, comparison: "Comparison | None") -> None:
+        def write_more(folder: Path) -> None:
+            if comparison is not None:
+                from rtgain.match.comparison_export import write_comparison  # FFmpeg and matplotlib
+
+                write_comparison(comparison, folder, self._cancelled.is_set)
+
         try:
-            folder = write_session_export(results, parent_folder, self._cancelled.is_set)
+            folder = write_session_export(results, parent_folder, self._cancelled.is_set, write_more)
         except RtgainError as error:
             self.ended.emit(str(error))
         else:

@@ -61,12 +61,12 @@ class PairAnalysis(QObject):
         self._process: PythonModuleProcess | None = None
 
     def analyze(self, config: "SessionConfig", offset: "RecordingOffset") -> None:
-        """Analyze the recordings of `config` at `offset`; the outlines only if the files have changed."""
+        """Read the outlines, if the files of `config` have changed, and measure the loudness at `offset`."""
         has_new_files = not self.has_files_of(config)
         self._files, self._section = _files_key(config), _section_key(config)
         self._request_id += 1
+        self._end_match()
         self._thread.submit(self._measure, self._request_id, config, offset, has_new_files)
-        self._match(config)
 
     def covers(self, config: "SessionConfig") -> bool:
         """Return True if the recordings and the section of `config` are those of the last request."""
@@ -110,7 +110,8 @@ class PairAnalysis(QObject):
             if not cancelled():
                 self.loudness_measured.emit(loudness)
 
-    def _match(self, config: "SessionConfig") -> None:
+    def match(self, config: "SessionConfig") -> None:
+        """Match the recordings of `config`. It loads the processor: the estimator of the session starts before."""
         self._end_match()
         process = self._process = PythonModuleProcess(self)
         process.finished.connect(lambda code, _: self._read_match(process, code))

@@ -59,6 +59,19 @@ def with_input(config: SessionConfig, source: str, input_device: str | None = No
         return with_changes(config, **(changes | {"target": "reference", "output_channel": None, "clock": None}))
 
 
+def _unreadable_file(config: SessionConfig) -> str | None:
+    """Return why a file of `config` cannot be read; None if it can, or does not exist."""
+    if not config.is_file or not all(Path(name).is_file() for name in config.files):
+        return None
+    from rtgain.session.io_setup import read_file_format  # loads numba
+
+    try:
+        read_file_format(config)
+    except InputError as error:
+        return str(error)
+    return None
+
+
 _PairKey = tuple[tuple[str, float], ...]
 """Names of two recordings, each with the time in s at which it was last written."""
 
@@ -76,6 +89,8 @@ class _StartResult:
     session: "Session | None"
     config: SessionConfig
     error: str | None
+    is_refused: bool = False
+    """True if `session` and `config` are still those before the request."""
 
 
 class SessionController(QObject):
@@ -93,6 +108,9 @@ class SessionController(QObject):
     failed = Signal(str)
     """No session runs: the reason, in one line."""
 
+    refused = Signal(str)
+    """A file cannot be read, and the session before continues: the reason, in one line."""
+
     aligning = Signal(float)
     """The offset of the second recording is searched for: the completed share, 0 to 1."""
 
@@ -108,6 +126,7 @@ class SessionController(QObject):
         self._factory = factory
         self._session: Session | None = None
         self._session_in_thread: Session | None = None
+        self._config_in_thread = config
         self._last_results: SessionExport | None = None
         self._resume_gain_db = math.nan
         self._request_id = 0
@@ -258,7 +277,14 @@ class SessionController(QObject):
         self.state_changed.emit(state)
 
     def _replace(self, request_id: int, config: SessionConfig | None) -> None:
-        """In the controller's thread: stop the session, and start `config` unless there is a newer request."""
+        """In the controller's thread: stop the session, and start `config` unless there is a newer request.
+
+        A session is not stopped for a file that cannot be read.
+        """
+        present = self._session_in_thread
+        if config is not None and present is not None and (problem := _unreadable_file(config)) is not None:
+            self._start_finished.emit(_StartResult(request_id, present, self._config_in_thread, problem, True))
+            return
         if self._session_in_thread is not None:
             self._session_in_thread.stop()
             self._session_in_thread = None
@@ -281,6 +307,7 @@ class SessionController(QObject):
         except Exception as error:
             log.exception("The session did not start")
             reason = f"The session did not start: {type(error).__name__}: {error}"
+        self._config_in_thread = config
         self._start_finished.emit(_StartResult(request_id, self._session_in_thread, config, reason))
 
     def _search_offset(self, request_id: int, config: SessionConfig) -> "RecordingOffset | None":
@@ -316,6 +343,13 @@ class SessionController(QObject):
             self.failed.emit(result.error)
             return
         self._session = result.session
+        if result.is_refused:
+            live = (*REFERENCE_OPTIONS, *ESTIMATOR_OPTIONS, "level_match")
+            self.config = with_changes(result.config, **{name: getattr(self.config, name) for name in live})
+            self._seek_s = None
+            self._set_state("running")
+            self.refused.emit(result.error)
+            return
         if math.isfinite(self._resume_gain_db):
             self._session.reset_estimate(self._resume_gain_db)
             self._resume_gain_db = math.nan

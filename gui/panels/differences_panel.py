@@ -1,5 +1,6 @@
 """Differences of two recordings in words: gain and delay, the level match, and the findings."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from rtgain.listening.sentences import describe_difference
 from rtgain.records.level_match import LevelMatch
 from rtgain.records.snapshot import Snapshot
 
+MEASURING_TEXT = "Measuring the gain…"
 ANALYZING_TEXT = "Comparing the whole recordings…"
 NOTHING_ELSE_TEXT = "Nothing else differs."
 
@@ -80,7 +82,9 @@ class DifferencesPanel(QFrame):
         """Show the level match, and the present estimate until the whole recordings are compared."""
         self.show_level(snapshot.level_match)
         if self._result is None:
-            text = describe_difference(snapshot.gain_db, snapshot.std_db, snapshot.delay_ms, snapshot.polarity)
+            text = MEASURING_TEXT
+            if math.isfinite(snapshot.gain_db):
+                text = describe_difference(snapshot.gain_db, snapshot.std_db, snapshot.delay_ms, snapshot.polarity)
             if self.match.text() != text:
                 self.match.setText(text)
 

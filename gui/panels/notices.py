@@ -50,6 +50,7 @@ class NoticeStack(QWidget):
 
     def __init__(self, area: QWidget) -> None:
         super().__init__(area)
+        self._area = area
         area.installEventFilter(self)
         self._notices: dict[str, Notice] = {}
         self._rows = QVBoxLayout(self)
@@ -110,7 +111,7 @@ class NoticeStack(QWidget):
 
     def _lay_over(self) -> None:
         """Set the geometry: centered, above the lower edge of the area, as high as the texts need."""
-        area = self.parentWidget()
+        area = self._area
         width = min(area.width() - 2 * MARGIN, MAX_WIDTH)
         self._rows.activate()
         height = self._rows.heightForWidth(width) if self._rows.hasHeightForWidth() else self._rows.sizeHint().height()

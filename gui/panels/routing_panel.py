@@ -102,8 +102,8 @@ class RoutingPanel(QWidget):
         choices = (
             config.target == "return",
             is_synthetic or dry >= 2 * signals or config.channels != "auto",
-            dry > channels or config.dry_channel is not None,
-            target > channels or config.target_channel is not None,
+            not config.is_pair and (dry > channels or config.dry_channel is not None),
+            not config.is_pair and (target > channels or config.target_channel is not None),
             output > channels or config.output_channel is not None,
         )
         for (label, box), is_choice in zip(self._rows, choices, strict=True):

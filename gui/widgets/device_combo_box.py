@@ -21,7 +21,10 @@ SYSTEM_DEFAULT = "System default"
 """Item for the device that the operating system selects."""
 
 ITEM_WIDTH = 108
-"""Width in pixels to which the texts of files and devices are elided."""
+"""Width in pixels to which the names of files are elided. The list shows whole names of devices."""
+
+POPUP_MARGIN = 24
+"""Width in pixels of the list beyond its longest text."""
 
 Source = tuple[str, str | None]
 """`input` of a `SessionConfig` and, for the microphone, its `input_device`."""
@@ -36,6 +39,7 @@ class RefreshingComboBox(ComboBox):
     def showPopup(self) -> None:
         self.opened.emit()
         self.refill()
+        self.view().setMinimumWidth(self.view().sizeHintForColumn(0) + POPUP_MARGIN)
         super().showPopup()
 
     def refill(self) -> None:
@@ -92,7 +96,7 @@ class SourceComboBox(RefreshingComboBox):
             if source == MICROPHONE and device is not None:
                 specs[device] = None
             for spec in specs:
-                self.add_item(spec, (MICROPHONE, spec))
+                self.addItem(spec, (MICROPHONE, spec))
             files = dict.fromkeys([*([source] if self._is_file() else []), *self._recent])
             if files:
                 self.insertSeparator(self.count())
@@ -159,7 +163,7 @@ class DeviceComboBox(RefreshingComboBox):
             self.addItem(SYSTEM_DEFAULT, None)
             specs = dict.fromkeys([*([self._current] if self._current else []), *(d.spec for d in self._devices)])
             for spec in specs:
-                self.add_item(spec, spec)
+                self.addItem(spec, spec)
             self.setCurrentIndex(1 + list(specs).index(self._current) if self._current else 0)
         self.setToolTip(self._current or "Device that the operating system selects")
 

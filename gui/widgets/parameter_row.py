@@ -1,14 +1,14 @@
-"""One parameter: name, slider and number box with the same value."""
+"""One parameter: name, slider and number box with the same value, which the wheel and Shift change finely."""
 
 from collections.abc import Callable
 from typing import cast
 
 from PySide6.QtCore import QEvent, QLocale, QObject, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QValidator
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QValidator, QWheelEvent
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QSlider, QWidget
 
 from gui.theme import tabular
-from rtgain.number_format import MINUS, format_number
+from rtgain.number_format import MINUS, format_number, plain_number
 
 Validation = tuple[QValidator.State, str, int]
 LABEL_WIDTH, BOX_WIDTH = 50, 92
@@ -19,11 +19,13 @@ NUMBER_KEYS = frozenset("0123456789.,-+" + MINUS)
 
 
 class NumberBox(QDoubleSpinBox):
-    """Spin box that shows a real minus, accepts both, and leaves Space and letters to shortcuts."""
+    """Spin box that shows a real minus, accepts both and a decimal comma, and leaves Space and letters to shortcuts."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.setLocale(QLocale.c())
+        locale = QLocale.c()
+        locale.setNumberOptions(QLocale.NumberOption.RejectGroupSeparator)  # otherwise "1,5" would be 15
+        self.setLocale(locale)
         self.setFont(tabular(self.font()))
         self.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
         self.setAlignment(Qt.AlignmentFlag.AlignRight)
@@ -35,12 +37,20 @@ class NumberBox(QDoubleSpinBox):
         return format_number(value, self.decimals())
 
     def valueFromText(self, text: str) -> float:
-        return super().valueFromText(text.replace(MINUS, "-"))
+        return super().valueFromText(plain_number(text))
 
     def validate(self, text: str, position: int) -> Validation:
-        plain = text.replace(MINUS, "-")
-        state, _, position = cast(Validation, super().validate(plain, position))
+        state, _, position = cast(Validation, super().validate(plain_number(text), position))
         return state, text, position
+
+    @property
+    def fine_step(self) -> float:
+        """The last decimal that the box shows."""
+        return 10.0 ** -self.decimals()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        self.setValue(self.value() + wheel_notches(event) * self.fine_step)
+        event.accept()
 
     def event(self, event: QEvent) -> bool:
         """Accept only the keys of a number: all others remain shortcuts."""
@@ -49,6 +59,44 @@ class NumberBox(QDoubleSpinBox):
             if key.isprintable() and key and key not in NUMBER_KEYS:
                 return False
         return super().event(event)
+
+
+def wheel_notches(event: QWheelEvent) -> float:
+    """Return the notches of a wheel event, positive upward. With Shift, some systems report them as horizontal."""
+    return (event.angleDelta().y() or event.angleDelta().x()) / 120.0
+
+
+class FineSlider(QSlider):
+    """Horizontal slider that reports fine movements instead of steps: of the wheel, and of a drag with Shift."""
+
+    moved_finely = Signal(float)
+    """The number of fine steps."""
+
+    def __init__(self) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+        self._fine_x: float | None = None
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        self.moved_finely.emit(wheel_notches(event))
+        event.accept()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self._fine_x = event.position().x()
+        else:
+            super().mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._fine_x is None:
+            super().mouseMoveEvent(event)
+            return
+        self.moved_finely.emit(event.position().x() - self._fine_x)
+        self._fine_x = event.position().x()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if self._fine_x is None:
+            super().mouseReleaseEvent(event)
+        self._fine_x = None
 
 
 class ParameterRow(QWidget):
@@ -69,7 +117,7 @@ class ParameterRow(QWidget):
         self.box.setSingleStep(step)
         self.box.setSuffix(f" {unit}")
         self.box.setAccessibleName(f"{name} in {unit}")
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = FineSlider()
         self.slider.setAccessibleName(name)
         label = QLabel(name)
         label.setBuddy(self.box)
@@ -86,6 +134,7 @@ class ParameterRow(QWidget):
         self._widen(low, high)
         self.box.valueChanged.connect(self._box_changed)
         self.slider.valueChanged.connect(self._slider_changed)
+        self.slider.moved_finely.connect(lambda steps: self.box.setValue(self.box.value() + steps * self.box.fine_step))
 
     def show_value(self, value: float) -> None:
         """Show `value`, in the parameter's unit; emits nothing."""

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from rtgain.records.snapshot import Snapshot
 
 
+PLOT_HEIGHT = 130
+"""Lowest height of a plot in pixels at which its labels do not overlap."""
+
+
 class CompareWorkspace(QWidget):
     """Panels of the workspace."""
 
@@ -67,8 +71,9 @@ class CompareWorkspace(QWidget):
         self.section.setText("Whole recording" if is_whole else f"Section {start} – {end}")
 
     def show_plots(self, snapshot: "Snapshot") -> None:
-        """Draw gain, spectrum, levels and position of `snapshot`."""
+        """Draw gain, response, spectrum, levels and position of `snapshot`."""
         self.gain_plot.show_history(snapshot.history, snapshot.time_s, (), reference_gain_db=snapshot.reference_gain_db)
+        self.response.show_snapshot(snapshot)
         self.spectrum.show_snapshot(snapshot)
         self.levels.show_bars(snapshot)
         self.overview.show_position(snapshot.start_s + snapshot.position_s)
@@ -97,6 +102,8 @@ class CompareWorkspace(QWidget):
         grid.setColumnStretch(0, 2)
         grid.setColumnStretch(1, 3)
         self.differences.setMinimumSize(240, 110)
+        for plot in self.plots:  # a small screen scrolls
+            plot.setMinimumHeight(PLOT_HEIGHT)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)

@@ -19,8 +19,8 @@ WIDTH = 160
 def run_lessons(name: str | None, export: str | None, seed: int) -> int:
     """List the lessons without `name` and `export`; else run the lesson `name`, or all. Returns the exit code.
 
-    `export` is the folder for pages and media. An interruption leaves only complete files, and a page only with all
-    of its media. Raises `InputError`.
+    `export` is the folder for pages, notebooks and media. An interruption leaves only complete files, and a page only
+    with all of its media. Raises `InputError`.
     """
     set_shutdown_handler(interrupt)
     if name is None and export is None:
@@ -51,7 +51,7 @@ def _run(lesson: Lesson, folder: Path | None, seed: int, *, linked: bool) -> Non
         if folder is not None:
             from rtgain.lessons.export import write_lesson
 
-            write_lesson(folder, lesson, experiment, results, linked=linked)
+            write_lesson(folder, lesson, experiment, results, seed=seed, linked=linked)
     table = Table(title=f"{lesson.number}  {lesson.title}", title_justify="left")
     for column in ("step", "expected", "observed", "result"):
         table.add_column(column)

@@ -24,11 +24,13 @@ from rtgain.config.names import (
     MONITORS,
     OPTIMIZERS,
     POLARITIES,
+    PROCESSORS,
     SWITCHES,
     SYNTHETIC_INPUTS,
     TARGETS,
 )
 from rtgain.errors import InputError, RtgainError
+from rtgain.number_format import plain_number
 from rtgain.system.shutdown_signals import InterruptHandler, exit_code
 
 LEVEL_MATCH_HELP = "attenuate the louder of dry and target, by the gain or by the loudness"
@@ -107,8 +109,8 @@ def _run(words: list[str]) -> int:
 
         return run_headless(config, paths, interruption)
     config, paths = parse_session(options)
-    if any((paths.csv, paths.json, paths.plot, paths.record)):
-        raise InputError("--csv, --json, --plot and --record are only valid with --headless; add it")
+    if any((paths.csv, paths.json, paths.plot, paths.record, paths.eq_out)):
+        raise InputError("--csv, --json, --plot, --record and --eq-out are only valid with --headless; add it")
     from rtgain.session.startup import load_estimator
 
     load_estimator(config, headless=False)
@@ -130,7 +132,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
         # Otherwise argparse would parse "-1e-3" as an option.
-        self._negative_number_matcher = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
+        self._negative_number_matcher = re.compile(r"^-(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d+)?$")
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; see {self.prog} --help")
@@ -148,13 +150,15 @@ def build_parser() -> argparse.ArgumentParser:
     _add_match(commands.add_parser("match", help="compare two recordings, or many pairs: gain, delay, polarity"))
     lesson = commands.add_parser("lesson", help="list the lessons, or run one")
     lesson.add_argument("name", nargs="?", metavar="NAME", help="name or number of a lesson (default: list them)")
-    lesson.add_argument("--export", metavar="DIR", help="write figures, sounds and a page; of all lessons without NAME")
+    lesson.add_argument(
+        "--export", metavar="DIR", help="write figures, sounds, a page and a notebook; of all lessons without NAME"
+    )
     lesson.add_argument("--seed", type=_integer, default=0, metavar="N", help="random seed (default: 0)")
     devices = commands.add_parser("devices", help="list the audio devices")
     devices.add_argument("--json", action="store_true", help="print JSON")
     bench = commands.add_parser("bench", help="run the benchmarks")
     bench.add_argument(
-        "names", nargs="*", metavar="NAME", help="accuracy, tracking, speed, callback, gui (default: all)"
+        "names", nargs="*", metavar="NAME", help="accuracy, tracking, speed, callback, gui, match (default: all)"
     )
     bench.add_argument("--json", metavar="FILE", help="write the table of one benchmark as JSON")
     bench.add_argument("--duration", type=_number, metavar="S", help="seconds per row of 'callback' (default: 60)")
@@ -226,6 +230,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     option("--noise-dbfs", type=_number, metavar="DB", help="RMS level of white noise added to the target")
     option("--eq", metavar="FILE", help="equalizer, as text of Equalizer APO or AutoEq")
     option = parser.add_argument_group("estimator (times are rounded to powers of two of frames)").add_argument
+    option("--processor", choices=PROCESSORS, help="learn a gain, or an equalizer of a gain and six filters")
     option("--loss", metavar="NAME", help=f"loss to minimize (default: {DEFAULT_LOSS})")
     option("--optimizer", metavar="NAME", help=f"torch optimizer (default: {DEFAULT_OPTIMIZER})")
     option("--lr", type=_number, metavar="RATE", help="learning rate (default: tuned per optimizer)")
@@ -248,6 +253,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     option("--json", metavar="FILE", help="result as one object")
     option("--plot", metavar="FILE.png", help="figure of the gain over time")
     option("--record", metavar="FILE.wav", help="matched signal")
+    option("--eq-out", metavar="FILE.txt", help="learned equalizer, as text")
 
 
 def _add_match(parser: argparse.ArgumentParser) -> None:
@@ -264,6 +270,7 @@ def _add_match(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", metavar="PAIRS.csv", help="many pairs: columns dry,target; others are copied")
     parser.add_argument("--csv", metavar="RESULTS.csv", help="with --manifest: one row per pair; resumes")
     parser.add_argument("--jobs", type=_integer, metavar="N", help="with --manifest: processes (default: cores)")
+    parser.add_argument("--report", metavar="FILE.html", help="with --manifest: page about all results")
     parser.add_argument("--cluster", metavar="ADDRESS", help="with --manifest: Dask scheduler, as tcp://HOST:8786")
 
 
@@ -273,7 +280,7 @@ def _match(options: argparse.Namespace) -> int:
     from rtgain.output.output_files import OutputPaths
 
     paths = OutputPaths(csv=options.csv, json=options.json, plot=options.plot, record=options.record)
-    names = ("dry", "target", "manifest", "jobs", "cluster", "start", "end", "level_match")
+    names = ("dry", "target", "manifest", "jobs", "cluster", "report", "start", "end", "level_match")
     given = {name: getattr(options, name) for name in names}
     return run_match(MatchOptions(**given, paths=paths), interruption)
 
@@ -295,8 +302,11 @@ def parse_session(options: argparse.Namespace) -> tuple[Any, Any]:
         values |= _linear_gain(options.gain, values.get("polarity", "normal"))
     if "optimizer" in values:
         values["optimizer"] = _optimizer_name(values["optimizer"])
-    paths = OutputPaths(csv=options.csv, json=options.json, plot=options.plot, record=options.record)
-    return make_session_config(**values), paths
+    paths = OutputPaths(options.csv, options.json, options.plot, options.record, options.eq_out)
+    config = make_session_config(**values)
+    if paths.eq_out is not None and config.processor != "eq":
+        raise InputError("--eq-out: there is no learned equalizer without --processor eq; add it")
+    return config, paths
 
 
 def _linear_gain(gain: float, polarity: str) -> dict[str, Any]:
@@ -317,7 +327,7 @@ def _optimizer_name(name: str) -> str:
 
 def _number(text: str) -> float:
     try:
-        value = float(text)
+        value = float(plain_number(text))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
     if not math.isfinite(value):

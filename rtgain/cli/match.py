@@ -10,7 +10,7 @@ from rtgain.cli.progress import progress
 from rtgain.config.names import LevelMatchMode
 from rtgain.errors import InputError
 from rtgain.output.output_files import STANDARD_OUTPUT, OutputPaths
-from rtgain.system.atomic_write import write_atomic
+from rtgain.system.atomic_write import check_directory_writable, write_atomic, write_error
 from rtgain.system.shutdown_signals import InterruptHandler
 
 _PROGRESS_STEPS = 1000
@@ -25,6 +25,7 @@ class MatchOptions:
     manifest: str | None
     jobs: int | None
     cluster: str | None
+    report: str | None
     start: float | None
     end: float | None
     level_match: LevelMatchMode
@@ -52,9 +53,10 @@ def run_match(options: MatchOptions, interruption: InterruptHandler) -> int:
         return _match_many(options, Path(options.manifest), Path(paths.csv), interruption)
     if options.dry is None or options.target is None:
         raise InputError("match: needs two recordings; give DRY and TARGET, or --manifest PAIRS.csv")
-    if any(option is not None for option in (paths.csv, options.jobs, options.cluster)):
+    if any(option is not None for option in (paths.csv, options.jobs, options.cluster, options.report)):
         raise InputError(
-            "match: --csv, --jobs and --cluster are for --manifest; one pair is printed, or written with --json"
+            "match: --csv, --jobs, --cluster and --report are for --manifest; "
+            "one pair is printed, or written with --json"
         )
     return _match_one(options, interruption)
 
@@ -72,6 +74,9 @@ def _match_many(options: MatchOptions, manifest: Path, results: Path, interrupti
         from rtgain.match.local_workers import LocalWorkers
 
         open_workers = partial(LocalWorkers, options.jobs or os.cpu_count() or 1)
+    report = None if options.report is None else Path(options.report)
+    if report is not None:
+        _check_report(report, manifest, results)
     with progress("matching", _PROGRESS_STEPS) as update:
         return match_manifest(
             manifest,
@@ -80,7 +85,31 @@ def _match_many(options: MatchOptions, manifest: Path, results: Path, interrupti
             interruption,
             on_progress=lambda done, total: update(f"matching {done}/{total}", _PROGRESS_STEPS * done // total),
             on_notice=_print_notice,
+            on_written=lambda: _summarize(results, report),
         )
+
+
+def _check_report(report: Path, *tables: Path) -> None:
+    if report.resolve() in [table.resolve() for table in tables]:
+        raise InputError(f"--report {report}: is also the manifest or the results; choose another name")
+    try:
+        check_directory_writable(report)
+    except OSError as error:
+        raise write_error(str(report), error) from None
+
+
+def _summarize(results: Path, report: Path | None) -> None:
+    """Print the summary of the results on standard error, and write it as a page, if one of them is wanted."""
+    if report is None and not sys.stderr.isatty():
+        return
+    from rtgain.match.run_summary import summarize
+
+    summary = summarize(results)
+    sys.stderr.write(summary.to_text())
+    if report is not None:
+        from rtgain.match.run_page import run_page
+
+        write_atomic(report, run_page(summary, results))
 
 
 def _print_notice(notice: str) -> None:

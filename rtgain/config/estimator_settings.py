@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from rtgain.config.comparison_spec import ComparisonSpec
-from rtgain.config.names import DEFAULT_LOSS, DEFAULT_OPTIMIZER
+from rtgain.config.names import DEFAULT_LOSS, DEFAULT_OPTIMIZER, ProcessorName
 from rtgain.errors import InputError
 
 if TYPE_CHECKING:  # pydantic takes a tenth of a second that the estimator process does not need
@@ -54,18 +54,21 @@ class EstimatorSettings:
     """Settings of an estimator: loss and optimizer by name, schedule, lengths in frames.
 
     Attributes:
+        processor: ``gain``, or ``eq`` to learn an equalizer, too.
         lr: learning rate on log gain; None for the optimizer's measured default (`DEFAULT_SCHEDULES`).
         steps: maximum number of steps per hop; None for the optimizer's default.
         align: True to search for the delay; otherwise it is 0.
         reject_clipped: True to reject windows with one clipped signal; not for a target made from the dry signal.
         delay_frames: delay that is known beforehand; None if it must be searched for first.
         stock_optimizer: True for an unmodified torch optimizer at a fixed learning rate, without rtgain's safeguards.
+        closed_form: True to use the closed form of each window, without gradient descent.
         compare: entries (`ComparisonSpec`) of additional estimators on the same windows.
     """
 
     sample_rate: int
     window_frames: int
     hop_frames: int
+    processor: ProcessorName = "gain"
     loss: str = DEFAULT_LOSS
     optimizer: str = DEFAULT_OPTIMIZER
     lr: float | None = None
@@ -74,6 +77,7 @@ class EstimatorSettings:
     reject_clipped: bool = False
     stock_optimizer: bool = False
     delay_frames: float | None = None
+    closed_form: bool = False
     compare: tuple[str, ...] = ()
 
     @classmethod
@@ -89,6 +93,7 @@ class EstimatorSettings:
             sample_rate=sample_rate,
             window_frames=window_frames,
             hop_frames=config.hop_frames(sample_rate),
+            processor=config.processor,
             loss=config.loss,
             optimizer=config.optimizer,
             lr=config.lr,

@@ -1,8 +1,8 @@
 """Offline gradient descent of one processor on one pair of signals, for notebooks and lessons."""
 
+import copy
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,19 +11,32 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from rtgain.config.names import OPTIMIZERS
-from rtgain.dsp.loss_registry import LOSS_FACTORIES, get_loss
+from rtgain.dsp.loss_curve import loss_curve
 from rtgain.dsp.optimizers import make_optimizer, step_optimizer, zero_grad
 from rtgain.dsp.processors import Processor
+from rtgain.dsp.signal_pair import Loss, check_processor, loss_by_name, tensor_pair
 from rtgain.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""Function of estimate and target, ``(1, N)`` each, that returns a scalar.
+    from rtgain.output.animation import Animation
 
-It is a `FeatureLoss`, or any function that torch can differentiate.
-"""
+CURVE_POINTS = 101
+"""Number of parameter values at which the loss of an animation is computed."""
+
+CURVE_MARGIN = 0.2
+"""Range of an animated loss beyond the lowest and highest value of the descent, relative to their distance."""
+
+
+@dataclass(frozen=True)
+class FitInputs:
+    """Processor after the descent, signals ``(1, N)`` and loss of a descent."""
+
+    processor: Processor
+    dry: Tensor
+    target: Tensor
+    loss: Loss
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,7 @@ class FitHistory:
 
     loss: NDArray[np.float64]
     parameters: dict[str, NDArray[np.float64]]
+    _inputs: FitInputs = field(repr=False)
 
     @property
     def final(self) -> dict[str, float]:
@@ -50,6 +64,32 @@ class FitHistory:
         from rtgain.output.figures import descent_figure
 
         return descent_figure(self.loss, self.parameters)
+
+    def animate(self) -> "Animation":
+        """Animate the descent on its loss, next to the waveforms; a notebook displays the animation.
+
+        The loss of one parameter is shown against this parameter, the loss of several against the steps.
+        """
+        from rtgain.output.descent_plots import descent_animation
+
+        inputs, names = self._inputs, list(self.parameters)
+        dry, target = inputs.dry[0].numpy(), inputs.target[0].numpy()
+        if len(names) == 1:
+            path = self.parameters[names[0]]
+            margin = CURVE_MARGIN * max(np.ptp(path), 1e-3)
+            x, label = np.linspace(path.min() - margin, path.max() + margin, CURVE_POINTS), names[0]
+            losses = loss_curve(inputs.processor, names[0], x, dry, target, loss=inputs.loss)
+        else:
+            x, losses, label = np.arange(len(self.loss), dtype=np.float64), self.loss, "step"
+        return descent_animation(x, losses, self.parameters, dry, target, self._processed, label=label)
+
+    def _processed(self, step: int) -> NDArray[np.float64]:
+        """Process the dry signal with the parameters after `step` steps, ``(N,)``."""
+        processor = copy.deepcopy(self._inputs.processor)
+        with torch.no_grad():
+            for name, values in self.parameters.items():
+                getattr(processor, name).fill_(float(values[step]))
+        return processor.process(self._inputs.dry[0])
 
 
 def fit(
@@ -71,12 +111,11 @@ def fit(
     Raises `InputError` for an unknown name, a class instead of a processor, and an invalid learning rate or number of
     steps. It also does so for signals of different shapes, and a loss that is not finite.
     """
-    if not isinstance(processor, torch.nn.Module):
-        raise InputError(f"fit: expected a processor such as rtgain.LinearGain(), not {processor!r}")
+    dtype = check_processor("fit", processor)
     if not (0.0 < lr < math.inf and steps >= 0):
         raise InputError(f"fit: lr must be above 0, and steps 0 or more, not {lr!r} and {steps!r}")
-    pair = _pair(processor, dry, target)
-    loss_fn = _loss(loss) if isinstance(loss, str) else loss
+    x, y = tensor_pair("fit", dry, target, dtype)
+    loss_fn = loss_by_name("fit", loss) if isinstance(loss, str) else loss
     if optimizer not in OPTIMIZERS:
         raise InputError(f"fit: optimizer {optimizer!r} is not one of {', '.join(OPTIMIZERS)}")
     torch_optimizer = make_optimizer(optimizer, processor.parameters(), lr=lr)
@@ -84,7 +123,7 @@ def fit(
     parameter_history = {name: np.empty(steps + 1) for name in processor.info}
     for step in range(steps + 1):
         zero_grad(torch_optimizer)
-        loss_value = loss_fn(processor(pair[0]), pair[1])
+        loss_value = loss_fn(processor(x), y)
         losses[step] = loss_value.item()
         for name, values in parameter_history.items():
             values[step] = getattr(processor, name).item()
@@ -94,20 +133,4 @@ def fit(
             torch.autograd.backward(loss_value)
             step_optimizer(torch_optimizer)
             processor.clamp_parameters()
-    return FitHistory(losses, parameter_history)
-
-
-def _pair(processor: Processor, dry: ArrayLike | Tensor, target: ArrayLike | Tensor) -> tuple[Tensor, Tensor]:
-    dtype = next(processor.parameters()).dtype
-    x, y = (torch.as_tensor(np.asarray(signal), dtype=dtype) for signal in (dry, target))
-    if x.ndim != 1 or x.shape != y.shape or len(x) == 0:
-        shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
-        raise InputError(f"fit: dry and target must be one-dimensional and of the same length, not of shapes {shapes}")
-    return x.unsqueeze(0), y.unsqueeze(0)
-
-
-def _loss(name: str) -> Loss:
-    try:
-        return get_loss(name)
-    except KeyError:
-        raise InputError(f"fit: loss {name!r} is not one of {', '.join(LOSS_FACTORIES)}") from None
+    return FitHistory(losses, parameter_history, FitInputs(copy.deepcopy(processor), x, y, loss_fn))

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 DB_PER_NEPER = 20.0 / torch.log(torch.tensor(10.0, dtype=torch.float64)).item()
@@ -35,22 +37,38 @@ class Processor(nn.Module):
 
     info: ClassVar[dict[str, ParameterInfo]]
 
-    def __init__(self, **values: Tensor) -> None:
-        """Start from `values` by name, shape ``(B,)`` each; a parameter without a value starts at its default."""
+    def __init__(self, **values: Tensor | float) -> None:
+        """Start from `values` by name: shape ``(B,)`` each, or one number, in double precision.
+
+        A parameter without a value starts at its default.
+        """
         super().__init__()
         unknown = values.keys() - self.info.keys()
         if unknown:
             raise TypeError(
                 f"{type(self).__name__} has no parameter {sorted(unknown)[0]!r}; it has {', '.join(self.info)}"
             )
-        size = max((value.shape[0] for value in values.values()), default=1)
+        tensors = {
+            name: value if isinstance(value, Tensor) else torch.tensor([float(value)], dtype=torch.float64)
+            for name, value in values.items()
+        }
+        size = max((value.shape[0] for value in tensors.values()), default=1)
+        dtype = next((value.dtype for value in tensors.values()), None)
         for name, info in self.info.items():
-            value = values[name] if name in values else torch.full((size,), info.default)
+            value = tensors[name] if name in tensors else torch.full((size,), info.default, dtype=dtype)
             self.register_parameter(name, nn.Parameter(value.detach().clone()))
 
     def forward(self, x: Tensor) -> Tensor:
         """Process `x` with the present parameters."""
         raise NotImplementedError
+
+    @torch.no_grad()
+    def process(self, signal: ArrayLike) -> NDArray[np.float64]:
+        """Process one signal, ``(N,)``, as an array, with the present parameters."""
+        dtype = next(self.parameters()).dtype
+        x = torch.as_tensor(np.asarray(signal), dtype=dtype).unsqueeze(0)
+        processed: NDArray[np.float64] = self(x)[0].double().numpy()
+        return processed
 
     @torch.no_grad()
     def clamp_parameters(self) -> None:

@@ -1,4 +1,4 @@
-"""Export of a lesson: figures, animation, sounds and a page. Each file is written completely or not at all."""
+"""Export of a lesson: figures, animation, sounds, notebook and page. Each file is written completely or not at all."""
 
 import io
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.experiments.experiment import AudioClip, ExperimentResult
 from rtgain.lessons.html_page import index_page, lesson_page
 from rtgain.lessons.lesson import CheckResult, Lesson
-from rtgain.output.animation import FRAMES_PER_SECOND, HOLD_FRAMES, gif, render_frames
+from rtgain.lessons.notebook import lesson_notebook
+from rtgain.output.animation import gif, render_frames, video
 from rtgain.output.figures import png, svg
-from rtgain.output.mp4_writer import mp4
 from rtgain.system.atomic_write import check_directory_writable, write_atomic, write_error
 
 
@@ -40,7 +40,7 @@ def render_media(result: ExperimentResult) -> dict[str, bytes]:
         media[f"{name}.wav"] = wav(clip)
     frames = list(render_frames(result.animation()))
     media["animation.gif"] = gif(frames)
-    media["animation.mp4"] = mp4(frames + [frames[-1]] * HOLD_FRAMES, FRAMES_PER_SECOND)
+    media["animation.mp4"] = video(frames)
     return media
 
 
@@ -63,11 +63,11 @@ def flac(clips: Sequence[AudioClip]) -> bytes:
 
 
 def write_lesson(
-    folder: Path, lesson: Lesson, result: ExperimentResult, results: Sequence[CheckResult], *, linked: bool
+    folder: Path, lesson: Lesson, result: ExperimentResult, results: Sequence[CheckResult], *, seed: int, linked: bool
 ) -> None:
-    """Write ``NAME.html``, and its media into ``NAME/``. A `linked` page links to the index and its neighbors.
+    """Write ``NAME.html``, ``NAME.ipynb``, and the media of the page into ``NAME/``.
 
-    Raises `InputError`.
+    `seed` is that of the experiment. A `linked` page links to the index and its neighbors. Raises `InputError`.
     """
     media = render_media(result)
     index = LESSONS.index(lesson)
@@ -82,6 +82,7 @@ def write_lesson(
     make_folder(folder / lesson.name)
     for name, content in media.items():
         write_atomic(folder / lesson.name / name, content)
+    write_atomic(folder / f"{lesson.name}.ipynb", lesson_notebook(lesson, result.numbers, seed))
     write_atomic(folder / f"{lesson.name}.html", page)
 
 

@@ -46,12 +46,15 @@ def match_manifest(
     *,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     on_notice: Callable[[str], None] = lambda notice: None,
+    on_written: Callable[[], None] = lambda: None,
 ) -> int:
     """Match every pair of the manifest that has no row in the results yet, and append the rows in order.
 
     The workers are opened if a pair is missing. `on_progress` receives the number of pairs that have a row, and of all;
-    `on_notice` receives lines about the recordings. Returns the exit code. Raises `InputError` for a manifest or
-    results that cannot be used, and, at the end, for pairs that failed.
+    `on_notice` receives lines about the recordings; `on_written` is called when no more rows follow.
+
+    Returns the exit code. Raises `InputError` for a manifest or results that cannot be used, and, at the end, for pairs
+    that failed.
     """
     manifest = Manifest(manifest_path)
     if results_path.resolve() == manifest_path.resolve():
@@ -82,6 +85,7 @@ def match_manifest(
                         on_notice(notice)
     except OSError as error:
         raise write_error(str(results_path), error) from None
+    on_written()
     if interruption.requested:
         return interruption.exit_code
     if failed:

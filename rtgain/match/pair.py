@@ -1,8 +1,7 @@
-"""Matching of one pair of recordings: an offline session over both, aggregated to one result."""
+"""Matching of one pair of recordings: an offline session over both, aggregated to one result and explained."""
 
 import math
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.audio.io.decoded import decoded_in_memory
 from rtgain.config.names import (
     DEFAULT_HOP_MS,
     DEFAULT_WINDOW_MS,
@@ -20,18 +20,19 @@ from rtgain.config.names import (
 )
 from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
-from rtgain.estimation.gain_tracker import robust_mean
 from rtgain.estimation.offset.follow import follow_delay
+from rtgain.match.aggregate import Aggregate, aggregate, without_curve
 from rtgain.match.explain import Explanation, Known, explain
 from rtgain.match.findings import by_importance
 from rtgain.match.findings_delay import delay_findings
 from rtgain.match.render import MatchedChannel, aligned_chunks, aligned_range, file_length_at, write_matched
-from rtgain.match.result import ChannelMatch, MatchResult
-from rtgain.metering.file_loudness import measure_file
+from rtgain.match.result import MatchResult
+from rtgain.metering.file_loudness import FileMeasurement, measure_file
 from rtgain.metering.loudness import LoudnessMeter
 from rtgain.number_format import none_if_nan
 from rtgain.records.delay_curve import DelayCurve
 from rtgain.records.estimate import Estimate, State
+from rtgain.records.finding import Finding
 from rtgain.records.level_match import LevelMatch
 from rtgain.records.recording_offset import RecordingOffset
 from rtgain.session.pair_loudness import measure_loudness
@@ -40,9 +41,6 @@ from rtgain.session.session import Session
 
 MIN_FRAMES = 512
 """Least length in frames of the part that both recordings cover."""
-
-CLIPPED_SHARE = 0.05
-"""Share of clipped windows above which the state of a pair is ``clipped``; the gain is that of the other windows."""
 
 MAX_TRACKING_STD_DB = 0.5
 """Standard deviation in dB from which one gain does not explain a pair."""
@@ -59,6 +57,9 @@ MIN_WINDOW_MS = 0.01
 ROUNDING = 1.0001
 """Factor by which half of the common part is raised, so that half of a power of two is not rounded down."""
 
+Progress = Callable[[float], None]
+Cancelled = Callable[[], bool]
+
 
 @dataclass(frozen=True)
 class MatchDetails:
@@ -72,7 +73,7 @@ class MatchDetails:
     channels: tuple[MatchedChannel, ...]
     """Factor and delay of each channel of the matched signal."""
     curve: DelayCurve | None
-    """Delay over time, to which the delays of the channels add; None if it is constant."""
+    """Delay over time, to which those of `channels` are added; None if it does not move."""
     explanation: Explanation
     """Differences beyond one gain, with the measurements behind them."""
     common_s: float
@@ -85,6 +86,28 @@ class MatchDetails:
     """Messages about the recordings for the user, one line each."""
 
 
+@dataclass(frozen=True)
+class _Measurement:
+    """Estimates of an offline session over both recordings."""
+
+    sample_rate: int
+    frames: int
+    estimates: list[Estimate]
+    aggregate: Aggregate
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """Second pass over the recordings, side by side: the explanation, and the part that both cover."""
+
+    explanation: Explanation
+    matched: tuple[MatchedChannel, ...]
+    common_frames: int
+    longest_frames: int
+    common_lufs: tuple[float, float] | None
+
+
 def match_pair(
     dry: Path,
     target: Path,
@@ -93,39 +116,110 @@ def match_pair(
     start: float | None = None,
     end: float | None = None,
     level_match: LevelMatchMode = "off",
-    on_progress: Callable[[float], None] = lambda share: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    on_progress: Progress = lambda share: None,
+    cancelled: Cancelled = lambda: False,
 ) -> MatchDetails | None:
     """Match two recordings, or their section from `start` to `end` in s. With `record`, write the matched signal to it.
 
     `level_match` attenuates the matched signal as the monitor of a session attenuates the target, over that section.
     `on_progress` receives the completed share, 0 to 1. Returns None if it was `cancelled`. Raises `InputError`.
     """
+    with decoded_in_memory(*(Path(_file_option(path)) for path in (dry, target))):
+        return _match(dry, target, record, start, end, level_match, on_progress, cancelled)
+
+
+def _match(
+    dry: Path,
+    target: Path,
+    record: Path | None,
+    start: float | None,
+    end: float | None,
+    level_match: LevelMatchMode,
+    on_progress: Progress,
+    cancelled: Cancelled,
+) -> MatchDetails | None:
     config = make_session_config(input=_file_option(dry), target=_file_option(target), start=start, end=end)
+    section_s = start or 0.0, math.inf if end is None else end
     offset = search_offset(config, on_progress=lambda share: on_progress(SEARCH_SHARE * share), cancelled=cancelled)
     if offset is None:
         return None
-    section_s = start or 0.0, math.inf if end is None else end
     curve = None
     if offset.is_found:
-        curve = follow_delay(
-            dry,
-            target,
-            offset.delay_s,
-            section_s=section_s,
-            on_progress=lambda share: on_progress(SEARCH_SHARE + FOLLOW_SHARE * share),
-            cancelled=cancelled,
-        )
+        curve = _follow(dry, target, offset, section_s, on_progress, cancelled)
         if curve is None:
             return None
-    moving = None if curve is None or curve.is_constant else curve
-    offset = replace(offset, curve=moving)
-    config = _with_windows_for(config, offset)
-    with Session(config, clock="offline", offset=offset, max_channels=MAX_CHANNELS) as session:
+        offset = replace(offset, curve=None if curve.is_constant else curve)
+    measured = _measure(_with_windows_for(config, offset), offset, on_progress, cancelled)
+    if measured is None:
+        return None
+    rate, notices, match = measured.sample_rate, measured.notices, measured.aggregate
+    levels = measure_file(dry), measure_file(target)  # before a file is written: it may fail
+    second = _explain(dry, target, measured, offset, levels, section_s)
+    explanation = second.explanation
+    state = _explained_state(match, explanation)
+    match = replace(match, state=state, std_db=math.hypot(match.std_db, explanation.spread_db))
+    findings = explanation.findings
+    if state is State.INCOHERENT:
+        match = match.without_match()
+    elif math.isfinite(match.gain_db) and explanation.is_one_gain:
+        delays_frames = [channel.delay_frames for channel in match.channels]
+        findings = by_importance([*findings, *delay_findings(curve, delays_frames, rate, measured.frames / rate)])
+    if record is not None:
+        if math.isnan(match.gain_db):
+            raise InputError(f"{dry}: no match with {target} was found ({state.label}); nothing was recorded")
+        trim = 1.0
+        if level_match != "off":
+            levels_match = LevelMatch(level_match, match.gain_db, measure_loudness(config, offset).difference_lu)
+            trim = 10.0 ** (levels_match.target_trim_db / 20.0)
+            notices += (levels_match.sentence(),)
+        recorded = [replace(channel, gain=trim * channel.gain) for channel in second.matched]
+        write_matched(dry, target, record, rate, recorded, offset.curve)
+    start_delay_frames = 0.0 if offset.curve is None else rate * offset.curve.delay_at_s(section_s[0])
+    drift_ppm = math.nan if curve is None or math.isnan(match.gain_db) else curve.drift_ppm
+    result = _result(match, rate, start_delay_frames, drift_ppm, levels, explanation, findings)
+    on_progress(1.0)
+    return MatchDetails(
+        result,
+        rate,
+        measured.estimates,
+        second.matched,
+        offset.curve,
+        replace(explanation, findings=findings),
+        second.common_frames / rate,
+        second.longest_frames / rate,
+        second.common_lufs,
+        notices,
+    )
+
+
+def _follow(
+    dry: Path,
+    target: Path,
+    offset: RecordingOffset,
+    section_s: tuple[float, float],
+    on_progress: Progress,
+    cancelled: Cancelled,
+) -> DelayCurve | None:
+    return follow_delay(
+        dry,
+        target,
+        offset.delay_s,
+        section_s=section_s,
+        on_progress=lambda share: on_progress(SEARCH_SHARE + FOLLOW_SHARE * share),
+        cancelled=cancelled,
+    )
+
+
+def _measure(
+    config: SessionConfig, offset: RecordingOffset, on_progress: Progress, cancelled: Cancelled
+) -> _Measurement | None:
+    """Run the offline session. Returns None if it was cancelled."""
+    with Session(config, clock="offline", offset=offset, max_channels=MAX_CHANNELS, closed_form=True) as session:
         frames = session.total_frames or 0
         if frames < MIN_FRAMES:
             raise InputError(
-                f"{dry}, {target}: their common part has {frames} frames; at least {MIN_FRAMES} are required"
+                f"{config.input}, {config.target}: their common part has {frames} frames; at least {MIN_FRAMES} "
+                "are required"
             )
         session.check()
         session.start()
@@ -136,99 +230,106 @@ def match_pair(
             estimates += session.advance()
             on_progress(SEARCH_SHARE + FOLLOW_SHARE + SESSION_SHARE * session.frames / frames)
         estimates += session.drain()
-        rate, channel_count, notices = session.sample_rate, session.channels, tuple(session.pop_notices())
-    aligned = estimates if moving is None else _without_curve(estimates, moving, rate)
-    gain_db, std_db, delay_frames, polarity, state = _aggregate(aligned)
-    if channel_count == 1:
-        channels = [_Channel(gain_db, polarity, delay_frames)]
+        rate, channels, notices = session.sample_rate, session.channels, tuple(session.pop_notices())
+    aligned = estimates if offset.curve is None else without_curve(estimates, offset.curve, rate)
+    return _Measurement(rate, frames, estimates, aggregate(aligned, channels), notices)
+
+
+def _explain(
+    dry: Path,
+    target: Path,
+    measured: _Measurement,
+    offset: RecordingOffset,
+    levels: tuple[FileMeasurement, FileMeasurement],
+    section_s: tuple[float, float],
+) -> _Pass:
+    """Explain the pair in one pass over both recordings at the delay of the match.
+
+    Without a gain the analysis may tell why: it compares them at the offset, with equal levels.
+    """
+    rate, match = measured.sample_rate, measured.aggregate
+    channels = len(match.channels)
+    has_gain = math.isfinite(match.gain_db)
+    if has_gain:
+        matched = tuple(channel.matched(match.delay_frames) for channel in match.channels)
     else:
-        channels = _aggregate_channels(aligned, channel_count)
-        std_db = math.hypot(std_db, _channel_deviation_db(gain_db, channels))
-    levels_dry, levels_target = measure_file(dry), measure_file(target)  # before a file is written: it may fail
-    if math.isnan(gain_db):  # the analysis may tell why: at the offset, with equal levels
-        offset_frames = offset.delay_s * rate if offset.is_found and moving is None else 0.0
-        matched = (MatchedChannel(1.0, round(offset_frames)),) * channel_count
-    else:
-        matched = tuple(channel.matched(delay_frames) for channel in channels)
-    begin, last = aligned_range(dry, target, rate, matched, section_s, moving)
+        offset_frames = offset.delay_s * rate if offset.is_found and offset.curve is None else 0.0
+        matched = (MatchedChannel(1.0, round(offset_frames)),) * channels
+    begin, last = aligned_range(dry, target, rate, matched, section_s, offset.curve)
     longest_frames = max(file_length_at(path, rate) for path in (dry, target))
     meters = None
-    chunks = aligned_chunks(dry, target, rate, matched, section_s, moving)
-    if math.isfinite(gain_db) and last - begin < COMMON_SHARE * longest_frames:
-        meters = LoudnessMeter(rate, channel_count), LoudnessMeter(rate, channel_count)
+    chunks = aligned_chunks(dry, target, rate, matched, section_s, offset.curve)
+    if has_gain and last - begin < COMMON_SHARE * longest_frames:
+        meters = LoudnessMeter(rate, channels), LoudnessMeter(rate, channels)
         chunks = _metered(chunks, meters, [channel.gain for channel in matched])
-    explanation = explain(
-        Known(
-            sample_rate=rate,
-            frames=last - begin,
-            start_s=(begin - max(channel.delay_frames for channel in matched)) / rate
-            - (0.0 if moving is None else moving.delay_at_s(section_s[0])),
-            gain_db=gain_db,
-            channels=[channel.to_record(rate) for channel in channels],
-            is_related=state != State.INCOHERENT.label,
-            clipped_windows=sum(e.state is State.CLIPPED for e in estimates),
-            dry_plateaus=levels_dry.plateaus,
-            target_plateaus=levels_target.plateaus,
-        ),
-        chunks,
+    start_s = (begin - max(channel.delay_frames for channel in matched)) / rate
+    if offset.curve is not None:
+        start_s = float(offset.curve.segments[0].dry_times_s(np.array(start_s)))
+    known = Known(
+        sample_rate=rate,
+        frames=last - begin,
+        start_s=start_s,
+        gain_db=match.gain_db,
+        matched_gain_db=_mean_gain_db(matched),
+        channels=[channel.to_record(rate) for channel in match.channels],
+        is_related=match.state is not State.INCOHERENT,
+        clipped_windows=sum(e.state is State.CLIPPED for e in measured.estimates),
+        dry_plateaus=levels[0].plateaus,
+        target_plateaus=levels[1].plateaus,
     )
-    std_db = math.hypot(std_db, explanation.spread_db)
-    state = _explained_state(state, std_db, explanation)
-    if state == State.INCOHERENT.label:
-        gain_db = std_db = delay_frames = math.nan
-        polarity = 0
-        channels = [_Channel(math.nan, 0, math.nan)] * channel_count
-    if record is not None:
-        if math.isnan(gain_db):
-            raise InputError(f"{dry}: no match with {target} was found ({state}); nothing was recorded")
-        trim = 1.0
-        if level_match != "off":
-            match = LevelMatch(level_match, gain_db, measure_loudness(config, offset).difference_lu)
-            trim = 10.0 ** (match.target_trim_db / 20.0)
-            notices += (match.sentence(),)
-        recorded = [replace(channel, gain=trim * channel.gain) for channel in matched]
-        write_matched(dry, target, record, rate, recorded, moving)
-    findings = explanation.findings
-    if math.isfinite(gain_db) and explanation.is_one_gain:
-        delays_frames = [channel.delay_frames for channel in channels]
-        findings = by_importance([*findings, *delay_findings(curve, delays_frames, rate, frames / rate)])
-    if moving is not None:  # from the starts of both recordings
-        start_frames = rate * moving.delay_at_s(section_s[0])
-        delay_frames += start_frames
-        channels = [replace(channel, delay_frames=channel.delay_frames + start_frames) for channel in channels]
-    result = MatchResult(
-        gain_db=none_if_nan(gain_db),
-        gain_linear=none_if_nan(10.0 ** (gain_db / 20.0)),
-        std_db=none_if_nan(std_db),
+    explanation = explain(known, chunks)
+    common_lufs = None if meters is None else (meters[0].integrated_lufs, meters[1].integrated_lufs)
+    return _Pass(explanation, matched, last - begin, longest_frames, common_lufs)
+
+
+def _mean_gain_db(channels: Sequence[MatchedChannel]) -> float:
+    """Mean gain in dB of the channels that are not silent."""
+    gains_db = [20.0 * math.log10(abs(channel.gain)) for channel in channels if channel.gain]
+    return float(np.mean(gains_db)) if gains_db else 0.0
+
+
+def _explained_state(match: Aggregate, explanation: Explanation) -> State:
+    """State of a pair: tracking only if one gain explains the target."""
+    if match.state in (State.SILENT, State.INCOHERENT):
+        return match.state
+    if not explanation.is_coherent:
+        return State.INCOHERENT
+    std_db = math.hypot(match.std_db, explanation.spread_db)
+    is_one_gain = std_db < MAX_TRACKING_STD_DB and explanation.residual_db < 0.0 and explanation.is_one_gain
+    return match.state if is_one_gain or match.state is State.CLIPPED else State.CONVERGING
+
+
+def _result(
+    match: Aggregate,
+    rate: int,
+    start_delay_frames: float,
+    drift_ppm: float,
+    levels: tuple[FileMeasurement, FileMeasurement],
+    explanation: Explanation,
+    findings: Sequence[Finding],
+) -> MatchResult:
+    has_gain = math.isfinite(match.gain_db)
+    delay_frames = start_delay_frames + match.delay_frames
+    dry, target = (level.loudness for level in levels)
+    return MatchResult(
+        gain_db=none_if_nan(match.gain_db),
+        gain_linear=none_if_nan(10.0 ** (match.gain_db / 20.0)),
+        std_db=none_if_nan(match.std_db),
         delay_samples=none_if_nan(delay_frames),
         delay_ms=none_if_nan(1e3 * delay_frames / rate),
-        drift_ppm=None if curve is None or math.isnan(gain_db) else curve.drift_ppm,
-        polarity=polarity,
-        state=state,
-        channels=[channel.to_record(rate) for channel in channels],
-        residual_db=none_if_nan(explanation.residual_db if math.isfinite(gain_db) else math.nan),
-        response=explanation.evidence.response_object if math.isfinite(gain_db) else None,
-        lufs_dry=none_if_nan(levels_dry.loudness.integrated_lufs),
-        lufs_target=none_if_nan(levels_target.loudness.integrated_lufs),
-        lra_dry=none_if_nan(levels_dry.loudness.range_lu),
-        lra_target=none_if_nan(levels_target.loudness.range_lu),
-        true_peak_dry_dbtp=none_if_nan(levels_dry.loudness.true_peak_dbtp),
-        true_peak_target_dbtp=none_if_nan(levels_target.loudness.true_peak_dbtp),
+        drift_ppm=none_if_nan(drift_ppm),
+        polarity=match.polarity,
+        state=match.state.label,
+        channels=[channel.to_record(rate, start_delay_frames) for channel in match.channels],
+        residual_db=none_if_nan(explanation.residual_db if has_gain else math.nan),
+        response=explanation.evidence.response_object if has_gain else None,
+        lufs_dry=none_if_nan(dry.integrated_lufs),
+        lufs_target=none_if_nan(target.integrated_lufs),
+        lra_dry=none_if_nan(dry.range_lu),
+        lra_target=none_if_nan(target.range_lu),
+        true_peak_dry_dbtp=none_if_nan(dry.true_peak_dbtp),
+        true_peak_target_dbtp=none_if_nan(target.true_peak_dbtp),
         findings=[finding.to_object() for finding in findings],
-    )
-    on_progress(1.0)
-    common_lufs = None if meters is None else (meters[0].integrated_lufs, meters[1].integrated_lufs)
-    return MatchDetails(
-        result,
-        rate,
-        estimates,
-        matched,
-        moving,
-        replace(explanation, findings=findings),
-        (last - begin) / rate,
-        longest_frames / rate,
-        common_lufs,
-        notices,
     )
 
 
@@ -251,26 +352,6 @@ def _file_option(path: Path) -> str:
     return f".{os.sep}{name}" if name in ("mic", *SYNTHETIC_INPUTS, *TARGETS) else name
 
 
-@dataclass(frozen=True)
-class _Channel:
-    """Gain in dB, polarity and delay in frames of one channel; NaN if its sound does not determine them."""
-
-    gain_db: float
-    polarity: int
-    delay_frames: float
-
-    def to_record(self, sample_rate: int) -> ChannelMatch:
-        """The channel in the result."""
-        return ChannelMatch(
-            none_if_nan(self.gain_db), self.polarity, none_if_nan(1e3 * self.delay_frames / sample_rate)
-        )
-
-    def matched(self, common_delay_frames: float) -> MatchedChannel:
-        """The channel of the matched signal: silent without a gain, as where the target is silent."""
-        gain = math.copysign(10.0 ** (self.gain_db / 20.0), self.polarity or 1) if math.isfinite(self.gain_db) else 0.0
-        return MatchedChannel(gain, self.delay_frames if math.isfinite(self.delay_frames) else common_delay_frames)
-
-
 def _with_windows_for(config: SessionConfig, offset: RecordingOffset) -> SessionConfig:
     """Shorten the windows, so that two fit into a short section of the common part."""
     begin_s = max(0.0, -offset.delay_s)
@@ -279,67 +360,3 @@ def _with_windows_for(config: SessionConfig, offset: RecordingOffset) -> Session
     # Half of it, rounded to a lower power of two: the session rounds to the nearest by ratio.
     window_ms = min(DEFAULT_WINDOW_MS, max(1e3 * length_s / 2.0 / math.sqrt(2.0) * ROUNDING, MIN_WINDOW_MS))
     return with_changes(config, window_ms=window_ms, hop_ms=min(DEFAULT_HOP_MS, window_ms / 4.0))
-
-
-def _without_curve(estimates: list[Estimate], curve: DelayCurve, rate: int) -> list[Estimate]:
-    """Return the estimates with the delays that remain along the curve."""
-    remaining = []
-    for estimate in estimates:
-        delay_frames = rate * curve.delay_at_s(estimate.center_frame / rate)
-        own = tuple(delay - delay_frames for delay in estimate.channel_delays_frames)
-        estimate = replace(estimate, delay_frames=estimate.delay_frames - delay_frames, channel_delays_frames=own)
-        remaining.append(estimate)
-    return remaining
-
-
-def _usable(estimates: list[Estimate]) -> list[Estimate]:
-    in_progress = [e for e in estimates if e.state in (State.TRACKING, State.CONVERGING)]
-    return [e for e in in_progress if math.isfinite(e.opt_std_db) and math.isfinite(e.delay_frames)]
-
-
-def _aggregate(estimates: list[Estimate]) -> tuple[float, float, float, int, str]:
-    """Aggregate to gain in dB, standard deviation in dB, delay in frames, polarity and state of the whole pair."""
-    usable = _usable(estimates)
-    if not usable:
-        states = Counter(e.state for e in estimates)
-        all_silent = states[State.SILENT] == len(estimates)
-        state = State.SILENT if all_silent else State.CLIPPED if states[State.CLIPPED] else State.INCOHERENT
-        return math.nan, math.nan, math.nan, 0, state.label
-    gain_db, std_db = robust_mean(np.array([e.gain_opt_db for e in usable]), np.array([e.opt_std_db for e in usable]))
-    delay_frames = float(np.median([e.delay_frames for e in usable]))
-    polarity = int(np.sign(sum(e.polarity for e in usable)))
-    clipped = sum(e.state is State.CLIPPED for e in estimates) > CLIPPED_SHARE * len(estimates)
-    return gain_db, std_db, delay_frames, polarity, (State.CLIPPED if clipped else State.TRACKING).label
-
-
-def _explained_state(state: str, std_db: float, explanation: Explanation) -> str:
-    """State of a pair: tracking only if one gain explains the target."""
-    if state in (State.SILENT.label, State.INCOHERENT.label):
-        return state
-    if not explanation.is_coherent:
-        return State.INCOHERENT.label
-    is_one_gain = std_db < MAX_TRACKING_STD_DB and explanation.residual_db < 0.0 and explanation.is_one_gain
-    return state if is_one_gain or state == State.CLIPPED.label else State.CONVERGING.label
-
-
-def _aggregate_channels(estimates: list[Estimate], channels: int) -> list[_Channel]:
-    """Aggregate each channel's own gain, polarity and delay: the medians over the estimates where they are known."""
-    usable = _usable(estimates)
-    aggregated = []
-    for index in range(channels):
-        gains_db = np.array([e.channel_gains_db[index] for e in usable])
-        delays_frames = np.array([e.channel_delays_frames[index] for e in usable])
-        polarity = int(np.sign(sum(e.channel_polarities[index] for e in usable)))
-        aggregated.append(_Channel(_median(gains_db), polarity, _median(delays_frames)))
-    return aggregated
-
-
-def _channel_deviation_db(gain_db: float, channels: list[_Channel]) -> float:
-    """Half the largest distance of a channel's gain from the one gain: two deviations contain the gains of all."""
-    distances_db = [abs(channel.gain_db - gain_db) for channel in channels if math.isfinite(channel.gain_db)]
-    return max(distances_db, default=0.0) / 2.0
-
-
-def _median(values: NDArray[np.float64]) -> float:
-    known = values[np.isfinite(values)]
-    return float(np.median(known)) if known.size else math.nan

@@ -189,7 +189,7 @@ def aligned_chunks(
             matched = matched[:, : target_chunk.shape[1]]
             if curve is not None:
                 counts = _is_covered(curve, sample_rate, position, target_chunk.shape[1], delays)
-                matched, target_chunk = matched * counts, target_chunk * counts
+                target_chunk, matched = target_chunk * counts, matched * counts
             shared = slice(max(0, begin - position), max(0, end - position))
             yield matched[:, shared], target_chunk[:, shared]
             position += matched.shape[1]

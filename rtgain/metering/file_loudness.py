@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from rtgain.audio.io.decoder import Decoder
+from rtgain.audio.io.decoded import open_recording
 from rtgain.metering.loudness import LoudnessMeter
 from rtgain.metering.plateaus import PlateauCounter
 
@@ -28,7 +28,7 @@ class FileMeasurement:
 
 def measure_file(path: Path) -> FileMeasurement:
     """Measure all channels of a file, with the weights of its layout. Raises `InputError`."""
-    with Decoder(path) as decoder:
+    with open_recording(path) as decoder:
         rate = decoder.sample_rate
         meter_rate = rate if rate >= LOWEST_RATE else STANDARD_RATE
         meter = LoudnessMeter(meter_rate, decoder.channels, decoder.channel_names)

@@ -3,7 +3,7 @@
 import math
 import time
 
-from rtgain.records.snapshot import CLOCK_RATE_TOLERANCE
+from rtgain.records.snapshot import CLOCK_NOTICE, CLOCK_RATE_TOLERANCE
 
 SUSPENDED_S = 1.0
 """Time without an update after which the whole program was suspended: Ctrl-Z, a debugger, a virtual machine."""
@@ -52,6 +52,6 @@ class ClockRateMonitor:
         if was_wrong or not self._is_wrong:
             return None
         return (
-            f"The audio clock runs at {100.0 * speed:.0f} % of the nominal {self._sample_rate} Hz, "
+            f"{CLOCK_NOTICE} {100.0 * speed:.0f} % of the nominal {self._sample_rate} Hz, "
             f"too {'slow' if speed < 1.0 else 'fast'}; {self._advice}."
         )

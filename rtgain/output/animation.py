@@ -1,5 +1,6 @@
 """Animations of a figure, and their GIF with the same bytes for the same figure."""
 
+import base64
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtgain.output.figures import apply_axes_style
+from rtgain.output.mp4_writer import mp4
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -18,6 +20,9 @@ FRAMES_PER_SECOND = 20
 
 HOLD_FRAMES = 20
 """Number of times that the last picture is repeated before the animation restarts."""
+
+VIDEO_OPTIONS = 'autoplay loop muted playsinline controls style="width: 100%; max-width: 960px"'
+"""Attributes of the video element in a notebook."""
 
 Picture = NDArray[np.uint8]
 """One picture of an animation: red, green and blue, ``(height, width, 3)``."""
@@ -35,10 +40,17 @@ class Animation:
     show: Callable[[int], None]
     frames: int
 
+    def _repr_html_(self) -> str:
+        """The animation as a video with controls, for notebooks."""
+        content = base64.b64encode(video(list(render_frames(self)))).decode()
+        return f'<video src="data:video/mp4;base64,{content}" {VIDEO_OPTIONS}></video>'
+
 
 def render_frames(animation: Animation) -> Iterator[Picture]:
     """Render the pictures of an animation one by one. Artists that do not move are drawn once."""
-    canvas: Any = animation.figure.canvas
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas: Any = FigureCanvasAgg(animation.figure)  # pyplot takes the canvas of a closed figure away
     apply_axes_style(animation.figure)
     animation.show(animation.frames - 1)
     for artist in animation.moving:
@@ -51,6 +63,11 @@ def render_frames(animation: Animation) -> Iterator[Picture]:
         for artist in animation.moving:
             animation.figure.draw_artist(artist)
         yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def video(frames: list[Picture]) -> bytes:
+    """Encode pictures as an MP4 that holds the last one before it ends."""
+    return mp4(frames + [frames[-1]] * HOLD_FRAMES, FRAMES_PER_SECOND)
 
 
 def gif(frames: list[Picture]) -> bytes:

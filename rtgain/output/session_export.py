@@ -12,8 +12,15 @@ from rtgain.records.session_export import SessionExport
 from rtgain.system.atomic_write import write_atomic, write_error
 
 
-def write_session_export(export: SessionExport, parent: Path, cancelled: Callable[[], bool]) -> Path | None:
+def write_session_export(
+    export: SessionExport,
+    parent: Path,
+    cancelled: Callable[[], bool],
+    write_more: Callable[[Path], None] = lambda folder: None,
+) -> Path | None:
     """Write ``gain.csv``, ``session.json``, ``gain.png`` and ``preset.json`` into a new folder in `parent`.
+
+    `write_more` then adds further files to that folder.
 
     Returns the folder, or None if `cancelled`. Neither a cancelled nor a failed export leaves a folder.
     Raises `InputError` if `parent` cannot be written.
@@ -25,6 +32,8 @@ def write_session_export(export: SessionExport, parent: Path, cancelled: Callabl
         raise write_error(str(folder), error) from None
     try:
         _write_files(export, folder, cancelled)
+        if not cancelled():
+            write_more(folder)
     except RtgainError:
         shutil.rmtree(folder)
         raise

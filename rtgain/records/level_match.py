@@ -36,12 +36,12 @@ class LevelMatch:
     @property
     def dry_trim_db(self) -> float:
         """Trim of the dry signal in dB, at most 0."""
-        return min(self.removed_db, 0.0)
+        return min(0.0, self.removed_db)
 
     @property
     def target_trim_db(self) -> float:
         """Trim of target, matched signal and difference in dB, at most 0."""
-        return min(-self.removed_db, 0.0)
+        return min(0.0, -self.removed_db)
 
     @property
     def remaining_gain_db(self) -> float:

@@ -69,14 +69,14 @@ def read_file_format(config: SessionConfig) -> FileFormat | None:
     """Read the format of the session's files; None for other inputs. Raises `InputError` for an unreadable file."""
     if not config.is_file:
         return None
-    from rtgain.audio.io.decoder import Decoder  # FFmpeg takes 17 MB, which other sources do not need
+    from rtgain.audio.io.decoded import open_recording  # FFmpeg takes 17 MB, which other sources do not need
 
-    with Decoder(Path(config.input)) as decoder:
+    with open_recording(Path(config.input)) as decoder:
         if not config.is_pair:
             return FileFormat(decoder.sample_rate, decoder.channels)
         from rtgain.audio.sources.file_pair import compared_channels
 
-        with Decoder(Path(config.target)) as target:
+        with open_recording(Path(config.target)) as target:
             return FileFormat(decoder.sample_rate, compared_channels(decoder.channels, target.channels))
 
 

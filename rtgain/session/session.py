@@ -11,7 +11,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain import __version__
 from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.audio.io.devices import DeviceSetup
@@ -40,6 +39,7 @@ from rtgain.number_format import none_if_nan
 from rtgain.records.equalizer import EqualizerFilters
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import Summary
+from rtgain.records.learned_equalizer import LearnedEqualizer
 from rtgain.records.level_match import LevelMatch
 from rtgain.records.recording_offset import RecordingOffset
 from rtgain.records.session_export import SessionExport
@@ -55,6 +55,7 @@ from rtgain.session.io_setup import (
 )
 from rtgain.session.matched_recording import LiveMatchedReader, MatchedSignalReader, OfflineMatchedRenderer
 from rtgain.session.pair_offset import search_offset
+from rtgain.version import __version__
 
 OFFLINE_BATCH_HOPS = 64
 """Hops that the offline clock plays per `advance`: as many as the estimator processes in one batch.
@@ -74,6 +75,7 @@ class Session:
     `read_matched`. `offset` is that of a second recording; without it, it is searched for first. `max_channels` limits
     the channels that two recordings are compared in. `level_match` are the differences of two recordings over their
     section, if they are known; those of other inputs are measured while the session runs.
+    `closed_form` estimates without gradient descent.
 
     Raises `InputError` for a source or an automation that cannot be used, `DeviceError` for a device.
     """
@@ -94,6 +96,7 @@ class Session:
         offset: RecordingOffset | None = None,
         max_channels: int = len(CHANNEL_NAMES),
         level_match: LevelMatch | None = None,
+        closed_form: bool = False,
     ) -> None:
         self.config = config
         self.clock: Clock = clock
@@ -104,6 +107,7 @@ class Session:
         file_format = read_file_format(config)
         self.channels = count_channels(config, file_format, max_channels)
         preferred_rate = file_format.sample_rate if file_format else None
+        self._pair_channels = min(file_format.channels, max_channels) if file_format and config.is_pair else 0
         if record and clock == "offline" and config.level_match == "loudness" and not config.is_pair:
             raise InputError(
                 "level-match: loudness is measured on live clocks, or before two recordings are compared; "
@@ -123,7 +127,7 @@ class Session:
             assert opened is not None, "only the device clock runs without a source"
             self.sample_rate = opened.sample_rate
             self._limit_duration()
-            self._settings = self._make_settings(config)
+            self._settings = replace(self._make_settings(config), closed_form=closed_form)
             start_frame = self._opened.start_frame
             self._engine = make_engine(
                 config, self.device_setup, self.sample_rate, self.channels, start_frame, self.engine_type
@@ -137,10 +141,14 @@ class Session:
         self._meters = LevelMeter(self._engine.memory)
         self.level_match = level_match or LevelMatch(config.level_match)
         self._apply_trims()
+        if clock != "offline":  # silence until a gain is known; offline, the matched signal is rendered afterwards
+            self._engine.memory.control["matched_gain"] = 0.0
         self._matched: MatchedSignalReader | None = None
         if record:
             reader = OfflineMatchedRenderer if clock == "offline" else LiveMatchedReader
             self._matched = reader(self._engine.memory.audio, self.sample_rate, self._target_trim)
+        self.equalizer: LearnedEqualizer | None = None
+        """Newest learned equalizer; None with the processor ``gain``, and before the first fit."""
         self._started_s = time.monotonic()
         self._frame_rate = RateCounter()
         self._estimate_rate = RateCounter()
@@ -182,7 +190,13 @@ class Session:
         if isinstance(self._driver, OfflineDriver):
             settings, capacity = self._settings, self._engine.memory.audio.capacity
             history_frames = settings.window_frames + round(MAX_DELAY_S * self.sample_rate)
-            self._driver.advance(min(OFFLINE_BATCH_HOPS * settings.hop_frames, capacity - history_frames))
+            frames = OFFLINE_BATCH_HOPS * settings.hop_frames
+            if settings.closed_form and not self.frames:
+                # The windows of all hops are then complete, also with a delay of a few frames, and batches end with the
+                # intervals of the delay tracker. Closed forms do not depend on the batches; descents do, within their
+                # tolerance.
+                frames += settings.window_frames - settings.hop_frames // 2
+            self._driver.advance(min(frames, capacity - history_frames))
         else:
             time.sleep(POLL_S)
             self._raise_faults()
@@ -201,7 +215,9 @@ class Session:
             self._driver.stop()
         if self._runner is None:
             return []
-        estimates = self._add(self._runner.finish(self.frames))
+        remaining = self._runner.finish(self.frames)
+        self._poll_equalizers(self._runner)
+        estimates = self._add(remaining)
         self._poll_comparisons(self._runner)
         return estimates
 
@@ -306,6 +322,7 @@ class Session:
             history=self.history.latest(HISTORY_S),
             comparisons=self.comparisons,
             curves=runner.curves() if runner else None,
+            response=runner.response() if runner else None,
             scope=capture_scope(memory.audio, self._settings.window_frames, self.sample_rate) if scope else None,
             levels=self._meters.levels(),
             level_match=self.level_match,
@@ -319,6 +336,7 @@ class Session:
             estimate_age_s=(frames - last.available_frame) / self.sample_rate if last else math.nan,
             hop_s=self._settings.hop_frames / self.sample_rate,
             notices=tuple(self.pop_notices()),
+            equalizer=self.equalizer,
         )
 
     def summary(self) -> Summary:
@@ -334,6 +352,7 @@ class Session:
             channels=self.channels,
             sample_rate=self.sample_rate,
             duration_s=duration_s,
+            processor=self._settings.processor,
             loss=self._settings.loss,
             optimizer=self._settings.optimizer,
             gain_db=none_if_nan(last.gain_est_db) if last else None,
@@ -345,6 +364,7 @@ class Session:
             state=last.state.label if last else "waiting",
             channel_gains_db=[none_if_nan(gain_db) for gain_db in last.channel_gains_db] if last else unknown,
             channel_polarities=list(last.channel_polarities) if last else [0] * self.channels,
+            filters=[item.to_object() for item in self.equalizer.equalizer.filters] if self.equalizer else None,
             rmse_db=history.rmse_db,
             settle_s=history.settle_s,
             estimates=history.count,
@@ -418,12 +438,14 @@ class Session:
     def set_estimator(self, **changes: Any) -> None:
         """Change options of the estimator by their names in `SessionConfig`, and `config` with them.
 
-        These are loss, optimizer, lr, steps, window_ms, hop_ms, align and compare. Comparisons that already run
-        continue. A new optimizer resets `lr` and `steps` to its defaults. Raises `InputError`.
+        These are processor, loss, optimizer, lr, steps, window_ms, hop_ms, align and compare. Comparisons that already
+        run continue. A new optimizer resets `lr` and `steps` to its defaults. Raises `InputError`.
         """
         config = with_changes(self.config, **changes)
         self._settings = self._make_settings(config)
         self.config = config
+        if config.processor != "eq":
+            self.equalizer = None
         self._comparisons = {entry: self._comparisons.get(entry) or self._new_history() for entry in config.compare}
         if self._runner is not None:
             self._runner.configure(self._settings)
@@ -469,7 +491,7 @@ class Session:
     def _channel_counts(self) -> ChannelCounts:
         setup, config = self.device_setup, self.config
         inputs = setup.input.input_channels if setup and setup.input else 0
-        dry = inputs if config.input == "mic" else self._opened.selectable_channels
+        dry = inputs if config.input == "mic" else self._pair_channels or self._opened.selectable_channels
         outputs = setup.output.output_channels if setup and setup.output and config.target == "return" else 0
         return ChannelCounts(dry, {"reference": 0, "channel": dry, "return": inputs}[config.target_kind], outputs)
 
@@ -516,9 +538,18 @@ class Session:
             self._notices.append(notice)
         if self._runner is None:
             return []
-        estimates = self._add(self._runner.poll())
+        new = self._runner.poll()
+        self._poll_equalizers(self._runner)
+        estimates = self._add(new)
         self._poll_comparisons(self._runner)
         return estimates
+
+    def _poll_equalizers(self, runner: EstimatorRunner) -> None:
+        for learned in runner.poll_equalizers():
+            if self._matched is not None:
+                self._matched.add_equalizer(learned)
+            if self.config.processor == "eq":
+                self.equalizer = learned
 
     def _poll_comparisons(self, runner: EstimatorRunner) -> None:
         for entry, estimate in runner.poll_comparisons():

@@ -1,7 +1,9 @@
 """Shutdown signals as a request that is handled between two steps, so that all output files are complete."""
 
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -55,3 +57,28 @@ class InterruptHandler:
         self.exit_code = exit_code(number)
         for callback in self._callbacks:
             callback()
+
+
+@contextmanager
+def deferred_interrupt() -> Iterator[Callable[[], bool]]:
+    """Record SIGINT during the block, and raise `KeyboardInterrupt` for it at the end of the block.
+
+    Yields a function that returns True after SIGINT, so that the block can end between two steps. Only the main thread
+    receives signals; in another thread nothing is recorded.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    requested = False
+
+    def record(number: int, frame: FrameType | None) -> None:
+        nonlocal requested
+        requested = True
+
+    previous = signal.signal(signal.SIGINT, record)
+    try:
+        yield lambda: requested
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if requested:
+        raise KeyboardInterrupt

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtgain.cli.main import build_parser
 from rtgain.config.names import LOSSES, OPTIMIZERS
 from rtgain.config.presets import load_preset, preset_text
 from rtgain.config.session_config import SessionConfig, make_session_config, nearest_power_of_two
@@ -278,3 +279,9 @@ def test_unreadable_preset_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "none.json", tmp_path, tmp_path / "latin.json"):
         with pytest.raises(InputError, match=r"; --preset expects a preset saved by rtgain$"):
             load_preset(path)
+
+
+@pytest.mark.parametrize("typed", ["-6,5", "−6.5", "−6,5", "-6.5"])
+def test_numbers_of_the_command_line_may_have_a_decimal_comma_and_a_real_minus(typed: str) -> None:
+    options = build_parser().parse_args(["run", "--headless", "--gain-db", typed, "--delay-ms", "1,5"])
+    assert (options.gain_db, options.delay_ms) == (-6.5, 1.5)

@@ -118,3 +118,33 @@ def test_python_examples_of_readme_and_docs_print_what_they_show(program: str, p
 
 def test_docs_have_a_python_example() -> None:
     assert documentation.python_examples()
+
+
+def test_animation_of_one_parameter_moves_on_its_loss() -> None:
+    history = rtgain.fit(rtgain.LinearGain(gain=1.0), DRY, 0.15 * DRY, loss=WAVEFORM, lr=0.1, steps=10)
+    animation = history.animate()
+    animation.show(animation.frames - 1)
+    loss, waveforms = animation.figure.axes
+    (point,) = (line for line in loss.lines if line.get_marker() == "o")
+    assert point.get_xdata()[0] == history.final["gain"]
+    assert point.get_ydata()[0] == pytest.approx(history.loss[-1], abs=0.01)
+    matched = next(line for line in waveforms.lines if line.get_label() == "matched")
+    np.testing.assert_allclose(matched.get_ydata(), history.final["gain"] * DRY[:200])
+    assert waveforms.get_title(loc="left") == f"gain {history.final['gain']:.3f}"
+
+
+def test_animation_of_several_parameters_moves_over_the_steps() -> None:
+    dry = np.random.default_rng(0).standard_normal(2000)
+    history = rtgain.fit(rtgain.LowShelf(16000), dry, 0.5 * dry, optimizer="Rprop", lr=0.5, steps=4)
+    animation = history.animate()
+    animation.show(2)
+    (point,) = (line for line in animation.figure.axes[0].lines if line.get_marker() == "o")
+    assert (point.get_xdata()[0], point.get_ydata()[0]) == (2.0, history.loss[2])
+    assert animation._repr_html_().startswith('<video src="data:video/mp4;base64,')
+
+
+def test_numbers_start_a_processor_in_double_precision_and_it_processes_an_array() -> None:
+    shelf = rtgain.LowShelf(16000, gain_db=-12.0)
+    assert (shelf.gain_db.dtype, shelf.corner_octaves.dtype) == (torch.float64, torch.float64)
+    np.testing.assert_array_equal(rtgain.LinearGain(gain=0.15).process(DRY), 0.15 * DRY)
+    assert rtgain.LinearGain().gain.dtype == torch.float32

@@ -13,8 +13,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 
+import rtgain.session.pair_offset
 from gui.main_window import MainWindow
 from rtgain.listening.blind_test import Signal
+from rtgain.records.levels import Loudness
+from rtgain.records.recording_offset import RecordingOffset
+from rtgain.session.pair_loudness import PairLoudness
 from tests.gui.conftest import Sessions
 
 RATE = 8000
@@ -31,10 +35,14 @@ def window(
     noise = 0.1 * np.random.default_rng(0).standard_normal(2 * RATE)
     for name, gain in (("dry", 1.0), ("target", 0.5)):
         soundfile.write(tmp_path / f"{name}.wav", gain * noise, RATE)
-    monkeypatch.setattr("gui.background.pair_analysis.PairAnalysis.analyze", lambda *_: None)
+    monkeypatch.setattr("gui.background.pair_analysis.PairAnalysis.covers", lambda *_: True)  # no analysis
+    offset = RecordingOffset(0.0, is_found=True, common_s=2.0)
+    monkeypatch.setattr(rtgain.session.pair_offset, "search_offset", lambda *_, **__: offset)
     window = open_window(input=str(tmp_path / "dry.wav"), target=str(tmp_path / "target.wav"), level_match="estimate")
     qtbot.waitUntil(lambda: window.controller.state == "running", timeout=30_000)
-    sessions.last.set_level_differences(gain_db=4.0, loudness_lu=3.9)
+    window.compare_controller._gain_db = 4.0
+    window.compare_controller._loudness = PairLoudness(Loudness(integrated_lufs=-20.0), Loudness(integrated_lufs=-16.1))
+    window.compare_controller.hold_level(False)
     stopped_s = sessions.last.clock()
     sessions.last.clock = lambda: stopped_s
     return window
@@ -110,9 +118,9 @@ def test_abx_test_is_done_with_the_keyboard_and_saved(
         qtbot.keyClick(window, key)
     assert monitored(sessions)[-4:] == ["dry", "dry", "target", "target"]  # a trial begins with A
     qtbot.keyClick(window, Qt.Key.Key_Right)
-    assert (panel.progress.text(), panel.feedback.text()) == ("Trial 2 of 3", "Right.")
+    assert (panel.progress.text(), panel.feedback.text()) == ("Trial 2 of 3", "Right. 1 of 1 so far.")
     qtbot.keyClick(window, Qt.Key.Key_Right)
-    assert panel.feedback.text() == "Wrong."
+    assert panel.feedback.text() == "Wrong. 1 of 2 so far."
     qtbot.keyClick(window, Qt.Key.Key_Left)
     assert panel.result.text().startswith("2 of 3 right: a guess does as well in 50 % of cases.")
     assert monitored(sessions)[-1] == "matched"  # as before the test
@@ -135,10 +143,12 @@ def test_session_that_restarts_during_a_trial_plays_the_selected_signal(
     window.blind.show("preference")
     window.blind.begin(2)
     window.blind.play("2")
+    window.compare_controller._gain_db = 1.0  # the analysis ends during the test
     made = len(sessions.made)
     window.start()
     qtbot.waitUntil(lambda: len(sessions.made) > made and window.controller.state == "running")
     assert monitored(sessions) == ["target"]
+    assert sessions.last.level_match.target_trim_db == -4.0  # as before
     assert not any(button.isChecked() for button in window.transport.monitor.buttons.values())
 
 

@@ -10,10 +10,12 @@ import soundfile
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 
+import rtgain.session.pair_offset
 from gui.control.session_controller import with_input
 from gui.main_window import MainWindow
 from gui.panels.recording_slots import EMPTY_TEXT
 from rtgain.config.session_config import SessionConfig
+from rtgain.records.recording_offset import RecordingOffset
 from tests.gui.conftest import Sessions
 
 RATE = 48_000
@@ -43,7 +45,9 @@ def window(
     qtbot: Any, open_window: OpenWindow, sessions: Sessions, pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> MainWindow:
     """Window on the pair, analyzed except for the match, which needs a process of several seconds."""
-    monkeypatch.setattr("gui.background.pair_analysis.PairAnalysis._match", lambda *_: None)
+    monkeypatch.setattr("gui.background.pair_analysis.PairAnalysis.match", lambda *_: None)
+    offset = RecordingOffset(0.5, is_found=True, common_s=SECONDS - 0.5)
+    monkeypatch.setattr(rtgain.session.pair_offset, "search_offset", lambda *_, **__: offset)
     window = open_window(input=pair[0], target=pair[1], level_match="loudness")
     qtbot.waitUntil(lambda: window.compare_controller.loudness is not None, timeout=60_000)
     return window
@@ -166,7 +170,7 @@ def test_another_file_is_not_compared_with_the_old_second_recording() -> None:
 
 def test_everything_can_be_reached_on_a_small_screen(open_window: OpenWindow) -> None:
     window = open_window()
-    cases = [(size, name) for size in ((1024, 600), (800, 480)) for name in ("compare", "laboratory")]
+    cases = [(size, name) for size in ((1024, 600), (800, 480), (640, 400)) for name in ("compare", "laboratory")]
     for size, workspace in cases:
         window.resize(*size)
         assert window.size().toTuple() == size

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 from PySide6.QtCore import QElapsedTimer, Qt
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -26,6 +28,7 @@ from gui.panels.lesson_panel import HEIGHT
 from gui.theme import text_width
 from rtgain.config.names import MONITORS
 from rtgain.errors import DeviceError, DeviceLostError
+from rtgain.records.snapshot import CLOCK_NOTICE
 from tests.gui.conftest import Sessions
 
 OpenWindow = Callable[..., MainWindow]
@@ -251,7 +254,7 @@ def test_showing_a_gain_does_not_round_it(open_window: OpenWindow, sessions: Ses
 
 def test_selected_file_is_opened(qtbot: Any, open_window: OpenWindow, sessions: Sessions, tmp_path: Path) -> None:
     path = tmp_path / "a very long name of a recording, take 12, final.wav"
-    path.touch()
+    soundfile.write(path, np.zeros(800), 8000)
     window = open_window()
     choose(window, "Open file…")
     assert window.transport.source.currentText() == "Demo"
@@ -383,6 +386,34 @@ def test_notices_of_the_session_are_shown_once(qtbot: Any, open_window: OpenWind
     assert window.notices.texts() == []
     sessions.last.notices.append("The input is clipped.")
     qtbot.waitUntil(lambda: window.notices.texts() == ["The input is clipped."])
+
+
+def test_notices_of_one_moment_are_all_shown_and_that_of_a_right_clock_goes_away(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions
+) -> None:
+    window = open_window()
+    slow = f"{CLOCK_NOTICE} 50 % of the nominal 48000 Hz, too slow."
+    sessions.last.faults.update(time_s=10.0, frames_per_second=24_000.0)
+    sessions.last.notices += ["The first.", slow, "The second."]
+    qtbot.waitUntil(lambda: window.notices.texts() == ["The first.\nThe second.", slow])
+    sessions.last.faults.update(time_s=11.0, frames_per_second=48_000.0)
+    qtbot.wait(100)
+    assert window.notices.notice("clock") is not None
+    sessions.last.faults.update(time_s=13.5)
+    qtbot.waitUntil(lambda: window.notices.texts() == ["The first.\nThe second."])
+
+
+def test_position_that_is_selected_before_start_is_played_from(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions
+) -> None:
+    window = open_window(input="/sounds/a.wav")
+    qtbot.waitUntil(window.position.isVisible)
+    sessions.last.faults.update(is_finished=True, running=False)
+    qtbot.waitUntil(lambda: window.controller.state == "stopped")
+    window.position.slider.setValue(420)
+    window.start()
+    qtbot.waitUntil(lambda: window.controller.state == "running")
+    assert sessions.last.calls[-1] == ("seek", 42.0)
 
 
 def test_end_of_playback_offers_to_play_again(qtbot: Any, open_window: OpenWindow, sessions: Sessions) -> None:

@@ -126,6 +126,10 @@ def test_unreadable_target_is_reported(
 ) -> None:
     window = open_window(input=pair[0])
     (tmp_path / "text.wav").write_text("a shopping list\n")
+    session = window.controller.session
     window.session_actions.choose_target(str(tmp_path / "text.wav"))
-    qtbot.waitUntil(lambda: window.controller.state == "stopped")
-    assert any("text.wav" in text for text in window.notices.texts())
+    qtbot.waitUntil(lambda: any("text.wav" in text for text in window.notices.texts()), timeout=30_000)
+    assert window.controller.state == "running"
+    assert window.controller.session is session  # what plays is left alone
+    assert window.controller.config.target == "reference"
+    assert window.reference.target.currentData() == "reference"

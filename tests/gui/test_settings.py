@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gui import settings
+from gui.app import opening_config
 from gui.settings import Settings, load_settings, presets, save_preset, save_settings
 from rtgain.config.presets import load_preset
 from rtgain.config.session_config import SessionConfig
@@ -110,3 +111,10 @@ def test_preset_names_with_a_path_are_rejected(name: str, own_folder: Path) -> N
     with pytest.raises(InputError, match="is not a valid preset name"):
         save_preset(name, SessionConfig())
     assert not own_folder.exists()
+
+
+def test_two_recordings_of_the_command_line_are_matched_by_loudness() -> None:
+    pair = {"input": "a.wav", "target": "b.wav"}
+    assert opening_config(Settings(), SessionConfig(**pair)).level_match == "loudness"
+    assert opening_config(Settings(), SessionConfig(**pair, level_match="off")).level_match == "off"
+    assert opening_config(Settings(), SessionConfig(input="a.wav")).level_match == "off"

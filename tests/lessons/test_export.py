@@ -38,7 +38,7 @@ def rms_db(path: Path) -> float:
 def test_the_same_seed_gives_the_same_bytes(exported: list[Path]) -> None:
     one, other = ({p.relative_to(f): p.read_bytes() for p in f.rglob("*") if p.is_file()} for f in exported)
     assert one == other
-    assert {path.suffix for path in one} == {".html", ".png", ".svg", ".gif", ".mp4", ".wav"}
+    assert {path.suffix for path in one} == {".html", ".ipynb", ".png", ".svg", ".gif", ".mp4", ".wav"}
 
 
 def test_the_page_contains_all_media_and_loads_nothing(exported: list[Path]) -> None:

@@ -1,6 +1,7 @@
 """Interrupted and failed exports: complete files only, no temporary files, an error in one line."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -39,6 +40,8 @@ def assert_complete(path: Path) -> None:
         assert len(soundfile.read(path)[0]) > 1000
     elif path.suffix == ".svg":
         assert content.endswith(b"</svg>\n")
+    elif path.suffix == ".ipynb":
+        assert json.loads(content)["nbformat"] == 4
     elif path.suffix == ".html":
         assert content.endswith(b"</html>\n")
     else:

@@ -13,9 +13,10 @@ from rtgain.dsp.filters import ThreeBandGain
 from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.checks import InRange
 from rtgain.lessons.content.optimizers import RPROP
-from rtgain.lessons.experiments import filters, gradient_descent, plots, real_signals, sine
+from rtgain.lessons.experiments import filters, gradient_descent, real_signals, sine
 from rtgain.lessons.experiments import optimizers as runs
 from rtgain.lessons.lesson import Lesson, Step
+from rtgain.output import descent_plots as plots
 from rtgain.session.offline import run_offline
 from tests.lessons.conftest import experiment
 

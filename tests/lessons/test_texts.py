@@ -10,6 +10,7 @@ from rtgain.lessons.experiments.experiment import ExperimentResult
 from rtgain.lessons.lesson import Lesson
 from rtgain.lessons.stored_results import stored_numbers
 from rtgain.lessons.text_templates import fill_template
+from tests import documentation
 from tests.lessons.conftest import experiment
 
 
@@ -78,3 +79,21 @@ def test_sentences_are_short_and_a_summary_is_one_sentence(lesson: Lesson) -> No
     assert re.fullmatch(r"[^.]+\.", lesson.summary)
     sentences = [sentence for text in texts(lesson) for sentence in re.split(r"[.?:;]\s", text)]
     assert [sentence for sentence in sentences if len(sentence.split()) > 25] == []
+
+
+TEACHING = {
+    "gradient-descent": ("a sine 2/π = {slope:.3f}", "each step is {step:.4f}", "takes {arrival_step:.0f} steps",
+                         "ends at {gain:.3f} in lesson 1", "falls to {target_db:.2f} dB"),
+    "waveform-loss": ("a loss that is {loss_ratio_90:.2f} times", "the gain is {live_error_45_db:.0f} dB too low"),
+    "optimizers": ("swings between {cycle_low_db:.2f} and {cycle_high_db:+.2f} dB", "swings by {sgd_swing_db:.1f} dB",
+                   "“spectral/Adam@0.3” by {adam_swing_db:.1f} dB",
+                   "is {slope_1024:.0f} with 1,024 samples and {slope_65536:.0f} with 65,536"),
+    "real-signals": ("a plain spectral loss is {plain_10_db:.1f} dB too high",),
+}  # fmt: skip
+"""Parts of sentences of docs/teaching.md with measured numbers, by lesson."""
+
+
+def test_the_teaching_plan_states_the_numbers_of_the_lessons() -> None:
+    plan = " ".join(documentation.read(documentation.ROOT / "docs" / "teaching.md").split())
+    sentences = [fill_template(part, stored_numbers(lesson)) for lesson, parts in TEACHING.items() for part in parts]
+    assert [sentence for sentence in sentences if sentence not in plan] == []

@@ -154,3 +154,9 @@ def test_reference_path_is_followed_and_two_recordings_are_not(pairs):
 def test_loudness_of_one_file_needs_a_live_clock(pairs):
     with pytest.raises(InputError, match="use --clock timer, or --level-match estimate"):
         Session(SessionConfig(input=str(pairs["dry"]), level_match="loudness"), clock="offline", record=True)
+
+
+@pytest.mark.parametrize(("clock", "gain"), [("timer", 0.0), ("offline", 1.0)])
+def test_matched_signal_is_silent_until_a_gain_is_known(clock, gain):
+    with Session(SessionConfig(input="sine"), clock=clock) as session:
+        assert session._engine.memory.control["matched_gain"] == gain

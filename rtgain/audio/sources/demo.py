@@ -80,6 +80,12 @@ class DemoSource(SyntheticSource):
         return self._loop
 
 
+def demo_music(sample_rate: int, frames: int) -> NDArray[np.float32]:
+    """Make the start of the demo loop, mono, ``(frames,)``; it repeats after ten seconds."""
+    samples: NDArray[np.float32] = DemoSource(sample_rate).read(frames)[0].copy()
+    return samples
+
+
 def _mix() -> tuple[Wave, Wave]:
     """Mix the mono demo and the side signal of the stereo demo."""
     rng = np.random.default_rng(96)

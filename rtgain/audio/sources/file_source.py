@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from rtgain.audio.io.decoder import Decoder
+from rtgain.audio.io.decoded import open_recording
 from rtgain.audio.sources.source import Block, BlockwiseSource
 from rtgain.config.names import MAX_CHANNELS
 from rtgain.errors import InputError
@@ -43,7 +43,7 @@ class FileSource(BlockwiseSource):
         if channels is not None and channels < 1:
             raise ValueError(f"channels is {channels}; a file is played as one or more")
         self.path = Path(path)
-        self._sound = Decoder(self.path)
+        self._sound = open_recording(self.path)
         if channels is None:
             channels = min(self._sound.channels, MAX_CHANNELS)
         if channels > 1 and not channel_map:

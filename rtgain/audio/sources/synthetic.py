@@ -90,3 +90,9 @@ class PinkSource(SyntheticSource):
         return np.stack(
             [np.random.Generator(np.random.PCG64(stream)).standard_normal(self._block_frames) for stream in streams]
         )
+
+
+def pink_noise(sample_rate: int, frames: int, *, seed: int = 0) -> NDArray[np.float32]:
+    """Make pink noise as of `PinkSource`, mono, ``(frames,)``, with an RMS of about 0.1."""
+    samples: NDArray[np.float32] = PinkSource(sample_rate, seed=seed).read(frames)[0].copy()
+    return samples

@@ -10,7 +10,7 @@ import soxr
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from rtgain.audio.io.decoder import Decoder
+from rtgain.audio.io.decoded import open_recording
 from rtgain.audio.sources.source import Block
 from rtgain.config.names import MAX_CHANNELS, MAX_VALID_SAMPLE
 from rtgain.estimation.offset.correlation import highest_peaks
@@ -67,7 +67,7 @@ class LowRateReader:
     """Reader of a whole recording at `SEARCH_RATE`, all channels up to `MAX_CHANNELS`."""
 
     def __init__(self, path: Path) -> None:
-        self._decoder = Decoder(path)
+        self._decoder = open_recording(path)
         rate = self._decoder.sample_rate
         self.frames = math.ceil(self._decoder.frames * SEARCH_RATE / rate)
         self.channels = min(self._decoder.channels, MAX_CHANNELS)

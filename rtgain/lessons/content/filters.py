@@ -56,9 +56,10 @@ LESSON = Lesson(
         Step(
             title="Three gains",
             text=(
-                "The same descent with three parameters: from 0 dB, after {steps:.0f} steps they are {low_db:.2f}, "
-                "{mid_db:+.2f} and {high_db:.2f} dB. “Run the experiment” shows how. Here, Dry is a recording of the "
-                "noise with these three gains already applied, so the live estimate finds the remaining gain: 0 dB."
+                "The same descent changes three gains. They start at 0 dB. After {steps:.0f} steps they are "
+                "{low_db:.2f}, {mid_db:+.2f} and {high_db:.2f} dB. “Run the experiment” shows how. Here, Dry is a "
+                "recording of the noise with these three gains already applied, so the live estimate finds the "
+                "remaining gain: 0 dB."
             ),
             watch="the estimate at 0 dB. In the experiment: the frequency response, and the gains step by step.",
             listen="Dry (1) and Target (2): they sound alike. Difference (4): silence.",
@@ -153,7 +154,7 @@ LESSON = Lesson(
                 "half-way (in octaves) between 31 Hz and the right corner, {true_shelf_hz:.0f} Hz, it is above the "
                 "line by {convexity_excess_percent:.1f} % of its largest value. The loss of a single positive gain is "
                 "convex; with negative gains it has two minima (lesson 3). Without convexity the result depends on the "
-                "starting point. It also helps if an optimizer does not rely on the size of a slope."
+                "starting point. An optimizer that ignores the size of a slope helps, too."
             ),
             figures={"valley": "The loss against the corner frequency, from 31 Hz to 4 kHz, at the right gain."},
             sounds={"shelf_matched": "Pink noise through the shelf that was found."},

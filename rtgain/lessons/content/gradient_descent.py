@@ -14,8 +14,8 @@ LESSON = Lesson(
         Step(
             title="Find a gain",
             text=(
-                "The target is the dry sine times 0.15, which is {target_db:.2f} dB. rtgain is not given this number: "
-                "it starts with the guess ×1 (0 dB). About every 21 ms (a hop) it takes the newest 85 ms or so of "
+                "The target is the dry sine times 0.15, which is {target_db:.2f} dB. rtgain does not get this number "
+                "and starts with the guess ×1 (0 dB). About every 21 ms (a hop) it takes the newest 85 ms or so of "
                 "sound (the window) and computes the loss: a number for how much the dry sine, at the guessed gain, "
                 "differs from the target. Then it changes the guess by a small step that makes the loss smaller. This "
                 "is gradient descent. The rule for the steps is the optimizer; here it is SGD. The dotted line is the "
@@ -39,7 +39,7 @@ LESSON = Lesson(
             ),
             why=(
                 "Let g be the guessed gain. The *loss* is the mean distance between g · dry and the target, sample by "
-                "sample: mean |g · dry − target|. A mean of absolute values is called an L1 loss. It is "
+                "sample: mean |g · dry − target|. A mean of absolute values is called an L1 loss. The loss is "
                 "{loss_start:.3f} at g = 1 and 0 at g = 0.15. The *gradient* is the slope of the loss: the change of "
                 "the loss divided by the change of g, for a small change. Gradient descent moves g against the slope: "
                 "g ← g − learning rate · gradient. The learning rate is a small number that sets the length of a step. "
@@ -83,7 +83,7 @@ LESSON = Lesson(
                 "too: it needs only the two signals. Now move “Gain” in the panel “Target”: the estimate follows, and "
                 "the check pauses."
             ),
-            watch="the estimate, which approaches the new reference. It starts closer to it than before.",
+            watch="the estimate, which approaches the new reference. It starts closer to the reference than before.",
             listen="Difference (4), which is target minus matched. It fades out as the estimate arrives.",
             controls={**SLOW_SGD, "gain_db": -6.0},
             expectations=(InRange("gain_db", -6.1, -5.9),),

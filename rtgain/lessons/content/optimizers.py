@@ -55,8 +55,8 @@ LESSON = Lesson(
                 "smaller and the descent slower.\n\nLive, a step of 0.3 on the logarithm of the gain is {step_db:.2f} "
                 "dB near the reference. A cycle is at most two steps wide. rtgain's own estimator avoids cycles in two "
                 "ways. The learning rate of each optimizer except Rprop falls to zero within a hop, and no step is "
-                "longer than loss ÷ slope. Only comparisons with a rate (“@0.3”) use the optimizers of PyTorch, the "
-                "library used here, unchanged."
+                "longer than loss ÷ slope. Only comparisons with a rate (“@0.3”) use the optimizers of PyTorch "
+                "unchanged. PyTorch is the library that computes the gradients."
             ),
             figures={
                 "optimizers": (
@@ -112,8 +112,8 @@ LESSON = Lesson(
             title="Rprop: only the sign counts",
             text=(
                 "Rprop uses only the sign of the gradient. If the sign is the same as before, the next step is longer. "
-                "If the sign has changed, the optimum was passed, and the step is halved. Its first step is 0.3, too, "
-                "but its swing falls below 0.05 dB. Rprop is rtgain's default."
+                "If the sign has changed, the optimum was passed, and the step is halved. Rprop starts with a step of "
+                "0.3, too, but its swing falls below 0.05 dB. Rprop is rtgain's default."
             ),
             watch=(
                 "“spectral/Rprop@0.3”, the estimate and the closed form (dotted), which all lie on the reference. SGD "
@@ -145,8 +145,8 @@ LESSON = Lesson(
             text=(
                 "The target is 40 dB quieter, and the slope at ×1 is a hundred times as steep. At a learning rate of "
                 "0.3, the first step of SGD now leads to the lowest gain that rtgain permits ({diverged_db:.0f} dB). "
-                "There the slope is almost zero, so SGD cannot return. At 0.01 it arrives. No fixed learning rate is "
-                "right for every live signal. Rprop ignores the size of the slope."
+                "There the slope is almost zero, so SGD cannot return. At a learning rate of 0.01, SGD arrives. No "
+                "fixed learning rate is right for every live signal. Rprop ignores the size of the slope."
             ),
             watch=(
                 "“spectral/SGD@0.01”, which lies on the estimate. “spectral/SGD@0.3” is below the plot (its gain is in "
@@ -178,14 +178,15 @@ LESSON = Lesson(
                 ),
             ),
             why=(
-                "This was the normalized loss, with only the target quieter. The experiment also uses the loss without "
-                "normalization, with both signals quieter: there the slope is a hundred times smaller. It is the mean "
-                "of |rfft(dry)|. At −40 dB, SGD at 0.01 moves from ×1 to only ×{quiet_gain:.2f} in {steps:.0f} steps. "
-                "The slope also depends on the length. For white noise (all frequencies equally strong) it is about "
-                "{slope_1024:.0f} with 1,024 samples, and {slope_65536:.0f} with 65,536.\n\nWith a normalized loss on "
-                "the logarithm of the gain, the slope at the reference gain is 1 at every level. If both signals are "
-                "scaled, the descent is the same, step for step. The slope still depends on the distance: at a gain g "
-                "it is g divided by the reference gain. Therefore rtgain limits each step to loss ÷ slope (step 1)."
+                "In this step the loss is normalized, and only the target is quieter. The experiment also uses the "
+                "loss without normalization, with both signals quieter: there the slope is a hundred times smaller. "
+                "This slope is the mean of |rfft(dry)|. At −40 dB, SGD at 0.01 moves from ×1 to only ×{quiet_gain:.2f} "
+                "in {steps:.0f} steps. The slope also depends on the length. For white noise (all frequencies equally "
+                "strong) it is about {slope_1024:.0f} with 1,024 samples, and {slope_65536:.0f} with 65,536.\n\nWith a "
+                "normalized loss on the logarithm of the gain, the slope at the reference gain is 1 at every level. If "
+                "both signals are scaled, the descent is the same, step for step. The slope still depends on the "
+                "distance: at a gain g it is g divided by the reference gain. Therefore rtgain limits each step to "
+                "loss ÷ slope (step 1)."
             ),
             figures={
                 "levels": (

@@ -56,8 +56,8 @@ LESSON = Lesson(
             text=(
                 "White noise is added to the target, 10 dB below it. On average, noise makes magnitudes larger. The "
                 "plain spectral loss gives all bins the same weight. Its minimum is therefore at a gain that is "
-                "{plain_10_db:.1f} dB too high on average. rtgain weights each bin by its level relative to the noise: "
-                "its error is {rtgain_10_db:.3f} dB."
+                "{plain_10_db:.1f} dB too high on average. rtgain weights each bin by its level relative to the noise. "
+                "The estimate then has an error of {rtgain_10_db:.3f} dB."
             ),
             watch="± next to the gain: the uncertainty is larger than without noise.",
             listen="Target (2): with noise. Matched (3): without noise, at the right level.",

@@ -29,9 +29,9 @@ LESSON = Lesson(
             expectations=(InRange("gain_db", -16.58, -16.38), NoXruns()),
             why=(
                 "In rtgain one compiled function processes each block, from the dry signal to the output. It writes "
-                "dry and target into *ring buffers*: memory that is overwritten when it is full. Both share one frame "
-                "counter. A reader that is too slow loses frames and can detect which ones. The writer never waits for "
-                "a reader."
+                "dry and target into *ring buffers*: memory that is overwritten when it is full. The ring buffers "
+                "share one frame counter. A reader that is too slow loses frames and can detect which ones. The writer "
+                "never waits for a reader."
             ),
             duration_s=3.0,
         ),
@@ -55,9 +55,9 @@ LESSON = Lesson(
         Step(
             title="A long window",
             text=(
-                "Now a window is 341 ms. Its error is only {long_db:.3f} dB, but its estimate belongs to its center. "
-                "The estimate is 171 ms old: its latency. A longer window has a smaller error and a larger latency; "
-                "rtgain's default is a window of {window_ms:.0f} ms and a hop of {hop_ms:.0f} ms."
+                "Now a window is 341 ms. The error is only {long_db:.3f} dB, but an estimate belongs to the center of "
+                "its window. The estimate is 171 ms old: its latency. A longer window has a smaller error and a larger "
+                "latency; rtgain's default is a window of {window_ms:.0f} ms and a hop of {hop_ms:.0f} ms."
             ),
             watch="the closed form, now close to the estimate. Type another reference gain: both follow later.",
             listen="Matched (3), after you change the reference gain.",

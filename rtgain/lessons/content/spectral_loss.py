@@ -20,8 +20,9 @@ LESSON = Lesson(
             text=(
                 "The target is shifted by 90° again, with another loss. The spectral loss compares the magnitudes of "
                 "the two spectra: how much of each frequency there is. A phase shift does not change them. The minimum "
-                "is at 0.15 again, and SGD finds it. “Compare with” adds a second estimate on the same sound. It is "
-                "named after its loss, optimizer and learning rate: “waveform/SGD@0.1” has the fixed learning rate 0.1."
+                "is at 0.15 again, and SGD finds it. “Compare with” adds a second estimate on the same sound. This "
+                "estimate is named after its loss, optimizer and learning rate: “waveform/SGD@0.1” has the fixed "
+                "learning rate 0.1."
             ),
             watch=(
                 "the estimate on the reference, and “waveform/SGD@0.1” below. In “Loss against gain”, the spectral "
@@ -132,13 +133,13 @@ LESSON = Lesson(
             ),
             why=(
                 "With power 1 the slope of a bin is its magnitude. With power 2 it is twice the gain times the squared "
-                "magnitude, which here is {power_2_slope:.0f} at the start. In the experiment, SGD on the gain itself "
-                "at a learning rate of 0.01 jumps to {power_2_first:.0f} in one step. A learning rate that suits one "
-                "loss is useless for the other.\n\nrtgain's own losses are *normalized*: divided by the sum of the "
-                "target's magnitudes, or with power 2 of their squares. On the logarithm of the gain, their slopes at "
-                "a gain g are g/0.15 with power 1 and 2 (g/0.15)² with power 2. At the reference gain they are 1 and "
-                "2, but at ×1 they are {slope_1:.1f} and {slope_2:.1f}. With power 2, a step of 0.1 × {slope_2:.1f} on "
-                "the natural logarithm of the gain is a change of {diverged_db:.1f} dB."
+                "magnitude. At the start this slope is {power_2_slope:.0f} on average. In the experiment, SGD on the "
+                "gain itself at a learning rate of 0.01 jumps to {power_2_first:.0f} in one step. A learning rate that "
+                "suits one loss is useless for the other.\n\nrtgain's own losses are *normalized*: divided by the sum "
+                "of the target's magnitudes, or with power 2 of their squares. On the logarithm of the gain, their "
+                "slopes at a gain g are g/0.15 with power 1 and 2 (g/0.15)² with power 2. At the reference gain they "
+                "are 1 and 2, but at ×1 they are {slope_1:.1f} and {slope_2:.1f}. With power 2, a step of 0.1 × "
+                "{slope_2:.1f} on the natural logarithm of the gain is a change of {diverged_db:.1f} dB."
             ),
             gain_axis_db=(-18.0, -15.0),
             duration_s=3.0,
@@ -146,8 +147,8 @@ LESSON = Lesson(
         Step(
             title="Limitation: delay",
             text=(
-                "The source is music, and the target is 5 ms later. At the same time, the two windows then contain "
-                "parts of the music that are 5 ms apart. The spectral loss is therefore only approximately right. The "
+                "The source is music, and the target is 5 ms later. At any moment, the two windows then contain parts "
+                "of the music that are 5 ms apart. The spectral loss is therefore only approximately right. The "
                 "estimate, an average over time, has an error of about {delayed_db:.1f} dB. Single windows are wrong "
                 "by more than 1 dB at times."
             ),

@@ -17,7 +17,7 @@ LESSON = Lesson(
                 "The target's phase, its position in the cycle, is shifted by 45°, an eighth of a cycle. The target "
                 "sounds as before, and its gain is still 0.15. The waveform loss, which compares sample by sample, now "
                 "finds ×{live_45:.2f}. This is about {live_error_45_db:.0f} dB too low. The reported uncertainty (±) "
-                "is small all the same, because it only takes account of noise."
+                "is small all the same, because it accounts for noise only."
             ),
             watch=(
                 "the estimate, which stops about three decibels below the reference. In “Loss against gain”, the "
@@ -52,8 +52,8 @@ LESSON = Lesson(
                 "smallest at a gain of zero, and SGD moves towards zero."
             ),
             watch=(
-                "the estimate, which falls and falls, and the state “incoherent”: even at the best gain, the loss "
-                "stays almost as large as for silence. The minimum of the waveform loss is at 0."
+                "the estimate, which keeps falling, and the state “incoherent”: even at the best gain, the loss stays "
+                "almost as large as for silence. The minimum of the waveform loss is at 0."
             ),
             listen="Target (2), as loud as before; Matched (3), which fades out.",
             controls={**SINE, "phase_deg": 90.0},
@@ -68,8 +68,8 @@ LESSON = Lesson(
             ),
             why=(
                 "0.15 cos 90° = 0. At the correct gain, 0.15, the loss is {loss_ratio_90:.2f} = √2 times the loss of "
-                "silence. The descent works correctly; the loss measures the wrong quantity.\n\n(Replacing a sine by a "
-                "cosine shifts it by 90°; inverting it shifts it by 180°.)"
+                "silence. The descent works correctly; the loss measures the wrong quantity.\n\n(A cosine is a sine "
+                "that is shifted by 90°. An inverted sine is shifted by 180°.)"
             ),
             figures={
                 "waveforms": "The first 200 samples of dry, target and matched, for phase shifts of 90° and 180°."

@@ -6,18 +6,19 @@ import numpy as np
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
-from rtgain.audio.sources.synthetic import PinkSource
+from rtgain.audio.sources.synthetic import pink_noise
 from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.config.session_config import SessionConfig
 from rtgain.dsp.filters import Filter, LowShelf, ThreeBandGain
 from rtgain.dsp.fit import FitHistory, fit
+from rtgain.dsp.loss_curve import loss_curve
 from rtgain.dsp.losses import SpectralLoss
 from rtgain.estimation.estimator import Estimator
 from rtgain.estimation.window_features import Windows
 from rtgain.lessons.content.filters import LOW_SHELF, THREE_BANDS
-from rtgain.lessons.experiments import plots
 from rtgain.lessons.experiments.experiment import AudioClip, ExperimentResult
 from rtgain.lessons.experiments.sine import Wave
+from rtgain.output import descent_plots as plots
 from rtgain.output.animation import Animation
 from rtgain.output.curve_styles import ESTIMATE, TARGET
 from rtgain.output.figures import LEGEND, new_figure, plot_curve
@@ -43,17 +44,18 @@ HERTZ = np.geomspace(30.0, 7900.0, 200)
 def measure(seed: int) -> ExperimentResult:
     """Run the experiment; `seed` is that of the pink noise."""
     fade = np.clip(np.arange(SECONDS * RATE) / (FADE_S * RATE), 0.0, 1.0)
-    dry = fade * fade[::-1] * PinkSource(RATE, seed=seed).read(SECONDS * RATE)[0]
-    banded, shelved = _filtered(_at(ThreeBandGain, BANDS_DB), dry), _filtered(_at(LowShelf, SHELF), dry)
+    dry = fade * fade[::-1] * pink_noise(RATE, SECONDS * RATE, seed=seed)
+    banded, shelved = ThreeBandGain(RATE, **BANDS_DB).process(dry), LowShelf(RATE, **SHELF).process(dry)
     bands = _descend(ThreeBandGain, dict.fromkeys(BANDS_DB, 0.0), dry, banded)
     shelf = _descend(LowShelf, SHELF_START, dry, shelved)
-    bands_matched = _filtered(_at(ThreeBandGain, bands.final), dry)
-    shelf_matched = _filtered(_at(LowShelf, shelf.final), dry)
+    bands_matched = ThreeBandGain(RATE, **bands.final).process(dry)
+    shelf_matched = LowShelf(RATE, **shelf.final).process(dry)
     one_bands_db, one_shelf_db = _one_gain_db(dry, banded), _one_gain_db(dry, shelved)
-    losses = np.array([_loss_at({**SHELF, "corner_octaves": octaves}, dry, shelved) for octaves in OCTAVES])
+    losses = loss_curve(LowShelf(RATE, **SHELF), "corner_octaves", OCTAVES, dry, shelved, loss=LOSS)
     slopes = np.abs(np.gradient(losses, OCTAVES))
     excess = np.interp(-3.0, OCTAVES, losses) - 0.5 * (losses[0] + np.interp(-1.0, OCTAVES, losses))
-    flat_losses = [_loss_at({"gain_db": 0.0, "corner_octaves": octaves}, dry, shelved) for octaves in (-4.0, -1.0, 2.0)]
+    no_shelf = LowShelf(RATE, gain_db=0.0)
+    flat_losses = loss_curve(no_shelf, "corner_octaves", (-4.0, -1.0, 2.0), dry, shelved, loss=LOSS)
 
     def three_bands() -> "Figure":
         figure, panels = plots.make_axes(1, 3, sharey=True)
@@ -96,7 +98,7 @@ def measure(seed: int) -> ExperimentResult:
             "shelf_hz": 1000.0 * 2.0 ** shelf.final["corner_octaves"],
             "true_shelf_hz": 1000.0 * 2.0 ** SHELF["corner_octaves"],
             "convexity_excess_percent": 100.0 * float(excess / losses.max()),
-            "flat": max(flat_losses) - min(flat_losses),
+            "flat": float(np.ptp(flat_losses)),
             "slope_ratio": float(slopes[OCTAVES < -1.0].max() / slopes[0]),
         },
         figures={"bands": three_bands, "shelf": low_shelf, "valley": valley},
@@ -115,23 +117,8 @@ def measure(seed: int) -> ExperimentResult:
     )
 
 
-def _at(kind: type[Filter], values: dict[str, float]) -> Filter:
-    return kind(RATE, **{name: torch.tensor([value], dtype=torch.float64) for name, value in values.items()})
-
-
-def _filtered(processor: Filter, dry: Wave) -> Wave:
-    with torch.no_grad():
-        filtered: Wave = processor(torch.from_numpy(dry).unsqueeze(0))[0].numpy()
-    return filtered
-
-
 def _descend(kind: type[Filter], start: dict[str, float], dry: Wave, target: Wave) -> FitHistory:
-    return fit(_at(kind, start), dry, target, loss=LOSS, steps=STEPS, **FITTED_WITH)
-
-
-def _loss_at(values: dict[str, float], dry: Wave, target: Wave) -> float:
-    guess = torch.from_numpy(_filtered(_at(LowShelf, values), dry)).unsqueeze(0)
-    return float(LOSS(guess, torch.from_numpy(target).unsqueeze(0)))
+    return fit(kind(RATE, **start), dry, target, loss=LOSS, steps=STEPS, **FITTED_WITH)
 
 
 def _one_gain_db(dry: Wave, target: Wave) -> float:
@@ -155,7 +142,7 @@ def _residual_db(dry: Wave, target: Wave, gain_db: float) -> float:
 def _response_db(values: dict[str, float]) -> Wave:
     omega = torch.from_numpy(2.0 * np.pi * HERTZ / RATE)
     with torch.no_grad():
-        magnitude = _at(ThreeBandGain, values).response(omega).abs()[0]
+        magnitude = ThreeBandGain(RATE, **values).response(omega).abs()[0]
     level_db: Wave = 20.0 * np.log10(magnitude.numpy())
     return level_db
 

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtgain.lessons.experiments import plots
 from rtgain.lessons.experiments.experiment import AudioClip, ExperimentResult
 from rtgain.lessons.experiments.sine import (  # fmt: skip
     DRY,
@@ -15,11 +14,13 @@ from rtgain.lessons.experiments.sine import (  # fmt: skip
     RATE,
     STEPS,
     Wave,
+    animate,
     as_clip,
     descend,
     losses_at,
     phase_shifted,
 )
+from rtgain.output import descent_plots as plots
 from rtgain.output.figures import LEGEND
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def measure(seed: int) -> ExperimentResult:
         },
         figures={"waveforms": waveforms, "loss": loss, "gain": steps},
         sounds={"dry": as_clip(DRY), "target": as_clip(target), "descent": _sonified_descent(gain)},
-        animation=lambda: plots.descent_animation(gains, losses, gain, DRY, target, reference=GAIN),
+        animation=lambda: animate(gains, losses, gain, target),
     )
 
 

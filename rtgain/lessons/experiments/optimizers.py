@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rtgain.config.session_config import SessionConfig
+from rtgain.dsp.loss_curve import closed_form_gain
 from rtgain.dsp.losses import SpectralLoss
 from rtgain.dsp.processors import DB_PER_NEPER
 from rtgain.lessons.content.optimizers import ADAM, LESSON, SGD
-from rtgain.lessons.experiments import plots
 from rtgain.lessons.experiments.experiment import ExperimentResult, arrival_s
 from rtgain.lessons.experiments.sine import (  # fmt: skip
     DRY,
@@ -16,13 +16,14 @@ from rtgain.lessons.experiments.sine import (  # fmt: skip
     PLAIN_SPECTRAL,
     STEPS,
     Wave,
+    animate,
     as_clip,
     descend,
     error_db,
     losses_at,
-    optimum,
     phase_shifted,
 )
+from rtgain.output import descent_plots as plots
 from rtgain.output.figures import LEGEND
 from rtgain.session.offline import run_offline
 
@@ -55,7 +56,7 @@ def measure(seed: int) -> ExperimentResult:
     target = phase_shifted(90.0)
     paths = {name: descend(target, PLAIN_SPECTRAL, name, lr).parameters["gain"] for name, lr in RUNS}
     final_error_db = {name: error_db(path[-LAST_STEPS:]) for name, path in paths.items()}
-    best = optimum(target, PLAIN_SPECTRAL)
+    best = closed_form_gain(DRY, target, loss=PLAIN_SPECTRAL)
     quiet = descend(QUIET * target, PLAIN_SPECTRAL, dry=QUIET * DRY).parameters["gain"]
     normalized, normalized_quiet = (
         descend(level * target, NORMALIZED, lr=NORMALIZED_LR, dry=level * DRY).parameters["gain"]
@@ -114,13 +115,11 @@ def measure(seed: int) -> ExperimentResult:
         },
         figures={"optimizers": optimizers, "levels": levels},
         sounds={"target": as_clip(target), "cycle_low": as_clip(paths["SGD"][-LAST_STEPS:].min() * DRY)},
-        animation=lambda: plots.descent_animation(
+        animation=lambda: animate(
             gains,
             losses_at(gains, target, PLAIN_SPECTRAL),
             paths["SGD"][-plots.ANIMATION_FRAMES :],
-            DRY,
             target,
-            reference=GAIN,
             first_step=STEPS + 1 - plots.ANIMATION_FRAMES,
         ),
     )

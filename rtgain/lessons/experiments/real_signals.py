@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rtgain.audio.sources.demo import DemoSource
+from rtgain.audio.sources.demo import demo_music
 from rtgain.audio.sources.synthetic_speech import synthetic_speech
 from rtgain.dsp.loss_registry import get_loss
 from rtgain.dsp.losses import FeatureLoss, SpectralLoss
-from rtgain.lessons.experiments import plots
 from rtgain.lessons.experiments.experiment import AudioClip, ExperimentResult
 from rtgain.lessons.experiments.sine import GAIN, GAIN_DB, Wave
+from rtgain.output import descent_plots as plots
 from rtgain.output.animation import Animation
 from rtgain.output.curve_styles import CLOSED_FORM, COMPARISON_1, ESTIMATE, MATCHED, REFERENCE
 from rtgain.output.figures import LEGEND, new_figure, plot_curve
@@ -45,7 +45,7 @@ PLAIN = SpectralLoss()
 
 def measure(seed: int) -> ExperimentResult:
     """Run the experiment; `seed` is that of the noise."""
-    music = DemoSource(RATE).read(MUSIC_S * RATE)[0].copy()
+    music = demo_music(RATE, MUSIC_S * RATE)
     speech = synthetic_speech(SPEECH_RATE, 6 * SPEECH_RATE)
     loop = estimate_samples(music, RATE, gain_db=GAIN_DB)
     noise_options = {db: _noise_options(music, db, seed) for db in NOISE_DB}

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rtgain.audio.engine.engine import Engine
-from rtgain.audio.sources.demo import DemoSource
+from rtgain.audio.sources.demo import demo_music
 from rtgain.config.session_config import SessionConfig
-from rtgain.lessons.experiments import plots
 from rtgain.lessons.experiments.experiment import AudioClip, ExperimentResult
 from rtgain.lessons.experiments.sine import GAIN_DB, Wave
+from rtgain.output import descent_plots as plots
 from rtgain.output.animation import Animation
 from rtgain.output.curve_styles import CLOSED_FORM, DRY, ESTIMATE, REFERENCE
 from rtgain.output.figures import LEGEND, new_figure, plot_curve
@@ -84,7 +84,7 @@ def _window_error_db(window_ms: float, seed: int) -> float:
 
 def _render_music(*, with_xrun: bool) -> Wave:
     """Render three seconds of the demo block by block, as sent to the outputs."""
-    music, block = DemoSource(RATE).read(3 * RATE)[0], 480
+    music, block = demo_music(RATE, 3 * RATE), 480
     out = np.empty((len(music), 1), np.float32)
     with Engine(RATE, out_channels=1) as engine:
         engine.reference.set(gain_db=0.0)
@@ -97,7 +97,7 @@ def _render_music(*, with_xrun: bool) -> Wave:
 
 def _animation() -> Animation:
     """Animate incoming blocks, and the analysis window over the newest of them, which moves on at every hop."""
-    music = DemoSource(RATE).read(RATE)[0][::48]
+    music = demo_music(RATE, RATE)[::48]
     time_ms = np.arange(len(music))
     figure = new_figure(*plots.ANIMATION_SIZE)
     axes = figure.subplots()

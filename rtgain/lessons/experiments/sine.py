@@ -1,15 +1,15 @@
 """Sine of the first lessons, and gradient descent on it."""
 
-from typing import cast
-
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from rtgain.dsp.fit import FitHistory, fit
+from rtgain.dsp.loss_curve import loss_curve
 from rtgain.dsp.losses import FeatureLoss, SpectralLoss, WaveformLoss
 from rtgain.dsp.processors import LinearGain
 from rtgain.lessons.experiments.experiment import AudioClip
+from rtgain.output.animation import Animation
+from rtgain.output.descent_plots import descent_animation
 
 Wave = NDArray[np.float64]
 
@@ -42,21 +42,26 @@ def descend(
     target: Wave, loss: FeatureLoss, optimizer: str = "SGD", lr: float = LR, steps: int = STEPS, dry: Wave = DRY
 ) -> FitHistory:
     """Fit a linear gain, starting at one, in double precision."""
-    one = torch.ones(1, dtype=torch.float64)
-    return fit(LinearGain(gain=one), dry, target, loss=loss, optimizer=optimizer, lr=lr, steps=steps)
+    return fit(LinearGain(gain=1.0), dry, target, loss=loss, optimizer=optimizer, lr=lr, steps=steps)
 
 
-def losses_at(gains: Wave, target: Wave, loss: FeatureLoss, dry: Wave = DRY) -> Wave:
+def losses_at(gains: Wave, target: Wave, loss: FeatureLoss) -> Wave:
     """Compute the loss at each of `gains`, ``(K,)``."""
-    target_features = loss.features(torch.from_numpy(target).unsqueeze(0))
-    guesses = loss.features(torch.from_numpy(gains[:, np.newaxis] * dry))
-    return cast(Wave, loss.distance(guesses, target_features).numpy())
+    return loss_curve(LinearGain(gain=1.0), "gain", gains, DRY, target, loss=loss)
 
 
-def optimum(target: Wave, loss: FeatureLoss, dry: Wave = DRY) -> float:
-    """Compute the gain, at least 0, with the smallest loss (closed form)."""
-    x, y = (loss.features(torch.from_numpy(signal).unsqueeze(0)) for signal in (dry, target))
-    return float(loss.optimum(x, y))
+def animate(gains: Wave, losses: Wave, path: Wave, target: Wave, *, first_step: int = 0) -> Animation:
+    """Animate a descent on the sine, with its loss over `gains`; `path` starts at `first_step`."""
+    return descent_animation(
+        gains,
+        losses,
+        {"gain": path},
+        DRY,
+        target,
+        lambda index: path[index] * DRY,
+        reference=GAIN,
+        first_step=first_step,
+    )
 
 
 def error_db(gain: Wave) -> Wave:

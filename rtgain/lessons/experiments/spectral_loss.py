@@ -7,10 +7,10 @@ import torch
 
 from rtgain.config.session_config import SessionConfig
 from rtgain.dsp.fit import fit
+from rtgain.dsp.loss_curve import closed_form_gain
 from rtgain.dsp.losses import SpectralLoss
 from rtgain.dsp.processors import LogGain
 from rtgain.lessons.content.spectral_loss import LESSON, POWER_2
-from rtgain.lessons.experiments import plots
 from rtgain.lessons.experiments.experiment import ExperimentResult, arrival_s
 from rtgain.lessons.experiments.sine import (  # fmt: skip
     DRY,
@@ -20,13 +20,14 @@ from rtgain.lessons.experiments.sine import (  # fmt: skip
     PLAIN_WAVEFORM,
     RATE,
     Wave,
+    animate,
     as_clip,
     descend,
     error_db,
     losses_at,
-    optimum,
     phase_shifted,
 )
+from rtgain.output import descent_plots as plots
 from rtgain.output.curve_styles import DRY as DRY_STYLE
 from rtgain.output.curve_styles import MATCHED, TARGET
 from rtgain.output.figures import LEGEND, add_figure_legend, plot_curve
@@ -63,7 +64,7 @@ def measure(seed: int) -> ExperimentResult:
         ):
             values = losses_at(gains, target, loss)
             plots.plot_loss(axes, gains, values / values.max(), reference=GAIN)
-            best = optimum(target, loss)
+            best = closed_form_gain(DRY, target, loss=loss)
             plots.plot_optimum(axes, best, float(np.interp(best, gains, values / values.max())))
             axes.set_title(title, loc="left")
             axes.label_outer()
@@ -102,10 +103,10 @@ def measure(seed: int) -> ExperimentResult:
     return ExperimentResult(
         numbers={
             "gain_90": gain[-1],
-            "minimum": optimum(target, PLAIN_SPECTRAL),
+            "minimum": closed_form_gain(DRY, target, loss=PLAIN_SPECTRAL),
             "matched_90_db": float(error_db(gain[-1])),
             "sign_gap": plus - minus,
-            "power_2_minimum": optimum(target, SQUARED),
+            "power_2_minimum": closed_form_gain(DRY, target, loss=SQUARED),
             "power_2_first": squared[1],
             "power_2_slope": (1.0 - squared[1]) / 0.01,
             "slope_1": slopes[0],
@@ -117,7 +118,7 @@ def measure(seed: int) -> ExperimentResult:
         },
         figures={"loss": both_losses, "gain": steps, "spectra": spectra, "powers": powers},
         sounds={"target_90": as_clip(target), "matched_90": as_clip(gain[-1] * DRY)},
-        animation=lambda: plots.descent_animation(gains, losses, gain, DRY, target, reference=GAIN),
+        animation=lambda: animate(gains, losses, gain, target),
     )
 
 

@@ -6,19 +6,20 @@ import numpy as np
 
 from rtgain.config.session_config import SessionConfig
 from rtgain.lessons.content.waveform_loss import LESSON
-from rtgain.lessons.experiments import plots
 from rtgain.lessons.experiments.experiment import ExperimentResult
 from rtgain.lessons.experiments.sine import (
     DRY,
     GAIN,
     GAIN_DB,
     PLAIN_WAVEFORM,
+    animate,
     as_clip,
     descend,
     error_db,
     losses_at,
     phase_shifted,
 )
+from rtgain.output import descent_plots as plots
 from rtgain.output.figures import add_figure_legend
 from rtgain.session.offline import run_offline
 
@@ -71,7 +72,5 @@ def measure(seed: int) -> ExperimentResult:
             **{f"target_{degrees}": as_clip(phase_shifted(degrees)) for degrees in (0, 90, 180)},
             "matched_90": as_clip(end[90] * DRY),
         },
-        animation=lambda: plots.descent_animation(
-            gains, losses[90], histories[90].parameters["gain"], DRY, phase_shifted(90), reference=GAIN
-        ),
+        animation=lambda: animate(gains, losses[90], histories[90].parameters["gain"], phase_shifted(90)),
     )

@@ -65,7 +65,7 @@ def test_cancelled_export_leaves_no_files(
 ) -> None:
     started = threading.Event()
 
-    def wait_for_cancel(results: SessionExport, parent: Path, cancelled: Callable[[], bool]) -> Path | None:
+    def wait_for_cancel(results: SessionExport, parent: Path, cancelled: Callable[[], bool], _: Any) -> Path | None:
         started.set()
         wait_until(cancelled)
         return write_session_export(results, parent, cancelled)

@@ -57,6 +57,13 @@ def test_keys_seek_a_tenth_of_a_second_or_ten_seconds(qtbot: Any, bar: PositionB
     assert seek.args == [60.1]
 
 
+def test_click_goes_there(qtbot: Any, bar: PositionBar) -> None:
+    show(bar, 0.0, 200.0)
+    with qtbot.waitSignal(bar.seek_requested) as seek:
+        qtbot.mouseClick(bar.slider, Qt.MouseButton.LeftButton, pos=bar.slider.rect().center())
+    assert seek.args[0] == pytest.approx(100.0, abs=0.5)
+
+
 def test_dragged_slider_seeks_once_when_released(qtbot: Any, bar: PositionBar) -> None:
     show(bar, 0.0, 200.0)
     positions: list[float] = []

@@ -67,6 +67,15 @@ def test_stereo_file_offers_pairs(panel: RoutingPanel) -> None:
     assert panel.dry.currentText() == "2, 1"
 
 
+def test_two_recordings_are_mono_or_stereo_and_have_no_other_choice(panel: RoutingPanel) -> None:
+    panel.show_config(SessionConfig(input="a.wav", target="b.wav"))
+    panel.show_channels(ChannelCounts(2, 2, 0))
+    assert panel.channels.currentText() == "Auto (stereo)"
+    assert (panel.channels.isHidden(), panel.dry.isHidden(), panel.target_.isHidden()) == (False, True, True)
+    panel.show_channels(ChannelCounts(1, 1, 0))
+    assert panel.channels.isHidden()
+
+
 def test_two_signals_of_a_file_need_four_channels_for_stereo(panel: RoutingPanel) -> None:
     panel.show_config(SessionConfig(input="a.wav", target="channel"))
     panel.show_channels(ChannelCounts(3, 3, 0))

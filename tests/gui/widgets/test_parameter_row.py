@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QShortcut
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QMouseEvent, QShortcut, QValidator, QWheelEvent
+from PySide6.QtWidgets import QApplication
 
 from gui.widgets.parameter_row import ParameterRow
 
@@ -27,6 +28,44 @@ def test_both_minus_signs_can_be_typed_and_the_real_one_is_shown(qtbot: Any, row
     assert edited.args == [-12.5]
     assert row.box.text() == "−12.50 dB"
     assert row.slider.value() == -125
+
+
+@pytest.mark.parametrize(("typed", "value"), [("-1,5", -1.5), ("0,5", 0.5), ("−6,25", -6.25)])
+def test_decimal_comma_is_a_point(qtbot: Any, row: ParameterRow, typed: str, value: float) -> None:
+    row.box.selectAll()
+    for character in typed:
+        row.box.lineEdit().insert(character)  # as a key does; QtTest types ASCII only
+    qtbot.keyClick(row.box, Qt.Key.Key_Return)
+    assert row.box.value() == value
+
+
+def test_thousands_separator_is_refused(qtbot: Any, row: ParameterRow) -> None:
+    row.show_value(3.0)
+    for typed in ("1,000.5", "1,2,3"):
+        assert row.box.validate(typed, 1)[0] == QValidator.State.Invalid
+
+
+def test_wheel_and_shift_change_a_value_finely(qtbot: Any, row: ParameterRow) -> None:
+    row.show_value(-6.0)
+    for widget in (row.slider, row.box):
+        at = QPointF(widget.rect().center())
+        event = QWheelEvent(
+            at, widget.mapToGlobal(at), QPoint(), QPoint(0, 120), Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(widget, event)
+    assert row.box.value() == pytest.approx(-5.98)
+    edited: list[float] = []
+    row.edited.connect(edited.append)
+    shift, left = Qt.KeyboardModifier.ShiftModifier, Qt.MouseButton.LeftButton
+    qtbot.mousePress(row.slider, left, shift, QPoint(10, 5))
+    for x in (7, 5):
+        event = QMouseEvent(
+            QMouseEvent.Type.MouseMove, QPointF(x, 5), row.slider.mapToGlobal(QPointF(x, 5)), left, left, shift
+        )
+        QApplication.sendEvent(row.slider, event)
+    qtbot.mouseRelease(row.slider, left, shift, QPoint(5, 5))
+    assert edited == pytest.approx([-6.01, -6.03])
 
 
 def test_slider_changes_the_box(qtbot: Any, row: ParameterRow) -> None:

@@ -1,5 +1,6 @@
-"""Plots that several lessons share: waveforms, loss against gain, parameters over steps, and the descent animation."""
+"""Plots of a descent: waveforms, loss against a parameter, parameters over steps, and the animation."""
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,16 +32,17 @@ def make_axes(rows: int, columns: int = 1, *, height: int = 480, **options: Any)
 def plot_waveforms(axes: "Axes", dry: Wave, target: Wave, matched: Wave) -> None:
     """Plot the first 200 samples of the three signals, the dashed target on top of the matched signal."""
     for style, samples in ((DRY, dry), (MATCHED, matched), (TARGET, target)):
-        plot_curve(axes, style, np.arange(SHOWN_FRAMES), samples[:SHOWN_FRAMES])
+        plot_curve(axes, style, np.arange(len(samples[:SHOWN_FRAMES])), samples[:SHOWN_FRAMES])
     peak = float(np.abs(dry).max())
     axes.set_ylim(-1.1 * peak, 1.45 * peak)
     axes.set_xlabel("sample")
     axes.legend(**LEGEND, ncols=3, columnspacing=1.0, loc="upper right")
 
 
-def plot_loss(axes: "Axes", gains: Wave, losses: Wave, *, reference: float) -> None:
-    """Plot a loss against the gain, with a line at the reference gain."""
-    axes.axvline(reference, **_line(REFERENCE), label="reference gain")
+def plot_loss(axes: "Axes", gains: Wave, losses: Wave, *, reference: float | None) -> None:
+    """Plot a loss against the gain, with a line at the reference gain if it is known."""
+    if reference is not None:
+        axes.axvline(reference, **_line(REFERENCE), label="reference gain")
     plot_curve(axes, ESTIMATE, gains, losses, label="loss")
     axes.set_xlabel("gain")
     axes.set_ylabel("loss")
@@ -64,26 +66,42 @@ def plot_steps(axes: "Axes", values: Wave, *, reference: float, label: str = "es
 
 
 def descent_animation(
-    gains: Wave, losses: Wave, path: Wave, dry: Wave, target: Wave, *, reference: float, first_step: int = 0
+    x: Wave,
+    losses: Wave,
+    parameters: Mapping[str, Wave],
+    dry: Wave,
+    target: Wave,
+    process: Callable[[int], Wave],
+    *,
+    label: str = "gain",
+    reference: float | None = None,
+    first_step: int = 0,
 ) -> Animation:
-    """Animate a descent: its gain as a point on the loss, next to it the waveforms. `path` starts at `first_step`."""
+    """Animate a descent as a point on its loss, next to it the waveforms.
+
+    `losses` are those at the values `x` of the only parameter, or those after the steps `x` if `label` is ``step``.
+    `parameters` by name have the shape ``(steps + 1,)`` and start at step `first_step`. `process` returns the dry
+    signal with the parameters at an index.
+    """
+    path = x if label == "step" else parameters[label]
     figure = new_figure(*ANIMATION_SIZE)
     left, right = figure.subplots(1, 2)
-    plot_loss(left, gains, losses, reference=reference)
-    plot_point(left, path[0], float(np.interp(path[0], gains, losses)), "estimate")
+    plot_loss(left, x, losses, reference=reference)
+    left.set_xlabel(label)
+    plot_point(left, path[0], float(np.interp(path[0], x, losses)), "estimate")
     point = left.lines[-1]
     add_figure_legend(figure, left)
-    plot_waveforms(right, dry, target, path[0] * dry)
+    plot_waveforms(right, dry, target, process(0))
     _, matched, target_line = right.lines
     titles = [axes.set_title("step", loc="left") for axes in (left, right)]
     steps = animation_steps(len(path))
 
     def show(frame: int) -> None:
-        gain = path[steps[frame]]
-        point.set_data([gain], [np.interp(gain, gains, losses)])
-        matched.set_ydata(gain * dry[:SHOWN_FRAMES])
-        titles[0].set_text(f"step {first_step + steps[frame]}")
-        titles[1].set_text(f"gain {format_as(gain, '.3f')}")
+        index = int(steps[frame])
+        point.set_data([path[index]], [np.interp(path[index], x, losses)])
+        matched.set_ydata(process(index)[:SHOWN_FRAMES])
+        titles[0].set_text(f"step {first_step + index}")
+        titles[1].set_text(", ".join(f"{name} {format_as(path[index], '.3f')}" for name, path in parameters.items()))
 
     return Animation(figure, (point, matched, target_line, *titles), show, len(steps))
 

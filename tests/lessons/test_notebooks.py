@@ -1,0 +1,171 @@
+"""Notebooks of the lessons: valid, complete, and with the numbers of the page, in a kernel and next to other code."""
+
+import functools
+import re
+import string
+import warnings
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import pytest
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
+
+import rtgain
+from rtgain.lessons.catalogue import LESSONS, get_lesson
+from rtgain.lessons.lesson import Lesson
+from rtgain.lessons.notebook import CODE, checks_code, code_cells, lesson_notebook, markdown
+from rtgain.lessons.stored_results import stored_numbers
+from rtgain.lessons.text_templates import fill_template
+
+EACH_LESSON = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+CHEAP = ("gradient-descent", "real-time")
+"""Lessons whose cells run in every test run; `--thorough` runs all."""
+
+ROUNDING = ("normalized_gap", "flat", "sign_gap")
+"""Differences that are zero up to rounding: they vary in the sixteenth digit."""
+
+
+def notebook(lesson: Lesson, seed: int = 0) -> NotebookNode:
+    return nbformat.reads(lesson_notebook(lesson, stored_numbers(lesson.name), seed).decode(), as_version=4)
+
+
+def texts(lesson: Lesson) -> list[str]:
+    found = [lesson.summary]
+    for step in lesson.steps:
+        found += [step.text, step.watch, step.listen, step.why, step.animation]
+        found += [*step.figures.values(), *step.sounds.values(), *(check.text for check in step.checks)]
+    return found
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, *_ in string.Formatter().parse(text) if name}
+
+
+@functools.cache
+def execute_cells(lesson_name: str) -> dict[str, Any]:
+    """Run the code cells in order in one namespace, without a kernel, and return it."""
+    namespace: dict[str, Any] = {}
+    backend = plt.get_backend()
+    plt.switch_backend("agg")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+        for position, code in code_cells(get_lesson(lesson_name)).items():
+            exec(compile(code, position, "exec"), namespace)
+    plt.close("all")
+    plt.switch_backend(backend)
+    return namespace
+
+
+@EACH_LESSON
+def test_a_notebook_is_valid_and_has_a_cell_for_every_figure_sound_and_animation(lesson: Lesson) -> None:
+    nbformat.validate(notebook(lesson))
+    positions = set(code_cells(lesson)) - {"setup"} - {f"step {number}" for number in range(1, len(lesson.steps) + 1)}
+    media = {f"step {n} {kind} {name}" for n, step in enumerate(lesson.steps, 1) for kind, names in
+             (("figure", step.figures), ("sound", step.sounds)) for name in names}  # fmt: skip
+    assert positions == media | {f"step {n} animation" for n, step in enumerate(lesson.steps, 1) if step.animation}
+
+
+@EACH_LESSON
+def test_cells_use_only_the_public_api_and_play_sounds_at_their_level(lesson: Lesson) -> None:
+    code = "\n".join(code_cells(lesson).values())
+    assert set(re.findall(r"\brtgain\.(\w+)", code)) <= set(rtgain.__all__)
+    assert set(re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE)) <= {
+        "IPython", "importlib", "matplotlib", "numpy", "rtgain",
+    }  # fmt: skip
+    sounds = [source for position, source in code_cells(lesson).items() if " sound " in position]
+    assert [source for source in sounds if not source.endswith(", normalize=False)")] == []
+
+
+def test_markdown_shows_every_character_as_it_is() -> None:
+    assert markdown("g_1 * |x| < $3") == r"g\_1 \* \|x\| \< \$3"
+    assert markdown("the *loss* is a_b", emphasis=True) == r"the *loss* is a\_b"
+
+
+def test_the_seed_of_the_export_is_that_of_the_notebook() -> None:
+    seeded = [lesson for lesson in LESSONS if "seed" in (CODE / f"{lesson.name.replace('-', '_')}.py").read_text()]
+    assert {lesson.number for lesson in seeded} == {4, 5, 6, 7}
+    for lesson in seeded:
+        assert "\nseed = 7\n" in code_cells(lesson, seed=7)["setup"]
+
+
+@EACH_LESSON
+def test_cells_compute_every_number_of_the_page(lesson: Lesson, thorough: bool) -> None:
+    if lesson.name not in CHEAP and not thorough:
+        pytest.skip("long: runs with --thorough")
+    namespace = execute_cells(lesson.name)
+    stored = stored_numbers(lesson.name)
+    names = set().union(*map(placeholders, texts(lesson)))
+    found = {name: float(namespace[name]) for name in names}
+    for text in texts(lesson):
+        if not placeholders(text) & set(ROUNDING):
+            assert fill_template(text, found) == fill_template(text, stored)
+    checks = [check for step in lesson.steps for check in step.checks]
+    assert [check.text for check in checks if not check.holds(found)] == []
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> NotebookNode:
+    """Notebooks that have run in one kernel, whose names are reset in between: the first two, or all."""
+    both = notebook(LESSONS[0])
+    for lesson in LESSONS[1:] if request.config.getoption("thorough") else LESSONS[1:2]:
+        both.cells += [new_code_cell("%reset -f"), *notebook(lesson).cells]
+    folder = tmp_path_factory.mktemp("notebooks")
+    NotebookClient(both, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    assert list(folder.iterdir()) == []
+    return both
+
+
+def outputs(cell: NotebookNode) -> dict[str, Any]:
+    """Outputs of a cell by media type; printed text as ``stdout``."""
+    found: dict[str, Any] = {}
+    for output in cell.outputs:
+        found |= output.data if "data" in output else {output.name: output.text}
+    return found
+
+
+def test_a_kernel_shows_figures_sounds_animations_and_the_sentences_of_the_page(executed: NotebookNode) -> None:
+    cells = {cell.source: outputs(cell) for cell in executed.cells if cell.cell_type == "code"}
+    assert [source for source, found in cells.items() if "stderr" in found] == []
+    for lesson in LESSONS[:2]:
+        stored = stored_numbers(lesson.name)
+        for position, code in code_cells(lesson).items():
+            if " figure " in position:
+                assert "image/png" in cells[code], position
+            elif " sound " in position:
+                assert "<audio" in cells[code]["text/html"], position
+            elif position.endswith(" animation"):
+                assert "data:video/mp4;base64," in cells[code]["text/html"], position
+        for step in lesson.steps:
+            if step.checks:
+                printed = cells[checks_code(step)]["stdout"]
+                page = [fill_template(check.text, stored) for check in step.checks]
+                assert printed.replace("-", "\N{MINUS SIGN}").splitlines() == page
+
+
+def test_the_chapter_that_the_lessons_grew_from_runs_next_to_them_and_agrees() -> None:
+    namespace = dict(execute_cells(LESSONS[0].name))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
+        source = Path(__file__).with_name("seed_chapter.py").read_text(encoding="utf-8")
+        exec(compile(source, "seed_chapter", "exec"), namespace)
+    plt.close("all")
+    for name, (lesson, number) in {
+        "gains_same": ("gradient-descent", "gain"),
+        "gains_shifted": ("waveform-loss", "gain_90"),
+        "gains_spectral": ("spectral-loss", "gain_90"),
+    }.items():
+        assert namespace[name][-1] == pytest.approx(stored_numbers(lesson)[number], abs=2e-4), name
+    # The cell of lesson 1 and the chapter plot the same loss; the chapter computes in single precision.
+    ours = rtgain.loss_curve(
+        rtgain.LinearGain(gain=1.0), "gain", namespace["gain_grid"], namespace["dry"], 0.15 * namespace["dry"],
+        loss=rtgain.WaveformLoss(normalize=False),
+    )  # fmt: skip
+    np.testing.assert_allclose(namespace["curve_same"], ours, atol=1e-5)
+    assert namespace["gain_grid"][np.argmin(namespace["curve_shifted"])] == 0.0
+    assert namespace["gain_grid"][np.argmin(namespace["curve_spectral"])] == pytest.approx(0.15, abs=0.0102)
+    assert "Animation" in namespace["html"].data
