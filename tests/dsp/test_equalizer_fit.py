@@ -92,7 +92,7 @@ def test_filters_without_sound_are_held_at_0_db_and_not_known() -> None:
     equalizer = EqualizerFilters(-9.0, EQUALIZER.filters[:2])
     fit = fitted(measured(equalizer, coherence=np.where(BANDS_HZ < 2000.0, 0.999, 0.0)))
     assert [f.gain_db for f in fit.equalizer.filters[-2:]] == [0.0, 0.0]
-    assert np.isinf(fit.deviations_db).tolist() [-2:] == [True, True]
+    assert np.isinf(fit.deviations_db).tolist()[-2:] == [True, True]
     below = BANDS_HZ < 1500.0
     ratio = fit.equalizer.response(BANDS_HZ[below], RATE) / equalizer.response(BANDS_HZ[below], RATE)
     assert np.abs(20 * np.log10(np.abs(ratio))).max() < 0.2
