@@ -269,7 +269,7 @@ def _robust_weights(residuals: Numbers, std_db: Numbers) -> Numbers:
         for part, scale in ((levels, level_scale), (phases, phase_scale))
     )
     # A phase that the filters cannot have, of a rotation or of other filters, must not bend the levels.
-    share = min(1.0, (level_scale / phase_scale) ** 2)
+    share = min(1.0, level_scale / phase_scale) ** 4
     return np.concatenate([level_weights, share * phase_weights]) / level_scale**2
 
 
