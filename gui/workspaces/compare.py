@@ -71,8 +71,9 @@ class CompareWorkspace(QWidget):
         self.section.setText("Whole recording" if is_whole else f"Section {start} – {end}")
 
     def show_plots(self, snapshot: "Snapshot") -> None:
-        """Draw gain, spectrum, levels and position of `snapshot`."""
+        """Draw gain, response, spectrum, levels and position of `snapshot`."""
         self.gain_plot.show_history(snapshot.history, snapshot.time_s, (), reference_gain_db=snapshot.reference_gain_db)
+        self.response.show_snapshot(snapshot)
         self.spectrum.show_snapshot(snapshot)
         self.levels.show_bars(snapshot)
         self.overview.show_position(snapshot.start_s + snapshot.position_s)

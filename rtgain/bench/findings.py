@@ -68,10 +68,10 @@ def low_pass(samples: Samples, sample_rate: int, nyquist_share: float) -> Sample
     """Remove everything above a share of half the sample rate, as a codec does."""
     frequencies = np.fft.rfftfreq(2 * samples.shape[1], 1.0 / sample_rate)
     limit_hz = nyquist_share * sample_rate / 2.0
-    return _filtered(samples, np.clip((1.03 * limit_hz - frequencies) / (0.06 * limit_hz), 0.0, 1.0))
+    return _filtered(samples, np.clip((1.03 * limit_hz - frequencies) / (0.06 * limit_hz), 0.0, 1.0) + 0j)
 
 
-def _filtered(samples: Samples, response: NDArray[np.generic]) -> Samples:
+def _filtered(samples: Samples, response: NDArray[np.complex128]) -> Samples:
     size = 2 * samples.shape[1]
     filtered: Samples = np.fft.irfft(np.fft.rfft(samples, size) * response, size)[:, : samples.shape[1]]
     return filtered
@@ -187,7 +187,7 @@ def find(signal: BenchSignal, case: FindingCase, strength: float) -> Explanation
     target = gain * case.make(dry, rate, strength)
     if case.name == DRY_NOISE:
         dry = add_noise(dry, rate, strength)
-    known = Known(rate, dry.shape[1], 0.0, GAIN_DB, [ChannelMatch(GAIN_DB, 1, 0.0)], True, 0, 0, 0)
+    known = Known(rate, dry.shape[1], 0.0, GAIN_DB, GAIN_DB, [ChannelMatch(GAIN_DB, 1, 0.0)], True, 0, 0, 0)
     starts = range(0, dry.shape[1], CHUNK_FRAMES)
     chunks = ((gain * dry[:, i : i + CHUNK_FRAMES], target[:, i : i + CHUNK_FRAMES]) for i in starts)
     return explain(known, chunks)

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from rtgain.dsp.closed_form import weighted_median
+from rtgain.dsp.processors import DB_PER_NEPER
 from rtgain.dsp.spectra import Spectra, SpectraPair
 
 MAX_SNR = 1e3
@@ -28,6 +30,18 @@ FLAT_DELAY_BAND = 0.6
 
 UPPER_BAND_WEIGHT = 0.01
 """Weight of bins above `FLAT_DELAY_BAND`: they are decisive only if there are no others."""
+
+DEVIATION_BAND_BINS = 16
+"""Bins of a band whose gain is compared with that of the others."""
+
+MIN_BAND_COHERENCE = 0.5
+"""Coherence of a band from which its gain counts."""
+
+MIN_MEDIAN_OFFSET_DB = 0.5
+"""Distance of the bands' median from the gain in dB from which it counts: noise in pauses reaches a part of it."""
+
+MOST_OF_THE_SOUND = 0.8
+"""Share of the target's power whose gain two standard deviations contain."""
 
 DECIMALS = 6
 """Decimal places of a local delay in frames, so that rounding errors at no delay (5e-8 frames) become 0."""
@@ -71,6 +85,7 @@ class CrossSpectrum:
         self._target = torch.zeros(1, 1)
         self._product = torch.zeros(1, 1)
         self._squared_product = torch.zeros(1, 1)
+        self._gain_sum = self._gain_weight = 0.0
 
     def add(self, pair: SpectraPair, level: Tensor) -> None:
         """Add spectra of windows at one alignment, both scaled by `level`, ``(B,)``; level 0 omits a window."""
@@ -84,6 +99,12 @@ class CrossSpectrum:
         self._target = self._target + (square @ pair.target.power.flatten(1)).view(shape)
         self._product = self._product + product.sum(0).view(shape)
         self._squared_product = self._squared_product + product.square().sum(0).view(shape)
+
+    def add_gains(self, gain: Tensor, level: Tensor) -> None:
+        """Add the gains of the windows as a whole, ``(B,)``, between signals scaled to level 1; see `add`."""
+        square = level.double().square()
+        self._gain_sum += float(square @ gain.double())
+        self._gain_weight += float(square.sum())
 
     def channel(self, index: int) -> "CrossSpectrum":
         """Select one channel."""
@@ -130,6 +151,43 @@ class CrossSpectrum:
         coherence = Spectra(self._cross).power / (self._dry * self._target).clamp_min(tiny)
         chance = 2.0 * self._squared_product / self._product.square().clamp_min(tiny)
         return coherence, chance.clamp_max(1.0)
+
+    @property
+    def band_deviation_db(self) -> float:
+        """Half the distance in dB from their channel's median within which the gains of most of the sound's bands lie.
+
+        If the median is further from the gain of the windows as a whole, it is half of that distance.
+
+        Bands of `DEVIATION_BAND_BINS` bins are weighted by the target's power. A distance that noise explains, at four
+        deviations, is 0; so is that of bands with less coherence than `MIN_BAND_COHERENCE`.
+        """
+        bins = self._cross.shape[-1] // DEVIATION_BAND_BINS * DEVIATION_BAND_BINS
+        dry, target, cross = (
+            spectrum[:, :bins].reshape(len(spectrum), -1, DEVIATION_BAND_BINS).sum(-1)
+            for spectrum in (self._dry, self._target, self._cross)
+        )
+        power = Spectra(cross).power
+        tiny = torch.finfo(dry.dtype).tiny
+        coherence = (power / (dry * target).clamp_min(tiny)).clamp(1e-6, 1.0)
+        weights = torch.where(coherence > MIN_BAND_COHERENCE, target, 0.0)
+        if not weights.any():
+            return 0.0
+        gains_db = 10.0 * (power / dry.square().clamp_min(tiny)).clamp_min(tiny).log10()
+        medians_db = weighted_median(gains_db, weights)
+        distances_db = (gains_db - medians_db.unsqueeze(-1)).abs()
+        samples = 0.25 * self.windows * DEVIATION_BAND_BINS  # windows overlap
+        noise_db = DB_PER_NEPER * ((1.0 - coherence) / (2.0 * coherence * samples)).sqrt()
+        distances_db = torch.where(distances_db > 4.0 * noise_db, distances_db, 0.0).flatten()
+        order = distances_db.argsort()
+        share = weights.flatten()[order].cumsum(0) / weights.sum()
+        most = int(torch.searchsorted(share, MOST_OF_THE_SOUND).clamp_max(len(order) - 1))
+        spread_db = float(distances_db[order[most]])
+        loudest = int(weights.sum(-1).argmax())
+        offset_db = 0.0
+        if self._gain_sum > 0.0:
+            gain_db = 20.0 * math.log10(self._gain_sum / self._gain_weight)
+            offset_db = abs(float(medians_db[loudest]) - gain_db)
+        return max(spread_db, offset_db if offset_db > MIN_MEDIAN_OFFSET_DB else 0.0) / 2.0
 
     def estimate_delay(self) -> DelayEstimate:
         """Estimate the delay between the windows, within ± half a window; not confident with fewer than 2 windows."""

@@ -27,6 +27,7 @@ from rtgain.estimation.gain_tracker import (
 )
 from rtgain.estimation.window_features import FeatureExtractor, WindowFeatures, Windows
 from rtgain.records.estimate import Estimate, State
+from rtgain.records.response import Response
 
 TRACKING_STD_DB = 0.25
 """Standard deviation in dB above which an estimate is still converging."""
@@ -46,8 +47,45 @@ A channel of nothing but noise has a significant band by chance in every tenth w
 USELESS_LOSS = 0.9
 """Loss at the best gain above which no gain is useful (waveform loss, phase rotated by 90°)."""
 
+MIN_COHERENT_FRACTION = 0.5
+"""Share of the target's power that the aligned dry signal must explain, over the last second."""
+
+COHERENCE_MEMORY_S = 1.0
+"""Time constant in seconds of the averages of the coherent fraction and of the bands' deviation."""
+
+INCOHERENT_FRACTION_AFTER_S = 3.0
+"""Duration in seconds of a too small coherent fraction after which the signals are incoherent; before, converging."""
+
 POLARITY_MEMORY = 0.9
 """Weight of the previous value in the running cosine of the phase."""
+
+
+@dataclass
+class AgreementAverage:
+    """Averages over the last second of the coherent fraction, and of the deviation of the gain between bands.
+
+    `incoherent_s` is the time since the fraction was last large enough.
+    """
+
+    coherent_fraction: float = 1.0
+    band_deviation_db: float = 0.0
+    incoherent_s: float = 0.0
+    _total_weight: float = 0.0
+
+    def update(self, coherent_fraction: float, band_deviation_db: float, duration_s: float) -> None:
+        """Add values that were measured over `duration_s` seconds."""
+        decay = math.exp(-duration_s / COHERENCE_MEMORY_S)
+        self._total_weight = decay * self._total_weight + 1.0 - decay
+        share = (1.0 - decay) / self._total_weight
+        self.coherent_fraction += share * (coherent_fraction - self.coherent_fraction)
+        self.band_deviation_db += share * (band_deviation_db - self.band_deviation_db)
+        self.incoherent_s = 0.0 if self.is_coherent else self.incoherent_s + duration_s
+
+    @property
+    def is_coherent(self) -> bool:
+        """True if the dry signal explains enough of the target; also before the first second."""
+        is_measured = self._total_weight > 1.0 - math.exp(-0.5)
+        return not is_measured or self.coherent_fraction >= MIN_COHERENT_FRACTION
 
 
 @dataclass
@@ -85,6 +123,7 @@ class Estimator:
         self.extractor = FeatureExtractor()
         self._channels: list[ChannelState] = []
         self._uninformative_s = 0.0
+        self._agreement = AgreementAverage()
         self._state = State.WAITING
 
     def warm_up(self) -> None:
@@ -98,6 +137,7 @@ class Estimator:
         self.tracker = GainTracker(gain_db=gain_db)
         self._channels = []
         self._uninformative_s = 0.0
+        self._agreement = AgreementAverage()
         self._state = State.WAITING
 
     def resume(self, last: Estimate) -> None:
@@ -112,6 +152,24 @@ class Estimator:
             for gain_db, polarity in zip(last.channel_gains_db, last.channel_polarities, strict=True)
         ]
         self._state = last.state
+
+    def enable_response(self) -> None:
+        """Average the response of the target by frequency from now on."""
+        self.extractor.enable_response(self.settings)
+
+    @property
+    def response(self) -> Response | None:
+        """Response over the last two seconds; None unless enabled, or before any sound."""
+        return self.extractor.response(self.settings)
+
+    def update_agreement(self, cross: CrossSpectrum, duration_s: float) -> None:
+        """Update how far one gain explains the target, from the spectra of the last `duration_s` at one alignment."""
+        if cross.windows > 1 and not self.frozen:
+            self._agreement.update(cross.coherent_fraction, cross.band_deviation_db, duration_s)
+
+    def reset_agreement(self) -> None:
+        """Forget how far one gain explains the target: the alignment has changed."""
+        self._agreement = AgreementAverage()
 
     def estimate(
         self, windows: Windows, alignment: Alignment = ALIGNED, cross: CrossSpectrum | None = None
@@ -185,11 +243,19 @@ class Estimator:
 
     @property
     def std_db(self) -> float:
-        """Standard deviation of the gain in dB; two of them cover each channel's gain if it differs significantly."""
+        """Standard deviation of the gain in dB.
+
+        Two of them cover each channel's gain if it differs significantly, and the gain of most bands.
+        """
         std_db, gains_db = self.tracker.std_db, self._differing_gains_db
         if not math.isfinite(std_db):
             return std_db
-        return max(std_db, *(abs(gain_db - self.tracker.gain_db) / 2.0 for gain_db in gains_db), 0.0)
+        return max(
+            std_db,
+            self._agreement.band_deviation_db,
+            *(abs(gain_db - self.tracker.gain_db) / 2.0 for gain_db in gains_db),
+            0.0,
+        )
 
     @property
     def channel_gains_db(self) -> tuple[float, ...]:
@@ -292,9 +358,10 @@ class Estimator:
         self, descent: WindowDescent, alignment: Alignment, features: WindowFeatures, index: int
     ) -> State:
         no_useful_gain = descent.loss > USELESS_LOSS and float(features.at(index).least_loss) > USELESS_LOSS
-        if self._uninformative_s >= INCOHERENT_AFTER_S or alignment.not_found or no_useful_gain:
+        has_no_gain = self._agreement.incoherent_s >= INCOHERENT_FRACTION_AFTER_S
+        if self._uninformative_s >= INCOHERENT_AFTER_S or alignment.not_found or no_useful_gain or has_no_gain:
             return State.INCOHERENT
-        in_doubt = self.tracker.outliers > 0 or self.std_db > TRACKING_STD_DB
+        in_doubt = self.tracker.outliers > 0 or self.std_db > TRACKING_STD_DB or not self._agreement.is_coherent
         if in_doubt or not descent.settled or not alignment.is_known:
             return State.CONVERGING
         return State.TRACKING

@@ -27,22 +27,26 @@ SHRINK_MARGIN = 1.25
 """Hysteresis factor: additional headroom that a shorter axis must have, so that the axis does not flutter."""
 
 
-class LossCurvePublisher:
-    """Writes an estimator's loss curves to the ring buffer for the GUI, at most ten times per second."""
+class DiagnosticsPublisher:
+    """Writes an estimator's loss curves and response to ring buffers for the GUI, at most ten times per second."""
 
-    def __init__(self, ring: RingBuffer) -> None:
-        self._ring = ring
+    def __init__(self, curves: RingBuffer, responses: RingBuffer) -> None:
+        self._curves = curves
+        self._responses = responses
         self._sampler = LossCurveSampler()
         self._next_s = 0.0
 
     def publish_if_due(self, estimator: Estimator) -> None:
-        """Sample and write the curves of the newest window if the interval has passed."""
+        """Write the curves of the newest window, and the response, if the interval has passed."""
         begin_s = time.monotonic()
         if begin_s < self._next_s:
             return
         curves = self._sampler.sample(estimator)
         if curves is not None:
-            self._ring.write(curves.to_row().reshape(-1, 1))
+            self._curves.write(curves.to_row().reshape(-1, 1))
+        response = estimator.response
+        if response is not None:
+            self._responses.write(response.to_row().reshape(-1, 1))
         now_s = time.monotonic()
         self._next_s = max(begin_s + PERIOD_S, now_s + (now_s - begin_s) / MAX_LOAD)
 

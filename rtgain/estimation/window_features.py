@@ -15,10 +15,12 @@ from rtgain.dsp.loss_registry import get_loss
 from rtgain.dsp.losses import FeatureLoss, SpectralLoss
 from rtgain.dsp.noise_estimation import NoiseEstimate, estimate_noise, subtract_rician_bias
 from rtgain.dsp.processors import LogGain
+from rtgain.dsp.response import ResponseAverage
 from rtgain.dsp.spectra import SpectraPair, fractional_shift, hann_spectra, mean_square_of_power, temporal_moments
 from rtgain.estimation.clipping import clipped_windows
 from rtgain.estimation.delay_tracker import Alignment
 from rtgain.records.estimate import State
+from rtgain.records.response import Response
 
 SILENCE_RMS = 1e-8
 """RMS (−160 dBFS) of either signal below which a window is silent."""
@@ -31,6 +33,11 @@ PAUSE_POWER_RATIO = 1e3
 
 MIN_OPTIMUM_GAIN = 1e-6
 """Gain (−120 dB, times the ratio of the levels) that replaces a closed-form gain of zero or below."""
+
+RESPONSE_MEMORY_S = 2.0
+"""Time constant of the live response in seconds."""
+
+RESPONSE_BANDS_PER_OCTAVE = 3
 
 TINY = torch.finfo(torch.float32).tiny
 
@@ -141,6 +148,19 @@ class FeatureExtractor:
     def __init__(self) -> None:
         self._recent_peak_db = -math.inf
         self._newest: tuple[str, WindowFeatures, Tensor, Tensor, float] | None = None
+        self._response: ResponseAverage | None = None
+
+    def enable_response(self, settings: EstimatorSettings) -> None:
+        """Average the response of the target from now on, over the last `RESPONSE_MEMORY_S`. Idempotent."""
+        self._response = self._response or ResponseAverage(
+            RESPONSE_MEMORY_S * settings.sample_rate / settings.hop_frames
+        )
+
+    def response(self, settings: EstimatorSettings) -> Response | None:
+        """Response of the target over the dry signal in thirds of an octave; None before any sound, or if disabled."""
+        if self._response is None or not self._response.has_windows:
+            return None
+        return self._response.response(settings.sample_rate, RESPONSE_BANDS_PER_OCTAVE)
 
     def extract(
         self, windows: Windows, alignment: Alignment, settings: EstimatorSettings, cross: CrossSpectrum | None = None
@@ -177,6 +197,14 @@ class FeatureExtractor:
         silent |= noise.std_log.isinf() & ~clipped & (decay_ratio > PAUSE_POWER_RATIO)
         if cross is not None:  # weighted by the dry level, which does not depend on the gain
             cross.add(pair, torch.where(silent, 0.0, dry_level))
+        if self._response is not None and alignment.is_known and not bool(silent.all()):
+            usable = ~silent
+            self._response.add(
+                *(
+                    signal.bins[usable] * level[usable].view(-1, 1, 1)
+                    for signal, level in ((pair.dry, dry_level), (pair.target, target_level))
+                )
+            )
         loss = get_loss(settings.loss)
         channel_level = (level.unsqueeze(-1) / audible).unsqueeze(-1)
         leveled = dry / channel_level[0]
@@ -196,6 +224,8 @@ class FeatureExtractor:
         optimum_log, channel_optimum_log = (
             optimum.clamp_min(MIN_OPTIMUM_GAIN).log() for optimum in loss.optima(*features, weights, channels)
         )
+        if cross is not None:
+            cross.add_gains(optimum_log.exp(), torch.where(noise.std_log.isinf(), 0.0, dry_level))
         least_squares_log = loss.least_squares(*features).clamp_min(MIN_OPTIMUM_GAIN).log()
         noise_std = mean_square_of_power(noise.noise_power.view(pair.cross.shape)).mean(-1).sqrt()
         bound_db = cramer_rao_std_db(noise_std, optimum_log.exp(), math.sqrt(channels * window_frames))

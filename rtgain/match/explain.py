@@ -33,7 +33,7 @@ MAX_BACKWARD_STRUCTURE_DB = 0.5
 
 @dataclass(frozen=True)
 class Explanation:
-    """What differs between two recordings.
+    """Differences between two recordings.
 
     Attributes:
         evidence: the measurements behind the findings.
@@ -61,6 +61,7 @@ class Known:
     frames: int
     start_s: float
     gain_db: float
+    matched_gain_db: float
     channels: Sequence[ChannelMatch]
     is_related: bool
     clipped_windows: int
@@ -96,8 +97,9 @@ def explain(known: Known, chunks: Iterable[tuple[Real, Real]]) -> Explanation:
 def _evidence(known: Known, spectra: PairSpectra | None) -> Evidence:
     """Evaluate the pass over the recordings."""
     evidence = Evidence(
-        known.gain_db, known.channels, known.is_related, known.clipped_windows, known.dry_plateaus,
-        known.target_plateaus, known.start_s, spectra, None, None, None, None, None, math.nan, noise_in_dry=False,
+        known.gain_db, known.matched_gain_db, known.channels, known.is_related, known.clipped_windows,
+        known.dry_plateaus, known.target_plateaus, known.start_s, spectra, None, None, None, None, None, math.nan,
+        noise_in_dry=False,
     )  # fmt: skip
     if spectra is None:
         return evidence
@@ -106,7 +108,7 @@ def _evidence(known: Known, spectra: PairSpectra | None) -> Evidence:
     if not model.counts.any():
         is_unrelated = len(power) >= MIN_WINDOWS and power.sum() > 0.0
         return replace(evidence, coherent_fraction=0.0 if is_unrelated else math.nan)
-    response, motion = model_response(spectra, model, known.gain_db), measure_motion(model, spectra.times_s)
+    response, motion = model_response(spectra, model, known.matched_gain_db), measure_motion(model, spectra.times_s)
     residual = split_residual(spectra, model)
     bands = spectra.target_power.sum(axis=(0, 1), dtype=np.float64)
     explained = float(np.average(model.coherence, weights=bands)) if residual is None else residual.coherent_fraction
@@ -131,7 +133,7 @@ def _evidence(known: Known, spectra: PairSpectra | None) -> Evidence:
     return replace(
         forward,
         model=replace(backward, gain_db=-backward.gain_db),
-        response=replace(backward_response, gain_db=known.gain_db - backward_response.gain_db),
+        response=replace(backward_response, gain_db=known.matched_gain_db - backward_response.gain_db),
         motion=None if backward_motion is None else backward_motion.inverted(),
         residual=backward_residual,
         noise_in_dry=True,

@@ -1,6 +1,7 @@
-"""Figure of a match: gain over time, spectra of dry, matched and target, and the difference."""
+"""Figure of a match: gain over time, response, and the level curve or the difference."""
 
 import math
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,17 +11,24 @@ from numpy.typing import NDArray
 
 from rtgain.audio.sources.file_pair import select_channels
 from rtgain.audio.sources.file_source import FileSource
+from rtgain.match.findings import response_offset_db
 from rtgain.match.pair import MatchDetails
 from rtgain.match.render import file_length_at, render_matched_chunks
-from rtgain.number_format import format_number, format_result
-from rtgain.output.curve_styles import CLOSED_FORM, DRY, ESTIMATE, MATCHED, TARGET
+from rtgain.match.report import match_sentence, remainder_sentence
+from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE, LEFT, RIGHT, TARGET
 from rtgain.output.figures import LEGEND, new_figure, plot_curve
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SPECTRUM_FRAMES = 8192
-FLOOR_DB = -140.0
+TITLE_COLUMNS = 105
+
+SHOWN_PERCENTILES = (1.0, 99.0)
+"""Percentiles of the windows' gains that the axis shows."""
+
+MIN_DRAWN_COHERENCE = 0.5
+"""Coherence of a band from which its response is drawn."""
 
 MAX_DRAWN_S = 600
 """Longest sound that is drawn, in seconds."""
@@ -28,49 +36,90 @@ MAX_DRAWN_S = 600
 
 def match_figure(details: MatchDetails, dry: Path, target: Path) -> "Figure":
     """Draw the figure, 1600 × 1440 pixels. Raises `InputError`."""
-    rate, result = details.sample_rate, details.result
+    result = details.result
     figure = new_figure(1600, 1440)
-    gain, spectra, difference = figure.subplots(3, 1)
+    gain, response, third = figure.subplots(3, 1)
 
-    time_s = np.array([e.center_frame / rate for e in details.estimates])
+    _draw_gain(gain, details)
+    _draw_response(response, details)
+    dynamics = any(finding["kind"] == "dynamics" for finding in result.findings)
+    if dynamics:
+        _draw_level_curve(third, details)
+    else:
+        _draw_difference(third, dry, target, details)
+    for axes in (gain, response, third):  # legends above the axes cannot cover a curve
+        axes.legend(**LEGEND, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4)
+    title = f"{dry.name} → {target.name}\n{match_sentence(result)} {remainder_sentence(result)}"
+    figure.suptitle("\n".join(textwrap.fill(line, TITLE_COLUMNS) for line in title.splitlines()), x=0.01, ha="left")
+    return figure
+
+
+def _draw_gain(axes: "Axes", details: MatchDetails) -> None:
+    """Gain over time: the estimate and the closed form of each window, and each channel's own gain."""
+    result = details.result
+    time_s = np.array([e.center_frame / details.sample_rate for e in details.estimates])
     is_usable = np.array([math.isfinite(e.opt_std_db) for e in details.estimates], dtype=bool)
-    for curve, values in (
-        (ESTIMATE, [e.gain_est_db for e in details.estimates]),
-        (CLOSED_FORM, [e.gain_opt_db for e in details.estimates]),
-    ):
-        plot_curve(gain, curve, time_s, np.where(is_usable, values, np.nan))
+    curves = [(ESTIMATE, [e.gain_est_db for e in details.estimates])]
+    curves.append((CLOSED_FORM, [e.gain_opt_db for e in details.estimates]))
+    if len(result.channels) == 2:
+        for index, style in enumerate((LEFT, RIGHT)):
+            curves.append((style, [e.channel_gains_db[index] for e in details.estimates]))
+    for curve, values in curves:
+        plot_curve(axes, curve, time_s, np.where(is_usable, values, np.nan))
     if result.gain_db is not None:
-        gain.axhline(result.gain_db, color=ESTIMATE.light, alpha=0.4, linewidth=4)
-        gain.set_ylim(result.gain_db - 3, result.gain_db + 3)
-    gain.set_ylabel("gain (dB)")
-    gain.set_xlabel("time in the dry recording (s)")
+        axes.axhline(result.gain_db, color=ESTIMATE.light, alpha=0.4, linewidth=4)
+        shown = np.array(curves[1][1])[is_usable]
+        low_db, high_db = np.nanpercentile(shown, SHOWN_PERCENTILES) if shown.size else (0.0, 0.0)
+        axes.set_ylim(min(result.gain_db - 3.0, low_db - 1.0), max(result.gain_db + 3.0, high_db + 1.0))
+    axes.set_ylabel("gain (dB)")
+    axes.set_xlabel("time in the dry recording (s)")
 
+
+def _draw_response(axes: "Axes", details: MatchDetails) -> None:
+    """Response by frequency; on an axis of its own the coherence."""
+    response = details.explanation.evidence.response
+    axes.set_xscale("log")
+    axes.set_xlim(20, details.sample_rate / 2)
+    axes.set_xlabel("frequency (Hz)")
+    axes.set_ylabel("gain (dB)")
+    if response is None:
+        return
+    coherent = np.where(response.coherence >= MIN_DRAWN_COHERENCE, response.gain_db, np.nan)
+    plot_curve(axes, replace(ESTIMATE, label="response"), response.frequency_hz, coherent)
+    known = coherent[np.isfinite(coherent)]
+    if known.size:
+        axes.set_ylim(min(known.min() - 1.0, np.median(known) - 3.0), max(known.max() + 1.0, np.median(known) + 3.0))
+    share = axes.twinx()
+    share.fill_between(response.frequency_hz, response.coherence, color=TARGET.light, alpha=0.12, linewidth=0)
+    share.set_ylim(0.0, 1.0)
+    share.set_ylabel("coherence (shaded)")
+
+
+def _draw_level_curve(axes: "Axes", details: MatchDetails) -> None:
+    """Gain over the level of the dry recording: a point per window, and the curve."""
+    evidence = details.explanation.evidence
+    curve = evidence.curve
+    assert curve is not None
+    dry_db = curve.levels_db - evidence.matched_gain_db
+    mean_db = evidence.gain_db + response_offset_db(evidence)
+    axes.scatter(dry_db, mean_db + curve.gain_db, s=6, color=TARGET.light, alpha=0.4, label="window")
+    axes.scatter(dry_db, mean_db + curve.curve_db, s=5, color=ESTIMATE.light, label="curve")
+    axes.set_xlabel(f"{'peak' if curve.detector.is_peak else 'RMS'} level of the dry recording (dBFS)")
+    axes.set_ylabel("gain (dB)")
+
+
+def _draw_difference(axes: "Axes", dry: Path, target: Path, details: MatchDetails) -> None:
+    """Waveforms of the target's loudest channel and of its difference from the matched signal."""
     target_samples, matched = _read_target_and_matched(dry, target, details)
-    hertz = np.fft.rfftfreq(SPECTRUM_FRAMES, 1 / rate)[1:]
-    for curve, samples in (
-        (DRY, _read_start(dry, rate, len(details.channels))),
-        (MATCHED, matched),
-        (TARGET, target_samples),
-    ):
-        plot_curve(spectra, curve, hertz, _spectrum_db(samples)[1:])
-    spectra.set_xscale("log")
-    spectra.set_xlim(20, rate / 2)
-    spectra.set_xlabel("frequency (Hz)")
-    spectra.set_ylabel("level (dB)")
-
     loudest = int((target_samples**2).sum(axis=1).argmax())
     shown = target_samples[loudest]
     remaining = shown - matched[loudest]
-    seconds = np.arange(len(shown)) / rate
+    seconds = np.arange(len(shown)) / details.sample_rate
     step = max(1, len(shown) // 200_000)
-    difference.plot(seconds[::step], shown[::step], color=TARGET.light, linewidth=0.5, label="target")
-    difference.plot(seconds[::step], remaining[::step], color="black", linewidth=0.5, label="target − matched")
-    difference.set_xlabel("time in the target (s)")
-    difference.set_ylabel("amplitude")
-    for axes in figure.axes:  # legends above the axes cannot cover a curve
-        axes.legend(**LEGEND, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
-    figure.suptitle(_title(details), x=0.01, ha="left", fontsize=11)
-    return figure
+    axes.plot(seconds[::step], shown[::step], color=TARGET.light, linewidth=0.5, label="target")
+    axes.plot(seconds[::step], remaining[::step], color="black", linewidth=0.5, label="target − matched")
+    axes.set_xlabel("time in the target (s)")
+    axes.set_ylabel("amplitude")
 
 
 def _read_target_and_matched(
@@ -92,23 +141,3 @@ def _read_start(path: Path, sample_rate: int, channels: int) -> NDArray[np.float
         return select_channels(source.read(MAX_DRAWN_S * sample_rate), channels).astype(np.float64)
     finally:
         source.close()
-
-
-def _spectrum_db(samples: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute the mean power over Hann windows and channels in dB; samples are ``(channels, frames)``."""
-    padded = np.zeros((len(samples), max(SPECTRUM_FRAMES, samples.shape[1])))
-    padded[:, : samples.shape[1]] = samples
-    windows = np.lib.stride_tricks.sliding_window_view(padded, SPECTRUM_FRAMES, axis=1)[:, :: SPECTRUM_FRAMES // 2]
-    hann = np.hanning(SPECTRUM_FRAMES + 1)[:-1]
-    powers = [np.abs(np.fft.rfft(window * hann)) ** 2 for channel in windows for window in channel]
-    power = np.mean(powers, axis=0) / np.sum(hann) ** 2
-    level_db: NDArray[np.float64] = 10.0 * np.log10(np.maximum(power, 10.0 ** (FLOOR_DB / 10.0)))
-    return level_db
-
-
-def _title(details: MatchDetails) -> str:
-    result = details.result
-    line = format_result(result.gain_db, result.std_db, result.state)
-    if result.delay_ms is None:
-        return line
-    return f"{line}, delay {format_number(result.delay_ms, 3)} ms{', inverted' if result.polarity < 0 else ''}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rtgain.match.analysis import Complex, PairSpectra, Real, ratio_db
 from rtgain.match.gain_model import GainModel, GainMotion, LevelCurve
@@ -105,6 +106,7 @@ class Evidence:
 
     Attributes:
         gain_db: gain of the match; NaN if there is none.
+        matched_gain_db: gain of the matched signal: the mean of the channels' own gains.
         channels: each channel's own gain, polarity and delay.
         is_related: False if no alignment of the recordings was found.
         clipped_windows: number of windows in which one recording is clipped and the other is not.
@@ -116,6 +118,7 @@ class Evidence:
     """
 
     gain_db: float
+    matched_gain_db: float
     channels: Sequence[ChannelMatch]
     is_related: bool
     clipped_windows: int
@@ -284,7 +287,7 @@ def moving_gain(evidence: Evidence) -> Finding | None:
     chance = SIGMAS + 2.0 * math.sqrt(math.log(max(2, len(motion.gain_db))))
     if motion.range_db < MIN_MOTION_DB or motion.range_db < chance * motion.std_db:
         return None
-    mean_db = evidence.gain_db + _response_offset_db(evidence)
+    mean_db = evidence.gain_db + response_offset_db(evidence)
     low_db, high_db = mean_db + motion.low_db, mean_db + motion.high_db
     steps = find_steps(motion)
     text = f"The gain moves between {_signed(low_db)} and {_signed(high_db)} dB"
@@ -338,7 +341,7 @@ def find_steps(motion: GainMotion) -> list[tuple[float, float]]:
     return steps
 
 
-def _response_offset_db(evidence: Evidence) -> float:
+def response_offset_db(evidence: Evidence) -> float:
     """Mean of the response relative to the match's gain in dB, weighted by the power of the dry signal."""
     spectra, response = evidence.spectra, evidence.response
     if spectra is None or response is None:
@@ -413,7 +416,7 @@ def equalization(evidence: Evidence, *, moves: bool, limit_hz: float) -> Finding
     return Finding("equalization", f"The tone differs: {_listed(regions[:3])}.", values)
 
 
-def describe_regions(frequency_hz: Real, deviation_db: Real, differs: Real) -> list[str]:
+def describe_regions(frequency_hz: Real, deviation_db: Real, differs: NDArray[np.bool_]) -> list[str]:
     """Describe runs of bands on one side of the gain, the strongest first: ``bass 6.0 dB louder below 200 Hz``."""
     regions: list[tuple[float, str]] = []
     index = 0
@@ -499,9 +502,8 @@ def dynamics(evidence: Evidence) -> Finding | None:
         return None
     if evidence.is_nonlinear and curve.slope > 0.0:
         return None
-    dry_gain_db = evidence.gain_db
     ratio = 1.0 / (1.0 + curve.slope)
-    threshold_db = curve.threshold_db - dry_gain_db
+    threshold_db = curve.threshold_db - evidence.matched_gain_db
     softer = "softer" if curve.slope < 0.0 else "louder"
     text = (
         f"The level is {'compressed' if curve.slope < 0.0 else 'expanded'}: loud sound is up to "
@@ -556,7 +558,7 @@ def noise(evidence: Evidence, *, is_filtered: bool) -> Finding | None:
     least_db = MIN_NOISE_FILTERED_DB if is_filtered else MIN_NOISE_DB
     if level_db < least_db or residual.noise < MIN_NOISE_SHARE * residual.total:
         return None
-    level_dbfs = 10.0 * math.log10(residual.noise) - (evidence.gain_db if evidence.noise_in_dry else 0.0)
+    level_dbfs = 10.0 * math.log10(residual.noise) - (evidence.matched_gain_db if evidence.noise_in_dry else 0.0)
     name = "dry recording" if evidence.noise_in_dry else "target"
     text = f"The {name} has noise at {format_number(level_dbfs, 1)} dBFS, {_below(level_db)} its sound."
     values = {
@@ -572,7 +574,7 @@ def dc_offset(evidence: Evidence) -> Finding | None:
     spectra = evidence.spectra
     if spectra is None:
         return None
-    gain = 10.0 ** (evidence.gain_db / 20.0) if math.isfinite(evidence.gain_db) else 1.0
+    gain = 10.0 ** (evidence.matched_gain_db / 20.0)
     differences = spectra.target_means - spectra.matched_means
     windows = len(differences)
     means = differences.mean(axis=0)

@@ -105,7 +105,7 @@ def _slope_noise(response: Complex) -> Real:
 
 
 def model_response(pair: PairSpectra, model: GainModel, gain_db: float) -> Response:
-    """Return the response over all channels in bands, with the match's gain `gain_db` added."""
+    """Return the response over all channels in bands; `gain_db` is the gain of the matched signal."""
     dry = pair.matched_power.sum(axis=0, dtype=np.float64)
     total = dry.sum(0)
     with np.errstate(divide="ignore", invalid="ignore"):

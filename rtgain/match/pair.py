@@ -270,6 +270,7 @@ def _explain(
         frames=last - begin,
         start_s=start_s,
         gain_db=match.gain_db,
+        matched_gain_db=_mean_gain_db(matched),
         channels=[channel.to_record(rate) for channel in match.channels],
         is_related=match.state is not State.INCOHERENT,
         clipped_windows=sum(e.state is State.CLIPPED for e in measured.estimates),
@@ -279,6 +280,12 @@ def _explain(
     explanation = explain(known, chunks)
     common_lufs = None if meters is None else (meters[0].integrated_lufs, meters[1].integrated_lufs)
     return _Pass(explanation, matched, last - begin, longest_frames, common_lufs)
+
+
+def _mean_gain_db(channels: Sequence[MatchedChannel]) -> float:
+    """Mean gain in dB of the channels that are not silent."""
+    gains_db = [20.0 * math.log10(abs(channel.gain)) for channel in channels if channel.gain]
+    return float(np.mean(gains_db)) if gains_db else 0.0
 
 
 def _explained_state(match: Aggregate, explanation: Explanation) -> State:

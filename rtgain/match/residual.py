@@ -94,7 +94,8 @@ def _regression(x: Complex, y: Complex) -> Complex:
 
 def _window_power(spectra: Complex, frames: int) -> Real:
     """Mean square of each window, ``(N,)``."""
-    return mean_square((spectra.real**2 + spectra.imag**2).sum(axis=(1, 2)), frames) / spectra.shape[1]
+    power: Real = mean_square((spectra.real**2 + spectra.imag**2).sum(axis=(1, 2)), frames) / spectra.shape[1]
+    return power
 
 
 def _constant_and_proportional(rest: Real, signal: Real) -> tuple[float, float, float, float]:

@@ -86,6 +86,7 @@ def _histogram(title: str, label: str, values: Histogram) -> str:
     axes.set_xlim(values.edges[used[0]] - 1.0, values.edges[used[-1] + 1] + 1.0)
     axes.set_xlabel(label)
     axes.set_ylabel("pairs")
+    axes.locator_params("y", integer=True)
     image = base64.b64encode(png(figure)).decode()
     numbers = [format_number(value, 1) for value in (values.least, values.median(), values.greatest)]
     caption = f"least {numbers[0]} dB, median about {numbers[1]} dB, greatest {numbers[2]} dB"

@@ -54,7 +54,7 @@ MIN_LEVEL_DB = 200.0
 """Depth in dB below full scale at which levels end."""
 
 
-@numba.njit(cache=JIT_CACHE_ENABLED)  # type: ignore[untyped-decorator]
+@numba.njit(cache=JIT_CACHE_ENABLED)
 def _detect(
     power: NDArray[np.float64],
     peak: NDArray[np.float64],

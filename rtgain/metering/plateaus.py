@@ -30,7 +30,7 @@ class PlateauCounter:
         return int(self._state[:, :, 2].sum())
 
 
-@numba.njit(cache=JIT_CACHE_ENABLED)  # type: ignore[untyped-decorator]
+@numba.njit(cache=JIT_CACHE_ENABLED)
 def _count(samples: NDArray[np.float32], state: NDArray[np.float64]) -> None:
     for channel in range(samples.shape[0]):
         for side in range(2):

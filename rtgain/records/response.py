@@ -19,3 +19,20 @@ class Response:
     frequency_hz: NDArray[np.float64]
     gain_db: NDArray[np.float64]
     coherence: NDArray[np.float64]
+
+    def to_row(self) -> NDArray[np.float64]:
+        """Convert to one column of a ring buffer, ``(3 · MAX_BANDS,)``, padded with NaN."""
+        row = np.full((3, MAX_BANDS), np.nan)
+        row[:, : len(self.frequency_hz)] = self.frequency_hz, self.gain_db, self.coherence
+        return row.ravel()
+
+    @classmethod
+    def from_row(cls, row: NDArray[np.float64]) -> "Response":
+        """Convert back from `to_row`."""
+        columns = row.reshape(3, MAX_BANDS)
+        frequency_hz, gain_db, coherence = columns[:, np.isfinite(columns[0])]
+        return cls(frequency_hz, gain_db, coherence)
+
+
+MAX_BANDS = 48
+"""Most bands in a row: thirds of an octave from 20 Hz to 1 MHz."""

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from rtgain.config.names import Clock
 from rtgain.records.history import History
+from rtgain.records.learned_equalizer import LearnedEqualizer
 from rtgain.records.level_match import LevelMatch
 from rtgain.records.levels import Level
 from rtgain.records.loss_curves import LossCurves
+from rtgain.records.response import Response
 from rtgain.records.scope import Scope
 
 
@@ -55,6 +57,7 @@ class Snapshot:
         channel_gains_db, channel_polarities: gain and polarity of each channel, of the newest estimate.
         reference_gain_db: reference gain of the newest frame.
         curves: loss curves; None before the first coherent window.
+        response: response over the last two seconds; None without diagnostics, or before any sound.
         scope: newest window; None unless requested.
         levels: by signal (`METERED_SIGNALS` of `rtgain.records.levels`).
         level_match: level differences of target and dry signal, and the trims of the monitor.
@@ -62,6 +65,7 @@ class Snapshot:
         load: processing time of a block relative to its duration.
         estimate_age_s: audio time since the newest estimate became available.
         notices: messages for the user since the last snapshot.
+        equalizer: newest learned equalizer; None with the processor ``gain``, and before the first fit.
     """
 
     running: bool
@@ -89,6 +93,7 @@ class Snapshot:
     history: History
     comparisons: tuple[Comparison, ...]
     curves: LossCurves | None
+    response: Response | None
     scope: Scope | None
     levels: dict[str, Level]
     level_match: LevelMatch
@@ -102,6 +107,7 @@ class Snapshot:
     estimate_age_s: float
     hop_s: float
     notices: tuple[str, ...]
+    equalizer: LearnedEqualizer | None
 
     @property
     def estimate_is_stale(self) -> bool:

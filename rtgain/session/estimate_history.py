@@ -6,11 +6,21 @@ from dataclasses import fields
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.estimation.offset.delay_fit import fit_delays
 from rtgain.records.estimate import CHANNEL_FIELDS, ESTIMATE_FIELDS, Estimate, State, estimate_rows
 from rtgain.records.history import History
 
 SETTLED_DB = 0.1
 """Largest error, in dB, of a settled estimate."""
+
+JUMP_FRAMES = 4.0
+"""Change of the delay in frames between two measurements that is a jump and no drift."""
+
+DELAY_STD_FRAMES = 0.05
+"""Standard deviation in frames of a delay measurement from which the weights of the drift's line begin."""
+
+MIN_MEASUREMENTS = 4
+"""Measurements of the delay that a drift needs."""
 
 HISTORY_S = 20.0
 """Seconds of history that the GUI plots."""
@@ -58,6 +68,25 @@ class EstimateHistory:
     def rmse_db(self) -> float | None:
         """RMS error against the reference gain over all estimates that are tracking."""
         return math.sqrt(self._squared_error / self._tracking_count) if self._tracking_count else None
+
+    @property
+    def drift_ppm(self) -> float | None:
+        """Drift of the target's clock: slope of the delay over time, between its jumps; 0 if it is not significant.
+
+        The delay is measured once for many estimates. None if it is unknown.
+        """
+        centers, delays = (self._newest[:, ESTIMATE_FIELDS.index(name)] for name in ("center_frame", "delay_frames"))
+        known = np.isfinite(delays)
+        centers, delays = centers[known], delays[known]
+        if not len(delays):
+            return None
+        changes = np.flatnonzero(np.diff(delays)) + 1
+        if len(changes) < MIN_MEASUREMENTS:
+            return 0.0
+        times, delays = centers[changes], delays[changes]
+        labels = np.cumsum(np.abs(np.diff(delays, prepend=delays[0])) > JUMP_FRAMES)
+        fit = fit_delays(times, delays, np.full(len(times), DELAY_STD_FRAMES), labels, int(labels[-1]) + 1)
+        return 1e6 * fit.drift
 
     @property
     def settle_s(self) -> float | None:

@@ -298,3 +298,19 @@ def test_global_delay_of_an_inverted_channel_does_not_cancel() -> None:
     estimate = gcc_phat_delay(dry, torch.cat([later, -later]), RATE)
     assert estimate.confident
     assert estimate.delay_frames == 240
+
+
+# --- deviation between bands ------------------------------------------------------------------------
+
+
+def test_deviation_of_the_bands_is_half_the_distance_that_contains_most_of_the_power() -> None:
+    """A quarter of the bins, 6.02 dB louder, has 4/7 of the power and thus the median; the rest is 6.02 dB away."""
+    spectrum = np.fft.rfft(white())
+    spectrum[: len(spectrum) // 4] *= 2.0
+    equalized = np.fft.irfft(spectrum, LENGTH)
+    assert cross_of(white(), equalized).band_deviation_db == pytest.approx(10.0 * math.log10(2.0), abs=0.05)
+
+
+@pytest.mark.parametrize("snr_db", [60.0, 20.0, 10.0])
+def test_bands_do_not_deviate_by_noise_alone(snr_db: float) -> None:
+    assert cross_of(white(), noisy(0.3 * white(), snr_db)).band_deviation_db == 0.0

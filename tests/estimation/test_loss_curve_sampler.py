@@ -14,7 +14,7 @@ from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.config.names import AURALOSSES, LOSSES
 from rtgain.dsp.loss_registry import get_loss
 from rtgain.estimation.estimator import Estimator
-from rtgain.estimation.loss_curve_sampler import LossCurvePublisher, LossCurveSampler, gain_range
+from rtgain.estimation.loss_curve_sampler import DiagnosticsPublisher, LossCurveSampler, gain_range
 from rtgain.estimation.window_features import Windows
 from rtgain.records.loss_curves import CURVE_POINTS, LossCurves, gain_grid
 
@@ -130,7 +130,7 @@ def test_curves_survive_conversion_to_a_row() -> None:
 def test_publisher_writes_at_most_ten_times_per_second() -> None:
     estimator = estimator_after(noise(), GAIN * noise())
     with EngineSharedMemory.create(RATE) as memory:
-        publisher = LossCurvePublisher(memory.curves)
+        publisher = DiagnosticsPublisher(memory.curves, memory.responses)
         for _ in range(20):
             publisher.publish_if_due(estimator)
         assert memory.curves.frames_written == 1

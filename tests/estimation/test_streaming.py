@@ -68,6 +68,16 @@ def all_estimates(streaming: StreamingEstimator) -> list[Estimate]:
     return estimates
 
 
+def estimates_while_written(memory: EngineSharedMemory, dry: Signal, target: Signal) -> list[Estimate]:
+    """Write second by second, and estimate each before it is overwritten."""
+    streaming = make_streaming(memory)
+    estimates: list[Estimate] = []
+    for start in range(0, len(dry), RATE):
+        write(memory, dry[start : start + RATE], target[start : start + RATE])
+        estimates += all_estimates(streaming)
+    return estimates
+
+
 def delayed(dry: Signal, frames: int) -> Signal:
     """Delay `dry` by `frames` (negative: advance it) as a loop."""
     return np.roll(dry, frames)
@@ -217,6 +227,23 @@ def test_unrelated_noise_is_never_tracking(memory: EngineSharedMemory) -> None:
     estimates = all_estimates(make_streaming(memory))
     assert State.TRACKING not in {one.state for one in estimates}
     assert estimates[-1].state is State.INCOHERENT
+
+
+def test_equalized_target_is_converging_and_its_deviation_contains_both_parts(memory: EngineSharedMemory) -> None:
+    dry = noise(8 * RATE)
+    spectrum = np.fft.rfft(dry)
+    spectrum[: len(spectrum) // 3] *= 2.0
+    late = estimates_while_written(memory, dry, GAIN * np.fft.irfft(spectrum, len(dry)))[-100:]
+    assert {one.state for one in late} == {State.CONVERGING}
+    for one in late:
+        assert one.gain_est_db - 2 * one.std_db < GAIN_DB + 0.1
+        assert one.gain_est_db + 2 * one.std_db > GAIN_DB + 5.9
+
+
+def test_target_that_is_mostly_other_sound_is_not_tracking(memory: EngineSharedMemory) -> None:
+    dry, other = noise(6 * RATE), noise(6 * RATE, seed=2)
+    estimates = estimates_while_written(memory, dry, GAIN * (dry + 2.0 * other))
+    assert State.TRACKING not in {one.state for one in estimates}, "the dry signal explains a fifth of the target"
 
 
 # --- overruns and the end of the source -------------------------------------------------------------

@@ -146,7 +146,7 @@ def test_progress_rises_to_1_and_a_match_can_be_cancelled(tmp_path, stereo):
 def test_files_may_have_the_names_of_options(tmp_path, stereo):
     for name, samples in (("demo", stereo), ("reference", 0.5 * stereo)):
         soundfile.write(tmp_path / name, samples, RATE, format="WAV", subtype="FLOAT")
-    ran = rtgain("match", "demo", "reference", cwd=tmp_path)
+    ran = rtgain("match", "demo", "reference", "--json", "-", cwd=tmp_path)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert json.loads(ran.stdout)["gain_db"] == pytest.approx(HALF_DB, abs=0.001)
 

@@ -25,7 +25,7 @@ def excerpt(tmp_path_factory: pytest.TempPathFactory) -> MatchDetails:
     return details
 
 
-def test_report_has_the_match_the_findings_and_the_place_in_80_columns(excerpt):
+def test_report_has_the_match_the_findings_and_the_position_in_80_columns(excerpt):
     text = match_report(excerpt, Path("dry.wav"), Path("target.wav"), ["matched.wav"])
     lines = text.splitlines()
     assert max(map(len, lines)) <= 80
@@ -75,7 +75,7 @@ def test_depth_of_the_null_is_given_where_nothing_else_differs(excerpt):
     assert remainder_sentence(result) == "Nothing else differs: the difference lies 148 dB below the target."
 
 
-def test_recordings_that_begin_and_end_together_have_no_place(excerpt):
+def test_recordings_that_begin_and_end_together_have_no_position_line(excerpt):
     together = replace(changed(excerpt, delay_ms=0.3), longest_s=excerpt.common_s)
     assert position_sentence(together) == ""
     later = changed(excerpt, delay_ms=437_123.0)

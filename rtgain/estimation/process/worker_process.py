@@ -16,7 +16,7 @@ import numpy as np
 from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.config.estimator_settings import EstimatorSettings, name_crc
-from rtgain.estimation.matched_gain import publish_matched_gain
+from rtgain.estimation.matched_gain import MatchedSignalPublisher
 from rtgain.estimation.process.loudness_worker import LoudnessWorker
 from rtgain.estimation.process.messages import (
     Command,
@@ -29,9 +29,10 @@ from rtgain.estimation.process.messages import (
     ResetMessage,
 )
 from rtgain.records.estimate import State
+from rtgain.records.learned_equalizer import LearnedEqualizer
 
 if TYPE_CHECKING:
-    from rtgain.estimation.loss_curve_sampler import LossCurvePublisher
+    from rtgain.estimation.loss_curve_sampler import DiagnosticsPublisher
     from rtgain.estimation.signal_reader import RingSignalReader
     from rtgain.estimation.streaming import StreamingEstimator
 
@@ -72,6 +73,9 @@ def worker_main(commands: Connection) -> None:
             estimator.warm_up()
             delay_frames = start.settings.delay_frames
             streaming = StreamingEstimator(reader, estimator, last=start.last, delay_frames=delay_frames, live=True)
+            if start.last is not None and memory.equalizers.frames_written:
+                newest = memory.equalizers.read(memory.equalizers.frames_written - 1, 1)[:, 0]
+                streaming.resume_equalizer(LearnedEqualizer.from_row(newest.astype(np.float64)))
             loop = _WorkerLoop(memory, reader, streaming, commands)
             try:
                 loop.run()
@@ -96,9 +100,10 @@ class _WorkerLoop:
         self._reader = reader
         self._streaming = streaming
         self._commands = commands
+        self._publisher = MatchedSignalPublisher(memory.control)
         self._reported_dropped = 0
         self._slow_batches = 0
-        self._curve_publisher: LossCurvePublisher | None = None
+        self._diagnostics_publisher: DiagnosticsPublisher | None = None
         self._loudness: LoudnessWorker | None = None
         self._has_tracked = False
 
@@ -136,9 +141,10 @@ class _WorkerLoop:
             case FreezeMessage(frozen):
                 self._streaming.set_frozen(frozen)
             case EnableDiagnostics():
-                from rtgain.estimation.loss_curve_sampler import LossCurvePublisher
+                from rtgain.estimation.loss_curve_sampler import DiagnosticsPublisher
 
-                self._curve_publisher = LossCurvePublisher(self._memory.curves)
+                self._diagnostics_publisher = DiagnosticsPublisher(self._memory.curves, self._memory.responses)
+                self._streaming.estimator.enable_response()
                 self._loudness = LoudnessWorker(self._memory)
                 self._loudness.start()
             case FinishMessage(limit_frame):
@@ -162,15 +168,17 @@ class _WorkerLoop:
             self._streaming.skip_to_newest()
         if estimates:
             # First: an estimate that is displayed is in effect in the matched signal.
-            publish_matched_gain(self._memory.control, estimates[-1])
+            self._publisher.publish(estimates[-1], self._streaming.equalizer)
         for estimate in estimates:
             self._memory.estimates.write(estimate.to_row().reshape(-1, 1))
+        for learned in self._streaming.poll_equalizers():
+            self._memory.equalizers.write(learned.to_row().reshape(-1, 1))
         if not self._has_tracked and any(estimate.state is State.TRACKING for estimate in estimates):
             self._has_tracked = True
             if self._loudness is not None:
                 self._loudness.restart()  # the matched signal had another gain until now
-        if estimates and self._curve_publisher is not None:
-            self._curve_publisher.publish_if_due(self._streaming.estimator)
+        if estimates and self._diagnostics_publisher is not None:
+            self._diagnostics_publisher.publish_if_due(self._streaming.estimator)
         for entry, estimate in self._streaming.poll_comparisons():
             self._memory.comparisons.write(np.append(name_crc(entry), estimate.to_row()).reshape(-1, 1))
         if self._streaming.dropped_frames != self._reported_dropped:
