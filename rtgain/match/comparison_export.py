@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.audio.effects.interpolation import SINC_HALF_FRAMES, fractional_delay
 from rtgain.audio.io.recorder import Recorder
 from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.listening.sentences import describe_difference
-from rtgain.match.render import SINC_HALF_FRAMES, MatchedChannel, fractional_delay
+from rtgain.match.render import MatchedChannel
 from rtgain.number_format import format_number, format_time_ms
 from rtgain.output.comparison_report import ComparisonReport, ReportRecording, report_page
 from rtgain.output.curve_styles import ESTIMATE
@@ -95,7 +96,7 @@ def _write_sounds(comparison: Comparison, folder: Path, cancelled: Callable[[], 
     file_format = read_file_format(config)
     assert file_format is not None, "two recordings are files"
     channels = count_channels(config, file_format, file_format.channels)
-    opened = open_source(with_changes(config, loop=False), None, channels, comparison.offset.delay_s)
+    opened = open_source(with_changes(config, loop=False), None, channels, comparison.offset)
     assert opened.source is not None
     rate = opened.source.sample_rate
     matched_channels = _matched_channels(comparison.match, channels, rate, opened)
@@ -155,14 +156,15 @@ def _matched_channels(
     """Return gain and remaining delay of each channel; None without a match. A silent channel has a gain of 0."""
     if match is None or match["gain_db"] is None:
         return None
+    # Along a curve, the target is read without the common delay.
+    removed_frames = opened.offset_frames if opened.curve is None else match["delay_ms"] * 1e-3 * sample_rate
     result = []
     for channel in match["channels"][:channels]:
         gain_db, delay_ms = channel["gain_db"], channel["delay_ms"]
         gain = 0.0 if gain_db is None else 10.0 ** (gain_db / 20.0)
         delay_frames = (match["delay_ms"] if delay_ms is None else delay_ms) * 1e-3 * sample_rate
-        result.append(
-            MatchedChannel(math.copysign(gain, channel["polarity"] or 1), delay_frames - opened.offset_frames)
-        )
+        signed_gain = math.copysign(gain, channel["polarity"] or 1)
+        result.append(MatchedChannel(signed_gain, delay_frames - removed_frames))
     return result
 
 
