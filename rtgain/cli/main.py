@@ -24,6 +24,7 @@ from rtgain.config.names import (
     MONITORS,
     OPTIMIZERS,
     POLARITIES,
+    PROCESSORS,
     SWITCHES,
     SYNTHETIC_INPUTS,
     TARGETS,
@@ -108,8 +109,8 @@ def _run(words: list[str]) -> int:
 
         return run_headless(config, paths, interruption)
     config, paths = parse_session(options)
-    if any((paths.csv, paths.json, paths.plot, paths.record)):
-        raise InputError("--csv, --json, --plot and --record are only valid with --headless; add it")
+    if any((paths.csv, paths.json, paths.plot, paths.record, paths.eq_out)):
+        raise InputError("--csv, --json, --plot, --record and --eq-out are only valid with --headless; add it")
     from rtgain.session.startup import load_estimator
 
     load_estimator(config, headless=False)
@@ -229,6 +230,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     option("--noise-dbfs", type=_number, metavar="DB", help="RMS level of white noise added to the target")
     option("--eq", metavar="FILE", help="equalizer, as text of Equalizer APO or AutoEq")
     option = parser.add_argument_group("estimator (times are rounded to powers of two of frames)").add_argument
+    option("--processor", choices=PROCESSORS, help="learn a gain, or an equalizer of a gain and six filters")
     option("--loss", metavar="NAME", help=f"loss to minimize (default: {DEFAULT_LOSS})")
     option("--optimizer", metavar="NAME", help=f"torch optimizer (default: {DEFAULT_OPTIMIZER})")
     option("--lr", type=_number, metavar="RATE", help="learning rate (default: tuned per optimizer)")
@@ -251,6 +253,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     option("--json", metavar="FILE", help="result as one object")
     option("--plot", metavar="FILE.png", help="figure of the gain over time")
     option("--record", metavar="FILE.wav", help="matched signal")
+    option("--eq-out", metavar="FILE.txt", help="learned equalizer, as text")
 
 
 def _add_match(parser: argparse.ArgumentParser) -> None:
@@ -262,6 +265,8 @@ def _add_match(parser: argparse.ArgumentParser) -> None:
         "--level-match", choices=LEVEL_MATCHES, default="off", help=f"with --record: {LEVEL_MATCH_HELP} (default: off)"
     )
     parser.add_argument("--plot", metavar="FILE.png", help="figure of gain over time, spectra and difference")
+    parser.add_argument("--processor", choices=PROCESSORS, default="gain", help="learn a gain, or an equalizer too")
+    parser.add_argument("--eq-out", metavar="FILE.txt", help="learned equalizer, as text")
     parser.add_argument("--start", type=_number, metavar="S", help="begin at this time of the dry recording")
     parser.add_argument("--end", type=_number, metavar="S", help="end at this time of the dry recording")
     parser.add_argument("--manifest", metavar="PAIRS.csv", help="many pairs: columns dry,target; others are copied")
@@ -276,10 +281,17 @@ def _match(options: argparse.Namespace) -> int:
     from rtgain.cli.match import MatchOptions, run_match
     from rtgain.output.output_files import OutputPaths
 
-    paths = OutputPaths(csv=options.csv, json=options.json, plot=options.plot, record=options.record)
-    names = ("dry", "target", "manifest", "jobs", "cluster", "report", "start", "end", "level_match")
+    paths = OutputPaths(options.csv, options.json, options.plot, options.record, options.eq_out)
+    _check_equalizer_output(paths, options.processor)
+    names = ("dry", "target", "manifest", "jobs", "cluster", "report", "start", "end", "level_match", "processor")
     given = {name: getattr(options, name) for name in names}
     return run_match(MatchOptions(**given, paths=paths), interruption)
+
+
+def _check_equalizer_output(paths: Any, processor: str) -> None:
+    """Raise `InputError` for ``--eq-out`` of a processor that learns no equalizer."""
+    if paths.eq_out is not None and processor != "eq":
+        raise InputError("--eq-out: there is no learned equalizer without --processor eq; add it")
 
 
 def parse_session(options: argparse.Namespace) -> tuple[Any, Any]:
@@ -299,8 +311,10 @@ def parse_session(options: argparse.Namespace) -> tuple[Any, Any]:
         values |= _linear_gain(options.gain, values.get("polarity", "normal"))
     if "optimizer" in values:
         values["optimizer"] = _optimizer_name(values["optimizer"])
-    paths = OutputPaths(csv=options.csv, json=options.json, plot=options.plot, record=options.record)
-    return make_session_config(**values), paths
+    paths = OutputPaths(options.csv, options.json, options.plot, options.record, options.eq_out)
+    config = make_session_config(**values)
+    _check_equalizer_output(paths, config.processor)
+    return config, paths
 
 
 def _linear_gain(gain: float, polarity: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from rtgain.config.comparison_spec import ComparisonSpec
-from rtgain.config.names import DEFAULT_LOSS, DEFAULT_OPTIMIZER
+from rtgain.config.names import DEFAULT_LOSS, DEFAULT_OPTIMIZER, ProcessorName
 from rtgain.errors import InputError
 
 if TYPE_CHECKING:  # pydantic takes a tenth of a second that the estimator process does not need
@@ -54,6 +54,7 @@ class EstimatorSettings:
     """Settings of an estimator: loss and optimizer by name, schedule, lengths in frames.
 
     Attributes:
+        processor: ``gain``, or ``eq`` to learn an equalizer, too.
         lr: learning rate on log gain; None for the optimizer's measured default (`DEFAULT_SCHEDULES`).
         steps: maximum number of steps per hop; None for the optimizer's default.
         align: True to search for the delay; otherwise it is 0.
@@ -67,6 +68,7 @@ class EstimatorSettings:
     sample_rate: int
     window_frames: int
     hop_frames: int
+    processor: ProcessorName = "gain"
     loss: str = DEFAULT_LOSS
     optimizer: str = DEFAULT_OPTIMIZER
     lr: float | None = None
@@ -91,6 +93,7 @@ class EstimatorSettings:
             sample_rate=sample_rate,
             window_frames=window_frames,
             hop_frames=config.hop_frames(sample_rate),
+            processor=config.processor,
             loss=config.loss,
             optimizer=config.optimizer,
             lr=config.lr,

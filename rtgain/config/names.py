@@ -10,6 +10,7 @@ Monitor = Literal["dry", "target", "matched", "difference", "mute"]
 LevelMatchMode = Literal["off", "estimate", "loudness"]
 Polarity = Literal["normal", "invert"]
 Switch = Literal["on", "off"]
+ProcessorName = Literal["gain", "eq"]
 ChannelCount = Literal["auto", 1, 2]
 
 CLOCKS: tuple[Clock, ...] = get_args(Clock)
@@ -18,6 +19,7 @@ MONITORS: tuple[Monitor, ...] = get_args(Monitor)
 LEVEL_MATCHES: tuple[LevelMatchMode, ...] = get_args(LevelMatchMode)
 POLARITIES: tuple[Polarity, ...] = get_args(Polarity)
 SWITCHES: tuple[Switch, ...] = get_args(Switch)
+PROCESSORS: tuple[ProcessorName, ...] = get_args(ProcessorName)
 CHANNEL_COUNTS: tuple[ChannelCount, ...] = get_args(ChannelCount)
 
 SYNTHETIC_INPUTS = ("demo", "sine", "pink")

@@ -38,6 +38,7 @@ from rtgain.config.names import (
     LevelMatchMode,
     Monitor,
     Polarity,
+    ProcessorName,
     Switch,
     Target,
 )
@@ -91,6 +92,7 @@ class SessionConfig(BaseModel):
     output_channel: Channels | None = None
     monitor: Monitor | None = None
     level_match: LevelMatchMode = "off"
+    processor: ProcessorName = "gain"
     loss: str = DEFAULT_LOSS
     optimizer: str = DEFAULT_OPTIMIZER
     lr: Annotated[float, Field(gt=0, le=MAX_LR)] | None = None

@@ -1,6 +1,7 @@
 """Measured response: averaged spectra of dry and target in bands of constant relative width."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -51,6 +52,38 @@ class ResponseAverage:
         """True after the first window."""
         return self._dry.shape[-1] > 1
 
+    def band_response(self, sample_rate: int, bands_per_octave: int) -> "BandResponse":
+        """Read the complex response over all channels together; each channel's polarity is removed.
+
+        The remaining delay must be shorter than a frame.
+        """
+        bins = adjacent_bands(self._dry.shape[-1], bands_per_octave)
+        total = self._cross.sum(-1, keepdim=True).real
+        cross = torch.where(total < 0.0, -self._cross, self._cross).sum(0, keepdim=True)
+        bin_hz = sample_rate / 2.0 / (self._dry.shape[-1] - 1)
+        dry_at_hz = self._dry.sum(0, keepdim=True)
+        moment = dry_at_hz * (bin_hz * torch.arange(self._dry.shape[-1], dtype=torch.float64))
+        target_power = self._target.sum(0, keepdim=True)
+        dry, target, crosses, moments = (
+            _band_sums(spectra, bins)[0] for spectra in (dry_at_hz, target_power, cross, moment)
+        )
+        audible = (dry.real > 0.0) & (target.real > 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            response = np.where(audible, crosses / dry.real, 0.0)
+            coherence = np.where(audible, np.minimum(np.abs(crosses) ** 2 / (dry.real * target.real), 1.0), 0.0)
+            frequency_hz = np.where(audible, moments.real / dry.real, bin_hz * (bins.sum(1) - 1) / 2.0)
+        return BandResponse(frequency_hz, response, coherence, bins[:, 1] - bins[:, 0])
+
+    def copy_from(self, other: "ResponseAverage") -> None:
+        """Take over the averages of `other`; the memory keeps its length."""
+        self._dry, self._target, self._cross = other._dry, other._target, other._cross
+
+    def rotate(self, frames: float) -> None:
+        """Delay the averaged target by `frames`: the windows that follow are cut at another offset."""
+        if self._cross.shape[-1] > 1:
+            omega = torch.linspace(0.0, math.pi, self._cross.shape[-1], dtype=torch.float64)
+            self._cross = self._cross * torch.polar(torch.ones_like(omega), -frames * omega)
+
     def response(self, sample_rate: int, bands_per_octave: int) -> Response:
         """Read the response over all channels together, in bands of an octave divided by `bands_per_octave`."""
         edges = band_edges(self._dry.shape[-1], sample_rate, bands_per_octave)
@@ -62,6 +95,23 @@ class ResponseAverage:
             gain_db = np.where(audible, 10.0 * np.log10(cross_power / dry_power**2), np.nan)
             coherence = np.where(audible, np.minimum(cross_power / (dry_power * target_power), 1.0), 0.0)
         return Response(edges.centers_hz, gain_db, coherence)
+
+
+@dataclass(frozen=True)
+class BandResponse:
+    """Complex response of N bands, lowest first.
+
+    Attributes:
+        frequency_hz: ``(N,)``, mean frequency of the dry signal's power in each band.
+        response: ``(N,)``, complex; 0 for a band without sound.
+        coherence: ``(N,)``, share of the target's power that the dry signal explains; 0 for a band without sound.
+        bins: ``(N,)``, number of bins.
+    """
+
+    frequency_hz: NDArray[np.float64]
+    response: NDArray[np.complex128]
+    coherence: NDArray[np.float64]
+    bins: NDArray[np.int64]
 
 
 class BandEdges:
@@ -86,6 +136,19 @@ def band_edges(bins: int, sample_rate: int, bands_per_octave: int) -> BandEdges:
     end = np.minimum(np.ceil(centers_hz * half_band / bin_hz), bins - EDGE_BINS).astype(np.int64)
     wide = end - first >= MIN_BAND_BINS
     return BandEdges(centers_hz[wide], np.stack([first, end], axis=1)[wide])
+
+
+def adjacent_bands(bins: int, bands_per_octave: int) -> NDArray[np.int64]:
+    """Divide Hann spectra of `bins` bins into bands without gaps, ``(N, 2)``: first bin, and bin after the last one.
+
+    Each has the relative width, but at least `MIN_BAND_BINS` bins.
+    """
+    edges = [EDGE_BINS]
+    while edges[-1] < bins - EDGE_BINS:
+        edges.append(max(edges[-1] + MIN_BAND_BINS, round(edges[-1] * 2.0 ** (1.0 / bands_per_octave))))
+    if len(edges) > 1 and edges[-1] > bins - EDGE_BINS:
+        edges.pop()
+    return np.stack([edges[:-1], edges[1:]], axis=1).astype(np.int64)
 
 
 def _band_sums(spectrum: Tensor, bins: NDArray[np.int64]) -> NDArray[np.complex128]:

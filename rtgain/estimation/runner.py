@@ -5,8 +5,9 @@ from typing import Protocol
 
 from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.config.estimator_settings import EstimatorSettings
-from rtgain.estimation.matched_gain import publish_matched_gain
+from rtgain.estimation.matched_gain import MatchedSignalPublisher
 from rtgain.records.estimate import Estimate
+from rtgain.records.learned_equalizer import LearnedEqualizer
 from rtgain.records.loss_curves import LossCurves
 from rtgain.records.response import Response
 
@@ -33,6 +34,9 @@ class EstimatorRunner(Protocol):
 
     def poll_comparisons(self) -> list[tuple[str, Estimate]]:
         """Return the comparisons' estimates since the last call, each with its entry."""
+
+    def poll_equalizers(self) -> list[LearnedEqualizer]:
+        """Return what has been learned of the filters since the last call, in order."""
 
     def enable_diagnostics(self) -> None:
         """Enable loss curves and loudness measurement from now on. Idempotent."""
@@ -73,7 +77,7 @@ class InProcessRunner:
         from rtgain.estimation.signal_reader import RingSignalReader
         from rtgain.estimation.streaming import StreamingEstimator
 
-        self._control = memory.control
+        self._publisher = MatchedSignalPublisher(memory.control)
         self._curve_sampler = LossCurveSampler()
         self._reader = RingSignalReader(memory.audio, memory.control)
         self._streaming = StreamingEstimator(self._reader, Estimator(settings), delay_frames=settings.delay_frames)
@@ -96,11 +100,14 @@ class InProcessRunner:
         while batch := self._streaming.advance():
             estimates += batch
         if estimates:
-            publish_matched_gain(self._control, estimates[-1])
+            self._publisher.publish(estimates[-1], self._streaming.equalizer)
         return estimates
 
     def poll_comparisons(self) -> list[tuple[str, Estimate]]:
         return self._streaming.poll_comparisons()
+
+    def poll_equalizers(self) -> list[LearnedEqualizer]:
+        return self._streaming.poll_equalizers()
 
     def enable_diagnostics(self) -> None:
         """Average the response. Curves are sampled on request; loudness is measured on the live clocks only."""

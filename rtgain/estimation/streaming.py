@@ -15,10 +15,12 @@ from rtgain.config.estimator_settings import MIN_REFERENCE_GAIN, WINDOW_FRAMES_M
 from rtgain.config.names import MAX_DELAY_S
 from rtgain.dsp.delay_estimation import CrossSpectrum, gcc_phat_delay
 from rtgain.estimation.delay_tracker import MIN_COHERENCE_TO_LOCK, Alignment, DelayTracker
+from rtgain.estimation.equalizer_learner import EqualizerLearner
 from rtgain.estimation.estimator import Estimator
 from rtgain.estimation.signal_reader import SignalReader
 from rtgain.estimation.window_features import Windows
 from rtgain.records.estimate import Estimate
+from rtgain.records.learned_equalizer import LearnedEqualizer
 
 DELAY_SEARCH_INTERVAL_HOPS = 16
 """Hops between delay measurements while the delay is unknown, unconfirmed or changing."""
@@ -72,6 +74,8 @@ class StreamingEstimator:
         self.estimator = estimator
         self.comparisons = {entry: Estimator(settings) for entry, settings in estimator.settings.comparisons.items()}
         self.dropped_frames = 0
+        self._learner = self._new_learner()
+        self._learned: list[LearnedEqualizer] = []
         self._live = live
         self._comparison_estimates: list[tuple[str, Estimate]] = []
         self._pending_windows: tuple[Windows, Alignment] | None = None
@@ -96,6 +100,15 @@ class StreamingEstimator:
         """Continue with other settings; another window or hop length takes effect after the last window."""
         before = self.estimator.settings
         self.estimator.settings = settings
+        if (settings.processor, settings.window_frames, settings.hop_frames) != (
+            before.processor,
+            before.window_frames,
+            before.hop_frames,
+        ):
+            latest = self.equalizer
+            self._learner = self._new_learner()
+            if latest is not None:
+                self.resume_equalizer(latest)
         if (settings.window_frames, settings.hop_frames) != (before.window_frames, before.hop_frames):
             self._hop = -(-self._hop * before.hop_frames // settings.hop_frames)
             self._cross = CrossSpectrum()
@@ -113,6 +126,7 @@ class StreamingEstimator:
         """Reset all estimators; their next descents start from `gain_db`."""
         for estimator in (self.estimator, *self.comparisons.values()):
             estimator.reset(gain_db)
+        self._learner = self._new_learner()
 
     def set_frozen(self, frozen: bool) -> None:
         """Freeze the estimates of all estimators, or release them."""
@@ -124,6 +138,25 @@ class StreamingEstimator:
         self._run_comparisons()
         estimates, self._comparison_estimates = self._comparison_estimates, []
         return estimates
+
+    @property
+    def equalizer(self) -> LearnedEqualizer | None:
+        """Newest learned equalizer; None with the processor ``gain``, and before the first fit."""
+        return None if self._learner is None else self._learner.latest
+
+    def resume_equalizer(self, last: LearnedEqualizer) -> None:
+        """Continue to learn from what another estimator has learned; without effect with the processor ``gain``."""
+        if self._learner is not None:
+            self._learner.resume(last)
+
+    def poll_equalizers(self) -> list[LearnedEqualizer]:
+        """Return what has been learned since the last call, in order."""
+        learned, self._learned = self._learned, []
+        return learned
+
+    def _new_learner(self) -> EqualizerLearner | None:
+        settings = self.estimator.settings
+        return EqualizerLearner(settings) if settings.processor == "eq" else None
 
     @property
     def next_frame(self) -> int:
@@ -181,6 +214,10 @@ class StreamingEstimator:
         )
         alignment = self.delay_tracker.alignment
         estimates = self.estimator.estimate(windows, alignment, self._cross)
+        if self._learner is not None:
+            frozen = self.estimator.frozen
+            estimates, learned = self._learner.process(windows, alignment, estimates, frozen=frozen)
+            self._learned += learned
         if not self._live or ready <= MAX_BACKLOG_HOPS:
             self._pending_windows = windows, alignment
         self._hop += hops

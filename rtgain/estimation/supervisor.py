@@ -19,6 +19,7 @@ from rtgain.estimation.process.messages import (
 )
 from rtgain.estimation.process.worker import Worker
 from rtgain.records.estimate import Estimate
+from rtgain.records.learned_equalizer import LearnedEqualizer
 from rtgain.records.loss_curves import LossCurves
 from rtgain.records.response import Response
 
@@ -52,6 +53,7 @@ class Supervisor:
         self._diagnostics_enabled = False
         self._estimate_rows_read = 0
         self._comparison_rows_read = 0
+        self._equalizer_rows_read = 0
         self._dropped_before_restart = 0
         self._consecutive_failures = 0
         self._ready = False
@@ -87,6 +89,10 @@ class Supervisor:
         entries = {name_crc(entry): entry for entry in self._settings.compare}
         # Rows of comparisons that have been removed meanwhile are discarded.
         return [(entries[int(row[0])], Estimate.from_row(row[1:])) for row in rows if int(row[0]) in entries]
+
+    def poll_equalizers(self) -> list[LearnedEqualizer]:
+        rows, self._equalizer_rows_read = _read_new_rows(self._memory.equalizers, self._equalizer_rows_read)
+        return [LearnedEqualizer.from_row(row) for row in rows]
 
     def enable_diagnostics(self) -> None:
         if not self._diagnostics_enabled and self._worker is not None:

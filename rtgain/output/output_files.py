@@ -17,8 +17,10 @@ from rtgain.errors import InputError
 from rtgain.number_format import format_number
 from rtgain.output.csv_writer import CsvWriter
 from rtgain.output.figures import gain_figure, png
+from rtgain.records.equalizer_text import format_equalizer
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import History, Summary
+from rtgain.records.learned_equalizer import LearnedEqualizer
 from rtgain.system.atomic_write import check_directory_writable, write_atomic, write_error
 from rtgain.system.file_lock import lock_for_writing
 
@@ -33,12 +35,19 @@ class OutputPaths:
     json: str | None = None
     plot: str | None = None
     record: str | None = None
+    eq_out: str | None = None
 
     def check(self, inputs: Iterable[str]) -> None:
         """Raise `InputError` for impossible outputs, or if one would overwrite an input; it opens nothing."""
         if self.csv == self.json == STANDARD_OUTPUT:
             raise InputError("--csv - and --json -: only one can be standard output; name a file for the other")
-        names = {"--csv": self.csv, "--json": self.json, "--plot": self.plot, "--record": self.record}
+        names = {
+            "--csv": self.csv,
+            "--json": self.json,
+            "--plot": self.plot,
+            "--record": self.record,
+            "--eq-out": self.eq_out,
+        }
         owners = {os.path.realpath(name): "an input" for name in inputs}
         for option, name in names.items():
             if name is None or (name == STANDARD_OUTPUT and option in ("--csv", "--json")):
@@ -51,7 +60,7 @@ class OutputPaths:
                     raise InputError(f"{option} {name}: is a directory; name a file in it")
                 if not path.parent.is_dir():
                     raise InputError(f"{option} {name}: the directory {path.parent} does not exist; create it first")
-                if option in ("--json", "--plot"):  # written at the end of the run, perhaps hours later
+                if option in ("--json", "--plot", "--eq-out"):  # written at the end of the run, perhaps hours later
                     check_directory_writable(Path(resolved))
             except OSError as error:
                 raise write_error(f"{option} {name}", error) from None
@@ -105,8 +114,8 @@ class OutputFiles:
         if self._recorder is not None:
             self._recorder.write(np.ascontiguousarray(matched.T))
 
-    def finish(self, summary: Summary, history: History) -> None:
-        """Complete every file. All are tried; the first error is raised.
+    def finish(self, summary: Summary, history: History, learned: LearnedEqualizer | None = None) -> None:
+        """Complete every file. All are tried; the first error is raised. `learned` is for ``--eq-out``.
 
         Raises `InputError`, or `BrokenPipeError` if the reading end of an output's pipe is closed (EPIPE).
         """
@@ -115,6 +124,7 @@ class OutputFiles:
             self._close,
             lambda: self._write_json(summary),
             lambda: self._write_plot(summary, history),
+            lambda: self._write_equalizer(learned),
         ):
             try:
                 step()
@@ -179,6 +189,13 @@ class OutputFiles:
     def _write_plot(self, summary: Summary, history: History) -> None:
         if self._paths.plot is not None:
             write_atomic(Path(self._paths.plot), png(gain_figure(history, summary)))
+
+    def _write_equalizer(self, learned: LearnedEqualizer | None) -> None:
+        if self._paths.eq_out is None:
+            return
+        if learned is None:
+            raise InputError(f"--eq-out {self._paths.eq_out}: no equalizer was learned, because nothing matched")
+        write_atomic(Path(self._paths.eq_out), format_equalizer(learned.equalizer).encode())
 
 
 def _peak_notice(recorder: Recorder) -> str:

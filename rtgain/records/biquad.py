@@ -4,22 +4,28 @@ Source: Robert Bristow-Johnson, "Cookbook formulae for audio equalizer biquad fi
 form with Q instead of the slope S; S = 1 is Q = 1/√2.
 """
 
+import math
 from typing import Any, Literal
 
 FilterKind = Literal["low_shelf", "peak", "high_shelf"]
 
 
-def cookbook_biquad(kind: FilterKind, gain_db: Any, q: Any, cos: Any, sin: Any) -> tuple[Any, Any, Any, Any, Any, Any]:
+LOG_ROOT = math.log(10.0) / 80.0
+"""Natural logarithm per dB of the square root of the cookbook's A, the fourth root of the gain."""
+
+
+def cookbook_biquad(kind: FilterKind, root_a: Any, q: Any, cos: Any, sin: Any) -> tuple[Any, Any, Any, Any, Any, Any]:
     """Compute b0, b1, b2, a0, a1, a2 of a filter; all values are numbers, arrays or tensors of one shape.
 
-    `cos` and `sin` are those of the corner or center frequency in radians per sample.
+    `root_a` is exp(`LOG_ROOT` · gain in dB). `cos` and `sin` are those of the corner or center frequency in radians per
+    sample.
     """
-    a = 10.0 ** (gain_db / 40.0)
+    a = root_a * root_a
     alpha = sin / (2.0 * q)
     if kind == "peak":
         return 1.0 + alpha * a, -2.0 * cos, 1.0 - alpha * a, 1.0 + alpha / a, -2.0 * cos, 1.0 - alpha / a
     side = 1.0 if kind == "low_shelf" else -1.0  # a high shelf is a low shelf with the frequency axis mirrored
-    slope = 2.0 * a**0.5 * alpha
+    slope = 2.0 * root_a * alpha
     mean, tilt = (a + 1.0) - side * (a - 1.0) * cos, (a + 1.0) + side * (a - 1.0) * cos
     return (
         a * (mean + slope),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtgain.errors import InputError
-from rtgain.records.biquad import FilterKind, cookbook_biquad
+from rtgain.records.biquad import LOG_ROOT, FilterKind, cookbook_biquad
 
 MAX_FILTERS = 32
 """Most filters of an equalizer that has an effect; files of AutoEq have ten."""
@@ -53,8 +53,8 @@ class EqualizerFilters:
             if equalizer_filter.gain_db == 0.0:
                 continue
             omega = 2.0 * math.pi * frequency_hz / sample_rate
-            kind, gain_db, q = equalizer_filter.kind, equalizer_filter.gain_db, equalizer_filter.q
-            b0, b1, b2, a0, a1, a2 = cookbook_biquad(kind, gain_db, q, math.cos(omega), math.sin(omega))
+            kind, root_a, q = equalizer_filter.kind, math.exp(LOG_ROOT * equalizer_filter.gain_db), equalizer_filter.q
+            b0, b1, b2, a0, a1, a2 = cookbook_biquad(kind, root_a, q, math.cos(omega), math.sin(omega))
             rows.append((b0 / a0, b1 / a0, b2 / a0, a1 / a0, a2 / a0))
         if len(rows) > MAX_FILTERS:
             raise InputError(f"the equalizer has {len(rows)} filters; use at most {MAX_FILTERS}")

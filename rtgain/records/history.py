@@ -3,7 +3,7 @@
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,7 @@ class Summary:
     Attributes:
         channel_gains_db, channel_polarities: gain and polarity of each channel.
         drift_ppm: how much faster the target's clock runs, in parts per million; 0 if the delay does not move.
+        filters: learned filters, `EqualizerFilter.to_object` each; None with the processor ``gain``.
         settle_s: time of the first estimate from which on all were within 0.1 dB of the reference gain.
         realtime_factor: seconds of audio per elapsed second.
     """
@@ -74,6 +75,7 @@ class Summary:
     channels: int
     sample_rate: int
     duration_s: float
+    processor: str
     loss: str
     optimizer: str
     gain_db: float | None
@@ -85,6 +87,7 @@ class Summary:
     state: str
     channel_gains_db: list[float | None]
     channel_polarities: list[int]
+    filters: list[dict[str, Any]] | None
     rmse_db: float | None
     settle_s: float | None
     estimates: int

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from rtgain.config.names import Clock
 from rtgain.records.history import History
+from rtgain.records.learned_equalizer import LearnedEqualizer
 from rtgain.records.level_match import LevelMatch
 from rtgain.records.levels import Level
 from rtgain.records.loss_curves import LossCurves
@@ -64,6 +65,7 @@ class Snapshot:
         load: processing time of a block relative to its duration.
         estimate_age_s: audio time since the newest estimate became available.
         notices: messages for the user since the last snapshot.
+        equalizer: newest learned equalizer; None with the processor ``gain``, and before the first fit.
     """
 
     running: bool
@@ -105,6 +107,7 @@ class Snapshot:
     estimate_age_s: float
     hop_s: float
     notices: tuple[str, ...]
+    equalizer: LearnedEqualizer | None
 
     @property
     def estimate_is_stale(self) -> bool:

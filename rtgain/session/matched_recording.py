@@ -12,6 +12,7 @@ from rtgain.audio.effects.ramp import RAMP, init_ramp, ramp
 from rtgain.audio.engine.audio_ring import AudioRing
 from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.records.estimate import Estimate
+from rtgain.records.learned_equalizer import LearnedEqualizer
 
 CHUNK_FRAMES = 65536
 """Most frames copied at once."""
@@ -24,6 +25,9 @@ class MatchedSignalReader(Protocol):
 
     def add_estimate(self, estimate: Estimate, trim: float) -> None:
         """Receive the next estimate, and the linear trim of the level match that is valid from then on."""
+
+    def add_equalizer(self, learned: LearnedEqualizer) -> None:
+        """Receive the next learned equalizer, before the estimate of the same window."""
 
     def read(self, until_frame: int) -> list[Chunk]:
         """Return the signal since the last call, up to `until_frame`, in chunks of shape (channels, frames)."""
@@ -45,6 +49,9 @@ class LiveMatchedReader:
     def add_estimate(self, estimate: Estimate, trim: float) -> None:
         """Set the trim: the callback applies the estimates itself."""
         self._trim = trim
+
+    def add_equalizer(self, learned: LearnedEqualizer) -> None:
+        """Do nothing: the callback applies the filters itself."""
 
     def read(self, until_frame: int) -> list[Chunk]:
         return [self._trimmed(chunk) for chunk in self._read(until_frame)]
@@ -82,9 +89,14 @@ class OfflineMatchedRenderer:
         self._gains: tuple[float, ...] = (trim,) * ring.channels
         self._delays_frames: tuple[float, ...] = (0.0,) * ring.channels
         self._pending: deque[tuple[Estimate, float]] = deque()
+        self._sample_rate = sample_rate
+        self._pending_equalizers: deque[LearnedEqualizer] = deque()
 
     def add_estimate(self, estimate: Estimate, trim: float) -> None:
         self._pending.append((estimate, trim))
+
+    def add_equalizer(self, learned: LearnedEqualizer) -> None:
+        self._pending_equalizers.append(learned)
 
     def read(self, until_frame: int) -> list[Chunk]:
         chunks: list[Chunk] = []
@@ -93,9 +105,18 @@ class OfflineMatchedRenderer:
                 estimate, trim = self._pending.popleft()
                 self._gains = tuple(trim * gain for gain in estimate.matched_gains)
                 self._delays_frames = estimate.matched_delays_frames
+                self._use_equalizer(estimate.available_frame)
             next_change = int(self._pending[0][0].available_frame) if self._pending else until_frame
             frames = min(CHUNK_FRAMES, until_frame - self._next_frame, next_change - self._next_frame)
             dry = self._ring.read_signals(self._next_frame, frames).dry
             chunks.append(self._path.process(dry, gains=self._gains, delays_frames=self._delays_frames))
             self._next_frame += frames
         return chunks
+
+    def _use_equalizer(self, frame: float) -> None:
+        """Use the newest equalizer that is available at `frame`."""
+        learned = None
+        while self._pending_equalizers and self._pending_equalizers[0].available_frame <= frame:
+            learned = self._pending_equalizers.popleft()
+        if learned is not None:
+            self._path.set_equalizer(learned.equalizer.coefficients(self._sample_rate))

@@ -39,6 +39,7 @@ from rtgain.number_format import none_if_nan
 from rtgain.records.equalizer import EqualizerFilters
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import Summary
+from rtgain.records.learned_equalizer import LearnedEqualizer
 from rtgain.records.level_match import LevelMatch
 from rtgain.records.recording_offset import RecordingOffset
 from rtgain.records.session_export import SessionExport
@@ -146,6 +147,8 @@ class Session:
         if record:
             reader = OfflineMatchedRenderer if clock == "offline" else LiveMatchedReader
             self._matched = reader(self._engine.memory.audio, self.sample_rate, self._target_trim)
+        self.equalizer: LearnedEqualizer | None = None
+        """Newest learned equalizer; None with the processor ``gain``, and before the first fit."""
         self._started_s = time.monotonic()
         self._frame_rate = RateCounter()
         self._estimate_rate = RateCounter()
@@ -212,7 +215,9 @@ class Session:
             self._driver.stop()
         if self._runner is None:
             return []
-        estimates = self._add(self._runner.finish(self.frames))
+        remaining = self._runner.finish(self.frames)
+        self._poll_equalizers(self._runner)
+        estimates = self._add(remaining)
         self._poll_comparisons(self._runner)
         return estimates
 
@@ -331,6 +336,7 @@ class Session:
             estimate_age_s=(frames - last.available_frame) / self.sample_rate if last else math.nan,
             hop_s=self._settings.hop_frames / self.sample_rate,
             notices=tuple(self.pop_notices()),
+            equalizer=self.equalizer,
         )
 
     def summary(self) -> Summary:
@@ -346,6 +352,7 @@ class Session:
             channels=self.channels,
             sample_rate=self.sample_rate,
             duration_s=duration_s,
+            processor=self._settings.processor,
             loss=self._settings.loss,
             optimizer=self._settings.optimizer,
             gain_db=none_if_nan(last.gain_est_db) if last else None,
@@ -357,6 +364,7 @@ class Session:
             state=last.state.label if last else "waiting",
             channel_gains_db=[none_if_nan(gain_db) for gain_db in last.channel_gains_db] if last else unknown,
             channel_polarities=list(last.channel_polarities) if last else [0] * self.channels,
+            filters=[item.to_object() for item in self.equalizer.equalizer.filters] if self.equalizer else None,
             rmse_db=history.rmse_db,
             settle_s=history.settle_s,
             estimates=history.count,
@@ -430,12 +438,14 @@ class Session:
     def set_estimator(self, **changes: Any) -> None:
         """Change options of the estimator by their names in `SessionConfig`, and `config` with them.
 
-        These are loss, optimizer, lr, steps, window_ms, hop_ms, align and compare. Comparisons that already run
-        continue. A new optimizer resets `lr` and `steps` to its defaults. Raises `InputError`.
+        These are processor, loss, optimizer, lr, steps, window_ms, hop_ms, align and compare. Comparisons that already
+        run continue. A new optimizer resets `lr` and `steps` to its defaults. Raises `InputError`.
         """
         config = with_changes(self.config, **changes)
         self._settings = self._make_settings(config)
         self.config = config
+        if config.processor != "eq":
+            self.equalizer = None
         self._comparisons = {entry: self._comparisons.get(entry) or self._new_history() for entry in config.compare}
         if self._runner is not None:
             self._runner.configure(self._settings)
@@ -528,9 +538,18 @@ class Session:
             self._notices.append(notice)
         if self._runner is None:
             return []
-        estimates = self._add(self._runner.poll())
+        new = self._runner.poll()
+        self._poll_equalizers(self._runner)
+        estimates = self._add(new)
         self._poll_comparisons(self._runner)
         return estimates
+
+    def _poll_equalizers(self, runner: EstimatorRunner) -> None:
+        for learned in runner.poll_equalizers():
+            if self._matched is not None:
+                self._matched.add_equalizer(learned)
+            if self.config.processor == "eq":
+                self.equalizer = learned
 
     def _poll_comparisons(self, runner: EstimatorRunner) -> None:
         for entry, estimate in runner.poll_comparisons():

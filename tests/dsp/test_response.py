@@ -6,7 +6,7 @@ import scipy.signal
 import torch
 from torch import Tensor
 
-from rtgain.dsp.response import ResponseAverage
+from rtgain.dsp.response import ResponseAverage, adjacent_bands
 from rtgain.dsp.spectra import hann_spectra
 
 RATE = 48000
@@ -87,3 +87,38 @@ def test_bands_are_thirds_of_an_octave_around_1_khz(noise: np.ndarray) -> None:
     assert 1000.0 in frequency_hz
     np.testing.assert_allclose(frequency_hz[1:] / frequency_hz[:-1], 2.0 ** (1.0 / 3.0))
     assert frequency_hz[0] == pytest.approx(1000.0 * 2.0 ** (-11 / 3))  # 11.7 Hz per bin: two bins fit from here
+
+
+def test_band_response_is_complex_and_without_polarity(noise: np.ndarray) -> None:
+    b, a = scipy.signal.butter(2, 2000.0, fs=RATE)
+    target = scipy.signal.lfilter(0.5 * b, a, noise)
+    target[1] *= -1.0
+    average = ResponseAverage()
+    average.add(spectra(noise), spectra(target))
+    measured = average.band_response(RATE, bands_per_octave=12)
+    _, expected = scipy.signal.freqz(0.5 * b, a, measured.frequency_hz, fs=RATE)
+    passband = (measured.frequency_hz > 60.0) & (measured.frequency_hz < 2500.0)
+    np.testing.assert_allclose((measured.response / expected)[passband], 1.0, atol=0.03)
+    average.rotate(0.5)
+    delayed = average.band_response(RATE, bands_per_octave=12).response
+    angle = -0.5 * 2 * np.pi * measured.frequency_hz / RATE
+    np.testing.assert_allclose((delayed / measured.response)[passband], np.exp(1j * angle)[passband], atol=0.005)
+
+
+def test_adjacent_bands_have_no_gaps_and_two_bins_at_least() -> None:
+    bands = adjacent_bands(2049, 12)
+    np.testing.assert_array_equal(bands[1:, 0], bands[:-1, 1])
+    assert (bands[0, 0], bands[:, 1].max() <= 2047) == (2, True)
+    widths = bands[:, 1] - bands[:, 0]
+    assert widths.min() == 2
+    octaves = np.log2(bands[:, 1] / bands[:, 0])
+    np.testing.assert_allclose(octaves[bands[:, 0] > 100], 1 / 12, atol=0.01)
+
+
+def test_bands_without_sound_have_no_coherence() -> None:
+    average = ResponseAverage()
+    silence = torch.zeros(1, 1, 2049, dtype=torch.complex64)
+    average.add(silence, silence)
+    measured = average.band_response(RATE, 12)
+    assert not measured.coherence.any()
+    assert np.isfinite(measured.frequency_hz).all()

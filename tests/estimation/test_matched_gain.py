@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from rtgain.audio.engine.shared_memory import EngineSharedMemory
-from rtgain.estimation.matched_gain import publish_matched_gain
+from rtgain.estimation.matched_gain import MatchedSignalPublisher
 from rtgain.records.estimate import Estimate, State
 
 GAIN = 0.15
@@ -22,8 +22,9 @@ def test_matched_gain_is_signed_and_its_delay_is_not_negative(
     estimate = Estimate(*levels, State.TRACKING, 1, delay, polarity, (GAIN_DB,), (polarity,), (delay,))
     unknown = replace(estimate, gain_est_db=nan)
     with EngineSharedMemory.create(8000) as memory:
-        publish_matched_gain(memory.control, estimate)
+        publisher = MatchedSignalPublisher(memory.control)
+        publisher.publish(estimate, None)
         assert memory.control["matched_gain"] == pytest.approx(gain, rel=1e-12)
         assert memory.control["matched_delay_frames"] == delay_frames
-        publish_matched_gain(memory.control, unknown)
+        publisher.publish(unknown, None)
         assert memory.control["matched_gain"] == pytest.approx(gain, rel=1e-12)  # the last known one

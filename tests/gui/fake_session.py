@@ -107,9 +107,10 @@ class FakeSession:
                 )
             )  # fmt: skip
         summary = Summary(
-            __version__, config.input, config.target, self.channels, RATE, 1.0, config.loss, config.optimizer,
-            self._estimate_db, 1.0, 0.01, 0.0, 0.0, 1, "tracking", [self._estimate_db] * self.channels,
-            [1] * self.channels, None, None, len(self._rows), RATE, 0, 0, 1.0, 80.0,
+            __version__, config.input, config.target, self.channels, RATE, 1.0, config.processor, config.loss,
+            config.optimizer, self._estimate_db, 1.0, 0.01, 0.0, 0.0, 1, "tracking",
+            [self._estimate_db] * self.channels,
+            [1] * self.channels, None, None, None, len(self._rows), RATE, 0, 0, 1.0, 80.0,
         )  # fmt: skip
         return SessionExport(config, RATE, trace.to_array(), trace.latest(), summary)
 
@@ -147,7 +148,7 @@ class FakeSession:
             "level_match": self.level_match,
             "clipped_frames": 0, "xruns": 0, "dropped_frames": 0, "estimator_restarts": 0, "load": 0.003,
             "notices": tuple(self.notices), "frames_per_second": 48000.0, "estimates_per_second": 46.9,
-            "estimate_age_s": 0.012, "hop_s": HOP_S,
+            "estimate_age_s": 0.012, "hop_s": HOP_S, "equalizer": None,
         }  # fmt: skip
         self.notices.clear()
         return Snapshot(**(made | self.faults))

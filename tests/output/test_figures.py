@@ -51,8 +51,8 @@ def test_axis_of_a_constant_gain_has_no_offset() -> None:
 def test_gap_breaks_the_estimate_curves_but_not_the_reference() -> None:
     time_s = np.r_[0.0:1.0:50j, 3.0:4.0:50j]
     summary = Summary(
-        "0", "a file", "reference", 1, 48000, 4.0, "spectral", "Adam", -6.0, 0.5, 0.1, 0.0, 0.0, 1, "tracking", [-6.0], [1],
-        None, None, 100, 192000, 0, 0, None, None,
+        "0", "a file", "reference", 1, 48000, 4.0, "gain", "spectral", "Adam", -6.0, 0.5, 0.1, 0.0, 0.0, 1, "tracking",
+        [-6.0], [1], None, None, None, 100, 192000, 0, 0, None, None,
     )  # fmt: skip
     gain, error = gain_figure(History(time_s, *[np.full(100, -6.0)] * 7, *[np.full((1, 100), -6.0)] * 2), summary).axes
     finite_in_gap = {

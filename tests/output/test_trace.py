@@ -329,10 +329,10 @@ def test_pipe_is_written_and_stays_a_pipe(tmp_path: Path) -> None:
 
 def test_json_has_null_for_unknown_numbers_and_never_nan() -> None:
     summary = Summary(
-        version="1", input="demo", target="reference", channels=2, sample_rate=RATE, duration_s=1.5, loss="spectral",
-        optimizer="Rprop", gain_db=-12.0, gain_linear=None, std_db=None, delay_ms=None, drift_ppm=None, polarity=-1,
-        state="silent",
-        channel_gains_db=[-12.0, None], channel_polarities=[-1, 0], rmse_db=None,
+        version="1", input="demo", target="reference", channels=2, sample_rate=RATE, duration_s=1.5, processor="gain",
+        loss="spectral", optimizer="Rprop", gain_db=-12.0, gain_linear=None, std_db=None, delay_ms=None, drift_ppm=None,
+        polarity=-1, state="silent", channel_gains_db=[-12.0, None], channel_polarities=[-1, 0], filters=None,
+        rmse_db=None,
         settle_s=None, estimates=3, frames=72_000, dropped_frames=0, xruns=0, realtime_factor=2.0,
         steps_per_second=None,
     )  # fmt: skip

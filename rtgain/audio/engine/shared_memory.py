@@ -24,6 +24,7 @@ from rtgain.audio.engine.shm_cleanup import lock_shared, random_block_name, remo
 from rtgain.config.names import MAX_CHANNELS
 from rtgain.errors import RtgainError
 from rtgain.records.estimate import estimate_rows
+from rtgain.records.learned_equalizer import LEARNED_EQUALIZER_ROWS
 from rtgain.records.levels import LOUDNESS_NAMES, METERED_SIGNALS
 
 AUDIO_S = 10.0
@@ -49,6 +50,8 @@ CURVES_CAPACITY = 8
 
 RESPONSE_ROWS = 144
 """Rows of the responses ring, float64: the live response by frequency (`rtgain.records.response.Response`)."""
+EQUALIZERS_CAPACITY = 64
+"""Columns of the ring of learned equalizers: six seconds."""
 
 LOUDNESS_FIELDS = {signal: tuple(f"{signal}_{name}" for name in LOUDNESS_NAMES) for signal in METERED_SIGNALS}
 """Fields of the control record with the numbers of `rtgain.records.levels.Loudness`, by metered signal."""
@@ -136,7 +139,7 @@ class EngineSharedMemory:
         for rows, capacity in _float64_rings(self.channels):
             rings.append(RingBuffer(buffer[end:], rows, capacity, np.float64))
             end += RingBuffer.nbytes(rows, capacity, np.float64)
-        self.estimates, self.comparisons, self.curves, self.responses = rings
+        self.estimates, self.comparisons, self.curves, self.responses, self.equalizers = rings
 
     @classmethod
     def create(cls, sample_rate: int, channels: int = 1) -> Self:
@@ -181,7 +184,7 @@ class EngineSharedMemory:
         if self._shared is None:
             return
         self.control.release()
-        for ring in (self.audio, self.estimates, self.comparisons, self.curves, self.responses):
+        for ring in (self.audio, self.estimates, self.comparisons, self.curves, self.responses, self.equalizers):
             ring.release()
         self._shared.close()
         if self._owner:
@@ -205,7 +208,7 @@ _AUDIO_OFFSET = 2048
 
 
 def _float64_rings(channels: int) -> tuple[tuple[int, int], ...]:
-    """Return rows and capacity of the rings of estimates, comparisons, curves and responses, float64.
+    """Return rows and capacity of the rings of estimates, comparisons, curves, responses and equalizers, float64.
 
     A column of the comparisons is the key of the comparison, followed by an estimate.
     """
@@ -215,6 +218,7 @@ def _float64_rings(channels: int) -> tuple[tuple[int, int], ...]:
         (1 + rows, COMPARISON_CAPACITY),
         (CURVES_ROWS, CURVES_CAPACITY),
         (RESPONSE_ROWS, CURVES_CAPACITY),
+        (LEARNED_EQUALIZER_ROWS, EQUALIZERS_CAPACITY),
     )
 
 

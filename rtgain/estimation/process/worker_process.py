@@ -16,7 +16,7 @@ import numpy as np
 from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.config.estimator_settings import EstimatorSettings, name_crc
-from rtgain.estimation.matched_gain import publish_matched_gain
+from rtgain.estimation.matched_gain import MatchedSignalPublisher
 from rtgain.estimation.process.loudness_worker import LoudnessWorker
 from rtgain.estimation.process.messages import (
     Command,
@@ -29,6 +29,7 @@ from rtgain.estimation.process.messages import (
     ResetMessage,
 )
 from rtgain.records.estimate import State
+from rtgain.records.learned_equalizer import LearnedEqualizer
 
 if TYPE_CHECKING:
     from rtgain.estimation.loss_curve_sampler import DiagnosticsPublisher
@@ -72,6 +73,9 @@ def worker_main(commands: Connection) -> None:
             estimator.warm_up()
             delay_frames = start.settings.delay_frames
             streaming = StreamingEstimator(reader, estimator, last=start.last, delay_frames=delay_frames, live=True)
+            if start.last is not None and memory.equalizers.frames_written:
+                newest = memory.equalizers.read(memory.equalizers.frames_written - 1, 1)[:, 0]
+                streaming.resume_equalizer(LearnedEqualizer.from_row(newest.astype(np.float64)))
             loop = _WorkerLoop(memory, reader, streaming, commands)
             try:
                 loop.run()
@@ -96,6 +100,7 @@ class _WorkerLoop:
         self._reader = reader
         self._streaming = streaming
         self._commands = commands
+        self._publisher = MatchedSignalPublisher(memory.control)
         self._reported_dropped = 0
         self._slow_batches = 0
         self._diagnostics_publisher: DiagnosticsPublisher | None = None
@@ -163,9 +168,11 @@ class _WorkerLoop:
             self._streaming.skip_to_newest()
         if estimates:
             # First: an estimate that is displayed is in effect in the matched signal.
-            publish_matched_gain(self._memory.control, estimates[-1])
+            self._publisher.publish(estimates[-1], self._streaming.equalizer)
         for estimate in estimates:
             self._memory.estimates.write(estimate.to_row().reshape(-1, 1))
+        for learned in self._streaming.poll_equalizers():
+            self._memory.equalizers.write(learned.to_row().reshape(-1, 1))
         if not self._has_tracked and any(estimate.state is State.TRACKING for estimate in estimates):
             self._has_tracked = True
             if self._loudness is not None:

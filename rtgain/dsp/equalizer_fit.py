@@ -1,0 +1,304 @@
+"""Fit of a parametric equalizer to a measured response, by damped Gauss-Newton steps with derivatives from torch.
+
+The residual of a band is the complex logarithm of measured over fitted response, in dB: its real part is the level
+difference, its imaginary part the phase difference. The filters of the cookbook are minimum-phase, so both parts depend
+on the same parameters. A delay is fitted, too.
+
+Source of the method: Levenberg-Marquardt with Huber weights, Nocedal and Wright, *Numerical Optimization*, chapter 10.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rtgain.dsp.filters import ParametricEQ, cookbook_coefficients
+from rtgain.dsp.processors import DB_PER_NEPER
+from rtgain.dsp.response import BandResponse
+from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
+
+Numbers = NDArray[np.float64]
+
+FILTERS = len(ParametricEQ.KINDS)
+GAIN, DELAY, GAINS = 0, 1, slice(2, 2 + FILTERS)
+OCTAVES, LOG_QS = slice(2 + FILTERS, 2 + 2 * FILTERS), slice(2 + 2 * FILTERS, 2 + 3 * FILTERS)
+PARAMETERS = 2 + 3 * FILTERS
+"""Layout of a parameter vector: gain in dB, delay in frames, then gains, frequencies and ln Q of the filters."""
+
+FLOOR_STD_DB = 0.03
+"""Standard deviation in dB of a band's measurement without noise: a band is wider than a line."""
+
+PRIOR_PER_DB, PRIOR_FLAT_DB = 0.5, 0.1
+"""Cost per dB of a filter's gain, and gain below which the cost is a square instead.
+
+A sum of magnitudes prefers few filters: unused ones stay at 0 dB, and no two cancel.
+"""
+
+MIN_COHERENCE = 0.5
+"""Coherence below which a band is left out."""
+
+HUBER = 1.5
+"""Residual in robust standard deviations from which it counts by its magnitude instead of its square."""
+
+MIN_PEAK_DISTANCE_OCTAVES = 0.25
+"""Least distance of two peaks: closer ones could cancel."""
+
+UNKNOWN_STD_DB = 3.0
+"""Standard deviation in dB of a filter's gain, if all else were known, above which it is not learned.
+
+There is then no sound in its range.
+"""
+
+MIN_SHARE = 0.25
+"""Share of a filter's gain that a band must have to be in its range."""
+
+MAX_STEP = 0.5
+"""Largest change of a frequency in octaves, and of ln Q, per step."""
+
+FIRST_DAMPING, NEXT_DAMPING, LEAST_DAMPING, MAX_DAMPING, DAMPING_FACTOR = 1e-2, 1e-3, 1e-7, 1e6, 5.0
+
+CONVERGED = 1e-4
+"""Relative decrease of the cost by a step up to which a fit has converged."""
+
+
+@dataclass(frozen=True)
+class EqualizerFit:
+    """Parameters of a fit, ``(20,)``, and how certain they are.
+
+    `deviations_db` are the standard deviations of the filters' gains. They are infinite for a filter in whose range
+    there is not enough sound; its gain is 0. `error_db` is the mean level difference from the measured response.
+    """
+
+    parameters: Numbers
+    deviations_db: tuple[float, ...] = (math.inf,) * FILTERS
+    error_db: float = math.inf
+
+    @classmethod
+    def from_equalizer(cls, equalizer: EqualizerFilters) -> Self:
+        """Make a fit of known filters, with no delay."""
+        values = [
+            [item.gain_db for item in equalizer.filters],
+            [math.log2(item.frequency_hz / 1000.0) for item in equalizer.filters],
+            [math.log(item.q) for item in equalizer.filters],
+        ]
+        return cls(np.array([equalizer.gain_db, 0.0, *chain.from_iterable(values)]))
+
+    @property
+    def equalizer(self) -> EqualizerFilters:
+        """The fitted equalizer."""
+        gains, octaves, qs = (
+            values.tolist()
+            for values in (self.parameters[GAINS], self.parameters[OCTAVES], np.exp(self.parameters[LOG_QS]))
+        )
+        filters = (
+            EqualizerFilter(kind, 1000.0 * 2.0**octave, gain_db, q)
+            for kind, octave, gain_db, q in zip(ParametricEQ.KINDS, octaves, gains, qs, strict=True)
+        )
+        return EqualizerFilters(float(self.parameters[GAIN]), tuple(filters))
+
+    @property
+    def delay_frames(self) -> float:
+        """Delay of the target behind the fitted filters, in frames."""
+        return float(self.parameters[DELAY])
+
+    def delayed_by(self, frames: float) -> "EqualizerFit":
+        """Return the same fit with a delay that is longer by `frames`."""
+        parameters = self.parameters.copy()
+        parameters[DELAY] += frames
+        return replace(self, parameters=parameters)
+
+
+def initial_fit(gain_db: float, delay_frames: float) -> EqualizerFit:
+    """Return a fit without filters: all at their first frequencies, with 0 dB."""
+    parameters = _of_info("default")
+    parameters[GAIN], parameters[DELAY] = gain_db, delay_frames
+    return EqualizerFit(parameters)
+
+
+class ResponseFitter:
+    """Fitter of one measured response at `sample_rate` Hz, which is the mean of `windows` independent windows."""
+
+    def __init__(self, measured: BandResponse, sample_rate: int, windows: float) -> None:
+        used = self._used = measured.coherence >= MIN_COHERENCE
+        self.measured = measured
+        self.frequency_hz = measured.frequency_hz[used]
+        self._sample_rate = sample_rate
+        self._omega = 2.0 * math.pi / sample_rate * self.frequency_hz
+        self._delays = np.exp(-1j * np.arange(3)[:, None] * self._omega)  # powers of 1/z
+        self._response = measured.response[used]
+        coherence = measured.coherence[used]
+        averages = np.maximum(windows * measured.bins[used], 1.0)
+        # Variance of the log response: Bendat and Piersol, Random Data, section 9.1.
+        noise_db = DB_PER_NEPER * np.sqrt((1.0 - coherence) / (2.0 * coherence * averages))
+        self._std_db = np.hypot(FLOOR_STD_DB, noise_db)
+        self._lowest, self._highest = _of_info("minimum"), _of_info("maximum")
+        self._highest[OCTAVES] = np.minimum(self._highest[OCTAVES], math.log2(0.45 * sample_rate / 1000.0))
+        self._lowest[OCTAVES] = np.minimum(self._lowest[OCTAVES], self._highest[OCTAVES])
+
+    @property
+    def is_possible(self) -> bool:
+        """True if there are any bands with sound."""
+        return len(self._omega) > 0
+
+    @property
+    def gain_db(self) -> float:
+        """Median level of the measured response."""
+        return float(np.median(DB_PER_NEPER * np.log(np.abs(self._response))))
+
+    def fit(self, start: EqualizerFit, evaluations: int) -> EqualizerFit:
+        """Descend from `start`, at most as many evaluations; the result never has a greater cost."""
+        parameters = self._clamped(start.parameters)
+        residuals, jacobian = self._evaluate(parameters)
+        learnable = self._learnable(jacobian)
+        if parameters[GAINS][~learnable].any():
+            parameters[GAINS] *= learnable
+            residuals, jacobian = self._evaluate(parameters)
+        weights = _robust_weights(residuals, self._std_db)
+        cost = _cost(residuals, weights, parameters)
+        damping = NEXT_DAMPING if math.isfinite(start.error_db) else FIRST_DAMPING
+        free = np.flatnonzero(np.concatenate([[True, True], learnable, learnable, learnable]))
+        for _ in range(evaluations):
+            normal, gradient = _normal_equations(residuals, jacobian, weights, parameters)
+            matrix = normal[np.ix_(free, free)]
+            matrix += np.diag(damping * np.maximum(matrix.diagonal(), 1e-9))
+            step = np.zeros_like(parameters)
+            step[free] = np.linalg.solve(matrix, gradient[free])
+            step[OCTAVES.start :] = np.clip(step[OCTAVES.start :], -MAX_STEP, MAX_STEP)
+            candidate = self._clamped(parameters + step)
+            next_residuals, next_jacobian = self._evaluate(candidate)
+            next_cost = _cost(next_residuals, weights, candidate)
+            if next_cost >= cost:
+                damping *= DAMPING_FACTOR
+                if damping > MAX_DAMPING:
+                    break
+                continue
+            has_converged = cost - next_cost < CONVERGED * cost
+            parameters, residuals, jacobian = candidate, next_residuals, next_jacobian
+            if has_converged:
+                break
+            weights = _robust_weights(residuals, self._std_db)
+            cost, damping = _cost(residuals, weights, parameters), max(damping / DAMPING_FACTOR, LEAST_DAMPING)
+        normal, _ = _normal_equations(residuals, jacobian, weights, parameters)
+        variances = np.linalg.inv(normal + 1e-9 * np.eye(PARAMETERS)).diagonal()[GAINS]
+        deviations_db = np.where(learnable, np.sqrt(np.maximum(variances, 0.0)), math.inf)
+        return EqualizerFit(parameters, tuple(deviations_db.tolist()), self._error_db(residuals))
+
+    def level_differences_db(self, fit: EqualizerFit) -> Numbers:
+        """Level of the measurement minus that of the fit per band, ``(N,)``, in dB."""
+        filters = fit.equalizer.response(self.frequency_hz, self._sample_rate)
+        return DB_PER_NEPER * np.log(np.abs(self._response / filters))
+
+    def difference_from(self, other: "ResponseFitter") -> tuple[float, float]:
+        """Compute the mean level difference of two measured responses in dB, and in this one's standard deviations.
+
+        Only bands that both have count.
+        """
+        common = self._used & other._used
+        if not common.any():
+            return 0.0, 0.0
+        mine, others = (np.abs(fitter._response[common[fitter._used]]) for fitter in (self, other))
+        std_db = self._std_db[common[self._used]]
+        sigmas = np.abs(DB_PER_NEPER * np.log(mine / others)) / std_db
+        return float(sigmas.sum() / (1.0 / std_db).sum()), float(sigmas.mean())
+
+    def _error_db(self, residuals: Numbers) -> float:
+        """Mean absolute level difference in dB, weighted by certainty."""
+        return float(np.average(np.abs(residuals[: len(self._omega)]), weights=1.0 / self._std_db))
+
+    def _evaluate(self, parameters: Numbers) -> tuple[Numbers, Numbers]:
+        """Compute the residuals in dB, ``(2 N,)``, and their derivatives, ``(2 N, 20)``: levels, then phases."""
+        coefficients, slopes = _differentiated_coefficients(parameters, self._sample_rate)
+        numerators, denominators = coefficients[:3].T @ self._delays, coefficients[3:].T @ self._delays
+        fitted = (numerators / denominators).prod(0) * np.exp(
+            parameters[GAIN] / DB_PER_NEPER - 1j * parameters[DELAY] * self._omega
+        )
+        # The logarithm of a ratio of polynomials: each coefficient's power of 1/z, over its polynomial.
+        log_slopes = np.einsum("cpf,cn,fn->npf", slopes[:3], self._delays, 1.0 / numerators)
+        log_slopes -= np.einsum("cpf,cn,fn->npf", slopes[3:], self._delays, 1.0 / denominators)
+        jacobian = np.empty((len(self._omega), PARAMETERS), np.complex128)
+        jacobian[:, GAIN] = -1.0 / DB_PER_NEPER
+        jacobian[:, DELAY] = 1j * self._omega
+        jacobian[:, GAINS.start :] = -log_slopes.reshape(len(self._omega), -1)
+        difference = np.log(self._response / fitted)
+        return (
+            DB_PER_NEPER * np.concatenate([difference.real, difference.imag]),
+            DB_PER_NEPER * np.concatenate([jacobian.real, jacobian.imag]),
+        )
+
+    def _learnable(self, jacobian: Numbers) -> NDArray[np.bool_]:
+        """True for each filter in whose range there is enough sound to learn its gain, ``(6,)``."""
+        levels = np.abs(jacobian[: len(self._omega), GAINS])
+        local = np.where(levels >= MIN_SHARE, levels / self._std_db[:, None], 0.0)
+        is_learnable: NDArray[np.bool_] = (local**2).sum(0) > 1.0 / UNKNOWN_STD_DB**2
+        return is_learnable
+
+    def _clamped(self, parameters: Numbers) -> Numbers:
+        """Limit the parameters to their ranges, and keep the peaks in order and apart."""
+        clamped = np.clip(parameters, self._lowest, self._highest)
+        octaves = clamped[OCTAVES]
+        for index in range(2, FILTERS - 1):
+            octaves[index] = max(octaves[index], octaves[index - 1] + MIN_PEAK_DISTANCE_OCTAVES)
+        return np.minimum(clamped, self._highest)
+
+
+def _differentiated_coefficients(parameters: Numbers, sample_rate: int) -> tuple[Numbers, Numbers]:
+    """Compute b0, b1, b2, a0, a1, a2 of each filter, ``(6, 6)``, and their derivatives.
+
+    Those are ``(6, 3, 6)``: coefficient, parameter of the filter, filter. A filter's coefficients depend on its own
+    three parameters only. Of six copies of all parameters, each makes one coefficient. A single backward pass then
+    gives the derivatives of all coefficients.
+    """
+    copies = torch.from_numpy(parameters[2:].reshape(3, FILTERS)).repeat(6, 1, 1).requires_grad_()
+    gains_db, octaves, log_qs = copies.unbind(1)
+    coefficients = cookbook_coefficients(ParametricEQ.KINDS, gains_db, octaves, log_qs.exp(), sample_rate)
+    chosen = torch.stack(coefficients).diagonal().T
+    (slopes,) = torch.autograd.grad(chosen.sum(), copies)
+    return chosen.detach().numpy(), slopes.numpy()
+
+
+def _robust_weights(residuals: Numbers, std_db: Numbers) -> Numbers:
+    """Weight levels and phases, ``(2 N,)``; a part that fits badly on the whole counts less, and so do outliers."""
+    levels, phases = (np.abs(part) / std_db for part in np.split(residuals, 2))
+    level_scale, phase_scale = (max(1.0, float(np.median(part)) / 0.6745) for part in (levels, phases))
+    level_weights, phase_weights = (
+        np.minimum(HUBER * scale / np.maximum(part, 1e-9), 1.0) / std_db**2
+        for part, scale in ((levels, level_scale), (phases, phase_scale))
+    )
+    # A phase that the filters cannot have, of a rotation or of other filters, must not bend the levels.
+    share = min(1.0, (level_scale / phase_scale) ** 2)
+    return np.concatenate([level_weights, share * phase_weights]) / level_scale**2
+
+
+def _cost(residuals: Numbers, weights: Numbers, parameters: Numbers) -> float:
+    return float(weights @ residuals**2 + (_prior(parameters) * parameters[GAINS] ** 2).sum())
+
+
+def _prior(parameters: Numbers) -> Numbers:
+    """Weights of the squared gains that give a cost per dB, ``(6,)``."""
+    prior: Numbers = PRIOR_PER_DB / np.maximum(np.abs(parameters[GAINS]), PRIOR_FLAT_DB)
+    return prior
+
+
+def _normal_equations(
+    residuals: Numbers, jacobian: Numbers, weights: Numbers, parameters: Numbers
+) -> tuple[Numbers, Numbers]:
+    weighted = weights[:, None] * jacobian
+    normal, gradient = weighted.T @ jacobian, -(weighted.T @ residuals)
+    prior = _prior(parameters)
+    normal[range(GAINS.start, GAINS.stop), range(GAINS.start, GAINS.stop)] += prior
+    gradient[GAINS] -= prior * parameters[GAINS]
+    return normal, gradient
+
+
+def _of_info(field: str) -> Numbers:
+    """Collect a field of `ParametricEQ.info` as a parameter vector; the delay is not limited."""
+    unlimited = {"minimum": -math.inf, "maximum": math.inf, "default": 0.0}[field]
+    values = [getattr(ParametricEQ.info["gain_db"], field), unlimited]
+    for parameter in ("gain_db", "octaves", "q"):
+        column = [getattr(ParametricEQ.info[f"{name}_{parameter}"], field) for name in ParametricEQ.NAMES]
+        values += [math.log(value) for value in column] if parameter == "q" else column
+    return np.array(values)

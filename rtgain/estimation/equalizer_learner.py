@@ -1,0 +1,251 @@
+"""Learner of an equalizer: the measured response of the aligned windows, and a fit to it ten times per second.
+
+The measured response is the reference for every decision. A fit starts from the previous one, and is kept only if it
+describes the measurement better. Where the fit stays bad, a trial moves one of the peaks to the largest difference. If
+the newest second contradicts the average, the average starts again from that second: the equalizer has been moved.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rtgain.config.estimator_settings import EstimatorSettings
+from rtgain.dsp.equalizer_fit import GAINS, LOG_QS, OCTAVES, EqualizerFit, ResponseFitter, initial_fit
+from rtgain.dsp.processors import DB_PER_NEPER
+from rtgain.dsp.response import BandResponse, ResponseAverage
+from rtgain.dsp.spectra import hann_spectra
+from rtgain.estimation.delay_tracker import Alignment
+from rtgain.estimation.window_features import Windows
+from rtgain.records.estimate import Estimate, State
+from rtgain.records.learned_equalizer import MAX_BANDS, LearnedEqualizer
+from rtgain.records.response import Response
+
+MEMORY_S = 2.0
+"""Time in seconds of sound after which a window's weight in the measured response has decreased by the factor e."""
+
+NEWEST_S = 0.25
+"""The same for the newest response, by which a moved equalizer is detected."""
+
+UPDATE_S = 0.1
+"""Interval in seconds between two fits."""
+
+BANDS_PER_OCTAVE = 12
+
+FIRST_EVALUATIONS, EVALUATIONS, TRIAL_EVALUATIONS = 40, 6, 10
+"""Evaluations of the response in the first fit, in each later one, and in a trial."""
+
+GOOD_ERROR_DB = 0.08
+"""Mean level error of a fit up to which no trial is made."""
+
+TRIAL_GAIN = 0.85
+"""Ratio of the errors below which a trial replaces the fit."""
+
+MAX_TRIALS = 12
+"""Number of trials in vain after which a trial is made only with every `MAX_TRIALS`-th fit."""
+
+MOVED_DB, MOVED_SIGMAS = 0.4, 3.0
+"""Mean level difference between the newest response and the average above which the equalizer has been moved.
+
+It must be exceeded in dB and in standard deviations.
+"""
+
+MAX_OFFSET_CHANGE_FRAMES = 4
+"""Change of the alignment from which the average starts again: the windows before it had another sound."""
+
+DELAY_STEP_FRAMES = 0.01
+"""Change of the delay below which the matched signal keeps its delay: −31 dB at 20 kHz and 48 kHz."""
+
+
+class EqualizerLearner:
+    """Learner of gain and filters between windows of dry and target, in order."""
+
+    def __init__(self, settings: EstimatorSettings) -> None:
+        self._settings = settings
+        window, hop = settings.window_frames, settings.hop_frames
+        self._stride = max(1, window // (2 * hop))  # windows that overlap by half are enough
+        memory_windows = MEMORY_S * settings.sample_rate / (hop * self._stride)
+        newest_windows = NEWEST_S * settings.sample_rate / (hop * self._stride)
+        self._interval_hops = max(1, round(UPDATE_S * settings.sample_rate / hop))
+        self._average = _Memory(memory_windows)
+        self._newest = _Memory(newest_windows)
+        self._fit: EqualizerFit | None = None
+        self._trials = 0
+        self._offset_frames: int | None = None
+        self._delay_frames = 0.0
+        self._has_new_windows = False
+        self._measured: BandResponse | None = None
+        self.latest: LearnedEqualizer | None = None
+
+    def resume(self, last: LearnedEqualizer) -> None:
+        """Continue from what another learner has learned."""
+        self._fit = EqualizerFit.from_equalizer(last.equalizer)
+        self.latest = last
+
+    def process(
+        self, windows: Windows, alignment: Alignment, estimates: list[Estimate], *, frozen: bool
+    ) -> tuple[list[Estimate], list[LearnedEqualizer]]:
+        """Learn from windows and their estimates; return the estimates with the learned gain, and what was learned."""
+        settings, channels = self._settings, windows.dry.shape[1]
+        hops = np.round((windows.center_frames - settings.window_frames / 2) / settings.hop_frames).astype(int)
+        chosen = [
+            index
+            for index, (hop, estimate) in enumerate(zip(hops, estimates, strict=True))
+            if hop % self._stride == 0 and estimate.state in (State.CONVERGING, State.TRACKING)
+        ]
+        spectra = None
+        if chosen and alignment.is_known and not frozen:
+            self._follow_offset(alignment.offset_frames)
+            signals = torch.from_numpy(np.stack([windows.dry[chosen], windows.target[chosen]]))
+            spectra = hann_spectra(signals).bins
+            spectra[1] = _without_relative_delays(spectra[1], alignment, channels)
+        results, learned = [], []
+        for index, (hop, estimate) in enumerate(zip(hops, estimates, strict=True)):
+            if spectra is not None and index in chosen:
+                position = chosen.index(index)
+                pair = spectra[0, position : position + 1], spectra[1, position : position + 1]
+                self._average.add(*pair)
+                self._newest.add(*pair)
+                self._has_new_windows = True
+            if self._has_new_windows and hop % self._interval_hops == 0 and not frozen:
+                self._has_new_windows = False
+                if self._update(alignment):
+                    self.latest = self._record(estimate)
+                    learned.append(self.latest)
+            results.append(self._with_learned_gain(estimate, alignment))
+        return results, learned
+
+    def _follow_offset(self, offset_frames: int) -> None:
+        """Adapt the averages to windows that are cut at another offset."""
+        change = 0 if self._offset_frames is None else offset_frames - self._offset_frames
+        self._offset_frames = offset_frames
+        if abs(change) > MAX_OFFSET_CHANGE_FRAMES:
+            self._average.clear()
+            self._newest.clear()
+        elif change:
+            self._average.response.rotate(-change)
+            self._newest.response.rotate(-change)
+            if self._fit is not None:
+                self._fit = self._fit.delayed_by(-change)
+
+    def _update(self, alignment: Alignment) -> bool:
+        """Fit the measured response; return False while it has no band with sound."""
+        fitter = self._current_fitter()
+        if not fitter.is_possible:
+            return False
+        self._measured = fitter.measured
+        fraction_frames = alignment.delay_frames - alignment.offset_frames
+        start = self._fit or initial_fit(fitter.gain_db, fraction_frames)
+        fit = fitter.fit(start, EVALUATIONS if self._fit else FIRST_EVALUATIONS)
+        if fit.error_db > GOOD_ERROR_DB:
+            fit = self._try_another(fitter, fit)
+        else:
+            self._trials = 0
+        self._fit = fit
+        if abs(fit.delay_frames - self._delay_frames) > DELAY_STEP_FRAMES:
+            self._delay_frames = fit.delay_frames
+            if abs(self._delay_frames - round(self._delay_frames)) < DELAY_STEP_FRAMES:
+                self._delay_frames = float(round(self._delay_frames))
+        return True
+
+    def _fitter(self, memory: "_Memory") -> ResponseFitter:
+        rate, settings = self._settings.sample_rate, self._settings
+        overlap = settings.window_frames / (settings.hop_frames * self._stride)
+        return ResponseFitter(memory.response.band_response(rate, BANDS_PER_OCTAVE), rate, memory.windows / overlap)
+
+    def _current_fitter(self) -> ResponseFitter:
+        """Return the fitter of the average, which starts again from the newest response if the two differ."""
+        newest, average = (self._fitter(memory) for memory in (self._newest, self._average))
+        difference_db, sigmas = newest.difference_from(average)
+        if difference_db <= MOVED_DB or sigmas <= MOVED_SIGMAS:
+            return average
+        self._average.restart_from(self._newest)
+        self._trials = 0
+        return newest
+
+    def _try_another(self, fitter: ResponseFitter, fit: EqualizerFit) -> EqualizerFit:
+        """Move one peak to where the fit differs most, and keep the result if it is better."""
+        self._trials += 1
+        differences = fitter.level_differences_db(fit)
+        if len(differences) < 5 or (self._trials > MAX_TRIALS and self._trials % MAX_TRIALS):
+            return fit
+        smooth = np.convolve(differences, np.full(5, 0.2), "valid")
+        index = int(np.abs(smooth).argmax())
+        peaks = list(zip(*(fit.parameters[part][1:-1].tolist() for part in (OCTAVES, GAINS, LOG_QS)), strict=True))
+        del peaks[self._trials % len(peaks)]
+        peaks.append((math.log2(float(fitter.frequency_hz[index + 2]) / 1000.0), float(smooth[index]), 0.0))
+        parameters = fit.parameters.copy()
+        for part, values in zip((OCTAVES, GAINS, LOG_QS), zip(*sorted(peaks), strict=True), strict=True):
+            parameters[part][1:-1] = values
+        trial = fitter.fit(replace(fit, parameters=parameters), TRIAL_EVALUATIONS)
+        return trial if trial.error_db < TRIAL_GAIN * fit.error_db else fit
+
+    def _record(self, estimate: Estimate) -> LearnedEqualizer:
+        assert self._fit is not None, "recorded after a fit"
+        assert self._measured is not None, "and after a measurement"
+        return LearnedEqualizer(
+            estimate.center_frame,
+            estimate.available_frame,
+            self._fit.equalizer,
+            self._fit.deviations_db,
+            self._fit.error_db,
+            _record_of(self._measured),
+        )
+
+    def _with_learned_gain(self, estimate: Estimate, alignment: Alignment) -> Estimate:
+        """Replace the gain of an estimate by the learned one, and its delay by that behind the learned filters."""
+        if self.latest is None or math.isnan(estimate.gain_est_db):
+            return estimate
+        change_db = self.latest.equalizer.gain_db - estimate.gain_est_db
+        change_frames = 0.0
+        if alignment.is_known and self._offset_frames == alignment.offset_frames:
+            change_frames = alignment.offset_frames + self._delay_frames - alignment.delay_frames
+        return replace(
+            estimate,
+            gain_est_db=self.latest.equalizer.gain_db,
+            delay_frames=estimate.delay_frames + change_frames,
+            channel_gains_db=tuple(gain_db + change_db for gain_db in estimate.channel_gains_db),
+            channel_delays_frames=tuple(delay + change_frames for delay in estimate.channel_delays_frames),
+        )
+
+
+class _Memory:
+    """Average response, and the number of windows that it stands for."""
+
+    def __init__(self, memory_windows: float) -> None:
+        self._memory_windows = memory_windows
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.response = ResponseAverage(self._memory_windows)
+        self.windows = 0.0
+
+    def add(self, dry: Tensor, target: Tensor) -> None:
+        """Add complex spectra of one window, ``(1, C, K)`` each."""
+        self.response.add(dry, target)
+        self.windows = self.windows * math.exp(-1.0 / self._memory_windows) + 1.0
+
+    def restart_from(self, other: "_Memory") -> None:
+        """Take over another average, and continue with this memory's length."""
+        self.response.copy_from(other.response)
+        self.windows = other.windows
+
+
+def _without_relative_delays(target: Tensor, alignment: Alignment, channels: int) -> Tensor:
+    """Remove what is left of each channel's own delay from spectra ``(B, C, K)``."""
+    delays, offsets = alignment.relative_delays_frames, alignment.relative_offsets_frames
+    if not any(delay != offset for delay, offset in zip(delays, offsets, strict=True)):
+        return target
+    left = torch.tensor([delay - offset for delay, offset in zip(delays, offsets, strict=True)][:channels])
+    angle = torch.linspace(0.0, math.pi, target.shape[-1]) * left.unsqueeze(-1)
+    return target * torch.polar(torch.ones_like(angle), angle)
+
+
+def _record_of(measured: BandResponse) -> Response:
+    """Return levels and coherence, without the bands that have no sound at all."""
+    audible = np.flatnonzero(measured.coherence > 0.0)[:MAX_BANDS]
+    level_db = DB_PER_NEPER * np.log(np.abs(measured.response[audible]))
+    return Response(measured.frequency_hz[audible], level_db, measured.coherence[audible])
