@@ -205,7 +205,7 @@ PROTECTIONS = (
     Protection(
         "a read-only directory is reported at the start",
         "rtgain/output/output_files.py",
-        'if option in ("--json", "--plot"):',
+        'if option in ("--json", "--plot", "--eq-out"):',
         "if False:",
         FILES + "test_read_only_directory_is_reported_before_playback",
     ),
