@@ -158,7 +158,10 @@ def build_parser() -> argparse.ArgumentParser:
     devices.add_argument("--json", action="store_true", help="print JSON")
     bench = commands.add_parser("bench", help="run the benchmarks")
     bench.add_argument(
-        "names", nargs="*", metavar="NAME", help="accuracy, tracking, speed, callback, gui, match (default: all)"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="accuracy, tracking, findings, speed, callback, eq, gui, match (default: all)",
     )
     bench.add_argument("--json", metavar="FILE", help="write the table of one benchmark as JSON")
     bench.add_argument("--duration", type=_number, metavar="S", help="seconds per row of 'callback' (default: 60)")
@@ -265,6 +268,8 @@ def _add_match(parser: argparse.ArgumentParser) -> None:
         "--level-match", choices=LEVEL_MATCHES, default="off", help=f"with --record: {LEVEL_MATCH_HELP} (default: off)"
     )
     parser.add_argument("--plot", metavar="FILE.png", help="figure of gain over time, spectra and difference")
+    parser.add_argument("--processor", choices=PROCESSORS, default="gain", help="learn a gain, or an equalizer too")
+    parser.add_argument("--eq-out", metavar="FILE.txt", help="learned equalizer, as text")
     parser.add_argument("--start", type=_number, metavar="S", help="begin at this time of the dry recording")
     parser.add_argument("--end", type=_number, metavar="S", help="end at this time of the dry recording")
     parser.add_argument("--manifest", metavar="PAIRS.csv", help="many pairs: columns dry,target; others are copied")
@@ -279,10 +284,17 @@ def _match(options: argparse.Namespace) -> int:
     from rtgain.cli.match import MatchOptions, run_match
     from rtgain.output.output_files import OutputPaths
 
-    paths = OutputPaths(csv=options.csv, json=options.json, plot=options.plot, record=options.record)
-    names = ("dry", "target", "manifest", "jobs", "cluster", "report", "start", "end", "level_match")
+    paths = OutputPaths(options.csv, options.json, options.plot, options.record, options.eq_out)
+    _check_equalizer_output(paths, options.processor)
+    names = ("dry", "target", "manifest", "jobs", "cluster", "report", "start", "end", "level_match", "processor")
     given = {name: getattr(options, name) for name in names}
     return run_match(MatchOptions(**given, paths=paths), interruption)
+
+
+def _check_equalizer_output(paths: Any, processor: str) -> None:
+    """Raise `InputError` for ``--eq-out`` of a processor that learns no equalizer."""
+    if paths.eq_out is not None and processor != "eq":
+        raise InputError("--eq-out: there is no learned equalizer without --processor eq; add it")
 
 
 def parse_session(options: argparse.Namespace) -> tuple[Any, Any]:
@@ -304,8 +316,7 @@ def parse_session(options: argparse.Namespace) -> tuple[Any, Any]:
         values["optimizer"] = _optimizer_name(values["optimizer"])
     paths = OutputPaths(options.csv, options.json, options.plot, options.record, options.eq_out)
     config = make_session_config(**values)
-    if paths.eq_out is not None and config.processor != "eq":
-        raise InputError("--eq-out: there is no learned equalizer without --processor eq; add it")
+    _check_equalizer_output(paths, config.processor)
     return config, paths
 
 

@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from rtgain.cli.progress import progress
-from rtgain.config.names import LevelMatchMode
+from rtgain.config.names import LevelMatchMode, ProcessorName
 from rtgain.errors import InputError
 from rtgain.output.output_files import STANDARD_OUTPUT, OutputPaths
+from rtgain.records.equalizer_text import format_equalizer
 from rtgain.system.atomic_write import check_directory_writable, write_atomic, write_error
 from rtgain.system.shutdown_signals import InterruptHandler
 
@@ -29,6 +30,7 @@ class MatchOptions:
     start: float | None
     end: float | None
     level_match: LevelMatchMode
+    processor: ProcessorName
     paths: OutputPaths
 
 
@@ -40,8 +42,10 @@ def run_match(options: MatchOptions, interruption: InterruptHandler) -> int:
             raise InputError("match: give either DRY and TARGET, or --manifest")
         if paths.csv is None or paths.csv == STANDARD_OUTPUT:
             raise InputError("match: --manifest needs --csv FILE for its results")
-        if paths.json or paths.plot or paths.record:
-            raise InputError("match: --json, --plot and --record are for one pair; a manifest writes --csv")
+        if paths.json or paths.plot or paths.record or paths.eq_out:
+            raise InputError("match: --json, --plot, --record and --eq-out are for one pair; a manifest writes --csv")
+        if options.processor != "gain":
+            raise InputError("match: --processor eq is for one pair; leave it out with --manifest")
         if options.start is not None or options.end is not None:
             raise InputError("match: --start and --end are for one pair; a manifest compares whole recordings")
         if options.level_match != "off":
@@ -133,6 +137,7 @@ def _match_one(options: MatchOptions, interruption: InterruptHandler) -> int:
             start=options.start,
             end=options.end,
             level_match=options.level_match,
+            processor=options.processor,
             on_progress=lambda share: update("matching", round(100 * share)),
             cancelled=lambda: interruption.requested,
         )
@@ -145,6 +150,10 @@ def _match_one(options: MatchOptions, interruption: InterruptHandler) -> int:
         from rtgain.output.figures import png
 
         write_atomic(Path(paths.plot), png(match_figure(details, dry, target)))
+    if paths.eq_out is not None:
+        if details.equalizer is None:
+            raise InputError(f"--eq-out {paths.eq_out}: no equalizer was learned ({details.result.state})")
+        write_atomic(Path(paths.eq_out), format_equalizer(details.equalizer).encode())
     text = details.result.to_json()
     if paths.json is not None and paths.json != STANDARD_OUTPUT:
         write_atomic(Path(paths.json), text.encode())

@@ -88,6 +88,9 @@ MIN_NOISE_DB = -60.0
 MIN_NOISE_FILTERED_DB = -38.0
 """The same behind an equalizer, whose ringing looks like noise where the level of the sound is constant."""
 
+MIN_ECHO_DB = -25.0
+"""Level of noise relative to the target from which it may be an echo: one later than a window (0.1 s) looks like it."""
+
 MIN_NOISE_SHARE = 0.3
 """Share of the residual that must be noise."""
 
@@ -560,7 +563,8 @@ def noise(evidence: Evidence, *, is_filtered: bool) -> Finding | None:
         return None
     level_dbfs = 10.0 * math.log10(residual.noise) - (evidence.matched_gain_db if evidence.noise_in_dry else 0.0)
     name = "dry recording" if evidence.noise_in_dry else "target"
-    text = f"The {name} has noise at {format_number(level_dbfs, 1)} dBFS, {_below(level_db)} its sound."
+    what = "noise (or an echo)" if level_db > MIN_ECHO_DB and not evidence.noise_in_dry else "noise"
+    text = f"The {name} has {what} at {format_number(level_dbfs, 1)} dBFS, {_below(level_db)} its sound."
     values = {
         "file": "dry" if evidence.noise_in_dry else "target",
         "level_dbfs": _rounded(level_dbfs, 2),

@@ -19,7 +19,7 @@ from rtgain.output.csv_writer import truncate_to_complete_rows
 
 PAIR_COLUMNS = ("dry", "target")
 RESULT_COLUMNS = (
-    *(field.name for field in fields(MatchResult) if field.name not in ("channels", "response", "findings")),
+    *(field.name for field in fields(MatchResult) if field.name not in ("channels", "filters", "response", "findings")),
     "findings",
     "error",
 )

@@ -17,20 +17,31 @@ from rtgain.config.names import (
     SYNTHETIC_INPUTS,
     TARGETS,
     LevelMatchMode,
+    ProcessorName,
 )
 from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
 from rtgain.estimation.offset.follow import follow_delay
 from rtgain.match.aggregate import Aggregate, aggregate, without_curve
+from rtgain.match.details import COMMON_SHARE, MatchDetails
 from rtgain.match.explain import Explanation, Known, explain
 from rtgain.match.findings import by_importance
 from rtgain.match.findings_delay import delay_findings
-from rtgain.match.render import MatchedChannel, aligned_chunks, aligned_range, file_length_at, write_matched
+from rtgain.match.render import (
+    NO_FILTERS,
+    MatchedChannel,
+    aligned_chunks,
+    aligned_range,
+    file_length_at,
+    residual_db,
+    write_matched,
+)
 from rtgain.match.result import MatchResult
 from rtgain.metering.file_loudness import FileMeasurement, measure_file
 from rtgain.metering.loudness import LoudnessMeter
 from rtgain.number_format import none_if_nan
 from rtgain.records.delay_curve import DelayCurve
+from rtgain.records.equalizer import EqualizerFilters
 from rtgain.records.estimate import Estimate, State
 from rtgain.records.finding import Finding
 from rtgain.records.level_match import LevelMatch
@@ -44,9 +55,6 @@ MIN_FRAMES = 512
 
 MAX_TRACKING_STD_DB = 0.5
 """Standard deviation in dB from which one gain does not explain a pair."""
-
-COMMON_SHARE = 0.99
-"""Share of the longer recording below which the loudness of the common part is measured too."""
 
 SEARCH_SHARE = 0.25
 FOLLOW_SHARE = 0.1
@@ -62,31 +70,6 @@ Cancelled = Callable[[], bool]
 
 
 @dataclass(frozen=True)
-class MatchDetails:
-    """A match with the data for its figure."""
-
-    result: MatchResult
-    sample_rate: int
-    """Sample rate in Hz of the frames of `estimates`."""
-    estimates: list[Estimate]
-    """Estimates in the dry recording's own time; their delays are those between the starts of both recordings."""
-    channels: tuple[MatchedChannel, ...]
-    """Factor and delay of each channel of the matched signal."""
-    curve: DelayCurve | None
-    """Delay over time, to which those of `channels` are added; None if it does not move."""
-    explanation: Explanation
-    """Differences beyond one gain, with the measurements behind them."""
-    common_s: float
-    """Duration of the common part in seconds."""
-    longest_s: float
-    """Duration of the longer recording in seconds."""
-    common_lufs: tuple[float, float] | None
-    """Loudness of both recordings over their common part; None if that is nearly all of both."""
-    notices: tuple[str, ...]
-    """Messages about the recordings for the user, one line each."""
-
-
-@dataclass(frozen=True)
 class _Measurement:
     """Estimates of an offline session over both recordings."""
 
@@ -94,6 +77,7 @@ class _Measurement:
     frames: int
     estimates: list[Estimate]
     aggregate: Aggregate
+    equalizer: EqualizerFilters | None
     notices: tuple[str, ...]
 
 
@@ -116,30 +100,33 @@ def match_pair(
     start: float | None = None,
     end: float | None = None,
     level_match: LevelMatchMode = "off",
+    processor: ProcessorName = "gain",
     on_progress: Progress = lambda share: None,
     cancelled: Cancelled = lambda: False,
 ) -> MatchDetails | None:
     """Match two recordings, or their section from `start` to `end` in s. With `record`, write the matched signal to it.
 
     `level_match` attenuates the matched signal as the monitor of a session attenuates the target, over that section.
+    With the processor ``eq``, an equalizer is learned, and the matched signal passes through its filters.
     `on_progress` receives the completed share, 0 to 1. Returns None if it was `cancelled`. Raises `InputError`.
     """
-    with decoded_in_memory(*(Path(_file_option(path)) for path in (dry, target))):
-        return _match(dry, target, record, start, end, level_match, on_progress, cancelled)
+    config = make_session_config(
+        input=_file_option(dry), target=_file_option(target), start=start, end=end, processor=processor
+    )
+    with decoded_in_memory(Path(config.input), Path(config.target)):
+        return _match(dry, target, record, config, level_match, on_progress, cancelled)
 
 
 def _match(
     dry: Path,
     target: Path,
     record: Path | None,
-    start: float | None,
-    end: float | None,
+    config: SessionConfig,
     level_match: LevelMatchMode,
     on_progress: Progress,
     cancelled: Cancelled,
 ) -> MatchDetails | None:
-    config = make_session_config(input=_file_option(dry), target=_file_option(target), start=start, end=end)
-    section_s = start or 0.0, math.inf if end is None else end
+    section_s = config.start or 0.0, math.inf if config.end is None else config.end
     offset = search_offset(config, on_progress=lambda share: on_progress(SEARCH_SHARE * share), cancelled=cancelled)
     if offset is None:
         return None
@@ -164,6 +151,11 @@ def _match(
     elif math.isfinite(match.gain_db) and explanation.is_one_gain:
         delays_frames = [channel.delay_frames for channel in match.channels]
         findings = by_importance([*findings, *delay_findings(curve, delays_frames, rate, measured.frames / rate)])
+    equalized, filters, residual_eq_db = second.matched, NO_FILTERS, math.nan
+    equalizer = None if math.isnan(match.gain_db) else measured.equalizer
+    if equalizer is not None:
+        equalized, filters = _equalized(second.matched, equalizer), equalizer.coefficients(rate)
+        residual_eq_db = residual_db(aligned_chunks(dry, target, rate, equalized, section_s, offset.curve, filters))
     if record is not None:
         if math.isnan(match.gain_db):
             raise InputError(f"{dry}: no match with {target} was found ({state.label}); nothing was recorded")
@@ -172,11 +164,15 @@ def _match(
             levels_match = LevelMatch(level_match, match.gain_db, measure_loudness(config, offset).difference_lu)
             trim = 10.0 ** (levels_match.target_trim_db / 20.0)
             notices += (levels_match.sentence(),)
-        recorded = [replace(channel, gain=trim * channel.gain) for channel in second.matched]
-        write_matched(dry, target, record, rate, recorded, offset.curve)
+        recorded = [replace(channel, gain=trim * channel.gain) for channel in equalized]
+        write_matched(dry, target, record, rate, recorded, offset.curve, filters)
     start_delay_frames = 0.0 if offset.curve is None else rate * offset.curve.delay_at_s(section_s[0])
     drift_ppm = math.nan if curve is None or math.isnan(match.gain_db) else curve.drift_ppm
-    result = _result(match, rate, start_delay_frames, drift_ppm, levels, explanation, findings)
+    result = replace(
+        _result(match, rate, start_delay_frames, drift_ppm, levels, explanation, findings),
+        residual_eq_db=none_if_nan(residual_eq_db),
+        filters=None if equalizer is None else [item.to_object() for item in equalizer.filters],
+    )
     on_progress(1.0)
     return MatchDetails(
         result,
@@ -188,6 +184,7 @@ def _match(
         second.common_frames / rate,
         second.longest_frames / rate,
         second.common_lufs,
+        equalizer,
         notices,
     )
 
@@ -231,8 +228,9 @@ def _measure(
             on_progress(SEARCH_SHARE + FOLLOW_SHARE + SESSION_SHARE * session.frames / frames)
         estimates += session.drain()
         rate, channels, notices = session.sample_rate, session.channels, tuple(session.pop_notices())
+        equalizer = None if session.equalizer is None else session.equalizer.equalizer
     aligned = estimates if offset.curve is None else without_curve(estimates, offset.curve, rate)
-    return _Measurement(rate, frames, estimates, aggregate(aligned, channels), notices)
+    return _Measurement(rate, frames, estimates, aggregate(aligned, channels), equalizer, notices)
 
 
 def _explain(
@@ -322,6 +320,8 @@ def _result(
         state=match.state.label,
         channels=[channel.to_record(rate, start_delay_frames) for channel in match.channels],
         residual_db=none_if_nan(explanation.residual_db if has_gain else math.nan),
+        residual_eq_db=None,
+        filters=None,
         response=explanation.evidence.response_object if has_gain else None,
         lufs_dry=none_if_nan(dry.integrated_lufs),
         lufs_target=none_if_nan(target.integrated_lufs),
@@ -330,6 +330,15 @@ def _result(
         true_peak_dry_dbtp=none_if_nan(dry.true_peak_dbtp),
         true_peak_target_dbtp=none_if_nan(target.true_peak_dbtp),
         findings=[finding.to_object() for finding in findings],
+    )
+
+
+def _equalized(channels: tuple[MatchedChannel, ...], equalizer: EqualizerFilters) -> tuple[MatchedChannel, ...]:
+    """Give all channels the gain of the equalizer; their polarity stays, and so does a channel without sound."""
+    gain = 10.0 ** (equalizer.gain_db / 20.0)
+    return tuple(
+        MatchedChannel(math.copysign(gain, channel.gain) if channel.gain else 0.0, channel.delay_frames)
+        for channel in channels
     )
 
 

@@ -5,7 +5,7 @@ session, with ramps. A delay that moves is rendered along its curve, with a cros
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,17 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtgain.audio.effects.interpolation import SINC_HALF_FRAMES, fractional_delay, interpolate
+from rtgain.audio.effects.matched_path import MatchedPath
 from rtgain.audio.io.recorder import Recorder
 from rtgain.audio.sources.excerpts import ExcerptReader
 from rtgain.audio.sources.file_pair import POSITION_DECIMALS, select_channels
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.errors import InputError
+from rtgain.match.analysis import ratio_db
 from rtgain.records.delay_curve import DelayCurve
+from rtgain.records.equalizer import EqualizerFilters
 
 CHUNK_FRAMES = 65536
 
 CROSSFADE_S = 0.003
 """Duration in seconds of the crossfade at a jump of the delay."""
+
+NO_FILTERS = EqualizerFilters().coefficients(1.0)
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,34 @@ class MatchedChannel:
 
 
 def render_matched_chunks(
-    dry: Path, sample_rate: int, frames: int, channels: Sequence[MatchedChannel], curve: DelayCurve | None = None
+    dry: Path,
+    sample_rate: int,
+    frames: int,
+    channels: Sequence[MatchedChannel],
+    curve: DelayCurve | None = None,
+    filters: NDArray[np.float64] = NO_FILTERS,
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield `frames` frames of the matched signal, in chunks (channels, frames). One dry channel serves for all."""
-    if curve is not None:
-        yield from _render_along(curve, dry, sample_rate, frames, channels)
+    """Yield `frames` frames of the matched signal, in chunks (channels, frames). One dry channel serves for all.
+
+    `filters` are coefficients of `EqualizerFilters`, applied to all channels.
+    """
+    if curve is None:
+        chunks = _render_at_constant_delay(dry, sample_rate, frames, channels)
+    else:
+        chunks = _render_along(curve, dry, sample_rate, frames, channels)
+    if not len(filters):
+        yield from chunks
         return
+    equalizer = MatchedPath(sample_rate, len(channels))
+    equalizer.set_equalizer(filters)
+    unity, no_delay = [1.0] * len(channels), [0.0] * len(channels)
+    for chunk in chunks:
+        yield equalizer.process(chunk.astype(np.float32), gains=unity, delays_frames=no_delay).astype(np.float64)
+
+
+def _render_at_constant_delay(
+    dry: Path, sample_rate: int, frames: int, channels: Sequence[MatchedChannel]
+) -> Iterator[NDArray[np.float64]]:
     whole = [math.floor(channel.delay_frames) for channel in channels]
     fractions = [channel.delay_frames - frames for channel, frames in zip(channels, whole, strict=True)]
     latest = max(whole)
@@ -172,11 +199,13 @@ def aligned_chunks(
     channels: Sequence[MatchedChannel],
     section_s: tuple[float, float] = (0.0, math.inf),
     curve: DelayCurve | None = None,
+    filters: NDArray[np.float64] = NO_FILTERS,
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Yield matched signal and target, ``(channels, frames)`` each, over the part that both recordings cover.
 
     It can be limited to a section of the dry recording, in s. Both are silent in the crossfades at jumps, and where
-    sound was inserted into the target.
+    sound was inserted into the target. `filters` are those of the
+    matched signal.
     """
     begin, end = aligned_range(dry, target, sample_rate, channels, section_s, curve)
     delays = [channel.delay_frames for channel in channels]
@@ -184,7 +213,8 @@ def aligned_chunks(
     try:
         assert source.frames is not None
         position = 0
-        for matched in render_matched_chunks(dry, sample_rate, min(source.frames, max(end, 0)), channels, curve):
+        frames = min(source.frames, max(end, 0))
+        for matched in render_matched_chunks(dry, sample_rate, frames, channels, curve, filters):
             target_chunk = select_channels(source.read(matched.shape[1]), len(channels)).astype(np.float64)
             matched = matched[:, : target_chunk.shape[1]]
             if curve is not None:
@@ -195,6 +225,16 @@ def aligned_chunks(
             position += matched.shape[1]
     finally:
         source.close()
+
+
+def residual_db(chunks: Iterable[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> float:
+    """Compute the level of target − matched relative to the target, from `aligned_chunks`; NaN without a target."""
+    residual_energy = target_energy = 0.0
+    for matched, target in chunks:
+        difference = target - matched
+        residual_energy += float(np.vdot(difference, difference))
+        target_energy += float(np.vdot(target, target))
+    return ratio_db(residual_energy, target_energy)
 
 
 def aligned_range(
@@ -237,6 +277,7 @@ def write_matched(
     sample_rate: int,
     channels: Sequence[MatchedChannel],
     curve: DelayCurve | None = None,
+    filters: NDArray[np.float64] = NO_FILTERS,
 ) -> None:
     """Write the matched signal in all compared channels, as long as the target.
 
@@ -246,7 +287,7 @@ def write_matched(
     try:
         with recorder:
             frames = file_length_at(target, sample_rate)
-            for chunk in render_matched_chunks(dry, sample_rate, frames, channels, curve):
+            for chunk in render_matched_chunks(dry, sample_rate, frames, channels, curve, filters):
                 recorder.write(np.ascontiguousarray(chunk.T, dtype=np.float32))
                 if recorder.clipped_samples:
                     raise InputError(

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtgain.match.pair import COMMON_SHARE, MatchDetails
+from rtgain.match.details import COMMON_SHARE, MatchDetails
 from rtgain.match.result import MatchResult
 from rtgain.number_format import UNKNOWN, format_number, format_time_ms
 

@@ -27,6 +27,8 @@ class MatchResult:
             both recordings cover.
         response: ``frequency_hz``, ``gain_db`` and ``coherence`` of the target over the dry recording, in bands of a
             third of an octave; None without a gain.
+        residual_eq_db: the same behind the learned equalizer; None without ``--processor eq``.
+        filters: learned filters, `EqualizerFilter.to_object` each; None without ``--processor eq``.
         lufs_dry, lufs_target: integrated loudness of the whole recording (ITU-R BS.1770-5).
         lra_dry, lra_target: loudness range in LU (EBU Tech 3342).
         true_peak_dry_dbtp, true_peak_target_dbtp: highest true peak of all channels.
@@ -43,6 +45,8 @@ class MatchResult:
     state: str
     channels: list[ChannelMatch]
     residual_db: float | None
+    residual_eq_db: float | None
+    filters: list[dict[str, Any]] | None
     response: dict[str, list[float | None]] | None
     lufs_dry: float | None
     lufs_target: float | None

@@ -89,10 +89,10 @@ def test_a_rotated_phase_does_not_bend_the_levels() -> None:
 
 def test_filters_without_sound_are_held_at_0_db_and_not_known() -> None:
     """Nothing above 2 kHz: the filters there stay flat, and those below are found."""
-    equalizer = EqualizerFilters(-9.0, EQUALIZER.filters[:3])
+    equalizer = EqualizerFilters(-9.0, EQUALIZER.filters[:2])
     fit = fitted(measured(equalizer, coherence=np.where(BANDS_HZ < 2000.0, 0.999, 0.0)))
     assert [f.gain_db for f in fit.equalizer.filters[-2:]] == [0.0, 0.0]
-    assert np.isinf(fit.deviations_db).tolist() == [False, False, False, False, True, True]
+    assert np.isinf(fit.deviations_db).tolist()[-2:] == [True, True]
     below = BANDS_HZ < 1500.0
     ratio = fit.equalizer.response(BANDS_HZ[below], RATE) / equalizer.response(BANDS_HZ[below], RATE)
     assert np.abs(20 * np.log10(np.abs(ratio))).max() < 0.2
@@ -102,12 +102,12 @@ def test_a_response_without_sound_cannot_be_fitted() -> None:
     assert not ResponseFitter(measured(EQUALIZER, coherence=0.0), RATE, 40.0).is_possible
 
 
-def test_a_fit_is_never_worse_than_its_start() -> None:
+def test_a_fit_is_better_than_its_start() -> None:
     random = np.random.default_rng(0)
     fitter = ResponseFitter(measured(EQUALIZER), RATE, 40.0)
     best = fitted(measured(EQUALIZER))
     for _ in range(5):
-        start = EqualizerFit(best.parameters + 0.01 * random.standard_normal(PARAMETERS))
+        start = EqualizerFit(best.parameters + 0.1 * random.standard_normal(PARAMETERS))
         start_error = np.abs(fitter.level_differences_db(start)).mean()
         assert np.abs(fitter.level_differences_db(fitter.fit(start, 4))).mean() < start_error
 

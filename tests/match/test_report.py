@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtgain.match.pair import MatchDetails, match_pair
+from rtgain.match.details import MatchDetails
+from rtgain.match.pair import match_pair
 from rtgain.match.report import match_report, match_sentence, position_sentence, remainder_sentence
 from tests.match.recordings import demo, write
 

@@ -1,0 +1,67 @@
+"""A pair whose target was equalized by another program: the filters, the residual behind them, and the recording."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.signal
+import soundfile
+
+from rtgain.cli.main import main
+from rtgain.match.pair import match_pair
+from rtgain.match.render import MatchedChannel, residual_db
+from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
+
+RATE = 32_000
+
+EQUALIZER = EqualizerFilters(
+    -3.0,
+    (
+        EqualizerFilter("low_shelf", 150.0, 5.0, 0.7),
+        EqualizerFilter("peak", 1200.0, -6.0, 1.2),
+        EqualizerFilter("high_shelf", 7000.0, 4.0, 0.7),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("pair")
+    dry = 0.1 * np.random.default_rng(2).standard_normal(4 * RATE)
+    target = -dry * 10 ** (EQUALIZER.gain_db / 20)
+    for b0, b1, b2, a1, a2 in EQUALIZER.coefficients(RATE):
+        target = scipy.signal.lfilter([b0, b1, b2], [1.0, a1, a2], target)
+    for name, signal in (("dry", dry), ("target", np.concatenate([np.zeros(500), target]))):
+        soundfile.write(folder / f"{name}.wav", signal, RATE, subtype="FLOAT")
+    return folder / "dry.wav", folder / "target.wav"
+
+
+def test_filters_of_a_pair_are_learned_and_leave_no_difference(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    details = match_pair(*pair, tmp_path / "matched.wav", processor="eq")
+    assert details is not None
+    result = details.result
+    assert result.residual_db > -12.0  # type: ignore[operator]
+    assert result.residual_eq_db < -30.0  # type: ignore[operator]
+    assert result.polarity == -1
+    assert details.equalizer is not None
+    assert result.filters == [item.to_object() for item in details.equalizer.filters]
+    hz = np.geomspace(60.0, 14_000.0, 50)
+    ratio = details.equalizer.response(hz, RATE) / EQUALIZER.response(hz, RATE)
+    assert np.abs(20 * np.log10(np.abs(ratio))).max() < 0.5
+    recorded = residual_db(tmp_path / "matched.wav", pair[1], RATE, [MatchedChannel(1.0, 0.0)])
+    assert recorded == pytest.approx(result.residual_eq_db, abs=0.5)
+
+
+def test_equalizer_output_needs_an_equalizer(pair: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["match", *map(str, pair), "--eq-out", "out.txt"]) == 2
+    assert capsys.readouterr().err == (
+        "rtgain: --eq-out: there is no learned equalizer without --processor eq; add it\n"
+    )
+    assert main(["match", "--manifest", "pairs.csv", "--csv", "results.csv", "--processor", "eq"]) == 2
+    assert "--processor eq is for one pair" in capsys.readouterr().err
+
+
+def test_pairs_without_the_processor_have_no_filters(pair: tuple[Path, Path]) -> None:
+    details = match_pair(*pair, end=1.0)
+    assert details is not None
+    assert (details.result.filters, details.result.residual_eq_db, details.equalizer) == (None, None, None)
