@@ -81,6 +81,13 @@ def _pair_key(config: SessionConfig) -> _PairKey:
     return tuple((str(path), path.stat().st_mtime if path.exists() else 0.0) for path in paths)
 
 
+_SectionKey = tuple[_PairKey, float | None, float | None]
+
+
+def _section_key(config: SessionConfig) -> _SectionKey:
+    return _pair_key(config), config.start, config.end
+
+
 @dataclass(frozen=True)
 class _StartResult:
     """Result of a start, sent from the controller's thread to the GUI thread."""
@@ -131,6 +138,7 @@ class SessionController(QObject):
         self._resume_gain_db = math.nan
         self._request_id = 0
         self._seek_s: float | None = None
+        self._level_differences: tuple[_SectionKey, float, float] | None = None
         self._known_offset: tuple[_PairKey, RecordingOffset] | None = None
         self._closed = False
         self._thread = ThreadPoolExecutor(1, "session-controller")
@@ -233,7 +241,11 @@ class SessionController(QObject):
         self._if_running(lambda session: session.set_level_match(mode))
 
     def set_level_differences(self, *, gain_db: float, loudness_lu: float) -> None:
-        """Set the differences in level of the two recordings of the running session; NaN for an unknown one."""
+        """Set the differences in level of the two recordings; NaN for an unknown one.
+
+        A session that starts with the same recordings and section has them from its first frame.
+        """
+        self._level_differences = _section_key(self.config), gain_db, loudness_lu
         self._if_running(lambda session: session.set_level_differences(gain_db=gain_db, loudness_lu=loudness_lu))
 
     def seek(self, time_s: float) -> None:
@@ -329,6 +341,9 @@ class SessionController(QObject):
     def _open(self, config: SessionConfig, offset: "RecordingOffset | None") -> "Session":
         session = self._factory(config, offset)
         try:
+            if self._level_differences is not None and self._level_differences[0] == _section_key(config):
+                _, gain_db, loudness_lu = self._level_differences
+                session.set_level_differences(gain_db=gain_db, loudness_lu=loudness_lu)
             session.start()
         except BaseException:
             session.stop()

@@ -1,4 +1,4 @@
 """Benchmarks of the project, each printed as a table."""
 
-BENCHMARKS = ("accuracy", "tracking", "findings", "speed", "callback", "gui", "match")
+BENCHMARKS = ("accuracy", "tracking", "findings", "speed", "callback", "eq", "gui", "match")
 """Names that ``rtgain bench`` accepts."""

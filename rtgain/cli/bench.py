@@ -34,7 +34,7 @@ def run_benchmarks(
 def _run(names: Sequence[str], inputs: Sequence[str], duration_s: float, json: str | None, plot: str | None) -> None:
     import torch
 
-    from rtgain.bench import accuracy, callback, findings, gui_speed, match, speed, tracking
+    from rtgain.bench import accuracy, callback, equalizer, findings, gui_speed, match, speed, tracking
     from rtgain.bench.signals import read_recording, synthetic_signals
     from rtgain.bench.tables import print_table, write_json
 
@@ -47,6 +47,7 @@ def _run(names: Sequence[str], inputs: Sequence[str], duration_s: float, json: s
             "findings": lambda: (findings.rows(signals), findings.row_count(signals)),
             "speed": lambda: (speed.rows(), speed.ROW_COUNT),
             "callback": lambda: (callback.rows(duration_s), len(callback.RUNS)),
+            "eq": lambda: (equalizer.rows(signals), len(signals)),
             "gui": lambda: (gui_speed.rows(), gui_speed.ROW_COUNT),
             "match": lambda: (match.rows(), match.ROW_COUNT),
         }[name]()

@@ -158,7 +158,10 @@ def build_parser() -> argparse.ArgumentParser:
     devices.add_argument("--json", action="store_true", help="print JSON")
     bench = commands.add_parser("bench", help="run the benchmarks")
     bench.add_argument(
-        "names", nargs="*", metavar="NAME", help="accuracy, tracking, speed, callback, gui, match (default: all)"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="accuracy, tracking, findings, speed, callback, eq, gui, match (default: all)",
     )
     bench.add_argument("--json", metavar="FILE", help="write the table of one benchmark as JSON")
     bench.add_argument("--duration", type=_number, metavar="S", help="seconds per row of 'callback' (default: 60)")

@@ -13,20 +13,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from rtgain.dsp.closed_form import weighted_median
+from rtgain.dsp.delay_constants import FLAT_DELAY_BAND, MAX_SNR, MIN_PEAK_TO_RMS, MIN_POWER_SHARE, WHITENING
 from rtgain.dsp.processors import DB_PER_NEPER
 from rtgain.dsp.spectra import Spectra, SpectraPair
 
-MAX_SNR = 1e3
-"""Signal-to-noise ratio to which the weight of a bin is limited: coherence beyond it is rounding."""
-
-WHITENING = 0.75
-"""Exponent of the phase transform in the global search: 1 weights all bins equally, noise too; 0 only by level."""
-
 GLOBAL_CONFIDENCE = 8.0
 """Ratio of a global peak to the envelope's RMS from which it is confident; noise reaches 4 to 5 among 10^5 lags."""
-
-FLAT_DELAY_BAND = 0.6
-"""Share of the Nyquist frequency up to which fractional delays and converters' filters have a constant delay."""
 
 UPPER_BAND_WEIGHT = 0.01
 """Weight of bins above `FLAT_DELAY_BAND`: they are decisive only if there are no others."""
@@ -45,16 +37,6 @@ MOST_OF_THE_SOUND = 0.8
 
 DECIMALS = 6
 """Decimal places of a local delay in frames, so that rounding errors at no delay (5e-8 frames) become 0."""
-
-MIN_POWER_SHARE = 0.01
-"""Power of a channel relative to the loudest one from which it counts for the coherent fraction (−20 dB)."""
-
-MIN_PEAK_TO_RMS = 4.0
-"""Ratio of the correlation's peak to its RMS above which the delay is unambiguous.
-
-Chance among 4,096 lags reaches 3. Recordings and their copies reach 11 to 35, and 1.4 to 1.8 in a nearly silent
-opening. With noise at −20 dB they reach 2 to 10. A held note that locked at a delay 100 ms off had 1.1.
-"""
 
 LOCAL_CONFIDENCE = 0.5
 """Share of the total weight that must be in phase at a local peak for the delay to be confident."""

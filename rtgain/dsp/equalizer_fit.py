@@ -59,7 +59,7 @@ MIN_SHARE = 0.25
 MAX_STEP = 0.5
 """Largest change of a frequency in octaves, and of ln Q, per step."""
 
-FIRST_DAMPING, NEXT_DAMPING, LEAST_DAMPING, MAX_DAMPING, DAMPING_FACTOR = 1e-2, 1e-3, 1e-7, 1e6, 5.0
+FIRST_DAMPING, LEAST_DAMPING, MAX_DAMPING, DAMPING_FACTOR = 1e-2, 1e-7, 1e6, 5.0
 
 CONVERGED = 1e-4
 """Relative decrease of the cost by a step up to which a fit has converged."""
@@ -158,8 +158,7 @@ class ResponseFitter:
             parameters[GAINS] *= learnable
             residuals, jacobian = self._evaluate(parameters)
         weights = _robust_weights(residuals, self._std_db)
-        cost = _cost(residuals, weights, parameters)
-        damping = NEXT_DAMPING if math.isfinite(start.error_db) else FIRST_DAMPING
+        cost, damping = _cost(residuals, weights, parameters), FIRST_DAMPING
         free = np.flatnonzero(np.concatenate([[True, True], learnable, learnable, learnable]))
         for _ in range(evaluations):
             normal, gradient = _normal_equations(residuals, jacobian, weights, parameters)
@@ -269,7 +268,7 @@ def _robust_weights(residuals: Numbers, std_db: Numbers) -> Numbers:
         for part, scale in ((levels, level_scale), (phases, phase_scale))
     )
     # A phase that the filters cannot have, of a rotation or of other filters, must not bend the levels.
-    share = min(1.0, (level_scale / phase_scale) ** 2)
+    share = min(1.0, level_scale / phase_scale) ** 4
     return np.concatenate([level_weights, share * phase_weights]) / level_scale**2
 
 

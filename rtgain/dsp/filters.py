@@ -18,6 +18,9 @@ from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 TAIL_S = 0.25
 """Silence appended to the signal for the filter's tail; longer than the ringing of corner frequencies from 20 Hz up."""
 
+HIGHEST_SHARE = 0.95
+"""Highest frequency of a filter as a share of half the sample rate."""
+
 SHELF_Q = math.sqrt(0.5)
 """Q of a shelf of slope 1, the steepest without a bump."""
 
@@ -135,9 +138,13 @@ class ParametricEQ(Filter):
     def filters(self) -> EqualizerFilters:
         """The present parameters of the first signal as a record."""
         values = {name: float(getattr(self, name).detach()[0]) for name in self.info}
+        highest_hz = HIGHEST_SHARE * self.sample_rate / 2.0
         filters = (
             EqualizerFilter(
-                kind, float(1000.0 * 2.0 ** values[f"{name}_octaves"]), values[f"{name}_gain_db"], values[f"{name}_q"]
+                kind,
+                min(1000.0 * 2.0 ** values[f"{name}_octaves"], highest_hz),
+                values[f"{name}_gain_db"],
+                values[f"{name}_q"],
             )
             for name, kind in zip(self.NAMES, self.KINDS, strict=True)
         )
@@ -168,7 +175,7 @@ def cookbook_coefficients(
     kinds: tuple[FilterKind, ...], gain_db: Tensor, octaves: Tensor, q: Tensor, sample_rate: float
 ) -> tuple[Tensor, ...]:
     """Compute b0, b1, b2, a0, a1, a2 of each of F filters, ``(…, F)`` each, from arguments as above."""
-    frequency = (2000.0 * math.pi / sample_rate * torch.exp2(octaves)).clamp_max(0.95 * math.pi)
+    frequency = (2000.0 * math.pi / sample_rate * torch.exp2(octaves)).clamp_max(HIGHEST_SHARE * math.pi)
     values = torch.exp(LOG_ROOT * gain_db), q, torch.cos(frequency), torch.sin(frequency)
     groups = []
     for kind in dict.fromkeys(kinds):

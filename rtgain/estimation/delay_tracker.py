@@ -108,9 +108,18 @@ class RelativeDelay:
         self.delay_frames = delay_frames
         self.offset_frames = round(delay_frames)
         self._measured: deque[float] = deque(maxlen=AVERAGED_MEASUREMENTS)
+        self._failed_measurements = 0
+
+    def fail(self) -> None:
+        """Count a measurement without success; after some of them the channel is compared at the common delay again."""
+        self._failed_measurements += 1
+        if self._failed_measurements >= MAX_FAILED_MEASUREMENTS:
+            self.delay_frames, self.offset_frames, self._failed_measurements = 0.0, 0, 0
+            self._measured.clear()
 
     def update(self, delay_frames: float) -> None:
         """Average one more measurement; those before it are forgotten if it does not agree with them."""
+        self._failed_measurements = 0
         if self._measured and abs(delay_frames - float(np.median(self._measured))) > AGREEMENT_FRAMES:
             self._measured.clear()
         self._measured.append(delay_frames)
@@ -227,6 +236,8 @@ class DelayTracker:
             measurement = cross.channel(index).estimate_delay()
             if measurement.confident:
                 channel.update(channel.delay_frames + measurement.delay_frames - common_frames)
+            elif measurement.confidence > 0.0:  # 0 in silence
+                channel.fail()
 
     def _agrees(self, delay_frames: float) -> bool:
         return abs(delay_frames - self.delay_frames) <= AGREEMENT_FRAMES
@@ -268,6 +279,8 @@ class DelayTracker:
         self.confirmed = confirmed
         self.delay_frames = delay_frames
         self.offset_frames = round(delay_frames)
+        if not confirmed:  # from a search over all channels
+            self._relative = [RelativeDelay() for _ in self._relative]
         self._drift = 0.0
         self._accepted = deque([(float(self._now_frames), delay_frames)], maxlen=AVERAGED_MEASUREMENTS)
         self._candidates.clear()

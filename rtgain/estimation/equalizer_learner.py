@@ -43,7 +43,7 @@ GOOD_ERROR_DB = 0.08
 TRIAL_GAIN = 0.85
 """Ratio of the errors below which a trial replaces the fit."""
 
-MAX_TRIALS = 12
+MAX_TRIALS = 40
 """Number of trials in vain after which a trial is made only with every `MAX_TRIALS`-th fit."""
 
 MOVED_DB, MOVED_SIGMAS = 0.4, 3.0

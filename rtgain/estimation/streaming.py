@@ -114,7 +114,9 @@ class StreamingEstimator:
             self._cross = CrossSpectrum()
         if settings.align != before.align:
             self.delay_tracker = DelayTracker(
-                search=settings.align, relative_delays_frames=(0.0,) * self._reader.channels
+                search=settings.align,
+                delay_frames=settings.delay_frames if settings.align else None,
+                relative_delays_frames=(0.0,) * self._reader.channels,
             )
         previous, self.comparisons = self.comparisons, {}
         for entry, comparison_settings in settings.comparisons.items():

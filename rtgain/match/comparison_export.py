@@ -156,14 +156,15 @@ def _matched_channels(
     """Return gain and remaining delay of each channel; None without a match. A silent channel has a gain of 0."""
     if match is None or match["gain_db"] is None:
         return None
+    # Along a curve, the target is read without the common delay.
+    removed_frames = opened.offset_frames if opened.curve is None else match["delay_ms"] * 1e-3 * sample_rate
     result = []
     for channel in match["channels"][:channels]:
         gain_db, delay_ms = channel["gain_db"], channel["delay_ms"]
         gain = 0.0 if gain_db is None else 10.0 ** (gain_db / 20.0)
         delay_frames = (match["delay_ms"] if delay_ms is None else delay_ms) * 1e-3 * sample_rate
-        result.append(
-            MatchedChannel(math.copysign(gain, channel["polarity"] or 1), delay_frames - opened.offset_frames)
-        )
+        signed_gain = math.copysign(gain, channel["polarity"] or 1)
+        result.append(MatchedChannel(signed_gain, delay_frames - removed_frames))
     return result
 
 

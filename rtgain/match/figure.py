@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from rtgain.audio.sources.file_pair import select_channels
 from rtgain.audio.sources.file_source import FileSource
+from rtgain.match.details import MatchDetails
 from rtgain.match.findings import response_offset_db
-from rtgain.match.pair import MatchDetails
 from rtgain.match.render import file_length_at, render_matched_chunks
 from rtgain.match.report import match_sentence, remainder_sentence
 from rtgain.output.curve_styles import CLOSED_FORM, ESTIMATE, LEFT, RIGHT, TARGET

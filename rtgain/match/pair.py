@@ -23,6 +23,7 @@ from rtgain.config.session_config import SessionConfig, make_session_config, wit
 from rtgain.errors import InputError
 from rtgain.estimation.offset.follow import follow_delay
 from rtgain.match.aggregate import Aggregate, aggregate, without_curve
+from rtgain.match.details import COMMON_SHARE, MatchDetails
 from rtgain.match.explain import Explanation, Known, explain
 from rtgain.match.findings import by_importance
 from rtgain.match.findings_delay import delay_findings
@@ -55,9 +56,6 @@ MIN_FRAMES = 512
 MAX_TRACKING_STD_DB = 0.5
 """Standard deviation in dB from which one gain does not explain a pair."""
 
-COMMON_SHARE = 0.99
-"""Share of the longer recording below which the loudness of the common part is measured too."""
-
 SEARCH_SHARE = 0.25
 FOLLOW_SHARE = 0.1
 SESSION_SHARE = 0.55
@@ -69,31 +67,6 @@ ROUNDING = 1.0001
 
 Progress = Callable[[float], None]
 Cancelled = Callable[[], bool]
-
-
-@dataclass(frozen=True)
-class MatchDetails:
-    """A match with the data for its figure."""
-
-    result: MatchResult
-    sample_rate: int
-    """Sample rate in Hz of the frames of `estimates`."""
-    estimates: list[Estimate]
-    """Estimates in the dry recording's own time; their delays are those between the starts of both recordings."""
-    channels: tuple[MatchedChannel, ...]
-    """Factor and delay of each channel of the matched signal."""
-    curve: DelayCurve | None
-    """Delay over time, to which those of `channels` are added; None if it does not move."""
-    explanation: Explanation
-    """Differences beyond one gain, with the measurements behind them."""
-    common_s: float
-    """Duration of the common part in seconds."""
-    common_lufs: tuple[float, float] | None
-    """Loudness of both recordings over their common part; None if that is nearly all of both."""
-    equalizer: EqualizerFilters | None
-    """Learned equalizer; None with the processor ``gain``."""
-    notices: tuple[str, ...]
-    """Messages about the recordings for the user, one line each."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +88,7 @@ class _Pass:
     explanation: Explanation
     matched: tuple[MatchedChannel, ...]
     common_frames: int
+    longest_frames: int
     common_lufs: tuple[float, float] | None
 
 
@@ -208,6 +182,7 @@ def _match(
         offset.curve,
         replace(explanation, findings=findings),
         second.common_frames / rate,
+        second.longest_frames / rate,
         second.common_lufs,
         equalizer,
         notices,
@@ -302,7 +277,7 @@ def _explain(
     )
     explanation = explain(known, chunks)
     common_lufs = None if meters is None else (meters[0].integrated_lufs, meters[1].integrated_lufs)
-    return _Pass(explanation, matched, last - begin, common_lufs)
+    return _Pass(explanation, matched, last - begin, longest_frames, common_lufs)
 
 
 def _mean_gain_db(channels: Sequence[MatchedChannel]) -> float:

@@ -4,13 +4,10 @@ import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from rtgain.match.details import COMMON_SHARE, MatchDetails
 from rtgain.match.result import MatchResult
 from rtgain.number_format import UNKNOWN, format_number, format_time_ms
-
-if TYPE_CHECKING:
-    from rtgain.match.pair import MatchDetails
 
 COLUMNS = 80
 
@@ -27,7 +24,7 @@ SHOWN_STD_DB = 0.005
 """Standard deviation in dB from which it is written next to the gain."""
 
 
-def match_report(details: "MatchDetails", dry: Path, target: Path, written: Sequence[str]) -> str:
+def match_report(details: MatchDetails, dry: Path, target: Path, written: Sequence[str]) -> str:
     """Write the report; `written` are the names of the files that were written."""
     result = details.result
     lines = [f"Dry recording  {dry}", f"Target         {target}", ""]
@@ -75,10 +72,10 @@ def remainder_sentence(result: MatchResult) -> str:
     return f"What this gain leaves as a difference lies {amount}."
 
 
-def position_sentence(details: "MatchDetails") -> str:
+def position_sentence(details: MatchDetails) -> str:
     """Return where in the longer recording the shorter one lies; empty if they begin and end together."""
     delay_ms = details.result.delay_ms
-    if delay_ms is None or (abs(delay_ms) < EXCERPT_MS and details.common_lufs is None):
+    if delay_ms is None or (abs(delay_ms) < EXCERPT_MS and details.common_s > COMMON_SHARE * details.longest_s):
         return ""
     if delay_ms < 0.0:
         sentence = f"The target begins at {format_time_ms(-delay_ms / 1e3)} of the dry recording."
@@ -93,7 +90,7 @@ def position_sentence(details: "MatchDetails") -> str:
     return f"{sentence}."
 
 
-def _loudness_lines(details: "MatchDetails") -> list[str]:
+def _loudness_lines(details: MatchDetails) -> list[str]:
     result = details.result
     rows = (
         ("Loudness", result.lufs_dry, result.lufs_target, "LUFS"),

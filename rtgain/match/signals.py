@@ -13,7 +13,6 @@ import soundfile
 from numpy.typing import ArrayLike, NDArray
 
 from rtgain.errors import InputError
-from rtgain.match.pair import MatchDetails, match_pair
 from rtgain.match.result import MatchResult
 from rtgain.number_format import format_number, format_result
 from rtgain.system.shutdown_signals import deferred_interrupt
@@ -21,19 +20,21 @@ from rtgain.system.shutdown_signals import deferred_interrupt
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from rtgain.match.details import MatchDetails
+
 POLARITIES = {1: "normal", -1: "inverted"}
 
 
 @dataclass(frozen=True)
 class SignalMatch:
-    """Match of two signals; a notebook displays it as a table.
+    """Match of two signals; a notebook displays it as a sentence, the findings, and a table.
 
     Attributes:
         result: numbers of the match, as ``rtgain match --json`` writes them.
     """
 
     result: MatchResult
-    _details: MatchDetails = field(repr=False)
+    _details: "MatchDetails" = field(repr=False)
     _signals: tuple[NDArray[np.float32], NDArray[np.float32]] = field(repr=False)
 
     def plot(self) -> "Figure":
@@ -44,8 +45,12 @@ class SignalMatch:
             return match_figure(self._details, dry, target)
 
     def _repr_html_(self) -> str:
+        from rtgain.match.report import match_sentence, remainder_sentence
+
+        sentence = f"{match_sentence(self.result)} {remainder_sentence(self.result)}".rstrip()
+        findings = "".join(f"<li>{html.escape(finding['text'])}</li>" for finding in self.result.findings)
         rows = "".join(f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in self._rows())
-        return f"<table>{rows}</table>"
+        return f"<p>{html.escape(sentence)}</p><ul>{findings}</ul><table>{rows}</table>"
 
     def _rows(self) -> list[tuple[str, str]]:
         result = self.result
@@ -68,6 +73,8 @@ def match_signals(dry: ArrayLike, target: ArrayLike, sample_rate: int) -> Signal
     `sample_rate` in Hz is that of both. Raises `InputError` for signals that cannot be compared.
     An interruption (SIGINT) ends the session before it raises `KeyboardInterrupt`.
     """
+    from rtgain.match.pair import match_pair
+
     signals = _samples("dry", dry), _samples("target", target)
     with deferred_interrupt() as interrupted, _as_files(*signals, sample_rate) as (dry_path, target_path):
         details = match_pair(dry_path, target_path, cancelled=interrupted)

@@ -195,7 +195,11 @@ def _select_section(config: SessionConfig, opened: SessionSource) -> SessionSour
             f"{given}: {config.input} has no sound to play there; choose times from {first / rate:.3f} "
             f"to {(first + frames) / rate:.3f} s"
         )
-    section = SectionSource(recording, start, end, loop=config.loop)
+    try:
+        section = SectionSource(recording, start, end, loop=config.loop)
+    except InputError:  # a short loop is read at once
+        recording.close()
+        raise
     loop_frames = section.loop_frames if config.loop else None
     return replace(opened, source=section, start_frame=first + start, loop_frames=loop_frames)
 

@@ -149,6 +149,7 @@ class Session:
             self._matched = reader(self._engine.memory.audio, self.sample_rate, self._target_trim)
         self.equalizer: LearnedEqualizer | None = None
         """Newest learned equalizer; None with the processor ``gain``, and before the first fit."""
+        self._learned: deque[LearnedEqualizer] = deque(maxlen=64)
         self._started_s = time.monotonic()
         self._frame_rate = RateCounter()
         self._estimate_rate = RateCounter()
@@ -544,12 +545,19 @@ class Session:
         self._poll_comparisons(self._runner)
         return estimates
 
+    def pop_equalizers(self) -> list[LearnedEqualizer]:
+        """Return what has been learned since the last call, the newest 64 at most."""
+        learned = list(self._learned)
+        self._learned.clear()
+        return learned
+
     def _poll_equalizers(self, runner: EstimatorRunner) -> None:
         for learned in runner.poll_equalizers():
             if self._matched is not None:
                 self._matched.add_equalizer(learned)
             if self.config.processor == "eq":
                 self.equalizer = learned
+                self._learned.append(learned)
 
     def _poll_comparisons(self, runner: EstimatorRunner) -> None:
         for entry, estimate in runner.poll_comparisons():

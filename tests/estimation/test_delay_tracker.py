@@ -19,6 +19,7 @@ from rtgain.estimation.delay_tracker import (
     MIN_COHERENCE_TO_REFINE,
     OFFSET_HYSTERESIS_FRAMES,
     DelayTracker,
+    RelativeDelay,
 )
 
 WINDOW, WINDOWS = 1024, 16
@@ -328,3 +329,23 @@ def test_silence_changes_nothing() -> None:
         tracker.update_local(CrossSpectrum())
     assert tracker.alignment == before
     assert tracker.failed_measurements == 0
+
+
+def test_channel_whose_delay_jumps_out_of_reach_is_compared_at_the_common_delay_again() -> None:
+    channel = RelativeDelay(300.0)
+    for _ in range(MAX_FAILED_MEASUREMENTS - 1):
+        channel.fail()
+    channel.update(300.0)
+    channel.fail()
+    assert channel.offset_frames == 300, "failures in a row count"
+    for _ in range(MAX_FAILED_MEASUREMENTS):
+        channel.fail()
+    assert (channel.delay_frames, channel.offset_frames) == (0.0, 0)
+
+
+def test_global_search_for_all_channels_forgets_the_delay_of_each() -> None:
+    tracker = DelayTracker(delay_frames=100.0, relative_delays_frames=(0.0, 25.0))
+    assert tracker.alignment.offsets_frames(2) == (100, 125)
+    for _ in range(3):
+        tracker.update_global(confident(700.0), 0.0)
+    assert tracker.alignment.offsets_frames(2) == (700, 700)

@@ -407,6 +407,9 @@ def test_alignment_can_be_disabled_and_enabled(memory: EngineSharedMemory) -> No
     assert streaming.delay_tracker.offset_frames == 0
     streaming.configure(settings(align=True))
     assert not streaming.delay_tracker.alignment.is_known
+    streaming.configure(settings(align=False, delay_frames=40.0))
+    streaming.configure(settings(align=True, delay_frames=40.0))
+    assert streaming.delay_tracker.alignment.offset_frames == 40, "the delay between two recordings is still known"
 
 
 @pytest.mark.parametrize("frames", [0, 40, -300])

@@ -145,7 +145,7 @@ class FakeSession:
                 ("dry", 0.4), ("target", 0.4 * self._gain), ("matched", 0.4 * 10 ** (self._estimate_db / 20)),
                 ("difference", 0.4 * abs(self._gain - 10 ** (self._estimate_db / 20))),
             )},
-            "level_match": self.level_match,
+            "level_match": self.level_match, "response": None,
             "clipped_frames": 0, "xruns": 0, "dropped_frames": 0, "estimator_restarts": 0, "load": 0.003,
             "notices": tuple(self.notices), "frames_per_second": 48000.0, "estimates_per_second": 46.9,
             "estimate_age_s": 0.012, "hop_s": HOP_S, "equalizer": None,

@@ -148,7 +148,8 @@ def test_session_that_restarts_during_a_trial_plays_the_selected_signal(
     window.start()
     qtbot.waitUntil(lambda: len(sessions.made) > made and window.controller.state == "running")
     assert monitored(sessions) == ["target"]
-    assert sessions.last.level_match.target_trim_db == -4.0  # as before
+    assert sessions.last.calls[0] == ("set_level_differences", (4.0, pytest.approx(3.9)))  # as before, from the start
+    assert sessions.last.level_match.target_trim_db == -4.0
     assert not any(button.isChecked() for button in window.transport.monitor.buttons.values())
 
 

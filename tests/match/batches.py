@@ -11,8 +11,8 @@ from tests.commands import rows
 
 RESULT = [
     "gain_db", "gain_linear", "std_db", "delay_samples", "delay_ms", "drift_ppm", "polarity", "state", "residual_db",
-    "lufs_dry", "lufs_target", "lra_dry", "lra_target", "true_peak_dry_dbtp", "true_peak_target_dbtp", "findings",
-    "error",
+    "residual_eq_db", "lufs_dry", "lufs_target", "lra_dry", "lra_target", "true_peak_dry_dbtp",
+    "true_peak_target_dbtp", "findings", "error",
 ]  # fmt: skip
 
 CRASH = """

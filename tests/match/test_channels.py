@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from rtgain.match.pair import MatchDetails, match_pair
+from rtgain.match.details import MatchDetails
+from rtgain.match.pair import match_pair
 from tests.commands import rtgain
 from tests.match.recordings import RATE, demo, write
 

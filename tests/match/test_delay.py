@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from rtgain.audio.sources.synthetic_speech import synthetic_speech
 from rtgain.match.findings_delay import delay_findings
 from rtgain.match.pair import MatchDetails, match_pair
 from rtgain.match.render import CROSSFADE_S, MatchedChannel, render_matched_chunks
@@ -19,7 +20,8 @@ GAIN = 10 ** (-6 / 20)
 
 @pytest.fixture(scope="module")
 def music() -> np.ndarray:
-    return demo(9, RATE)[:, None]
+    """Music with a voice: without the voice it would repeat, and fit at several delays."""
+    return (demo(9, RATE) + synthetic_speech(RATE, 9 * RATE))[:, None]
 
 
 def match(folder: Path, dry: np.ndarray, target: np.ndarray, record: Path | None = None) -> MatchDetails:

@@ -11,8 +11,9 @@ import soxr
 from scipy.signal import sosfilt
 
 from rtgain.errors import InputError
+from rtgain.match.details import MatchDetails
 from rtgain.match.figure import match_figure
-from rtgain.match.pair import MatchDetails, match_pair
+from rtgain.match.pair import match_pair
 from rtgain.match.render import fractional_delay
 from rtgain.match.result import MatchResult
 from tests.commands import rtgain

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtgain.match.pair import MatchDetails, match_pair
+from rtgain.match.details import MatchDetails
+from rtgain.match.pair import match_pair
 from rtgain.match.report import match_report, match_sentence, position_sentence, remainder_sentence
 from tests.match.recordings import demo, write
 
@@ -76,7 +77,7 @@ def test_depth_of_the_null_is_given_where_nothing_else_differs(excerpt):
 
 
 def test_recordings_that_begin_and_end_together_have_no_position_line(excerpt):
-    together = replace(changed(excerpt, delay_ms=0.3), common_lufs=None)
+    together = replace(changed(excerpt, delay_ms=0.3), longest_s=excerpt.common_s)
     assert position_sentence(together) == ""
     later = changed(excerpt, delay_ms=437_123.0)
     assert position_sentence(later).startswith("The dry recording begins at 7:17.123 of the target.")

@@ -36,8 +36,9 @@ def test_match_finds_gain_delay_and_polarity_of_arrays(matched: Any) -> None:
     assert (matched.result.polarity, matched.result.state) == (-1, "tracking")
 
 
-def test_a_notebook_displays_a_match_as_a_table_and_its_plot_as_a_picture(matched: Any) -> None:
+def test_a_notebook_displays_a_match_as_sentence_and_table_and_its_plot_as_a_picture(matched: Any) -> None:
     table = matched._repr_html_()
+    assert table.startswith("<p>The target is 12.04 dB softer")
     assert "<th>delay</th><td>5.000 ms</td>" in table
     assert "<th>polarity</th><td>inverted</td>" in table
     assert matched.plot()._repr_png_().startswith(b"\x89PNG")

@@ -3,9 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-WHITENING = 0.75
-"""Exponent of the phase transform (as in `rtgain.dsp.delay_estimation`)."""
-
 
 def correlation_envelope(cross: NDArray[np.complexfloating], size: int, whitening: float) -> NDArray[np.float32]:
     """Envelope of the generalized cross-correlation, ``(size,)``, summed over channels ``(channels, bins)``.

@@ -7,6 +7,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from rtgain.audio.sources.source import Block
+from rtgain.dsp.delay_constants import FLAT_DELAY_BAND, MAX_SNR, MIN_PEAK_TO_RMS, MIN_POWER_SHARE
 from rtgain.estimation.offset.correlation import correlation_envelope, taper
 
 MIN_CHECK_WINDOWS = 8
@@ -19,13 +20,6 @@ NEAR_PEAK = 0.98
 
 AUDIBLE = 1e-6
 """Power relative to the strongest bin from which a bin counts: below it are the side lobes of a tone."""
-
-FLAT_DELAY_BAND = 0.6
-MIN_POWER_SHARE = 0.01
-MAX_SNR = 1e3
-MIN_PEAK_TO_RMS = 4.0
-"""As in `rtgain.dsp.delay_estimation`: band of constant delay, least power of a channel relative to the loudest, limit
-of a bin's weight, and of an unambiguous peak."""
 
 TONE_BINS = 5
 """Spread in bins of a single tone: its audible part of a Hann window's lobes."""

@@ -8,8 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from rtgain.audio.sources.source import Block
-from rtgain.estimation.offset.correlation import WHITENING
-from rtgain.estimation.offset.cross_spectra import FLAT_DELAY_BAND, MAX_SNR
+from rtgain.dsp.delay_constants import FLAT_DELAY_BAND, MAX_SNR, WHITENING
 
 WINDOW_S = 0.085
 """Duration in seconds of a window, rounded to a power of two of frames."""

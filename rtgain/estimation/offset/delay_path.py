@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtgain.audio.sources.source import Block
-from rtgain.estimation.offset.correlation import WHITENING, correlation_envelope, highest_peaks, taper
+from rtgain.dsp.delay_constants import WHITENING
+from rtgain.estimation.offset.correlation import correlation_envelope, highest_peaks, taper
 
 STEP_S = 0.008
 """Resolution in seconds of the path; the jumps between its steps are located to the frame."""

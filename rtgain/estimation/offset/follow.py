@@ -25,7 +25,8 @@ from rtgain.audio.sources.file_pair import compared_channels
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.source import Block
 from rtgain.config.names import MAX_CHANNELS
-from rtgain.estimation.offset.correlation import WHITENING, correlation_envelope, highest_peaks, taper
+from rtgain.dsp.delay_constants import WHITENING
+from rtgain.estimation.offset.correlation import correlation_envelope, highest_peaks, taper
 from rtgain.estimation.offset.delay_blocks import (
     BLOCK_WINDOWS,
     BlockDelays,

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from rtgain.audio.sources.file_pair import compared_channels, select_channels
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.source import Block
-from rtgain.estimation.offset.correlation import WHITENING, highest_peaks
+from rtgain.dsp.delay_constants import WHITENING
+from rtgain.estimation.offset.correlation import highest_peaks
 from rtgain.estimation.offset.cross_spectra import CrossSpectra, lag_of_peak
 from rtgain.estimation.offset.levels import (
     ALTERNATIVE_SCORE,

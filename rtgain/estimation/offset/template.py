@@ -4,7 +4,8 @@ import numpy as np
 
 from rtgain.audio.sources.file_pair import compared_channels, select_channels
 from rtgain.audio.sources.source import Block
-from rtgain.estimation.offset.correlation import WHITENING, correlation_envelope, highest_peaks, taper
+from rtgain.dsp.delay_constants import WHITENING
+from rtgain.estimation.offset.correlation import correlation_envelope, highest_peaks, taper
 from rtgain.estimation.offset.levels import MAX_PEAKS, SEARCH_RATE
 
 TEMPLATE_S = 16

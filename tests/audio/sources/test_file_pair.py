@@ -1,5 +1,6 @@
 """Two recordings side by side: exact samples at any position, whichever begins earlier, in any format and channels."""
 
+import math
 import tracemalloc
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rtgain.audio.sources.file_pair import FilePairSource
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.section import SectionSource
 from rtgain.errors import InputError
+from rtgain.records.delay_curve import DelayCurve, DelaySegment
 from tests.encoded_files import encode
 
 RATE = 48_000
@@ -179,3 +181,22 @@ def test_section_that_is_played_once_ends_where_it_should(tmp_path):
     assert section.read(100).shape == (2, 10)
     with pytest.raises(ValueError, match="is empty"):
         SectionSource(pair, 1_000, 2_000, loop=True)
+
+
+def test_target_is_aligned_along_a_curve_and_missing_sound_is_silent_in_both(tmp_path):
+    """The target's clock runs 10 % fast, and 200 frames of it were lost."""
+    time_s = np.arange(6_000) / RATE
+    dry, target = (np.sin(2 * np.pi * 500 * scale * time_s)[None].astype(np.float32) for scale in (1.0, 1 / 1.1))
+    lost = np.concatenate([target[:, :3_300], target[:, 3_520:]], axis=1)
+    before = DelaySegment(-np.inf, 3_000 / RATE, 0.0, 1e5)
+    after = DelaySegment(3_200 / RATE, np.inf, -220 / RATE, 1e5)
+    paths = write(tmp_path / "a.wav", dry), write(tmp_path / "b.wav", lost)
+    pair = FilePairSource(*paths, curve=DelayCurve((before, after)))
+    assert (pair.start_frame, pair.offset_frames, pair.frames) == (0, 0, math.ceil(6_000 / 1.1))
+    block = pair.read(5_300)
+    np.testing.assert_array_equal(block[:, 3_000:3_200], 0.0)
+    sounding = np.r_[100:2_900, 3_300:5_300]
+    np.testing.assert_array_equal(block[0, sounding], dry[0, sounding])
+    np.testing.assert_allclose(block[1, sounding], dry[0, sounding], atol=2e-4)
+    pair.seek(1_234)
+    np.testing.assert_allclose(pair.read(500), block[:, 1_234:1_734], atol=1e-6)
