@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.audio.effects.interpolation import SINC_HALF_FRAMES, fractional_delay
 from rtgain.audio.io.recorder import Recorder
 from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.listening.sentences import describe_difference
-from rtgain.match.render import SINC_HALF_FRAMES, MatchedChannel, fractional_delay
+from rtgain.match.render import MatchedChannel
 from rtgain.number_format import format_number, format_time_ms
 from rtgain.output.comparison_report import ComparisonReport, ReportRecording, report_page
 from rtgain.output.curve_styles import ESTIMATE

@@ -84,7 +84,7 @@ class EstimateHistory:
         if len(changes) < MIN_MEASUREMENTS:
             return 0.0
         times, delays = centers[changes], delays[changes]
-        labels = np.cumsum(np.abs(np.diff(delays, prepend=delays[0])) > JUMP_FRAMES)
+        labels = np.cumsum(np.abs(np.diff(delays, prepend=delays[0])) > JUMP_FRAMES, dtype=np.intp)
         fit = fit_delays(times, delays, np.full(len(times), DELAY_STD_FRAMES), labels, int(labels[-1]) + 1)
         return 1e6 * fit.drift
 
