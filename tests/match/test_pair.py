@@ -10,11 +10,11 @@ import soundfile
 import soxr
 from scipy.signal import sosfilt
 
+from rtgain.audio.effects.interpolation import fractional_delay
 from rtgain.errors import InputError
 from rtgain.match.details import MatchDetails
 from rtgain.match.figure import match_figure
 from rtgain.match.pair import match_pair
-from rtgain.match.render import fractional_delay
 from rtgain.match.result import MatchResult
 from tests.commands import rtgain
 from tests.figure_checks import legend_overlaps_curve
