@@ -8,8 +8,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from gui.theme import tabular
-from rtgain.listening.sentences import describe_difference
 from rtgain.records.level_match import LevelMatch
+from rtgain.records.match_sentences import match_sentence
 from rtgain.records.snapshot import Snapshot
 
 MEASURING_TEXT = "Measuring the gain…"
@@ -69,7 +69,7 @@ class DifferencesPanel(QFrame):
         """Show the object of ``rtgain match --json``."""
         self._result = result
         gain_db, std_db, delay_ms = (_number(result[name]) for name in ("gain_db", "std_db", "delay_ms"))
-        self.match.setText(describe_difference(gain_db, std_db, delay_ms, result["polarity"]))
+        self.match.setText(match_sentence(gain_db, std_db, delay_ms, result["polarity"], result["state"]))
         findings: Sequence[dict[str, Any]] | None = result.get("findings")
         if findings is None:
             self.findings.setText("")
@@ -84,7 +84,8 @@ class DifferencesPanel(QFrame):
         if self._result is None:
             text = MEASURING_TEXT
             if math.isfinite(snapshot.gain_db):
-                text = describe_difference(snapshot.gain_db, snapshot.std_db, snapshot.delay_ms, snapshot.polarity)
+                present = snapshot.gain_db, snapshot.std_db, snapshot.delay_ms, snapshot.polarity
+                text = match_sentence(*present, "tracking")
             if self.match.text() != text:
                 self.match.setText(text)
 

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from rtgain.audio.effects.interpolation import SINC_HALF_FRAMES, fractional_delay
 from rtgain.audio.io.recorder import Recorder
 from rtgain.config.session_config import SessionConfig, with_changes
-from rtgain.listening.sentences import describe_difference
 from rtgain.match.render import MatchedChannel
 from rtgain.number_format import format_number, format_time_ms
 from rtgain.output.comparison_report import ComparisonReport, ReportRecording, report_page
 from rtgain.output.curve_styles import ESTIMATE
 from rtgain.output.figures import new_figure, plot_curve, png
 from rtgain.records.level_match import LevelMatch
+from rtgain.records.match_sentences import match_sentence
 from rtgain.records.recording_offset import RecordingOffset
 from rtgain.session.io_setup import SessionSource, count_channels, open_source, read_file_format
 from rtgain.session.overview import Overview
@@ -27,6 +27,8 @@ from rtgain.session.pair_loudness import PairLoudness
 from rtgain.system.atomic_write import write_atomic
 
 CHUNK_FRAMES = 65536
+
+UNKNOWN_GAIN = "The gain between the two was not measured."
 
 Signal = NDArray[np.float64]
 
@@ -80,7 +82,7 @@ def write_comparison(comparison: Comparison, folder: Path, cancelled: Callable[[
         dry=_recording(comparison, 0),
         target=_recording(comparison, 1),
         section=_section(comparison.config),
-        sentence=_sentence(match, comparison.offset),
+        sentence=_sentence(match),
         level=level,
         findings=_findings(match),
         figures=figures,
@@ -192,12 +194,11 @@ def _section(config: SessionConfig) -> str:
     return f"Compared from {format_time_ms(config.start or 0.0)} to {end} of the dry recording."
 
 
-def _sentence(match: dict[str, Any] | None, offset: RecordingOffset) -> str:
+def _sentence(match: dict[str, Any] | None) -> str:
     if match is None:
-        return describe_difference(math.nan, math.nan, 1e3 * offset.delay_s, 0)
-    numbers = {name: match[name] for name in ("gain_db", "std_db", "delay_ms")}
-    known = {name: math.nan if value is None else value for name, value in numbers.items()}
-    return describe_difference(**known, polarity=match["polarity"])
+        return UNKNOWN_GAIN
+    numbers = (math.nan if match[name] is None else match[name] for name in ("gain_db", "std_db", "delay_ms"))
+    return match_sentence(*numbers, match["polarity"], match["state"])
 
 
 def _findings(match: dict[str, Any] | None) -> list[str] | None:

@@ -8,20 +8,12 @@ from pathlib import Path
 from rtgain.match.details import COMMON_SHARE, MatchDetails
 from rtgain.match.result import MatchResult
 from rtgain.number_format import UNKNOWN, format_number, format_time_ms
+from rtgain.records import match_sentences
 
 COLUMNS = 80
 
-SAME_LEVEL_DB = 0.005
-"""Gain in dB that is written as no difference."""
-
-SAME_TIME_MS = 0.05
-"""Delay in ms that is written as no difference."""
-
 EXCERPT_MS = 1000.0
 """Delay in ms from which the position of the recordings is a line of its own."""
-
-SHOWN_STD_DB = 0.005
-"""Standard deviation in dB from which it is written next to the gain."""
 
 
 def match_report(details: MatchDetails, dry: Path, target: Path, written: Sequence[str]) -> str:
@@ -44,21 +36,8 @@ def match_report(details: MatchDetails, dry: Path, target: Path, written: Sequen
 
 def match_sentence(result: MatchResult) -> str:
     """Return the match in one or two sentences."""
-    if result.gain_db is None:
-        return {
-            "silent": "One of the recordings is silent: there is nothing to compare.",
-            "clipped": "The sound is clipped nearly everywhere: the gain cannot be measured.",
-        }.get(result.state, "The two recordings do not match: no gain turns the dry recording into the target.")
-    deviation = 0.0 if result.std_db is None else result.std_db
-    time = _time(result.delay_ms)
-    upside_down = " It is upside down (inverted polarity)." if result.polarity < 0 else ""
-    if result.state == "converging":
-        return (
-            "No one gain turns the dry recording into the target. On average the target is "
-            f"{_level(result.gain_db)}, give or take {format_number(deviation, 1)} dB{time}.{upside_down}"
-        )
-    doubt = f" (± {format_number(deviation, 2)} dB)" if deviation >= SHOWN_STD_DB else ""
-    return f"The target is {_level(result.gain_db, doubt)}{time}.{upside_down}"
+    numbers = (math.nan if x is None else x for x in (result.gain_db, result.std_db, result.delay_ms))
+    return match_sentences.match_sentence(*numbers, result.polarity, result.state)
 
 
 def remainder_sentence(result: MatchResult) -> str:
@@ -79,7 +58,7 @@ def position_sentence(details: MatchDetails) -> str:
         return ""
     if delay_ms < 0.0:
         sentence = f"The target begins at {format_time_ms(-delay_ms / 1e3)} of the dry recording."
-    elif delay_ms >= SAME_TIME_MS:
+    elif delay_ms >= match_sentences.SAME_TIME_MS:
         sentence = f"The dry recording begins at {format_time_ms(delay_ms / 1e3)} of the target."
     else:
         sentence = "Both recordings begin together."
@@ -103,19 +82,6 @@ def _loudness_lines(details: MatchDetails) -> list[str]:
 
 def _unit(value: float | None, unit: str) -> str:
     return UNKNOWN if value is None else f"{format_number(value, 1)} {unit}"
-
-
-def _level(gain_db: float, doubt: str = "") -> str:
-    if abs(gain_db) < SAME_LEVEL_DB:
-        return f"as loud as the dry recording{doubt}"
-    comparison = "softer" if gain_db < 0.0 else "louder"
-    return f"{format_number(abs(gain_db), 2)} dB {comparison}{doubt} than the dry recording"
-
-
-def _time(delay_ms: float | None) -> str:
-    if delay_ms is None or not SAME_TIME_MS <= abs(delay_ms) < EXCERPT_MS:
-        return ""
-    return f", and {format_number(abs(delay_ms), 1)} ms {'later' if delay_ms > 0.0 else 'earlier'}"
 
 
 def _wrapped(text: str, first: str = "", further: str = "") -> list[str]:

@@ -71,7 +71,9 @@ def test_two_recordings_open_in_compare_and_are_analyzed(window: MainWindow, ses
     compare.differences.show_level(sessions.last.level_match)
     assert "Trim: Dry −6.0" in compare.differences.level.text()
     window.compare_controller.analysis.matched.emit(MATCH)
-    assert compare.differences.match.text() == "Target is 4.12 dB louder (± 0.020), 12.00 ms later."
+    assert compare.differences.match.text() == (
+        "The target is 4.12 dB louder (± 0.02 dB) than the dry recording, and 12.0 ms later."
+    )
     assert compare.differences.findings.text() == "Also different:\n• low shelf +1.9 dB at 110 Hz"
     assert sessions.last.level_match.gain_db == 4.12
     assert compare.response.curve.path().boundingRect().right() == 3.0  # 1 kHz: the incoherent band is left out

@@ -32,7 +32,7 @@ def test_report_has_the_match_the_findings_and_the_position_in_80_columns(excerp
     assert max(map(len, lines)) <= 80
     assert lines[:2] == ["Dry recording  dry.wav", "Target         target.wav"]
     flat = " ".join(text.split())
-    assert "The target is 6.02 dB softer than the dry recording." in flat
+    assert "The target is 6.02 dB softer than the dry recording, and 2.500 s earlier." in flat
     assert "- The target does not swing around zero: it has a constant offset of 0.010 (−40.0 dBFS)." in flat
     assert "The target begins at 0:02.500 of the dry recording. They have 0:02.500 in common" in flat
     assert flat.endswith("Written: matched.wav")

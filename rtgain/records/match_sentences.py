@@ -1,0 +1,52 @@
+"""Sentences about the match of two recordings, for people: in the report, its figure, the window and notebooks."""
+
+import math
+
+from rtgain.number_format import format_number
+
+SAME_LEVEL_DB = 0.005
+"""Gain in dB that is written as no difference."""
+
+SAME_TIME_MS = 0.05
+"""Delay in ms that is written as no difference."""
+
+LONG_MS = 1000.0
+"""Delay in ms that is written in seconds."""
+
+SHOWN_STD_DB = 0.005
+"""Standard deviation in dB from which it is written next to the gain."""
+
+
+def match_sentence(gain_db: float, std_db: float, delay_ms: float, polarity: int, state: str) -> str:
+    """Return gain, delay and polarity of the target in one or two sentences; NaN for unknown numbers.
+
+    `state` is that of the match: ``converging`` stands for a pair that no one gain explains.
+    """
+    if math.isnan(gain_db):
+        return {
+            "silent": "One of the recordings is silent: there is nothing to compare.",
+            "clipped": "The sound is clipped nearly everywhere: the gain cannot be measured.",
+        }.get(state, "The two recordings do not match: no gain turns the dry recording into the target.")
+    time = _time(delay_ms)
+    upside_down = " It is upside down (inverted polarity)." if polarity < 0 else ""
+    if state == "converging":
+        return (
+            "No one gain turns the dry recording into the target. On average the target is "
+            f"{_level(gain_db)}, give or take {format_number(std_db, 1)} dB{time}.{upside_down}"
+        )
+    doubt = f" (± {format_number(std_db, 2)} dB)" if std_db >= SHOWN_STD_DB else ""
+    return f"The target is {_level(gain_db, doubt)}{time}.{upside_down}"
+
+
+def _level(gain_db: float, doubt: str = "") -> str:
+    if abs(gain_db) < SAME_LEVEL_DB:
+        return f"as loud as the dry recording{doubt}"
+    comparison = "softer" if gain_db < 0.0 else "louder"
+    return f"{format_number(abs(gain_db), 2)} dB {comparison}{doubt} than the dry recording"
+
+
+def _time(delay_ms: float) -> str:
+    if not abs(delay_ms) >= SAME_TIME_MS:
+        return ""
+    amount = f"{abs(delay_ms) / 1e3:.3f} s" if abs(delay_ms) >= LONG_MS else f"{format_number(abs(delay_ms), 1)} ms"
+    return f", and {amount} {'later' if delay_ms > 0.0 else 'earlier'}"
