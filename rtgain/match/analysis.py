@@ -30,6 +30,9 @@ BLOCKS_PER_WINDOW = 16
 MAX_SPECTRA = 512
 """Number of windows, times channels, whose complex spectra are kept."""
 
+MAX_SAMPLE = 1e6
+"""Magnitude of a sample (+120 dBFS) above which it is invalid and counts as 0."""
+
 Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
@@ -119,6 +122,8 @@ class PairAnalysis:
 
     def add(self, matched: Real, target: Real) -> None:
         """Add chunks of equal length, ``(C, frames)`` each."""
+        # As the kernel does; a fractional delay has spread such a sample over its neighbors.
+        matched, target = (np.where(np.abs(samples) <= MAX_SAMPLE, samples, 0.0) for samples in (matched, target))
         self._frames += matched.shape[1]
         difference = target - matched
         self._residual_energy += np.einsum("cf,cf->c", difference, difference)
