@@ -197,8 +197,10 @@ def _section(config: SessionConfig) -> str:
 def _sentence(match: dict[str, Any] | None) -> str:
     if match is None:
         return UNKNOWN_GAIN
-    numbers = (math.nan if match[name] is None else match[name] for name in ("gain_db", "std_db", "delay_ms"))
-    return match_sentence(*numbers, match["polarity"], match["state"])
+    gain_db, std_db, delay_ms = (
+        math.nan if match[name] is None else match[name] for name in ("gain_db", "std_db", "delay_ms")
+    )
+    return match_sentence(gain_db, std_db, delay_ms, match["polarity"], match["state"])
 
 
 def _findings(match: dict[str, Any] | None) -> list[str] | None:

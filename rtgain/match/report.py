@@ -36,8 +36,10 @@ def match_report(details: MatchDetails, dry: Path, target: Path, written: Sequen
 
 def match_sentence(result: MatchResult) -> str:
     """Return the match in one or two sentences."""
-    numbers = (math.nan if x is None else x for x in (result.gain_db, result.std_db, result.delay_ms))
-    return match_sentences.match_sentence(*numbers, result.polarity, result.state)
+    gain_db, std_db, delay_ms = (
+        math.nan if number is None else number for number in (result.gain_db, result.std_db, result.delay_ms)
+    )
+    return match_sentences.match_sentence(gain_db, std_db, delay_ms, result.polarity, result.state)
 
 
 def remainder_sentence(result: MatchResult) -> str:

@@ -22,7 +22,6 @@ class MatchResult:
         channels: each channel's own gain, polarity and delay; a file of one channel is compared with each of the other.
         delay_samples: delay of the target in frames at the dry recording's sample rate.
         drift_ppm: how much faster the target's clock runs, in parts per million; 0 if it is the dry recording's.
-        findings: what differs beyond one gain: objects of `rtgain.records.finding.Finding`.
         residual_db: level of the difference (target minus matched signal) relative to the target, over the part that
             both recordings cover.
         response: ``frequency_hz``, ``gain_db`` and ``coherence`` of the target over the dry recording, in bands of a

@@ -24,7 +24,7 @@ SECONDS = 8
 OpenWindow = Callable[..., MainWindow]
 
 MATCH = {
-    "gain_db": 4.12, "std_db": 0.02, "delay_ms": 12.0, "polarity": 1,
+    "gain_db": 4.12, "std_db": 0.02, "delay_ms": 12.0, "polarity": 1, "state": "tracking",
     "findings": [{"kind": "equalization", "text": "low shelf +1.9 dB at 110 Hz"}],
     "response": {"frequency_hz": [100.0, 1000.0, 10000.0], "gain_db": [1.9, 0.0, None], "coherence": [1.0, 0.9, 0.1]},
 }  # fmt: skip
