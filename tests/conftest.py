@@ -1,6 +1,7 @@
 """Fixtures for all tests: a real audio server, a real display."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from rtgain.bench.servers import JackServer, XDisplay
+from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS
 from tests.demo_cache import cache_demo_source
 from tests.environment import isolate_environment
 from tests.jack_client import JackTestClient
@@ -67,6 +69,15 @@ def _group_of(path: Path) -> str:
     """Return the folder of tests that share the lessons' experiments, otherwise the file."""
     shares_experiments = path.parent.name == "lessons" and "export" not in path.stem
     return str(path.parent if shares_experiments else path)
+
+
+@pytest.fixture
+def restored_signal_handlers() -> Iterator[None]:
+    """Restore the signal handlers of the test process afterwards; `rtgain.cli.main.main` replaces them."""
+    handlers = {number: signal.getsignal(number) for number in SHUTDOWN_SIGNALS}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

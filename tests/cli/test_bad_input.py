@@ -2,19 +2,18 @@
 
 import json
 import os
-import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import soundfile
 
 from rtgain.cli.main import main
-from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS
 from tests.bad_files import make_bad_files, noise
 from tests.bad_inputs import BAD_INPUTS, BadInput, run_command
 from tests.commands import ROOT, command, rtgain
+
+pytestmark = pytest.mark.usefixtures("restored_signal_handlers")
 
 RATE = 48_000
 OUTPUTS = ("--csv", "t.csv", "--json", "s.json", "--record", "m.wav", "--plot", "p.png")
@@ -29,15 +28,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     soundfile.write(tmp_path / "ok.wav", noise(RATE // 2), RATE)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def _signals_as_before() -> Iterator[None]:
-    """Restore the signal handlers of the test process, which `main` replaces."""
-    handlers = {number: signal.getsignal(number) for number in SHUTDOWN_SIGNALS}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 def error_line(code: int, out: str, errors: str, expected_code: int = 2) -> str:

@@ -17,11 +17,12 @@ import pytest
 from rtgain.cli.main import main
 from rtgain.match.manifest import Manifest, Results
 from rtgain.match.pair_process import PairProcesses
-from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS
 from tests.commands import ROOT, rows, start_rtgain
 from tests.match.batches import RESULT, crashing_environment, manifest, run
 from tests.match.recordings import demo, write
 from tests.polling import TIMEOUT_S
+
+pytestmark = pytest.mark.usefixtures("restored_signal_handlers")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -29,14 +30,6 @@ def processes() -> Iterator[None]:
     """Processes that all tests share; each imports torch."""
     yield
     PairProcesses.stop_idle()
-
-
-@pytest.fixture(autouse=True)
-def _signals_as_before() -> Iterator[None]:
-    handlers = {number: signal.getsignal(number) for number in SHUTDOWN_SIGNALS}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -19,11 +19,12 @@ from rtgain.errors import InputError
 from rtgain.match import cluster as cluster_module
 from rtgain.match.cluster import ClusterWorkers
 from rtgain.match.pair_process import PairProcesses
-from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS
 from tests.commands import rows
 from tests.match.batches import crashing_environment, manifest, run
 from tests.match.recordings import demo, write
 from tests.polling import TIMEOUT_S, wait_until
+
+pytestmark = pytest.mark.usefixtures("restored_signal_handlers")
 
 
 class Cluster:
@@ -79,14 +80,6 @@ def cluster(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield cluster
         cluster.stop()
         PairProcesses.stop_idle()
-
-
-@pytest.fixture(autouse=True)
-def _signals_as_before() -> Iterator[None]:
-    handlers = {number: signal.getsignal(number) for number in SHUTDOWN_SIGNALS}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
 
 
 def after_rows(results: Path, count: int, action: Any) -> threading.Thread:
