@@ -68,10 +68,10 @@ def test_the_seed_selects_the_pink_noise_of_the_last_lesson(monkeypatch: pytest.
     class SeedReachedSourceError(Exception):
         pass
 
-    def source(sample_rate: int, *, seed: int) -> None:
+    def source(sample_rate: int, frames: int, *, seed: int) -> None:
         raise SeedReachedSourceError(seed)
 
-    monkeypatch.setattr("rtgain.lessons.experiments.filters.PinkSource", source)
+    monkeypatch.setattr("rtgain.lessons.experiments.filters.pink_noise", source)
     with pytest.raises(SeedReachedSourceError) as reached:
         run_experiment(LESSONS[-1].name, 7)
     assert reached.value.args == (7,)
