@@ -387,7 +387,7 @@ MANIFESTS = _commands(
     ("results in a pipe", "pairs.csv --csv -", "match: --manifest needs --csv FILE for its results"),
     ("no jobs", "pairs.csv --jobs 0", "--jobs 0: must be at least 1"),
     ("word for jobs", "pairs.csv --jobs two", "argument --jobs: 'two' is not a whole number; see rtgain match --help"),
-    ("JSON of many", "pairs.csv --json s.json", "match: --json, --plot and --record are for one pair; a manifest "),
+    ("JSON of many", "pairs.csv --json s.json", "match: --json, --plot, --record and --eq-out are for one pair; a "),
     ("pair and manifest", "pairs.csv ok.wav ok.wav", "match: give either DRY and TARGET, or --manifest"),
 )
 
@@ -431,7 +431,7 @@ COMMANDS = [
     BadInput("command that there is not", "play song.wav", "argument COMMAND: invalid choice: 'play' (choose from "),
     BadInput("option of another command", "devices --input mic", "unrecognized arguments: --input mic; see rtgain "),
     BadInput(
-        "output of a window", "run --json s.json", "--csv, --json, --plot and --record are only valid with --headless"
+        "output of a window", "run --json s.json", "--csv, --json, --plot, --record and --eq-out are only valid with "
     ),
 ]
 

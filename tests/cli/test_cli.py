@@ -33,9 +33,10 @@ HEADER = (
 )
 
 KEYS = [
-    "version", "input", "target", "channels", "sample_rate", "duration_s", "loss", "optimizer", "gain_db",
-    "gain_linear", "std_db", "delay_ms", "polarity", "state", "channel_gains_db", "channel_polarities", "rmse_db",
-    "settle_s", "estimates", "frames", "dropped_frames", "xruns", "realtime_factor", "steps_per_second",
+    "version", "input", "target", "channels", "sample_rate", "duration_s", "processor", "loss", "optimizer", "gain_db",
+    "gain_linear", "std_db", "delay_ms", "drift_ppm", "polarity", "state", "channel_gains_db", "channel_polarities",
+    "filters", "rmse_db", "settle_s", "estimates", "frames", "dropped_frames", "xruns", "realtime_factor",
+    "steps_per_second",
 ]  # fmt: skip
 
 MEASURED = ("realtime_factor", "steps_per_second")

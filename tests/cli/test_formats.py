@@ -33,7 +33,7 @@ def test_headless_session_plays_the_first_audio_stream_of_a_video_with_a_notice(
 def test_match_of_lossy_files_with_several_streams_gives_gain_and_delay(tmp_path: Path, demo: np.ndarray) -> None:
     encode(tmp_path / "dry.m4a", demo, RATE, bit_rate=256_000)
     encode(tmp_path / "target.mp4", demo / 2, RATE, bit_rate=256_000, tracks=3)
-    process = rtgain("match", "dry.m4a", "target.mp4", cwd=tmp_path)
+    process = rtgain("match", "dry.m4a", "target.mp4", "--json", "-", cwd=tmp_path)
     assert process.returncode == 0
     assert process.stderr == "rtgain: target.mp4: plays the first of 3 audio streams (48 kHz mono AAC)\n"
     result = json.loads(process.stdout)

@@ -346,8 +346,10 @@ def test_samples_that_a_flac_recording_clips_are_reported(
     assert clipped > RATE
     lines = [line for line in capsys.readouterr().err.splitlines() if "full scale" in line]
     assert lines == [
+        f"rtgain: {tmp_path / 'm.wav'}: peaks of {peak_dbfs:.1f} dBFS are above full scale, where players clip; "
+        "use --level-match estimate to attenuate the louder signal",
         f"rtgain: {tmp_path / 'm.flac'}: {clipped} samples above full scale were clipped (peak {peak_dbfs:.1f} dBFS); "
-        "use a name that ends in .wav to keep them"
+        "use a name that ends in .wav to keep them",
     ]
 
 
