@@ -64,9 +64,9 @@ def test_delay_that_does_not_move_is_one_constant_segment(tmp_path, music, kind)
 
 @pytest.mark.parametrize(("ppm", "delay_frames"), [(60, 0), (-300, 1_234), (2_000, 0)])
 def test_drift_of_a_clock_is_measured(tmp_path, music, ppm, delay_frames):
-    dry = music[: 6 * RATE, :1]
+    dry = music[: 8 * RATE, :1]
     target = np.pad(-0.5 * with_clock(dry, ppm), ((delay_frames, 0), (0, 0)))
-    curve = follow(tmp_path, dry, target, delay_frames + 1e-6 * ppm * 3 * RATE)  # found in the middle
+    curve = follow(tmp_path, dry, target, delay_frames + 1e-6 * ppm * 4 * RATE)  # found in the middle
     assert curve.drift_ppm == pytest.approx(ppm, abs=0.05)
     assert abs(curve.drift_ppm - ppm) < 4 * curve.drift_std_ppm
     assert curve.drift_std_ppm < 0.1
