@@ -160,8 +160,12 @@ def _match_one(options: MatchOptions, interruption: InterruptHandler) -> int:
     if paths.json != STANDARD_OUTPUT:
         from rtgain.match.report import match_report
 
-        written = [name for name in (paths.record, paths.plot, paths.json) if name is not None]
+        outputs = (paths.record, paths.plot, paths.json, paths.eq_out)
+        written = [name for name in outputs if name is not None]
         text = match_report(details, dry, target, written)
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        raise write_error("standard output", error) from None
     return 0

@@ -105,12 +105,15 @@ class CrossSpectrum:
         It is that of the channel with the largest share: others may be noisy, or have a delay of their own. Channels
         with less than `MIN_POWER_SHARE` of the loudest channel's power do not count.
         """
+        return float(self._coherent_shares().max())
+
+    def _coherent_shares(self) -> Tensor:
+        """Compute each channel's coherent fraction, ``(C,)``; 0 for a channel that does not count."""
         coherence, chance = self._coherence()
         testable_power = (self._target * (1.0 - chance)).sum(-1)
         coherent_power = (self._target * (coherence - chance)).sum(-1)
         counts = (testable_power > 0.0) & (testable_power >= MIN_POWER_SHARE * testable_power.max())
-        shares = zip(coherent_power[counts].tolist(), testable_power[counts].tolist(), strict=True)
-        return max((max(0.0, coherent / testable) for coherent, testable in shares), default=0.0)
+        return torch.where(counts, coherent_power / testable_power, 0.0).clamp_min(0.0)
 
     @property
     def is_unambiguous(self) -> bool:
@@ -141,7 +144,8 @@ class CrossSpectrum:
         If the median is further from the gain of the windows as a whole, it is half of that distance.
 
         Bands of `DEVIATION_BAND_BINS` bins are weighted by the target's power. A distance that noise explains, at four
-        deviations, is 0; so is that of bands with less coherence than `MIN_BAND_COHERENCE`.
+        deviations, is 0; so is that of bands with less coherence than `MIN_BAND_COHERENCE`, and of channels with a
+        smaller coherent fraction.
         """
         bins = self._cross.shape[-1] // DEVIATION_BAND_BINS * DEVIATION_BAND_BINS
         dry, target, cross = (
@@ -151,7 +155,8 @@ class CrossSpectrum:
         power = Spectra(cross).power
         tiny = torch.finfo(dry.dtype).tiny
         coherence = (power / (dry * target).clamp_min(tiny)).clamp(1e-6, 1.0)
-        weights = torch.where(coherence > MIN_BAND_COHERENCE, target, 0.0)
+        is_related = self._coherent_shares().unsqueeze(-1) > MIN_BAND_COHERENCE
+        weights = torch.where(is_related & (coherence > MIN_BAND_COHERENCE), target, 0.0)
         if not weights.any():
             return 0.0
         gains_db = 10.0 * (power / dry.square().clamp_min(tiny)).clamp_min(tiny).log10()
@@ -166,7 +171,9 @@ class CrossSpectrum:
         spread_db = float(distances_db[order[most]])
         loudest = int(weights.sum(-1).argmax())
         offset_db = 0.0
-        if self._gain_sum > 0.0:
+        # The level of an unrelated channel is part of the scale of each window, and moves the gains.
+        is_comparable = bool((is_related.squeeze(-1) | (self._target.sum(-1) == 0.0)).all())
+        if self._gain_sum > 0.0 and is_comparable:
             gain_db = 20.0 * math.log10(self._gain_sum / self._gain_weight)
             offset_db = abs(float(medians_db[loudest]) - gain_db)
         return max(spread_db, offset_db if offset_db > MIN_MEDIAN_OFFSET_DB else 0.0) / 2.0

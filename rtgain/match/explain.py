@@ -101,7 +101,7 @@ def _evidence(known: Known, spectra: PairSpectra | None) -> Evidence:
         known.dry_plateaus, known.target_plateaus, known.start_s, spectra, None, None, None, None, None, math.nan,
         noise_in_dry=False,
     )  # fmt: skip
-    if spectra is None:
+    if spectra is None or not spectra.matched_power.any():
         return evidence
     model = fit_gain_model(spectra)
     power = spectra.target_power.sum(axis=(1, 2), dtype=np.float64)

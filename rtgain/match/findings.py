@@ -23,6 +23,9 @@ from rtgain.records.response import Response
 SIGMAS = 4.0
 """Standard deviations that a difference must exceed."""
 
+MAX_STRAIGHT_SHARE = 0.999
+"""Share of both channels, each explained by its own dry channel, above which they are not swapped."""
+
 MIN_COHERENT_FRACTION = 0.5
 """Share of the target's power that the dry recording must explain; otherwise it is a different recording."""
 
@@ -209,6 +212,8 @@ def channels_swapped(evidence: Evidence) -> Finding | None:
     dry, target = spectra.matched_power.sum(axis=0), spectra.target_power.sum(axis=0)
     straight = _coherent_share(spectra.cross.sum(axis=0), dry, target)
     swapped = _coherent_share(spectra.swapped_cross, dry[::-1], target)
+    if (straight > MAX_STRAIGHT_SHARE).all():  # channels that are equal explain each other as well
+        return None
     if swapped.min() < MIN_COHERENT_FRACTION or ((1.0 - swapped) > MAX_SWAPPED_RATIO * (1.0 - straight)).any():
         return None
     return Finding("channels-swapped", "Left and right are swapped in the target.", {})

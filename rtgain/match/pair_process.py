@@ -7,7 +7,7 @@ Requests and replies are lines of JSON.
 
 import json
 import os
-import socket
+import platform
 import subprocess
 import sys
 import threading
@@ -155,12 +155,12 @@ def match_on_worker(folder: str, dry: str, target: str, required_version: str) -
     """
     if __version__ != required_version:
         raise InputError(
-            f"the worker {socket.gethostname()} has rtgain {__version__}, and this machine has {required_version}; "
+            f"the worker {platform.node()} has rtgain {__version__}, and this machine has {required_version}; "
             "install the same version on all machines"
         )
     if not Path(folder).is_dir():
         raise InputError(
-            f"{folder}: is not a folder on the worker {socket.gethostname()}; mount the folder of the manifest there, "
+            f"{folder}: is not a folder on the worker {platform.node()}; mount the folder of the manifest there, "
             "under the same path"
         )
     return _WORKER_PROCESSES.match(folder, dry, target)

@@ -21,6 +21,8 @@ def match_report(details: MatchDetails, dry: Path, target: Path, written: Sequen
     result = details.result
     lines = [f"Dry recording  {dry}", f"Target         {target}", ""]
     lines += _wrapped(f"{match_sentence(result)} {remainder_sentence(result)}".rstrip())
+    if result.residual_eq_db is not None:
+        lines += ["", *_wrapped(f"With the learned equalizer, the difference lies {_depth(result.residual_eq_db)}.")]
     if result.findings:
         lines.append("")
     for finding in result.findings:
@@ -46,11 +48,15 @@ def remainder_sentence(result: MatchResult) -> str:
     """Return what the match leaves; empty without a match."""
     if result.gain_db is None or result.residual_db is None:
         return ""
-    side = "below" if result.residual_db <= 0.0 else "above"
-    amount = f"{format_number(abs(result.residual_db), 0)} dB {side} the target"
+    amount = _depth(result.residual_db)
     if not result.findings and result.state == "tracking":
         return f"Nothing else differs: the difference lies {amount}."
     return f"What this gain leaves as a difference lies {amount}."
+
+
+def _depth(residual_db: float) -> str:
+    side = "below" if residual_db <= 0.0 else "above"
+    return f"{format_number(abs(residual_db), 0)} dB {side} the target"
 
 
 def position_sentence(details: MatchDetails) -> str:

@@ -7,6 +7,9 @@ from typing import Any
 from rtgain.config.names import LevelMatchMode
 from rtgain.number_format import format_number, none_if_nan
 
+NEGLIGIBLE_DB = 0.005
+"""Difference in dB or LU that two decimals do not show."""
+
 AUDIBLE_DB = 0.1
 """Difference in level, in dB, below which a listening test is not decided by the level."""
 
@@ -66,6 +69,10 @@ class LevelMatch:
             return f"{numbers} The {matched} is not known yet, so nothing is matched."
         if not math.isfinite(remaining):
             return numbers
+        if abs(remaining) < NEGLIGIBLE_DB:
+            return (
+                f"{numbers} After matching the {matched}, both have the same {'loudness' if unit == 'LU' else 'gain'}."
+            )
         noun = {"LU": ("louder", "softer"), "dB": ("higher in gain", "lower in gain")}[unit][remaining < 0]
         return f"{numbers} After matching the {matched}, the target is {abs(remaining):.2f} {unit} {noun}."
 

@@ -144,6 +144,24 @@ def test_progress_rises_to_1_and_a_match_can_be_cancelled(tmp_path, stereo):
     assert match_pair(*paths, on_progress=shares.append, cancelled=lambda: bool(shares) and shares[-1] > 0.5) is None
 
 
+@pytest.mark.parametrize("right", [1.0, -1.0])
+@pytest.mark.parametrize("subtype", ["FLOAT", "PCM_16"])
+def test_equal_or_opposite_channels_are_not_swapped(tmp_path, stereo, right, subtype):
+    dry = stereo[:, :1] * [1.0, right]
+    for name, samples in (("dry.wav", dry), ("target.wav", 0.5 * dry)):
+        soundfile.write(tmp_path / name, samples, RATE, subtype=subtype)
+    details = match_pair(tmp_path / "dry.wav", tmp_path / "target.wav")
+    assert details is not None
+    assert (details.result.state, details.result.findings) == ("tracking", [])
+
+
+def test_silent_dry_recording_is_not_another_one(tmp_path, stereo):
+    dry, target = write(tmp_path / "dry.wav", 0.0 * stereo), write(tmp_path / "target.wav", stereo)
+    details = match_pair(dry, target)
+    assert details is not None
+    assert (details.result.state, details.result.findings) == ("silent", [])
+
+
 def test_files_may_have_the_names_of_options(tmp_path, stereo):
     for name, samples in (("demo", stereo), ("reference", 0.5 * stereo)):
         soundfile.write(tmp_path / name, samples, RATE, format="WAV", subtype="FLOAT")

@@ -9,7 +9,7 @@ import soundfile
 
 from rtgain.cli.main import main
 from rtgain.match.pair import match_pair
-from rtgain.match.render import MatchedChannel, residual_db
+from rtgain.match.render import MatchedChannel, aligned_chunks, residual_db
 from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 
 RATE = 32_000
@@ -48,7 +48,7 @@ def test_filters_of_a_pair_are_learned_and_leave_no_difference(pair: tuple[Path,
     hz = np.geomspace(60.0, 14_000.0, 50)
     ratio = details.equalizer.response(hz, RATE) / EQUALIZER.response(hz, RATE)
     assert np.abs(20 * np.log10(np.abs(ratio))).max() < 0.5
-    recorded = residual_db(tmp_path / "matched.wav", pair[1], RATE, [MatchedChannel(1.0, 0.0)])
+    recorded = residual_db(aligned_chunks(tmp_path / "matched.wav", pair[1], RATE, [MatchedChannel(1.0, 0.0)]))
     assert recorded == pytest.approx(result.residual_eq_db, abs=0.5)
 
 

@@ -22,8 +22,8 @@ from tests.match.recordings import RATE, demo, write
 
 KEYS = (
     "gain_db", "gain_linear", "std_db", "delay_samples", "delay_ms", "drift_ppm", "polarity", "state", "channels",
-    "residual_db", "response", "lufs_dry", "lufs_target", "lra_dry", "lra_target", "true_peak_dry_dbtp",
-    "true_peak_target_dbtp", "findings",
+    "residual_db", "residual_eq_db", "filters", "response", "lufs_dry", "lufs_target", "lra_dry", "lra_target",
+    "true_peak_dry_dbtp", "true_peak_target_dbtp", "findings",
 )  # fmt: skip
 
 
