@@ -87,7 +87,8 @@ def test_loading_starts_the_server_that_forks_the_first_child(server: ForkServer
 def test_shutdown_signals_are_blocked_in_children_of_the_first_server_of_a_program() -> None:
     """Multiprocessing starts its resource tracker with the first process, and unblocks signals by that."""
     program = f"""
-import multiprocessing
+import multiprocessing, signal
+signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a sound library in the test process may block SIGPIPE
 from rtgain.estimation.process.fork_server import ForkServer
 server = ForkServer("{__name__}:send_blocked_signals", "{__name__}:preload")
 server.load()
