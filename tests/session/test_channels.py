@@ -175,13 +175,11 @@ def test_return_is_read_from_the_selected_input(jack_server: JackServer, tmp_pat
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("monitor", ["dry", "matched"])
-def test_monitor_is_played_only_on_the_selected_output(jack_server: JackServer, tmp_path: Path, monitor: str) -> None:
-    """The return is silent, so the matched signal keeps its initial gain of 1."""
+def test_monitor_is_played_only_on_the_selected_output(jack_server: JackServer, tmp_path: Path) -> None:
     with JackTestClient(jack_server, name="many", outputs=3) as jack_client:
         process = start_rtgain(
             *("run", "--headless", "--input", "demo", "--input-device", "many", "--output-device", "many"),
-            *("--target", "return", "--output-channel", "3", "--monitor", monitor, "--duration", "60"),
+            *("--target", "return", "--output-channel", "3", "--monitor", "dry", "--duration", "60"),
             *("--json", tmp_path / "s.json"),
         )
 
