@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from rtgain.bench.signals import BenchSignal
 from rtgain.bench.tables import Row
-from rtgain.match.explain import Explanation, Known, explain
+from rtgain.match.explain import Explanation, explain
+from rtgain.match.findings import PairFacts
 from rtgain.match.result import ChannelMatch
 from rtgain.records.finding import Finding, FindingKind
 
@@ -187,7 +188,7 @@ def find(signal: BenchSignal, case: FindingCase, strength: float) -> Explanation
     target = gain * case.make(dry, rate, strength)
     if case.name == DRY_NOISE:
         dry = add_noise(dry, rate, strength)
-    known = Known(rate, dry.shape[1], 0.0, GAIN_DB, GAIN_DB, [ChannelMatch(GAIN_DB, 1, 0.0)], True, 0, 0, 0)
+    facts = PairFacts(rate, dry.shape[1], 0.0, GAIN_DB, GAIN_DB, [ChannelMatch(GAIN_DB, 1, 0.0)], True, 0, 0, 0)
     starts = range(0, dry.shape[1], CHUNK_FRAMES)
     chunks = ((gain * dry[:, i : i + CHUNK_FRAMES], target[:, i : i + CHUNK_FRAMES]) for i in starts)
-    return explain(known, chunks)
+    return explain(facts, chunks)

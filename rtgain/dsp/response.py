@@ -114,12 +114,12 @@ class BandResponse:
     bins: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
 class BandEdges:
     """Bands of constant relative width: centers in Hz, ``(N,)``, and the bins between which they lie, ``(N, 2)``."""
 
-    def __init__(self, centers_hz: NDArray[np.float64], bins: NDArray[np.int64]) -> None:
-        self.centers_hz = centers_hz
-        self.bins = bins
+    centers_hz: NDArray[np.float64]
+    bins: NDArray[np.int64]
 
 
 def band_edges(bins: int, sample_rate: int, bands_per_octave: int) -> BandEdges:

@@ -1,7 +1,7 @@
 """Explanation of a match: one pass over the aligned recordings, what it finds, and how far one gain explains them."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,12 +12,12 @@ from rtgain.match.findings import (
     MIN_COHERENT_FRACTION,
     MIN_NOISE_DB,
     Evidence,
+    PairFacts,
     band_deviations,
     find_differences,
 )
 from rtgain.match.gain_model import GainModel, fit_gain_model, fit_level_curve, measure_motion, model_response
 from rtgain.match.residual import MIN_WINDOWS, split_residual
-from rtgain.match.result import ChannelMatch
 from rtgain.records.finding import Finding
 
 MOST_OF_THE_SOUND = 0.8
@@ -53,29 +53,13 @@ class Explanation:
     is_one_gain: bool
 
 
-@dataclass(frozen=True)
-class Known:
-    """Facts about a pair that are known before the pass; see `Evidence`."""
-
-    sample_rate: int
-    frames: int
-    start_s: float
-    gain_db: float
-    matched_gain_db: float
-    channels: Sequence[ChannelMatch]
-    is_related: bool
-    clipped_windows: int
-    dry_plateaus: int
-    target_plateaus: int
-
-
-def explain(known: Known, chunks: Iterable[tuple[Real, Real]]) -> Explanation:
+def explain(facts: PairFacts, chunks: Iterable[tuple[Real, Real]]) -> Explanation:
     """Explain a pair from chunks of its matched signal and its target, ``(C, frames)`` each."""
-    analysis = PairAnalysis(known.sample_rate, len(known.channels), known.frames)
+    analysis = PairAnalysis(facts.sample_rate, len(facts.channels), facts.frames)
     for matched, target in chunks:
         analysis.add(matched, target)
     spectra = analysis.finish()
-    evidence = _evidence(known, spectra)
+    evidence = _evidence(facts, spectra)
     findings = find_differences(evidence)
     kinds = {finding.kind for finding in findings}
     spread_db = _band_spread_db(evidence)
@@ -87,20 +71,16 @@ def explain(known: Known, chunks: Iterable[tuple[Real, Real]]) -> Explanation:
     return Explanation(
         evidence,
         findings,
-        math.nan if math.isnan(known.gain_db) else analysis.residual_db,
+        math.nan if math.isnan(facts.gain_db) else analysis.residual_db,
         spread_db,
         is_coherent=not evidence.coherent_fraction < MIN_COHERENT_FRACTION,
         is_one_gain=not is_modulated and "channels-swapped" not in kinds,
     )
 
 
-def _evidence(known: Known, spectra: PairSpectra | None) -> Evidence:
+def _evidence(facts: PairFacts, spectra: PairSpectra | None) -> Evidence:
     """Evaluate the pass over the recordings."""
-    evidence = Evidence(
-        known.gain_db, known.matched_gain_db, known.channels, known.is_related, known.clipped_windows,
-        known.dry_plateaus, known.target_plateaus, known.start_s, spectra, None, None, None, None, None, math.nan,
-        noise_in_dry=False,
-    )  # fmt: skip
+    evidence = Evidence(**vars(facts), spectra=spectra)
     if spectra is None or not spectra.matched_power.any():
         return evidence
     model = fit_gain_model(spectra)
@@ -108,7 +88,7 @@ def _evidence(known: Known, spectra: PairSpectra | None) -> Evidence:
     if not model.counts.any():
         is_unrelated = len(power) >= MIN_WINDOWS and power.sum() > 0.0
         return replace(evidence, coherent_fraction=0.0 if is_unrelated else math.nan)
-    response, motion = model_response(spectra, model, known.matched_gain_db), measure_motion(model, spectra.times_s)
+    response, motion = model_response(spectra, model, facts.matched_gain_db), measure_motion(model, spectra.times_s)
     residual = split_residual(spectra, model)
     bands = spectra.target_power.sum(axis=(0, 1), dtype=np.float64)
     explained = float(np.average(model.coherence, weights=bands)) if residual is None else residual.coherent_fraction
@@ -133,7 +113,7 @@ def _evidence(known: Known, spectra: PairSpectra | None) -> Evidence:
     return replace(
         forward,
         model=replace(backward, gain_db=-backward.gain_db),
-        response=replace(backward_response, gain_db=known.matched_gain_db - backward_response.gain_db),
+        response=replace(backward_response, gain_db=facts.matched_gain_db - backward_response.gain_db),
         motion=None if backward_motion is None else backward_motion.inverted(),
         residual=backward_residual,
         noise_in_dry=True,

@@ -107,22 +107,24 @@ MAX_CURVE_POINTS = 200
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """All that the findings are read from.
+class PairFacts:
+    """Facts about a pair before the pass over both recordings.
 
     Attributes:
+        sample_rate: in Hz.
+        frames: length of the common part.
+        start_s: start of the common part in the dry recording.
         gain_db: gain of the match; NaN if there is none.
         matched_gain_db: gain of the matched signal: the mean of the channels' own gains.
         channels: each channel's own gain, polarity and delay.
         is_related: False if no alignment of the recordings was found.
         clipped_windows: number of windows in which one recording is clipped and the other is not.
         dry_plateaus, target_plateaus: plateaus at the extremes of each file.
-        start_s: start of the common part in the dry recording.
-        spectra, model, response, curve, motion, residual: the analysis; None where the sound does not allow it.
-        coherent_fraction: share of the target's power that the dry recording explains; NaN if unknown.
-        noise_in_dry: True if the residual is noise in the dry recording, and not in the target.
     """
 
+    sample_rate: int
+    frames: int
+    start_s: float
     gain_db: float
     matched_gain_db: float
     channels: Sequence[ChannelMatch]
@@ -130,15 +132,26 @@ class Evidence:
     clipped_windows: int
     dry_plateaus: int
     target_plateaus: int
-    start_s: float
+
+
+@dataclass(frozen=True)
+class Evidence(PairFacts):
+    """All that the findings are read from: the facts, and the results of the pass.
+
+    Attributes:
+        spectra, model, response, curve, motion, residual: the analysis; None where the sound does not allow it.
+        coherent_fraction: share of the target's power that the dry recording explains; NaN if unknown.
+        noise_in_dry: True if the residual is noise in the dry recording, and not in the target.
+    """
+
     spectra: PairSpectra | None
-    model: GainModel | None
-    response: Response | None
-    curve: LevelCurve | None
-    motion: GainMotion | None
-    residual: Residual | None
-    coherent_fraction: float
-    noise_in_dry: bool
+    model: GainModel | None = None
+    response: Response | None = None
+    curve: LevelCurve | None = None
+    motion: GainMotion | None = None
+    residual: Residual | None = None
+    coherent_fraction: float = math.nan
+    noise_in_dry: bool = False
 
     @property
     def is_nonlinear(self) -> bool:

@@ -24,8 +24,8 @@ from rtgain.errors import InputError
 from rtgain.estimation.offset.follow import follow_delay
 from rtgain.match.aggregate import Aggregate, aggregate, without_curve
 from rtgain.match.details import COMMON_SHARE, MatchDetails
-from rtgain.match.explain import Explanation, Known, explain
-from rtgain.match.findings import by_importance
+from rtgain.match.explain import Explanation, explain
+from rtgain.match.findings import PairFacts, by_importance
 from rtgain.match.findings_delay import delay_findings
 from rtgain.match.render import (
     NO_FILTERS,
@@ -263,7 +263,7 @@ def _explain(
     start_s = (begin - max(channel.delay_frames for channel in matched)) / rate
     if offset.curve is not None:
         start_s = float(offset.curve.segments[0].dry_times_s(np.array(start_s)))
-    known = Known(
+    facts = PairFacts(
         sample_rate=rate,
         frames=last - begin,
         start_s=start_s,
@@ -275,7 +275,7 @@ def _explain(
         dry_plateaus=levels[0].plateaus,
         target_plateaus=levels[1].plateaus,
     )
-    explanation = explain(known, chunks)
+    explanation = explain(facts, chunks)
     common_lufs = None if meters is None else (meters[0].integrated_lufs, meters[1].integrated_lufs)
     return _Pass(explanation, matched, last - begin, longest_frames, common_lufs)
 

@@ -36,7 +36,6 @@ from rtgain.metering.level_meter import LevelMeter
 from rtgain.metering.rates import CLOCK_ADVICE, DEVICE_ADVICE, ClockRateMonitor, RateCounter
 from rtgain.metering.scope_capture import capture_scope
 from rtgain.number_format import none_if_nan
-from rtgain.records.equalizer import EqualizerFilters
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import Summary
 from rtgain.records.learned_equalizer import LearnedEqualizer
@@ -401,10 +400,6 @@ class Session:
         self._engine.reference.set(
             gain_db=gain_db, polarity=polarity, phase_deg=phase_deg, delay_ms=delay_ms, noise_dbfs=noise_dbfs
         )
-
-    def set_reference_equalizer(self, equalizer: EqualizerFilters) -> None:
-        """Replace the equalizer of the reference path. Raises `InputError` for filters above half the sample rate."""
-        self._engine.reference.set_equalizer(equalizer)
 
     def set_monitor(self, monitor: Monitor) -> None:
         """Select the monitored signal."""
