@@ -14,6 +14,7 @@ from rtgain.estimation.process.messages import (
     EnableDiagnostics,
     FailureMessage,
     FreezeMessage,
+    NewTargetMessage,
     ReadyMessage,
     ResetMessage,
 )
@@ -126,6 +127,11 @@ class Supervisor:
         self._last = None
         if self._worker is not None:
             self._worker.send(ResetMessage(gain_db))
+
+    def start_target(self, settings: EstimatorSettings, gain_db: float) -> None:
+        self._settings, self._last = settings, None
+        if self._worker is not None:
+            self._worker.send(NewTargetMessage(settings, gain_db))
 
     def set_frozen(self, frozen: bool) -> None:
         self._frozen = frozen
