@@ -91,12 +91,7 @@ class DifferencesPanel(QFrame):
 
     def show_level(self, match: LevelMatch) -> None:
         """Show both differences in level and the trim."""
-        trims = [
-            f"{name} {trim_db:.2f} dB".replace("-", "−")
-            for name, trim_db in (("Dry", match.dry_trim_db), ("Target", match.target_trim_db))
-            if trim_db < 0.0
-        ]
-        text = " ".join([match.sentence(), *(f"Trim: {trim}." for trim in trims)])
+        text = f"{match.sentence()} {match.trim_sentence()}".rstrip()
         if self.level.text() != text:
             self.level.setText(text)
 

@@ -41,7 +41,7 @@ from rtgain.number_format import none_if_nan
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import Summary
 from rtgain.records.learned_equalizer import LearnedEqualizer
-from rtgain.records.level_match import LevelMatch
+from rtgain.records.level_match import LevelDifference, LevelMatch
 from rtgain.records.recording_offset import RecordingOffset
 from rtgain.records.session_export import SessionExport
 from rtgain.records.snapshot import ChannelCounts, Comparison, Snapshot
@@ -419,12 +419,15 @@ class Session:
         """Select the difference in level that the trims of the monitor remove."""
         self._change_level_match(mode=mode)
 
-    def set_level_differences(self, *, gain_db: float, loudness_lu: float) -> None:
+    def set_level_differences(
+        self, *, gain_db: float, loudness_lu: float, others: tuple[LevelDifference, ...] = ()
+    ) -> None:
         """Set the differences of two recordings over their section: target minus dry; NaN for an unknown one.
 
+        `others` are those of other targets, for sessions that play one of several (see `LevelMatch`).
         They stay constant while the session runs, so that the dynamics of a processor are not copied to the monitor.
         """
-        self._change_level_match(gain_db=gain_db, loudness_lu=loudness_lu)
+        self._change_level_match(gain_db=gain_db, loudness_lu=loudness_lu, others=others)
 
     def open_target(self, config: SessionConfig, offset: RecordingOffset) -> SessionSource | None:
         """Open the same dry recording with another target, for `play_target`; None if only a new session can play it.
@@ -444,6 +447,7 @@ class Session:
         *,
         gain_db: float,
         loudness_lu: float,
+        others: tuple[LevelDifference, ...] = (),
     ) -> None:
         """Continue with another target at the present time of the dry recording; `opened` is from `open_target`.
 
@@ -456,7 +460,7 @@ class Session:
         self.config, self.offset = config, offset
         self._settings = self._make_settings(config)
         self._notices.extend(opened.notices)
-        self.level_match = replace(self.level_match, gain_db=gain_db, loudness_lu=loudness_lu)
+        self.level_match = replace(self.level_match, gain_db=gain_db, loudness_lu=loudness_lu, others=others)
         self._apply_trims(with_flush=True)
         self._driver.replace_source(opened.source, partial(_frame_at_same_time, before, opened))
         self.equalizer = None

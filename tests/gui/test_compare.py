@@ -69,7 +69,7 @@ def test_two_recordings_open_in_compare_and_are_analyzed(window: MainWindow, ses
     assert np.isnan(gain_db)
     assert loudness_lu == pytest.approx(-6.02, abs=0.02)
     compare.differences.show_level(sessions.last.level_match)
-    assert "Trim: Dry −6.0" in compare.differences.level.text()
+    assert "Attenuated: the dry recording by 6.0" in compare.differences.level.text()
     window.compare_controller.analysis.matched.emit(MATCH)
     assert compare.differences.match.text() == (
         "The target is 4.12 dB louder (± 0.02 dB) than the dry recording, and 12.0 ms later."

@@ -180,8 +180,13 @@ class Engine:
 
     @property
     def is_flushed(self) -> bool:
-        """True if the frames of the last flush are being played."""
-        return self.source_read_frame >= load_counter(self.userdata_address + SOURCE_FLUSH_FRAME_OFFSET)
+        """True if the crossfade of the last flush has been played."""
+        flush_frame, end_frame = (
+            load_counter(self.userdata_address + offset)
+            for offset in (SOURCE_FLUSH_FRAME_OFFSET, SOURCE_END_FRAME_OFFSET)
+        )
+        fade_frames = int(self._state["crossfade_frames"][0]) if flush_frame else 0
+        return self.source_read_frame >= min(flush_frame + fade_frames, end_frame)
 
     def write_source(
         self, block: NDArray[np.float32], *, last: bool = False, flush: bool = False, origin: int = NO_ORIGIN
@@ -221,8 +226,8 @@ class Engine:
     def set_trims(self, *, dry_db: float, target_db: float, with_flush: bool = False) -> None:
         """Set the trims of the monitor in dB: of the dry signal, and of target, matched signal and difference.
 
-        0 dB leaves the samples unchanged. A change is a ramp of 20 ms, now or `with_flush` at the next flush. Raises
-        `ValueError` for a trim above 0 dB.
+        0 dB leaves the samples unchanged. A change is a ramp of 20 ms, or `with_flush` a part of the crossfade of the
+        next flush. Raises `ValueError` for a trim above 0 dB.
         """
         if not (dry_db <= 0.0 and target_db <= 0.0):
             raise ValueError(f"trims attenuate: {dry_db} and {target_db} dB must be at most 0")

@@ -8,6 +8,8 @@ them in the control record. Blocks may have any length, and the output bits do n
 Signals have the shape (channels, frames).
 """
 
+import math
+
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
@@ -272,22 +274,28 @@ def flush_source(state: Record, rows: NDArray[np.float32], flush_frame: int, wri
     """Crossfade the source ring in place from its unread frames to those from `flush_frame` on; return the next frame.
 
     It fades from silence where no unread frames are available. If the unread frames have an origin, the frames that
-    were played since then are skipped, so that playback continues in time. The reader of the ring owns all frames
-    before `written` that it has not read.
+    were played since then are skipped, so that playback continues in time. The trims change with the frames: the
+    unread ones are scaled by the ratio of the old trim to the new one. The reader of the ring owns all frames before
+    `written` that it has not read.
     """
     capacity, old_frame, frames = state.source_capacity, state.source_read_frame, state.crossfade_frames
     elapsed = min(max(old_frame - state.source_flush_origin, 0), written - flush_frame)
     new_frame = flush_frame + elapsed
     for row in range(len(rows)):
+        signal = 0 if row < state.channels else 1
+        ramp_state, trim = state.trim_ramp[signal], state.flush_trim[signal]
+        scale = np.float32(1.0 if math.isnan(ramp_state.target) else ramp_state.last / trim)
         for i in range(min(frames, written - new_frame)):
             old, new = (old_frame + i) & (capacity - 1), (new_frame + i) & (capacity - 1)
             share = np.float32(i + 1) / np.float32(frames + 1)
-            last = rows[row, old] if old_frame + i < flush_frame else np.float32(0.0)
+            last = scale * rows[row, old] if old_frame + i < flush_frame else np.float32(0.0)
             faded = share * rows[row, new] + (np.float32(1.0) - share) * last
             rows[row, new] = faded
             rows[row, new + capacity] = faded  # the ring stores every row twice
-    for row in range(2):
-        state.trim[row] = state.flush_trim[row]
+    for signal in range(2):
+        state.trim[signal] = state.flush_trim[signal]
+        state.trim_ramp[signal].target = np.nan  # without a ramp
+        state.trim_ramp[signal].frames_remaining = 0
     return new_frame
 
 

@@ -145,7 +145,8 @@ class Prefetch:
 
     def _seconds_until_space(self) -> float | None:
         """Return the playback time in seconds until a part is free; None after the end of the source."""
-        if self._seek_request_frame is not None or self._replacement is not None:  # and the ring has no free part yet
+        is_requested = self._seek_request_frame is not None or self._replacement is not None
+        if is_requested or not self._engine.is_flushed:  # the ring has no free part before the flush
             return _MIN_WAIT_S
         if self._has_ended:
             return None
