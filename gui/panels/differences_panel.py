@@ -58,11 +58,14 @@ class DifferencesPanel(QFrame):
 
     def show_analyzing(self) -> None:
         """Say that the whole recordings are being compared."""
-        self._result = None
+        if self._result is not None:  # about other recordings
+            self._result = None
+            self.match.setText(MEASURING_TEXT)
         self.findings.setText(ANALYZING_TEXT)
 
     def show_failure(self, reason: str) -> None:
         """Say why the comparison of the whole recordings failed."""
+        self.show_analyzing()
         self.findings.setText(reason)
 
     def show_match(self, result: dict[str, Any]) -> None:

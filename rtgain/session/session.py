@@ -260,6 +260,11 @@ class Session:
         return self._opened.start_frame / self.sample_rate
 
     @property
+    def present_s(self) -> float:
+        """Present time in the dry recording, in seconds."""
+        return self.start_s + self._position_frame / self.sample_rate
+
+    @property
     def total_frames(self) -> int | None:
         """Length of the session in frames; None if it has no end."""
         return self._limit_frame if self._source is None else self._source.frames
@@ -461,12 +466,12 @@ class Session:
         self._settings = self._make_settings(config)
         self._notices.extend(opened.notices)
         self.level_match = replace(self.level_match, gain_db=gain_db, loudness_lu=loudness_lu, others=others)
-        self._apply_trims(with_flush=True)
+        self._first_frame = math.inf  # until the new target is played
+        self._apply_trims()
         self._driver.replace_source(opened.source, partial(_frame_at_same_time, before, opened))
         self.equalizer = None
         self.history, self._estimate_rate = self._new_history(), RateCounter()
         self._comparisons = {entry: self._new_history() for entry in config.compare}
-        self._first_frame = math.inf  # until the new target is played
 
     def simulate_xrun(self) -> None:
         """Simulate an xrun: 20 ms of silence at the outputs, counted as one xrun. Estimates are not affected."""
@@ -599,6 +604,7 @@ class Session:
         assert isinstance(self._driver, PortAudioDriver | TimerDriver)
         if not self._driver.is_replacing:
             self._first_frame = float(self._engine.memory.control["frames"])
+            self._apply_trims()
             gain_db = self.level_match.gain_db
             runner.start_target(self._settings, gain_db if math.isfinite(gain_db) else 0.0)
 
@@ -644,8 +650,8 @@ class Session:
         self.level_match = replace(self.level_match, **changes)
         self._apply_trims()
 
-    def _apply_trims(self, *, with_flush: bool = False) -> None:
-        match = self.level_match
+    def _apply_trims(self) -> None:
+        match, with_flush = self.level_match, self._first_frame == math.inf  # together with a new target
         self._engine.set_trims(dry_db=match.dry_trim_db, target_db=match.target_trim_db, with_flush=with_flush)
 
     @property

@@ -25,6 +25,9 @@ RATE = 8000
 
 OpenWindow = Callable[..., MainWindow]
 
+MATCH = {"gain_db": 0.0, "std_db": 0.02, "delay_ms": 0.0, "polarity": 1, "state": "tracking", "findings": []}
+"""Part of the object of ``rtgain match --json``."""
+
 
 @pytest.fixture
 def window(
@@ -35,14 +38,15 @@ def window(
     noise = 0.1 * np.random.default_rng(0).standard_normal(2 * RATE)
     for name, gain in (("dry", 1.0), ("target", 0.5)):
         soundfile.write(tmp_path / f"{name}.wav", gain * noise, RATE)
-    monkeypatch.setattr("gui.background.pair_analysis.PairAnalysis.covers", lambda *_: True)  # no analysis
+    monkeypatch.setattr("gui.background.pair_analysis.PairAnalysis.cover", lambda *_: None)  # no analysis
     offset = RecordingOffset(0.0, is_found=True, common_s=2.0)
     monkeypatch.setattr(rtgain.session.pair_offset, "search_offset", lambda *_, **__: offset)
     window = open_window(input=str(tmp_path / "dry.wav"), target=str(tmp_path / "target.wav"), level_match="estimate")
     qtbot.waitUntil(lambda: window.controller.state == "running", timeout=30_000)
-    window.compare_controller._gain_db = 4.0
-    window.compare_controller._loudness = PairLoudness(Loudness(integrated_lufs=-20.0), Loudness(integrated_lufs=-16.1))
-    window.compare_controller.hold_level(False)
+    loudness = PairLoudness(Loudness(integrated_lufs=-20.0), Loudness(integrated_lufs=-16.1))
+    window.compare_controller.analysis.store(
+        window.controller.config, match=MATCH | {"gain_db": 4.0}, loudness=loudness
+    )
     stopped_s = sessions.last.clock()
     sessions.last.clock = lambda: stopped_s
     return window
@@ -143,7 +147,8 @@ def test_session_that_restarts_during_a_trial_plays_the_selected_signal(
     window.blind.show("preference")
     window.blind.begin(2)
     window.blind.play("2")
-    window.compare_controller._gain_db = 1.0  # the analysis ends during the test
+    analysis = window.compare_controller.analysis
+    analysis.store(window.controller.config, match=MATCH | {"gain_db": 1.0})  # it ends during the test
     made = len(sessions.made)
     window.start()
     qtbot.waitUntil(lambda: len(sessions.made) > made and window.controller.state == "running")

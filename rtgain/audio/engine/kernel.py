@@ -280,7 +280,7 @@ def flush_source(state: Record, rows: NDArray[np.float32], flush_frame: int, wri
     """
     capacity, old_frame, frames = state.source_capacity, state.source_read_frame, state.crossfade_frames
     elapsed = min(max(old_frame - state.source_flush_origin, 0), written - flush_frame)
-    new_frame = flush_frame + elapsed
+    new_frame: int = flush_frame + elapsed
     for row in range(len(rows)):
         signal = 0 if row < state.channels else 1
         ramp_state, trim = state.trim_ramp[signal], state.flush_trim[signal]
@@ -289,9 +289,9 @@ def flush_source(state: Record, rows: NDArray[np.float32], flush_frame: int, wri
             old, new = (old_frame + i) & (capacity - 1), (new_frame + i) & (capacity - 1)
             share = np.float32(i + 1) / np.float32(frames + 1)
             last = scale * rows[row, old] if old_frame + i < flush_frame else np.float32(0.0)
-            faded = share * rows[row, new] + (np.float32(1.0) - share) * last
-            rows[row, new] = faded
-            rows[row, new + capacity] = faded  # the ring stores every row twice
+            mixed = share * rows[row, new] + (np.float32(1.0) - share) * last
+            rows[row, new] = mixed
+            rows[row, new + capacity] = mixed  # the ring stores every row twice
     for signal in range(2):
         state.trim[signal] = state.flush_trim[signal]
         state.trim_ramp[signal].target = np.nan  # without a ramp
