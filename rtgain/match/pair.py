@@ -166,7 +166,9 @@ def _match(
             attenuated = f" The matched signal is attenuated by {-levels_match.target_trim_db:.2f} dB."
             notices += (levels_match.sentence() + (attenuated if trim < 1.0 else ""),)
         recorded = [replace(channel, gain=trim * channel.gain) for channel in equalized]
-        write_matched(dry, target, record, rate, recorded, offset.curve, filters)
+        recorder = write_matched(dry, target, record, rate, recorded, offset.curve, filters)
+        if recorder.peak_notice is not None:
+            notices += (recorder.peak_notice,)
     start_delay_frames = 0.0 if offset.curve is None else rate * offset.curve.delay_at_s(section_s[0])
     drift_ppm = math.nan if curve is None or math.isnan(match.gain_db) else curve.drift_ppm
     result = replace(
