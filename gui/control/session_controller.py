@@ -323,7 +323,10 @@ class SessionController(QObject):
         self._start_finished.emit(_StartResult(request_id, self._session_in_thread, config, reason))
 
     def _search_offset(self, request_id: int, config: SessionConfig) -> "RecordingOffset | None":
-        """Find the offset of the second recording, unless it is known; None if there is a newer request."""
+        """Find the offset of the second recording, unless it is known; None if there is a newer request.
+
+        The delay is followed through the whole recordings, so that any section of them can be played.
+        """
         from rtgain.session.pair_offset import search_offset
 
         key = _pair_key(config)
@@ -332,7 +335,9 @@ class SessionController(QObject):
         with ThreadPoolExecutor(1, "import") as importing:  # numba loads while the files are read
             importing.submit(import_module, "rtgain.session.session")
             offset = search_offset(
-                config, on_progress=self.aligning.emit, cancelled=lambda: request_id != self._request_id
+                with_changes(config, start=None, end=None, align="on"),
+                on_progress=self.aligning.emit,
+                cancelled=lambda: request_id != self._request_id,
             )
         if offset is not None:
             self._known_offset = key, offset

@@ -227,6 +227,11 @@ class SessionConfig(BaseModel):
         return "channel" if self.is_pair else cast("Target", self.target)
 
     @property
+    def section_s(self) -> tuple[float, float]:
+        """First and last time of the section in the dry signal's own time, in s; infinite without an end."""
+        return self.start or 0.0, math.inf if self.end is None else self.end
+
+    @property
     def files(self) -> tuple[str, ...]:
         """All files that the session reads."""
         recordings = (self.input if self.is_file else None, self.target if self.is_pair else None)

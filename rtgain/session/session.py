@@ -54,6 +54,7 @@ from rtgain.session.io_setup import (
 )
 from rtgain.session.matched_recording import LiveMatchedReader, MatchedSignalReader, OfflineMatchedRenderer
 from rtgain.session.pair_offset import search_offset
+from rtgain.session.source_position import SourcePosition
 from rtgain.version import __version__
 
 OFFLINE_BATCH_HOPS = 64
@@ -137,6 +138,7 @@ class Session:
             raise
         self.history = self._new_history(keep_all=keep_all_estimates)
         self._comparisons = {entry: self._new_history() for entry in config.compare}
+        self._source_position = SourcePosition(self._opened.loop_frames, is_live=clock != "offline")
         self._meters = LevelMeter(self._engine.memory)
         self.level_match = level_match or LevelMatch(config.level_match)
         self._apply_trims()
@@ -315,6 +317,7 @@ class Session:
             gain_linear=10.0 ** (last.gain_est_db / 20.0) if last else math.nan,
             std_db=last.std_db if last else math.nan,
             delay_ms=1e3 * last.delay_frames / self.sample_rate if last else math.nan,
+            drift_ppm=math.nan if self._drift_ppm is None else self._drift_ppm,
             polarity=last.polarity if last else 0,
             channel_gains_db=last.channel_gains_db if last else (math.nan,) * self.channels,
             channel_polarities=last.channel_polarities if last else (0,) * self.channels,
@@ -359,7 +362,7 @@ class Session:
             gain_linear=none_if_nan(10.0 ** (last.gain_est_db / 20.0)) if last else None,
             std_db=none_if_nan(last.std_db) if last else None,
             delay_ms=none_if_nan(1e3 * last.delay_frames / self.sample_rate) if last else None,
-            drift_ppm=history.drift_ppm,
+            drift_ppm=self._drift_ppm,
             polarity=last.polarity if last else 0,
             state=last.state.label if last else "waiting",
             channel_gains_db=[none_if_nan(gain_db) for gain_db in last.channel_gains_db] if last else unknown,
@@ -484,6 +487,12 @@ class Session:
             self._source = SectionSource(self._source, 0, frames)
 
     @property
+    def _drift_ppm(self) -> float | None:
+        """Drift of the target's clock: along the curve of two recordings, otherwise as the estimates show it."""
+        curve = self._opened.curve
+        return self.history.drift_ppm if curve is None else curve.drift_ppm
+
+    @property
     def _channel_counts(self) -> ChannelCounts:
         setup, config = self.device_setup, self.config
         inputs = setup.input.input_channels if setup and setup.input else 0
@@ -534,6 +543,8 @@ class Session:
             self._notices.append(notice)
         if self._runner is None:
             return []
+        if self._driver is not None:
+            self._source_position.update(int(self._engine.memory.control["frames"]), self._driver.position)
         new = self._runner.poll()
         self._poll_equalizers(self._runner)
         estimates = self._add(new)
@@ -592,7 +603,8 @@ class Session:
     def _in_recordings(self, estimate: Estimate) -> Estimate:
         """Count the frames and delays of an estimate from the starts of the recordings."""
         center_frame = estimate.center_frame + self._opened.start_frame
-        offset = self._opened.delay_frames_at(center_frame)
+        source_frame = self._source_position.source_frame_at(estimate.center_frame)
+        offset = self._opened.delay_frames_at(source_frame + self._opened.start_frame)
         if not (self._opened.start_frame or offset):
             return estimate
         return replace(
