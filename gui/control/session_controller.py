@@ -28,7 +28,7 @@ ControllerState = Literal["stopped", "starting", "running", "reconnecting"]
 """In state "reconnecting", a lost device is expected to return; a start or a stop ends it."""
 
 REFERENCE_OPTIONS = ("gain_db", "polarity", "phase_deg", "delay_ms", "noise_dbfs")
-ESTIMATOR_OPTIONS = ("loss", "optimizer", "lr", "steps", "window_ms", "hop_ms", "align", "compare")
+ESTIMATOR_OPTIONS = ("processor", "loss", "optimizer", "lr", "steps", "window_ms", "hop_ms", "align", "compare")
 """Options of a `SessionConfig` that can be changed while the session runs."""
 
 log = logging.getLogger(__name__)
