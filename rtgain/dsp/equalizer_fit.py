@@ -8,18 +8,20 @@ Source of the method: Levenberg-Marquardt with Huber weights, Nocedal and Wright
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.config.names import FilterKind
 from rtgain.dsp.filters import ParametricEQ
 from rtgain.dsp.processors import DB_PER_NEPER
 from rtgain.dsp.response import BandResponse
-from rtgain.records.biquad import LOG_ROOT, FilterKind, cookbook_biquad
+from rtgain.records.biquad import LOG_ROOT, cookbook_biquad
 from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
+from rtgain.records.equalizer_loss import HIGHEST_FREQUENCY_SHARE, weighted_error_db
 
 Numbers = NDArray[np.float64]
 
@@ -79,13 +81,15 @@ class EqualizerFit:
 
     `deviations_db` are the standard deviations of the filters' gains. They are infinite for a filter in whose range
     there is not enough sound; its gain is 0. `error_db` is the mean level difference from the measured response,
-    weighted by certainty. `error_sigmas` is the same in standard deviations of each band, unweighted.
+    weighted by certainty. `error_sigmas` is the same in standard deviations of each band, unweighted. `path` are the
+    parameters from the start of the descent to its end, ``(points, 20)``.
     """
 
     parameters: Numbers
     deviations_db: tuple[float, ...] = (math.inf,) * FILTERS
     error_db: float = math.inf
     error_sigmas: float = math.inf
+    path: Numbers = field(default_factory=lambda: np.empty((0, PARAMETERS)))
 
     @classmethod
     def from_equalizer(cls, equalizer: EqualizerFilters) -> Self:
@@ -146,7 +150,9 @@ class ResponseFitter:
         noise_db = DB_PER_NEPER * np.sqrt((1.0 - coherence) / (2.0 * coherence * averages))
         self._std_db = np.hypot(FLOOR_STD_DB, noise_db)
         self._lowest, self._highest = _of_info("minimum"), _of_info("maximum")
-        self._highest[OCTAVES] = np.minimum(self._highest[OCTAVES], math.log2(0.45 * sample_rate / 1000.0))
+        self._highest[OCTAVES] = np.minimum(
+            self._highest[OCTAVES], math.log2(HIGHEST_FREQUENCY_SHARE * sample_rate / 1000.0)
+        )
         self._lowest[OCTAVES] = np.minimum(self._lowest[OCTAVES], self._highest[OCTAVES])
 
     @property
@@ -159,6 +165,13 @@ class ResponseFitter:
         """Median level of the measured response."""
         return float(np.median(DB_PER_NEPER * np.log(np.abs(self._response))))
 
+    @property
+    def band_std_db(self) -> Numbers:
+        """Standard deviation of each measured level, ``(bands,)``; infinite for a band that is left out."""
+        std_db = np.full(len(self._used), math.inf)
+        std_db[self._used] = self._std_db
+        return std_db
+
     def fit(self, start: EqualizerFit, evaluations: int) -> EqualizerFit:
         """Descend from `start`, at most as many evaluations; the result never has a greater cost."""
         parameters = self._clamped(start.parameters)
@@ -169,6 +182,7 @@ class ResponseFitter:
             residuals, jacobian = self._evaluate(parameters)
         weights = _robust_weights(residuals, self._std_db)
         cost, damping = _cost(residuals, weights, parameters), FIRST_DAMPING
+        path = [parameters]
         free = np.flatnonzero(np.concatenate([[True, True], learnable, learnable, learnable]))
         for _ in range(evaluations):
             normal, gradient = _normal_equations(residuals, jacobian, weights, parameters)
@@ -187,6 +201,7 @@ class ResponseFitter:
                 continue
             has_converged = cost - next_cost < CONVERGED * cost
             parameters, residuals, jacobian = candidate, next_residuals, next_jacobian
+            path.append(parameters)
             if has_converged:
                 break
             weights = _robust_weights(residuals, self._std_db)
@@ -194,12 +209,13 @@ class ResponseFitter:
         normal, _ = _normal_equations(residuals, jacobian, weights, parameters)
         variances = np.linalg.inv(normal + 1e-9 * np.eye(PARAMETERS)).diagonal()[GAINS]
         deviations_db = np.where(learnable, np.sqrt(np.maximum(variances, 0.0)), math.inf)
-        levels = np.abs(residuals[: len(self._omega)])
+        levels = residuals[: len(self._omega)]
         return EqualizerFit(
             parameters,
             tuple(deviations_db.tolist()),
-            float(np.average(levels, weights=1.0 / self._std_db)),
-            float(np.mean(levels / self._std_db)),
+            float(weighted_error_db(levels, self._std_db)),
+            float(np.mean(np.abs(levels) / self._std_db)),
+            np.stack(path),
         )
 
     def level_differences_db(self, fit: EqualizerFit) -> Numbers:

@@ -11,8 +11,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from rtgain.config.names import (
+    LEARNED_FREQUENCY_RANGES_HZ,
+    LEARNED_GAIN_RANGE_DB,
+    LEARNED_Q_RANGES,
+    FilterKind,
+)
 from rtgain.dsp.processors import DB_PER_NEPER, ParameterInfo, Processor
-from rtgain.records.biquad import LOG_ROOT, FilterKind, cookbook_biquad
+from rtgain.records.biquad import LOG_ROOT, cookbook_biquad
 from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 
 TAIL_S = 0.25
@@ -27,14 +33,11 @@ SHELF_Q = math.sqrt(0.5)
 
 def _filter_info(kind: FilterKind, frequency_hz: float) -> dict[str, ParameterInfo]:
     """Describe gain, frequency and Q of a filter that starts at `frequency_hz`."""
-    lowest_hz, highest_hz = {"low_shelf": (20.0, 2000.0), "peak": (20.0, 20000.0), "high_shelf": (1000.0, 20000.0)}[
-        kind
-    ]
-    octaves = (math.log2(hz / 1000.0) for hz in (lowest_hz, highest_hz, frequency_hz))
+    octaves = (math.log2(hz / 1000.0) for hz in (*LEARNED_FREQUENCY_RANGES_HZ[kind], frequency_hz))
     return {
-        "gain_db": ParameterInfo("dB", -18.0, 18.0, 0.0),
+        "gain_db": ParameterInfo("dB", *LEARNED_GAIN_RANGE_DB, 0.0),
         "octaves": ParameterInfo("octaves re 1 kHz", *octaves),
-        "q": ParameterInfo("", 0.37, 4.0, 1.0) if kind == "peak" else ParameterInfo("", 0.5, 1.0, SHELF_Q),
+        "q": ParameterInfo("", *LEARNED_Q_RANGES[kind], 1.0 if kind == "peak" else SHELF_Q),
     }
 
 

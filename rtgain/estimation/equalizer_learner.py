@@ -10,18 +10,19 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rtgain.config.estimator_settings import EstimatorSettings
-from rtgain.dsp.equalizer_fit import FILTERS, GAINS, LOG_QS, OCTAVES, EqualizerFit, ResponseFitter, initial_fit
+from rtgain.dsp.equalizer_fit import FILTERS, GAIN, GAINS, LOG_QS, OCTAVES, EqualizerFit, ResponseFitter, initial_fit
 from rtgain.dsp.filters import ParametricEQ
 from rtgain.dsp.processors import DB_PER_NEPER
-from rtgain.dsp.response import BandResponse, ResponseAverage
+from rtgain.dsp.response import ResponseAverage
 from rtgain.dsp.spectra import hann_spectra
 from rtgain.estimation.delay_tracker import Alignment
 from rtgain.estimation.window_features import Windows
 from rtgain.records.estimate import Estimate, State
-from rtgain.records.learned_equalizer import MAX_BANDS, LearnedEqualizer
+from rtgain.records.learned_equalizer import MAX_BANDS, MAX_PATH, LearnedEqualizer
 from rtgain.records.response import Response
 
 MEMORY_S = 2.0
@@ -80,7 +81,7 @@ class EqualizerLearner:
         self._offset_frames: int | None = None
         self._delay_frames = 0.0
         self._has_new_windows = False
-        self._measured: BandResponse | None = None
+        self._fitter: ResponseFitter | None = None
         self.latest: LearnedEqualizer | None = None
 
     def resume(self, last: LearnedEqualizer) -> None:
@@ -139,7 +140,7 @@ class EqualizerLearner:
         fitter = self._current_fitter()
         if not fitter.is_possible:
             return False
-        self._measured = fitter.measured
+        self._fitter = fitter
         fraction_frames = alignment.delay_frames - alignment.offset_frames
         start = self._fit or initial_fit(fitter.gain_db, fraction_frames)
         fit = fitter.fit(start, EVALUATIONS if self._fit else FIRST_EVALUATIONS)
@@ -154,14 +155,14 @@ class EqualizerLearner:
                 self._delay_frames = float(round(self._delay_frames))
         return True
 
-    def _fitter(self, memory: "_Memory") -> ResponseFitter:
+    def _fitter_of(self, memory: "_Memory") -> ResponseFitter:
         rate, settings = self._settings.sample_rate, self._settings
         overlap = settings.window_frames / (settings.hop_frames * self._stride)
         return ResponseFitter(memory.response.band_response(rate, BANDS_PER_OCTAVE), rate, memory.windows / overlap)
 
     def _current_fitter(self) -> ResponseFitter:
         """Return the fitter of the average, which starts again from the newest response if the two differ."""
-        newest, average = (self._fitter(memory) for memory in (self._newest, self._average))
+        newest, average = (self._fitter_of(memory) for memory in (self._newest, self._average))
         difference_db, sigmas = newest.difference_from(average)
         if difference_db <= MOVED_DB or sigmas <= MOVED_SIGMAS:
             return average
@@ -197,14 +198,17 @@ class EqualizerLearner:
 
     def _record(self, estimate: Estimate) -> LearnedEqualizer:
         assert self._fit is not None, "recorded after a fit"
-        assert self._measured is not None, "and after a measurement"
+        assert self._fitter is not None, "and after a measurement"
+        measured, band_std_db = _record_of(self._fitter)
         return LearnedEqualizer(
             estimate.center_frame,
             estimate.available_frame,
             self._fit.equalizer,
             self._fit.deviations_db,
             self._fit.error_db,
-            _record_of(self._measured),
+            measured,
+            band_std_db,
+            _path_of(self._fit),
         )
 
     def _with_learned_gain(self, estimate: Estimate, alignment: Alignment) -> Estimate:
@@ -257,8 +261,17 @@ def _without_relative_delays(target: Tensor, alignment: Alignment, channels: int
     return target * torch.polar(torch.ones_like(angle), angle)
 
 
-def _record_of(measured: BandResponse) -> Response:
-    """Return levels and coherence, without the bands that have no sound at all."""
+def _record_of(fitter: ResponseFitter) -> tuple[Response, NDArray[np.float64]]:
+    """Return levels and coherence, and the standard deviations of the levels, without the bands without any sound."""
+    measured = fitter.measured
     audible = np.flatnonzero(measured.coherence > 0.0)[:MAX_BANDS]
     level_db = DB_PER_NEPER * np.log(np.abs(measured.response[audible]))
-    return Response(measured.frequency_hz[audible], level_db, measured.coherence[audible])
+    response = Response(measured.frequency_hz[audible], level_db, measured.coherence[audible])
+    return response, fitter.band_std_db[audible]
+
+
+def _path_of(fit: EqualizerFit) -> NDArray[np.float64]:
+    """Return the path of a descent in dB and Hz: the gain, then gain, frequency and Q of each filter."""
+    frequencies_hz = 1000.0 * 2.0 ** fit.path[:, OCTAVES]
+    filters = np.stack([fit.path[:, GAINS], frequencies_hz, np.exp(fit.path[:, LOG_QS])], axis=-1)
+    return np.concatenate([fit.path[:, GAIN : GAIN + 1], filters.reshape(len(fit.path), -1)], axis=1)[:MAX_PATH]

@@ -36,6 +36,7 @@ from rtgain.metering.level_meter import LevelMeter
 from rtgain.metering.rates import CLOCK_ADVICE, DEVICE_ADVICE, ClockRateMonitor, RateCounter
 from rtgain.metering.scope_capture import capture_scope
 from rtgain.number_format import none_if_nan
+from rtgain.records.equalizer import EqualizerFilters
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import Summary
 from rtgain.records.learned_equalizer import LearnedEqualizer
@@ -393,11 +394,15 @@ class Session:
         phase_deg: float | None = None,
         delay_ms: float | None = None,
         noise_dbfs: float | None = None,
+        equalizer: EqualizerFilters | None = None,
     ) -> None:
         """Change the reference path: `polarity` 1 or −1, `noise_dbfs` −inf for none; None keeps a value.
 
-        Setting the gain ends an automation. Raises `ValueError` outside the ranges.
+        Setting the gain ends an automation. Raises `ValueError` outside the ranges, `InputError` for filters that do
+        not suit the sample rate.
         """
+        if equalizer is not None:
+            self._engine.reference.set_equalizer(equalizer)
         if gain_db is not None:
             self._engine.reference.set_automation(None)
         self._engine.reference.set(

@@ -43,6 +43,8 @@ class FakeSession:
     notices: list[str] = field(default_factory=list)
     """Notices of the next snapshot."""
 
+    sample_rate: int = RATE
+
     def __post_init__(self) -> None:
         self.started = False
         self.stopped = False

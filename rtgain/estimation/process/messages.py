@@ -43,7 +43,12 @@ class EnableDiagnostics:
 
 @dataclass(frozen=True)
 class ReadyMessage:
-    """Report: the process has loaded torch and starts to estimate."""
+    """Report: the process has loaded everything and estimates from now on."""
+
+
+@dataclass(frozen=True)
+class LoadingMessage:
+    """Report: the process loads, or compiles, more code. It does not estimate until the next `ReadyMessage`."""
 
 
 @dataclass(frozen=True)
@@ -61,4 +66,4 @@ class FailureMessage:
 
 
 Command = StartMessage | EstimatorSettings | ResetMessage | FreezeMessage | EnableDiagnostics | FinishMessage
-Report = ReadyMessage | DroppedFramesMessage | FailureMessage
+Report = ReadyMessage | LoadingMessage | DroppedFramesMessage | FailureMessage
