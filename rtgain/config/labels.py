@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rtgain.config.names import LevelMatchMode
+from rtgain.config.names import LevelMatchMode, ProcessorName
 from rtgain.number_format import format_as
 
 SOURCES = {"demo": "Demo", "sine": "Sine", "pink": "Pink noise"}
@@ -15,6 +15,9 @@ TARGETS = {"reference": "Reference path", "channel": "Another channel", "return"
 
 LEVEL_MATCHES: dict[LevelMatchMode, str] = {"off": "Off", "estimate": "By gain", "loudness": "By loudness"}
 """Labels of the choices of `level_match`."""
+
+PROCESSORS: dict[ProcessorName, str] = {"gain": "gain", "eq": "gain and six bands"}
+"""Labels of the choices of `processor`."""
 
 NO_COMPARISON = "none"
 """Label of an empty `compare`."""
@@ -44,11 +47,14 @@ CONTROL_LABELS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "phase_deg": ("Phase", _with_unit("°")),
     "delay_ms": ("Delay", _with_unit(" ms")),
     "noise_dbfs": ("Noise", _with_unit(" dBFS")),
+    "eq": ("Equalizer", lambda path: "none" if path is None else Path(path).name),
     "target": ("Target", lambda target: TARGETS.get(target) or Path(target).name),
     "channels": ("Channels", lambda channels: {1: "mono", 2: "stereo"}.get(channels, channels)),
     "dry_channel": ("Dry channel", format_channels),
     "target_channel": ("Target channel", format_channels),
     "output_channel": ("Output channel", format_channels),
+    "level_match": ("Level match", lambda mode: LEVEL_MATCHES[mode].lower()),
+    "processor": ("Processor", lambda processor: PROCESSORS[processor]),
     "loss": ("Loss", str),
     "optimizer": ("Optimizer", str),
     "lr": ("Learning rate", _or_auto),
