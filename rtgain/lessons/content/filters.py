@@ -189,8 +189,8 @@ LESSON = Lesson(
             ),
             why=(
                 "In the valley, one gain goes up while the other one goes down, and the response hardly changes. So "
-                "the slope along the valley is small, and noise decides where a descent ends. It may end at large gains "
-                "that cancel. They do no harm as long as the sound is the same. But when the sound changes, they have "
+                "the slope along the valley is small, and noise decides where a descent ends. It may end at large "
+                "gains that cancel. They do no harm as long as the sound is the same. But when the sound changes, they have "
                 "to be learned again.\n\nThe *prior* adds {prior_cost:.2f} to the loss at +9 and −9 dB, and nothing at "
                 "0 dB. This is more than the loss itself, {cancel_loss:.2f}. So the sum slopes toward small gains. The "
                 "price is a small error: a prior also pulls at gains that are right."
