@@ -16,7 +16,7 @@ TARGETS = {"reference": "Reference path", "channel": "Another channel", "return"
 LEVEL_MATCHES: dict[LevelMatchMode, str] = {"off": "Off", "estimate": "By gain", "loudness": "By loudness"}
 """Labels of the choices of `level_match`."""
 
-PROCESSORS: dict[ProcessorName, str] = {"gain": "gain", "eq": "gain and six bands"}
+PROCESSORS: dict[ProcessorName, str] = {"gain": "Gain", "eq": "Equalizer"}
 """Labels of the choices of `processor`."""
 
 NO_COMPARISON = "none"
@@ -47,7 +47,7 @@ CONTROL_LABELS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "phase_deg": ("Phase", _with_unit("°")),
     "delay_ms": ("Delay", _with_unit(" ms")),
     "noise_dbfs": ("Noise", _with_unit(" dBFS")),
-    "eq": ("Equalizer", lambda path: "none" if path is None else Path(path).name),
+    "eq": ("Equalizer file", lambda path: "none" if path is None else Path(path).name),
     "target": ("Target", lambda target: TARGETS.get(target) or Path(target).name),
     "channels": ("Channels", lambda channels: {1: "mono", 2: "stereo"}.get(channels, channels)),
     "dry_channel": ("Dry channel", format_channels),

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from rtgain.audio.sources.demo import DemoSource
 from rtgain.config.labels import describe_controls
@@ -18,7 +19,7 @@ from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.checks import InRange
 from rtgain.lessons.content.filters import EQUALIZERS
 from rtgain.lessons.content.optimizers import RPROP
-from rtgain.lessons.experiments import filters, gradient_descent, real_signals, sine
+from rtgain.lessons.experiments import filters, gradient_descent, loudness, real_signals, sine
 from rtgain.lessons.experiments import optimizers as runs
 from rtgain.lessons.lesson import Lesson, Step
 from rtgain.output import descent_plots as plots
@@ -80,6 +81,11 @@ WRITTEN: dict[str, dict[str, float]] = {
         "60": filters.PEAK_STEPS, "120": filters.STEPS, "0.2": filters.LR, "19": len(ParametricEQ.info),
         "48000": filters.RATE, "400": filters.TRAPPED_START_HZ, "9": filters.BAND_DB, "0.01": filters.PRIOR_PER_DB,
         "100": filters.BAND_STEPS, "6": -filters.GAIN_DB, **filters_of("three-filters", "one-peak", "two-peaks"),
+    },
+    "loudness": {
+        "4": loudness.TRIALS / 2, "6": 6, "7": 7, "8": loudness.TRIALS, "12": loudness.LONG_TEST[1],
+        "16": loudness.LONG_TEST[0], "5": 5, "75": 100 * loudness.SHARE_RIGHT, "0.5": loudness.LEVELS_DB["louder_05"],
+        "0.1": loudness.LIMIT_DB, "0.15": 0.15, "30": 30, "1982": 1982, "1770": 1770, **filters_of("low-shelf"),
     },
 }  # fmt: skip
 
@@ -189,6 +195,31 @@ def test_lesson_7_plays_the_equalizers_of_its_experiment(name: str, values: dict
     np.testing.assert_allclose(
         played.response(filters.HERTZ, filters.RATE), measured_with.response(filters.HERTZ, filters.RATE), rtol=1e-4
     )
+
+
+def test_lesson_8_plays_the_low_shelf_of_its_experiment() -> None:
+    played = parse_equalizer((EQUALIZERS / "low-shelf.txt").read_text(), "low-shelf")
+    measured_with = ParametricEQ(loudness.RATE, gain_db=0.0, **loudness.SHELF).filters
+    responses = (equalizer.response(filters.HERTZ, loudness.RATE) for equalizer in (played, measured_with))
+    np.testing.assert_allclose(*responses, rtol=1e-4)
+
+
+def test_lesson_8_probabilities_are_those_of_the_binomial_distribution() -> None:
+    assert measured("loudness", "guess_8_percent") == pytest.approx(100 / 2**8)
+    for name, trials, right, share in (
+        ("guess_7_percent", 8, 7, 0.5), ("guess_6_percent", 8, 6, 0.5),
+        ("half_7_percent", 8, 7, 0.75), ("half_12_percent", 16, 12, 0.75),
+    ):  # fmt: skip
+        assert measured("loudness", name) == pytest.approx(100 * binom.sf(right - 1, trials, share))
+    assert binom.sf(12 - 1, 16, 0.5) < 0.05 < binom.sf(11 - 1, 16, 0.5), "12 right are needed"
+    assert binom.sf(7 - 1, 8, 0.5) < 0.05 < binom.sf(6 - 1, 8, 0.5), "7 right are needed"
+
+
+def test_lesson_8_every_step_asks_for_a_blind_test_at_its_level() -> None:
+    steps = LESSONS[7].steps
+    assert {step.blind_trials for step in steps} == {8}
+    assert [step.all_controls["gain_db"] for step in steps[:3]] == [2.0, 1.0, 0.5]
+    assert [step.all_controls["level_match"] for step in steps] == [*["off"] * 3, "estimate", "estimate", "loudness"]
 
 
 def test_lesson_7_intervals_of_the_live_fit_and_its_distance_of_peaks_agree_with_the_text() -> None:

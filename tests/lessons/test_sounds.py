@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable
 
 import numpy as np
+import pyloudnorm
 import pytest
 import soundfile
 from numpy.typing import NDArray
@@ -17,7 +18,9 @@ from tests.lessons.conftest import experiment
 
 Wave = NDArray[np.float64]
 
-DESCENT, WAVEFORM, SPECTRAL, OPTIMIZERS, REAL_SIGNALS, REAL_TIME, FILTERS = (lesson.name for lesson in LESSONS)
+DESCENT, WAVEFORM, SPECTRAL, OPTIMIZERS, REAL_SIGNALS, REAL_TIME, FILTERS, LOUDNESS = (
+    lesson.name for lesson in LESSONS
+)
 
 TARGET_DB = 20 * np.log10(0.15)
 Sound = tuple[str, str]
@@ -219,6 +222,30 @@ def test_bands_that_cancel_change_no_third_of_an_octave_by_more_than_two_decibel
     difference = read_sound(FILTERS, "canceled")[0] - read_sound(FILTERS, "dry")[0]
     residual_db = rms_db(difference) - rms_db(read_sound(FILTERS, "dry")[0])
     assert residual_db == pytest.approx(experiment(FILTERS).numbers["cancel_residual_db"], abs=0.01)
+
+
+@measures(*((LOUDNESS, name) for name in ("dry", "louder_2", "louder_1", "louder_05")))
+def test_louder_music_differs_only_by_its_gain() -> None:
+    dry = read_sound(LOUDNESS, "dry")[0]
+    for name, gain_db in (("louder_2", 2.0), ("louder_1", 1.0), ("louder_05", 0.5)):
+        np.testing.assert_allclose(read_sound(LOUDNESS, name)[0], 10 ** (gain_db / 20) * dry, atol=2**-14)
+
+
+@measures(*((LOUDNESS, name) for name in ("noise", "shelved", "shelved_matched")))
+def test_shelved_noise_has_its_gain_below_the_shelf_and_its_match_the_same_loudness() -> None:
+    def octave_db(name: str, hertz: float) -> float:
+        edges = (hertz / 2**0.5, hertz * 2**0.5)
+        return band_db(LOUDNESS, name, *edges) - band_db(LOUDNESS, "noise", *edges)
+
+    assert octave_db("shelved", 125.0) == pytest.approx(6.0, abs=0.1)
+    assert octave_db("shelved", 8000.0) == pytest.approx(0.0, abs=0.1)
+    trim_db = octave_db("shelved_matched", 8000.0) - octave_db("shelved", 8000.0)
+    assert trim_db == pytest.approx(-experiment(LOUDNESS).numbers["shelf_lu"], abs=0.01)
+    noise_lufs, matched_lufs = (
+        pyloudnorm.Meter(48_000).integrated_loudness(read_sound(LOUDNESS, name)[0])
+        for name in ("noise", "shelved_matched")
+    )
+    assert matched_lufs == pytest.approx(noise_lufs, abs=0.05)
 
 
 def test_every_sound_is_measured() -> None:

@@ -51,11 +51,11 @@ LESSON = Lesson(
         Step(
             title="A gain and six bands",
             text=(
-                "“Processor” is now a gain and six bands: a low shelf, four peaks and a high shelf. Each band has a "
-                "gain, a frequency and a Q, which is large for a narrow band. With the gain these are 19 parameters. "
-                "rtgain learns them from the sound that plays, and the matched signal passes through the learned "
-                "filters. In the experiment, 120 steps of Adam on the spectral loss do the same. The loss falls from "
-                "{loss_start:.2f} to {loss_end:.2f}."
+                "“Processor” is now the equalizer, a gain and six bands: a low shelf, four peaks and a high shelf. "
+                "Each band has a gain, a frequency and a Q, which is large for a narrow band. With the gain these are "
+                "19 parameters. rtgain learns them from the sound that plays, and the matched signal passes through "
+                "the learned filters. In the experiment, 120 steps of Adam on the spectral loss do the same. The loss "
+                "falls from {loss_start:.2f} to {loss_end:.2f}."
             ),
             watch="the RMS meter of Difference, which falls. In the experiment: the response, step by step.",
             listen="Target (2) and Matched (3): they sound alike. Difference (4): almost silent.",
@@ -190,10 +190,10 @@ LESSON = Lesson(
             why=(
                 "In the valley, one gain goes up while the other one goes down, and the response hardly changes. So "
                 "the slope along the valley is small, and noise decides where a descent ends. It may end at large "
-                "gains that cancel. They do no harm as long as the sound is the same. But when the sound changes, they have "
-                "to be learned again.\n\nThe *prior* adds {prior_cost:.2f} to the loss at +9 and −9 dB, and nothing at "
-                "0 dB. This is more than the loss itself, {cancel_loss:.2f}. So the sum slopes toward small gains. The "
-                "price is a small error: a prior also pulls at gains that are right."
+                "gains that cancel. They do no harm as long as the sound is the same. But when the sound changes, they "
+                "have to be learned again.\n\nThe *prior* adds {prior_cost:.2f} to the loss at +9 and −9 dB, and "
+                "nothing at 0 dB. This is more than the loss itself, {cancel_loss:.2f}. So the sum slopes toward small "
+                "gains. The price is a small error: a prior also pulls at gains that are right."
             ),
             figures={"valley": "The loss over the gains of two bands next to each other. The target is the dry sound."},
             sounds={"canceled": "Pink noise with +9 dB and −9 dB: almost the dry sound."},
