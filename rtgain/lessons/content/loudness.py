@@ -108,7 +108,7 @@ LESSON = Lesson(
                 "turns the louder signal down by it. What remains is below 0.1 dB, the limit that is customary in "
                 "listening tests. Take the test once more. X, A and B are now equal, so every score is a guess."
             ),
-            watch="the level match at the top: gain 2 dB, and nothing remains.",
+            watch="“Level match” at the top right, and the first page of the test: it states what remains.",
             listen="Dry (1) and Target (2): they sound the same. Is one of them still better?",
             controls={"input": "demo", "gain_db": 2.0, "level_match": "estimate"},
             expectations=(InRange("remaining_gain_db", -0.1, 0.1), BLIND_TEST),
@@ -136,7 +136,7 @@ LESSON = Lesson(
                 "sensitive the ear is (ITU-R BS.1770). One LU is as much as one dB of gain. Take the test: are you "
                 "comparing the sound, or the level?"
             ),
-            watch="the level match at the top: the gain, and the loudness that remains.",
+            watch="the meters: “LUFS I”, the loudness so far, is higher for Target, although the gain is 0 dB.",
             listen="Dry (1) and Target (2), with more bass, and louder.",
             controls={**SHELVED_NOISE, "level_match": "estimate"},
             expectations=(SAME_GAIN, InRange("remaining_loudness_lu", 2.2, 2.9, deadline_s=10.0), BLIND_TEST),
@@ -163,7 +163,7 @@ LESSON = Lesson(
                 "still tell them apart, you hear the equalizer and not the level. Only now is the question which one "
                 "is better a fair one."
             ),
-            watch="the level match at the top: no loudness remains, but a difference in gain.",
+            watch="the first page of the test: no difference in loudness remains, but one in gain.",
             listen="Dry (1) and Target (2): equally loud, with more and with less bass.",
             controls={**SHELVED_NOISE, "level_match": "loudness"},
             expectations=(SAME_GAIN, InRange("remaining_loudness_lu", -0.1, 0.1, deadline_s=10.0), BLIND_TEST),
