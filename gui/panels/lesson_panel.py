@@ -33,6 +33,10 @@ HEIGHT = 165
 """Height in pixels. Every step fits in a window of 1280 × 800; notices reduce the height of the plots only."""
 
 
+BUTTON_PADDING = 30
+"""Pixels of a button beside its text."""
+
+
 class LessonPanel(QFrame):
     """Steps through the lessons. It has no access to the session: it requests controls and receives snapshots."""
 
@@ -156,9 +160,9 @@ class LessonPanel(QFrame):
             tip = "Figures, sounds and explanation, in a separate window; takes about ten seconds"
         else:
             passed = [check.holds(status.numbers) for check in self.step.checks]
-            result = f": {sum(passed)} of {len(passed)} ✓ in this step" if passed else ""
+            result = f": {sum(passed)} of {len(passed)} ✓" if passed else ""
             text = f"{MARKS[self.check_outcome]} Experiment{result}"
-            tip = "Figures, sounds, results and explanation, in a separate window"
+            tip = "Figures, sounds, results of this step and explanation, in a separate window"
         self.experiment_button.setText(text)
         self.experiment_button.setToolTip(tip)
         self.experiment_button.setVisible(self.step.has_results or bool(self.step.why))
@@ -259,6 +263,8 @@ class LessonPanel(QFrame):
         self.reset_button = _button("Reset controls", "Restore the controls of this step", self.begin)
         self.reset_button.setEnabled(False)
         self.experiment_button = _button("", "", self.experiment_requested.emit)
+        longest = "Drawing figure 8 of 8…"
+        self.experiment_button.setMinimumWidth(text_width(self.experiment_button.font(), longest) + BUTTON_PADDING)
         self.xrun_button = _button("Simulate an xrun", "Insert 20 ms of silence", self.xrun_requested.emit)
         self.blind_test_button = _button(
             "ABX test",
@@ -279,9 +285,9 @@ class LessonPanel(QFrame):
         bar.addWidget(self.lesson_box)
         bar.addStretch(1)
         for widget in (
+            self.experiment_button,
             self.xrun_button,
             self.blind_test_button,
-            self.experiment_button,
             self.reset_button,
             self.previous_button,
             self.step_label,
