@@ -189,7 +189,8 @@ class MainWindow(QMainWindow):
 
     def _begin_blind(self) -> None:
         """Cover and disable everything that could show which signal is played."""
-        self.compare_controller.hold_level(True)
+        if self.controller.config.is_pair:
+            self.compare_controller.hold_level(True)
         self.transport.monitor.show_neutral()
         for widget in (self.transport.source, self.transport.output, self.navigation.level_match, self.menus):
             widget.setEnabled(False)
@@ -198,7 +199,8 @@ class MainWindow(QMainWindow):
             shortcut.setEnabled(action in BLIND_KEYS)
 
     def _end_blind(self) -> None:
-        self.compare_controller.hold_level(False)
+        if self.controller.config.is_pair:
+            self.compare_controller.hold_level(False)
         for widget in (self.transport.source, self.transport.output, self.navigation.level_match, self.menus):
             widget.setEnabled(True)
         for button in self.navigation.workspaces.values():
@@ -215,7 +217,7 @@ class MainWindow(QMainWindow):
         for button in self.navigation.workspaces.values():
             button.setEnabled(False)
         self.shortcuts["abx"].setEnabled(False)
-        for action in ("compare", "laboratory", *MONITORS):
+        for action in ("compare", "laboratory", "lessons", *MONITORS):
             self.shortcuts[action].setEnabled(False)
 
     def show_config(self) -> None:
@@ -481,6 +483,8 @@ class MainWindow(QMainWindow):
         self.equalizer_button.toggled.connect(self._show_equalizer)
         self.lessons_button.toggled.connect(self.lesson_controller.show_lessons)
         self.lesson_panel.gain_axis_requested.connect(self.gain_plot.focus_on)
+        self.lesson_panel.blind_test_requested.connect(self.blind.show_lesson_test)
+        self.blind.lesson_test_ended.connect(self.lesson_panel.record_blind_test)
         for plot in (*self.plots, *self.equalizer.cards, *self.compare.plots):
             plot.save_failed.connect(self.notices.show_error)
         self.menus.preset_chosen.connect(self.file_actions.load_preset)

@@ -41,6 +41,7 @@ from rtgain.records.estimate import Estimate
 from rtgain.records.history import Summary
 from rtgain.records.learned_equalizer import LearnedEqualizer
 from rtgain.records.level_match import LevelMatch
+from rtgain.records.levels import Level
 from rtgain.records.recording_offset import RecordingOffset
 from rtgain.records.session_export import SessionExport
 from rtgain.records.snapshot import ChannelCounts, Comparison, Snapshot
@@ -285,6 +286,10 @@ class Session:
         self._notices.clear()
         return notices
 
+    def levels(self) -> dict[str, Level]:
+        """Return the present levels by signal (`METERED_SIGNALS` of `rtgain.records.levels`)."""
+        return self._meters.levels()
+
     def snapshot(self, *, scope: bool = False) -> Snapshot:
         """Return the present state, with `scope` also the newest window. It polls estimates: do not mix with `advance`.
 
@@ -328,7 +333,7 @@ class Session:
             curves=runner.curves() if runner else None,
             response=runner.response() if runner else None,
             scope=capture_scope(memory.audio, self._settings.window_frames, self.sample_rate) if scope else None,
-            levels=self._meters.levels(),
+            levels=self.levels(),
             level_match=self.level_match,
             clipped_frames=int(control["clipped_frames"]),
             xruns=self.xruns,
