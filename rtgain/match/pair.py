@@ -155,9 +155,12 @@ def _match(
         if level_match != "off":
             levels_match = LevelMatch(level_match, match.gain_db, measure_loudness(config, offset).difference_lu)
             trim = 10.0 ** (levels_match.target_trim_db / 20.0)
-            notices += (levels_match.sentence(),)
+            attenuated = f" The matched signal is attenuated by {-levels_match.target_trim_db:.2f} dB."
+            notices += (levels_match.sentence() + (attenuated if trim < 1.0 else ""),)
         recorded = [replace(channel, gain=trim * channel.gain) for channel in equalized]
-        write_matched(dry, target, record, rate, recorded, offset.curve, filters)
+        recorder = write_matched(dry, target, record, rate, recorded, offset.curve, filters)
+        if recorder.peak_notice is not None:
+            notices += (recorder.peak_notice,)
     start_delay_frames = 0.0 if offset.curve is None else rate * offset.curve.delay_at_s(section_s[0])
     drift_ppm = offset.drift_ppm if offset.is_found and math.isfinite(match.gain_db) else math.nan
     result = replace(
