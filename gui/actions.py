@@ -166,7 +166,11 @@ class SessionActions(QObject):
         self._record_change(" ".join(changes))
         self.changed_by_user.emit()
         automation = self._controller.config.automation
-        self._controller.set_reference(**changes)
+        try:
+            self._controller.set_reference(**changes)
+        except InputError as error:
+            self._notices.show_error(str(error))
+            self.config_changed.emit()
         if self._controller.config.automation != automation:
             self.config_changed.emit()
 

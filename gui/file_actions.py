@@ -21,14 +21,19 @@ from rtgain.config.names import MAX_TARGETS
 from rtgain.config.presets import load_preset
 from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
+from rtgain.records.equalizer_text import format_equalizer, read_equalizer
+from rtgain.records.reference_equalizer import to_option
+from rtgain.system.atomic_write import write_atomic
 
 if TYPE_CHECKING:
     from rtgain.match.comparison_export import Comparison
+    from rtgain.records.learned_equalizer import LearnedEqualizer
 
 SOUND_FILES = (
     "Sound files (*.wav *.w64 *.flac *.mp3 *.ogg *.oga *.opus *.m4a *.aac *.aiff *.aif *.caf *.wma "
     "*.mp4 *.mov *.mkv *.mka *.webm);;All files (*)"
 )
+EQUALIZERS = "Equalizers (*.txt);;All files (*)"
 PRESETS = "Presets (*.json);;All files (*)"
 
 
@@ -51,6 +56,8 @@ class FileActions(QObject):
         self._session_actions = session_actions
         self.comparison: Callable[[], Comparison | None] = lambda: None
         """Results of the comparison of two recordings for the next export; None without them."""
+        self.learned_equalizer: Callable[[], LearnedEqualizer | None] = lambda: None
+        """The learned equalizer; None before the first one."""
         self._exporter = Exporter(self)
         self._exporter.done.connect(self._show_exported)
         self._exporter.ended.connect(self._show_export_ended)
@@ -168,6 +175,47 @@ class FileActions(QObject):
         else:
             text = f"Preset “{path.stem}” saved. Open it from File ▸ Presets."
             self._notices.show_notice("preset", text, is_warning=False)
+
+    def load_equalizer(self) -> None:
+        """Ask for an equalizer file, and use it in the reference path."""
+        self._ask_for_path("Load equalizer", EQUALIZERS, self.load_equalizer_from)
+
+    def load_equalizer_from(self, path: str) -> None:
+        """Use the equalizer of the file `path` in the reference path."""
+        if self._controller.config.target != "reference":
+            self._notices.show_error("The equalizer belongs to the reference path; select it as the target first")
+            return
+        try:
+            equalizer = to_option(read_equalizer(Path(path)))
+        except InputError as error:
+            self._notices.show_error(str(error))
+        else:
+            self._session_actions.change_reference({"equalizer": equalizer})
+            self._session_actions.config_changed.emit()
+
+    def save_equalizer(self) -> None:
+        """Ask for a file, and write the learned equalizer there."""
+        if self.learned_equalizer() is None:
+            self._notices.show_error("No equalizer is learned yet; select the processor Equalizer first")
+            return
+        dialog = self._dialog("Save equalizer", EQUALIZERS, QFileDialog.FileMode.AnyFile)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("txt")
+        dialog.selectFile("equalizer.txt")
+        dialog.fileSelected.connect(self.save_equalizer_to)
+        show_single(self._parent, "Save equalizer", dialog)
+
+    def save_equalizer_to(self, path: str) -> None:
+        """Write the learned equalizer to the file `path`."""
+        learned = self.learned_equalizer()
+        if learned is None:
+            return
+        try:
+            write_atomic(Path(path), format_equalizer(learned.equalizer).encode())
+        except InputError as error:
+            self._notices.show_error(str(error))
+        else:
+            self._notices.show_notice("equalizer", f"Equalizer saved as {path}.", is_warning=False)
 
     def export(self) -> None:
         """Ask for a folder, and export the results of the session there."""

@@ -15,6 +15,7 @@ from rtgain.config.names import CHANNEL_OPTIONS, LevelMatchMode, Monitor
 from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import DeviceError, DeviceLostError, InputError, RtgainError
 from rtgain.records.level_match import LevelDifference
+from rtgain.records.reference_equalizer import reference_filters
 
 if TYPE_CHECKING:
     from rtgain.records.recording_offset import RecordingOffset
@@ -29,8 +30,8 @@ SessionFactory = Callable[[SessionConfig, "RecordingOffset | None"], "Session"]
 ControllerState = Literal["stopped", "starting", "running", "reconnecting"]
 """In state "reconnecting", a lost device is expected to return; a start or a stop ends it."""
 
-REFERENCE_OPTIONS = ("gain_db", "polarity", "phase_deg", "delay_ms", "noise_dbfs")
-ESTIMATOR_OPTIONS = ("loss", "optimizer", "lr", "steps", "window_ms", "hop_ms", "align", "compare")
+REFERENCE_OPTIONS = ("gain_db", "polarity", "phase_deg", "delay_ms", "noise_dbfs", "equalizer")
+ESTIMATOR_OPTIONS = ("processor", "loss", "optimizer", "lr", "steps", "window_ms", "hop_ms", "align", "compare")
 """Options of a `SessionConfig` that can be changed while the session runs."""
 
 log = logging.getLogger(__name__)
@@ -113,6 +114,14 @@ class _StartResult:
     error: str | None
     is_refused: bool = False
     """True if `session` and `config` are still those before the request."""
+
+
+def _reference_parameters(config: SessionConfig, options: Iterable[str], session: "Session") -> dict[str, Any]:
+    """Return the parameters of the reference path that `options` of `config` set in `session`."""
+    parameters = config.reference_parameters()
+    if "equalizer" in options:
+        parameters["equalizer"] = reference_filters(config, session.sample_rate)
+    return {name: parameters[name] for name in options}
 
 
 class SessionController(QObject):
@@ -253,11 +262,14 @@ class SessionController(QObject):
     def set_reference(self, **changes: Any) -> None:
         """Change the reference path, also of the running session; names, values and units are those of the config.
 
-        A change of the gain ends an automation.
+        A change of the gain ends an automation, and one of the equalizer replaces its file. Raises `InputError` for
+        filters that do not suit the sample rate; nothing is changed then.
         """
-        manual = {"automation": None} if "gain_db" in changes else {}
-        self.config = with_changes(self.config, **changes, **manual)
-        self._if_running(lambda session: session.set_reference(**self._reference_parameters(changes)))
+        replaced = {"gain_db": "automation", "equalizer": "eq"}
+        others = {other: None for option, other in replaced.items() if option in changes}
+        config = with_changes(self.config, **changes, **others)
+        self._if_running(lambda session: session.set_reference(**_reference_parameters(config, changes, session)))
+        self.config = config
 
     def set_monitor(self, monitor: Monitor) -> None:
         """Change the monitor of the running session."""
@@ -359,10 +371,6 @@ class SessionController(QObject):
         if self._session is not None:
             command(self._session)
 
-    def _reference_parameters(self, options: Iterable[str]) -> dict[str, Any]:
-        parameters = self.config.reference_parameters()
-        return {name: parameters[name] for name in options}
-
     def _request(self, state: ControllerState, config: SessionConfig | None) -> None:
         if self._closed:  # a window that is closed before its first paint is painted later, and would start
             return
@@ -412,7 +420,10 @@ class SessionController(QObject):
         self._start_finished.emit(_StartResult(request_id, self._session_in_thread, config, reason))
 
     def _search_offset(self, request_id: int, config: SessionConfig) -> "RecordingOffset | None":
-        """Find the offset of the second recording, unless it is known; None if there is a newer request."""
+        """Find the offset of the second recording, unless it is known; None if there is a newer request.
+
+        The delay is followed through the whole recordings, so that any section of them can be played.
+        """
         from rtgain.session.pair_offset import search_offset
 
         known = self.offset_of(config)
@@ -421,7 +432,9 @@ class SessionController(QObject):
         with ThreadPoolExecutor(1, "import") as importing:  # numba loads while the files are read
             importing.submit(import_module, "rtgain.session.session")
             offset = search_offset(
-                config, on_progress=self.aligning.emit, cancelled=lambda: request_id != self._request_id
+                with_changes(config, start=None, end=None, align="on"),
+                on_progress=self.aligning.emit,
+                cancelled=lambda: request_id != self._request_id,
             )
         if offset is not None:
             self.keep_offset(config, offset)
@@ -456,7 +469,12 @@ class SessionController(QObject):
         if math.isfinite(self._resume_gain_db):
             self._session.reset_estimate(self._resume_gain_db)
             self._resume_gain_db = math.nan
-        self._apply_pending_changes(result.session, result.config)
+        try:
+            self._apply_pending_changes(result.session, result.config)
+        except InputError as error:
+            self.stop()
+            self.failed.emit(str(error))
+            return
         if self._resume_s is not None:
             self._seek_s = max(0.0, self._resume_s - result.session.start_s)
         if self._seek_s is not None and result.config.is_file:
@@ -475,7 +493,7 @@ class SessionController(QObject):
             for names in (REFERENCE_OPTIONS, ESTIMATOR_OPTIONS)
         )
         if reference:
-            session.set_reference(**self._reference_parameters(reference))
+            session.set_reference(**_reference_parameters(self.config, reference, session))
         if estimator:
             session.set_estimator(**estimator)
         if self.config.level_match != started.level_match:

@@ -42,6 +42,7 @@ KEYS = (
     Key("Ctrl+Shift+Z", "redo", "Redo"),
     Key("R", "reset", "Reset the estimate"),
     Key("F", "freeze", "Freeze the estimate or release it"),
+    Key("E", "equalizer", "Show or hide the equalizers"),
     Key("L", "lessons", "Show or hide the lessons"),
     Key("Ctrl+O", "open_file", "Open file…"),
     Key("Ctrl+S", "save_preset", "Save preset…"),

@@ -43,6 +43,7 @@ from rtgain.config.names import (
     Switch,
     Target,
 )
+from rtgain.config.reference_equalizer import ReferenceEqualizer
 from rtgain.errors import InputError
 
 Channel = Annotated[int, Field(ge=1, le=MAX_CHANNEL)]
@@ -62,7 +63,7 @@ class SessionConfig(BaseModel):
     """All options of a session, under the names of the command line's options.
 
     Times end in `_ms` or `_s`, levels in `_db` (re unity) or `_dbfs` (re full scale). None stands for a default
-    that depends on other options; the properties below resolve it.
+    that depends on other options; the properties below resolve it. The file `eq` replaces `equalizer`.
 
     Raises `pydantic.ValidationError`; `make_session_config` converts it to one line for the user.
     """
@@ -86,6 +87,7 @@ class SessionConfig(BaseModel):
     delay_ms: Annotated[float, _within((0.0, 1000.0 * MAX_DELAY_S))] = 0.0
     noise_dbfs: Annotated[float, _within(NOISE_RANGE_DBFS)] | None = None
     eq: FileName | None = None
+    equalizer: ReferenceEqualizer | None = None
     channels: ChannelCount = "auto"
     target: FileName = "reference"
     target_files: Annotated[tuple[FileName, ...], Field(max_length=MAX_TARGETS)] = ()
@@ -242,6 +244,11 @@ class SessionConfig(BaseModel):
         return "channel" if self.is_pair else cast("Target", self.target)
 
     @property
+    def section_s(self) -> tuple[float, float]:
+        """First and last time of the section in the dry signal's own time, in s; infinite without an end."""
+        return self.start or 0.0, math.inf if self.end is None else self.end
+
+    @property
     def files(self) -> tuple[str, ...]:
         """All files that the session reads."""
         recordings = (self.input if self.is_file else None, self.target if self.is_pair else None)
@@ -318,9 +325,9 @@ def first_problem(error: ValidationError) -> str:
         option, _, message = str(problem["ctx"]["error"]).partition(": ")
         return f"{_option_label(option)}: {message}"
     option = str(problem["loc"][0])
-    name = _option_label(option)
+    name = ".".join(map(str, problem["loc"])) if option in PRESET_ONLY else _option_label(option)
     if problem["type"] == "extra_forbidden":
-        return f"'{option}' is not a session option; remove it"
+        return f"'{'.'.join(map(str, problem['loc']))}' is not a session option; remove it"
     if problem["type"] == "string_unicode":
         return f"{name}: {problem['input']!r} is not valid UTF-8; rename the file"
     if problem["type"] == "string_too_short":

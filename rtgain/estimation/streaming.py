@@ -95,6 +95,9 @@ class StreamingEstimator:
             delay_frames=delay_frames,
             relative_delays_frames=relative_delays_frames,
         )
+        if delay_frames is not None and last is None and estimator.settings.align:
+            for each in (estimator, *self.comparisons.values()):
+                each.reset_agreement(is_assumed=False)
 
     def configure(self, settings: EstimatorSettings) -> None:
         """Continue with other settings; another window or hop length takes effect after the last window."""

@@ -14,6 +14,7 @@ from rtgain.estimation.process.messages import (
     EnableDiagnostics,
     FailureMessage,
     FreezeMessage,
+    LoadingMessage,
     NewTargetMessage,
     ReadyMessage,
     ResetMessage,
@@ -185,6 +186,8 @@ class Supervisor:
                 case ReadyMessage():
                     self._ready = True
                     self._last_progress_s = time.monotonic()
+                case LoadingMessage():
+                    self._ready = False
                 case DroppedFramesMessage(dropped_frames):
                     self.dropped_frames = self._dropped_before_restart + dropped_frames
                 case FailureMessage(reason):

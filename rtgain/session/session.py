@@ -38,10 +38,12 @@ from rtgain.metering.level_meter import LevelMeter
 from rtgain.metering.rates import CLOCK_ADVICE, DEVICE_ADVICE, ClockRateMonitor, RateCounter
 from rtgain.metering.scope_capture import capture_scope
 from rtgain.number_format import none_if_nan
+from rtgain.records.equalizer import EqualizerFilters
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import Summary
 from rtgain.records.learned_equalizer import LearnedEqualizer
 from rtgain.records.level_match import LevelDifference, LevelMatch
+from rtgain.records.levels import Level
 from rtgain.records.recording_offset import RecordingOffset
 from rtgain.records.session_export import SessionExport
 from rtgain.records.snapshot import ChannelCounts, Comparison, Snapshot
@@ -57,6 +59,7 @@ from rtgain.session.io_setup import (
 )
 from rtgain.session.matched_recording import LiveMatchedReader, MatchedSignalReader, OfflineMatchedRenderer
 from rtgain.session.pair_offset import search_offset
+from rtgain.session.source_position import SourcePosition
 from rtgain.version import __version__
 
 OFFLINE_BATCH_HOPS = 64
@@ -142,6 +145,7 @@ class Session:
             raise
         self.history = self._new_history(keep_all=keep_all_estimates)
         self._comparisons = {entry: self._new_history() for entry in config.compare}
+        self._source_position = SourcePosition(self._opened.loop_frames, is_live=clock != "offline")
         self._meters = LevelMeter(self._engine.memory)
         self.level_match = level_match or LevelMatch(config.level_match)
         self._apply_trims()
@@ -297,6 +301,10 @@ class Session:
         self._notices.clear()
         return notices
 
+    def levels(self) -> dict[str, Level]:
+        """Return the present levels by signal (`METERED_SIGNALS` of `rtgain.records.levels`)."""
+        return self._meters.levels()
+
     def snapshot(self, *, scope: bool = False) -> Snapshot:
         """Return the present state, with `scope` also the newest window. It polls estimates: do not mix with `advance`.
 
@@ -330,6 +338,7 @@ class Session:
             gain_linear=10.0 ** (last.gain_est_db / 20.0) if last else math.nan,
             std_db=last.std_db if last else math.nan,
             delay_ms=1e3 * last.delay_frames / self.sample_rate if last else math.nan,
+            drift_ppm=math.nan if self._drift_ppm is None else self._drift_ppm,
             polarity=last.polarity if last else 0,
             channel_gains_db=last.channel_gains_db if last else (math.nan,) * self.channels,
             channel_polarities=last.channel_polarities if last else (0,) * self.channels,
@@ -339,7 +348,7 @@ class Session:
             curves=runner.curves() if runner else None,
             response=runner.response() if runner else None,
             scope=capture_scope(memory.audio, self._settings.window_frames, self.sample_rate) if scope else None,
-            levels=self._meters.levels(),
+            levels=self.levels(),
             level_match=self.level_match,
             clipped_frames=int(control["clipped_frames"]),
             xruns=self.xruns,
@@ -374,7 +383,7 @@ class Session:
             gain_linear=none_if_nan(10.0 ** (last.gain_est_db / 20.0)) if last else None,
             std_db=none_if_nan(last.std_db) if last else None,
             delay_ms=none_if_nan(1e3 * last.delay_frames / self.sample_rate) if last else None,
-            drift_ppm=history.drift_ppm,
+            drift_ppm=self._drift_ppm,
             polarity=last.polarity if last else 0,
             state=last.state.label if last else "waiting",
             channel_gains_db=[none_if_nan(gain_db) for gain_db in last.channel_gains_db] if last else unknown,
@@ -405,11 +414,15 @@ class Session:
         phase_deg: float | None = None,
         delay_ms: float | None = None,
         noise_dbfs: float | None = None,
+        equalizer: EqualizerFilters | None = None,
     ) -> None:
         """Change the reference path: `polarity` 1 or −1, `noise_dbfs` −inf for none; None keeps a value.
 
-        Setting the gain ends an automation. Raises `ValueError` outside the ranges.
+        Setting the gain ends an automation. Raises `ValueError` outside the ranges, `InputError` for filters that do
+        not suit the sample rate.
         """
+        if equalizer is not None:
+            self._engine.reference.set_equalizer(equalizer)
         if gain_db is not None:
             self._engine.reference.set_automation(None)
         self._engine.reference.set(
@@ -541,6 +554,12 @@ class Session:
             self._source = SectionSource(self._source, 0, frames)
 
     @property
+    def _drift_ppm(self) -> float | None:
+        """Drift of the target's clock: along the curve of two recordings, otherwise as the estimates show it."""
+        curve = self._opened.curve
+        return self.history.drift_ppm if curve is None else curve.drift_ppm
+
+    @property
     def _channel_counts(self) -> ChannelCounts:
         setup, config = self.device_setup, self.config
         inputs = setup.input.input_channels if setup and setup.input else 0
@@ -591,6 +610,8 @@ class Session:
             self._notices.append(notice)
         if self._runner is None:
             return []
+        if self._driver is not None:
+            self._source_position.update(int(self._engine.memory.control["frames"]), self._driver.position)
         if self._first_frame == math.inf:
             self._start_target(self._runner)
         new = self._runner.poll()
@@ -662,7 +683,8 @@ class Session:
     def _in_recordings(self, estimate: Estimate) -> Estimate:
         """Count the frames and delays of an estimate from the starts of the recordings."""
         center_frame = estimate.center_frame + self._opened.start_frame
-        offset = self._opened.delay_frames_at(center_frame)
+        source_frame = self._source_position.source_frame_at(estimate.center_frame)
+        offset = self._opened.delay_frames_at(source_frame + self._opened.start_frame)
         if not (self._opened.start_frame or offset):
             return estimate
         return replace(

@@ -49,6 +49,8 @@ class FakeSession:
     notices: list[str] = field(default_factory=list)
     """Notices of the next snapshot."""
 
+    sample_rate: int = RATE
+
     def __post_init__(self) -> None:
         self.started = False
         self.stopped = False
@@ -156,7 +158,7 @@ class FakeSession:
             "length_s": LENGTH_S if self.config.is_file else None,
             "gain_db": self._estimate_db if self._rows else math.nan,
             "gain_linear": 10 ** (self._estimate_db / 20) if self._rows else math.nan,
-            "std_db": self._rows[-1][4] if self._rows else math.nan, "delay_ms": 0.0,
+            "std_db": self._rows[-1][4] if self._rows else math.nan, "delay_ms": 0.0, "drift_ppm": 0.0,
             "polarity": -1 if self.config.polarity == "invert" else 1,
             "channel_gains_db": (self._estimate_db if self._rows else math.nan,) * self.channels,
             "channel_polarities": (-1 if self.config.polarity == "invert" else 1,) * self.channels,

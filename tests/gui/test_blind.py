@@ -20,6 +20,7 @@ import gui.main_window
 import rtgain.session.pair_offset
 from gui.main_window import MainWindow
 from rtgain.listening.blind_test import Signal
+from rtgain.records.level_match import LevelMatch
 from rtgain.records.levels import Loudness
 from rtgain.records.recording_offset import RecordingOffset
 from rtgain.session.pair_loudness import PairLoudness
@@ -230,3 +231,39 @@ def test_listening_test_needs_two_recordings(open_window: OpenWindow) -> None:
     window.blind.show("abx")
     assert "compares two recordings" in window.notices.texts()[0]
     assert not window.blind.is_open
+
+
+def test_lesson_opens_a_blind_test_of_its_session_and_passes_with_any_score(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    window = open_window()
+    panel, test = window.lesson_panel, window.blind_panel
+    window.lessons_button.click()
+    panel.choose_lesson(7)
+    qtbot.waitUntil(lambda: window.controller.state == "running")
+    sessions.last.level_match = LevelMatch(gain_db=2.0)
+    window.blind.draw = draws(*["dry"] * 8)
+    qtbot.mouseClick(panel.blind_test_button, Qt.MouseButton.LeftButton)
+    assert (test.isVisible(), test.trials.value(), test.trials.isEnabled()) == (True, 8, False)
+    qtbot.keyClick(window, Qt.Key.Key_L)  # would close the lessons, and with them the session of the test
+    assert panel.checking
+    qtbot.mouseClick(test.begin, Qt.MouseButton.LeftButton)
+    assert "set_level_differences" not in [name for name, _ in sessions.last.calls]  # the match goes on
+    for key in [Qt.Key.Key_Left] * 3 + [Qt.Key.Key_Right] * 5:
+        qtbot.keyClick(window, key)
+    assert test.result.text().startswith("3 of 8 right: a guess does as well in 86 % of cases.")
+    qtbot.mouseClick(test.close_button, Qt.MouseButton.LeftButton)
+    assert panel.isVisible()
+    qtbot.waitUntil(lambda: "3 of 8 right" in panel.outcome_line.text())
+    assert not (tmp_path / "rtgain" / "listening tests").exists()
+    assert window.blind.results == []
+    panel.begin()  # another attempt
+    assert "3 of 8 right" not in panel.outcome_line.text()
+
+
+def test_blind_test_of_a_lesson_needs_a_running_session(open_window: OpenWindow) -> None:
+    window = open_window()
+    window.controller.stop()
+    window.blind.show_lesson_test(8)
+    assert "press Space" in window.notices.texts()[0]

@@ -51,7 +51,12 @@ class EnableDiagnostics:
 
 @dataclass(frozen=True)
 class ReadyMessage:
-    """Report: the process has loaded torch and starts to estimate."""
+    """Report: the process has loaded everything and estimates from now on."""
+
+
+@dataclass(frozen=True)
+class LoadingMessage:
+    """Report: the process loads, or compiles, more code. It does not estimate until the next `ReadyMessage`."""
 
 
 @dataclass(frozen=True)
@@ -77,4 +82,4 @@ Command = (
     | EnableDiagnostics
     | FinishMessage
 )
-Report = ReadyMessage | DroppedFramesMessage | FailureMessage
+Report = ReadyMessage | LoadingMessage | DroppedFramesMessage | FailureMessage
