@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from rtgain.audio.io.decoded import decoded_in_memory
 from rtgain.config.names import (
-    DEFAULT_HOP_MS,
     DEFAULT_WINDOW_MS,
     MAX_CHANNELS,
     SYNTHETIC_INPUTS,
@@ -345,4 +344,4 @@ def _with_windows_for(config: SessionConfig, offset: RecordingOffset) -> Session
     length_s = end_s - max(begin_s, config.start or 0.0)
     # Half of it, rounded to a lower power of two: the session rounds to the nearest by ratio.
     window_ms = min(DEFAULT_WINDOW_MS, max(1e3 * length_s / 2.0 / math.sqrt(2.0) * ROUNDING, MIN_WINDOW_MS))
-    return with_changes(config, window_ms=window_ms, hop_ms=min(DEFAULT_HOP_MS, window_ms / 4.0))
+    return with_changes(config, window_ms=window_ms, hop_ms=window_ms / 2.0)
