@@ -15,7 +15,9 @@ from gui.control.feedback_guard import FeedbackGuard
 from gui.control.session_controller import SessionController
 from gui.dialogs.single_dialog import show_single
 from gui.panels.notices import NoticeStack
+from gui.panels.recording_slots import ADDED, PLAYED, TARGET_SLOTS
 from gui.settings import save_preset
+from rtgain.config.names import MAX_TARGETS
 from rtgain.config.presets import load_preset
 from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
@@ -71,42 +73,71 @@ class FileActions(QObject):
         show_single(self._parent, "Open sound file", dialog)
 
     def open_slot(self, slot: str) -> None:
-        """Ask for the recording of a slot: ``dry`` or ``target``."""
-        if slot == "target":
-            self.open_target()
-        else:
+        """Ask for the recording of a slot, or for further targets (`ADDED`)."""
+        if slot == "dry":
             self._ask_for_path("Open dry recording", SOUND_FILES, self.choose_dry)
+        elif slot == ADDED:
+            dialog = self._dialog("Add target recordings", SOUND_FILES, QFileDialog.FileMode.ExistingFiles)
+            dialog.filesSelected.connect(lambda paths: self.choose_targets(paths, slot))
+            show_single(self._parent, "Add target recordings", dialog)
+        else:
+            self.open_target(slot)
 
     def choose_dry(self, path: str) -> None:
-        """Play a recording, compared with the present target recording if there is one."""
+        """Play a recording, compared with the present target recordings if there are any."""
         config = self._controller.config
         if config.is_pair:
-            self._session_actions.choose_pair(path, config.target)
+            played = config.target
+            others = [target for target in config.second_recordings if target != played]
+            self._session_actions.choose_recordings(path, [played, *others])
         else:
             self._session_actions.choose_source((path, None))
 
-    def open_target(self) -> None:
-        """Ask for a second recording, and compare the present one with it."""
+    def choose_targets(self, paths: Sequence[str], slot: str) -> None:
+        """Compare the present recording with target recordings: the first one fills `slot`, the others are added."""
+        config = self._controller.config
+        if not config.is_pair:
+            self._session_actions.choose_target(paths[0])
+            if len(paths) > 1 and self._controller.config.is_pair:
+                self.choose_targets(paths[1:], ADDED)
+            return
+        targets, played = list(config.second_recordings), config.target
+        if slot != ADDED and (slot == PLAYED or slot in TARGET_SLOTS[: len(targets)]):
+            index = targets.index(played) if slot == PLAYED else TARGET_SLOTS.index(slot)
+            played = paths[0] if targets[index] == played else played
+            targets[index] = paths[0]
+            paths = paths[1:]
+        targets = list(dict.fromkeys([*targets, *paths]))
+        self._session_actions.change_targets(targets[:MAX_TARGETS], played)
+        self._report_unopened(len(targets) - MAX_TARGETS)
+
+    def open_target(self, slot: str = PLAYED) -> None:
+        """Ask for a second recording for `slot`, and compare the present one with it."""
         if not self._controller.config.is_file:
             self._notices.show_error("A recording is compared with another one; open the dry recording first")
             self._session_actions.config_changed.emit()
             return
-        self._ask_for_path("Open target recording", SOUND_FILES, self._session_actions.choose_target)
+        self._ask_for_path("Open target recording", SOUND_FILES, lambda path: self.choose_targets([path], slot))
 
     def open_paths(self, paths: Sequence[str], slot: str | None = None) -> None:
-        """Open a preset or a sound file, or compare two sound files; one file fills `slot`, ``dry`` or ``target``."""
+        """Open a preset or a sound file, or compare the first of several with the others; `slot` is where they go."""
         if not paths:  # a drop of something else than files
             return
-        if len(paths) > 1 and not any(path.endswith(".json") for path in paths):
-            self._session_actions.choose_pair(paths[0], paths[1])
-            if len(paths) > 2:
-                self._notices.show_error(f"Two recordings are compared; {len(paths) - 2} more were not opened")
-        elif slot == "target" and self._controller.config.is_file and not paths[0].endswith(".json"):
-            self._session_actions.choose_target(paths[0])
-        elif slot == "dry" and not paths[0].endswith(".json"):
+        if any(path.endswith(".json") for path in paths):
+            self.open_path(paths[0])
+        elif slot is not None and slot != "dry" and self._controller.config.is_file:
+            self.choose_targets(paths, slot)
+        elif len(paths) > 1:
+            self._session_actions.choose_recordings(paths[0], paths[1 : 1 + MAX_TARGETS])
+            self._report_unopened(len(paths) - 1 - MAX_TARGETS)
+        elif slot == "dry":
             self.choose_dry(paths[0])
         else:
             self.open_path(paths[0])
+
+    def _report_unopened(self, count: int) -> None:
+        if count > 0:
+            self._notices.show_error(f"At most {MAX_TARGETS} targets are compared; {count} more were not opened")
 
     def open_path(self, path: str) -> None:
         """Open a preset (``.json``) or play a sound file."""

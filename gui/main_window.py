@@ -28,7 +28,7 @@ from gui.compare_controller import CompareController
 from gui.control.feedback_guard import FeedbackGuard
 from gui.control.session_controller import SessionController, SessionFactory
 from gui.dialogs.experiment_window import ExperimentWindow
-from gui.dialogs.shortcuts import BLIND_KEYS
+from gui.dialogs.shortcuts import BLIND_KEYS, TARGET_ACTIONS
 from gui.file_actions import FileActions
 from gui.help_actions import HelpActions
 from gui.lesson_controller import LessonController
@@ -41,6 +41,7 @@ from gui.panels.menu_bar import MenuBar
 from gui.panels.navigation_bar import WORKSPACES, NavigationBar
 from gui.panels.notices import NoticeStack
 from gui.panels.readout import Readout
+from gui.panels.recording_slots import PLAYED
 from gui.panels.reference_panel import ReferencePanel
 from gui.panels.status_strip import StatusStrip
 from gui.panels.transport import Transport
@@ -189,7 +190,8 @@ class MainWindow(QMainWindow):
 
     def _begin_blind(self) -> None:
         """Cover and disable everything that could show which signal is played."""
-        self.compare_controller.hold_level(True)
+        if self.controller.config.is_pair:
+            self.compare_controller.hold_level(True)
         self.transport.monitor.show_neutral()
         for widget in (self.transport.source, self.transport.output, self.navigation.level_match, self.menus):
             widget.setEnabled(False)
@@ -198,7 +200,8 @@ class MainWindow(QMainWindow):
             shortcut.setEnabled(action in BLIND_KEYS)
 
     def _end_blind(self) -> None:
-        self.compare_controller.hold_level(False)
+        if self.controller.config.is_pair:
+            self.compare_controller.hold_level(False)
         for widget in (self.transport.source, self.transport.output, self.navigation.level_match, self.menus):
             widget.setEnabled(True)
         for button in self.navigation.workspaces.values():
@@ -215,7 +218,7 @@ class MainWindow(QMainWindow):
         for button in self.navigation.workspaces.values():
             button.setEnabled(False)
         self.shortcuts["abx"].setEnabled(False)
-        for action in ("compare", "laboratory", *MONITORS):
+        for action in ("compare", "laboratory", "lessons", *MONITORS, *TARGET_ACTIONS):
             self.shortcuts[action].setEnabled(False)
 
     def show_config(self) -> None:
@@ -249,7 +252,7 @@ class MainWindow(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         event.acceptProposedAction()
         paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
-        self.file_actions.open_paths(paths, self._slot_at(event.position().toPoint()))
+        self.file_actions.open_paths(paths, self._slot_at(event.position().toPoint(), len(paths)))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """End threads and processes before the window is deleted: another order crashes Python at its exit."""
@@ -289,14 +292,14 @@ class MainWindow(QMainWindow):
                 show(snapshot)
         self.session_events.handle_snapshot(snapshot)
 
-    def _slot_at(self, at: QPoint) -> str | None:
-        """Return the slot that a file dropped at `at` fills."""
+    def _slot_at(self, at: QPoint, files: int) -> str | None:
+        """Return the slot that the first of `files` dropped at `at` fills; None for a new session."""
         if self.workspace == "laboratory":
             in_target = self.reference.rect().contains(self.reference.mapFrom(self, at))
-            return "target" if in_target else None
-        config = self.controller.config
+            return PLAYED if in_target else None
         slot = self.compare.slots.slot_at(self.compare.slots.mapFrom(self, at))
-        return slot or ("target" if config.is_file and not config.is_pair else None)
+        is_second = files == 1 and self.controller.config.is_file and not self.controller.config.is_pair
+        return slot or (PLAYED if is_second else None)
 
     def _show_levels(self, snapshot: "Snapshot") -> None:
         (self.compare.levels if self.workspace == "compare" else self.levels).show_numbers(snapshot)
@@ -375,7 +378,9 @@ class MainWindow(QMainWindow):
             "open_log_folder": self.help_actions.open_log_folder,
             "quit": self.close,
         }
-        return actions | {monitor: partial(self.session_actions.choose_monitor, monitor) for monitor in MONITORS}
+        actions |= {monitor: partial(self.session_actions.choose_monitor, monitor) for monitor in MONITORS}
+        targets = enumerate(TARGET_ACTIONS)
+        return actions | {name: partial(self.session_actions.choose_target_at, index) for index, name in targets}
 
     def _reset_views(self) -> None:
         for plot in (*self.plots, *self.equalizer.cards, *self.compare.plots):
@@ -481,6 +486,8 @@ class MainWindow(QMainWindow):
         self.equalizer_button.toggled.connect(self._show_equalizer)
         self.lessons_button.toggled.connect(self.lesson_controller.show_lessons)
         self.lesson_panel.gain_axis_requested.connect(self.gain_plot.focus_on)
+        self.lesson_panel.blind_test_requested.connect(self.blind.show_lesson_test)
+        self.blind.lesson_test_ended.connect(self.lesson_panel.record_blind_test)
         for plot in (*self.plots, *self.equalizer.cards, *self.compare.plots):
             plot.save_failed.connect(self.notices.show_error)
         self.menus.preset_chosen.connect(self.file_actions.load_preset)

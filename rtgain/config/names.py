@@ -43,7 +43,7 @@ CHANNEL_OPTIONS = MappingProxyType[str, Any](
 )
 """Defaults of the options that are valid only for the source, target and devices that they were selected with."""
 
-PRESET_ONLY = ("compare", "equalizer")
+PRESET_ONLY = ("target_files", "compare", "equalizer")
 """Options that the GUI and presets set; the command line has no options for them."""
 
 GAIN_RANGE_DB = (-120.0, 60.0)
@@ -70,6 +70,9 @@ MAX_DELAY_S = 1.0
 
 SAMPLE_RATE_RANGE_HZ = (4000, 768_000)
 MAX_BLOCK_FRAMES = 65_536
+MAX_TARGETS = 4
+"""Most target recordings that a session switches between."""
+
 MAX_WINDOW_MS = 2000.0
 MAX_DURATION_S = 1e7
 

@@ -25,6 +25,7 @@ from rtgain.config.names import (
     MAX_DURATION_S,
     MAX_LR,
     MAX_STEPS,
+    MAX_TARGETS,
     MAX_WINDOW_MS,
     NOISE_RANGE_DBFS,
     OPTIMIZERS,
@@ -89,6 +90,7 @@ class SessionConfig(BaseModel):
     equalizer: ReferenceEqualizer | None = None
     channels: ChannelCount = "auto"
     target: FileName = "reference"
+    target_files: Annotated[tuple[FileName, ...], Field(max_length=MAX_TARGETS)] = ()
     dry_channel: Channels | None = None
     target_channel: Channels | None = None
     output_channel: Channels | None = None
@@ -128,6 +130,7 @@ class SessionConfig(BaseModel):
             raise ValueError("target: 'channel' needs a two-channel file or mic; synthetic sources contain no target")
         if self.is_pair and not self.is_file:
             raise ValueError("target: a recording is compared with another one; give that with --input FILE")
+        self._check_target_files()
         self._check_section()
         self._check_channels()
         if self.target != "reference" and self.automation is not None:
@@ -135,6 +138,13 @@ class SessionConfig(BaseModel):
         if self.target != "reference" and self.eq is not None:
             raise ValueError("eq: only valid with --target reference")
         return self
+
+    def _check_target_files(self) -> None:
+        repeated = [name for name in self.target_files if self.target_files.count(name) > 1]
+        if repeated:
+            raise ValueError(f"target_files: {repeated[0]!r} is listed twice; remove one")
+        if self.target_files and (not self.is_pair or self.target not in self.target_files):
+            raise ValueError(f"target_files: they do not contain the target {self.target!r}; add it")
 
     def _check_section(self) -> None:
         for option, value in (("start", self.start), ("end", self.end)):
@@ -224,9 +234,19 @@ class SessionConfig(BaseModel):
         return self.target not in TARGETS
 
     @property
+    def second_recordings(self) -> tuple[str, ...]:
+        """All target recordings, in the order of their slots; `target` is the one that is played."""
+        return self.target_files or ((self.target,) if self.is_pair else ())
+
+    @property
     def target_kind(self) -> Target:
         """Origin of the target for the engine: a second recording arrives with the dry one, as other channels."""
         return "channel" if self.is_pair else cast("Target", self.target)
+
+    @property
+    def section_s(self) -> tuple[float, float]:
+        """First and last time of the section in the dry signal's own time, in s; infinite without an end."""
+        return self.start or 0.0, math.inf if self.end is None else self.end
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -289,8 +309,10 @@ def make_session_config(**values: Any) -> SessionConfig:
 def with_changes(config: SessionConfig, **changes: Any) -> SessionConfig:
     """Copy `config` with some options changed. A new optimizer resets `lr` and `steps` to its defaults.
 
-    Raises `InputError`.
+    A target that is not one of `target_files` replaces them. Raises `InputError`.
     """
+    if changes.get("target", config.target) not in config.target_files:
+        changes = {"target_files": ()} | changes
     if changes.get("optimizer", config.optimizer) != config.optimizer:
         changes = {"lr": None, "steps": None} | changes
     return make_session_config(**(config.model_dump() | changes))

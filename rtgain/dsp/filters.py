@@ -164,20 +164,6 @@ def cookbook_responses(
     Shape:
         - `gain_db`, `octaves` and `q`: ``(…, F)``; `omega`, in radians per sample: ``(K,)``; output: ``(…, F, K)``.
     """
-    b0, b1, b2, a0, a1, a2 = cookbook_coefficients(kinds, gain_db, octaves, q, sample_rate)
-    z1, z2 = _delay(omega, 1), _delay(omega, 2)
-    numerator, denominator = (
-        first.unsqueeze(-1) + second.unsqueeze(-1) * z1 + third.unsqueeze(-1) * z2
-        for first, second, third in ((b0, b1, b2), (a0, a1, a2))
-    )
-    response: Tensor = numerator / denominator
-    return response
-
-
-def cookbook_coefficients(
-    kinds: tuple[FilterKind, ...], gain_db: Tensor, octaves: Tensor, q: Tensor, sample_rate: float
-) -> tuple[Tensor, ...]:
-    """Compute b0, b1, b2, a0, a1, a2 of each of F filters, ``(…, F)`` each, from arguments as above."""
     frequency = (2000.0 * math.pi / sample_rate * torch.exp2(octaves)).clamp_max(HIGHEST_SHARE * math.pi)
     values = torch.exp(LOG_ROOT * gain_db), q, torch.cos(frequency), torch.sin(frequency)
     groups = []
@@ -185,7 +171,14 @@ def cookbook_coefficients(
         first = kinds.index(kind)
         of_kind = slice(first, first + kinds.count(kind))
         groups.append(cookbook_biquad(kind, *(value[..., of_kind] for value in values)))
-    return tuple(torch.cat(parts, dim=-1) for parts in zip(*groups, strict=True))
+    b0, b1, b2, a0, a1, a2 = (torch.cat(parts, dim=-1) for parts in zip(*groups, strict=True))
+    z1, z2 = _delay(omega, 1), _delay(omega, 2)
+    numerator, denominator = (
+        first.unsqueeze(-1) + second.unsqueeze(-1) * z1 + third.unsqueeze(-1) * z2
+        for first, second, third in ((b0, b1, b2), (a0, a1, a2))
+    )
+    response: Tensor = numerator / denominator
+    return response
 
 
 def _linkwitz_riley(corner_hz: float, sample_rate: int, omega: Tensor) -> tuple[Tensor, Tensor]:

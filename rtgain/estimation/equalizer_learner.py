@@ -1,7 +1,7 @@
 """Learner of an equalizer: the measured response of the aligned windows, and a fit to it ten times per second.
 
 The measured response is the reference for every decision. A fit starts from the previous one, and is kept only if it
-describes the measurement better. Where the fit stays bad, a trial moves one of the peaks to the largest difference. If
+describes the measurement better. Where the fit stays bad, trials move one filter after the other. If
 the newest second contradicts the average, the average starts again from that second: the equalizer has been moved.
 """
 
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rtgain.config.estimator_settings import EstimatorSettings
-from rtgain.dsp.equalizer_fit import GAIN, GAINS, LOG_QS, OCTAVES, EqualizerFit, ResponseFitter, initial_fit
+from rtgain.dsp.equalizer_fit import FILTERS, GAIN, GAINS, LOG_QS, OCTAVES, EqualizerFit, ResponseFitter, initial_fit
+from rtgain.dsp.filters import ParametricEQ
 from rtgain.dsp.processors import DB_PER_NEPER
 from rtgain.dsp.response import ResponseAverage
 from rtgain.dsp.spectra import hann_spectra
@@ -35,11 +36,14 @@ UPDATE_S = 0.1
 
 BANDS_PER_OCTAVE = 12
 
-FIRST_EVALUATIONS, EVALUATIONS, TRIAL_EVALUATIONS = 40, 6, 10
+FIRST_EVALUATIONS, EVALUATIONS, TRIAL_EVALUATIONS = 40, 6, 20
 """Evaluations of the response in the first fit, in each later one, and in a trial."""
 
-GOOD_ERROR_DB = 0.08
-"""Mean level error of a fit up to which no trial is made."""
+GOOD_SIGMAS = 1.0
+"""Mean level error of a fit, in standard deviations, up to which no trial is made."""
+
+SMOOTH_BANDS = 5
+"""Number of adjacent bands over which level differences are averaged to find the largest."""
 
 TRIAL_GAIN = 0.85
 """Ratio of the errors below which a trial replaces the fit."""
@@ -140,7 +144,7 @@ class EqualizerLearner:
         fraction_frames = alignment.delay_frames - alignment.offset_frames
         start = self._fit or initial_fit(fitter.gain_db, fraction_frames)
         fit = fitter.fit(start, EVALUATIONS if self._fit else FIRST_EVALUATIONS)
-        if fit.error_db > GOOD_ERROR_DB:
+        if fit.error_sigmas > GOOD_SIGMAS:
             fit = self._try_another(fitter, fit)
         else:
             self._trials = 0
@@ -167,21 +171,30 @@ class EqualizerLearner:
         return newest
 
     def _try_another(self, fitter: ResponseFitter, fit: EqualizerFit) -> EqualizerFit:
-        """Move one peak to where the fit differs most, and keep the result if it is better."""
+        """Move one filter, in turn, and keep the result if it is better.
+
+        A peak moves to the largest difference. A shelf returns to its first place: it may have become a part of a peak.
+        """
         self._trials += 1
         differences = fitter.level_differences_db(fit)
-        if len(differences) < 5 or (self._trials > MAX_TRIALS and self._trials % MAX_TRIALS):
+        if len(differences) < SMOOTH_BANDS or (self._trials > MAX_TRIALS and self._trials % MAX_TRIALS):
             return fit
-        smooth = np.convolve(differences, np.full(5, 0.2), "valid")
-        index = int(np.abs(smooth).argmax())
-        peaks = list(zip(*(fit.parameters[part][1:-1].tolist() for part in (OCTAVES, GAINS, LOG_QS)), strict=True))
-        del peaks[self._trials % len(peaks)]
-        peaks.append((math.log2(float(fitter.frequency_hz[index + 2]) / 1000.0), float(smooth[index]), 0.0))
+        moved = self._trials % FILTERS
+        frequencies, gains, log_qs = (fit.parameters[part].copy() for part in (OCTAVES, GAINS, LOG_QS))
+        if ParametricEQ.KINDS[moved] == "peak":
+            smooth = np.convolve(differences, np.full(SMOOTH_BANDS, 1.0 / SMOOTH_BANDS), "valid")
+            largest = int(np.abs(smooth).argmax())
+            frequencies[moved] = math.log2(float(fitter.frequency_hz[largest + SMOOTH_BANDS // 2]) / 1000.0)
+            gains[moved], log_qs[moved] = smooth[largest], 0.0
+            order = 1 + frequencies[1:-1].argsort()  # of the peaks, which follow the low shelf
+            frequencies[1:-1], gains[1:-1], log_qs[1:-1] = frequencies[order], gains[order], log_qs[order]
+        else:
+            first = initial_fit(0.0, 0.0).parameters
+            frequencies[moved], gains[moved], log_qs[moved] = (first[part][moved] for part in (OCTAVES, GAINS, LOG_QS))
         parameters = fit.parameters.copy()
-        for part, values in zip((OCTAVES, GAINS, LOG_QS), zip(*sorted(peaks), strict=True), strict=True):
-            parameters[part][1:-1] = values
+        parameters[OCTAVES], parameters[GAINS], parameters[LOG_QS] = frequencies, gains, log_qs
         trial = fitter.fit(replace(fit, parameters=parameters), TRIAL_EVALUATIONS)
-        return trial if trial.error_db < TRIAL_GAIN * fit.error_db else fit
+        return trial if trial.error_sigmas < TRIAL_GAIN * fit.error_sigmas else fit
 
     def _record(self, estimate: Estimate) -> LearnedEqualizer:
         assert self._fit is not None, "recorded after a fit"

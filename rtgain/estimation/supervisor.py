@@ -15,6 +15,7 @@ from rtgain.estimation.process.messages import (
     FailureMessage,
     FreezeMessage,
     LoadingMessage,
+    NewTargetMessage,
     ReadyMessage,
     ResetMessage,
 )
@@ -127,6 +128,11 @@ class Supervisor:
         self._last = None
         if self._worker is not None:
             self._worker.send(ResetMessage(gain_db))
+
+    def start_target(self, settings: EstimatorSettings, gain_db: float) -> None:
+        self._settings, self._last = settings, None
+        if self._worker is not None:
+            self._worker.send(NewTargetMessage(settings, gain_db))
 
     def set_frozen(self, frozen: bool) -> None:
         self._frozen = frozen

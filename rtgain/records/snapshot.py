@@ -55,6 +55,7 @@ class Snapshot:
         start_s: time of position 0 in the dry recording.
         length_s: length of the source, limited by the duration; None without an end.
         state: state of the newest estimate.
+        drift_ppm: drift of the target's clock, in millionths; 0 if the delay does not move.
         channel_gains_db, channel_polarities: gain and polarity of each channel, of the newest estimate.
         reference_gain_db: reference gain of the newest frame.
         curves: loss curves; None before the first coherent window.
@@ -87,6 +88,7 @@ class Snapshot:
     gain_linear: float
     std_db: float
     delay_ms: float
+    drift_ppm: float
     polarity: int
     channel_gains_db: tuple[float, ...]
     channel_polarities: tuple[int, ...]

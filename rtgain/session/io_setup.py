@@ -159,7 +159,7 @@ def _open_recording(
             config.target,
             sample_rate=sample_rate,
             delay_s=offset.delay_s if offset else 0.0,
-            curve=offset.curve if offset else None,
+            curve=offset.curve if offset and config.align == "on" else None,
             channels=channels,
         )
         opened = SessionSource(pair, pair, pair.start_frame, pair.offset_frames, notices=pair.notices, curve=pair.curve)

@@ -75,7 +75,7 @@ def test_cells_use_only_the_public_api_and_play_sounds_at_their_level(lesson: Le
     code = "\n".join(code_cells(lesson).values())
     assert set(re.findall(r"\brtgain\.(\w+)", code)) <= set(rtgain.__all__)
     assert set(re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE)) <= {
-        "IPython", "importlib", "matplotlib", "numpy", "rtgain",
+        "IPython", "importlib", "math", "matplotlib", "numpy", "rtgain",
     }  # fmt: skip
     sounds = [source for position, source in code_cells(lesson).items() if " sound " in position]
     assert [source for source in sounds if not source.endswith(", normalize=False)")] == []
@@ -88,7 +88,7 @@ def test_markdown_shows_every_character_as_it_is() -> None:
 
 def test_the_seed_of_the_export_is_that_of_the_notebook() -> None:
     seeded = [lesson for lesson in LESSONS if "seed" in (CODE / f"{lesson.name.replace('-', '_')}.py").read_text()]
-    assert {lesson.number for lesson in seeded} == {4, 5, 6, 7}
+    assert {lesson.number for lesson in seeded} == {4, 5, 6, 7, 8}
     for lesson in seeded:
         assert "\nseed = 7\n" in code_cells(lesson, seed=7)["setup"]
 

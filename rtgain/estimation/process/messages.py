@@ -23,6 +23,14 @@ class ResetMessage:
 
 
 @dataclass(frozen=True)
+class NewTargetMessage:
+    """Command: estimate another target from now on, at the delay of `settings`; descents start from `gain_db`."""
+
+    settings: EstimatorSettings
+    gain_db: float
+
+
+@dataclass(frozen=True)
 class FreezeMessage:
     """Command: freeze the estimate, or release it."""
 
@@ -65,5 +73,13 @@ class FailureMessage:
     reason: str
 
 
-Command = StartMessage | EstimatorSettings | ResetMessage | FreezeMessage | EnableDiagnostics | FinishMessage
+Command = (
+    StartMessage
+    | EstimatorSettings
+    | ResetMessage
+    | NewTargetMessage
+    | FreezeMessage
+    | EnableDiagnostics
+    | FinishMessage
+)
 Report = ReadyMessage | LoadingMessage | DroppedFramesMessage | FailureMessage

@@ -26,6 +26,7 @@ from rtgain.estimation.process.messages import (
     FinishMessage,
     FreezeMessage,
     LoadingMessage,
+    NewTargetMessage,
     ReadyMessage,
     ResetMessage,
 )
@@ -138,6 +139,9 @@ class _WorkerLoop:
                 self._streaming.configure(command)
             case ResetMessage(gain_db):
                 self._streaming.reset(gain_db)
+                self._has_tracked = False
+            case NewTargetMessage(settings, gain_db):
+                self._streaming.start_target(settings, gain_db)
                 self._has_tracked = False
             case FreezeMessage(frozen):
                 self._streaming.set_frozen(frozen)
