@@ -27,7 +27,7 @@ LESSON = Lesson(
                 "The target passes through an equalizer: filters that change the gain in parts of the spectrum. The "
                 "sound is pink noise (3 dB weaker per octave). A low shelf changes the gain below a corner frequency: "
                 "+8 dB below 150 Hz. A peak changes it around its frequency: −9 dB at 800 Hz. A high shelf adds 6 dB "
-                "above 5000 Hz. A single gain ends at {one_gain_db:.1f} dB, that of the highest frequencies. The "
+                "above 5000 Hz. A single gain ends at {one_gain_db:.2f} dB, that of the highest frequencies. The "
                 "residual, the level of the difference relative to the target, is {one_residual_db:.0f} dB."
             ),
             watch="the spectrum: target and matched agree only at the right end. Compare the RMS meters.",
@@ -35,7 +35,7 @@ LESSON = Lesson(
             controls={**NOISE, "eq": str(THREE_FILTERS)},
             expectations=(InRange("gain_db", -0.3, 0.3), InRange("residual_db", -7.0, -2.0)),
             checks=(
-                NumericCheck("one_gain_db", -0.3, 0.3, "A single gain ends at {one_gain_db:.1f} dB."),
+                NumericCheck("one_gain_db", -0.3, 0.3, "A single gain ends at {one_gain_db:.2f} dB."),
                 NumericCheck(
                     "one_residual_db", -7.0, -3.0, "With a single gain, the residual is {one_residual_db:.1f} dB."
                 ),
