@@ -63,8 +63,8 @@ class BlindController(QObject):
     ) -> None:
         super().__init__(parent)
         self.draw: Callable[[], DrawnSignal] = draw_signal
-        self.results: list[str] = []
-        """JSON of each test of the present recordings."""
+        self.results: list[tuple[str, str]] = []
+        """Target and JSON of each test of the present recordings."""
         self._controller = controller
         self._session_actions = session_actions
         self._notices = notices
@@ -192,7 +192,7 @@ class BlindController(QObject):
             config = self._controller.config
             conditions = ListeningConditions(self._started, dry, target, config.start, config.end, self._level_match)
             result = result_json(test, conditions)
-            self.results.append(result)
+            self.results.append((config.target, result))
             path = results_folder() / f"{self._kind} {self._started.replace(':', '.').replace('T', ' ')}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, result.encode())

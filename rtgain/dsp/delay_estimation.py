@@ -107,6 +107,16 @@ class CrossSpectrum:
         """
         return float(self._coherent_shares().max())
 
+    @property
+    def one_gain_fraction(self) -> float:
+        """Share of the target's power that one gain and one phase on the dry signal explain, 0 to 1.
+
+        It is that of the channel with the largest share.
+        """
+        explained = Spectra(self._cross.sum(-1)).power / self._dry.sum(-1).clamp_min(torch.finfo(torch.float32).tiny)
+        target = self._target.sum(-1)
+        return float(torch.where(target > 0.0, explained / target, 0.0).max())
+
     def _coherent_shares(self) -> Tensor:
         """Compute each channel's coherent fraction, ``(C,)``; 0 for a channel that does not count."""
         coherence, chance = self._coherence()

@@ -32,6 +32,10 @@ from rtgain.records.response import Response
 TRACKING_STD_DB = 0.25
 """Standard deviation in dB above which an estimate is still converging."""
 
+MAX_RECENT_CHANGES = 4.0
+"""Recent changes of the gain (`GainTracker.recent_changes`) above which its windows disagree, behind distortion or a
+compressor for example. A gain that moves by ±6 dB at 0.5 Hz stays below, and so do codecs."""
+
 INCOHERENT_AFTER_S = 0.5
 """Duration in seconds of windows without a significant band after which the signals are incoherent.
 
@@ -48,10 +52,13 @@ USELESS_LOSS = 0.9
 """Loss at the best gain above which no gain is useful (waveform loss, phase rotated by 90°)."""
 
 MIN_COHERENT_FRACTION = 0.5
-"""Share of the target's power that the aligned dry signal must explain, over the last second."""
+"""Share of the target's power that the aligned dry signal must explain over the last second, behind a filter or a gain.
+
+A stretched target comes close to this share again and again behind a filter, but not behind one gain.
+"""
 
 COHERENCE_MEMORY_S = 1.0
-"""Time constant in seconds of the averages of the coherent fraction and of the bands' deviation."""
+"""Time constant in seconds of the averages of both fractions and of the bands' deviation."""
 
 INCOHERENT_FRACTION_AFTER_S = 3.0
 """Duration in seconds of a too small coherent fraction after which the signals are incoherent; before, converging."""
@@ -62,30 +69,36 @@ POLARITY_MEMORY = 0.9
 
 @dataclass
 class AgreementAverage:
-    """Averages over the last second of the coherent fraction, and of the deviation of the gain between bands.
+    """Averages over the last second: fractions that a filter and one gain explain, deviation of the gain between bands.
 
-    `incoherent_s` is the time since the fraction was last large enough.
+    `incoherent_s` is the time since the fractions were last large enough. Unless the agreement `is_assumed`, the
+    signals do not agree before the first measurement.
     """
 
+    is_assumed: bool = True
     coherent_fraction: float = 1.0
+    one_gain_fraction: float = 1.0
     band_deviation_db: float = 0.0
     incoherent_s: float = 0.0
     _total_weight: float = 0.0
 
-    def update(self, coherent_fraction: float, band_deviation_db: float, duration_s: float) -> None:
-        """Add values that were measured over `duration_s` seconds."""
+    def update(self, cross: CrossSpectrum, duration_s: float) -> None:
+        """Add the agreement of spectra over `duration_s` seconds."""
         decay = math.exp(-duration_s / COHERENCE_MEMORY_S)
         self._total_weight = decay * self._total_weight + 1.0 - decay
         share = (1.0 - decay) / self._total_weight
-        self.coherent_fraction += share * (coherent_fraction - self.coherent_fraction)
-        self.band_deviation_db += share * (band_deviation_db - self.band_deviation_db)
+        self.coherent_fraction += share * (cross.coherent_fraction - self.coherent_fraction)
+        self.one_gain_fraction += share * (cross.one_gain_fraction - self.one_gain_fraction)
+        self.band_deviation_db += share * (cross.band_deviation_db - self.band_deviation_db)
         self.incoherent_s = 0.0 if self.is_coherent else self.incoherent_s + duration_s
 
     @property
     def is_coherent(self) -> bool:
-        """True if the dry signal explains enough of the target; also before the first second."""
-        is_measured = self._total_weight > 1.0 - math.exp(-0.5)
-        return not is_measured or self.coherent_fraction >= MIN_COHERENT_FRACTION
+        """True if the dry signal explains enough of the target, or is assumed to, in the first half second."""
+        is_measured = self._total_weight > (1.0 - math.exp(-0.5) if self.is_assumed else 0.0)
+        if not is_measured:
+            return self.is_assumed
+        return min(self.coherent_fraction, self.one_gain_fraction) >= MIN_COHERENT_FRACTION
 
 
 @dataclass
@@ -165,11 +178,14 @@ class Estimator:
     def update_agreement(self, cross: CrossSpectrum, duration_s: float) -> None:
         """Update how far one gain explains the target, from the spectra of the last `duration_s` at one alignment."""
         if cross.windows > 1 and not self.frozen:
-            self._agreement.update(cross.coherent_fraction, cross.band_deviation_db, duration_s)
+            self._agreement.update(cross, duration_s)
 
-    def reset_agreement(self) -> None:
-        """Forget how far one gain explains the target: the alignment has changed."""
-        self._agreement = AgreementAverage()
+    def reset_agreement(self, *, is_assumed: bool = True) -> None:
+        """Forget how far one gain explains the target: the alignment has changed.
+
+        Unless `is_assumed`, no estimate is tracking before the next measurement.
+        """
+        self._agreement = AgreementAverage(is_assumed)
 
     def estimate(
         self, windows: Windows, alignment: Alignment = ALIGNED, cross: CrossSpectrum | None = None
@@ -361,7 +377,12 @@ class Estimator:
         has_no_gain = self._agreement.incoherent_s >= INCOHERENT_FRACTION_AFTER_S
         if self._uninformative_s >= INCOHERENT_AFTER_S or alignment.not_found or no_useful_gain or has_no_gain:
             return State.INCOHERENT
-        in_doubt = self.tracker.outliers > 0 or self.std_db > TRACKING_STD_DB or not self._agreement.is_coherent
+        in_doubt = (
+            self.tracker.outliers > 0
+            or self.tracker.recent_changes > MAX_RECENT_CHANGES
+            or self.std_db > TRACKING_STD_DB
+            or not self._agreement.is_coherent
+        )
         if in_doubt or not descent.settled or not alignment.is_known:
             return State.CONVERGING
         return State.TRACKING

@@ -62,6 +62,12 @@ SLOPE_NOISE_RATIO = 0.1
 CHANGE_UNCERTAINTY = 0.1
 """Standard deviation after a change of the gain, relative to that change (measured on a ±6 dB sweep)."""
 
+CHANGES_DECAY = 0.98
+"""Factor per window by which the number of recent changes decays: 50 windows, about 1 s."""
+
+MAX_CHANGES = 6.0
+"""Limit of the number of recent changes, so that it decays soon after the last one."""
+
 MOTION_BLUR_RATIO = 0.2
 """Error of a measurement relative to the gain's motion over the sound in its window (measured on a ±6 dB sweep)."""
 
@@ -85,7 +91,8 @@ class GainMeasurement:
 class GainTracker:
     """Kalman filter for the gain in dB and its standard deviation, which is infinite before the first measurement.
 
-    `outliers` counts consecutive measurements that contradict the gain but are too weak to change it.
+    `outliers` counts consecutive measurements that contradict the gain but are too weak to change it. `recent_changes`
+    counts changes of the gain, each with a weight that decays.
     `_forgetting_variance` is extra prior variance that lets old measurements decay. It affects the Kalman gain only,
     not the reported `std_db`.
     """
@@ -93,6 +100,7 @@ class GainTracker:
     gain_db: float = 0.0
     std_db: float = math.inf
     outliers: int = 0
+    recent_changes: float = 0.0
     _forgetting_variance: float = 0.0
     _slope_db: float = 0.0
     _slope_variance: float = 0.0
@@ -104,6 +112,7 @@ class GainTracker:
     def update(self, measurement: GainMeasurement) -> None:
         """Advance by one window, and apply its measurement if that is valid."""
         valid = math.isfinite(measurement.gain_db) and math.isfinite(measurement.std_db)
+        self.recent_changes *= CHANGES_DECAY
         if not math.isfinite(self.std_db):
             if valid:
                 variance = measurement.std_db**2 + measurement.floor_std_db**2
@@ -170,7 +179,8 @@ class GainTracker:
             self._slope_variance = max(self._slope_variance - slope_covariance**2 / total, 0.0)
 
     def _note_change(self, change_db: float) -> None:
-        """Raise the process noise at the second change within a short time: further changes are likely then."""
+        """Count a change, and raise the process noise at the second one in a short time: more are likely then."""
+        self.recent_changes = min(self.recent_changes + 1.0, MAX_CHANGES)
         self._process_noise_db = max(self._process_noise_db, min(change_db, self._last_change_db, MAX_PROCESS_NOISE_DB))
         self._last_change_db = max(self._last_change_db, change_db)
 

@@ -19,7 +19,7 @@ def delay_findings(
 ) -> list[Finding]:
     """Make the findings of a match, most important first.
 
-    `curve` is None if no offset was found. `channel_delays_frames` are the delays of the channels, NaN for unknown
+    `curve` is None if the delay does not move. `channel_delays_frames` are the delays of the channels, NaN for unknown
     ones. `duration_s` is the time over which a drift adds up.
     """
     findings = []

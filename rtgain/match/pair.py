@@ -21,7 +21,6 @@ from rtgain.config.names import (
 )
 from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
-from rtgain.estimation.offset.follow import follow_delay
 from rtgain.match.aggregate import Aggregate, aggregate, without_curve
 from rtgain.match.details import COMMON_SHARE, MatchDetails
 from rtgain.match.explain import Explanation, explain
@@ -40,7 +39,6 @@ from rtgain.match.result import MatchResult
 from rtgain.metering.file_loudness import FileMeasurement, measure_file
 from rtgain.metering.loudness import LoudnessMeter
 from rtgain.number_format import none_if_nan
-from rtgain.records.delay_curve import DelayCurve
 from rtgain.records.equalizer import EqualizerFilters
 from rtgain.records.estimate import Estimate, State
 from rtgain.records.finding import Finding
@@ -56,10 +54,9 @@ MIN_FRAMES = 512
 MAX_TRACKING_STD_DB = 0.5
 """Standard deviation in dB from which one gain does not explain a pair."""
 
-SEARCH_SHARE = 0.25
-FOLLOW_SHARE = 0.1
+SEARCH_SHARE = 0.35
 SESSION_SHARE = 0.55
-"""Shares of the search for the offset, of the analysis of the delay and of the session in the progress of a match."""
+"""Shares of the search for the offset, with the delay over time, and of the session in the progress of a match."""
 
 MIN_WINDOW_MS = 0.01
 ROUNDING = 1.0001
@@ -126,16 +123,10 @@ def _match(
     on_progress: Progress,
     cancelled: Cancelled,
 ) -> MatchDetails | None:
-    section_s = config.start or 0.0, math.inf if config.end is None else config.end
+    section_s = config.section_s
     offset = search_offset(config, on_progress=lambda share: on_progress(SEARCH_SHARE * share), cancelled=cancelled)
     if offset is None:
         return None
-    curve = None
-    if offset.is_found:
-        curve = _follow(dry, target, offset, section_s, on_progress, cancelled)
-        if curve is None:
-            return None
-        offset = replace(offset, curve=None if curve.is_constant else curve)
     measured = _measure(_with_windows_for(config, offset), offset, on_progress, cancelled)
     if measured is None:
         return None
@@ -150,7 +141,8 @@ def _match(
         match = match.without_match()
     elif math.isfinite(match.gain_db) and explanation.is_one_gain:
         delays_frames = [channel.delay_frames for channel in match.channels]
-        findings = by_importance([*findings, *delay_findings(curve, delays_frames, rate, measured.frames / rate)])
+        about_delay = delay_findings(offset.curve, delays_frames, rate, measured.frames / rate)
+        findings = by_importance([*findings, *about_delay])
     equalized, filters, residual_eq_db = second.matched, NO_FILTERS, math.nan
     equalizer = None if math.isnan(match.gain_db) else measured.equalizer
     if equalizer is not None:
@@ -163,11 +155,14 @@ def _match(
         if level_match != "off":
             levels_match = LevelMatch(level_match, match.gain_db, measure_loudness(config, offset).difference_lu)
             trim = 10.0 ** (levels_match.target_trim_db / 20.0)
-            notices += (levels_match.sentence(),)
+            attenuated = f" The matched signal is attenuated by {-levels_match.target_trim_db:.2f} dB."
+            notices += (levels_match.sentence() + (attenuated if trim < 1.0 else ""),)
         recorded = [replace(channel, gain=trim * channel.gain) for channel in equalized]
-        write_matched(dry, target, record, rate, recorded, offset.curve, filters)
+        recorder = write_matched(dry, target, record, rate, recorded, offset.curve, filters)
+        if recorder.peak_notice is not None:
+            notices += (recorder.peak_notice,)
     start_delay_frames = 0.0 if offset.curve is None else rate * offset.curve.delay_at_s(section_s[0])
-    drift_ppm = math.nan if curve is None or math.isnan(match.gain_db) else curve.drift_ppm
+    drift_ppm = offset.drift_ppm if offset.is_found and math.isfinite(match.gain_db) else math.nan
     result = replace(
         _result(match, rate, start_delay_frames, drift_ppm, levels, explanation, findings),
         residual_eq_db=none_if_nan(residual_eq_db),
@@ -189,24 +184,6 @@ def _match(
     )
 
 
-def _follow(
-    dry: Path,
-    target: Path,
-    offset: RecordingOffset,
-    section_s: tuple[float, float],
-    on_progress: Progress,
-    cancelled: Cancelled,
-) -> DelayCurve | None:
-    return follow_delay(
-        dry,
-        target,
-        offset.delay_s,
-        section_s=section_s,
-        on_progress=lambda share: on_progress(SEARCH_SHARE + FOLLOW_SHARE * share),
-        cancelled=cancelled,
-    )
-
-
 def _measure(
     config: SessionConfig, offset: RecordingOffset, on_progress: Progress, cancelled: Cancelled
 ) -> _Measurement | None:
@@ -225,7 +202,7 @@ def _measure(
             if cancelled():
                 return None
             estimates += session.advance()
-            on_progress(SEARCH_SHARE + FOLLOW_SHARE + SESSION_SHARE * session.frames / frames)
+            on_progress(SEARCH_SHARE + SESSION_SHARE * session.frames / frames)
         estimates += session.drain()
         rate, channels, notices = session.sample_rate, session.channels, tuple(session.pop_notices())
         equalizer = None if session.equalizer is None else session.equalizer.equalizer

@@ -12,7 +12,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.io.recorder import FLAC_PEAK_MAX, Recorder
+from rtgain.audio.io.recorder import Recorder
 from rtgain.errors import InputError
 from rtgain.number_format import format_number
 from rtgain.output.csv_writer import CsvWriter
@@ -166,8 +166,8 @@ class OutputFiles:
                 self._recorder.close()
                 if self._recorder.clipped_samples:
                     self.notices.append(_clipping_notice(self._recorder))
-                elif self._recorder.peak > FLAC_PEAK_MAX:
-                    self.notices.append(_peak_notice(self._recorder))
+                elif self._recorder.peak_notice is not None:
+                    self.notices.append(self._recorder.peak_notice)
         finally:
             if self._csv is not None:
                 with suppress(BrokenPipeError):  # of the row that was not read
@@ -196,14 +196,6 @@ class OutputFiles:
         if learned is None:
             raise InputError(f"--eq-out {self._paths.eq_out}: no equalizer was learned, because nothing matched")
         write_atomic(Path(self._paths.eq_out), format_equalizer(learned.equalizer).encode())
-
-
-def _peak_notice(recorder: Recorder) -> str:
-    peak_dbfs = format_number(20.0 * math.log10(recorder.peak), 1)
-    return (
-        f"{recorder.path}: peaks of {peak_dbfs} dBFS are above full scale, where players clip; "
-        "use --level-match estimate to attenuate the louder signal"
-    )
 
 
 def _clipping_notice(recorder: Recorder) -> str:

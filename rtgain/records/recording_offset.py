@@ -10,7 +10,7 @@ class RecordingOffset:
     """Delay of the target recording relative to the dry one, in seconds; 0 unless `is_found`.
 
     `common_s` is the duration in seconds of the part that both cover. `notice` is a line for the user about an
-    uncertain delay, otherwise None. `curve` is the delay over time, where that is known to move.
+    uncertain delay, otherwise None. `curve` is the delay over time, if it was followed and moves.
     """
 
     delay_s: float
@@ -18,3 +18,8 @@ class RecordingOffset:
     common_s: float
     notice: str | None = None
     curve: DelayCurve | None = None
+
+    @property
+    def drift_ppm(self) -> float:
+        """Drift of the target's clock along the curve; 0 without a curve."""
+        return 0.0 if self.curve is None else self.curve.drift_ppm

@@ -44,6 +44,8 @@ class EstimateHistory:
         self._squared_error = 0.0
         self._tracking_count = 0
         self._settled_since_s: float | None = None
+        self._fitted_delay_frames = math.nan
+        self._drift_ppm: float | None = None
 
     def add(self, estimate: Estimate) -> None:
         """Append the next estimate."""
@@ -73,8 +75,14 @@ class EstimateHistory:
     def drift_ppm(self) -> float | None:
         """Drift of the target's clock: slope of the delay over time, between its jumps; 0 if it is not significant.
 
-        The delay is measured once for many estimates. None if it is unknown.
+        The delay is measured once for many estimates, and the line is fitted once for each delay. None if it is
+        unknown.
         """
+        if self.last is not None and self.last.delay_frames != self._fitted_delay_frames:
+            self._fitted_delay_frames, self._drift_ppm = self.last.delay_frames, self._fit_drift_ppm()
+        return self._drift_ppm
+
+    def _fit_drift_ppm(self) -> float | None:
         centers, delays = (self._newest[:, ESTIMATE_FIELDS.index(name)] for name in ("center_frame", "delay_frames"))
         known = np.isfinite(delays)
         centers, delays = centers[known], delays[known]

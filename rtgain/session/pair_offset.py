@@ -1,10 +1,14 @@
-"""Offset between the two recordings of a session, searched for before the session starts."""
+"""Offset between the two recordings of a session, and the delay over time, before the session starts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rtgain.config.session_config import SessionConfig
 from rtgain.records.recording_offset import RecordingOffset
+
+SEARCH_SHARE = 0.6
+"""Share of the search for the offset in the progress, if the delay is followed as well."""
 
 
 def search_offset(
@@ -13,7 +17,27 @@ def search_offset(
     on_progress: Callable[[float], None] = lambda share: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> RecordingOffset | None:
-    """Find the offset of the second recording; None if it was cancelled. See `find_offset`. Raises `InputError`."""
-    from rtgain.estimation.offset.search import find_offset  # FFmpeg and soxr, which other sessions do not need
+    """Find the offset of the second recording, and follow its delay over the section; None if it was cancelled.
 
-    return find_offset(Path(config.input), Path(config.target), on_progress=on_progress, cancelled=cancelled)
+    The delay is not followed with ``align`` off. See `find_offset` and `follow_delay`. Raises `InputError`.
+    """
+    # FFmpeg and soxr, which other sessions do not need
+    from rtgain.estimation.offset.follow import follow_delay
+    from rtgain.estimation.offset.search import find_offset
+
+    dry, target = Path(config.input), Path(config.target)
+    search_share = SEARCH_SHARE if config.align == "on" else 1.0
+    offset = find_offset(dry, target, on_progress=lambda share: on_progress(search_share * share), cancelled=cancelled)
+    if offset is None or not offset.is_found or config.align == "off":
+        return offset
+    curve = follow_delay(
+        dry,
+        target,
+        offset.delay_s,
+        section_s=config.section_s,
+        on_progress=lambda share: on_progress(search_share + (1.0 - search_share) * share),
+        cancelled=cancelled,
+    )
+    if curve is None:
+        return None
+    return offset if curve.is_constant else replace(offset, curve=curve)

@@ -135,7 +135,11 @@ def test_coherent_fraction_is_the_share_of_signal_power() -> None:
 
 def test_filtered_target_is_coherent() -> None:
     filtered = np.convolve(white(), [1.0, -0.6, 0.2])[:LENGTH]
-    assert cross_of(white(), filtered).coherent_fraction > 0.999
+    cross = cross_of(white(), filtered)
+    assert cross.coherent_fraction > 0.999
+    mean_response = 1.0 + 0.6j * 2.0 / np.pi  # of the positive frequencies
+    assert cross.one_gain_fraction == pytest.approx(abs(mean_response) ** 2 / (1.0 + 0.6**2 + 0.2**2), abs=0.01)
+    assert cross_of(white(), -0.3 * white()).one_gain_fraction == pytest.approx(1.0, abs=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(2, 12))

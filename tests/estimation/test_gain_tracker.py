@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from rtgain.estimation.estimator import MAX_RECENT_CHANGES
 from rtgain.estimation.gain_tracker import (
     FLOOR_STD_DB,
     MEMORY_MEASUREMENTS,
@@ -281,3 +282,15 @@ def test_robust_mean_of_a_moving_gain_has_the_deviation_of_the_gains() -> None:
     mean_db, std_db = robust_mean(gains_db, np.full(101, CERTAIN_DB))
     assert mean_db == pytest.approx(-10.0, abs=1e-9)
     assert std_db == pytest.approx(gains_db.std(), rel=1e-9)
+
+
+def test_changes_that_follow_each_other_are_counted_and_forgotten_within_two_seconds() -> None:
+    tracker = GainTracker()
+    for index in range(60):
+        tracker.update(GainMeasurement(0.0 if index // 6 % 2 else 6.0, 0.01))
+    assert tracker.recent_changes > MAX_RECENT_CHANGES
+    for _ in range(94):
+        tracker.update(GainMeasurement(6.0, 0.01))
+    assert tracker.recent_changes < 1.0
+    tracker.update(GainMeasurement(-14.0, 0.01))
+    assert 1.0 <= tracker.recent_changes < 2.0

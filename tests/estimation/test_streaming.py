@@ -442,6 +442,17 @@ def test_given_delay_is_used_at_once(memory: EngineSharedMemory) -> None:
     assert first.gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
 
 
+def test_given_delay_is_tracking_once_a_measurement_has_confirmed_it(memory: EngineSharedMemory) -> None:
+    dry = noise(8 * WINDOW)
+    write(memory, dry, GAIN * delayed(dry, 40))
+    streaming = StreamingEstimator(
+        RingSignalReader(memory.audio, memory.control), Estimator(settings()), delay_frames=40.0
+    )
+    states = [one.state for _ in range(2) for one in streaming.advance()]
+    assert states[:DELAY_SEARCH_INTERVAL_HOPS] == [State.CONVERGING] * DELAY_SEARCH_INTERVAL_HOPS
+    assert states[-1] is State.TRACKING
+
+
 # --- comparisons ------------------------------------------------------------------------------------
 
 

@@ -2,17 +2,21 @@
 
 import json
 import logging
+import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
+import gui.main_window
 import rtgain.session.pair_offset
 from gui.main_window import MainWindow
 from rtgain.listening.blind_test import Signal
@@ -26,6 +30,9 @@ RATE = 8000
 
 OpenWindow = Callable[..., MainWindow]
 
+MATCH = {"gain_db": 0.0, "std_db": 0.02, "delay_ms": 0.0, "polarity": 1, "state": "tracking", "findings": []}
+"""Part of the object of ``rtgain match --json``."""
+
 
 @pytest.fixture
 def window(
@@ -36,14 +43,15 @@ def window(
     noise = 0.1 * np.random.default_rng(0).standard_normal(2 * RATE)
     for name, gain in (("dry", 1.0), ("target", 0.5)):
         soundfile.write(tmp_path / f"{name}.wav", gain * noise, RATE)
-    monkeypatch.setattr("gui.background.pair_analysis.PairAnalysis.covers", lambda *_: True)  # no analysis
+    monkeypatch.setattr("gui.background.pair_analysis.PairAnalysis.cover", lambda *_: None)  # no analysis
     offset = RecordingOffset(0.0, is_found=True, common_s=2.0)
     monkeypatch.setattr(rtgain.session.pair_offset, "search_offset", lambda *_, **__: offset)
     window = open_window(input=str(tmp_path / "dry.wav"), target=str(tmp_path / "target.wav"), level_match="estimate")
     qtbot.waitUntil(lambda: window.controller.state == "running", timeout=30_000)
-    window.compare_controller._gain_db = 4.0
-    window.compare_controller._loudness = PairLoudness(Loudness(integrated_lufs=-20.0), Loudness(integrated_lufs=-16.1))
-    window.compare_controller.hold_level(False)
+    loudness = PairLoudness(Loudness(integrated_lufs=-20.0), Loudness(integrated_lufs=-16.1))
+    window.compare_controller.analysis.store(
+        window.controller.config, match=MATCH | {"gain_db": 4.0}, loudness=loudness
+    )
     stopped_s = sessions.last.clock()
     sessions.last.clock = lambda: stopped_s
     return window
@@ -103,6 +111,64 @@ def test_nothing_in_the_window_depends_on_the_drawn_signal(
     assert seen[0][1:] == seen[1][1:]
 
 
+class WorkCounter(QObject):
+    """Event filter of the application: counts paint events by the class of the widget."""
+
+    def __init__(self, app: QApplication) -> None:
+        super().__init__()
+        self.painted: Counter[str] = Counter()
+        self._app = app
+
+    def __enter__(self) -> "WorkCounter":
+        self._app.installEventFilter(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._app.removeEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Paint:
+            self.painted[type(watched).__name__] += 1
+        return False
+
+
+def test_work_of_a_frame_does_not_depend_on_the_drawn_signal(
+    qtbot: Any, qapp: QApplication, window: MainWindow, sessions: Sessions
+) -> None:
+    """Every call of a Python function in the window, and every paint event, counted over 40 frames of a trial."""
+    window._timer.stop()
+    began_s = sessions.last.clock()
+    work = []
+    drawn: Signal
+    for drawn in ("dry", "target"):
+        sessions.last.clock = lambda: began_s
+        window.blind.draw = draws(*[drawn] * 3)
+        window.blind.show("abx")
+        window.blind.begin(2)
+        qtbot.keyClick(window, Qt.Key.Key_X)
+        assert monitored(sessions)[-1] == drawn
+        settled_picture(qtbot, window)
+        calls: Counter[str] = Counter()
+
+        def count(frame: FrameType, event: str, _: object, calls: Counter[str] = calls) -> None:
+            if event == "call":
+                calls[f"{frame.f_code.co_filename}:{frame.f_code.co_qualname}"] += 1
+
+        with WorkCounter(qapp) as counter:
+            for number in range(40):
+                sessions.last.clock = lambda number=number: began_s + 0.032 * number
+                sys.setprofile(count)
+                window._refresh()
+                sys.setprofile(None)
+                qapp.processEvents()
+        assert calls[f"{gui.main_window.__file__}:MainWindow._refresh"] == 40
+        work.append((counter.painted, calls))
+        for _ in range(2):
+            qtbot.keyClick(window, Qt.Key.Key_Escape)
+    assert work[0][0]["JumpSlider"] > 3  # the position moves
+    assert work[0] == work[1]
+
+
 def test_abx_test_is_done_with_the_keyboard_and_saved(
     qtbot: Any, window: MainWindow, sessions: Sessions, tmp_path: Path
 ) -> None:
@@ -144,7 +210,8 @@ def test_session_that_restarts_during_a_trial_plays_the_selected_signal(
     window.blind.show("preference")
     window.blind.begin(2)
     window.blind.play("2")
-    window.compare_controller._gain_db = 1.0  # the analysis ends during the test
+    analysis = window.compare_controller.analysis
+    analysis.store(window.controller.config, match=MATCH | {"gain_db": 1.0})  # it ends during the test
     made = len(sessions.made)
     window.start()
     qtbot.waitUntil(lambda: len(sessions.made) > made and window.controller.state == "running")

@@ -24,6 +24,11 @@ _client_names: list[object] = []
 """Client names, kept alive because PortAudio has pointers to them."""
 
 
+def own_jack_prefix() -> str:
+    """Return the beginning of the names of this process's JACK clients, which PortAudio lists as devices."""
+    return f"rtgain-{os.getpid()}-"
+
+
 def set_jack_client_name(path: str | None) -> None:
     """Set a unique JACK client name in the PortAudio at `path`, which must not be initialized yet.
 
@@ -32,7 +37,7 @@ def set_jack_client_name(path: str | None) -> None:
     """
     set_client_name = getattr(ctypes.CDLL(path), "PaJack_SetClientName", None) if path else None
     if set_client_name is not None:
-        name = ctypes.create_string_buffer(b"rtgain-%d-%d" % (os.getpid(), len(_client_names)))
+        name = ctypes.create_string_buffer(f"{own_jack_prefix()}{len(_client_names)}".encode())
         _client_names.append(name)
         set_client_name(name)
 

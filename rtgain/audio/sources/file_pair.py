@@ -95,9 +95,10 @@ class FilePairSource:
         else:
             self.offset_frames = 0
             self._excerpts = ExcerptReader(self._target, self._compared_channels)
-            covered = [(begin, end) for begin, end in map(self._covered, curve.segments) if begin < end]
-            self.start_frame = min((begin for begin, _ in covered), default=0)
-            frames = max((end for _, end in covered), default=0) - self.start_frame
+            parts = [(segment, *self._covered(segment)) for segment in curve.segments]
+            self._parts = [(segment, begin, end) for segment, begin, end in parts if begin < end]
+            self.start_frame = min((begin for _, begin, _ in self._parts), default=0)
+            frames = max((end for *_, end in self._parts), default=0) - self.start_frame
         if frames <= 0:
             raise InputError(
                 f"{self._target.path}: has no part in common with {self._dry.path} when it is {abs(delay_s):.3f} s "
@@ -119,7 +120,7 @@ class FilePairSource:
         start = self.start_frame + self.frames - self._remaining_frames
         self._remaining_frames -= count
         if self.curve is not None:
-            return self._read_along(self.curve, start, count)
+            return self._read_along(start, count)
         return np.concatenate(
             [select_channels(file.read(count), self._compared_channels) for file in (self._dry, self._target)]
         )
@@ -145,14 +146,13 @@ class FilePairSource:
         begin, end = (round(min(max(edge, 0.0), self._dry.frames), POSITION_DECIMALS) for edge in (begin, end))
         return math.ceil(begin), math.ceil(end)
 
-    def _read_along(self, curve: DelayCurve, start: int, frames: int) -> Block:
+    def _read_along(self, start: int, frames: int) -> Block:
         """Read frames of the dry recording, and the target along the curve."""
         channels = self._compared_channels
         block = np.zeros((2 * channels, frames), np.float32)
         dry = select_channels(self._dry.read(frames), channels)
-        for segment in curve.segments:
-            begin, end = self._covered(segment)
-            begin, end = max(begin, start), min(end, start + frames)
+        for segment, first, last in self._parts:
+            begin, end = max(first, start), min(last, start + frames)
             if begin >= end:
                 continue
             part = slice(begin - start, end - start)

@@ -30,6 +30,14 @@ def test_peak_is_held_and_then_falls() -> None:
     assert hold.update(-40.0, HOLD_S + 10.0) == -40.0
 
 
+def test_unknown_peak_of_a_new_session_releases_the_held_one_and_is_not_held() -> None:
+    hold = PeakHold()
+    hold.update(-6.0, 30.0)
+    assert math.isnan(hold.update(math.nan, 0.0))
+    assert hold.update(-40.0, 0.1) == -40.0
+    assert hold.update(-50.0, 0.2) == -40.0
+
+
 def test_peak_below_the_bar_is_released() -> None:
     hold = PeakHold()
     hold.update(-6.0, 0.0)
