@@ -1,13 +1,31 @@
 """Lesson 7: from one gain to an equalizer."""
 
 import math
-from pathlib import Path
 
+from rtgain.config.names import FilterKind
+from rtgain.config.reference_equalizer import ReferenceEqualizer, ReferenceFilter
 from rtgain.lessons.checks import InRange, NumericCheck
 from rtgain.lessons.lesson import Lesson, Step
 
-EQUALIZERS = Path(__file__).parents[1] / "equalizers"
-THREE_FILTERS, ONE_PEAK, TWO_PEAKS = (EQUALIZERS / f"{name}.txt" for name in ("three-filters", "one-peak", "two-peaks"))
+
+def _equalizer(*filters: tuple[FilterKind, float, float, float]) -> ReferenceEqualizer:
+    """Equalizer of filters with kind, frequency in Hz, gain in dB and Q."""
+    return ReferenceEqualizer(
+        filters=tuple(
+            ReferenceFilter(type=kind, frequency_hz=hertz, gain_db=gain_db, q=q) for kind, hertz, gain_db, q in filters
+        )
+    )
+
+
+SHELF_Q = math.sqrt(0.5)
+"""Q of a shelf of slope 1, the steepest without a bump."""
+
+THREE_FILTERS = _equalizer(
+    ("low_shelf", 150.0, 8.0, SHELF_Q), ("peak", 800.0, -9.0, 1.0), ("high_shelf", 5000.0, 6.0, SHELF_Q)
+)
+ONE_PEAK = _equalizer(("peak", 800.0, -9.0, 1.0))
+TWO_PEAKS = _equalizer(("peak", 300.0, 8.0, 2.0), ("peak", 4000.0, 12.0, 2.0))
+LOW_SHELF = _equalizer(("low_shelf", 1000.0, 6.0, SHELF_Q))
 
 NOISE = {"input": "pink", "gain_db": -6.0}
 MUSIC = {"input": "demo", "gain_db": -6.0, "processor": "eq"}
@@ -32,7 +50,7 @@ LESSON = Lesson(
             ),
             watch="the spectrum: target and matched agree only at the right end. Compare the RMS meters.",
             listen="Target (2); Matched (3), which sounds different; Difference (4), far from silent.",
-            controls={**NOISE, "eq": str(THREE_FILTERS)},
+            controls={**NOISE, "equalizer": THREE_FILTERS},
             expectations=(InRange("gain_db", -0.3, 0.3), InRange("residual_db", -7.0, -2.0)),
             checks=(
                 NumericCheck("one_gain_db", -0.3, 0.3, "A single gain ends at {one_gain_db:.2f} dB."),
@@ -59,7 +77,7 @@ LESSON = Lesson(
             ),
             watch="the RMS meter of Difference, which falls. In the experiment: the response, step by step.",
             listen="Target (2) and Matched (3): they sound alike. Difference (4): almost silent.",
-            controls={**NOISE, "eq": str(THREE_FILTERS), "processor": "eq"},
+            controls={**NOISE, "equalizer": THREE_FILTERS, "processor": "eq"},
             expectations=(SILENT_DIFFERENCE, RESPONSE_LEARNED),
             checks=(
                 NumericCheck(
@@ -101,7 +119,7 @@ LESSON = Lesson(
             ),
             watch="in the experiment, the map: dark means a small loss. The path starts at the ring.",
             listen="Dry (1), then Target (2), hollow in the middle; Difference (4): almost silent.",
-            controls={**MUSIC, "eq": str(ONE_PEAK)},
+            controls={**MUSIC, "equalizer": ONE_PEAK},
             expectations=(SILENT_DIFFERENCE, RESPONSE_LEARNED),
             checks=(
                 NumericCheck("peak_db", -9.2, -8.8, "The gain of the peak ends at {peak_db:.2f} dB."),
@@ -128,7 +146,7 @@ LESSON = Lesson(
             ),
             watch="in the experiment, the two dark regions of the map. No path downhill connects them.",
             listen="Target (2) and Matched (3): alike. In the experiment: the target, trapped and escaped.",
-            controls={**MUSIC, "eq": str(TWO_PEAKS)},
+            controls={**MUSIC, "equalizer": TWO_PEAKS},
             expectations=(SILENT_DIFFERENCE, RESPONSE_LEARNED),
             checks=(
                 NumericCheck("trapped_hz", 290.0, 310.0, "From 400 Hz, the descent ends at {trapped_hz:.0f} Hz."),

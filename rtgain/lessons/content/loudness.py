@@ -1,14 +1,12 @@
 """Lesson 8: louder sounds better."""
 
 from rtgain.lessons.checks import BlindTestEnds, InRange, NumericCheck
-from rtgain.lessons.content.filters import EQUALIZERS
+from rtgain.lessons.content.filters import LOW_SHELF
 from rtgain.lessons.lesson import Lesson, Step
-
-LOW_SHELF = EQUALIZERS / "low-shelf.txt"
 
 TRIALS = 8
 BLIND_TEST = BlindTestEnds(TRIALS)
-SHELVED_NOISE = {"input": "pink", "gain_db": 0.0, "eq": str(LOW_SHELF)}
+SHELVED_NOISE = {"input": "pink", "gain_db": 0.0, "equalizer": LOW_SHELF}
 SAME_GAIN = InRange("gain_db", -0.05, 0.05)
 
 LESSON = Lesson(
