@@ -43,7 +43,7 @@ def waveform_loss_minimum(degrees: float) -> float:
 
 def filters_of(*equalizers: ReferenceEqualizer) -> dict[str, float]:
     """Frequencies and gains of the equalizers that steps play, by their texts."""
-    found = [item for equalizer in equalizers for item in equalizer.filters]
+    found = [item for equalizer in equalizers for item in equalizer.filters if item.on]
     return {f"{abs(value):g}": abs(value) for item in found for value in (item.frequency_hz, item.gain_db)}
 
 

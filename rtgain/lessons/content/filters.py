@@ -2,30 +2,28 @@
 
 import math
 
-from rtgain.config.names import FilterKind
-from rtgain.config.reference_equalizer import ReferenceEqualizer, ReferenceFilter
+from rtgain.config.reference_equalizer import FLAT_EQUALIZER, ReferenceEqualizer
 from rtgain.lessons.checks import InRange, NumericCheck
 from rtgain.lessons.lesson import Lesson, Step
 
 
-def _equalizer(*filters: tuple[FilterKind, float, float, float]) -> ReferenceEqualizer:
-    """Equalizer of filters with kind, frequency in Hz, gain in dB and Q."""
-    return ReferenceEqualizer(
-        filters=tuple(
-            ReferenceFilter(type=kind, frequency_hz=hertz, gain_db=gain_db, q=q) for kind, hertz, gain_db, q in filters
-        )
-    )
+def _equalizer(filters: dict[int, tuple[float, float, float]]) -> ReferenceEqualizer:
+    """Flat equalizer whose rows with these numbers are on, with frequency in Hz, gain in dB and Q."""
+    rows = []
+    for number, row in enumerate(FLAT_EQUALIZER.filters, 1):
+        frequency_hz, gain_db, q = filters.get(number, (row.frequency_hz, 0.0, row.q))
+        update = {"frequency_hz": frequency_hz, "gain_db": gain_db, "q": q, "on": number in filters}
+        rows.append(row.model_copy(update=update))
+    return ReferenceEqualizer(filters=tuple(rows))
 
 
 SHELF_Q = math.sqrt(0.5)
 """Q of a shelf of slope 1, the steepest without a bump."""
 
-THREE_FILTERS = _equalizer(
-    ("low_shelf", 150.0, 8.0, SHELF_Q), ("peak", 800.0, -9.0, 1.0), ("high_shelf", 5000.0, 6.0, SHELF_Q)
-)
-ONE_PEAK = _equalizer(("peak", 800.0, -9.0, 1.0))
-TWO_PEAKS = _equalizer(("peak", 300.0, 8.0, 2.0), ("peak", 4000.0, 12.0, 2.0))
-LOW_SHELF = _equalizer(("low_shelf", 1000.0, 6.0, SHELF_Q))
+THREE_FILTERS = _equalizer({1: (150.0, 8.0, SHELF_Q), 3: (800.0, -9.0, 1.0), 6: (5000.0, 6.0, SHELF_Q)})
+ONE_PEAK = _equalizer({3: (800.0, -9.0, 1.0)})
+TWO_PEAKS = _equalizer({2: (300.0, 8.0, 2.0), 5: (4000.0, 12.0, 2.0)})
+LOW_SHELF = _equalizer({1: (1000.0, 6.0, SHELF_Q)})
 
 NOISE = {"input": "pink", "gain_db": -6.0}
 MUSIC = {"input": "demo", "gain_db": -6.0, "processor": "eq"}
@@ -75,7 +73,7 @@ LESSON = Lesson(
                 "the learned filters. In the experiment, 120 steps of Adam on the spectral loss do the same. The loss "
                 "falls from {loss_start:.2f} to {loss_end:.2f}."
             ),
-            watch="the RMS meter of Difference, which falls. In the experiment: the response, step by step.",
+            watch="“Response”: the learned curve joins the measured one. “Difference” falls below −30 dB. R starts again.",
             listen="Target (2) and Matched (3): they sound alike. Difference (4): almost silent.",
             controls={**NOISE, "equalizer": THREE_FILTERS, "processor": "eq"},
             expectations=(SILENT_DIFFERENCE, RESPONSE_LEARNED),
@@ -117,7 +115,10 @@ LESSON = Lesson(
                 "{peak_hz:.0f} Hz. Where the gain is 0 dB, the frequency has no effect: there the landscape is level "
                 "in its direction."
             ),
-            watch="in the experiment, the map: dark means a small loss. The path starts at the ring.",
+            watch=(
+                "the map “Loss”, with “3 frequency” and “3 gain”: dark means a small loss. Press R: the path starts again "
+                "from a flat equalizer."
+            ),
             listen="Dry (1), then Target (2), hollow in the middle; Difference (4): almost silent.",
             controls={**MUSIC, "equalizer": ONE_PEAK},
             expectations=(SILENT_DIFFERENCE, RESPONSE_LEARNED),
@@ -144,7 +145,10 @@ LESSON = Lesson(
                 "jump to where the responses differ most, {largest_hz:.0f} Hz. From there the loss falls to "
                 "{escaped_loss:.2f}. The live estimator has four peaks and makes such jumps, too: it finds both."
             ),
-            watch="in the experiment, the two dark regions of the map. No path downhill connects them.",
+            watch=(
+                "the experiment: no path downhill connects the two dark regions. Then drag a circle in “Response” to "
+                "another frequency: the learned filters follow."
+            ),
             listen="Target (2) and Matched (3): alike. In the experiment: the target, trapped and escaped.",
             controls={**MUSIC, "equalizer": TWO_PEAKS},
             expectations=(SILENT_DIFFERENCE, RESPONSE_LEARNED),
@@ -187,7 +191,7 @@ LESSON = Lesson(
                 "and {prior_second_db:.1f} dB. The live estimator has a prior, too. This target has no equalizer: all "
                 "bands stay at 0 dB."
             ),
-            watch="the estimate at −6 dB. In the experiment: the valley, and the two paths.",
+            watch="“Learned equalizer”: all gains stay at 0 dB. In the experiment: the valley, and the two paths.",
             listen="Difference (4): silent. In the experiment: the dry sound and the two bands that cancel.",
             controls=MUSIC,
             expectations=(InRange("gain_db", -6.05, -5.95), InRange("largest_band_db", -0.05, 0.05)),
