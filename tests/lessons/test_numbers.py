@@ -18,7 +18,7 @@ from rtgain.dsp.loss_curve import loss_curve
 from rtgain.estimation import equalizer_learner
 from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.checks import InRange
-from rtgain.lessons.content.filters import LOW_SHELF, ONE_PEAK, THREE_FILTERS, TWO_PEAKS
+from rtgain.lessons.content.filters import LOW_SHELF, ONE_PEAK, SILENT_DIFFERENCE, THREE_FILTERS, TWO_PEAKS
 from rtgain.lessons.content.optimizers import RPROP
 from rtgain.lessons.experiments import filters, gradient_descent, loudness, real_signals, sine
 from rtgain.lessons.experiments import optimizers as runs
@@ -81,7 +81,7 @@ WRITTEN: dict[str, dict[str, float]] = {
         "3": -filters.PEAK_START["peak_2_gain_db"], "3000": 1e3 * 2 ** filters.PEAK_START["peak_2_octaves"],
         "60": filters.PEAK_STEPS, "120": filters.STEPS, "0.2": filters.LR, "19": len(ParametricEQ.info),
         "48000": filters.RATE, "400": filters.TRAPPED_START_HZ, "9": filters.BAND_DB, "0.01": filters.PRIOR_PER_DB,
-        "100": filters.BAND_STEPS, "6": -filters.GAIN_DB, **filters_of(THREE_FILTERS, ONE_PEAK, TWO_PEAKS),
+        "100": filters.BAND_STEPS, "6": -filters.GAIN_DB, "30": -SILENT_DIFFERENCE.high, **filters_of(THREE_FILTERS, ONE_PEAK, TWO_PEAKS),
     },
     "loudness": {
         "4": loudness.TRIALS / 2, "6": 6, "7": 7, "8": loudness.TRIALS, "12": loudness.LONG_TEST[1],

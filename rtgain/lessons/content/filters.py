@@ -73,7 +73,10 @@ LESSON = Lesson(
                 "the learned filters. In the experiment, 120 steps of Adam on the spectral loss do the same. The loss "
                 "falls from {loss_start:.2f} to {loss_end:.2f}."
             ),
-            watch="“Response”: the learned curve joins the measured one. “Difference” falls below −30 dB. R starts again.",
+            watch=(
+                "“Response”: the learned curve joins the measured one. “Difference” falls below −30 dB. Press R to see "
+                "it again."
+            ),
             listen="Target (2) and Matched (3): they sound alike. Difference (4): almost silent.",
             controls={**NOISE, "equalizer": THREE_FILTERS, "processor": "eq"},
             expectations=(SILENT_DIFFERENCE, RESPONSE_LEARNED),
@@ -100,7 +103,8 @@ LESSON = Lesson(
                 "response, so nearly the same loss. The last step is about this.\n\nThe live estimator has another "
                 "loss and another optimizer. It measures the response, averaged over about two seconds. Ten times per "
                 "second it fits the parameters to the measured response, in decibels. Its optimizer (Gauss-Newton) "
-                "uses the slopes of all parameters together. With Adam it took longer, and bands went astray."
+                "uses the slopes of all parameters together. With Adam, pairs of bands drifted to large gains that "
+                "cancel."
             ),
             sounds={"matched": "Pink noise through the learned equalizer."},
             duration_s=4.5,
@@ -116,10 +120,10 @@ LESSON = Lesson(
                 "in its direction."
             ),
             watch=(
-                "the map “Loss”, with “3 frequency” and “3 gain”: dark means a small loss. Press R: the path starts again "
-                "from a flat equalizer."
+                "the map “Loss”, with “3 frequency” and “3 gain”: dark means a small loss. Press R: the path starts "
+                "again from a flat equalizer."
             ),
-            listen="Dry (1), then Target (2), hollow in the middle; Difference (4): almost silent.",
+            listen="Dry (1), then Target (2), with weaker middle frequencies; Difference (4): almost silent.",
             controls={**MUSIC, "equalizer": ONE_PEAK},
             expectations=(SILENT_DIFFERENCE, RESPONSE_LEARNED),
             checks=(
@@ -162,11 +166,11 @@ LESSON = Lesson(
             ),
             why=(
                 "At {trapped_db:.1f} dB and {trapped_hz:.0f} Hz the peak matches one of the two. A small change of its "
-                "frequency loses this match and gains nothing. At {escaped_db:.1f} dB and {escaped_hz:.0f} Hz it "
-                "matches the other one, which has more bins. So both are minima, and one is lower.\n\nA descent sees "
-                "only the slope at its place. To leave a local minimum, it needs other information: here the measured "
-                "response. The live estimator moves one peak to the largest difference and descends again. It keeps "
-                "the result if it is better."
+                "frequency makes this match worse and does not improve the other one. At {escaped_db:.1f} dB and "
+                "{escaped_hz:.0f} Hz it matches the other one, which has more bins. So both are minima, and one is "
+                "lower.\n\nA descent uses only the slope at the present point. To leave a local minimum, it needs "
+                "other information: here the measured response. The live estimator moves one peak to the largest "
+                "difference and descends again. It keeps the result if it is better."
             ),
             figures={
                 "minima": (
@@ -212,10 +216,10 @@ LESSON = Lesson(
             why=(
                 "In the valley, one gain goes up while the other one goes down, and the response hardly changes. So "
                 "the slope along the valley is small, and noise decides where a descent ends. It may end at large "
-                "gains that cancel. They do no harm as long as the sound is the same. But when the sound changes, they "
-                "have to be learned again.\n\nThe *prior* adds {prior_cost:.2f} to the loss at +9 and −9 dB, and "
-                "nothing at 0 dB. This is more than the loss itself, {cancel_loss:.2f}. So the sum slopes toward small "
-                "gains. The price is a small error: a prior also pulls at gains that are right."
+                "gains that cancel. They cancel only where the sound has energy. When other frequencies are added, the "
+                "error becomes audible.\n\nThe *prior* adds {prior_cost:.2f} to the loss at +9 and −9 dB, and nothing "
+                "at 0 dB. This is more than the loss itself, {cancel_loss:.2f}. So the sum slopes toward small gains. "
+                "The price is a small error: a prior also makes correct gains a little smaller."
             ),
             figures={"valley": "The loss over the gains of two bands next to each other. The target is the dry sound."},
             sounds={"canceled": "Pink noise with +9 dB and −9 dB: almost the dry sound."},
