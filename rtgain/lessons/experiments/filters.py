@@ -45,7 +45,7 @@ TWO_PEAKS = {
     "peak_1_gain_db": 8.0, "peak_1_octaves": _octaves(300.0), "peak_1_q": 2.0,
     "peak_4_gain_db": 12.0, "peak_4_octaves": _octaves(4000.0), "peak_4_q": 2.0,
 }  # fmt: skip
-"""Equalizers of the targets, as in `rtgain/lessons/equalizers`."""
+"""Equalizers of the targets."""
 
 STEPS, LR = 120, 0.2
 PEAK_LR = 0.1

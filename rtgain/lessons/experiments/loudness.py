@@ -28,7 +28,7 @@ SOUND_S = 4
 LEVELS_DB = {"louder_2": 2.0, "louder_1": 1.0, "louder_05": 0.5}
 LIMIT_DB = 0.1
 SHELF = {"low_shelf_gain_db": 6.0, "low_shelf_octaves": 0.0, "low_shelf_q": SHELF_Q}
-"""Low shelf of the target, as in `rtgain/lessons/equalizers`."""
+"""Low shelf of the target."""
 
 SHARE_RIGHT = 0.75
 """Share of right answers of a listener who hears the difference in every second trial."""
