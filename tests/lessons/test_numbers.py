@@ -81,7 +81,8 @@ WRITTEN: dict[str, dict[str, float]] = {
         "3": -filters.PEAK_START["peak_2_gain_db"], "3000": 1e3 * 2 ** filters.PEAK_START["peak_2_octaves"],
         "60": filters.PEAK_STEPS, "120": filters.STEPS, "0.2": filters.LR, "19": len(ParametricEQ.info),
         "48000": filters.RATE, "400": filters.TRAPPED_START_HZ, "9": filters.BAND_DB, "0.01": filters.PRIOR_PER_DB,
-        "100": filters.BAND_STEPS, "6": -filters.GAIN_DB, "30": -SILENT_DIFFERENCE.high, **filters_of(THREE_FILTERS, ONE_PEAK, TWO_PEAKS),
+        "100": filters.BAND_STEPS, "6": -filters.GAIN_DB, "30": -SILENT_DIFFERENCE.high,
+        **filters_of(THREE_FILTERS, ONE_PEAK, TWO_PEAKS),
     },
     "loudness": {
         "4": loudness.TRIALS / 2, "6": 6, "7": 7, "8": loudness.TRIALS, "12": loudness.LONG_TEST[1],

@@ -42,9 +42,11 @@ GUESS, LISTENER = "guesses", "heard in every second trial"
 def measure(seed: int) -> ExperimentResult:
     """Run the experiment; `seed` is that of the pink noise."""
     music = demo_music(RATE, SOUND_S * RATE).astype(np.float64)
-    noise = pink_noise(RATE, SOUND_S * RATE, seed=seed)
+    noise = pink_noise(RATE, SOUND_S * RATE, seed=seed).astype(np.float64)
     shelved = ParametricEQ(RATE, gain_db=0.0, **SHELF).process(noise)
-    dry, louder = render_reference(music, RATE, gain_db=LEVELS_DB["louder_2"])
+    dry, louder = (
+        samples.astype(np.float64) for samples in render_reference(music, RATE, gain_db=LEVELS_DB["louder_2"])
+    )
     louder_db = estimate(dry, louder, RATE).history.gain_est_db
     shelf_lu = _lufs(shelved) - _lufs(noise)
     matched = _factor(-shelf_lu) * shelved
