@@ -66,6 +66,9 @@ There is then no sound in its range.
 MIN_SHARE = 0.25
 """Share of a filter's gain that a band must have to be in its range."""
 
+LOCAL_BANDS = 4
+"""Number of adjacent bands over which differences of two measured responses are averaged: a third of an octave."""
+
 MAX_STEP = 0.5
 """Largest change of a frequency in octaves, and of ln Q, per step."""
 
@@ -228,13 +231,32 @@ class ResponseFitter:
 
         Only bands that both have count.
         """
-        common = self._used & other._used
-        if not common.any():
+        levels_db, std_db, _ = self._common_differences(other)
+        if not len(levels_db):
             return 0.0, 0.0
-        mine, others = (np.abs(fitter._response[common[fitter._used]]) for fitter in (self, other))
-        std_db = self._std_db[common[self._used]]
-        sigmas = np.abs(DB_PER_NEPER * np.log(mine / others)) / std_db
+        sigmas = np.abs(levels_db) / std_db
         return float(sigmas.sum() / (1.0 / std_db).sum()), float(sigmas.mean())
+
+    def local_difference_from(self, other: "ResponseFitter", least_db: float) -> float:
+        """Compute the largest level difference over `LOCAL_BANDS` adjacent bands, in standard deviations of both.
+
+        Differences of at most `least_db` do not count. They are averaged, weighted by certainty.
+        """
+        levels_db, *stds_db = self._common_differences(other)
+        if len(levels_db) < LOCAL_BANDS:
+            return 0.0
+        weights = 1.0 / (stds_db[0] ** 2 + stds_db[1] ** 2)
+        window = np.ones(LOCAL_BANDS)
+        sums = np.convolve(weights, window, "valid")
+        means_db = np.abs(np.convolve(weights * levels_db, window, "valid")) / sums
+        return float(np.where(means_db > least_db, means_db * np.sqrt(sums), 0.0).max())
+
+    def _common_differences(self, other: "ResponseFitter") -> tuple[Numbers, Numbers, Numbers]:
+        """Return level differences in dB of bands that both have, and the standard deviations of both."""
+        common = self._used & other._used
+        mine, others = common[self._used], common[other._used]
+        levels_db = DB_PER_NEPER * np.log(np.abs(self._response[mine] / other._response[others]))
+        return levels_db, self._std_db[mine], other._std_db[others]
 
     def _evaluate(self, parameters: Numbers) -> tuple[Numbers, Numbers]:
         """Compute the residuals in dB, ``(2 N,)``, and their derivatives, ``(2 N, 20)``: levels, then phases."""
