@@ -188,7 +188,8 @@ def find(signal: BenchSignal, case: FindingCase, strength: float) -> Explanation
     target = gain * case.make(dry, rate, strength)
     if case.name == DRY_NOISE:
         dry = add_noise(dry, rate, strength)
-    facts = PairFacts(rate, dry.shape[1], 0.0, GAIN_DB, GAIN_DB, [ChannelMatch(GAIN_DB, 1, 0.0)], True, 0, 0, 0)
+    channels, has_silence = [ChannelMatch(GAIN_DB, 1, 0.0)], np.zeros(1, bool)
+    facts = PairFacts(rate, dry.shape[1], 0.0, GAIN_DB, GAIN_DB, channels, True, 0, 0, 0, has_silence, has_silence)
     starts = range(0, dry.shape[1], CHUNK_FRAMES)
     chunks = ((gain * dry[:, i : i + CHUNK_FRAMES], target[:, i : i + CHUNK_FRAMES]) for i in starts)
     return explain(facts, chunks)

@@ -45,7 +45,7 @@ def format_channels(channels: tuple[int, ...] | None) -> str:
 def _describe_equalizer(equalizer: "ReferenceEqualizer | None") -> str:
     if equalizer is None:
         return "flat"
-    filters = (f"{FILTER_KINDS[item.type]} {item.gain_db:g} dB" for item in equalizer.filters if item.on)
+    filters = (f"{FILTER_KINDS[item.type]} {format_as(item.gain_db, 'g')} dB" for item in equalizer.filters if item.on)
     return ", ".join(filters) or "flat"
 
 

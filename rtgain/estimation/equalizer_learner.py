@@ -20,7 +20,7 @@ from rtgain.dsp.processors import DB_PER_NEPER
 from rtgain.dsp.response import ResponseAverage
 from rtgain.dsp.spectra import hann_spectra
 from rtgain.estimation.delay_tracker import Alignment
-from rtgain.estimation.window_features import Windows
+from rtgain.estimation.window_features import Windows, find_silent_channels
 from rtgain.records.estimate import Estimate, State
 from rtgain.records.learned_equalizer import MAX_BANDS, MAX_PATH, LearnedEqualizer
 from rtgain.records.response import Response
@@ -110,7 +110,8 @@ class EqualizerLearner:
         if chosen and alignment.is_known and not frozen:
             self._follow_offset(alignment.offset_frames)
             signals = torch.from_numpy(np.stack([windows.dry[chosen], windows.target[chosen]]))
-            spectra = hann_spectra(signals).bins
+            transformed = hann_spectra(signals)
+            spectra = transformed.bins * ~find_silent_channels(transformed.mean_square).unsqueeze(-1)
             spectra[1] = _without_relative_delays(spectra[1], alignment, channels)
         results, learned = [], []
         for index, (hop, estimate) in enumerate(zip(hops, estimates, strict=True)):

@@ -32,6 +32,8 @@ class MatchDetails:
     """Duration of the common part in seconds."""
     longest_s: float
     """Duration of the longer recording in seconds."""
+    section_start_s: float | None
+    """Start of the section that was compared, in the dry recording; None for all that both cover."""
     common_lufs: tuple[float, float] | None
     """Loudness of both recordings over their common part; None if that is nearly all of both."""
     equalizer: EqualizerFilters | None

@@ -17,6 +17,7 @@ from rtgain.match.findings import (
     find_differences,
 )
 from rtgain.match.gain_model import GainModel, fit_gain_model, fit_level_curve, measure_motion, model_response
+from rtgain.match.passages import split_passages, without_channels
 from rtgain.match.residual import MIN_WINDOWS, split_residual
 from rtgain.records.finding import Finding
 
@@ -41,6 +42,8 @@ class Explanation:
         residual_db: level of target − matched relative to the target; NaN if unknown.
         spread_db: standard deviation in dB by which bands and windows disagree about the gain; 0 if they do not.
         is_coherent: False if the dry recording explains less than half of the target.
+        is_interrupted: True if one recording or one of its channels is silent and the other is not, or if the polarity
+            changes: no gain explains all of the target.
         is_one_gain: False if the channels are swapped, or if so much of the target follows the signal without being a
             part of it that no one gain explains it.
     """
@@ -50,6 +53,7 @@ class Explanation:
     residual_db: float
     spread_db: float
     is_coherent: bool
+    is_interrupted: bool
     is_one_gain: bool
 
 
@@ -74,6 +78,7 @@ def explain(facts: PairFacts, chunks: Iterable[tuple[Real, Real]]) -> Explanatio
         math.nan if math.isnan(facts.gain_db) else analysis.residual_db,
         spread_db,
         is_coherent=not evidence.coherent_fraction < MIN_COHERENT_FRACTION,
+        is_interrupted=bool(facts.dry_silent.any()) or (evidence.passages is not None and evidence.passages.any),
         is_one_gain=not is_modulated and "channels-swapped" not in kinds,
     )
 
@@ -83,6 +88,8 @@ def _evidence(facts: PairFacts, spectra: PairSpectra | None) -> Evidence:
     evidence = Evidence(**vars(facts), spectra=spectra)
     if spectra is None or not spectra.matched_power.any():
         return evidence
+    passages, spectra = split_passages(without_channels(spectra, facts.dry_silent))
+    evidence = replace(evidence, spectra=spectra, passages=passages)
     model = fit_gain_model(spectra)
     power = spectra.target_power.sum(axis=(1, 2), dtype=np.float64)
     if not model.counts.any():

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rtgain.match.analysis import Complex, PairSpectra, Real, ratio_db
 from rtgain.match.gain_model import GainModel, GainMotion, LevelCurve
+from rtgain.match.passages import Passages
 from rtgain.match.residual import Residual
 from rtgain.match.result import ChannelMatch
 from rtgain.number_format import format_number, format_time_ms
@@ -102,6 +103,9 @@ MIN_DC_OFFSET = 1e-3
 
 MIN_CLIPPED_WINDOWS = 2
 
+AT_THE_END_S = 0.1
+"""Distance from an end of the recordings in seconds up to which a passage reaches it."""
+
 MAX_CURVE_POINTS = 200
 """Number of points of a gain curve in the values of a finding."""
 
@@ -120,6 +124,7 @@ class PairFacts:
         is_related: False if no alignment of the recordings was found.
         clipped_windows: number of windows in which one recording is clipped and the other is not.
         dry_plateaus, target_plateaus: plateaus at the extremes of each file.
+        dry_silent, target_silent: True for channels that are silent in one recording only, ``(C,)``.
     """
 
     sample_rate: int
@@ -132,6 +137,8 @@ class PairFacts:
     clipped_windows: int
     dry_plateaus: int
     target_plateaus: int
+    dry_silent: NDArray[np.bool_]
+    target_silent: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -141,6 +148,7 @@ class Evidence(PairFacts):
     Attributes:
         spectra, model, response, curve, motion, residual: the analysis; None where the sound does not allow it.
         coherent_fraction: share of the target's power that the dry recording explains; NaN if unknown.
+        passages: where one recording is silent, or the polarity changes; not part of the other measurements.
         noise_in_dry: True if the residual is noise in the dry recording, and not in the target.
     """
 
@@ -151,6 +159,7 @@ class Evidence(PairFacts):
     motion: GainMotion | None = None
     residual: Residual | None = None
     coherent_fraction: float = math.nan
+    passages: Passages | None = None
     noise_in_dry: bool = False
 
     @property
@@ -191,6 +200,9 @@ def find_differences(evidence: Evidence) -> list[Finding]:
         is_filtered = equalized is not None or band_limit is not None
         findings += [
             channel_polarity(evidence),
+            polarity_change(evidence),
+            *silent_channels(evidence),
+            *silent_passages(evidence),
             channel_balance(evidence, moves=bool(dynamic or moving or evidence.is_nonlinear)),
             moving,
             equalized,
@@ -250,6 +262,81 @@ def channel_polarity(evidence: Evidence) -> Finding | None:
     verb = "is" if len(inverted) == 1 else "are"
     text = f"{_capitalized(_listed(inverted))} {verb} upside down (inverted polarity); {others} not."
     return Finding("channel-polarity", text, {"polarities": polarities})
+
+
+def polarity_change(evidence: Evidence) -> Finding | None:
+    """Report that the polarity changes in the middle of the recording."""
+    passages = evidence.passages
+    if passages is None or not passages.polarity_changes_s:
+        return None
+    times_s = [evidence.start_s + time_s for time_s in passages.polarity_changes_s]
+    listed = _listed([format_time_ms(time_s) for time_s in times_s[:3]]) + (" and later" if len(times_s) > 3 else "")
+    text = f"The target is turned upside down (inverted polarity) in the middle of the recording, at {listed}."
+    values = {
+        "polarities": [channel.polarity for channel in evidence.channels],
+        "change_times_s": [_rounded(time_s, 3) for time_s in times_s],
+    }
+    return Finding("channel-polarity", text, values)
+
+
+def silent_channels(evidence: Evidence) -> list[Finding]:
+    """Report channels that are silent in one recording and not in the other."""
+    findings = []
+    recordings = ("dry recording", "dry", evidence.dry_silent), ("target", "target", evidence.target_silent)
+    for name, file, silent in recordings:
+        if not silent.any():
+            continue
+        names = [channel for channel, is_silent in zip(channel_names(silent), silent, strict=True) if is_silent]
+        other = "target" if file == "dry" else "dry recording"
+        text = (
+            f"{_capitalized(_listed(names))} of the {name} {'is' if len(names) == 1 else 'are'} silent; the {other} "
+            "has sound there."
+        )
+        values = {
+            "gains_db": [_rounded(math.nan if c.gain_db is None else c.gain_db, 4) for c in evidence.channels],
+            "std_db": None,
+            "silent_file": file,
+        }
+        findings.append(Finding("channel-balance", text, values))
+    return findings
+
+
+def silent_passages(evidence: Evidence) -> list[Finding]:
+    """Report that one recording is silent for a while, and the other is not."""
+    passages = evidence.passages
+    if passages is None:
+        return []
+    findings = []
+    end_s = evidence.frames / evidence.sample_rate
+    recordings = (
+        ("target", "dry recording", passages.target_silent),
+        ("dry recording", "target", passages.dry_silent),
+    )
+    for name, other, runs in recordings:
+        if not runs:
+            continue
+        listed = [_passage(evidence.start_s, begin_s, end_s - run_end_s, run_end_s) for begin_s, run_end_s in runs[:3]]
+        text = (
+            f"The {name} is silent {_listed(listed)}{' and later' if len(runs) > 3 else ''}, while the {other} goes on."
+        )
+        values = {
+            "low_db": None,
+            "high_db": _rounded(evidence.gain_db, 3),
+            "range_db": None,
+            "silent_file": "target" if name == "target" else "dry",
+            "silent_from_s": [_rounded(evidence.start_s + begin_s, 3) for begin_s, _ in runs],
+            "silent_to_s": [_rounded(evidence.start_s + min(run_end_s, end_s), 3) for _, run_end_s in runs],
+        }
+        findings.append(Finding("moving-gain", text, values))
+    return findings
+
+
+def _passage(start_s: float, begin_s: float, remaining_s: float, end_s: float) -> str:
+    """``from 0:04.000 to 0:05.000``, or to the end, or up to a time."""
+    begin, end = format_time_ms(start_s + begin_s), format_time_ms(start_s + end_s)
+    if remaining_s < AT_THE_END_S:
+        return f"from {begin} to the end"
+    return f"up to {end}" if begin_s < AT_THE_END_S else f"from {begin} to {end}"
 
 
 def channel_balance(evidence: Evidence, *, moves: bool) -> Finding | None:
@@ -494,7 +581,8 @@ def bandwidth(evidence: Evidence) -> Finding | None:
     noise_db = 10.0 * np.log10(np.maximum(1.0 - response.coherence, 1e-10)) + ratios_db(spectra, evidence)
     bins = np.diff(spectra.edges.bins, axis=1)[:, 0] * len(spectra.times_s) / 1.6
     upper_db = np.maximum(deviation_db, noise_db - 10.0 * np.log10(np.maximum(bins, 1.0)) + 6.0)
-    stopped = upper_db < MAX_STOPPED_DB
+    # Noise of the target above its end is sound, too.
+    stopped = (upper_db < MAX_STOPPED_DB) & (ratios_db(spectra, evidence) < MAX_STOPPED_DB)
     if not stopped[last]:
         return None
     first = last

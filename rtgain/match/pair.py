@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from rtgain.audio.io.decoded import decoded_in_memory
 from rtgain.config.names import (
-    DEFAULT_HOP_MS,
     DEFAULT_WINDOW_MS,
     MAX_CHANNELS,
     SYNTHETIC_INPUTS,
@@ -84,6 +83,7 @@ class _Pass:
 
     explanation: Explanation
     matched: tuple[MatchedChannel, ...]
+    start_s: float
     common_frames: int
     longest_frames: int
     common_lufs: tuple[float, float] | None
@@ -178,6 +178,7 @@ def _match(
         replace(explanation, findings=findings),
         second.common_frames / rate,
         second.longest_frames / rate,
+        None if config.start is None and config.end is None else second.start_s,
         second.common_lufs,
         equalizer,
         notices,
@@ -240,6 +241,7 @@ def _explain(
     start_s = (begin - max(channel.delay_frames for channel in matched)) / rate
     if offset.curve is not None:
         start_s = float(offset.curve.segments[0].dry_times_s(np.array(start_s)))
+    dry_silent, target_silent = (_compared(level.is_silent_channel, channels) for level in levels)
     facts = PairFacts(
         sample_rate=rate,
         frames=last - begin,
@@ -251,10 +253,17 @@ def _explain(
         clipped_windows=sum(e.state is State.CLIPPED for e in measured.estimates),
         dry_plateaus=levels[0].plateaus,
         target_plateaus=levels[1].plateaus,
+        dry_silent=dry_silent & ~target_silent,
+        target_silent=target_silent & ~dry_silent,
     )
     explanation = explain(facts, chunks)
     common_lufs = None if meters is None else (meters[0].integrated_lufs, meters[1].integrated_lufs)
-    return _Pass(explanation, matched, last - begin, longest_frames, common_lufs)
+    return _Pass(explanation, matched, start_s, last - begin, longest_frames, common_lufs)
+
+
+def _compared(values: NDArray[np.bool_], channels: int) -> NDArray[np.bool_]:
+    """Select the values of the channels that are compared, ``(C,)``; that of a single channel counts for all."""
+    return np.repeat(values, channels) if len(values) == 1 else values[:channels]
 
 
 def _mean_gain_db(channels: Sequence[MatchedChannel]) -> float:
@@ -271,6 +280,7 @@ def _explained_state(match: Aggregate, explanation: Explanation) -> State:
         return State.INCOHERENT
     std_db = math.hypot(match.std_db, explanation.spread_db)
     is_one_gain = std_db < MAX_TRACKING_STD_DB and explanation.residual_db < 0.0 and explanation.is_one_gain
+    is_one_gain = is_one_gain and not explanation.is_interrupted
     return match.state if is_one_gain or match.state is State.CLIPPED else State.CONVERGING
 
 
@@ -345,4 +355,4 @@ def _with_windows_for(config: SessionConfig, offset: RecordingOffset) -> Session
     length_s = end_s - max(begin_s, config.start or 0.0)
     # Half of it, rounded to a lower power of two: the session rounds to the nearest by ratio.
     window_ms = min(DEFAULT_WINDOW_MS, max(1e3 * length_s / 2.0 / math.sqrt(2.0) * ROUNDING, MIN_WINDOW_MS))
-    return with_changes(config, window_ms=window_ms, hop_ms=min(DEFAULT_HOP_MS, window_ms / 4.0))
+    return with_changes(config, window_ms=window_ms, hop_ms=window_ms / 2.0)

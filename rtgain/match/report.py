@@ -12,6 +12,9 @@ from rtgain.records import match_sentences
 
 COLUMNS = 80
 
+SAME_DEPTH_DB = 0.5
+"""Level of the difference relative to the target in dB that is written as equal."""
+
 EXCERPT_MS = 1000.0
 """Delay in ms from which the position of the recordings is a line of its own."""
 
@@ -22,7 +25,7 @@ def match_report(details: MatchDetails, dry: Path, target: Path, written: Sequen
     lines = [f"Dry recording  {dry}", f"Target         {target}", ""]
     lines += _wrapped(f"{match_sentence(result)} {remainder_sentence(result)}".rstrip())
     if result.residual_eq_db is not None:
-        lines += ["", *_wrapped(f"With the learned equalizer, the difference lies {_depth(result.residual_eq_db)}.")]
+        lines += ["", *_wrapped(f"With the learned equalizer, the difference {_depth(result.residual_eq_db)}.")]
     if result.findings:
         lines.append("")
     for finding in result.findings:
@@ -50,31 +53,41 @@ def remainder_sentence(result: MatchResult) -> str:
         return ""
     amount = _depth(result.residual_db)
     if not result.findings and result.state == "tracking":
-        return f"Nothing else differs: the difference lies {amount}."
-    return f"What this gain leaves as a difference lies {amount}."
+        return f"Nothing else differs: the difference {amount}."
+    return f"What this gain leaves as a difference {amount}."
 
 
 def _depth(residual_db: float) -> str:
-    side = "below" if residual_db <= 0.0 else "above"
-    return f"{format_number(abs(residual_db), 0)} dB {side} the target"
+    """``lies 12 dB below the target``."""
+    if abs(residual_db) < SAME_DEPTH_DB:
+        return "is as loud as the target"
+    return f"lies {format_number(abs(residual_db), 0)} dB {'below' if residual_db < 0.0 else 'above'} the target"
 
 
 def position_sentence(details: MatchDetails) -> str:
-    """Return where in the longer recording the shorter one lies; empty if they begin and end together."""
+    """Return which section was compared, or where in the longer recording the shorter one lies.
+
+    Empty if they begin and end together.
+    """
     delay_ms = details.result.delay_ms
     if delay_ms is None or (abs(delay_ms) < EXCERPT_MS and details.common_s > COMMON_SHARE * details.longest_s):
         return ""
+    lufs = details.common_lufs
+    loudness = (
+        f", where the loudness is {_unit(lufs[0], 'LUFS')} (dry) and {_unit(lufs[1], 'LUFS')} (target)"
+        if lufs is not None and all(map(math.isfinite, lufs))
+        else ""
+    )
+    if details.section_start_s is not None:
+        begin, end = (format_time_ms(details.section_start_s + time_s) for time_s in (0.0, details.common_s))
+        return f"Compared from {begin} to {end} of the dry recording{loudness}."
     if delay_ms < 0.0:
         sentence = f"The target begins at {format_time_ms(-delay_ms / 1e3)} of the dry recording."
     elif delay_ms >= match_sentences.SAME_TIME_MS:
         sentence = f"The dry recording begins at {format_time_ms(delay_ms / 1e3)} of the target."
     else:
         sentence = "Both recordings begin together."
-    sentence += f" They have {format_time_ms(details.common_s)} in common"
-    lufs = details.common_lufs
-    if lufs is not None and all(map(math.isfinite, lufs)):
-        sentence += f", where the loudness is {_unit(lufs[0], 'LUFS')} (dry) and {_unit(lufs[1], 'LUFS')} (target)"
-    return f"{sentence}."
+    return f"{sentence} They have {format_time_ms(details.common_s)} in common{loudness}."
 
 
 def _loudness_lines(details: MatchDetails) -> list[str]:

@@ -5,10 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
 from rtgain.audio.io.decoded import open_recording
 from rtgain.metering.loudness import LoudnessMeter
 from rtgain.metering.plateaus import PlateauCounter
+
+SILENT_CHANNEL = 1e-4
+"""Largest sample of a channel, relative to that of the loudest channel, below which it is silent."""
 
 LOWEST_RATE = 44_100
 STANDARD_RATE = 48_000
@@ -20,10 +24,17 @@ There, the bilinear transform moves its shelf: pink noise reads 0.18 LU too loud
 
 @dataclass(frozen=True)
 class FileMeasurement:
-    """Loudness of a file, and the number of plateaus at its extremes."""
+    """Loudness of a file, number of plateaus at its extremes, and the largest sample of each channel, ``(C,)``."""
 
     loudness: LoudnessMeter
     plateaus: int
+    channel_peaks: NDArray[np.float32]
+
+    @property
+    def is_silent_channel(self) -> NDArray[np.bool_]:
+        """True for channels that are 80 dB softer than the loudest one, ``(C,)``; False if all channels are silent."""
+        silent: NDArray[np.bool_] = self.channel_peaks < SILENT_CHANNEL * self.channel_peaks.max()
+        return silent
 
 
 def measure_file(path: Path) -> FileMeasurement:
@@ -33,12 +44,15 @@ def measure_file(path: Path) -> FileMeasurement:
         meter_rate = rate if rate >= LOWEST_RATE else STANDARD_RATE
         meter = LoudnessMeter(meter_rate, decoder.channels, decoder.channel_names)
         plateaus = PlateauCounter(decoder.channels)
+        peaks = np.zeros(decoder.channels, np.float32)
         resampler = soxr.ResampleStream(rate, meter_rate, decoder.channels, dtype="float32", quality="HQ")
         while decoder.position < decoder.frames:
             block = decoder.read(rate)
             plateaus.push(block)
+            if block.shape[1]:
+                peaks = np.fmax(peaks, np.abs(block).max(axis=1))
             if rate != meter_rate:
                 is_last = decoder.position == decoder.frames
                 block = resampler.resample_chunk(np.ascontiguousarray(block.T), last=is_last).T
             meter.push(block)
-    return FileMeasurement(meter, plateaus.count)
+    return FileMeasurement(meter, plateaus.count, peaks)

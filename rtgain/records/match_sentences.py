@@ -16,6 +16,9 @@ LONG_MS = 1000.0
 SHOWN_STD_DB = 0.005
 """Standard deviation in dB from which it is written next to the gain."""
 
+SHOWN_SPREAD_DB = 0.05
+"""Standard deviation in dB from which it is written where no one gain explains the target."""
+
 
 def match_sentence(gain_db: float, std_db: float, delay_ms: float, polarity: int, state: str) -> str:
     """Return gain, delay and polarity of the target in one or two sentences; NaN for unknown numbers.
@@ -30,9 +33,10 @@ def match_sentence(gain_db: float, std_db: float, delay_ms: float, polarity: int
     time = _time(delay_ms)
     upside_down = " It is upside down (inverted polarity)." if polarity < 0 else ""
     if state == "converging":
+        spread = f", give or take {format_number(std_db, 1)} dB" if std_db >= SHOWN_SPREAD_DB else ""
         return (
             "No one gain turns the dry recording into the target. On average the target is "
-            f"{_level(gain_db)}, give or take {format_number(std_db, 1)} dB{time}.{upside_down}"
+            f"{_level(gain_db)}{spread}{time}.{upside_down}"
         )
     doubt = f" (± {format_number(std_db, 2)} dB)" if std_db >= SHOWN_STD_DB else ""
     return f"The target is {_level(gain_db, doubt)}{time}.{upside_down}"

@@ -477,6 +477,7 @@ class Session:
         before, self._opened, self._source = self._opened, opened, opened.source
         self.config, self.offset = config, offset
         self._settings = self._make_settings(config)
+        self._source_position = SourcePosition(opened.loop_frames, is_live=True)
         self._notices.extend(opened.notices)
         self.level_match = replace(self.level_match, gain_db=gain_db, loudness_lu=loudness_lu, others=others)
         self._first_frame = math.inf  # until the new target is played

@@ -10,6 +10,7 @@ from scipy.stats import binom
 
 from rtgain.audio.sources.demo import DemoSource
 from rtgain.config.labels import describe_controls
+from rtgain.config.reference_equalizer import ReferenceEqualizer
 from rtgain.config.session_config import SessionConfig
 from rtgain.dsp import equalizer_fit
 from rtgain.dsp.filters import ParametricEQ
@@ -17,13 +18,13 @@ from rtgain.dsp.loss_curve import loss_curve
 from rtgain.estimation import equalizer_learner
 from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.checks import InRange
-from rtgain.lessons.content.filters import EQUALIZERS
+from rtgain.lessons.content.filters import LOW_SHELF, ONE_PEAK, SILENT_DIFFERENCE, THREE_FILTERS, TWO_PEAKS
 from rtgain.lessons.content.optimizers import RPROP
 from rtgain.lessons.experiments import filters, gradient_descent, loudness, real_signals, sine
 from rtgain.lessons.experiments import optimizers as runs
 from rtgain.lessons.lesson import Lesson, Step
 from rtgain.output import descent_plots as plots
-from rtgain.records.equalizer_text import parse_equalizer
+from rtgain.records.reference_equalizer import to_filters
 from rtgain.session.offline import run_offline
 from tests.lessons.conftest import experiment
 
@@ -40,9 +41,9 @@ def waveform_loss_minimum(degrees: float) -> float:
     return float(gains[sine.losses_at(gains, sine.phase_shifted(degrees), sine.PLAIN_WAVEFORM).argmin()])
 
 
-def filters_of(*names: str) -> dict[str, float]:
+def filters_of(*equalizers: ReferenceEqualizer) -> dict[str, float]:
     """Frequencies and gains of the equalizers that steps play, by their texts."""
-    found = [item for name in names for item in parse_equalizer((EQUALIZERS / f"{name}.txt").read_text(), name).filters]
+    found = [item for equalizer in equalizers for item in equalizer.filters if item.on]
     return {f"{abs(value):g}": abs(value) for item in found for value in (item.frequency_hz, item.gain_db)}
 
 
@@ -80,12 +81,13 @@ WRITTEN: dict[str, dict[str, float]] = {
         "3": -filters.PEAK_START["peak_2_gain_db"], "3000": 1e3 * 2 ** filters.PEAK_START["peak_2_octaves"],
         "60": filters.PEAK_STEPS, "120": filters.STEPS, "0.2": filters.LR, "19": len(ParametricEQ.info),
         "48000": filters.RATE, "400": filters.TRAPPED_START_HZ, "9": filters.BAND_DB, "0.01": filters.PRIOR_PER_DB,
-        "100": filters.BAND_STEPS, "6": -filters.GAIN_DB, **filters_of("three-filters", "one-peak", "two-peaks"),
+        "100": filters.BAND_STEPS, "6": -filters.GAIN_DB, "30": -SILENT_DIFFERENCE.high,
+        **filters_of(THREE_FILTERS, ONE_PEAK, TWO_PEAKS),
     },
     "loudness": {
         "4": loudness.TRIALS / 2, "6": 6, "7": 7, "8": loudness.TRIALS, "12": loudness.LONG_TEST[1],
         "16": loudness.LONG_TEST[0], "5": 5, "75": 100 * loudness.SHARE_RIGHT, "0.5": loudness.LEVELS_DB["louder_05"],
-        "0.1": loudness.LIMIT_DB, "0.15": 0.15, "30": 30, "1982": 1982, "1770": 1770, **filters_of("low-shelf"),
+        "0.1": loudness.LIMIT_DB, "0.15": 0.15, "30": 30, "1982": 1982, "1770": 1770, **filters_of(LOW_SHELF),
     },
 }  # fmt: skip
 
@@ -186,22 +188,18 @@ def test_lesson_5_noise_level_and_silent_beat_agree_with_the_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "values"),
-    [("three-filters", filters.THREE_FILTERS), ("one-peak", filters.ONE_PEAK), ("two-peaks", filters.TWO_PEAKS)],
-)
-def test_lesson_7_plays_the_equalizers_of_its_experiment(name: str, values: dict[str, float]) -> None:
-    played = parse_equalizer((EQUALIZERS / f"{name}.txt").read_text(), name)
-    measured_with = ParametricEQ(filters.RATE, gain_db=0.0, **values).filters
-    np.testing.assert_allclose(
-        played.response(filters.HERTZ, filters.RATE), measured_with.response(filters.HERTZ, filters.RATE), rtol=1e-4
-    )
-
-
-def test_lesson_8_plays_the_low_shelf_of_its_experiment() -> None:
-    played = parse_equalizer((EQUALIZERS / "low-shelf.txt").read_text(), "low-shelf")
-    measured_with = ParametricEQ(loudness.RATE, gain_db=0.0, **loudness.SHELF).filters
-    responses = (equalizer.response(filters.HERTZ, loudness.RATE) for equalizer in (played, measured_with))
-    np.testing.assert_allclose(*responses, rtol=1e-4)
+    ("played", "values"),
+    [
+        (THREE_FILTERS, filters.THREE_FILTERS), (ONE_PEAK, filters.ONE_PEAK), (TWO_PEAKS, filters.TWO_PEAKS),
+        (LOW_SHELF, loudness.SHELF),
+    ],
+    ids=["three filters", "one peak", "two peaks", "low shelf"],
+)  # fmt: skip
+def test_lessons_7_and_8_play_the_equalizers_of_their_experiments(
+    played: ReferenceEqualizer, values: dict[str, float]
+) -> None:
+    equalizers = to_filters(played), ParametricEQ(filters.RATE, gain_db=0.0, **values).filters
+    np.testing.assert_allclose(*(equalizer.response(filters.HERTZ, filters.RATE) for equalizer in equalizers))
 
 
 def test_lesson_8_probabilities_are_those_of_the_binomial_distribution() -> None:

@@ -10,10 +10,11 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from rtgain.config.reference_equalizer import ReferenceEqualizer
 from rtgain.lessons.catalogue import LESSONS
-from rtgain.lessons.content.filters import EQUALIZERS
+from rtgain.lessons.content.filters import THREE_FILTERS, TWO_PEAKS
 from rtgain.lessons.export import wav
-from rtgain.records.equalizer_text import parse_equalizer
+from rtgain.records.reference_equalizer import to_filters
 from tests.lessons.conftest import experiment
 
 Wave = NDArray[np.float64]
@@ -190,10 +191,10 @@ def third_of_an_octave_db(name: str, hertz: float) -> float:
     return band_db(FILTERS, name, *edges) - band_db(FILTERS, "dry", *edges)
 
 
-def expected_db(equalizer: str, hertz: float) -> float:
-    """The same of pink noise, whose power is constant per octave, from the text of an equalizer."""
+def expected_db(equalizer: ReferenceEqualizer, hertz: float) -> float:
+    """The same of pink noise, whose power is constant per octave, from the filters that the lesson plays."""
     band_hz = hertz * 2 ** np.linspace(-1 / 6, 1 / 6, 21)
-    response = parse_equalizer((EQUALIZERS / f"{equalizer}.txt").read_text(), equalizer).response(band_hz, 48_000)
+    response = to_filters(equalizer).response(band_hz, 48_000)
     return -6.0 + float(10 * np.log10(np.mean(np.abs(response) ** 2)))
 
 
@@ -201,7 +202,7 @@ def expected_db(equalizer: str, hertz: float) -> float:
 def test_the_filters_have_their_gains_and_the_learned_equalizer_sounds_alike() -> None:
     for name in ("filtered", "matched"):
         for hertz in (40.0, 800.0, 15_000.0):
-            assert third_of_an_octave_db(name, hertz) == pytest.approx(expected_db("three-filters", hertz), abs=0.7)
+            assert third_of_an_octave_db(name, hertz) == pytest.approx(expected_db(THREE_FILTERS, hertz), abs=0.7)
     target, matched = read_sound(FILTERS, "filtered")[0], read_sound(FILTERS, "matched")[0]
     residual_db = rms_db(target - matched) - rms_db(target)
     assert residual_db == pytest.approx(experiment(FILTERS).numbers["fit_residual_db"], abs=0.1)
@@ -209,7 +210,7 @@ def test_the_filters_have_their_gains_and_the_learned_equalizer_sounds_alike() -
 
 @measures(*((FILTERS, name) for name in ("dry", "peaks", "trapped", "escaped")))
 def test_the_trapped_sound_lacks_the_high_peak_and_the_escaped_one_the_low_peak() -> None:
-    low_db, high_db = expected_db("two-peaks", 300.0), expected_db("two-peaks", 4000.0)
+    low_db, high_db = expected_db(TWO_PEAKS, 300.0), expected_db(TWO_PEAKS, 4000.0)
     for name, gains_db in (("peaks", (low_db, high_db)), ("trapped", (low_db, -6.0)), ("escaped", (-6.0, high_db))):
         for hertz, gain_db in zip((300.0, 4000.0), gains_db, strict=True):
             assert third_of_an_octave_db(name, hertz) == pytest.approx(gain_db, abs=0.3), (name, hertz)

@@ -62,6 +62,9 @@ def changed(details: MatchDetails, **changes: object) -> MatchDetails:
         ({"gain_db": -6.0, "delay_ms": 0.0, "std_db": 2.0, "state": "converging"},
          "No one gain turns the dry recording into the target. On average the target is 6.00 dB softer than the dry "
          "recording, give or take 2.0 dB."),
+        ({"gain_db": -6.0, "delay_ms": 0.0, "std_db": 0.001, "state": "converging"},
+         "No one gain turns the dry recording into the target. On average the target is 6.00 dB softer than the dry "
+         "recording."),
         ({"gain_db": None, "state": "incoherent"},
          "The two recordings do not match: no gain turns the dry recording into the target."),
         ({"gain_db": None, "state": "silent"}, "One of the recordings is silent: there is nothing to compare."),
@@ -74,6 +77,8 @@ def test_match_is_one_sentence(excerpt, changes, sentence):
 def test_depth_of_the_null_is_given_where_nothing_else_differs(excerpt):
     result = changed(excerpt, findings=[], residual_db=-147.6, state="tracking").result
     assert remainder_sentence(result) == "Nothing else differs: the difference lies 148 dB below the target."
+    louder = changed(excerpt, residual_db=0.3).result
+    assert remainder_sentence(louder) == "What this gain leaves as a difference is as loud as the target."
 
 
 def test_recordings_that_begin_and_end_together_have_no_position_line(excerpt):
@@ -82,3 +87,5 @@ def test_recordings_that_begin_and_end_together_have_no_position_line(excerpt):
     later = changed(excerpt, delay_ms=437_123.0)
     assert position_sentence(later).startswith("The dry recording begins at 7:17.123 of the target.")
     assert np.isfinite(later.common_s)
+    section = replace(changed(excerpt, delay_ms=0.0), section_start_s=2.0, common_s=2.5, common_lufs=None)
+    assert position_sentence(section) == "Compared from 0:02.000 to 0:04.500 of the dry recording."

@@ -17,6 +17,8 @@ from rtgain.session.pair_offset import search_offset
 from rtgain.session.session import Session
 from tests.polling import wait_until
 
+pytestmark = pytest.mark.realtime
+
 RATE = 48_000
 LENGTH_S = 12
 GAINS_DB = {"louder": 4.0, "softer": -8.0}

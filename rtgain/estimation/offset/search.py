@@ -15,7 +15,7 @@ NumPy only: the search runs in the process of the window, which does not load to
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,12 @@ MAX_COMPARED = 4
 
 REPEAT_SHARE = 0.8
 """Explained sound relative to the best offset's from which another offset makes it uncertain."""
+
+MAX_PERIODS = 4
+"""Periods of a sound that repeats by which further offsets are compared."""
+
+EQUAL_SHARE = 0.999
+"""Explained sound relative to the best offset's from which an offset explains as much."""
 
 CHECK_WINDOW_S = 0.085
 CHECK_WINDOWS = 64
@@ -293,11 +299,22 @@ class _Search:
         return _Check(delay_frames, spectra.coherent_fraction, is_broadband=spectra.is_broadband)
 
     def _compare(self, checks: list[_Check]) -> tuple[_Check, str | None]:
-        """Choose the offset that explains most of the sound in both recordings, and describe the doubt."""
+        """Choose the offset that explains most of the sound in both recordings, and describe the doubt.
+
+        Of offsets that explain as much, that is chosen at which the common part is most alike.
+        """
         if len(checks) == 1:
             return checks[0], None
-        explained = [self._explained(round(check.delay_frames)) for check in checks]
-        order = sorted(range(len(checks)), key=lambda index: -float(explained[index].sum()))
+        checks = [*checks, *self._repetitions(checks)]
+        explained, alike = zip(*(self._explained(round(check.delay_frames)) for check in checks), strict=True)
+        most = max(float(products.sum()) for products in explained)
+
+        def rank(index: int) -> tuple[bool, float]:
+            products = float(explained[index].sum())
+            is_equal = products >= EQUAL_SHARE * most
+            return not is_equal, -alike[index] if is_equal else -products
+
+        order = sorted(range(len(checks)), key=rank)
         best, second = (checks[index] for index in order[:2])
         # In the same channels: where channels have delays of their own, each offset explains others.
         in_both = np.minimum(explained[order[0]], explained[order[1]])
@@ -309,10 +326,23 @@ class _Search:
             f"{other_ms:.1f} ms fits nearly as well"
         )
 
-    def _explained(self, offset: int) -> NDArray[np.float64]:
+    def _repetitions(self, checks: list[_Check]) -> list[_Check]:
+        """Offsets that are further periods away from the best one, if the sound repeats; of short recordings only."""
+        best, second = checks[:2]
+        if min(file.frames or 0 for file in self._files) > FIRST_PART_S * self._sample_rate:
+            return []
+        period = second.delay_frames - best.delay_frames
+        known = [check.delay_frames for check in checks]
+        delays = (best.delay_frames + count * period for count in range(-MAX_PERIODS, MAX_PERIODS + 1))
+        return [
+            replace(best, delay_frames=delay) for delay in delays if all(abs(delay - other) > 2.0 for other in known)
+        ]
+
+    def _explained(self, offset: int) -> tuple[NDArray[np.float64], float]:
         """Sum of the products of both recordings at an offset, ``(channels,)``, as magnitude per block.
 
         Whatever gain is applied, the difference of both, outside their common part too, is least where it is largest.
+        The second value is the correlation over the common part, 0 to 1.
         """
         dry, target = self._files
         start = max(0, -offset)
@@ -321,13 +351,15 @@ class _Search:
         target.seek(start + offset)
         channels = compared_channels(dry.channels, target.channels)
         total = np.zeros(channels)
+        energies = np.zeros(2)
         while remaining > 0:
             self._report(self._share)
             frames = min(remaining, self._sample_rate)
             remaining -= frames
-            rows = (select_channels(file.read(frames), channels) for file in self._files)
+            rows = [select_channels(file.read(frames), channels) for file in self._files]
             total += np.abs(np.einsum("cn,cn->c", *rows))
-        return total
+            energies += [float(np.vdot(row, row)) for row in rows]
+        return total, float(total.sum()) / max(math.sqrt(float(energies.prod())), 1e-30)
 
 
 def _loudest_moments_s(levels: list[Levels], level_s: float, offset_s: float) -> list[float]:

@@ -1,13 +1,29 @@
 """Lesson 7: from one gain to an equalizer."""
 
 import math
-from pathlib import Path
 
+from rtgain.config.reference_equalizer import FLAT_EQUALIZER, ReferenceEqualizer
 from rtgain.lessons.checks import InRange, NumericCheck
 from rtgain.lessons.lesson import Lesson, Step
 
-EQUALIZERS = Path(__file__).parents[1] / "equalizers"
-THREE_FILTERS, ONE_PEAK, TWO_PEAKS = (EQUALIZERS / f"{name}.txt" for name in ("three-filters", "one-peak", "two-peaks"))
+
+def _equalizer(filters: dict[int, tuple[float, float, float]]) -> ReferenceEqualizer:
+    """Flat equalizer whose rows with these numbers are on, with frequency in Hz, gain in dB and Q."""
+    rows = []
+    for number, row in enumerate(FLAT_EQUALIZER.filters, 1):
+        frequency_hz, gain_db, q = filters.get(number, (row.frequency_hz, 0.0, row.q))
+        update = {"frequency_hz": frequency_hz, "gain_db": gain_db, "q": q, "on": number in filters}
+        rows.append(row.model_copy(update=update))
+    return ReferenceEqualizer(filters=tuple(rows))
+
+
+SHELF_Q = math.sqrt(0.5)
+"""Q of a shelf of slope 1, the steepest without a bump."""
+
+THREE_FILTERS = _equalizer({1: (150.0, 8.0, SHELF_Q), 3: (800.0, -9.0, 1.0), 6: (5000.0, 6.0, SHELF_Q)})
+ONE_PEAK = _equalizer({3: (800.0, -9.0, 1.0)})
+TWO_PEAKS = _equalizer({2: (300.0, 8.0, 2.0), 5: (4000.0, 12.0, 2.0)})
+LOW_SHELF = _equalizer({1: (1000.0, 6.0, SHELF_Q)})
 
 NOISE = {"input": "pink", "gain_db": -6.0}
 MUSIC = {"input": "demo", "gain_db": -6.0, "processor": "eq"}
@@ -27,15 +43,15 @@ LESSON = Lesson(
                 "The target passes through an equalizer: filters that change the gain in parts of the spectrum. The "
                 "sound is pink noise (3 dB weaker per octave). A low shelf changes the gain below a corner frequency: "
                 "+8 dB below 150 Hz. A peak changes it around its frequency: −9 dB at 800 Hz. A high shelf adds 6 dB "
-                "above 5000 Hz. A single gain ends at {one_gain_db:.1f} dB, that of the highest frequencies. The "
+                "above 5000 Hz. A single gain ends at {one_gain_db:.2f} dB, that of the highest frequencies. The "
                 "residual, the level of the difference relative to the target, is {one_residual_db:.0f} dB."
             ),
             watch="the spectrum: target and matched agree only at the right end. Compare the RMS meters.",
             listen="Target (2); Matched (3), which sounds different; Difference (4), far from silent.",
-            controls={**NOISE, "eq": str(THREE_FILTERS)},
+            controls={**NOISE, "equalizer": THREE_FILTERS},
             expectations=(InRange("gain_db", -0.3, 0.3), InRange("residual_db", -7.0, -2.0)),
             checks=(
-                NumericCheck("one_gain_db", -0.3, 0.3, "A single gain ends at {one_gain_db:.1f} dB."),
+                NumericCheck("one_gain_db", -0.3, 0.3, "A single gain ends at {one_gain_db:.2f} dB."),
                 NumericCheck(
                     "one_residual_db", -7.0, -3.0, "With a single gain, the residual is {one_residual_db:.1f} dB."
                 ),
@@ -57,9 +73,12 @@ LESSON = Lesson(
                 "the learned filters. In the experiment, 120 steps of Adam on the spectral loss do the same. The loss "
                 "falls from {loss_start:.2f} to {loss_end:.2f}."
             ),
-            watch="the RMS meter of Difference, which falls. In the experiment: the response, step by step.",
+            watch=(
+                "“Response”: the learned curve joins the measured one. “Difference” falls below −30 dB. Press R to see "
+                "it again."
+            ),
             listen="Target (2) and Matched (3): they sound alike. Difference (4): almost silent.",
-            controls={**NOISE, "eq": str(THREE_FILTERS), "processor": "eq"},
+            controls={**NOISE, "equalizer": THREE_FILTERS, "processor": "eq"},
             expectations=(SILENT_DIFFERENCE, RESPONSE_LEARNED),
             checks=(
                 NumericCheck(
@@ -84,7 +103,8 @@ LESSON = Lesson(
                 "response, so nearly the same loss. The last step is about this.\n\nThe live estimator has another "
                 "loss and another optimizer. It measures the response, averaged over about two seconds. Ten times per "
                 "second it fits the parameters to the measured response, in decibels. Its optimizer (Gauss-Newton) "
-                "uses the slopes of all parameters together. With Adam it took longer, and bands went astray."
+                "uses the slopes of all parameters together. With Adam, pairs of bands drifted to large gains that "
+                "cancel."
             ),
             sounds={"matched": "Pink noise through the learned equalizer."},
             duration_s=4.5,
@@ -99,9 +119,12 @@ LESSON = Lesson(
                 "{peak_hz:.0f} Hz. Where the gain is 0 dB, the frequency has no effect: there the landscape is level "
                 "in its direction."
             ),
-            watch="in the experiment, the map: dark means a small loss. The path starts at the ring.",
-            listen="Dry (1), then Target (2), hollow in the middle; Difference (4): almost silent.",
-            controls={**MUSIC, "eq": str(ONE_PEAK)},
+            watch=(
+                "the map “Loss”, with “3 frequency” and “3 gain”: dark means a small loss. Press R: the path starts "
+                "again from a flat equalizer."
+            ),
+            listen="Dry (1), then Target (2), with weaker middle frequencies; Difference (4): almost silent.",
+            controls={**MUSIC, "equalizer": ONE_PEAK},
             expectations=(SILENT_DIFFERENCE, RESPONSE_LEARNED),
             checks=(
                 NumericCheck("peak_db", -9.2, -8.8, "The gain of the peak ends at {peak_db:.2f} dB."),
@@ -126,9 +149,12 @@ LESSON = Lesson(
                 "jump to where the responses differ most, {largest_hz:.0f} Hz. From there the loss falls to "
                 "{escaped_loss:.2f}. The live estimator has four peaks and makes such jumps, too: it finds both."
             ),
-            watch="in the experiment, the two dark regions of the map. No path downhill connects them.",
+            watch=(
+                "the experiment: no path downhill connects the two dark regions. Then drag a circle in “Response” to "
+                "another frequency: the learned filters follow."
+            ),
             listen="Target (2) and Matched (3): alike. In the experiment: the target, trapped and escaped.",
-            controls={**MUSIC, "eq": str(TWO_PEAKS)},
+            controls={**MUSIC, "equalizer": TWO_PEAKS},
             expectations=(SILENT_DIFFERENCE, RESPONSE_LEARNED),
             checks=(
                 NumericCheck("trapped_hz", 290.0, 310.0, "From 400 Hz, the descent ends at {trapped_hz:.0f} Hz."),
@@ -140,11 +166,11 @@ LESSON = Lesson(
             ),
             why=(
                 "At {trapped_db:.1f} dB and {trapped_hz:.0f} Hz the peak matches one of the two. A small change of its "
-                "frequency loses this match and gains nothing. At {escaped_db:.1f} dB and {escaped_hz:.0f} Hz it "
-                "matches the other one, which has more bins. So both are minima, and one is lower.\n\nA descent sees "
-                "only the slope at its place. To leave a local minimum, it needs other information: here the measured "
-                "response. The live estimator moves one peak to the largest difference and descends again. It keeps "
-                "the result if it is better."
+                "frequency makes this match worse and does not improve the other one. At {escaped_db:.1f} dB and "
+                "{escaped_hz:.0f} Hz it matches the other one, which has more bins. So both are minima, and one is "
+                "lower.\n\nA descent uses only the slope at the present point. To leave a local minimum, it needs "
+                "other information: here the measured response. The live estimator moves one peak to the largest "
+                "difference and descends again. It keeps the result if it is better."
             ),
             figures={
                 "minima": (
@@ -169,7 +195,7 @@ LESSON = Lesson(
                 "and {prior_second_db:.1f} dB. The live estimator has a prior, too. This target has no equalizer: all "
                 "bands stay at 0 dB."
             ),
-            watch="the estimate at −6 dB. In the experiment: the valley, and the two paths.",
+            watch="“Learned equalizer”: all gains stay at 0 dB. In the experiment: the valley, and the two paths.",
             listen="Difference (4): silent. In the experiment: the dry sound and the two bands that cancel.",
             controls=MUSIC,
             expectations=(InRange("gain_db", -6.05, -5.95), InRange("largest_band_db", -0.05, 0.05)),
@@ -190,10 +216,10 @@ LESSON = Lesson(
             why=(
                 "In the valley, one gain goes up while the other one goes down, and the response hardly changes. So "
                 "the slope along the valley is small, and noise decides where a descent ends. It may end at large "
-                "gains that cancel. They do no harm as long as the sound is the same. But when the sound changes, they "
-                "have to be learned again.\n\nThe *prior* adds {prior_cost:.2f} to the loss at +9 and −9 dB, and "
-                "nothing at 0 dB. This is more than the loss itself, {cancel_loss:.2f}. So the sum slopes toward small "
-                "gains. The price is a small error: a prior also pulls at gains that are right."
+                "gains that cancel. They cancel only where the sound has energy. When other frequencies are added, the "
+                "error becomes audible.\n\nThe *prior* adds {prior_cost:.2f} to the loss at +9 and −9 dB, and nothing "
+                "at 0 dB. This is more than the loss itself, {cancel_loss:.2f}. So the sum slopes toward small gains. "
+                "The price is a small error: a prior also makes correct gains a little smaller."
             ),
             figures={"valley": "The loss over the gains of two bands next to each other. The target is the dry sound."},
             sounds={"canceled": "Pink noise with +9 dB and −9 dB: almost the dry sound."},

@@ -1,14 +1,12 @@
 """Lesson 8: louder sounds better."""
 
 from rtgain.lessons.checks import BlindTestEnds, InRange, NumericCheck
-from rtgain.lessons.content.filters import EQUALIZERS
+from rtgain.lessons.content.filters import LOW_SHELF
 from rtgain.lessons.lesson import Lesson, Step
-
-LOW_SHELF = EQUALIZERS / "low-shelf.txt"
 
 TRIALS = 8
 BLIND_TEST = BlindTestEnds(TRIALS)
-SHELVED_NOISE = {"input": "pink", "gain_db": 0.0, "eq": str(LOW_SHELF)}
+SHELVED_NOISE = {"input": "pink", "gain_db": 0.0, "equalizer": LOW_SHELF}
 SAME_GAIN = InRange("gain_db", -0.05, 0.05)
 
 LESSON = Lesson(
@@ -47,13 +45,13 @@ LESSON = Lesson(
                 ),
             ),
             why=(
-                "Who knows what plays, hears what they expect. In a blind test the only information is the sound. "
-                "Guessing alone gets 4 of 8 right on average, so a score counts only if guesses rarely reach it. All 8 "
-                "have a probability of {guess_8_percent:.1f} %, 7 or more {guess_7_percent:.1f} %, 6 or more "
-                "{guess_6_percent:.0f} %. Below 5 % the difference is usually taken as heard.\n\nA low score does not "
-                "prove that there is no difference. Take a listener who hears it in every second trial and guesses in "
-                "the others. The average score is then 75 % right. The listener reaches 7 of 8 in only "
-                "{half_7_percent:.0f} % of tests. With 16 trials, 12 right are needed, and "
+                "A listener who knows which signal plays tends to hear the expected difference. In a blind test the "
+                "only information is the sound. Guessing alone gets 4 of 8 right on average, so a score counts only if "
+                "guesses rarely reach it. All 8 have a probability of {guess_8_percent:.1f} %, 7 or more "
+                "{guess_7_percent:.1f} %, 6 or more {guess_6_percent:.0f} %. Below 5 % the difference is usually taken "
+                "as heard.\n\nA low score does not prove that there is no difference. Take a listener who hears it in "
+                "every second trial and guesses in the others. The average score is then 75 % right. The listener "
+                "reaches 7 of 8 in only {half_7_percent:.0f} % of tests. With 16 trials, 12 right are needed, and "
                 "{half_12_percent:.0f} % of tests reach them."
             ),
             figures={
@@ -79,9 +77,9 @@ LESSON = Lesson(
             expectations=(InRange("remaining_gain_db", 0.95, 1.05), BLIND_TEST),
             checks=(NumericCheck("factor_1", 1.12, 1.13, "A gain of 1 dB is a factor of {factor_1:.3f}."),),
             why=(
-                "A comparison of two devices, plug-ins or formats often has a difference of this size without anyone "
-                "wanting it. The louder one then seems to be the better one. This is why a test without a level match "
-                "says little about quality."
+                "A comparison of two devices, plug-ins or formats often contains an unintended difference of this "
+                "size. The louder one then seems to be the better one. This is why a test without a level match says "
+                "little about quality."
             ),
             sounds={"louder_1": "1 dB louder."},
             duration_s=3.0,
@@ -146,10 +144,10 @@ LESSON = Lesson(
                 NumericCheck("music_lu", 1.95, 2.05, "With a gain of 2 dB alone, it is louder by {music_lu:.2f} LU."),
             ),
             why=(
-                "The estimate is the gain of most of the bins, and most of them are above 1000 Hz. It answers: by "
-                "which factor was this sound multiplied? Loudness answers another question: how loud is it? For a gain "
-                "alone, both have the same number: 2 dB of gain are {music_lu:.2f} LU. As soon as an equalizer or a "
-                "compressor is involved, they differ."
+                "The estimate is the gain of most of the bins, and most of them are above 1000 Hz. It is the factor by "
+                "which the sound was multiplied. Loudness is a measure of how strong the sound is to the ear. For a "
+                "gain alone, both have the same number: 2 dB of gain are {music_lu:.2f} LU. As soon as an equalizer or "
+                "a compressor is involved, they differ."
             ),
             figures={"shelf": "The response of the low shelf, and the gain that the estimate finds."},
             sounds={"noise": "Pink noise.", "shelved": "Through the low shelf: {shelf_lu:.1f} LU louder."},

@@ -4,13 +4,14 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from rtgain.audio.sources.synthetic import pink_noise
 from rtgain.dsp.filters import ParametricEQ
 from rtgain.dsp.fit import FitHistory, fit
 from rtgain.dsp.loss_curve import loss_curve
 from rtgain.dsp.losses import SpectralLoss
-from rtgain.dsp.signal_pair import Loss
 from rtgain.lessons.experiments.experiment import AudioClip, ExperimentResult
 from rtgain.lessons.experiments.sine import Wave
 from rtgain.output import descent_plots as plots
@@ -45,7 +46,7 @@ TWO_PEAKS = {
     "peak_1_gain_db": 8.0, "peak_1_octaves": _octaves(300.0), "peak_1_q": 2.0,
     "peak_4_gain_db": 12.0, "peak_4_octaves": _octaves(4000.0), "peak_4_q": 2.0,
 }  # fmt: skip
-"""Equalizers of the targets, as in `rtgain/lessons/equalizers`."""
+"""Equalizers of the targets."""
 
 STEPS, LR = 120, 0.2
 PEAK_LR = 0.1
@@ -69,7 +70,7 @@ MAP_BANDS_DB = np.linspace(-12.0, 12.0, 17)
 
 def measure(seed: int) -> ExperimentResult:
     """Run the experiment; `seed` is that of the pink noise."""
-    dry = pink_noise(RATE, SOUND_S * RATE, seed=seed)
+    dry = pink_noise(RATE, SOUND_S * RATE, seed=seed).astype(np.float64)
     window = dry[WINDOW]
     filtered, peaked, peaks = (
         _equalizer(gain_db=gain_db, **filters).process(dry)
@@ -204,7 +205,11 @@ def _descend_bands(dry: Wave, prior_per_db: float) -> FitHistory:
     """Descend from two bands that cancel, toward the dry signal itself; the prior is a cost per dB of each gain."""
     processor = _free(_bands(BAND_DB, -BAND_DB), BANDS)
     gains = [getattr(processor, name) for name in BANDS]
-    loss: Loss = lambda x, y: LOSS(x, y) + prior_per_db * sum(gain.abs().sum() for gain in gains)  # noqa: E731
+
+    def loss(x: Tensor, y: Tensor) -> Tensor:
+        value: Tensor = LOSS(x, y) + prior_per_db * torch.cat(gains).abs().sum()
+        return value
+
     return fit(processor, dry, dry, loss=loss, optimizer="SGD", lr=BAND_LR, steps=BAND_STEPS)
 
 
@@ -212,7 +217,7 @@ def _peak_losses(processor: ParametricEQ, gains_db: Wave, dry: Wave, target: Wav
     """Compute the loss at each gain and frequency of the second peak, ``(gains, MAP_OCTAVES)``."""
     rows = []
     for gain_db in gains_db:
-        processor.peak_2_gain_db.data.fill_(float(gain_db))
+        getattr(processor, PEAK[0]).data.fill_(float(gain_db))
         rows.append(loss_curve(processor, "peak_2_octaves", MAP_OCTAVES, dry, target, loss=LOSS))
     return np.array(rows)
 
@@ -257,7 +262,7 @@ def _map_figure(x: Wave, y: Wave, losses: Wave, paths: dict[str, FitHistory], na
     figure, (axes,) = plots.make_axes(1, height=640)
     filled = axes.contourf(x, y, losses, levels=16, cmap="Greys_r", alpha=0.7)
     figure.colorbar(filled, ax=axes, label="loss")
-    for (label, path), style in zip(paths.items(), (COMPARISON_1, ESTIMATE), strict=False):
+    for (label, path), style in zip(paths.items(), (COMPARISON_1, ESTIMATE)[-len(paths) :], strict=True):
         across, up = (path.parameters[name] for name in names)
         plot_curve(axes, style, across, up, label=label)
         axes.plot(across[:1], up[:1], "o", color=style.light, markerfacecolor="white", markersize=7)
@@ -265,8 +270,9 @@ def _map_figure(x: Wave, y: Wave, losses: Wave, paths: dict[str, FitHistory], na
     axes.set_xlim(x[0], x[-1])
     axes.set_ylim(y[0], y[-1])
     labels = {"octaves": "frequency (octaves re 1 kHz)", "db": "gain (dB)"}
-    for set_label, name in zip((axes.set_xlabel, axes.set_ylabel), names, strict=True):
-        set_label(f"{name[:6].replace('_', ' ')}: {labels[name.rpartition('_')[2]]}")
+    x_label, y_label = (f"{name[:6].replace('_', ' ')}: {labels[name.rpartition('_')[2]]}" for name in names)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
     add_figure_legend(figure, axes)
     return figure
 

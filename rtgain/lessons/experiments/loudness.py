@@ -28,7 +28,7 @@ SOUND_S = 4
 LEVELS_DB = {"louder_2": 2.0, "louder_1": 1.0, "louder_05": 0.5}
 LIMIT_DB = 0.1
 SHELF = {"low_shelf_gain_db": 6.0, "low_shelf_octaves": 0.0, "low_shelf_q": SHELF_Q}
-"""Low shelf of the target, as in `rtgain/lessons/equalizers`."""
+"""Low shelf of the target."""
 
 SHARE_RIGHT = 0.75
 """Share of right answers of a listener who hears the difference in every second trial."""
@@ -42,9 +42,11 @@ GUESS, LISTENER = "guesses", "heard in every second trial"
 def measure(seed: int) -> ExperimentResult:
     """Run the experiment; `seed` is that of the pink noise."""
     music = demo_music(RATE, SOUND_S * RATE).astype(np.float64)
-    noise = pink_noise(RATE, SOUND_S * RATE, seed=seed)
+    noise = pink_noise(RATE, SOUND_S * RATE, seed=seed).astype(np.float64)
     shelved = ParametricEQ(RATE, gain_db=0.0, **SHELF).process(noise)
-    dry, louder = render_reference(music, RATE, gain_db=LEVELS_DB["louder_2"])
+    dry, louder = (
+        samples.astype(np.float64) for samples in render_reference(music, RATE, gain_db=LEVELS_DB["louder_2"])
+    )
     louder_db = estimate(dry, louder, RATE).history.gain_est_db
     shelf_lu = _lufs(shelved) - _lufs(noise)
     matched = _factor(-shelf_lu) * shelved

@@ -127,7 +127,7 @@ no_peak = rtgain.ParametricEQ(RATE, peak_2_gain_db=0.0)
 flat = np.ptp(rtgain.loss_curve(no_peak, "peak_2_octaves", [-2, 0, 2], window, peaked[:4096], loss=spectral))
 
 # %% step 3 figure map
-map_octaves = np.linspace(-3, 3, 21)
+map_octaves = np.linspace(-3, 3, 16)
 
 
 def losses_of_a_peak(gains_db, target, **others):
@@ -146,7 +146,7 @@ def path_of_a_peak(history):
     return history.parameters["peak_2_octaves"], history.parameters["peak_2_gain_db"]
 
 
-gains_db = np.linspace(-15, 3, 19)
+gains_db = np.linspace(-15, 3, 13)
 labels = "frequency (octaves re 1 kHz)", "gain (dB)"
 plot_map(map_octaves, gains_db, losses_of_a_peak(gains_db, peaked), {"descent": path_of_a_peak(peak)}, labels)
 
@@ -189,7 +189,7 @@ escaped_loss, escaped = escaped_path.loss[-1], escaped_peak.process(dry)
 escaped_residual_db = residual_db(escaped, peaks)
 
 # %% step 4 figure minima
-gains_db = np.linspace(-3, 15, 19)
+gains_db = np.linspace(-3, 15, 13)
 losses = losses_of_a_peak(gains_db, peaks, gain_db=-6.0, peak_2_q=2.0)
 paths = {"from 400 Hz": path_of_a_peak(trapped_path), "escaped": path_of_a_peak(escaped_path)}
 plot_map(map_octaves, gains_db, losses, paths, labels)
@@ -236,7 +236,7 @@ cancel_residual_db = residual_db(canceled, dry)
 cancel_loss, same_loss = rtgain.loss_curve(two_bands(9.0, 0.0), BANDS[1], [-9, 9], window, window, loss=spectral)
 
 # %% step 5 figure valley
-gains_db = np.linspace(-12, 12, 17)
+gains_db = np.linspace(-12, 12, 13)
 losses = [
     rtgain.loss_curve(two_bands(gain_db, 0.0), BANDS[1], gains_db, window, window, loss=spectral)
     for gain_db in gains_db
