@@ -26,7 +26,7 @@ def rows(duration_s: float = MEASURED_S) -> Iterator[Row]:
     """Measure five rows per workspace, and three more, in three runs of `duration_s`. Raises `InputError`."""
     require_programs({"jackd": "jackd2", "Xvfb": "xvfb"})
     if find_spec("jack") is None:
-        raise InputError("bench: gui measures the sound with JACK-Client; pip install 'rtgain[dev]'")
+        raise InputError("bench: gui measures the sound with JACK-Client; pip install 'rtgain[bench]'")
     with isolated_environment(BLOCK_FRAMES) as environment:
         write_recordings(Path(environment["HOME"]))
         runs = {workspace: measure(environment, PROCESS, [workspace], duration_s) for workspace in WORKSPACES}
