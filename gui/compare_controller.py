@@ -93,10 +93,16 @@ class CompareController(QObject):
             return None
         from rtgain.match.comparison_export import Comparison  # loads numba, which the analysis has loaded
 
-        difference, others = self._levels_of(config)
-        level_match = LevelMatch(config.level_match, difference.gain_db, difference.loudness_lu, others)
         of_target = [result for target, result in tests if target == config.target]
-        return Comparison(config, offset, results.overviews, results.loudness, level_match, results.match, of_target)
+        return Comparison(
+            config,
+            offset,
+            results.overviews,
+            results.loudness,
+            self._level_match(config),
+            results.match,
+            of_target,
+        )
 
     def swap(self) -> None:
         """Exchange dry and target."""
@@ -202,6 +208,10 @@ class CompareController(QObject):
         others = tuple(difference for target, difference in differences.items() if target != config.target)
         return self.analysis.results(config).difference, others
 
+    def _level_match(self, config: SessionConfig) -> LevelMatch:
+        difference, others = self._levels_of(config)
+        return LevelMatch(config.level_match, difference.gain_db, difference.loudness_lu, others)
+
     def _show_results(self) -> None:
         """Show what is known about all recordings, and play at their level."""
         config, workspace, results = self._controller.config, self._workspace, self.results
@@ -224,6 +234,8 @@ class CompareController(QObject):
             workspace.differences.show_analyzing()
         if is_pair:
             self._controller.update_levels()
+            if self._controller.session is None:
+                workspace.differences.show_level(self._level_match(config))
 
     def _show_slots(self, config: SessionConfig, played: PairResults) -> None:
         slots = self._workspace.slots

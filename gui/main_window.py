@@ -210,6 +210,7 @@ class MainWindow(QMainWindow):
         for shortcut in self.shortcuts.values():
             shortcut.setEnabled(True)
         self.show_workspace(self._workspace)
+        self._scroll.widget().setFocus()  # otherwise the space bar would activate the first button
         self.show_config()
 
     def _open_blind(self) -> None:

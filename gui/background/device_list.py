@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QObject, Signal
 
 from gui.background.python_process import PythonModuleProcess
-from rtgain.audio.io.portaudio_reload import own_jack_prefix
+from rtgain.records.device import own_jack_prefix
 
 
 @dataclass(frozen=True)

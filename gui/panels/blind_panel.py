@@ -73,6 +73,8 @@ class BlindPanel(QFrame):
         self.trials.setAccessibleName("Number of trials")
         self.begin, self.stop, self.close_button = (QPushButton(text) for text in ("Begin", "End the test", "Close"))
         self.begin.setProperty("look", "primary")
+        for button in (self.begin, self.close_button):
+            button.setAutoDefault(True)  # the Enter key activates them
         self.buttons: dict[str, QPushButton] = {}
         self.answers: dict[str, QPushButton] = {}
         self._setup, self._trial, self._end = QWidget(), QWidget(), QWidget()

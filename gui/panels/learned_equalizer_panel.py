@@ -37,8 +37,8 @@ class LearnedEqualizerPanel(QFrame):
         title = QLabel("Learned equalizer")
         title.setFont(tabular(title.font(), bold=True))
         self.residual = QLabel()
-        self.residual.setFont(tabular(self.residual.font(), points=self.residual.font().pointSizeF() + 3, bold=True))
-        self.residual.setMinimumWidth(text_width(self.residual.font(), "Difference −88 dB"))
+        self.residual.setFont(tabular(self.residual.font(), points=self.residual.font().pointSizeF() + 1, bold=True))
+        self.residual.setMinimumWidth(text_width(self.residual.font(), "Difference −188 dB"))
         self.residual.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.residual.setToolTip(
             "Null depth: level of the difference (target − matched signal) relative to the target, last 300 ms"

@@ -30,7 +30,7 @@ COLUMNS = {
 }
 """Titles of the numbers, the most important first: those that do not fit are only in the tool tips."""
 
-COLUMNS_MIN = 3
+COLUMNS_MIN = 2
 """Number of columns that are always visible."""
 
 TOOLTIPS = {

@@ -63,7 +63,7 @@ class RecordingSlots(QFrame):
         self.removals = {slot: QPushButton("\N{MULTIPLICATION SIGN}") for slot in TARGET_SLOTS}
         self.swap = _button("⇄ Swap", "Swap dry and target")
         self.swap.clicked.connect(self.swap_requested)
-        self.add = _button("＋ Target", "Add a target recording")
+        self.add = _button("+ Target", "Add a target recording")
         self.add.clicked.connect(lambda: self.open_requested.emit(ADDED))
         self._keys = {slot: LegendKey(DRY if slot == "dry" else TARGET) for slot in SLOTS}
         grid = QGridLayout()

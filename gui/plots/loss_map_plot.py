@@ -171,8 +171,8 @@ class LossMapPlot(PlotCard):
         self.range.setProperty("look", "muted")
         self.range.setFont(tabular(self.range.font(), points=self.range.font().pointSizeF() - 1))
         row = QHBoxLayout()
-        row.setContentsMargins(0, 0, 8, 0)
-        row.setSpacing(4)
+        row.setContentsMargins(0, 0, 4, 0)
+        row.setSpacing(3)
         for name, box in (("x", self.x_parameter), ("y", self.y_parameter)):
             box.setProperty("look", "compact")
             box.setSizeAdjustPolicy(ComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)

@@ -15,6 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rtgain.bench.gui_recordings import RECORDINGS
+
 if TYPE_CHECKING:
     from rtgain.config.session_config import SessionConfig
     from rtgain.records.snapshot import Snapshot
@@ -35,10 +37,6 @@ KEY_PRESSES = 20
 KEY_INTERVAL_S = 0.31
 """Interval between two keys in seconds; not a multiple of the interval between two refreshes."""
 
-RECORDINGS = ("dry.wav", "target.wav")
-RECORDING_S = 10.0
-RECORDING_RATE = 48_000
-
 
 def seconds_since_start() -> float:
     """Age of this process; both clocks count from the start of the system (proc_pid_stat(5), field 22)."""
@@ -51,17 +49,6 @@ def demo_config() -> "SessionConfig":
     from rtgain.config.session_config import SessionConfig
 
     return SessionConfig(clock="device", compare=COMPARED)
-
-
-def write_recordings(folder: Path) -> None:
-    """Write the recordings of `pair_config`: pink noise, and the same 6 dB softer."""
-    import soundfile
-
-    from rtgain.audio.sources.synthetic import PinkSource
-
-    noise = PinkSource(RECORDING_RATE, 2, seed=0).read(round(RECORDING_S * RECORDING_RATE)).T
-    for name, gain in zip(RECORDINGS, (1.0, 0.5), strict=True):
-        soundfile.write(folder / name, gain * noise, RECORDING_RATE)
 
 
 def pair_config(folder: Path) -> "SessionConfig":

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from rtgain.bench.environment import isolated_environment, measure, require_programs
-from rtgain.bench.gui_process import write_recordings
+from rtgain.bench.gui_recordings import write_recordings
 from rtgain.bench.tables import Row
 from rtgain.errors import InputError
 

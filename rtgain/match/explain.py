@@ -17,6 +17,7 @@ from rtgain.match.findings import (
     find_differences,
 )
 from rtgain.match.gain_model import GainModel, fit_gain_model, fit_level_curve, measure_motion, model_response
+from rtgain.match.long_coherence import LongCoherence
 from rtgain.match.passages import split_passages, without_channels
 from rtgain.match.residual import MIN_WINDOWS, split_residual
 from rtgain.records.finding import Finding
@@ -60,10 +61,11 @@ class Explanation:
 def explain(facts: PairFacts, chunks: Iterable[tuple[Real, Real]]) -> Explanation:
     """Explain a pair from chunks of its matched signal and its target, ``(C, frames)`` each."""
     analysis = PairAnalysis(facts.sample_rate, len(facts.channels), facts.frames)
+    long_coherence = LongCoherence(facts.sample_rate, len(facts.channels))
     for matched, target in chunks:
         analysis.add(matched, target)
-    spectra = analysis.finish()
-    evidence = _evidence(facts, spectra)
+        long_coherence.add(matched, target)
+    evidence = replace(_evidence(facts, analysis.finish()), long_explained=long_coherence.explained)
     findings = find_differences(evidence)
     kinds = {finding.kind for finding in findings}
     spread_db = _band_spread_db(evidence)

@@ -93,7 +93,10 @@ MIN_NOISE_FILTERED_DB = -38.0
 """The same behind an equalizer, whose ringing looks like noise where the level of the sound is constant."""
 
 MIN_ECHO_DB = -25.0
-"""Level of noise relative to the target from which it may be an echo: one later than a window (0.1 s) looks like it."""
+"""Level of noise relative to the target from which it may be an echo later than those that `echo_share` shows."""
+
+MIN_ECHO_SHARE = 0.5
+"""Share of the residual that earlier sound explains from which it is an echo, and no noise."""
 
 MIN_NOISE_SHARE = 0.3
 """Share of the residual that must be noise."""
@@ -148,6 +151,7 @@ class Evidence(PairFacts):
     Attributes:
         spectra, model, response, curve, motion, residual: the analysis; None where the sound does not allow it.
         coherent_fraction: share of the target's power that the dry recording explains; NaN if unknown.
+        long_explained: the same share behind a filter as long as `LongCoherence`'s windows.
         passages: where one recording is silent, or the polarity changes; not part of the other measurements.
         noise_in_dry: True if the residual is noise in the dry recording, and not in the target.
     """
@@ -159,6 +163,7 @@ class Evidence(PairFacts):
     motion: GainMotion | None = None
     residual: Residual | None = None
     coherent_fraction: float = math.nan
+    long_explained: float = math.nan
     passages: Passages | None = None
     noise_in_dry: bool = False
 
@@ -168,6 +173,24 @@ class Evidence(PairFacts):
         residual = self.residual
         return (
             residual is not None and residual.cubic_share > MIN_CUBIC_SHARE and residual.residual_db > MIN_DISTORTION_DB
+        )
+
+    @property
+    def echo_share(self) -> float:
+        """Share of the residual that earlier sound of the dry recording explains; 0 if unknown."""
+        if self.residual is None or math.isnan(self.long_explained) or self.noise_in_dry:
+            return 0.0
+        remaining = self.residual.total / max(self.residual.target_power, 1e-30)
+        return min(max(0.0, 1.0 - (1.0 - self.long_explained) / max(remaining, 1e-12)), 1.0)
+
+    @property
+    def has_echo(self) -> bool:
+        """True if the residual is an echo, and too loud for the ringing of a filter."""
+        residual = self.residual
+        return (
+            residual is not None
+            and self.echo_share > MIN_ECHO_SHARE
+            and residual.residual_db > MIN_FOLLOWING_FILTERED_DB
         )
 
     @property
@@ -189,8 +212,8 @@ def find_differences(evidence: Evidence) -> list[Finding]:
     findings = [different, swapped, dc_offset(evidence), clipping(evidence)]
     if different is None and swapped is None and math.isfinite(evidence.gain_db):
         dynamic = dynamics(evidence)
-        # A distorted gain moves with the level too, if not along one curve.
-        moving = None if dynamic or evidence.is_nonlinear else moving_gain(evidence)
+        # A distorted gain moves with the level too, if not along one curve. An echo moves it in pauses.
+        moving = None if dynamic or evidence.is_nonlinear or evidence.has_echo else moving_gain(evidence)
         band_limit = bandwidth(evidence)
         equalized = equalization(
             evidence,
@@ -286,7 +309,9 @@ def silent_channels(evidence: Evidence) -> list[Finding]:
     for name, file, silent in recordings:
         if not silent.any():
             continue
-        names = [channel for channel, is_silent in zip(channel_names(silent), silent, strict=True) if is_silent]
+        names = [
+            channel for channel, is_silent in zip(channel_names(silent.tolist()), silent, strict=True) if is_silent
+        ]
         other = "target" if file == "dry" else "dry recording"
         text = (
             f"{_capitalized(_listed(names))} of the {name} {'is' if len(names) == 1 else 'are'} silent; the {other} "
@@ -641,19 +666,25 @@ def distortion(evidence: Evidence, *, is_filtered: bool, moves: bool) -> Finding
     is_nonlinear = evidence.is_nonlinear
     limit_db = MIN_FOLLOWING_FILTERED_DB if is_filtered else MIN_FOLLOWING_DB
     follows = not moves and following_db > limit_db and residual.following > SIGMAS * residual.following_std
-    if not (is_nonlinear or follows):
+    echo_db = residual.residual_db + 10.0 * math.log10(max(evidence.echo_share, 1e-10))
+    is_echo = not is_nonlinear and evidence.echo_share > MIN_ECHO_SHARE and echo_db > limit_db
+    if not (is_nonlinear or follows or is_echo):
         return None
-    level_db = residual.residual_db if is_nonlinear else following_db
-    text = (
-        f"The target is distorted: overtones that the dry recording does not have lie {_below(level_db)} the target."
-        if is_nonlinear
-        else f"The target has sound of its own that comes and goes with the music, {_below(level_db)} the target: an "
-        "effect such as echo or chorus, distortion, or a format such as MP3."
-    )
+    level_db = residual.residual_db if is_nonlinear else echo_db if is_echo else following_db
+    if is_nonlinear:
+        text = f"The target is distorted: overtones that the dry recording does not have lie {_below(level_db)} it."
+    elif is_echo:
+        text = f"The target has an echo, or the reverberation of a room, {_below(level_db)} it."
+    else:
+        text = (
+            f"The target has sound of its own that comes and goes with the music, {_below(level_db)} it: an effect "
+            "such as chorus, distortion, or a format such as MP3."
+        )
     values = {
         "level_db": _rounded(level_db, 1),
         "is_nonlinear": is_nonlinear,
         "cubic_share": _rounded(residual.cubic_share, 3),
+        "echo_share": _rounded(evidence.echo_share, 3),
     }
     return Finding("distortion", text, values)
 
@@ -666,6 +697,9 @@ def noise(evidence: Evidence, *, is_filtered: bool) -> Finding | None:
     level_db = ratio_db(residual.noise, residual.target_power)
     least_db = MIN_NOISE_FILTERED_DB if is_filtered else MIN_NOISE_DB
     if level_db < least_db or residual.noise < MIN_NOISE_SHARE * residual.total:
+        return None
+    # An echo fills pauses, and distortion of a steady sound is as constant as noise.
+    if evidence.echo_share > MIN_ECHO_SHARE or evidence.is_nonlinear:
         return None
     level_dbfs = 10.0 * math.log10(residual.noise) - (evidence.matched_gain_db if evidence.noise_in_dry else 0.0)
     name = "dry recording" if evidence.noise_in_dry else "target"

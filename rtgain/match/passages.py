@@ -17,6 +17,10 @@ LOUD = 1e-3
 MIN_SILENCE_S = 0.5
 """Sound of the other recording in seconds from which a silence is a passage."""
 
+MIN_USUAL_SHARE = 0.25
+"""Mean power of the other recording, relative to that of its other windows, from which it goes on: noise in a pause is
+softer."""
+
 MIN_CORRELATION = 0.5
 """Correlation of matched signal and target in a window from which its sign is the polarity."""
 
@@ -81,7 +85,12 @@ def _silences(times_s: Real, power: Real, other: Real) -> list[tuple[int, int]]:
     hop_s = float(times_s[1] - times_s[0])
     edges = np.flatnonzero(np.diff(is_silent, prepend=False, append=False))
     runs = zip(edges[::2].tolist(), (edges[1::2] - 1).tolist(), strict=True)
-    return [run for run in runs if has_sound[run[0] : run[1] + 1].sum() * hop_s >= MIN_SILENCE_S]
+    usual = MIN_USUAL_SHARE * float(other[~is_silent].mean())
+    return [
+        (first, last)
+        for first, last in runs
+        if has_sound[first : last + 1].sum() * hop_s >= MIN_SILENCE_S and other[first : last + 1].mean() > usual
+    ]
 
 
 def _times(times_s: Real, run: tuple[int, int]) -> tuple[float, float]:
@@ -109,12 +118,12 @@ def _polarity_changes(pair: PairSpectra, dry: Real, target: Real, keep: Mask) ->
 
 def _cleaned(pair: PairSpectra, keep: Mask, inverted: Mask) -> PairSpectra:
     """Silence windows in both recordings, and invert the target in some others."""
-    kept, sign = keep[:, None, None], np.where(inverted, -1.0, 1.0)
+    selected, sign = keep[:, None, None], np.where(inverted, -1.0, 1.0)
     return replace(
         pair,
-        matched_power=pair.matched_power * kept,
-        target_power=pair.target_power * kept,
-        cross=pair.cross * kept * sign[:, None, None],
+        matched_power=pair.matched_power * selected,
+        target_power=pair.target_power * selected,
+        cross=pair.cross * selected * sign[:, None, None],
         matched_means=pair.matched_means * keep[:, None],
         target_means=pair.target_means * (keep * sign)[:, None],
         target_spectra=pair.target_spectra * sign[pair.sampled][:, None, None],

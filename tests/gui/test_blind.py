@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 
 import gui.main_window
 import rtgain.session.pair_offset
@@ -183,7 +183,8 @@ def test_abx_test_is_done_with_the_keyboard_and_saved(
     panel = window.blind_panel
     assert "Remaining differences: gain 0.00 dB, loudness −0.10 LU." in panel.level.text()
     panel.trials.setValue(3)
-    qtbot.mouseClick(panel.begin, Qt.MouseButton.LeftButton)
+    panel.begin.setFocus()
+    qtbot.keyClick(panel.begin, Qt.Key.Key_Return)
     assert not any(button.isChecked() for button in window.transport.monitor.buttons.values())
     qtbot.keyClick(window, Qt.Key.Key_3)  # would select the matched signal
     for key in (Qt.Key.Key_A, Qt.Key.Key_B, Qt.Key.Key_X):
@@ -201,7 +202,9 @@ def test_abx_test_is_done_with_the_keyboard_and_saved(
     assert (result["planned_trials"], result["correct"], result["level_match"]["gain_db"]) == (3, 2, 4.0)
     assert [trial["drawn"] for trial in result["trials"]] == ["target", "dry", "dry"]
     assert len(result["dry"]["sha256"]) == 64
-    qtbot.mouseClick(panel.close_button, Qt.MouseButton.LeftButton)
+    assert window.focusWidget() is panel.close_button
+    qtbot.keyClick(panel.close_button, Qt.Key.Key_Return)
+    assert not isinstance(window.focusWidget(), QPushButton)  # which the space bar would activate
     assert window.workspaces.currentWidget() is window.compare
     assert window.transport.monitor.buttons["matched"].isChecked()
     qtbot.keyClick(window, Qt.Key.Key_1)

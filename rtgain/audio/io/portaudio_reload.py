@@ -17,16 +17,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from rtgain.records.device import own_jack_prefix
+
 JACK = b"libjack.so.0\0"
 
 _numbers = count(1)
 _client_names: list[object] = []
 """Client names, kept alive because PortAudio has pointers to them."""
-
-
-def own_jack_prefix() -> str:
-    """Return the beginning of the names of this process's JACK clients, which PortAudio lists as devices."""
-    return f"rtgain-{os.getpid()}-"
 
 
 def set_jack_client_name(path: str | None) -> None:

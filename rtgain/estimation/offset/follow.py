@@ -54,6 +54,9 @@ MAX_JUMPS_PER_S = 1.0
 MIN_JUMPS = 8
 """Jumps per second, and in all, above which the target is not the same recording in time: a stretch makes many."""
 
+MAX_ECHO_S = 1.0
+"""Time in seconds for which an echo may be louder than the sound itself, in a pause of the dry recording."""
+
 MAX_DRIFT = 5e-3
 """Largest drift in frames per frame: more is a stretch, and not a clock."""
 
@@ -99,6 +102,15 @@ class _Measurements:
         while self.times and self.times[-1] >= frame:
             for values in (self.times, self.delays, self.stds, self.labels, self.explained):
                 values.pop()
+
+    def remove_stretch(self, label: int) -> None:
+        """Remove the measurements of a stretch, and count those behind it to the one before."""
+        for index in reversed(range(len(self.labels))):
+            if self.labels[index] == label:
+                for values in (self.times, self.delays, self.stds, self.labels, self.explained):
+                    del values[index]
+            elif self.labels[index] > label:
+                self.labels[index] -= 2
 
     def common(self, since: int = 0) -> tuple[Delays, Delays, Delays, NDArray[np.intp]]:
         """Times, delays, deviations and labels of the blocks with a delay, from number `since` on, over all channels.
@@ -426,7 +438,21 @@ class _Follower:
 
     # --- result ---------------------------------------------------------------------------------
 
+    def _remove_echoes(self) -> None:
+        """Remove stretches in which the target seems later for a moment, and then is as before: its echo was louder."""
+        index = 1
+        while index < len(self._stretches) - 1:
+            before, between, after = self._stretches[index - 1 : index + 2]
+            is_short = between.end - between.begin < MAX_ECHO_S * self._rate
+            if not (before.jump == after.jump < between.jump and is_short):
+                index += 1
+                continue
+            self._stretches[index - 1 : index + 2] = [_Stretch(before.begin, after.end, before.jump)]
+            self._measured.remove_stretch(index)
+            index = max(1, index - 1)
+
     def _curve(self) -> DelayCurve:
+        self._remove_echoes()
         times, delays, stds, labels = self._measured.common()
         explained = np.array(self._measured.explained)
         share = float(explained.mean()) if explained.size else 0.0

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 from gui.panels.level_meters import (
     CHANNEL_HEIGHT,
     COLUMNS,
+    COLUMNS_MIN,
     FALL_DB_S,
     HOLD_S,
     LETTER_PIXELS,
@@ -96,7 +97,7 @@ def test_wide_meters_show_more_numbers_and_can_become_narrow_again(qtbot: Any) -
     meters.setParent(window)
     window.show()
     narrow = meters.minimumSizeHint().width()
-    for width, expected in ((narrow, 3), (1000, len(COLUMNS)), (narrow, 3)):
+    for width, expected in ((narrow, COLUMNS_MIN), (1000, len(COLUMNS)), (narrow, COLUMNS_MIN)):
         meters.resize(width, meters.height())
         shown = [field for field, label in meters.numbers["dry"].items() if label.isVisible()]
         assert shown == list(COLUMNS)[:expected]
