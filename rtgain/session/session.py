@@ -134,7 +134,9 @@ class Session:
             assert opened is not None, "only the device clock runs without a source"
             self.sample_rate = opened.sample_rate
             self._limit_duration()
-            self._settings = replace(self._make_settings(config), closed_form=closed_form)
+            self._settings = self._make_settings(config)
+            if closed_form:
+                self._settings = replace(self._settings, closed_form=True)
             start_frame = self._opened.start_frame
             self._engine = make_engine(
                 config, self.device_setup, self.sample_rate, self.channels, start_frame, self.engine_type

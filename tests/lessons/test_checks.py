@@ -93,7 +93,9 @@ def test_values_of_the_sound_are_read_from_levels_equalizer_and_level_match() ->
     levels = {"target": Level((0.0,), (-20.0,)), "difference": Level((0.0,), (-55.0,))}
     filters = tuple(EqualizerFilter("peak", 1000.0, gain_db, 1.0) for gain_db in (2.0, -3.0, 1.0))
     measured = Response(*np.zeros((3, 1)))
-    learned = LearnedEqualizer(0.0, 0.0, EqualizerFilters(-6.0, filters), (0.1,) * 3, 0.2, measured)
+    learned = LearnedEqualizer(
+        0.0, 0.0, EqualizerFilters(-6.0, filters), (0.1,) * 3, 0.2, measured, np.zeros(1), np.empty((0, 19))
+    )
     sound = SoundObservation.of(levels, learned, LevelMatch("estimate", 2.0, 3.5))
     assert sound == SoundObservation(pytest.approx(-35.0), 0.2, -3.0, 0.0, 1.5)
     tracker = ExpectationTracker(InRange("residual_db", -math.inf, -30.0, hold_s=0.0))
