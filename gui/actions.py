@@ -1,7 +1,7 @@
 """Handlers of the session commands, and the keyboard shortcuts."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -15,7 +15,7 @@ from gui.dialogs.shortcuts import KEYS
 from gui.panels.notices import NoticeStack
 from gui.widgets.device_combo_box import Source
 from rtgain.config.names import CHANNEL_OPTIONS, TARGETS, LevelMatchMode, Monitor
-from rtgain.config.session_config import SessionConfig
+from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import InputError
 
 FEEDBACK_TEXT = (
@@ -99,14 +99,32 @@ class SessionActions(QObject):
         if self._controller.config.is_pair:
             self.pair_chosen.emit()
 
-    def choose_pair(self, dry: str, target: str) -> None:
-        """Restart with two recordings, at one loudness."""
-        self._record_change("pair")
+    def choose_recordings(self, dry: str, targets: Sequence[str]) -> None:
+        """Restart with a dry recording and its targets, of which the first is played, at one loudness."""
+        self._record_change("recordings")
         self.changed_by_user.emit()
-        self.restart_with(lambda: self._set_pair(dry, target))
+        self.restart_with(lambda: self._set_recordings(dry, targets))
         if self._controller.config.is_pair:
             self.pair_chosen.emit()
         self.file_chosen.emit(dry)
+
+    def change_targets(self, targets: Sequence[str], target: str) -> None:
+        """Change the list of target recordings, and play `target`, one of them; without a restart where possible."""
+        self._record_change("targets")
+        files = tuple(targets) if len(targets) > 1 else ()
+        try:
+            config = with_changes(self._controller.config, target=target, target_files=files)
+        except InputError as error:
+            self._notices.show_error(str(error))
+        else:
+            self._switch_target(config)
+        self.config_changed.emit()
+
+    def choose_target_at(self, index: int) -> None:
+        """Play the target in the slot of this index, from 0, if there is one."""
+        targets = self._controller.config.second_recordings
+        if index < len(targets) and targets[index] != self._controller.config.target:
+            self.change_targets(targets, targets[index])
 
     def choose_section(self, start_s: float | None, end_s: float | None) -> None:
         """Restart with a section of the recording; None for its start and its end."""
@@ -148,7 +166,11 @@ class SessionActions(QObject):
         self._record_change(" ".join(changes))
         self.changed_by_user.emit()
         automation = self._controller.config.automation
-        self._controller.set_reference(**changes)
+        try:
+            self._controller.set_reference(**changes)
+        except InputError as error:
+            self._notices.show_error(str(error))
+            self.config_changed.emit()
         if self._controller.config.automation != automation:
             self.config_changed.emit()
 
@@ -192,9 +214,16 @@ class SessionActions(QObject):
             self.start()
         self.config_changed.emit()
 
-    def _set_pair(self, dry: str, target: str) -> None:
-        self._controller.set_pair(dry, target)
+    def _set_recordings(self, dry: str, targets: Sequence[str]) -> None:
+        self._controller.set_recordings(dry, targets)
         self._controller.set_options(level_match=PAIR_LEVEL_MATCH)
+
+    def _switch_target(self, config: SessionConfig) -> None:
+        """Set the config, and play its target if it is another one."""
+        if config.target == self._controller.config.target:
+            self._controller.set_config(config)
+        else:
+            self._controller.switch_target(config, self._guard.allowed(config))
 
     def _options(self) -> Options:
         return Options(self._controller.config, self._guard.requested)
@@ -210,7 +239,10 @@ class SessionActions(QObject):
         self._guard.requested = options.monitor
         present, config = self._controller.config, options.config
         changed = {name for name in SessionConfig.model_fields if getattr(present, name) != getattr(config, name)}
-        if not changed <= {*REFERENCE_OPTIONS, *ESTIMATOR_OPTIONS, "level_match", "automation"}:
+        live = {*REFERENCE_OPTIONS, *ESTIMATOR_OPTIONS, "level_match", "automation"}
+        if present.is_pair and config.is_pair:
+            live |= {"target", "target_files"}
+        if not changed <= live:
             self.restart_with(lambda: self._controller.set_config(config))
             return
         self._controller.set_reference(**{name: getattr(config, name) for name in REFERENCE_OPTIONS if name in changed})
@@ -218,7 +250,7 @@ class SessionActions(QObject):
             self._controller.set_estimator(**{name: getattr(config, name) for name in ESTIMATOR_OPTIONS})
         if "level_match" in changed:
             self._controller.set_level_match(config.level_match)
-        self._controller.set_config(config)
+        self._switch_target(config)
         self.request_monitor_confirmation()
         self.apply_monitor()
 

@@ -50,6 +50,9 @@ class BlindController(QObject):
     closed = Signal()
     """The panel was closed."""
 
+    lesson_test_ended = Signal(int, str)
+    """A test of a lesson has ended: number of answered trials, and the result as a sentence."""
+
     def __init__(
         self,
         parent: QWidget,
@@ -60,14 +63,15 @@ class BlindController(QObject):
     ) -> None:
         super().__init__(parent)
         self.draw: Callable[[], DrawnSignal] = draw_signal
-        self.results: list[str] = []
-        """JSON of each test of the present recordings."""
+        self.results: list[tuple[str, str]] = []
+        """Target and JSON of each test of the present recordings."""
         self._controller = controller
         self._session_actions = session_actions
         self._notices = notices
         self._panel = panel
         self._kind = "abx"
         self._test: AbxTest | PreferenceTest | None = None
+        self._is_of_lesson = False
         self._selected = ""
         self._started = ""
         self._level_match = LevelMatch()
@@ -104,9 +108,22 @@ class BlindController(QObject):
         if not self._controller.config.is_pair or snapshot is None:
             self._notices.show_error("A listening test compares two recordings; open both and start the session")
             return
+        self._is_of_lesson = False
+        self._open(kind, snapshot.level_match)
+
+    def show_lesson_test(self, trials: int) -> None:
+        """Show an ABX test of `trials` trials on the present session, for a lesson; the result is not saved."""
+        snapshot = self._controller.snapshot()
+        if snapshot is None or not snapshot.running:
+            self._notices.show_error("A listening test plays the session; press Space to start it")
+            return
+        self._is_of_lesson = True
+        self._open("abx", snapshot.level_match, trials)
+
+    def _open(self, kind: str, level_match: LevelMatch, fixed_trials: int | None = None) -> None:
         self._kind, self._test = kind, None
-        self._level_match = snapshot.level_match
-        self._panel.show_setup(kind, _describe_level(self._level_match))
+        self._level_match = level_match
+        self._panel.show_setup(kind, _describe_level(level_match), fixed_trials)
         self._enable_shortcuts(on=True)
         self.opened.emit()
 
@@ -115,7 +132,7 @@ class BlindController(QObject):
         config, snapshot = self._controller.config, self._controller.snapshot()
         if snapshot is not None:
             self._level_match = snapshot.level_match
-        paths = [Path(config.input), Path(config.target)]
+        paths = [] if self._is_of_lesson else [Path(config.input), Path(config.target)]
         self._identities = [self._thread.submit(identify_recording, path) for path in paths]
         self._started = time.strftime("%Y-%m-%dT%H:%M:%S")
         self._test = TESTS[self._kind](trials, self.draw)
@@ -166,12 +183,16 @@ class BlindController(QObject):
 
     def _finish(self, test: BlindTest) -> None:
         self._session_actions.apply_monitor()
+        if self._is_of_lesson:
+            self._panel.show_result(f"{test.sentence()}\n{_describe_level(self._level_match)}")
+            self.lesson_test_ended.emit(len(test.trials), test.sentence())
+            return
         try:
             dry, target = (identity.result() for identity in self._identities)
             config = self._controller.config
             conditions = ListeningConditions(self._started, dry, target, config.start, config.end, self._level_match)
             result = result_json(test, conditions)
-            self.results.append(result)
+            self.results.append((config.target, result))
             path = results_folder() / f"{self._kind} {self._started.replace(':', '.').replace('T', ' ')}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, result.encode())

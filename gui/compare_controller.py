@@ -1,20 +1,22 @@
-"""Handlers of the workspace Compare: recordings, section, position, level match and the analysis of both files."""
+"""Handlers of the workspace Compare: recordings, section, position, level match and the analysis of all targets."""
 
-import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
 
 from gui.actions import SessionActions
-from gui.background.pair_analysis import PairAnalysis
-from gui.control.session_controller import SessionController
+from gui.background.pair_analysis import PairAnalysis, PairResults
+from gui.control.session_controller import LevelDifferences, SessionController
 from gui.file_actions import FileActions
+from gui.panels.recording_slots import TARGET_SLOTS
 from gui.state_texts import as_sentence
 from gui.workspaces.compare import CompareWorkspace
+from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.records.level_match import LevelMatch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rtgain.match.comparison_export import Comparison
     from rtgain.records.snapshot import Snapshot
     from rtgain.session.overview import Overview
@@ -22,7 +24,11 @@ if TYPE_CHECKING:
 
 
 class CompareController(QObject):
-    """Connects the workspace with the session, and the analysis of its recordings with both."""
+    """Connects the workspace with the session, and the analysis of its recordings with both.
+
+    All targets of a session are analyzed, the one that is played first. The results are kept, so that another target
+    is played at once, and at its level.
+    """
 
     def __init__(
         self,
@@ -36,24 +42,22 @@ class CompareController(QObject):
         self._controller = controller
         self._session_actions = session_actions
         self._workspace = workspace
-        self._gain_db = math.nan
-        self._loudness: PairLoudness | None = None
-        self._overviews: tuple[Overview, Overview] | None = None
         self._snapshot: Snapshot | None = None
         self._is_match_due = False
-        self._is_level_held = False
-        self._differences = math.nan, math.nan
-        self.match: dict[str, Any] | None = None
-        """Object of ``rtgain match --json`` about the section; None until both recordings are compared."""
-        self.analysis = PairAnalysis(self)
-        self.analysis.overviews_read.connect(self._show_overviews)
-        self.analysis.loudness_measured.connect(self._show_loudness)
-        self.analysis.matched.connect(self._show_match)
-        self.analysis.failed.connect(lambda reason: workspace.differences.show_failure(as_sentence(reason)))
+        self._held: LevelDifferences | None = None
+        self._shown_overviews: tuple[object, float] = None, 0.0
+        self._shown_response: object = None
+        self.analysis = PairAnalysis(self, controller.offset_of)
+        self.analysis.offset_found.connect(controller.keep_offset)
+        self.analysis.changed.connect(self._show_results)
+        controller.levels_of = self._levels_of
         controller.state_changed.connect(self._handle_state)
+        controller.target_switched.connect(self._show_results)
         session_actions.config_changed.connect(self._handle_config)
         workspace.slots.open_requested.connect(file_actions.open_slot)
         workspace.slots.swap_requested.connect(self.swap)
+        workspace.slots.target_chosen.connect(self._choose_target)
+        workspace.slots.remove_requested.connect(self.remove_target)
         workspace.overview.position_chosen.connect(self.seek)
         workspace.overview.section_chosen.connect(session_actions.choose_section)
         workspace.section_start.clicked.connect(self.begin_section)
@@ -65,25 +69,54 @@ class CompareController(QObject):
         self.analysis.close()
 
     @property
+    def results(self) -> PairResults:
+        """Results about the dry recording and the target that is played."""
+        return self.analysis.results(self._controller.config)
+
+    @property
     def loudness(self) -> "PairLoudness | None":
         """Loudness of both recordings over the section; None until it is measured."""
-        return self._loudness
+        return self.results.loudness
 
-    def comparison(self, tests: Sequence[str]) -> "Comparison | None":
-        """Return what an export of the comparison needs, with results of listening `tests`; None if it is missing."""
-        offset = self._controller.offset
-        if offset is None or self._overviews is None or self._loudness is None:
+    @property
+    def match(self) -> dict[str, Any] | None:
+        """Object of ``rtgain match --json`` about the section; None until both recordings are compared."""
+        return self.results.match
+
+    def comparison(self, tests: "Sequence[tuple[str, str]]") -> "Comparison | None":
+        """Return what an export of the target that is played needs; None if it is missing.
+
+        `tests` are results of listening tests: the target and the JSON of each.
+        """
+        config, offset, results = self._controller.config, self._controller.offset, self.results
+        if offset is None or results.overviews is None or results.loudness is None:
             return None
         from rtgain.match.comparison_export import Comparison  # loads numba, which the analysis has loaded
 
-        level_match = LevelMatch(self._controller.config.level_match, self._gain_db, self._loudness.difference_lu)
-        config = self._controller.config
-        return Comparison(config, offset, self._overviews, self._loudness, level_match, self.match, tests)
+        of_target = [result for target, result in tests if target == config.target]
+        return Comparison(
+            config,
+            offset,
+            results.overviews,
+            results.loudness,
+            self._level_match(config),
+            results.match,
+            of_target,
+        )
 
     def swap(self) -> None:
         """Exchange dry and target."""
         config = self._controller.config
-        self._session_actions.choose_pair(config.target, config.input)
+        others = [target for target in config.second_recordings if target not in (config.target, config.input)]
+        self._session_actions.choose_recordings(config.target, [config.input, *others])
+
+    def remove_target(self, index: int) -> None:
+        """Remove the target in the slot of this index, from 0; if it is played, play the next one."""
+        config = self._controller.config
+        targets = list(config.second_recordings)
+        removed = targets.pop(index)
+        played = targets[min(index, len(targets) - 1)] if removed == config.target else config.target
+        self._session_actions.change_targets(targets, played)
 
     def seek(self, time_s: float) -> None:
         """Continue at `time_s` of the dry recording; outside of the section, with the whole recording."""
@@ -115,12 +148,17 @@ class CompareController(QObject):
         """Play the whole recording."""
         self._session_actions.choose_section(None, None)
 
+    def hold_level(self, on: bool) -> None:
+        """Keep the level match as it is, during a blind test, or follow the analysis again."""
+        self._held = self._levels_of(self._controller.config) if on else None
+        self._controller.update_levels()
+
     def show_snapshot(self, snapshot: "Snapshot") -> None:
         """Show the numbers of `snapshot`."""
         self._snapshot = snapshot
         if self._is_match_due and snapshot.state != "waiting":
             self._is_match_due = False
-            self.analysis.match(self._controller.config)
+            self.analysis.start_matching()
         if self._controller.config.is_pair:
             self._workspace.differences.show_snapshot(snapshot)
 
@@ -132,65 +170,85 @@ class CompareController(QObject):
             return None
         return round(snapshot.start_s + snapshot.position_s, 3)
 
+    def _choose_target(self, index: int) -> None:
+        self._session_actions.choose_target_at(index)
+        self._workspace.slots.show_config(self._controller.config)  # the button of the played target stays checked
+
     def _handle_config(self) -> None:
+        """Analyze targets that were added, or discard what was known about recordings that are closed."""
         if not self._controller.config.is_pair:
-            self._clear()
+            self.analysis.cover([])
+        elif self._controller.state == "running":
+            self._analyze()
+        self._show_results()
 
     def _handle_state(self, state: str) -> None:
-        config, offset = self._controller.config, self._controller.offset
         if state == "starting":
             self._snapshot = None
-        if state != "running" or offset is None:
-            return
-        if self.analysis.covers(config):
-            self._apply_differences()
-            return
-        if not self.analysis.has_files_of(config):
-            self._clear()
-        self._gain_db, self._loudness, self.match = math.nan, None, None
-        self._workspace.slots.show_loudness(None)
-        self._workspace.response.show_response(None)
-        self._workspace.differences.show_analyzing()
-        self.analysis.analyze(config, offset)
-        self._is_match_due = True
+            self._is_match_due = False
+            self.analysis.pause_matching()
+        elif state == "running" and self._controller.offset is not None:
+            self._is_match_due = True
+            self._analyze()
+            self._show_results()
 
-    def _clear(self) -> None:
-        self.analysis.reset()
-        self._is_match_due = False
-        self._overviews = None
-        self._gain_db, self._loudness, self.match = math.nan, None, None
-        self._workspace.slots.show_overviews(None)
-        self._workspace.slots.show_loudness(None)
-        self._workspace.overview.show_overviews(None)
-        self._workspace.response.show_response(None)
-        self._workspace.differences.clear()
+    def _analyze(self) -> None:
+        """Analyze all targets, the one that is played first."""
+        config = self._controller.config
+        targets = sorted(config.second_recordings, key=lambda target: target != config.target)
+        self.analysis.cover([with_changes(config, target=target) for target in targets])
 
-    def _show_overviews(self, overviews: "tuple[Overview, Overview]") -> None:
+    def _levels_of(self, config: SessionConfig) -> LevelDifferences:
+        if self._held is not None:
+            return self._held
+        differences = {
+            target: self.analysis.results(with_changes(config, target=target)).difference
+            for target in config.second_recordings
+        }
+        others = tuple(difference for target, difference in differences.items() if target != config.target)
+        return self.analysis.results(config).difference, others
+
+    def _level_match(self, config: SessionConfig) -> LevelMatch:
+        difference, others = self._levels_of(config)
+        return LevelMatch(config.level_match, difference.gain_db, difference.loudness_lu, others)
+
+    def _show_results(self) -> None:
+        """Show what is known about all recordings, and play at their level."""
+        config, workspace, results = self._controller.config, self._workspace, self.results
+        is_pair = config.is_pair
+        if not is_pair:
+            results = PairResults()
+        self._show_slots(config, results)
+        self._show_overviews(results.overviews)
+        response = None if results.match is None else results.match.get("response")
+        if response is not self._shown_response:
+            self._shown_response = response
+            workspace.response.show_response(response)
+        if not is_pair:
+            workspace.differences.clear()
+        elif results.match is not None:
+            workspace.differences.show_match(results.match)
+        elif results.failure:
+            workspace.differences.show_failure(as_sentence(results.failure))
+        else:
+            workspace.differences.show_analyzing()
+        if is_pair:
+            self._controller.update_levels()
+            if self._controller.session is None:
+                workspace.differences.show_level(self._level_match(config))
+
+    def _show_slots(self, config: SessionConfig, played: PairResults) -> None:
+        slots = self._workspace.slots
+        dry_overview = None if played.overviews is None else played.overviews[0]
+        slots.show_results("dry", dry_overview, None if played.loudness is None else played.loudness.dry)
+        for slot, target in zip(TARGET_SLOTS, config.second_recordings or ("",), strict=False):
+            results = self.analysis.results(with_changes(config, target=target)) if target else PairResults()
+            overview = None if results.overviews is None else results.overviews[1]
+            slots.show_results(slot, overview, None if results.loudness is None else results.loudness.target)
+
+    def _show_overviews(self, overviews: "tuple[Overview, Overview] | None") -> None:
         offset = self._controller.offset
-        self._overviews = overviews
-        self._workspace.slots.show_overviews(overviews)
-        self._workspace.overview.show_overviews(overviews, offset.delay_s if offset is not None else 0.0)
-
-    def _show_loudness(self, loudness: "PairLoudness") -> None:
-        self._loudness = loudness
-        self._workspace.slots.show_loudness((loudness.dry, loudness.target))
-        self._apply_differences()
-
-    def _show_match(self, result: dict[str, Any]) -> None:
-        self.match = result
-        self._gain_db = math.nan if result["gain_db"] is None else result["gain_db"]
-        self._workspace.differences.show_match(result)
-        self._workspace.response.show_response(result.get("response"))
-        self._apply_differences()
-
-    def hold_level(self, on: bool) -> None:
-        """Keep the level match as it is, during a blind test, or follow the analysis again."""
-        self._is_level_held = on
-        self._apply_differences()
-
-    def _apply_differences(self) -> None:
-        if not self._is_level_held:
-            loudness_lu = math.nan if self._loudness is None else self._loudness.difference_lu
-            self._differences = self._gain_db, loudness_lu
-        gain_db, loudness_lu = self._differences
-        self._controller.set_level_differences(gain_db=gain_db, loudness_lu=loudness_lu)
+        delay_s = offset.delay_s if offset is not None else 0.0
+        if overviews is not self._shown_overviews[0] or delay_s != self._shown_overviews[1]:
+            self._shown_overviews = overviews, delay_s
+            self._workspace.overview.show_overviews(overviews, delay_s)

@@ -28,11 +28,12 @@ from gui.compare_controller import CompareController
 from gui.control.feedback_guard import FeedbackGuard
 from gui.control.session_controller import SessionController, SessionFactory
 from gui.dialogs.experiment_window import ExperimentWindow
-from gui.dialogs.shortcuts import BLIND_KEYS
+from gui.dialogs.shortcuts import BLIND_KEYS, TARGET_ACTIONS
 from gui.file_actions import FileActions
 from gui.help_actions import HelpActions
 from gui.lesson_controller import LessonController
 from gui.panels.blind_panel import BlindPanel
+from gui.panels.equalizer_view import EqualizerView
 from gui.panels.estimator_panel import EstimatorPanel
 from gui.panels.lesson_panel import LessonPanel
 from gui.panels.level_meters import LevelMeters
@@ -40,6 +41,7 @@ from gui.panels.menu_bar import MenuBar
 from gui.panels.navigation_bar import WORKSPACES, NavigationBar
 from gui.panels.notices import NoticeStack
 from gui.panels.readout import Readout
+from gui.panels.recording_slots import PLAYED
 from gui.panels.reference_panel import ReferencePanel
 from gui.panels.status_strip import StatusStrip
 from gui.panels.transport import Transport
@@ -104,22 +106,22 @@ class MainWindow(QMainWindow):
         self.notices = NoticeStack(self._scroll)
         self.reference = ReferencePanel()
         self.estimator = EstimatorPanel()
+        self.equalizer = EqualizerView()
         self.gain_plot = GainPlot()
         self.loss_curve, self.loss_over_time = LossCurvePlot(), LossOverTimePlot()
         self.spectrum, self.waveform = SpectrumPlot(), WaveformPlot()
         self.plots: tuple[PlotCard, ...] = (
             self.gain_plot, self.loss_curve, self.spectrum, self.loss_over_time, self.waveform,
         )  # fmt: skip
+        self._shown_processor: str | None = None
         self.readout = Readout()
         self.levels = LevelMeters()
         self.lesson_panel = LessonPanel()
         self.lesson_panel.open_at(settings.lesson, settings.step)
         self.lesson_panel.hide()
         self.experiment_window = ExperimentWindow(self)
-        self.lessons_button = QPushButton("Lessons")
-        self.lessons_button.setCheckable(True)
-        self.lessons_button.setToolTip("Show or hide the lessons (L)")
-        self.lessons_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.lessons_button = _switch("Lessons", "Show or hide the lessons (L)")
+        self.equalizer_button = _switch("Equalizer", "Show equalizers instead of the plots of the gain (E)")
         self.status_strip = StatusStrip()
         self.session_actions = SessionActions(self, self.controller, self.guard, self.notices)
         self.session_events = SessionEvents(self, self.controller, self.notices, self.session_actions)
@@ -133,6 +135,7 @@ class MainWindow(QMainWindow):
         self.lesson_controller = LessonController(
             self, self.controller, self.guard, self.session_actions, self.lesson_panel, self.experiment_window
         )
+        self.file_actions.learned_equalizer = lambda: self.equalizer.learned.learned
         self.file_actions.comparison = lambda: self.compare_controller.comparison(self.blind.results)
         self.handlers = self._handlers()
         self.menus = MenuBar(self.handlers)
@@ -161,7 +164,7 @@ class MainWindow(QMainWindow):
 
     def show_theme(self, theme: Theme) -> None:
         """Set the colors of `theme` that the style sheet does not set."""
-        for plot in self.plots:
+        for plot in (*self.plots, *self.equalizer.cards):
             plot.show_theme(theme)
         self.levels.show_theme(theme)
         self.compare.show_theme(theme)
@@ -187,7 +190,8 @@ class MainWindow(QMainWindow):
 
     def _begin_blind(self) -> None:
         """Cover and disable everything that could show which signal is played."""
-        self.compare_controller.hold_level(True)
+        if self.controller.config.is_pair:
+            self.compare_controller.hold_level(True)
         self.transport.monitor.show_neutral()
         for widget in (self.transport.source, self.transport.output, self.navigation.level_match, self.menus):
             widget.setEnabled(False)
@@ -196,7 +200,8 @@ class MainWindow(QMainWindow):
             shortcut.setEnabled(action in BLIND_KEYS)
 
     def _end_blind(self) -> None:
-        self.compare_controller.hold_level(False)
+        if self.controller.config.is_pair:
+            self.compare_controller.hold_level(False)
         for widget in (self.transport.source, self.transport.output, self.navigation.level_match, self.menus):
             widget.setEnabled(True)
         for button in self.navigation.workspaces.values():
@@ -205,6 +210,7 @@ class MainWindow(QMainWindow):
         for shortcut in self.shortcuts.values():
             shortcut.setEnabled(True)
         self.show_workspace(self._workspace)
+        self._scroll.widget().setFocus()  # otherwise the space bar would activate the first button
         self.show_config()
 
     def _open_blind(self) -> None:
@@ -213,7 +219,7 @@ class MainWindow(QMainWindow):
         for button in self.navigation.workspaces.values():
             button.setEnabled(False)
         self.shortcuts["abx"].setEnabled(False)
-        for action in ("compare", "laboratory", *MONITORS):
+        for action in ("compare", "laboratory", "lessons", *MONITORS, *TARGET_ACTIONS):
             self.shortcuts[action].setEnabled(False)
 
     def show_config(self) -> None:
@@ -227,6 +233,10 @@ class MainWindow(QMainWindow):
         self.compare.show_config(config)
         self.reference.show_config(config)
         self.estimator.show_config(config)
+        self.equalizer.show_config(config)
+        if config.processor != self._shown_processor:
+            self._shown_processor = config.processor
+            self.equalizer_button.setChecked(config.processor == "eq")
         self.lesson_controller.show_config(config)
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -243,7 +253,7 @@ class MainWindow(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         event.acceptProposedAction()
         paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
-        self.file_actions.open_paths(paths, self._slot_at(event.position().toPoint()))
+        self.file_actions.open_paths(paths, self._slot_at(event.position().toPoint(), len(paths)))
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """End threads and processes before the window is deleted: another order crashes Python at its exit."""
@@ -257,6 +267,7 @@ class MainWindow(QMainWindow):
             self.hide()
             self.controller.close()
             self.compare_controller.close()
+            self.equalizer.close()
             self.blind.close()
             self.file_actions.close()
             self.lesson_controller.close()
@@ -282,14 +293,14 @@ class MainWindow(QMainWindow):
                 show(snapshot)
         self.session_events.handle_snapshot(snapshot)
 
-    def _slot_at(self, at: QPoint) -> str | None:
-        """Return the slot that a file dropped at `at` fills."""
+    def _slot_at(self, at: QPoint, files: int) -> str | None:
+        """Return the slot that the first of `files` dropped at `at` fills; None for a new session."""
         if self.workspace == "laboratory":
             in_target = self.reference.rect().contains(self.reference.mapFrom(self, at))
-            return "target" if in_target else None
-        config = self.controller.config
+            return PLAYED if in_target else None
         slot = self.compare.slots.slot_at(self.compare.slots.mapFrom(self, at))
-        return slot or ("target" if config.is_file and not config.is_pair else None)
+        is_second = files == 1 and self.controller.config.is_file and not self.controller.config.is_pair
+        return slot or (PLAYED if is_second else None)
 
     def _show_levels(self, snapshot: "Snapshot") -> None:
         (self.compare.levels if self.workspace == "compare" else self.levels).show_numbers(snapshot)
@@ -297,6 +308,8 @@ class MainWindow(QMainWindow):
     def _show_readout(self, snapshot: "Snapshot") -> None:
         aligns = self.controller.config.align == "on"
         self.compare_controller.show_snapshot(snapshot)
+        if self.equalizer_button.isChecked():
+            self.equalizer.show_numbers(snapshot)
         self.readout.show_snapshot(snapshot, frozen=self.estimator.freeze.isChecked(), aligns=aligns)
 
     def _show_position(self, snapshot: "Snapshot") -> None:
@@ -307,6 +320,12 @@ class MainWindow(QMainWindow):
         if self.workspace == "compare":
             self.compare.show_plots(snapshot)
             return
+        self.levels.show_bars(snapshot)
+        if self.lesson_panel.isVisible():
+            self.lesson_panel.show_snapshot(snapshot)
+        if self.equalizer_button.isChecked():
+            self.equalizer.show_plots(snapshot)
+            return
         loss = self.controller.config.loss
         self.gain_plot.show_history(
             snapshot.history, snapshot.time_s, snapshot.comparisons, reference_gain_db=snapshot.reference_gain_db
@@ -315,9 +334,6 @@ class MainWindow(QMainWindow):
         self.loss_curve.show_snapshot(snapshot, loss)
         self.spectrum.show_snapshot(snapshot)
         self.waveform.show_snapshot(snapshot)
-        self.levels.show_bars(snapshot)
-        if self.lesson_panel.isVisible():
-            self.lesson_panel.show_snapshot(snapshot)
 
     def _show_state(self, state: str) -> None:
         self.transport.show_state(self.controller.state)
@@ -349,8 +365,11 @@ class MainWindow(QMainWindow):
             "reset": self.controller.reset_estimate,
             "freeze": self.estimator.freeze.toggle,
             "lessons": self.lessons_button.toggle,
+            "equalizer": self.equalizer_button.toggle,
             "open_file": self.file_actions.open_file,
             "open_target": self.file_actions.open_target,
+            "load_equalizer": self.file_actions.load_equalizer,
+            "save_equalizer": self.file_actions.save_equalizer,
             "open_preset": self.file_actions.open_preset,
             "save_preset": self.file_actions.save_preset,
             "export": self.file_actions.export,
@@ -360,10 +379,12 @@ class MainWindow(QMainWindow):
             "open_log_folder": self.help_actions.open_log_folder,
             "quit": self.close,
         }
-        return actions | {monitor: partial(self.session_actions.choose_monitor, monitor) for monitor in MONITORS}
+        actions |= {monitor: partial(self.session_actions.choose_monitor, monitor) for monitor in MONITORS}
+        targets = enumerate(TARGET_ACTIONS)
+        return actions | {name: partial(self.session_actions.choose_target_at, index) for index, name in targets}
 
     def _reset_views(self) -> None:
-        for plot in (*self.plots, *self.compare.plots):
+        for plot in (*self.plots, *self.equalizer.cards, *self.compare.plots):
             plot.reset_view()
 
     def _lay_out(self) -> None:
@@ -397,7 +418,11 @@ class MainWindow(QMainWindow):
         panels.setSpacing(8)
         panels.addWidget(self.reference)
         panels.addWidget(self.estimator)
-        panels.addWidget(self.lessons_button)
+        switches = QHBoxLayout()
+        switches.setSpacing(8)
+        for button in (self.equalizer_button, self.lessons_button):
+            switches.addWidget(button, 1)
+        panels.addLayout(switches)
         panels.addStretch(1)
         side = QScrollArea()
         side.setWidget(panel)
@@ -405,18 +430,19 @@ class MainWindow(QMainWindow):
         side.setFixedWidth(PANEL_WIDTH)
         side.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         side.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        grid = QGridLayout()
+        self._grid = grid = QGridLayout()
         grid.setSpacing(8)
         grid.addWidget(self.gain_plot, 0, 0, 1, 2)
+        grid.addWidget(self.equalizer.plots, 0, 0, 1, 2)
+        grid.addWidget(self.equalizer.numbers, 4, 0, 1, 2)
         grid.addWidget(self.readout, 1, 0)
         grid.addWidget(self.levels, 1, 1)
         for index, plot in enumerate(self.plots[1:]):
             grid.addWidget(plot, 2 + index // 2, index % 2)
-        grid.addWidget(self.lesson_panel, 4, 0, 1, 2)
-        for row, stretch in ((0, 5), (2, 4), (3, 4)):
-            grid.setRowStretch(row, stretch)
+        grid.addWidget(self.lesson_panel, 5, 0, 1, 2)
         for column in (0, 1):
             grid.setColumnStretch(column, 1)
+        self._show_equalizer(False)
         laboratory = QWidget()
         body = QHBoxLayout(laboratory)
         body.setContentsMargins(0, 0, 0, 0)
@@ -424,6 +450,14 @@ class MainWindow(QMainWindow):
         body.addWidget(side)
         body.addLayout(grid, 1)
         return laboratory
+
+    def _show_equalizer(self, shown: bool) -> None:
+        """Show the equalizers, or the plots of the gain."""
+        for plot in self.plots:
+            plot.setVisible(not shown)
+        self.equalizer.set_visible(shown)
+        for row, stretch in ((0, 5), (2, 0 if shown else 4), (3, 0 if shown else 4)):
+            self._grid.setRowStretch(row, stretch)
 
     def _connect(self) -> None:
         actions = self.session_actions
@@ -447,9 +481,15 @@ class MainWindow(QMainWindow):
         self.estimator.changed.connect(actions.change_estimator)
         self.estimator.freeze_toggled.connect(self.controller.set_frozen)
         self.estimator.reset_requested.connect(self.controller.reset_estimate)
+        self.equalizer.reference_changed.connect(actions.change_reference)
+        self.equalizer.reference.load_requested.connect(self.file_actions.load_equalizer)
+        self.equalizer.learned.save_requested.connect(self.file_actions.save_equalizer)
+        self.equalizer_button.toggled.connect(self._show_equalizer)
         self.lessons_button.toggled.connect(self.lesson_controller.show_lessons)
         self.lesson_panel.gain_axis_requested.connect(self.gain_plot.focus_on)
-        for plot in (*self.plots, *self.compare.plots):
+        self.lesson_panel.blind_test_requested.connect(self.blind.show_lesson_test)
+        self.blind.lesson_test_ended.connect(self.lesson_panel.record_blind_test)
+        for plot in (*self.plots, *self.equalizer.cards, *self.compare.plots):
             plot.save_failed.connect(self.notices.show_error)
         self.menus.preset_chosen.connect(self.file_actions.load_preset)
         self.menus.theme_chosen.connect(self._choose_theme)
@@ -476,3 +516,12 @@ class MainWindow(QMainWindow):
     def _restore_size(self) -> None:
         if not self.restoreGeometry(QByteArray.fromBase64(self.settings.geometry.encode())):
             self.resize(OPENING_SIZE.boundedTo(self.screen().availableSize()))
+
+
+def _switch(text: str, tool_tip: str) -> QPushButton:
+    """Make a button that stays pressed."""
+    button = QPushButton(text)
+    button.setCheckable(True)
+    button.setToolTip(tool_tip)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button

@@ -68,15 +68,21 @@ class Settings(BaseModel):
         if given.keys() & {"input", "input_device", "output_device", "target"}:
             saved = _without_channels(saved)
         recording = saved.get("target", "reference")
+        if "target" in given:
+            saved.pop("target_files", None)
+        elif "target_files" in saved:
+            saved["target_files"] = [name for name in saved["target_files"] if Path(name).is_file()]
         if recording not in TARGETS and ("input" in given or not Path(recording).is_file()):
             saved.pop("target")  # it belongs to the saved input
+            saved.pop("target_files", None)
         try:
             config = SessionConfig(**(saved | given))
         except ValidationError:
             return requested
         if "input" not in given and config.is_file and not Path(source).is_file():
             log.info("%s does not exist any more; the demo plays instead", source)
-            return SessionConfig(**(_without_channels(saved) | {"input": "demo", "target": "reference"} | given))
+            demo = {"input": "demo", "target": "reference", "target_files": ()}
+            return SessionConfig(**(_without_channels(saved) | demo | given))
         return config
 
 

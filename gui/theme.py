@@ -164,6 +164,9 @@ def style_sheet(theme: Theme) -> str:
         }}
         QDoubleSpinBox:hover, ComboBox:hover {{ border-color: {theme.muted}; }}
         QDoubleSpinBox:focus, ComboBox:focus {{ border: 2px solid {theme.accent}; padding: 3px 7px; }}
+        QDoubleSpinBox[look="compact"], ComboBox[look="compact"] {{ padding: 1px 4px; }}
+        ComboBox[look="compact"]::drop-down {{ width: 18px; }}
+        QDoubleSpinBox[look="compact"]:focus, ComboBox[look="compact"]:focus {{ padding: 0px 3px; }}
         QDoubleSpinBox:disabled {{ color: {theme.muted}; background: {theme.card}; }}
         ComboBox::drop-down {{ border: none; width: 22px; }}
         QComboBox {{ combobox-popup: 0; }}

@@ -1,6 +1,7 @@
-"""Make docs/window.png and docs/window.gif: the main window on the demo, while the gain is changed.
+"""Make docs/window.png, docs/window.gif and docs/equalizer.png: the main window on the demo.
 
-Run it as ``.venv/bin/python -m scripts.screenshot [FOLDER]``; it takes half a minute, on its own X display.
+The gain is changed first. Then an equalizer is learned. Run it as
+``.venv/bin/python -m scripts.screenshot [FOLDER]``; it takes 45 seconds, on its own X display.
 """
 
 import io
@@ -15,15 +16,25 @@ from PIL import Image
 from rtgain.bench.servers import XDisplay
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from PySide6.QtWidgets import QWidget
+
+    from gui.main_window import MainWindow
 
 TIMES_S = (9.0, 10.5, 14.0, 15.0, 19.0, 21.0)
 GAINS_DB = (-16.5, -4.0, -4.0, -27.0, -27.0, -12.0)
 """Gain in dB at those times, interpolated linearly."""
 
 STEP_S = 0.05
-PICTURE_S = 24.0
-"""Interval between two changes of the gain, and time of the picture."""
+PICTURE_S, EQUALIZER_PICTURE_S = 24.0, 42.0
+"""Interval between two changes of the gain, and times of the pictures."""
+
+PROCESSOR_S, FILTERS_S = 25.0, 30.0
+"""Times at which the processor is selected, and at which the reference filters are set."""
+
+FILTER_GAINS_DB = {0: 6.0, 2: -8.0, 5: 4.0}
+"""Gains of reference filters in dB, by index."""
 
 ANIMATION_S = (9.0, 22.0)
 ANIMATION_STEPS = 6
@@ -47,6 +58,21 @@ def main(folder: str = "docs") -> int:
     app = QApplication(["rtgain"])
     since_start, timer = QElapsedTimer(), QTimer()
 
+    def finish(window: MainWindow) -> None:
+        timer.stop()
+        window.grab().save(f"{folder}/equalizer.png")
+        first, *others = (frame.quantize(256, dither=Image.Dither.NONE) for frame in frames)
+        duration_ms = round(1000 * ANIMATION_STEPS * STEP_S)
+        first.save(f"{folder}/window.gif", save_all=True, append_images=others, duration=duration_ms, loop=0)
+        window.close()
+
+    steps: list[tuple[float, Callable[[MainWindow], object]]] = [
+        (PICTURE_S, lambda window: window.grab().save(f"{folder}/window.png")),
+        (PROCESSOR_S, lambda window: window.session_actions.change_estimator({"processor": "eq"})),
+        (FILTERS_S, set_filters),
+        (EQUALIZER_PICTURE_S, finish),
+    ]
+
     def step() -> None:
         window = next(widget for widget in app.topLevelWidgets() if isinstance(widget, MainWindow))
         window.resize(1280, 800)
@@ -55,18 +81,19 @@ def main(folder: str = "docs") -> int:
             window.reference.gain.box.setValue(np.interp(now_s, TIMES_S, GAINS_DB))
             if ANIMATION_S[0] + ANIMATION_STEPS * STEP_S * len(frames) <= now_s < ANIMATION_S[1]:
                 frames.append(frame_of(window))
-        else:
-            timer.stop()
-            window.grab().save(f"{folder}/window.png")
-            first, *others = (frame.quantize(256, dither=Image.Dither.NONE) for frame in frames)
-            duration_ms = round(1000 * ANIMATION_STEPS * STEP_S)
-            first.save(f"{folder}/window.gif", save_all=True, append_images=others, duration=duration_ms, loop=0)
-            window.close()
+        elif now_s >= steps[0][0]:
+            steps.pop(0)[1](window)
 
     timer.timeout.connect(step)
     timer.start(round(1000 * STEP_S))
     since_start.start()
     return run(SessionConfig(clock="timer"))
+
+
+def set_filters(window: "MainWindow") -> None:
+    """Set the reference filters of the picture."""
+    for index, gain_db in FILTER_GAINS_DB.items():
+        window.equalizer.reference.rows[index].gain.setValue(gain_db)
 
 
 def frame_of(window: "QWidget") -> Image.Image:

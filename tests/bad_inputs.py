@@ -196,6 +196,11 @@ OPTIONS = _runs(
         "--start 2: ok.wav has no sound to play there; choose times from 0.000 to 0.500 s",
     ),
     ("two tables into one pipe", "--csv - --json -", "--csv - and --json -: only one can be standard output; "),
+    (
+        "two texts into one pipe",
+        "--processor eq --json - --eq-out -",
+        "--json - and --eq-out -: only one can be standard output; name a file for the other",
+    ),
 )
 
 SOUNDS = _runs(

@@ -53,7 +53,7 @@ def declared(*extras: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("folder", "extras"), [("rtgain", ("auraloss", "cluster", "notebook")), ("gui", ()), ("tests", ("test",))]
+    ("folder", "extras"), [("rtgain", ("auraloss", "bench", "cluster", "notebook")), ("gui", ()), ("tests", ("test",))]
 )
 def test_what_is_imported_is_declared(folder, extras):
     providers = importlib.metadata.packages_distributions()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QObject, Signal
 
 from gui.background.python_process import PythonModuleProcess
+from rtgain.records.device import own_jack_prefix
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class DeviceList(QObject):
             self.listed.emit([])
             return
         rows = json.loads(bytes(self._process.readAllStandardOutput().data()))
+        rows = [row for row in rows if not row["name"].startswith(own_jack_prefix())]  # what rtgain itself plays
         self.listed.emit(
             [Device(row["name"], row["host_api"], row["input_channels"], row["output_channels"]) for row in rows]
         )

@@ -1,21 +1,27 @@
-"""Analysis of two recordings next to the session: outlines, loudness of the section, and the whole match."""
+"""Analysis of a dry recording and its targets next to the session: offset, outlines, loudness, and the whole match."""
 
 import json
 import logging
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
 from gui.background.python_process import PythonModuleProcess
+from gui.control.session_controller import pair_key
 from rtgain.errors import RtgainError
+from rtgain.records.level_match import LevelDifference
 
 if TYPE_CHECKING:
     from rtgain.config.session_config import SessionConfig
     from rtgain.records.recording_offset import RecordingOffset
+    from rtgain.session.overview import Overview
+    from rtgain.session.pair_loudness import PairLoudness
 
 NICENESS = 10
 """Priority of the match: the session that plays is more urgent."""
@@ -25,94 +31,171 @@ log = logging.getLogger(__name__)
 _Key = tuple[object, ...]
 
 
-def _files_key(config: "SessionConfig") -> _Key:
-    paths = [Path(name) for name in (config.input, config.target)]
-    return tuple((str(path), path.stat().st_mtime if path.exists() else 0.0) for path in paths)
-
-
 def _section_key(config: "SessionConfig") -> _Key:
-    return (*_files_key(config), config.start, config.end, config.channels)
+    return (*pair_key(config), config.start, config.end, config.channels)
+
+
+@dataclass(frozen=True)
+class PairResults:
+    """Results about a dry recording and one target over a section.
+
+    Attributes:
+        overviews: of both recordings; None until they are read.
+        loudness: of both over the section; None until it is measured.
+        match: object of ``rtgain match --json`` about the section; None until it is known.
+        failure: why an analysis failed, in one line; empty if none did.
+    """
+
+    overviews: "tuple[Overview, Overview] | None" = None
+    loudness: "PairLoudness | None" = None
+    match: dict[str, Any] | None = None
+    failure: str = ""
+
+    @property
+    def difference(self) -> LevelDifference:
+        """Difference in level as far as it is known."""
+        gain_db = None if self.match is None else self.match["gain_db"]
+        loudness_lu = math.nan if self.loudness is None else self.loudness.difference_lu
+        return LevelDifference(math.nan if gain_db is None else gain_db, loudness_lu)
 
 
 class PairAnalysis(QObject):
-    """Analyzes the recordings of a session in a thread and in a child process. A newer request replaces an older one.
+    """Analyzes pairs of recordings once, in a thread and in a child process, and keeps the results.
 
-    The match runs as ``rtgain match`` in a process of its own, because it needs torch.
+    The match runs as ``rtgain match`` in a process of its own, because it needs torch. `offset_of` returns the offset
+    of a pair if it is known; others are searched for.
     """
 
-    overviews_read = Signal(object)
-    """Outlines and formats of both recordings: a tuple of two `rtgain.session.overview.Overview`."""
+    changed = Signal()
+    """There are new results."""
 
-    loudness_measured = Signal(object)
-    """Loudness over the section: a `rtgain.session.pair_loudness.PairLoudness`."""
+    offset_found = Signal(object, object)
+    """The offset of a target was searched for: the `SessionConfig` and the `RecordingOffset`."""
 
-    matched = Signal(dict)
-    """Object that ``rtgain match --json`` writes about the section."""
+    _outlined = Signal(object, object)
+    _measured = Signal(object, object)
 
-    failed = Signal(str)
-    """One of the analyses failed: the reason in one line."""
-
-    def __init__(self, parent: QObject) -> None:
+    def __init__(self, parent: QObject, offset_of: "Callable[[SessionConfig], RecordingOffset | None]") -> None:
         super().__init__(parent)
+        self._offset_of = offset_of
         self._thread = ThreadPoolExecutor(1, "pair-analysis")
-        self._request_id = 0
-        self._files: _Key | None = None
-        self._section: _Key | None = None
+        self._results: dict[_Key, PairResults] = {}
+        self._overviews: dict[tuple[str, float], Overview] = {}
+        self._wanted: dict[_Key, SessionConfig] = {}
+        self._measuring: set[_Key] = set()
+        self._matching: _Key | None = None
+        self._may_match = False
         self._process: PythonModuleProcess | None = None
+        self._outlined.connect(self._handle_outlined)
+        self._measured.connect(self._handle_measured)
 
-    def analyze(self, config: "SessionConfig", offset: "RecordingOffset") -> None:
-        """Read the outlines, if the files of `config` have changed, and measure the loudness at `offset`."""
-        has_new_files = not self.has_files_of(config)
-        self._files, self._section = _files_key(config), _section_key(config)
-        self._request_id += 1
-        self._end_match()
-        self._thread.submit(self._measure, self._request_id, config, offset, has_new_files)
+    def results(self, config: "SessionConfig") -> PairResults:
+        """Return the results so far about the recordings and the section of `config`."""
+        return self._result_of(_section_key(config))
 
-    def covers(self, config: "SessionConfig") -> bool:
-        """Return True if the recordings and the section of `config` are those of the last request."""
-        return self._section == _section_key(config)
+    def cover(self, configs: "Sequence[SessionConfig]") -> None:
+        """Analyze the pairs of `configs`, in this order, and none that was requested before and is not among them.
 
-    def has_files_of(self, config: "SessionConfig") -> bool:
-        """Return True if the recordings of `config` are those of the last request."""
-        return self._files == _files_key(config)
+        Matches begin after `start_matching`: they load the processor, and the estimator of the session starts before.
+        """
+        self._wanted = {_section_key(config): config for config in configs}
+        if self._matching not in self._wanted:
+            self._end_match()
+        for key in self._wanted:
+            results = self._result_of(key)
+            if results.loudness is None and not results.failure and key not in self._measuring:
+                self._measuring.add(key)
+                self._thread.submit(self._measure, key)
+        self._match_next()
 
-    def reset(self) -> None:
-        """Discard what is running: the session has no two recordings any more."""
-        self._files = self._section = None
-        self._request_id += 1
-        self._end_match()
+    def start_matching(self) -> None:
+        """Match the pairs from now on, one after the other."""
+        self._may_match = True
+        self._match_next()
+
+    def pause_matching(self) -> None:
+        """Start no match before `start_matching`: a session starts."""
+        self._may_match = False
 
     def close(self) -> None:
         """End process and thread; nothing is emitted after that."""
-        self.reset()
+        self._wanted = {}
+        self._end_match()
         self._thread.shutdown(wait=True)
 
-    def _measure(
-        self, request_id: int, config: "SessionConfig", offset: "RecordingOffset", has_new_files: bool
-    ) -> None:
-        """In the thread: read the outlines, then measure the loudness of the section."""
+    def _result_of(self, key: _Key) -> PairResults:
+        return self._results.get(key, PairResults())
+
+    def store(self, config: "SessionConfig", **changes: Any) -> None:
+        """Change results about the recordings and the section of `config`."""
+        self._store(_section_key(config), **changes)
+
+    def _store(self, key: _Key, **changes: Any) -> None:
+        self._results[key] = replace(self._result_of(key), **changes)
+        self.changed.emit()
+
+    def _measure(self, key: _Key) -> None:
+        """In the thread: find the offset, read the outlines, and measure the loudness of the section."""
+        config = self._wanted.get(key)
+        if config is None:  # cancelled before it began
+            self._measured.emit(key, {})
+            return
         from rtgain.session.overview import read_overview
         from rtgain.session.pair_loudness import measure_loudness  # loads numba
+        from rtgain.session.pair_offset import search_offset
 
         def cancelled() -> bool:
-            return request_id != self._request_id
+            return key not in self._wanted
 
+        results: dict[str, Any] = {}  # empty if it was cancelled
         try:
-            if has_new_files:
-                overviews = [read_overview(path, cancelled=cancelled) for path in (config.input, config.target)]
-                if not cancelled():
-                    self.overviews_read.emit(tuple(overviews))
+            overviews = []
+            for file in pair_key(config):
+                if file not in self._overviews:
+                    overview = read_overview(file[0], cancelled=cancelled)
+                    if cancelled():
+                        return
+                    self._overviews[file] = overview
+                overviews.append(self._overviews[file])
+            self._outlined.emit(key, tuple(overviews))
+            offset = self._offset_of(config)
+            if offset is None:
+                offset = search_offset(config, cancelled=cancelled)
+                if offset is None:
+                    return
+                self.offset_found.emit(config, offset)
             loudness = measure_loudness(config, offset, cancelled=cancelled)
+            if not cancelled():
+                results["loudness"] = loudness
         except RtgainError as error:
-            if not cancelled():
-                self.failed.emit(str(error))
-        else:
-            if not cancelled():
-                self.loudness_measured.emit(loudness)
+            results["failure"] = str(error)
+        finally:
+            self._measured.emit(key, results)
+
+    def _handle_outlined(self, key: _Key, overviews: "tuple[Overview, Overview]") -> None:
+        self._store(key, overviews=overviews)
+
+    def _handle_measured(self, key: _Key, results: dict[str, Any]) -> None:
+        self._measuring.discard(key)
+        if results:
+            self._store(key, **results)
+        elif key in self._wanted:  # it was requested again after it was cancelled
+            self.cover(list(self._wanted.values()))
+        self._match_next()
+
+    def _match_next(self) -> None:
+        """Start the match of the first pair whose loudness is known, unless one runs."""
+        if not self._may_match or self._process is not None:
+            return
+        for key, config in self._wanted.items():
+            results = self._result_of(key)
+            if results.loudness is not None and results.match is None and not results.failure:
+                self._matching = key
+                self.match(config)
+                return
 
     def match(self, config: "SessionConfig") -> None:
-        """Match the recordings of `config`. It loads the processor: the estimator of the session starts before."""
-        self._end_match()
+        """Match the recordings of `config` in a process."""
         process = self._process = PythonModuleProcess(self)
         process.finished.connect(lambda code, _: self._read_match(process, code))
         process.started.connect(lambda: _lower_priority(process.processId()))
@@ -126,21 +209,21 @@ class PairAnalysis(QObject):
         process.run_module("rtgain", ["match", *paths, *section, "--json", "-"])
 
     def _read_match(self, process: PythonModuleProcess, exit_code: int) -> None:
-        if process is not self._process:
+        if process is not self._process or self._matching is None:
             return
-        self._process = None
+        key, self._matching, self._process = self._matching, None, None
         process.deleteLater()
         if exit_code != 0:
             lines = bytes(process.readAllStandardError().data()).decode("utf-8", "replace").strip().splitlines()
             reason = lines[-1].removeprefix("rtgain: ") if lines else "the comparison of the recordings failed"
             log.warning("match: %s", reason)
-            self.failed.emit(reason)
-            return
-        result: dict[str, Any] = json.loads(bytes(process.readAllStandardOutput().data()))
-        self.matched.emit(result)
+            self._store(key, failure=reason)
+        else:
+            self._store(key, match=json.loads(bytes(process.readAllStandardOutput().data())))
+        self._match_next()
 
     def _end_match(self) -> None:
-        process, self._process = self._process, None
+        process, self._process, self._matching = self._process, None, None
         if process is not None:
             process.end()
             process.deleteLater()

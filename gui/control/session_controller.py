@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,11 +14,14 @@ from PySide6.QtCore import QObject, Signal
 from rtgain.config.names import CHANNEL_OPTIONS, LevelMatchMode, Monitor
 from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import DeviceError, DeviceLostError, InputError, RtgainError
+from rtgain.records.level_match import LevelDifference
+from rtgain.records.reference_equalizer import reference_filters
 
 if TYPE_CHECKING:
     from rtgain.records.recording_offset import RecordingOffset
     from rtgain.records.session_export import SessionExport
     from rtgain.records.snapshot import Snapshot
+    from rtgain.session.io_setup import SessionSource
     from rtgain.session.session import Session
 
 SessionFactory = Callable[[SessionConfig, "RecordingOffset | None"], "Session"]
@@ -27,8 +30,8 @@ SessionFactory = Callable[[SessionConfig, "RecordingOffset | None"], "Session"]
 ControllerState = Literal["stopped", "starting", "running", "reconnecting"]
 """In state "reconnecting", a lost device is expected to return; a start or a stop ends it."""
 
-REFERENCE_OPTIONS = ("gain_db", "polarity", "phase_deg", "delay_ms", "noise_dbfs")
-ESTIMATOR_OPTIONS = ("loss", "optimizer", "lr", "steps", "window_ms", "hop_ms", "align", "compare")
+REFERENCE_OPTIONS = ("gain_db", "polarity", "phase_deg", "delay_ms", "noise_dbfs", "equalizer")
+ESTIMATOR_OPTIONS = ("processor", "loss", "optimizer", "lr", "steps", "window_ms", "hop_ms", "align", "compare")
 """Options of a `SessionConfig` that can be changed while the session runs."""
 
 log = logging.getLogger(__name__)
@@ -72,20 +75,33 @@ def _unreadable_file(config: SessionConfig) -> str | None:
     return None
 
 
-_PairKey = tuple[tuple[str, float], ...]
+PairKey = tuple[tuple[str, float], ...]
 """Names of two recordings, each with the time in s at which it was last written."""
 
 
-def _pair_key(config: SessionConfig) -> _PairKey:
+def pair_key(config: SessionConfig) -> PairKey:
+    """Return the key of the recordings of `config`: they are analyzed again after they have been written."""
     paths = [Path(name) for name in (config.input, config.target)]
     return tuple((str(path), path.stat().st_mtime if path.exists() else 0.0) for path in paths)
 
 
-_SectionKey = tuple[_PairKey, float | None, float | None]
+LevelDifferences = tuple[LevelDifference, tuple[LevelDifference, ...]]
+"""Difference in level of a target, and those of the other targets of the session."""
 
 
-def _section_key(config: SessionConfig) -> _SectionKey:
-    return _pair_key(config), config.start, config.end
+@dataclass(frozen=True)
+class _OpenedTarget:
+    """Another target of a session, sent from the controller's thread to the GUI thread.
+
+    `source` is None if only a new session can play it, or for an `error`.
+    """
+
+    request_id: int
+    session: "Session"
+    monitor: Monitor
+    playing: str
+    source: "SessionSource | None" = None
+    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +114,14 @@ class _StartResult:
     error: str | None
     is_refused: bool = False
     """True if `session` and `config` are still those before the request."""
+
+
+def _reference_parameters(config: SessionConfig, options: Iterable[str], session: "Session") -> dict[str, Any]:
+    """Return the parameters of the reference path that `options` of `config` set in `session`."""
+    parameters = config.reference_parameters()
+    if "equalizer" in options:
+        parameters["equalizer"] = reference_filters(config, session.sample_rate)
+    return {name: parameters[name] for name in options}
 
 
 class SessionController(QObject):
@@ -121,10 +145,14 @@ class SessionController(QObject):
     aligning = Signal(float)
     """The offset of the second recording is searched for: the completed share, 0 to 1."""
 
+    target_switched = Signal()
+    """The session plays another target, without a restart."""
+
     device_lost = Signal(list)
     """The session lost these devices; see `Device.spec` of `gui.background.device_list`."""
 
     _start_finished = Signal(object)
+    _target_opened = Signal(object)
 
     def __init__(self, config: SessionConfig, factory: SessionFactory, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -138,11 +166,14 @@ class SessionController(QObject):
         self._resume_gain_db = math.nan
         self._request_id = 0
         self._seek_s: float | None = None
-        self._level_differences: tuple[_SectionKey, float, float] | None = None
-        self._known_offset: tuple[_PairKey, RecordingOffset] | None = None
+        self._resume_s: float | None = None
+        self._offsets: dict[PairKey, RecordingOffset] = {}
+        self.levels_of: Callable[[SessionConfig], LevelDifferences] = lambda config: (LevelDifference(), ())
+        """Differences in level of the recordings of a session as far as they are known."""
         self._closed = False
         self._thread = ThreadPoolExecutor(1, "session-controller")
         self._start_finished.connect(self._adopt_session)
+        self._target_opened.connect(self._play_target)
 
     def start(self, monitor: Monitor) -> None:
         """Start a session with the present config and `monitor`, instead of one that is running.
@@ -171,9 +202,15 @@ class SessionController(QObject):
     @property
     def offset(self) -> "RecordingOffset | None":
         """Offset of the second recording of the config, if it is known."""
-        if self._known_offset is None or not self.config.is_pair or self._known_offset[0] != _pair_key(self.config):
-            return None
-        return self._known_offset[1]
+        return self.offset_of(self.config) if self.config.is_pair else None
+
+    def offset_of(self, config: SessionConfig) -> "RecordingOffset | None":
+        """Return the offset of the second recording of `config`, if it is known. Any thread may call it."""
+        return self._offsets.get(pair_key(config))
+
+    def keep_offset(self, config: SessionConfig, offset: "RecordingOffset") -> None:
+        """Keep the offset of the second recording of `config`, so that it is not searched for again."""
+        self._offsets[pair_key(config)] = offset
 
     def snapshot(self) -> "Snapshot | None":
         """Return a snapshot of the running session, or None; a session that raises an error is stopped."""
@@ -208,10 +245,10 @@ class SessionController(QObject):
         """Set the source for the next start; all other options stay as far as the source allows."""
         self.config = with_input(self.config, source, input_device)
 
-    def set_pair(self, dry: str, target: str) -> None:
-        """Set two recordings for the next start. Raises `InputError`."""
-        only_reference = {"automation": None, "eq": None}
-        changes = {"input": dry, "target": target, "start": None, "end": None, **only_reference, **CHANNEL_OPTIONS}
+    def set_recordings(self, dry: str, targets: Sequence[str]) -> None:
+        """Set a dry recording and its targets for the next start, which plays the first one. Raises `InputError`."""
+        files = {"input": dry, "target": targets[0], "target_files": tuple(targets) if len(targets) > 1 else ()}
+        changes = {**files, "start": None, "end": None, "automation": None, "eq": None, **CHANNEL_OPTIONS}
         self.config = with_changes(self.config, **changes)
 
     def set_estimator(self, **changes: Any) -> None:
@@ -225,11 +262,14 @@ class SessionController(QObject):
     def set_reference(self, **changes: Any) -> None:
         """Change the reference path, also of the running session; names, values and units are those of the config.
 
-        A change of the gain ends an automation.
+        A change of the gain ends an automation, and one of the equalizer replaces its file. Raises `InputError` for
+        filters that do not suit the sample rate; nothing is changed then.
         """
-        manual = {"automation": None} if "gain_db" in changes else {}
-        self.config = with_changes(self.config, **changes, **manual)
-        self._if_running(lambda session: session.set_reference(**self._reference_parameters(changes)))
+        replaced = {"gain_db": "automation", "equalizer": "eq"}
+        others = {other: None for option, other in replaced.items() if option in changes}
+        config = with_changes(self.config, **changes, **others)
+        self._if_running(lambda session: session.set_reference(**_reference_parameters(config, changes, session)))
+        self.config = config
 
     def set_monitor(self, monitor: Monitor) -> None:
         """Change the monitor of the running session."""
@@ -240,13 +280,30 @@ class SessionController(QObject):
         self.config = with_changes(self.config, level_match=mode)
         self._if_running(lambda session: session.set_level_match(mode))
 
-    def set_level_differences(self, *, gain_db: float, loudness_lu: float) -> None:
-        """Set the differences in level of the two recordings; NaN for an unknown one.
+    def switch_target(self, config: SessionConfig, monitor: Monitor) -> None:
+        """Play another target of the same dry recording from the present time on: `config` with that target.
 
-        A session that starts with the same recordings and section has them from its first frame.
+        The session continues if the offset of the target is known. Otherwise it starts again, as with other channels.
         """
-        self._level_differences = _section_key(self.config), gain_db, loudness_lu
-        self._if_running(lambda session: session.set_level_differences(gain_db=gain_db, loudness_lu=loudness_lu))
+        self.config = config
+        if self.state == "starting":
+            self.start(monitor)
+        elif self._session is not None:
+            offset = self.offset
+            if offset is None:
+                self._restart_at_present_time(self._session, monitor)
+                return
+            self._request_id += 1
+            self._thread.submit(self._open_target, self._request_id, self._session, config, offset, monitor)
+
+    def update_levels(self) -> None:
+        """Apply the differences in level of the recordings (`levels_of`) to the running session.
+
+        A target that is about to be played brings its own.
+        """
+        session = self._session
+        if session is not None and session.config.target == self.config.target:
+            _set_levels(session, self.levels_of(self.config))
 
     def seek(self, time_s: float) -> None:
         """Continue at `time_s` of the source: now if it runs, else at the next start."""
@@ -267,13 +324,52 @@ class SessionController(QObject):
         """Restart the estimate of the running session from a gain of 1."""
         self._if_running(lambda session: session.reset_estimate())
 
+    def _restart_at_present_time(self, session: "Session", monitor: Monitor) -> None:
+        self._resume_s = session.present_s
+        self.start(monitor)
+
+    def _open_target(
+        self, request_id: int, session: "Session", config: SessionConfig, offset: "RecordingOffset", monitor: Monitor
+    ) -> None:
+        """In the controller's thread: open another target for the running session."""
+        playing = self._config_in_thread.target
+        try:
+            source = session.open_target(config, offset)
+        except InputError as error:
+            self._target_opened.emit(_OpenedTarget(request_id, session, monitor, playing, error=str(error)))
+            return
+        if source is not None:
+            self._config_in_thread = config
+        self._target_opened.emit(_OpenedTarget(request_id, session, monitor, playing, source))
+
+    def _play_target(self, opened: _OpenedTarget) -> None:
+        if opened.request_id != self._request_id or opened.session is not self._session:  # there is a newer request
+            if opened.source is not None and opened.source.source is not None:
+                opened.source.source.close()
+            return
+        if opened.error is not None:
+            if opened.playing in self.config.second_recordings:
+                self.config = with_changes(self.config, target=opened.playing)
+            self.refused.emit(opened.error)
+            return
+        offset = self.offset
+        if opened.source is None or offset is None:
+            self._restart_at_present_time(opened.session, opened.monitor)
+            return
+        difference, others = self.levels_of(self.config)
+        opened.session.play_target(
+            self.config,
+            offset,
+            opened.source,
+            gain_db=difference.gain_db,
+            loudness_lu=difference.loudness_lu,
+            others=others,
+        )
+        self.target_switched.emit()
+
     def _if_running(self, command: Callable[["Session"], object]) -> None:
         if self._session is not None:
             command(self._session)
-
-    def _reference_parameters(self, options: Iterable[str]) -> dict[str, Any]:
-        parameters = self.config.reference_parameters()
-        return {name: parameters[name] for name in options}
 
     def _request(self, state: ControllerState, config: SessionConfig | None) -> None:
         if self._closed:  # a window that is closed before its first paint is painted later, and would start
@@ -281,14 +377,15 @@ class SessionController(QObject):
         self._request_id += 1
         self._last_results = self.results()
         self._session = None
-        self._thread.submit(self._replace, self._request_id, config)
+        levels = (LevelDifference(), ()) if config is None else self.levels_of(config)
+        self._thread.submit(self._replace, self._request_id, config, levels)
         self._set_state(state)
 
     def _set_state(self, state: ControllerState) -> None:
         self.state = state
         self.state_changed.emit(state)
 
-    def _replace(self, request_id: int, config: SessionConfig | None) -> None:
+    def _replace(self, request_id: int, config: SessionConfig | None, levels: LevelDifferences) -> None:
         """In the controller's thread: stop the session, and start `config` unless there is a newer request.
 
         A session is not stopped for a file that cannot be read.
@@ -308,12 +405,12 @@ class SessionController(QObject):
                 offset = self._search_offset(request_id, config) if config.is_pair else None
                 if request_id != self._request_id:
                     return
-                self._session_in_thread = self._open(config, offset)
+                self._session_in_thread = self._open(config, offset, levels)
             except DeviceError as error:
                 from rtgain.session.io_setup import without_device  # loads numba
 
                 reason, config = str(error), without_device(config)
-                self._session_in_thread = self._open(config, offset)
+                self._session_in_thread = self._open(config, offset, levels)
         except RtgainError as error:
             reason = str(error)
         except Exception as error:
@@ -329,9 +426,9 @@ class SessionController(QObject):
         """
         from rtgain.session.pair_offset import search_offset
 
-        key = _pair_key(config)
-        if self._known_offset is not None and self._known_offset[0] == key:
-            return self._known_offset[1]
+        known = self.offset_of(config)
+        if known is not None:
+            return known
         with ThreadPoolExecutor(1, "import") as importing:  # numba loads while the files are read
             importing.submit(import_module, "rtgain.session.session")
             offset = search_offset(
@@ -340,15 +437,14 @@ class SessionController(QObject):
                 cancelled=lambda: request_id != self._request_id,
             )
         if offset is not None:
-            self._known_offset = key, offset
+            self.keep_offset(config, offset)
         return offset
 
-    def _open(self, config: SessionConfig, offset: "RecordingOffset | None") -> "Session":
+    def _open(self, config: SessionConfig, offset: "RecordingOffset | None", levels: LevelDifferences) -> "Session":
         session = self._factory(config, offset)
         try:
-            if self._level_differences is not None and self._level_differences[0] == _section_key(config):
-                _, gain_db, loudness_lu = self._level_differences
-                session.set_level_differences(gain_db=gain_db, loudness_lu=loudness_lu)
+            if config.is_pair:
+                _set_levels(session, levels)
             session.start()
         except BaseException:
             session.stop()
@@ -366,19 +462,26 @@ class SessionController(QObject):
         if result.is_refused:
             live = (*REFERENCE_OPTIONS, *ESTIMATOR_OPTIONS, "level_match")
             self.config = with_changes(result.config, **{name: getattr(self.config, name) for name in live})
-            self._seek_s = None
+            self._seek_s = self._resume_s = None
             self._set_state("running")
             self.refused.emit(result.error)
             return
         if math.isfinite(self._resume_gain_db):
             self._session.reset_estimate(self._resume_gain_db)
             self._resume_gain_db = math.nan
-        self._apply_pending_changes(result.session, result.config)
+        try:
+            self._apply_pending_changes(result.session, result.config)
+        except InputError as error:
+            self.stop()
+            self.failed.emit(str(error))
+            return
+        if self._resume_s is not None:
+            self._seek_s = max(0.0, self._resume_s - result.session.start_s)
         if self._seek_s is not None and result.config.is_file:
             self._session.seek(self._seek_s)
-        self._seek_s = None
+        self._seek_s = self._resume_s = None
         if result.error is not None:
-            running = result.config.model_dump(include={"input", "target", *CHANNEL_OPTIONS})
+            running = result.config.model_dump(include={"input", "target", "target_files", *CHANNEL_OPTIONS})
             self.config = with_changes(self.config, **running)
             self.fell_back.emit(result.error)
         self._set_state("running")
@@ -390,8 +493,13 @@ class SessionController(QObject):
             for names in (REFERENCE_OPTIONS, ESTIMATOR_OPTIONS)
         )
         if reference:
-            session.set_reference(**self._reference_parameters(reference))
+            session.set_reference(**_reference_parameters(self.config, reference, session))
         if estimator:
             session.set_estimator(**estimator)
         if self.config.level_match != started.level_match:
             session.set_level_match(self.config.level_match)
+
+
+def _set_levels(session: "Session", levels: LevelDifferences) -> None:
+    difference, others = levels
+    session.set_level_differences(gain_db=difference.gain_db, loudness_lu=difference.loudness_lu, others=others)

@@ -7,7 +7,7 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QDialog, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from gui.theme import tabular
-from rtgain.config.names import MONITORS
+from rtgain.config.names import MAX_TARGETS, MONITORS
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,15 @@ MONITOR_KEYS = tuple(
     Key(str(index + 1), monitor, "Mute" if monitor == "mute" else f"Monitor {monitor}")
     for index, monitor in enumerate(MONITORS)
 )
+TARGET_ACTIONS = tuple(f"target_{number}" for number in range(1, MAX_TARGETS + 1))
+TARGET_KEYS = tuple(
+    Key(f"Shift+{number}", action, f"Compare with target {number}")
+    for number, action in enumerate(TARGET_ACTIONS, start=1)
+)
 KEYS = (
     Key("Space", "start_or_stop", "Start or stop"),
     *MONITOR_KEYS,
+    *TARGET_KEYS,
     Key("Ctrl+1", "compare", "Workspace Compare"),
     Key("Ctrl+2", "laboratory", "Workspace Laboratory"),
     Key("I", "section_start", "Begin the section here"),
@@ -36,6 +42,7 @@ KEYS = (
     Key("Ctrl+Shift+Z", "redo", "Redo"),
     Key("R", "reset", "Reset the estimate"),
     Key("F", "freeze", "Freeze the estimate or release it"),
+    Key("E", "equalizer", "Show or hide the equalizers"),
     Key("L", "lessons", "Show or hide the lessons"),
     Key("Ctrl+O", "open_file", "Open file…"),
     Key("Ctrl+S", "save_preset", "Save preset…"),

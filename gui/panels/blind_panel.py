@@ -22,7 +22,7 @@ class BlindTexts:
 TEXTS = {
     "abx": BlindTexts(
         "ABX test",
-        "A is the dry recording, B the target. X is one of both, drawn again for each trial. Which one is it?",
+        "A is the dry signal, B the target. X is one of both, drawn again for each trial. Which one is it?",
         {"A": "A", "B": "B", "X": "X"},
         {"A": "←  X is A", "B": "X is B  →"},
     ),
@@ -73,6 +73,8 @@ class BlindPanel(QFrame):
         self.trials.setAccessibleName("Number of trials")
         self.begin, self.stop, self.close_button = (QPushButton(text) for text in ("Begin", "End the test", "Close"))
         self.begin.setProperty("look", "primary")
+        for button in (self.begin, self.close_button):
+            button.setAutoDefault(True)  # the Enter key activates them
         self.buttons: dict[str, QPushButton] = {}
         self.answers: dict[str, QPushButton] = {}
         self._setup, self._trial, self._end = QWidget(), QWidget(), QWidget()
@@ -82,12 +84,17 @@ class BlindPanel(QFrame):
         self.stop.clicked.connect(self.stop_requested)
         self.close_button.clicked.connect(self.close_requested)
 
-    def show_setup(self, kind: str, level: str) -> None:
-        """Show the test `kind` before it begins, with a sentence about the level."""
+    def show_setup(self, kind: str, level: str, fixed_trials: int | None = None) -> None:
+        """Show the test `kind` before it begins, with a sentence about the level.
+
+        The listener chooses the number of trials, unless it is fixed.
+        """
         texts = TEXTS[kind]
         self.title.setText(texts.title)
         self.question.setText(texts.question)
         self.level.setText(level)
+        self.trials.setValue(fixed_trials or DEFAULT_TRIALS)
+        self.trials.setEnabled(fixed_trials is None)
         self._make_buttons(texts)
         self._show_page(self._setup)
         self.begin.setFocus()

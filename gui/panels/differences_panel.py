@@ -58,11 +58,14 @@ class DifferencesPanel(QFrame):
 
     def show_analyzing(self) -> None:
         """Say that the whole recordings are being compared."""
-        self._result = None
+        if self._result is not None:  # about other recordings
+            self._result = None
+            self.match.setText(MEASURING_TEXT)
         self.findings.setText(ANALYZING_TEXT)
 
     def show_failure(self, reason: str) -> None:
         """Say why the comparison of the whole recordings failed."""
+        self.show_analyzing()
         self.findings.setText(reason)
 
     def show_match(self, result: dict[str, Any]) -> None:
@@ -91,12 +94,7 @@ class DifferencesPanel(QFrame):
 
     def show_level(self, match: LevelMatch) -> None:
         """Show both differences in level and the trim."""
-        trims = [
-            f"{name} {trim_db:.2f} dB".replace("-", "−")
-            for name, trim_db in (("Dry", match.dry_trim_db), ("Target", match.target_trim_db))
-            if trim_db < 0.0
-        ]
-        text = " ".join([match.sentence(), *(f"Trim: {trim}." for trim in trims)])
+        text = f"{match.sentence()} {match.trim_sentence()}".rstrip()
         if self.level.text() != text:
             self.level.setText(text)
 

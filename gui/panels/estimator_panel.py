@@ -1,4 +1,4 @@
-"""Panel of the estimator: loss, optimizer, analysis window, delay compensation, comparisons, freeze and reset."""
+"""Panel of the estimator: processor, loss, optimizer, window, delay compensation, comparisons, freeze and reset."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -11,7 +11,7 @@ from gui.theme import tabular
 from gui.widgets.check_box import CheckBox
 from gui.widgets.combo_box import ComboBox, labelled_combo_box, select_data, set_items
 from gui.widgets.parameter_row import NumberBox
-from rtgain.config.labels import NO_COMPARISON
+from rtgain.config.labels import NO_COMPARISON, PROCESSORS
 from rtgain.config.names import AURALOSSES, LOSSES, MAX_LR, MAX_STEPS, OPTIMIZERS
 from rtgain.config.session_config import SessionConfig
 
@@ -35,6 +35,11 @@ class EstimatorPanel(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setProperty("look", "card")
+        self.processor = _combo_box("Processor", [(label, name) for name, label in PROCESSORS.items()])
+        self.processor.setToolTip(
+            "What is learned: one gain, or a parametric equalizer (gain, low shelf, four peaks, high shelf). "
+            "The matched signal passes through it."
+        )
         losses = LOSSES + (AURALOSSES if find_spec("auraloss") else ())
         self.loss = _combo_box("Loss", [(name, name) for name in losses])
         self.optimizer = _combo_box("Optimizer", [(name, name) for name in OPTIMIZERS])
@@ -49,7 +54,13 @@ class EstimatorPanel(QFrame):
         self.align.setToolTip("Find the delay between dry and target, and align them before estimating the gain")
         self.comparisons = tuple(_combo_box(f"Compare with ({ordinal})", []) for ordinal in ("first", "second"))
         self._lay_out()
-        for name, box in (("loss", self.loss), ("optimizer", self.optimizer), ("window_ms", self.window_ms)):
+        boxes = {
+            "processor": self.processor,
+            "loss": self.loss,
+            "optimizer": self.optimizer,
+            "window_ms": self.window_ms,
+        }
+        for name, box in boxes.items():
             box.activated.connect(lambda _, name=name, box=box: self.changed.emit({name: box.currentData()}))
         self.lr.valueChanged.connect(lambda lr: self.changed.emit({"lr": lr or None}))
         self.steps.valueChanged.connect(lambda steps: self.changed.emit({"steps": round(steps) or None}))
@@ -59,6 +70,7 @@ class EstimatorPanel(QFrame):
 
     def show_config(self, config: SessionConfig) -> None:
         """Show the options of `config`; emits nothing."""
+        select_data(self.processor, config.processor, config.processor)
         select_data(self.loss, config.loss, config.loss)
         self.loss.setToolTip(f"{self.loss.accessibleName()}: {config.loss}")
         select_data(self.optimizer, config.optimizer, config.optimizer)
@@ -87,6 +99,11 @@ class EstimatorPanel(QFrame):
     def _lay_out(self) -> None:
         title = QLabel("Estimator")
         title.setFont(tabular(title.font(), bold=True))
+        title.setFixedWidth(LABEL_WIDTH)
+        head = QHBoxLayout()
+        head.setSpacing(8)
+        head.addWidget(title)
+        head.addWidget(self.processor, 1)
         rows: Sequence[tuple[str, QWidget]] = (
             ("Loss", self.loss),
             ("Optimizer", self.optimizer),
@@ -125,7 +142,7 @@ class EstimatorPanel(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 10, 14, 12)
         column.setSpacing(8)
-        column.addWidget(title)
+        column.addLayout(head)
         column.addLayout(grid)
         column.addLayout(compare)
         column.addWidget(self.align)

@@ -14,7 +14,7 @@ from gui.widgets.combo_box import ComboBox
 from rtgain.config.labels import describe_controls
 from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.check_state import ExpectationTracker, combined_outcome
-from rtgain.lessons.checks import Observation, Outcome
+from rtgain.lessons.checks import ListeningResult, Observation, Outcome
 from rtgain.lessons.lesson import Lesson, Step, controls_with_defaults
 from rtgain.lessons.stored_results import stored_numbers
 from rtgain.lessons.text_templates import fill_template
@@ -33,6 +33,10 @@ HEIGHT = 165
 """Height in pixels. Every step fits in a window of 1280 × 800; notices reduce the height of the plots only."""
 
 
+BUTTON_PADDING = 30
+"""Pixels of a button beside its text."""
+
+
 class LessonPanel(QFrame):
     """Steps through the lessons. It has no access to the session: it requests controls and receives snapshots."""
 
@@ -41,6 +45,9 @@ class LessonPanel(QFrame):
 
     xrun_requested = Signal()
     """Emitted when “Simulate an xrun” is pressed."""
+
+    blind_test_requested = Signal(int)
+    """Emitted when “ABX test” is pressed: the number of trials that the step asks for."""
 
     experiment_requested = Signal()
     """Emitted when the button that opens the experiment and the explanation of the step is pressed."""
@@ -63,6 +70,7 @@ class LessonPanel(QFrame):
         self._status = NOT_RUN
         self._start_s: float | None = None
         self._start_xruns: int | None = None
+        self._listening: ListeningResult | None = None
         self._shown_s = 0.0
         self._make_widgets()
         self._lay_out()
@@ -107,6 +115,7 @@ class LessonPanel(QFrame):
         self.checking = True
         self.gain_axis_requested.emit(self.step.gain_axis_db)
         self._start_xruns = None
+        self._listening = None
         self.xrun_button.setEnabled(False)  # until the xruns before it are counted
         self.reset_trackers()
         self.reset_button.setEnabled(False)
@@ -130,12 +139,16 @@ class LessonPanel(QFrame):
         if math.isnan(snapshot.gain_db):  # time counts from the first estimate: the estimator may still be loading
             self._start_s = snapshot.time_s
         before = self.outcome
-        observation = Observation.from_snapshot(snapshot, self._start_s, self._start_xruns)
+        observation = Observation.from_snapshot(snapshot, self._start_s, self._start_xruns, self._listening)
         for tracker in self._trackers:
             tracker.observe(observation)
         if self.outcome != before or observation.time_s - self._shown_s >= OUTCOME_INTERVAL_S:
             self._shown_s = observation.time_s
             self._show_outcome()
+
+    def record_blind_test(self, answered_trials: int, sentence: str) -> None:
+        """Record the result of the step's blind test; the next snapshot is checked with it."""
+        self._listening = ListeningResult(answered_trials, sentence)
 
     def show_experiment(self, status: ExperimentStatus) -> None:
         """Show the status of the lesson's experiment, and how many of the step's checks on it passed."""
@@ -147,9 +160,9 @@ class LessonPanel(QFrame):
             tip = "Figures, sounds and explanation, in a separate window; takes about ten seconds"
         else:
             passed = [check.holds(status.numbers) for check in self.step.checks]
-            result = f": {sum(passed)} of {len(passed)} ✓ in this step" if passed else ""
+            result = f": {sum(passed)} of {len(passed)} ✓" if passed else ""
             text = f"{MARKS[self.check_outcome]} Experiment{result}"
-            tip = "Figures, sounds, results and explanation, in a separate window"
+            tip = "Figures, sounds, results of this step and explanation, in a separate window"
         self.experiment_button.setText(text)
         self.experiment_button.setToolTip(tip)
         self.experiment_button.setVisible(self.step.has_results or bool(self.step.why))
@@ -203,6 +216,7 @@ class LessonPanel(QFrame):
         self.previous_button.setEnabled((self.lesson, index) != (LESSONS[0], 0))
         self.next_button.setEnabled((self.lesson, index) != (LESSONS[-1], count - 1))
         self.xrun_button.setVisible(step.action == "xrun")
+        self.blind_test_button.setVisible(step.blind_trials > 0)
         self.outcome_line.setText(NOT_STARTED_TEXT)
         self.show_experiment(NOT_RUN)
 
@@ -249,7 +263,14 @@ class LessonPanel(QFrame):
         self.reset_button = _button("Reset controls", "Restore the controls of this step", self.begin)
         self.reset_button.setEnabled(False)
         self.experiment_button = _button("", "", self.experiment_requested.emit)
+        longest = "Drawing figure 8 of 8…"
+        self.experiment_button.setMinimumWidth(text_width(self.experiment_button.font(), longest) + BUTTON_PADDING)
         self.xrun_button = _button("Simulate an xrun", "Insert 20 ms of silence", self.xrun_requested.emit)
+        self.blind_test_button = _button(
+            "ABX test",
+            "Open the blind test of this step",
+            lambda: self.blind_test_requested.emit(self.step.blind_trials),
+        )
         self.step_label = QLabel()
         self.step_label.setProperty("look", "muted")
         self.step_label.setFont(tabular(self.step_label.font()))
@@ -264,8 +285,9 @@ class LessonPanel(QFrame):
         bar.addWidget(self.lesson_box)
         bar.addStretch(1)
         for widget in (
-            self.xrun_button,
             self.experiment_button,
+            self.xrun_button,
+            self.blind_test_button,
             self.reset_button,
             self.previous_button,
             self.step_label,

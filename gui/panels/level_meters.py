@@ -30,7 +30,7 @@ COLUMNS = {
 }
 """Titles of the numbers, the most important first: those that do not fit are only in the tool tips."""
 
-COLUMNS_MIN = 3
+COLUMNS_MIN = 2
 """Number of columns that are always visible."""
 
 TOOLTIPS = {
@@ -69,7 +69,10 @@ class PeakHold:
         self._since_s = 0.0
 
     def update(self, peak_dbfs: float, now_s: float) -> float:
-        """Add a peak at `now_s`, and return the held level in dB re full scale."""
+        """Add a peak at `now_s`, and return the held level in dB re full scale; NaN is unknown and releases it."""
+        if math.isnan(peak_dbfs):  # a session that starts
+            self.level_dbfs = -math.inf
+            return peak_dbfs
         falling_s = max(0.0, now_s - self._since_s - HOLD_S)
         fallen_dbfs = self.level_dbfs - FALL_DB_S * falling_s
         if fallen_dbfs <= max(peak_dbfs, LOWEST_DBFS) or now_s < self._since_s:

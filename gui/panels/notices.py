@@ -77,6 +77,7 @@ class NoticeStack(QWidget):
         notice.close_button.clicked.connect(lambda: self.dismiss(subject))
         self._notices[subject] = notice
         self._rows.addWidget(notice)
+        notice.show()  # otherwise it is shown after the geometry is computed
         self.show()
         self._lay_over()
 

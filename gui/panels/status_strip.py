@@ -25,6 +25,7 @@ class StatusItem:
 
 def status_items(snapshot: "Snapshot") -> dict[str, StatusItem]:
     """Return the entries for `snapshot`, by the names of `WIDEST_TEXT`."""
+    clipped = snapshot.clipped_frames
     clock = "device" if snapshot.clock == "device" else "clock"
     clock_rate = number_format.format_percent(snapshot.clock_rate_ratio, 0)
     deviation = "slow" if snapshot.clock_rate_ratio < 1 else "fast"
@@ -43,6 +44,7 @@ def status_items(snapshot: "Snapshot") -> dict[str, StatusItem]:
         ),
         "dropped": StatusItem(f"dropped {snapshot.dropped_frames} frames", snapshot.dropped_frames > 0),
         "restarts": StatusItem(f"restarts {snapshot.estimator_restarts}", snapshot.estimator_restarts > 0),
+        "clipped": StatusItem(f"input clips {clipped}" if clipped else "", clipped > 0),
     }
 
 
@@ -54,6 +56,7 @@ WIDEST_TEXT = {
     "clock_rate": "device at 88 %, slow",
     "dropped": "dropped 888 frames",
     "restarts": "restarts 8",
+    "clipped": "",
 }
 """Text that determines the minimum width of each entry, without faults; longer texts widen it."""
 
@@ -65,6 +68,7 @@ TOOLTIPS = {
     "clock_rate": "Measured sample rate relative to the nominal rate",
     "dropped": "Frames that did not reach the estimator: underruns and overruns",
     "restarts": "Restarts of the estimator process after a crash",
+    "clipped": "Samples of device inputs at full scale",
 }
 
 

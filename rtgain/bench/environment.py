@@ -8,12 +8,16 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from rtgain.errors import InputError
 
 STARTUP_TIMEOUT_S = 120.0
 """Longest time in seconds that a run may take in addition to its measurement."""
+
+NO_ALSA_DEVICES = "pcm.none { type hw card 31 }"
+"""ALSA configuration without a usable device, so that PortAudio uses JACK; without any name, PortAudio 19.6 aborts."""
 
 
 def require_programs(packages: Mapping[str, str]) -> None:
@@ -40,11 +44,14 @@ def isolated_environment(period_frames: int) -> Iterator[dict[str, str]]:
         except RuntimeError as error:
             raise InputError(f"bench: {error}") from None
         home = stack.enter_context(tempfile.TemporaryDirectory())
+        asound = Path(home) / "asound.conf"
+        asound.write_text(NO_ALSA_DEVICES, encoding="utf-8")
         yield {
             **os.environ,
             **server.environment,
             "DISPLAY": display.name,
             "QT_QPA_PLATFORM": "xcb",
+            "ALSA_CONFIG_PATH": str(asound),
             "HOME": home,
             "XDG_CONFIG_HOME": home,
             "XDG_STATE_HOME": home,

@@ -1,18 +1,22 @@
-"""Equalizer benchmark: random equalizers that are learned from sound, and plain Adam on the same measurements.
+"""Equalizer benchmark: random equalizers that are learned from sound, and Adam on the same measurements.
 
-The baseline descends on the same measured responses with the same processor, `rtgain.ParametricEQ`: Adam with a fixed
-learning rate on the L1 distance of levels, weighted by coherence / (1 − coherence), with as many steps per fit.
+The baselines descend on the same measured responses: Adam with a fixed learning rate on the L1 distance of levels,
+weighted by coherence / (1 − coherence), with as many steps per fit. One has the same processor, `rtgain.ParametricEQ`.
+The other has the equalizer of dasp-pytorch, if it is installed.
 """
 
+import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from rtgain.audio.effects.matched_path import MatchedPath
 from rtgain.bench.signals import BenchSignal
@@ -35,8 +39,28 @@ SETTLED_DB = 0.5
 MIN_COHERENCE = 0.9
 """Coherence from which a band counts for the error of the response."""
 
+NOISE_DB = -20.0
+"""Level of the noise relative to the target."""
+
+NOISY_EQUALIZERS = 6
+
+SWEEP_S = (2.0, 4.0)
+SWEEP_OCTAVES = (-1.0, 1.0)
+SWEEP_GAIN_DB = 6.0
+"""Peak whose center moves over octaves from 1 kHz, between two times."""
+
+MAX_NOISY_DB, MAX_FOLLOW_S, MAX_FLAT_DB = 0.5, 1.0, 0.05
+
+HAS_DASP = find_spec("dasp_pytorch") is not None
+
+DASP_FRAMES = 4096
+"""Length of the impulse response from which the response of dasp-pytorch's equalizer is computed."""
+
 GOALS = {"response_db": (0.25, 0.6), "null_db": (-30.0, -18.0), "settle_s": (2.0, 2.0)}
 """Largest median, and largest value of all equalizers."""
+
+ResponseFunction = Callable[[ParametricEQ, Tensor], Tensor]
+"""Complex response, ``(K,)``, of an equalizer with given parameters at angular frequencies in radians per sample."""
 
 Response = Callable[[NDArray[np.float64], float], NDArray[np.complex128]]
 """Complex response at frequencies in Hz, for a sample rate in Hz."""
@@ -46,30 +70,41 @@ ADAM_LR, ADAM_STEPS = 0.05, 6
 
 @dataclass(frozen=True)
 class Measurement:
-    """Error of the response, null and settling time of one equalizer, and the error of the baseline."""
+    """Error of the response, null and settling time of one equalizer, and the errors of the baselines.
+
+    The error of dasp-pytorch is NaN if it is not installed.
+    """
 
     response_db: float
     null_db: float
     settle_s: float
     adam_response_db: float
+    dasp_response_db: float
 
 
 def rows(signals: Iterable[BenchSignal], equalizers: int = EQUALIZERS) -> Iterator[Row]:
-    """Measure one row per signal: medians and worst values of `equalizers` random equalizers; then a flat target."""
+    """Measure one row per signal: medians and worst values of `equalizers` random equalizers, and the special cases.
+
+    The special cases are noise, a flat target, and a peak that moves.
+    """
     for signal in signals:
-        measurements = [measure(signal, random_equalizer(seed, signal.sample_rate)) for seed in range(equalizers)]
+        random = [random_equalizer(seed, signal.sample_rate) for seed in range(equalizers)]
+        measurements = [measure(signal, equalizer) for equalizer in random]
         row: Row = {"signal": signal.name, "equalizers": equalizers}
         reached = True
         for name, goals in GOALS.items():
             values = [getattr(measurement, name) for measurement in measurements]
             row |= {f"{name}_median": float(np.median(values)), f"{name}_worst": max(values)}
             reached &= np.median(values) <= goals[0] and max(values) <= goals[1]
-        row["adam_median"] = float(np.median([measurement.adam_response_db for measurement in measurements]))
-        row["adam_worst"] = max(measurement.adam_response_db for measurement in measurements)
+        for name in ("adam", "dasp"):
+            row[f"{name}_median"] = float(np.median([getattr(item, f"{name}_response_db") for item in measurements]))
+        row["noisy_db"] = max(noisy_response_db(signal, equalizer) for equalizer in random[:NOISY_EQUALIZERS])
+        row["follow_s"] = follow_s(signal)
         flat = learn(signal, EqualizerFilters())[-1].equalizer
         row["flat_db"] = max(abs(item.gain_db) for item in flat.filters)
         row["flat_gain_error_db"] = abs(flat.gain_db - GAIN_DB)
-        row["reached"] = bool(reached and row["flat_db"] <= 0.05)
+        reached &= row["noisy_db"] <= MAX_NOISY_DB and row["follow_s"] <= MAX_FOLLOW_S
+        row["reached"] = bool(reached and row["flat_db"] <= MAX_FLAT_DB)
         yield row
 
 
@@ -86,23 +121,61 @@ def random_equalizer(seed: int, sample_rate: int) -> EqualizerFilters:
     return parse_equalizer(format_equalizer(EqualizerFilters(0.0, tuple(filters))), "equalizer")
 
 
-def learn(signal: BenchSignal, equalizer: EqualizerFilters) -> list[LearnedEqualizer]:
-    """Return everything that an offline session learns about `equalizer` behind the reference gain."""
+def learn(
+    signal: BenchSignal,
+    equalizer: EqualizerFilters,
+    noise_dbfs: float = -math.inf,
+    changed: Callable[[float], EqualizerFilters] | None = None,
+) -> list[LearnedEqualizer]:
+    """Return everything that an offline session learns about `equalizer` behind the reference gain.
+
+    With `changed`, a function of the time in seconds, the equalizer is replaced while the session runs.
+    """
     with tempfile.TemporaryDirectory() as folder:
         dry, text = Path(folder) / "dry.wav", Path(folder) / "eq.txt"
         frames = round(DURATION_S * signal.sample_rate)
         soundfile.write(dry, signal.samples[:frames], signal.sample_rate, subtype="FLOAT")
         text.write_text(format_equalizer(equalizer))
-        config = make_session_config(input=str(dry), eq=str(text), processor="eq", gain_db=GAIN_DB)
+        config = make_session_config(
+            input=str(dry), eq=str(text), processor="eq", gain_db=GAIN_DB, noise_dbfs=noise_dbfs, seed=1
+        )
         learned: list[LearnedEqualizer] = []
         with Session(config, clock="offline", keep_all_estimates=True) as session:
             session.start()
             while not session.is_finished:
+                if changed is not None:
+                    session.set_reference(equalizer=changed(session.frames / signal.sample_rate))
                 session.advance()
                 learned += session.pop_equalizers()
             session.drain()
             learned += session.pop_equalizers()
         return learned
+
+
+def noisy_response_db(signal: BenchSignal, equalizer: EqualizerFilters) -> float:
+    """Compute the error of the response with noise at `NOISE_DB` below the target."""
+    true = EqualizerFilters(GAIN_DB + equalizer.gain_db, equalizer.filters)
+    noise_dbfs = 10.0 * math.log10(np.mean(filtered(signal, true) ** 2)) + NOISE_DB
+    learned = learn(signal, equalizer, noise_dbfs)
+    return response_error_db(learned[-1], true, learned[-1].equalizer.response, signal.sample_rate)
+
+
+def follow_s(signal: BenchSignal) -> float:
+    """Compute the time in seconds from the end of a peak's movement until the error is below `SETTLED_DB` and stays."""
+
+    def moved(time_s: float) -> EqualizerFilters:
+        share = np.clip((time_s - SWEEP_S[0]) / (SWEEP_S[1] - SWEEP_S[0]), 0.0, 1.0)
+        octaves = SWEEP_OCTAVES[0] + share * (SWEEP_OCTAVES[1] - SWEEP_OCTAVES[0])
+        return EqualizerFilters(0.0, (EqualizerFilter("peak", 1000.0 * 2.0**octaves, SWEEP_GAIN_DB, 1.0),))
+
+    learned, rate = learn(signal, moved(0.0), changed=moved), signal.sample_rate
+    true = EqualizerFilters(GAIN_DB, moved(SWEEP_S[1]).filters)
+    bad_s = [
+        item.available_frame / rate
+        for item in learned
+        if response_error_db(item, true, item.equalizer.response, rate) > SETTLED_DB
+    ]
+    return max(0.0, max(bad_s, default=0.0) - SWEEP_S[1])
 
 
 def measure(signal: BenchSignal, equalizer: EqualizerFilters) -> Measurement:
@@ -116,7 +189,10 @@ def measure(signal: BenchSignal, equalizer: EqualizerFilters) -> Measurement:
         errors_db[-1],
         null_db(signal, true, learned[-1].equalizer),
         max(unsettled, default=times_s[0]),
-        response_error_db(learned[-1], true, fit_by_adam(learned, rate).filters.response, rate),
+        response_error_db(learned[-1], true, fit_by_adam(learned, rate, _own_response).filters.response, rate),
+        response_error_db(learned[-1], true, fit_by_adam(learned, rate, _dasp_response).filters.response, rate)
+        if HAS_DASP
+        else math.nan,
     )
 
 
@@ -144,7 +220,7 @@ def filtered(signal: BenchSignal, equalizer: EqualizerFilters) -> NDArray[np.flo
     return output
 
 
-def fit_by_adam(learned: Iterable[LearnedEqualizer], sample_rate: int) -> ParametricEQ:
+def fit_by_adam(learned: Iterable[LearnedEqualizer], sample_rate: int, response: ResponseFunction) -> ParametricEQ:
     """Descend with plain Adam on the measured responses, in order."""
     equalizer = ParametricEQ(sample_rate)
     optimizer = torch.optim.Adam(equalizer.parameters(), lr=ADAM_LR)
@@ -156,9 +232,31 @@ def fit_by_adam(learned: Iterable[LearnedEqualizer], sample_rate: int) -> Parame
         weights = coherence / (1.0 - coherence)
         for _ in range(ADAM_STEPS):
             optimizer.zero_grad()
-            fitted_db = DB_PER_NEPER * equalizer.response(omega)[0].abs().log()
+            fitted_db = DB_PER_NEPER * response(equalizer, omega).abs().log()
             loss = (weights * (fitted_db - level_db).abs()).sum() / weights.sum()
             torch.autograd.backward(loss)
             optimizer.step()
             equalizer.clamp_parameters()
     return equalizer
+
+
+def _own_response(equalizer: ParametricEQ, omega: Tensor) -> Tensor:
+    return equalizer.response(omega)[0]
+
+
+def _dasp_response(equalizer: ParametricEQ, omega: Tensor) -> Tensor:
+    """Response of dasp-pytorch's equalizer, which filters an impulse; its low shelf and peaks have other names."""
+    from dasp_pytorch.functional import parametric_eq
+
+    bands = ("low_shelf", "band0", "band1", "band2", "band3", "high_shelf")
+    parameters = {}
+    for ours, theirs in zip(equalizer.NAMES, bands, strict=True):
+        parameters[f"{theirs}_gain_db"] = getattr(equalizer, f"{ours}_gain_db")
+        parameters[f"{theirs}_cutoff_freq"] = 1000.0 * torch.exp2(getattr(equalizer, f"{ours}_octaves"))
+        parameters[f"{theirs}_q_factor"] = getattr(equalizer, f"{ours}_q")
+    impulse = torch.zeros(1, 1, DASP_FRAMES)
+    impulse[..., 0] = 1.0
+    output = parametric_eq(impulse, equalizer.sample_rate, **parameters)[0, 0]
+    delays = torch.polar(torch.ones(1), -omega[:, None] * torch.arange(DASP_FRAMES))
+    response: Tensor = torch.exp(equalizer.gain_db / DB_PER_NEPER) * (delays @ output.to(delays.dtype))
+    return response

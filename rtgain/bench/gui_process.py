@@ -7,13 +7,18 @@ reports it.
 import json
 import math
 import os
+import subprocess
 import sys
+import threading
 import time
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rtgain.bench.gui_recordings import RECORDINGS
+
 if TYPE_CHECKING:
+    from rtgain.config.session_config import SessionConfig
     from rtgain.records.snapshot import Snapshot
 
 COMPARED = ("waveform/SGD@0.01", "log-stft/Adam")
@@ -28,6 +33,10 @@ GAIN_CHANGE_INTERVAL_S = 0.5
 VISIBLE_DB = 0.1
 """Height of one pixel of the gain plot when it shows 12 dB."""
 
+KEY_PRESSES = 20
+KEY_INTERVAL_S = 0.31
+"""Interval between two keys in seconds; not a multiple of the interval between two refreshes."""
+
 
 def seconds_since_start() -> float:
     """Age of this process; both clocks count from the start of the system (proc_pid_stat(5), field 22)."""
@@ -35,39 +44,95 @@ def seconds_since_start() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
 
-def write_preset(folder: Path) -> str:
-    """Write a preset of the measured session, and return its path."""
-    from rtgain.config.presets import preset_text
+def demo_config() -> "SessionConfig":
+    """Return the session that is measured in the Laboratory: the demo with two comparisons."""
     from rtgain.config.session_config import SessionConfig
 
+    return SessionConfig(clock="device", compare=COMPARED)
+
+
+def pair_config(folder: Path) -> "SessionConfig":
+    """Return the session that is measured in Compare: two recordings in `folder`, repeated."""
+    from rtgain.config.session_config import SessionConfig
+
+    dry, target = (str(folder / name) for name in RECORDINGS)
+    return SessionConfig(input=dry, target=target, clock="device", loop=True, level_match="loudness")
+
+
+def write_preset(folder: Path, config: "SessionConfig") -> str:
+    """Write a preset of the measured session, and return its path."""
+    from rtgain.config.presets import preset_text
+
     path = folder / "bench.json"
-    path.write_text(preset_text(SessionConfig(clock="device", compare=COMPARED)), encoding="utf-8")
+    path.write_text(preset_text(config), encoding="utf-8")
     return str(path)
 
 
-def run_with_gui(duration_s: float) -> dict[str, float]:
-    """Run ``rtgain``: measure it for `duration_s`, then the response to `GAIN_CHANGES` changes of the gain."""
-    from PySide6.QtCore import QTimer
+class OnsetProcess:
+    """Process that measures the onsets of the sound (`rtgain.bench.sound_onset`)."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "rtgain.bench.sound_onset"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        if not self._process.stdout.readline():
+            raise SystemExit("the client of the JACK server ended")
+
+    def onsets_s(self) -> list[float]:
+        """End the process, and return the times of the onsets on the monotonic clock, in s."""
+        output, _ = self._process.communicate()
+        onsets_s: list[float] = json.loads(output)
+        return onsets_s
+
+
+def longest_response_ms(pressed_s: list[float], onsets_s: list[float]) -> float:
+    """Longest time in ms from a key to the middle of the crossfade to its sound. Raises SystemExit without a sound."""
+    from rtgain.audio.constants import CROSSFADE_S
+
+    responses_s = []
+    for begin_s, end_s in pairwise([*pressed_s, math.inf]):
+        after_s = [onset_s for onset_s in onsets_s if begin_s <= onset_s < end_s]
+        if not after_s:
+            raise SystemExit("a key did not switch the sound on")
+        responses_s.append(after_s[0] - begin_s + CROSSFADE_S / 2)
+    return 1e3 * max(responses_s)
+
+
+def run_with_gui(workspace: str, duration_s: float) -> dict[str, float]:
+    """Run ``rtgain`` with a workspace, and measure it for `duration_s`.
+
+    Then measure the response to `GAIN_CHANGES` changes of the gain in the Laboratory, or to `KEY_PRESSES` keys in
+    Compare.
+    """
+    from PySide6.QtCore import Qt, QTimer, Signal
+    from PySide6.QtTest import QTest
 
     import gui.app
     from gui.main_window import MainWindow
 
     measured: dict[str, float] = {}
+    pressed_s: list[float] = []
+    onsets_s: list[float] = []
 
     class InstrumentedWindow(MainWindow):
         """Main window that records its first paint, the first estimate, and its thread's processor time per frame.
 
-        Afterwards it moves the gain up and down, and records the time until the plot shows each change.
+        Afterwards it moves the gain up and down, and records the time until the plot shows each change. Or it mutes
+        the monitor and switches it on, by keys.
         """
+
+        key_requested = Signal(int)
 
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
             self.painted.connect(lambda: measured.update(painted_s=seconds_since_start()))
+            self.key_requested.connect(self._click_key)
             self._begin_s = math.inf
             self._thread_s: list[float] = []
             self._changed_at_s = math.nan
             self._is_visible = True
             self._response_s: list[float] = []
+            self._keys: threading.Thread | None = None
 
         def _refresh(self) -> None:
             super()._refresh()
@@ -75,7 +140,10 @@ def run_with_gui(duration_s: float) -> dict[str, float]:
             if now_s < self._begin_s:
                 return
             if "share" in measured:
-                self._change_gain(now_s)
+                if workspace == "compare":
+                    self._press_keys()
+                else:
+                    self._change_gain(now_s)
                 return
             if not self._thread_s:
                 self._steps_at_begin = self._steps()
@@ -94,12 +162,33 @@ def run_with_gui(duration_s: float) -> dict[str, float]:
             if now_s - self._changed_at_s < GAIN_CHANGE_INTERVAL_S or not self._is_visible:
                 return
             if len(self._response_s) == GAIN_CHANGES:
-                measured["control_ms"] = 1e3 * max(self._response_s)
+                measured["response_ms"] = 1e3 * max(self._response_s)
                 self.close()
                 return
             self._changed_at_s, self._previous_db = now_s, self.controller.config.gain_db
             self._is_visible = False
             self.reference.gain.box.setValue(self._previous_db + (6.0 if self._previous_db < -15.0 else -6.0))
+
+        def _press_keys(self) -> None:
+            """Start a thread that presses keys whatever this one is doing, and close after the last one."""
+            if self._keys is None:
+                self._keys = threading.Thread(target=self._request_keys)
+                self._keys.start()
+            elif not self._keys.is_alive():
+                self.close()
+
+        def _request_keys(self) -> None:
+            process = OnsetProcess()
+            for _ in range(KEY_PRESSES):
+                self.key_requested.emit(Qt.Key.Key_5.value)  # mute
+                time.sleep(KEY_INTERVAL_S)
+                pressed_s.append(time.monotonic())
+                self.key_requested.emit(Qt.Key.Key_1.value)
+                time.sleep(KEY_INTERVAL_S)
+            onsets_s.extend(process.onsets_s())
+
+        def _click_key(self, key: int) -> None:
+            QTest.keyClick(self, Qt.Key(key))
 
         def _record_response(self) -> None:
             self._response_s.append(time.monotonic() - self._changed_at_s)
@@ -119,20 +208,24 @@ def run_with_gui(duration_s: float) -> dict[str, float]:
             assert session is not None
             return session.history.steps
 
+    config = pair_config(Path.home()) if workspace == "compare" else demo_config()
+    preset = write_preset(Path.home(), config)
     gui.app.MainWindow = InstrumentedWindow  # type: ignore[assignment,attr-defined]
     from rtgain.cli.main import main as rtgain
 
-    if rtgain(["--preset", write_preset(Path.home())]) != 0 or "control_ms" not in measured:
+    is_complete = rtgain(["--preset", preset]) == 0
+    if pressed_s:
+        measured["response_ms"] = longest_response_ms(pressed_s, onsets_s)
+    if not is_complete or "response_ms" not in measured:
         raise SystemExit("the main window closed before the measurement was complete")
     return measured
 
 
 def run_headless(duration_s: float) -> dict[str, float]:
-    """Run the same session without a GUI."""
-    from rtgain.config.session_config import SessionConfig
+    """Run the session of the Laboratory without a GUI."""
     from rtgain.session.session import Session
 
-    with Session(SessionConfig(clock="device", compare=COMPARED), clock="device") as session:
+    with Session(demo_config(), clock="device") as session:
         session.start(wait=True)
         while not session.history.count:
             session.advance()
@@ -146,5 +239,5 @@ def run_headless(duration_s: float) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run = run_with_gui if sys.argv[1] == "gui" else run_headless
-    print(json.dumps(run(float(sys.argv[2]))))
+    run_name, seconds = sys.argv[1], float(sys.argv[2])
+    print(json.dumps(run_headless(seconds) if run_name == "headless" else run_with_gui(run_name, seconds)))

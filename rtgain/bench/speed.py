@@ -17,10 +17,12 @@ from rtgain.audio.sources.demo import DemoSource
 from rtgain.bench.baselines import EXCERPT_S, plain_spectral_loss, sgd_baseline
 from rtgain.bench.tables import Row
 from rtgain.config.estimator_settings import EstimatorSettings
+from rtgain.config.names import ProcessorName
 from rtgain.config.session_config import SessionConfig
 from rtgain.estimation.estimator import Estimator
 from rtgain.estimation.signal_reader import RingSignalReader
 from rtgain.estimation.streaming import StreamingEstimator
+from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 from rtgain.session.offline import run_offline
 
 FILE_RATE = 44100
@@ -30,11 +32,20 @@ LIVE_S = 20
 SGD_EXCERPTS = 6
 GAIN_DB = -12.0
 
+EQUALIZER = EqualizerFilters(
+    0.0, (EqualizerFilter("low_shelf", 120.0, 6.0, 0.7), EqualizerFilter("peak", 2000.0, -4.0, 1.0))
+)
+
 MIN_OFFLINE_SPEED = 40.0
 MIN_SPEED_RATIO = 50.0
-MAX_LIVE_LOAD_PERCENT = {"mono": 15.0, "stereo": 22.0}
+LIVE_LOADS: dict[str, tuple[int, ProcessorName, float]] = {
+    "mono": (1, "gain", 15.0),
+    "stereo": (2, "gain", 22.0),
+    "equalizer, stereo": (2, "eq", 35.0),
+}
+"""Channels, processor, and largest load in percent of a core."""
 
-ROW_COUNT = 5
+ROW_COUNT = 3 + len(LIVE_LOADS)
 
 
 def rows() -> Iterator[Row]:
@@ -47,8 +58,8 @@ def rows() -> Iterator[Row]:
     yield _row("SGD loop, same audio", sgd, "times real time", "", True)
     yield _row("offline clock relative to the SGD loop", offline / sgd, "times", f"≥ {MIN_SPEED_RATIO:g}",
                offline / sgd >= MIN_SPEED_RATIO)  # fmt: skip
-    for channels, (name, limit) in enumerate(MAX_LIVE_LOAD_PERCENT.items(), start=1):
-        load_percent = 100.0 * live_load(channels)
+    for name, (channels, processor, limit) in LIVE_LOADS.items():
+        load_percent = 100.0 * live_load(channels, processor)
         yield _row(f"estimator live, 48 kHz, {name}, steady state", load_percent, "% of a core", f"≤ {limit:g}",
                    load_percent <= limit)  # fmt: skip
 
@@ -74,12 +85,14 @@ def sgd_speed(samples: NDArray[np.float32]) -> float:
     return SGD_EXCERPTS * EXCERPT_S / (time.perf_counter() - begin_s)
 
 
-def live_load(channels: int) -> float:
+def live_load(channels: int, processor: ProcessorName) -> float:
     """Processor time of the estimator, which processes each hop's window on its own as in a live session, over time."""
-    settings = EstimatorSettings.from_config(SessionConfig(), LIVE_RATE)
+    settings = EstimatorSettings.from_config(SessionConfig(processor=processor), LIVE_RATE)
     elapsed_s = 0.0
     with Engine(LIVE_RATE, channels=channels) as engine:
         engine.reference.set(gain_db=GAIN_DB)
+        if processor == "eq":
+            engine.reference.set_equalizer(EQUALIZER)
         driver = OfflineDriver(engine, DemoSource(LIVE_RATE, channels))
         streaming = StreamingEstimator(
             RingSignalReader(engine.memory.audio, engine.memory.control), Estimator(settings)

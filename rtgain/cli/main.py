@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -80,8 +81,10 @@ def _standard_output() -> Iterator[None]:
 
 
 def _run(words: list[str]) -> int:
+    target_files: list[str] = []
     if _names_recordings(words):
-        words = ["run", "--input", words[0], "--target", words[1], *words[2:]]
+        target_files = list(takewhile(lambda word: not word.startswith("-"), words[1:]))
+        words = ["run", "--input", words[0], "--target", target_files[0], *words[1 + len(target_files) :]]
     elif not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help", "--version")):
         words = ["run", *words] if not words or words[0].startswith("-") else words
     options = build_parser().parse_args(words)
@@ -99,6 +102,10 @@ def _run(words: list[str]) -> int:
         from rtgain.cli.bench import run_benchmarks
 
         return run_benchmarks(options.names, options.input, options.duration, options.json, options.plot)
+    if len(target_files) > 1:
+        if options.headless:
+            raise InputError("run: several targets are for the window; give one with --headless")
+        options.target_files = tuple(target_files)
     if options.headless:
         interruption = InterruptHandler()  # before the imports, which can swallow the exception of Ctrl-C
         config, paths = parse_session(options)
@@ -120,7 +127,7 @@ def _run(words: list[str]) -> int:
 
 
 def _names_recordings(words: list[str]) -> bool:
-    """Return True for ``rtgain DRY TARGET``: two words, the first of which looks like a file and not like a command."""
+    """Return True for ``rtgain DRY TARGET …``: the first of two words looks like a file and not like a command."""
     if len(words) < 2 or words[0] in COMMANDS or words[0].startswith("-") or words[1].startswith("-"):
         return False
     return bool(Path(words[0]).suffix) or os.sep in words[0] or os.path.exists(words[0])  # noqa: PTH110 (long names)
@@ -308,6 +315,8 @@ def parse_session(options: argparse.Namespace) -> tuple[Any, Any]:
     if options.preset is not None:  # it sets all options, also those that the GUI has remembered
         values = make_session_config(**load_preset(Path(options.preset))).model_dump()
     values |= {name: given[name] for name in SessionConfig.model_fields if name in given}
+    if "target" in given:
+        values["target_files"] = given.get("target_files", ())
     if options.gain is not None:
         if options.gain_db is not None:
             raise InputError("--gain and --gain-db both set the reference gain; give one of them")

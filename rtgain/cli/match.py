@@ -9,7 +9,7 @@ from pathlib import Path
 from rtgain.cli.progress import progress
 from rtgain.config.names import LevelMatchMode, ProcessorName
 from rtgain.errors import InputError
-from rtgain.output.output_files import STANDARD_OUTPUT, OutputPaths
+from rtgain.output.output_files import STANDARD_OUTPUT, OutputPaths, write_text
 from rtgain.records.equalizer_text import format_equalizer
 from rtgain.system.atomic_write import check_directory_writable, write_atomic, write_error
 from rtgain.system.shutdown_signals import InterruptHandler
@@ -153,19 +153,13 @@ def _match_one(options: MatchOptions, interruption: InterruptHandler) -> int:
     if paths.eq_out is not None:
         if details.equalizer is None:
             raise InputError(f"--eq-out {paths.eq_out}: no equalizer was learned ({details.result.state})")
-        write_atomic(Path(paths.eq_out), format_equalizer(details.equalizer).encode())
-    text = details.result.to_json()
-    if paths.json is not None and paths.json != STANDARD_OUTPUT:
-        write_atomic(Path(paths.json), text.encode())
-    if paths.json != STANDARD_OUTPUT:
+        write_text(paths.eq_out, format_equalizer(details.equalizer))
+    if paths.json is not None:
+        write_text(paths.json, details.result.to_json())
+    if not paths.prints_text:
         from rtgain.match.report import match_report
 
         outputs = (paths.record, paths.plot, paths.json, paths.eq_out)
         written = [name for name in outputs if name is not None]
-        text = match_report(details, dry, target, written)
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except OSError as error:
-        raise write_error("standard output", error) from None
+        write_text(STANDARD_OUTPUT, match_report(details, dry, target, written))
     return 0

@@ -37,7 +37,7 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
         level_match = _measure_level(config, offset, interruption)
         if interruption.requested:
             return interruption.exit_code
-        print(f"rtgain: {level_match.sentence()}", file=sys.stderr)
+        print(f"rtgain: {level_match.sentence()} {level_match.trim_sentence()}".rstrip(), file=sys.stderr)
     with Session(
         config,
         clock=config.resolved_clock(headless=True),

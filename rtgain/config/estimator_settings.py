@@ -61,7 +61,8 @@ class EstimatorSettings:
         reject_clipped: True to reject windows with one clipped signal; not for a target made from the dry signal.
         delay_frames: delay that is known beforehand; None if it must be searched for first.
         stock_optimizer: True for an unmodified torch optimizer at a fixed learning rate, without rtgain's safeguards.
-        closed_form: True to use the closed form of each window, without gradient descent.
+        closed_form: True to use the closed form of each window, without gradient descent. It is set with the processor
+            ``eq``, whose own descent gives the gain.
         compare: entries (`ComparisonSpec`) of additional estimators on the same windows.
     """
 
@@ -100,6 +101,7 @@ class EstimatorSettings:
             steps=config.steps,
             align=config.align == "on",
             reject_clipped=config.target != "reference",
+            closed_form=config.processor == "eq",
             compare=config.compare,
         )
 
@@ -109,7 +111,7 @@ class EstimatorSettings:
         specs = {entry: ComparisonSpec.parse(entry) for entry in self.compare}
         return {
             entry: replace(self, loss=spec.loss, optimizer=spec.optimizer, lr=spec.lr, steps=None,
-                           stock_optimizer=spec.lr is not None, compare=())
+                           stock_optimizer=spec.lr is not None, closed_form=False, compare=())
             for entry, spec in specs.items()
         }  # fmt: skip
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rtgain.config.names import LevelMatchMode
+from rtgain.config.names import FilterKind, LevelMatchMode, ProcessorName
 from rtgain.number_format import format_as
+
+if TYPE_CHECKING:
+    from rtgain.config.reference_equalizer import ReferenceEqualizer
 
 SOURCES = {"demo": "Demo", "sine": "Sine", "pink": "Pink noise"}
 """Labels of the synthetic sources, by their names as `input`."""
@@ -15,6 +18,12 @@ TARGETS = {"reference": "Reference path", "channel": "Another channel", "return"
 
 LEVEL_MATCHES: dict[LevelMatchMode, str] = {"off": "Off", "estimate": "By gain", "loudness": "By loudness"}
 """Labels of the choices of `level_match`."""
+
+FILTER_KINDS: dict[FilterKind, str] = {"low_shelf": "Low shelf", "peak": "Peak", "high_shelf": "High shelf"}
+"""Labels of the filters of an equalizer."""
+
+PROCESSORS: dict[ProcessorName, str] = {"gain": "Gain", "eq": "Equalizer"}
+"""Labels of the choices of `processor`."""
 
 NO_COMPARISON = "none"
 """Label of an empty `compare`."""
@@ -33,6 +42,13 @@ def format_channels(channels: tuple[int, ...] | None) -> str:
     return "auto" if channels is None else ", ".join(map(str, channels))
 
 
+def _describe_equalizer(equalizer: "ReferenceEqualizer | None") -> str:
+    if equalizer is None:
+        return "flat"
+    filters = (f"{FILTER_KINDS[item.type]} {format_as(item.gain_db, 'g')} dB" for item in equalizer.filters if item.on)
+    return ", ".join(filters) or "flat"
+
+
 CONTROL_LABELS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "input": ("Source", lambda source: SOURCES.get(source) or Path(source).name),
     "start": ("Start", _or_auto),
@@ -44,11 +60,15 @@ CONTROL_LABELS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "phase_deg": ("Phase", _with_unit("°")),
     "delay_ms": ("Delay", _with_unit(" ms")),
     "noise_dbfs": ("Noise", _with_unit(" dBFS")),
+    "eq": ("Equalizer file", str),
+    "equalizer": ("Equalizer", _describe_equalizer),
     "target": ("Target", lambda target: TARGETS.get(target) or Path(target).name),
     "channels": ("Channels", lambda channels: {1: "mono", 2: "stereo"}.get(channels, channels)),
     "dry_channel": ("Dry channel", format_channels),
     "target_channel": ("Target channel", format_channels),
     "output_channel": ("Output channel", format_channels),
+    "level_match": ("Level match", lambda mode: LEVEL_MATCHES[mode].lower()),
+    "processor": ("Processor", lambda processor: PROCESSORS[processor]),
     "loss": ("Loss", str),
     "optimizer": ("Optimizer", str),
     "lr": ("Learning rate", _or_auto),

@@ -12,6 +12,7 @@ Polarity = Literal["normal", "invert"]
 Switch = Literal["on", "off"]
 ProcessorName = Literal["gain", "eq"]
 ChannelCount = Literal["auto", 1, 2]
+FilterKind = Literal["low_shelf", "peak", "high_shelf"]
 
 CLOCKS: tuple[Clock, ...] = get_args(Clock)
 TARGETS: tuple[Target, ...] = get_args(Target)
@@ -42,18 +43,36 @@ CHANNEL_OPTIONS = MappingProxyType[str, Any](
 )
 """Defaults of the options that are valid only for the source, target and devices that they were selected with."""
 
-PRESET_ONLY = ("compare",)
+PRESET_ONLY = ("target_files", "compare", "equalizer")
 """Options that the GUI and presets set; the command line has no options for them."""
 
 GAIN_RANGE_DB = (-120.0, 60.0)
 PHASE_RANGE_DEG = (-360.0, 360.0)
 NOISE_RANGE_DBFS = (-200.0, 0.0)
 
+MAX_FILTERS = 32
+"""Most filters of an equalizer that has an effect; files of AutoEq have ten."""
+
+LEARNED_GAIN_RANGE_DB = (-18.0, 18.0)
+LEARNED_FREQUENCY_RANGES_HZ: dict[FilterKind, tuple[float, float]] = {
+    "low_shelf": (20.0, 2000.0), "peak": (20.0, 20_000.0), "high_shelf": (1000.0, 20_000.0),
+}  # fmt: skip
+LEARNED_Q_RANGES: dict[FilterKind, tuple[float, float]] = {
+    "low_shelf": (0.5, 1.0), "peak": (0.37, 4.0), "high_shelf": (0.5, 1.0),
+}  # fmt: skip
+"""Ranges of the filters of a learned equalizer."""
+
+FILTER_GAIN_RANGE_DB = (-60.0, 60.0)
+FILTER_Q_RANGE = (0.05, 100.0)
+
 MAX_DELAY_S = 1.0
 """Longest delay of the reference path, and longest delay in either direction that the estimator searches."""
 
 SAMPLE_RATE_RANGE_HZ = (4000, 768_000)
 MAX_BLOCK_FRAMES = 65_536
+MAX_TARGETS = 4
+"""Most target recordings that a session switches between."""
+
 MAX_WINDOW_MS = 2000.0
 MAX_DURATION_S = 1e7
 

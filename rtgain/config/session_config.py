@@ -25,6 +25,7 @@ from rtgain.config.names import (
     MAX_DURATION_S,
     MAX_LR,
     MAX_STEPS,
+    MAX_TARGETS,
     MAX_WINDOW_MS,
     NOISE_RANGE_DBFS,
     OPTIMIZERS,
@@ -42,6 +43,7 @@ from rtgain.config.names import (
     Switch,
     Target,
 )
+from rtgain.config.reference_equalizer import ReferenceEqualizer
 from rtgain.errors import InputError
 
 Channel = Annotated[int, Field(ge=1, le=MAX_CHANNEL)]
@@ -61,7 +63,7 @@ class SessionConfig(BaseModel):
     """All options of a session, under the names of the command line's options.
 
     Times end in `_ms` or `_s`, levels in `_db` (re unity) or `_dbfs` (re full scale). None stands for a default
-    that depends on other options; the properties below resolve it.
+    that depends on other options; the properties below resolve it. The file `eq` replaces `equalizer`.
 
     Raises `pydantic.ValidationError`; `make_session_config` converts it to one line for the user.
     """
@@ -85,8 +87,10 @@ class SessionConfig(BaseModel):
     delay_ms: Annotated[float, _within((0.0, 1000.0 * MAX_DELAY_S))] = 0.0
     noise_dbfs: Annotated[float, _within(NOISE_RANGE_DBFS)] | None = None
     eq: FileName | None = None
+    equalizer: ReferenceEqualizer | None = None
     channels: ChannelCount = "auto"
     target: FileName = "reference"
+    target_files: Annotated[tuple[FileName, ...], Field(max_length=MAX_TARGETS)] = ()
     dry_channel: Channels | None = None
     target_channel: Channels | None = None
     output_channel: Channels | None = None
@@ -126,6 +130,7 @@ class SessionConfig(BaseModel):
             raise ValueError("target: 'channel' needs a two-channel file or mic; synthetic sources contain no target")
         if self.is_pair and not self.is_file:
             raise ValueError("target: a recording is compared with another one; give that with --input FILE")
+        self._check_target_files()
         self._check_section()
         self._check_channels()
         if self.target != "reference" and self.automation is not None:
@@ -133,6 +138,13 @@ class SessionConfig(BaseModel):
         if self.target != "reference" and self.eq is not None:
             raise ValueError("eq: only valid with --target reference")
         return self
+
+    def _check_target_files(self) -> None:
+        repeated = [name for name in self.target_files if self.target_files.count(name) > 1]
+        if repeated:
+            raise ValueError(f"target_files: {repeated[0]!r} is listed twice; remove one")
+        if self.target_files and (not self.is_pair or self.target not in self.target_files):
+            raise ValueError(f"target_files: they do not contain the target {self.target!r}; add it")
 
     def _check_section(self) -> None:
         for option, value in (("start", self.start), ("end", self.end)):
@@ -222,6 +234,11 @@ class SessionConfig(BaseModel):
         return self.target not in TARGETS
 
     @property
+    def second_recordings(self) -> tuple[str, ...]:
+        """All target recordings, in the order of their slots; `target` is the one that is played."""
+        return self.target_files or ((self.target,) if self.is_pair else ())
+
+    @property
     def target_kind(self) -> Target:
         """Origin of the target for the engine: a second recording arrives with the dry one, as other channels."""
         return "channel" if self.is_pair else cast("Target", self.target)
@@ -292,8 +309,10 @@ def make_session_config(**values: Any) -> SessionConfig:
 def with_changes(config: SessionConfig, **changes: Any) -> SessionConfig:
     """Copy `config` with some options changed. A new optimizer resets `lr` and `steps` to its defaults.
 
-    Raises `InputError`.
+    A target that is not one of `target_files` replaces them. Raises `InputError`.
     """
+    if changes.get("target", config.target) not in config.target_files:
+        changes = {"target_files": ()} | changes
     if changes.get("optimizer", config.optimizer) != config.optimizer:
         changes = {"lr": None, "steps": None} | changes
     return make_session_config(**(config.model_dump() | changes))
@@ -306,9 +325,9 @@ def first_problem(error: ValidationError) -> str:
         option, _, message = str(problem["ctx"]["error"]).partition(": ")
         return f"{_option_label(option)}: {message}"
     option = str(problem["loc"][0])
-    name = _option_label(option)
+    name = ".".join(map(str, problem["loc"])) if option in PRESET_ONLY else _option_label(option)
     if problem["type"] == "extra_forbidden":
-        return f"'{option}' is not a session option; remove it"
+        return f"'{'.'.join(map(str, problem['loc']))}' is not a session option; remove it"
     if problem["type"] == "string_unicode":
         return f"{name}: {problem['input']!r} is not valid UTF-8; rename the file"
     if problem["type"] == "string_too_short":

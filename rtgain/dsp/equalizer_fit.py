@@ -1,4 +1,4 @@
-"""Fit of a parametric equalizer to a measured response, by damped Gauss-Newton steps with derivatives from torch.
+"""Fit of a parametric equalizer to a measured response, by damped Gauss-Newton steps.
 
 The residual of a band is the complex logarithm of measured over fitted response, in dB: its real part is the level
 difference, its imaginary part the phase difference. The filters of the cookbook are minimum-phase, so both parts depend
@@ -8,18 +8,20 @@ Source of the method: Levenberg-Marquardt with Huber weights, Nocedal and Wright
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from rtgain.dsp.filters import ParametricEQ, cookbook_coefficients
+from rtgain.config.names import FilterKind
+from rtgain.dsp.filters import ParametricEQ
 from rtgain.dsp.processors import DB_PER_NEPER
 from rtgain.dsp.response import BandResponse
+from rtgain.records.biquad import LOG_ROOT, cookbook_biquad
 from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
+from rtgain.records.equalizer_loss import HIGHEST_FREQUENCY_SHARE, weighted_error_db
 
 Numbers = NDArray[np.float64]
 
@@ -28,6 +30,14 @@ GAIN, DELAY, GAINS = 0, 1, slice(2, 2 + FILTERS)
 OCTAVES, LOG_QS = slice(2 + FILTERS, 2 + 2 * FILTERS), slice(2 + 2 * FILTERS, 2 + 3 * FILTERS)
 PARAMETERS = 2 + 3 * FILTERS
 """Layout of a parameter vector: gain in dB, delay in frames, then gains, frequencies and ln Q of the filters."""
+
+COMPLEX_STEP = 1e-30
+"""Imaginary part of a parameter by which a derivative is computed; it is so small that its square vanishes."""
+
+FILTERS_OF_KIND: dict[FilterKind, slice] = {
+    kind: slice(ParametricEQ.KINDS.index(kind), FILTERS - ParametricEQ.KINDS[::-1].index(kind))
+    for kind in ParametricEQ.KINDS
+}
 
 FLOOR_STD_DB = 0.03
 """Standard deviation in dB of a band's measurement without noise: a band is wider than a line."""
@@ -56,6 +66,9 @@ There is then no sound in its range.
 MIN_SHARE = 0.25
 """Share of a filter's gain that a band must have to be in its range."""
 
+LOCAL_BANDS = 4
+"""Number of adjacent bands over which differences of two measured responses are averaged: a third of an octave."""
+
 MAX_STEP = 0.5
 """Largest change of a frequency in octaves, and of ln Q, per step."""
 
@@ -70,12 +83,16 @@ class EqualizerFit:
     """Parameters of a fit, ``(20,)``, and how certain they are.
 
     `deviations_db` are the standard deviations of the filters' gains. They are infinite for a filter in whose range
-    there is not enough sound; its gain is 0. `error_db` is the mean level difference from the measured response.
+    there is not enough sound; its gain is 0. `error_db` is the mean level difference from the measured response,
+    weighted by certainty. `error_sigmas` is the same in standard deviations of each band, unweighted. `path` are the
+    parameters from the start of the descent to its end, ``(points, 20)``.
     """
 
     parameters: Numbers
     deviations_db: tuple[float, ...] = (math.inf,) * FILTERS
     error_db: float = math.inf
+    error_sigmas: float = math.inf
+    path: Numbers = field(default_factory=lambda: np.empty((0, PARAMETERS)))
 
     @classmethod
     def from_equalizer(cls, equalizer: EqualizerFilters) -> Self:
@@ -136,7 +153,9 @@ class ResponseFitter:
         noise_db = DB_PER_NEPER * np.sqrt((1.0 - coherence) / (2.0 * coherence * averages))
         self._std_db = np.hypot(FLOOR_STD_DB, noise_db)
         self._lowest, self._highest = _of_info("minimum"), _of_info("maximum")
-        self._highest[OCTAVES] = np.minimum(self._highest[OCTAVES], math.log2(0.45 * sample_rate / 1000.0))
+        self._highest[OCTAVES] = np.minimum(
+            self._highest[OCTAVES], math.log2(HIGHEST_FREQUENCY_SHARE * sample_rate / 1000.0)
+        )
         self._lowest[OCTAVES] = np.minimum(self._lowest[OCTAVES], self._highest[OCTAVES])
 
     @property
@@ -149,6 +168,13 @@ class ResponseFitter:
         """Median level of the measured response."""
         return float(np.median(DB_PER_NEPER * np.log(np.abs(self._response))))
 
+    @property
+    def band_std_db(self) -> Numbers:
+        """Standard deviation of each measured level, ``(bands,)``; infinite for a band that is left out."""
+        std_db = np.full(len(self._used), math.inf)
+        std_db[self._used] = self._std_db
+        return std_db
+
     def fit(self, start: EqualizerFit, evaluations: int) -> EqualizerFit:
         """Descend from `start`, at most as many evaluations; the result never has a greater cost."""
         parameters = self._clamped(start.parameters)
@@ -159,6 +185,7 @@ class ResponseFitter:
             residuals, jacobian = self._evaluate(parameters)
         weights = _robust_weights(residuals, self._std_db)
         cost, damping = _cost(residuals, weights, parameters), FIRST_DAMPING
+        path = [parameters]
         free = np.flatnonzero(np.concatenate([[True, True], learnable, learnable, learnable]))
         for _ in range(evaluations):
             normal, gradient = _normal_equations(residuals, jacobian, weights, parameters)
@@ -177,6 +204,7 @@ class ResponseFitter:
                 continue
             has_converged = cost - next_cost < CONVERGED * cost
             parameters, residuals, jacobian = candidate, next_residuals, next_jacobian
+            path.append(parameters)
             if has_converged:
                 break
             weights = _robust_weights(residuals, self._std_db)
@@ -184,7 +212,14 @@ class ResponseFitter:
         normal, _ = _normal_equations(residuals, jacobian, weights, parameters)
         variances = np.linalg.inv(normal + 1e-9 * np.eye(PARAMETERS)).diagonal()[GAINS]
         deviations_db = np.where(learnable, np.sqrt(np.maximum(variances, 0.0)), math.inf)
-        return EqualizerFit(parameters, tuple(deviations_db.tolist()), self._error_db(residuals))
+        levels = residuals[: len(self._omega)]
+        return EqualizerFit(
+            parameters,
+            tuple(deviations_db.tolist()),
+            float(weighted_error_db(levels, self._std_db)),
+            float(np.mean(np.abs(levels) / self._std_db)),
+            np.stack(path),
+        )
 
     def level_differences_db(self, fit: EqualizerFit) -> Numbers:
         """Level of the measurement minus that of the fit per band, ``(N,)``, in dB."""
@@ -196,17 +231,32 @@ class ResponseFitter:
 
         Only bands that both have count.
         """
-        common = self._used & other._used
-        if not common.any():
+        levels_db, std_db, _ = self._common_differences(other)
+        if not len(levels_db):
             return 0.0, 0.0
-        mine, others = (np.abs(fitter._response[common[fitter._used]]) for fitter in (self, other))
-        std_db = self._std_db[common[self._used]]
-        sigmas = np.abs(DB_PER_NEPER * np.log(mine / others)) / std_db
+        sigmas = np.abs(levels_db) / std_db
         return float(sigmas.sum() / (1.0 / std_db).sum()), float(sigmas.mean())
 
-    def _error_db(self, residuals: Numbers) -> float:
-        """Mean absolute level difference in dB, weighted by certainty."""
-        return float(np.average(np.abs(residuals[: len(self._omega)]), weights=1.0 / self._std_db))
+    def local_difference_from(self, other: "ResponseFitter", least_db: float) -> float:
+        """Compute the largest level difference over `LOCAL_BANDS` adjacent bands, in standard deviations of both.
+
+        Differences of at most `least_db` do not count. They are averaged, weighted by certainty.
+        """
+        levels_db, *stds_db = self._common_differences(other)
+        if len(levels_db) < LOCAL_BANDS:
+            return 0.0
+        weights = 1.0 / (stds_db[0] ** 2 + stds_db[1] ** 2)
+        window = np.ones(LOCAL_BANDS)
+        sums = np.convolve(weights, window, "valid")
+        means_db = np.abs(np.convolve(weights * levels_db, window, "valid")) / sums
+        return float(np.where(means_db > least_db, means_db * np.sqrt(sums), 0.0).max())
+
+    def _common_differences(self, other: "ResponseFitter") -> tuple[Numbers, Numbers, Numbers]:
+        """Return level differences in dB of bands that both have, and the standard deviations of both."""
+        common = self._used & other._used
+        mine, others = common[self._used], common[other._used]
+        levels_db = DB_PER_NEPER * np.log(np.abs(self._response[mine] / other._response[others]))
+        return levels_db, self._std_db[mine], other._std_db[others]
 
     def _evaluate(self, parameters: Numbers) -> tuple[Numbers, Numbers]:
         """Compute the residuals in dB, ``(2 N,)``, and their derivatives, ``(2 N, 20)``: levels, then phases."""
@@ -248,15 +298,19 @@ def _differentiated_coefficients(parameters: Numbers, sample_rate: int) -> tuple
     """Compute b0, b1, b2, a0, a1, a2 of each filter, ``(6, 6)``, and their derivatives.
 
     Those are ``(6, 3, 6)``: coefficient, parameter of the filter, filter. A filter's coefficients depend on its own
-    three parameters only. Of six copies of all parameters, each makes one coefficient. A single backward pass then
-    gives the derivatives of all coefficients.
+    three parameters only.
+
+    Source: complex-step derivative, Squire and Trapp, *SIAM Review* 40 (1998). It is as exact as automatic
+    differentiation, and takes a sixth of the time of torch's for so few numbers.
     """
-    copies = torch.from_numpy(parameters[2:].reshape(3, FILTERS)).repeat(6, 1, 1).requires_grad_()
-    gains_db, octaves, log_qs = copies.unbind(1)
-    coefficients = cookbook_coefficients(ParametricEQ.KINDS, gains_db, octaves, log_qs.exp(), sample_rate)
-    chosen = torch.stack(coefficients).diagonal().T
-    (slopes,) = torch.autograd.grad(chosen.sum(), copies)
-    return chosen.detach().numpy(), slopes.numpy()
+    steps = parameters[2:].reshape(3, FILTERS) + 1j * COMPLEX_STEP * np.eye(3)[:, :, None]
+    gains_db, octaves, log_qs = steps[:, 0], steps[:, 1], steps[:, 2]
+    omega = 2000.0 * math.pi / sample_rate * np.exp2(octaves)
+    values = np.exp(LOG_ROOT * gains_db), np.exp(log_qs), np.cos(omega), np.sin(omega)
+    coefficients = np.empty((6, 3, FILTERS), np.complex128)
+    for kind, filters in FILTERS_OF_KIND.items():
+        coefficients[:, :, filters] = cookbook_biquad(kind, *(value[:, filters] for value in values))
+    return coefficients[:, 0].real, coefficients.imag / COMPLEX_STEP
 
 
 def _robust_weights(residuals: Numbers, std_db: Numbers) -> Numbers:

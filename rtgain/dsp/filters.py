@@ -11,8 +11,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from rtgain.config.names import (
+    LEARNED_FREQUENCY_RANGES_HZ,
+    LEARNED_GAIN_RANGE_DB,
+    LEARNED_Q_RANGES,
+    FilterKind,
+)
 from rtgain.dsp.processors import DB_PER_NEPER, ParameterInfo, Processor
-from rtgain.records.biquad import LOG_ROOT, FilterKind, cookbook_biquad
+from rtgain.records.biquad import LOG_ROOT, cookbook_biquad
 from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 
 TAIL_S = 0.25
@@ -27,14 +33,11 @@ SHELF_Q = math.sqrt(0.5)
 
 def _filter_info(kind: FilterKind, frequency_hz: float) -> dict[str, ParameterInfo]:
     """Describe gain, frequency and Q of a filter that starts at `frequency_hz`."""
-    lowest_hz, highest_hz = {"low_shelf": (20.0, 2000.0), "peak": (20.0, 20000.0), "high_shelf": (1000.0, 20000.0)}[
-        kind
-    ]
-    octaves = (math.log2(hz / 1000.0) for hz in (lowest_hz, highest_hz, frequency_hz))
+    octaves = (math.log2(hz / 1000.0) for hz in (*LEARNED_FREQUENCY_RANGES_HZ[kind], frequency_hz))
     return {
-        "gain_db": ParameterInfo("dB", -18.0, 18.0, 0.0),
+        "gain_db": ParameterInfo("dB", *LEARNED_GAIN_RANGE_DB, 0.0),
         "octaves": ParameterInfo("octaves re 1 kHz", *octaves),
-        "q": ParameterInfo("", 0.37, 4.0, 1.0) if kind == "peak" else ParameterInfo("", 0.5, 1.0, SHELF_Q),
+        "q": ParameterInfo("", *LEARNED_Q_RANGES[kind], 1.0 if kind == "peak" else SHELF_Q),
     }
 
 
@@ -161,20 +164,6 @@ def cookbook_responses(
     Shape:
         - `gain_db`, `octaves` and `q`: ``(…, F)``; `omega`, in radians per sample: ``(K,)``; output: ``(…, F, K)``.
     """
-    b0, b1, b2, a0, a1, a2 = cookbook_coefficients(kinds, gain_db, octaves, q, sample_rate)
-    z1, z2 = _delay(omega, 1), _delay(omega, 2)
-    numerator, denominator = (
-        first.unsqueeze(-1) + second.unsqueeze(-1) * z1 + third.unsqueeze(-1) * z2
-        for first, second, third in ((b0, b1, b2), (a0, a1, a2))
-    )
-    response: Tensor = numerator / denominator
-    return response
-
-
-def cookbook_coefficients(
-    kinds: tuple[FilterKind, ...], gain_db: Tensor, octaves: Tensor, q: Tensor, sample_rate: float
-) -> tuple[Tensor, ...]:
-    """Compute b0, b1, b2, a0, a1, a2 of each of F filters, ``(…, F)`` each, from arguments as above."""
     frequency = (2000.0 * math.pi / sample_rate * torch.exp2(octaves)).clamp_max(HIGHEST_SHARE * math.pi)
     values = torch.exp(LOG_ROOT * gain_db), q, torch.cos(frequency), torch.sin(frequency)
     groups = []
@@ -182,7 +171,14 @@ def cookbook_coefficients(
         first = kinds.index(kind)
         of_kind = slice(first, first + kinds.count(kind))
         groups.append(cookbook_biquad(kind, *(value[..., of_kind] for value in values)))
-    return tuple(torch.cat(parts, dim=-1) for parts in zip(*groups, strict=True))
+    b0, b1, b2, a0, a1, a2 = (torch.cat(parts, dim=-1) for parts in zip(*groups, strict=True))
+    z1, z2 = _delay(omega, 1), _delay(omega, 2)
+    numerator, denominator = (
+        first.unsqueeze(-1) + second.unsqueeze(-1) * z1 + third.unsqueeze(-1) * z2
+        for first, second, third in ((b0, b1, b2), (a0, a1, a2))
+    )
+    response: Tensor = numerator / denominator
+    return response
 
 
 def _linkwitz_riley(corner_hz: float, sample_rate: int, omega: Tensor) -> tuple[Tensor, Tensor]:

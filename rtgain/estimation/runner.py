@@ -56,6 +56,9 @@ class EstimatorRunner(Protocol):
     def reset(self, gain_db: float) -> None:
         """Reset the estimate; the next descent starts from `gain_db`."""
 
+    def start_target(self, settings: EstimatorSettings, gain_db: float) -> None:
+        """Estimate another target from the next frame on, at the delay of `settings`, starting from `gain_db`."""
+
     def set_frozen(self, frozen: bool) -> None:
         """Freeze the estimate, or release it."""
 
@@ -127,6 +130,9 @@ class InProcessRunner:
 
     def reset(self, gain_db: float) -> None:
         self._streaming.reset(gain_db)
+
+    def start_target(self, settings: EstimatorSettings, gain_db: float) -> None:
+        self._streaming.start_target(settings, gain_db)
 
     def set_frozen(self, frozen: bool) -> None:
         self._streaming.set_frozen(frozen)

@@ -133,6 +133,19 @@ class StreamingEstimator:
             estimator.reset(gain_db)
         self._learner = self._new_learner()
 
+    def start_target(self, settings: EstimatorSettings, gain_db: float) -> None:
+        """Estimate another target from the next frame on, at the delay of `settings`, starting from `gain_db`."""
+        self.configure(settings)
+        self.reset(gain_db)
+        self._hop = max(self._hop, -(-self._reader.frames_written // settings.hop_frames))
+        self._cross = CrossSpectrum()
+        self._pending_windows = None
+        self.delay_tracker = DelayTracker(
+            search=settings.align,
+            delay_frames=settings.delay_frames if settings.align else None,
+            relative_delays_frames=(0.0,) * self._reader.channels,
+        )
+
     def set_frozen(self, frozen: bool) -> None:
         """Freeze the estimates of all estimators, or release them."""
         for estimator in (self.estimator, *self.comparisons.values()):

@@ -14,6 +14,8 @@ from rtgain.estimation.process.messages import (
     EnableDiagnostics,
     FailureMessage,
     FreezeMessage,
+    LoadingMessage,
+    NewTargetMessage,
     ReadyMessage,
     ResetMessage,
 )
@@ -127,6 +129,11 @@ class Supervisor:
         if self._worker is not None:
             self._worker.send(ResetMessage(gain_db))
 
+    def start_target(self, settings: EstimatorSettings, gain_db: float) -> None:
+        self._settings, self._last = settings, None
+        if self._worker is not None:
+            self._worker.send(NewTargetMessage(settings, gain_db))
+
     def set_frozen(self, frozen: bool) -> None:
         self._frozen = frozen
         if self._worker is not None:
@@ -179,6 +186,8 @@ class Supervisor:
                 case ReadyMessage():
                     self._ready = True
                     self._last_progress_s = time.monotonic()
+                case LoadingMessage():
+                    self._ready = False
                 case DroppedFramesMessage(dropped_frames):
                     self.dropped_frames = self._dropped_before_restart + dropped_frames
                 case FailureMessage(reason):

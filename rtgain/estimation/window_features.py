@@ -142,6 +142,15 @@ class WindowFeatures:
         )
 
 
+def find_silent_channels(mean_square: Tensor) -> Tensor:
+    """Return True for each channel that is silent in the dry signal or in the target.
+
+    Shape:
+        - `mean_square`: ``(2, B, C)``, the dry signal first; output: ``(B, C)``.
+    """
+    return (mean_square.sqrt() < SILENCE_RMS).any(0)
+
+
 class FeatureExtractor:
     """Feature extraction in the order of the windows; holds the recent peak level and the newest usable window."""
 
@@ -176,7 +185,7 @@ class FeatureExtractor:
         dry = fractional_shift(dry, alignment.fractions_frames(channels))
         spectra = hann_spectra(torch.stack([dry, target]))
         mean_square = spectra.mean_square
-        silent_channels = (mean_square.sqrt() < SILENCE_RMS).any(0)
+        silent_channels = find_silent_channels(mean_square)
         silent = silent_channels.all(-1)
         audible = (~silent_channels | silent.unsqueeze(-1)).float()
         level = (mean_square * audible).mean(-1).sqrt().clamp_min(SILENCE_RMS)

@@ -4,6 +4,7 @@ from rtgain.errors import InputError
 from rtgain.lessons.content import (
     filters,
     gradient_descent,
+    loudness,
     optimizers,
     real_signals,
     real_time,
@@ -20,6 +21,7 @@ LESSONS: tuple[Lesson, ...] = (
     real_signals.LESSON,
     real_time.LESSON,
     filters.LESSON,
+    loudness.LESSON,
 )
 """All lessons in order."""
 

@@ -54,14 +54,6 @@ def wav(clip: AudioClip) -> bytes:
     return buffer.getvalue()
 
 
-def flac(clips: Sequence[AudioClip]) -> bytes:
-    """Encode clips of equal length and sample rate as the channels of one FLAC file, 16 bits."""
-    buffer = io.BytesIO()
-    channels = np.stack([clip.samples for clip in clips], axis=1)
-    soundfile.write(buffer, channels, clips[0].sample_rate, format="FLAC", subtype="PCM_16")
-    return buffer.getvalue()
-
-
 def write_lesson(
     folder: Path, lesson: Lesson, result: ExperimentResult, results: Sequence[CheckResult], *, seed: int, linked: bool
 ) -> None:

@@ -71,7 +71,7 @@ def index_page(lessons: Sequence[Lesson]) -> bytes:
     """Make the page that lists all lessons."""
     body = [
         "<h1>Real-time differentiable audio</h1>",
-        '<p class="lead">Seven lessons on gradient descent with sound, with figures and recordings.</p>',
+        '<p class="lead">Eight lessons on gradient descent with sound, with figures and recordings.</p>',
     ]
     body += [
         f'<section><h2><span class="number">{lesson.number}</span> '

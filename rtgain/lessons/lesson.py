@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from rtgain.config.labels import CONTROL_LABELS
 from rtgain.config.session_config import SessionConfig
-from rtgain.lessons.checks import Expectation, NumericCheck, Outcome
+from rtgain.lessons.checks import BlindTestEnds, Expectation, NumericCheck, Outcome
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,11 @@ class Step:
     def has_results(self) -> bool:
         """True if the lesson's experiment has checks, figures, sounds or an animation for this step."""
         return bool(self.checks or self.figures or self.sounds or self.animation)
+
+    @property
+    def blind_trials(self) -> int:
+        """Number of trials of the step's blind test; 0 without one."""
+        return sum(item.trials for item in self.expectations if isinstance(item, BlindTestEnds))
 
     @property
     def all_controls(self) -> dict[str, Any]:

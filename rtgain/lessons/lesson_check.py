@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from rtgain.config.session_config import SessionConfig
 from rtgain.lessons.check_state import ExpectationTracker
-from rtgain.lessons.checks import Observation, Outcome
+from rtgain.lessons.checks import Observation, Outcome, SoundObservation, is_live_only
 from rtgain.lessons.lesson import CheckResult, Lesson, Step
 from rtgain.lessons.text_templates import fill_template
 from rtgain.records.estimate import Estimate
@@ -24,8 +24,11 @@ def check_lesson(lesson: Lesson, numbers: Mapping[str, float], seed: int) -> lis
 
 
 def run_step(step: Step, seed: int) -> list[ExpectationTracker]:
-    """Run a step's session on the offline clock, and return its expectations with their outcomes."""
-    trackers = [ExpectationTracker(expectation) for expectation in step.expectations]
+    """Run a step's session on the offline clock, and return its expectations with their outcomes.
+
+    Expectations that need a live clock or a listener are left out.
+    """
+    trackers = [ExpectationTracker(expectation) for expectation in step.expectations if not is_live_only(expectation)]
     config = SessionConfig(**step.all_controls, duration=step.duration_s, seed=seed)
     run_offline(
         config,
@@ -37,7 +40,8 @@ def run_step(step: Step, seed: int) -> list[ExpectationTracker]:
 
 def _observe(trackers: list[ExpectationTracker], session: Session, estimates: Sequence[Estimate]) -> None:
     comparisons = session.comparisons
+    sound = SoundObservation.of(session.levels(), session.equalizer, session.level_match)
     for estimate in estimates:
-        observation = Observation.from_estimate(estimate, session.sample_rate, session.xruns, comparisons)
+        observation = Observation.from_estimate(estimate, session.sample_rate, session.xruns, comparisons, sound)
         for tracker in trackers:
             tracker.observe(observation)

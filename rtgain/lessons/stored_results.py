@@ -1,6 +1,6 @@
-"""Stored results of the lessons' experiments (numbers and recordings), for the GUI, which never imports torch.
+"""Stored numbers of the lessons' experiments, for the GUI, which never imports torch.
 
-``python -m rtgain.lessons.stored_results`` runs the experiments again. Tests compare texts and sounds with a new run.
+``python -m rtgain.lessons.stored_results`` runs the experiments again. Tests compare the texts with a new run.
 """
 
 import functools
@@ -22,16 +22,11 @@ def stored_numbers(lesson: str) -> Mapping[str, float]:
 
 
 def write_stored_results() -> None:
-    """Run every lesson's experiment, and store its numbers and recordings."""
+    """Run every lesson's experiment, and store its numbers."""
     from rtgain.lessons.experiments.experiment import run_experiment
-    from rtgain.lessons.export import flac
 
-    results = {lesson.name: run_experiment(lesson.name, 0) for lesson in LESSONS}
-    numbers = {name: dict(result.numbers) for name, result in results.items()}
+    numbers = {lesson.name: dict(run_experiment(lesson.name, 0).numbers) for lesson in LESSONS}
     write_atomic(FILE, (json.dumps(numbers, indent=2) + "\n").encode())
-    for result in results.values():
-        for path, names in result.recordings.items():
-            write_atomic(path, flac([result.sounds[name] for name in names]))
 
 
 if __name__ == "__main__":

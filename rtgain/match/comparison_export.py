@@ -75,7 +75,7 @@ def write_comparison(comparison: Comparison, folder: Path, cancelled: Callable[[
         figures["Response of the target over the dry recording"] = _response_picture(match["response"])
     if (folder / "gain.png").exists():
         figures["Gain over time"] = (folder / "gain.png").read_bytes()
-    level = comparison.level_match.sentence()
+    level = f"{comparison.level_match.sentence()} {comparison.level_match.trim_sentence()}".rstrip()
     if clipped_samples:
         level += f" {clipped_samples} samples above full scale were clipped in these files."
     report = ComparisonReport(

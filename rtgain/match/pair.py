@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from rtgain.audio.io.decoded import decoded_in_memory
 from rtgain.config.names import (
-    DEFAULT_HOP_MS,
     DEFAULT_WINDOW_MS,
     MAX_CHANNELS,
     SYNTHETIC_INPUTS,
@@ -156,9 +155,12 @@ def _match(
         if level_match != "off":
             levels_match = LevelMatch(level_match, match.gain_db, measure_loudness(config, offset).difference_lu)
             trim = 10.0 ** (levels_match.target_trim_db / 20.0)
-            notices += (levels_match.sentence(),)
+            attenuated = f" The matched signal is attenuated by {-levels_match.target_trim_db:.2f} dB."
+            notices += (levels_match.sentence() + (attenuated if trim < 1.0 else ""),)
         recorded = [replace(channel, gain=trim * channel.gain) for channel in equalized]
-        write_matched(dry, target, record, rate, recorded, offset.curve, filters)
+        recorder = write_matched(dry, target, record, rate, recorded, offset.curve, filters)
+        if recorder.peak_notice is not None:
+            notices += (recorder.peak_notice,)
     start_delay_frames = 0.0 if offset.curve is None else rate * offset.curve.delay_at_s(section_s[0])
     drift_ppm = offset.drift_ppm if offset.is_found and math.isfinite(match.gain_db) else math.nan
     result = replace(
@@ -353,4 +355,4 @@ def _with_windows_for(config: SessionConfig, offset: RecordingOffset) -> Session
     length_s = end_s - max(begin_s, config.start or 0.0)
     # Half of it, rounded to a lower power of two: the session rounds to the nearest by ratio.
     window_ms = min(DEFAULT_WINDOW_MS, max(1e3 * length_s / 2.0 / math.sqrt(2.0) * ROUNDING, MIN_WINDOW_MS))
-    return with_changes(config, window_ms=window_ms, hop_ms=min(DEFAULT_HOP_MS, window_ms / 4.0))
+    return with_changes(config, window_ms=window_ms, hop_ms=window_ms / 2.0)

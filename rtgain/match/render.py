@@ -278,8 +278,8 @@ def write_matched(
     channels: Sequence[MatchedChannel],
     curve: DelayCurve | None = None,
     filters: NDArray[np.float64] = NO_FILTERS,
-) -> None:
-    """Write the matched signal in all compared channels, as long as the target.
+) -> Recorder:
+    """Write the matched signal in all compared channels, as long as the target. Returns the closed recorder.
 
     Raises `InputError` if the file cannot be written, or if it is a FLAC and the signal exceeds full scale.
     """
@@ -298,6 +298,7 @@ def write_matched(
         if record.is_file():  # an incomplete file is removed; a device stays
             record.unlink()
         raise
+    return recorder
 
 
 def file_length_at(path: Path, sample_rate: int) -> int:

@@ -35,16 +35,18 @@ class DetectorBank:
     def __init__(self, sample_rate: int, block_frames: int) -> None:
         self._block_frames = block_frames
         self._is_peak = np.array([detector.is_peak for detector in DETECTORS])
-        times_s = np.array([(detector.attack_s, detector.release_s) for detector in DETECTORS])
-        self._rates = -np.expm1(-1.0 / (times_s * sample_rate))
+        times_s = np.array([(detector.attack_s, detector.release_s) for detector in DETECTORS]).T
+        self._attacks, self._releases = -np.expm1(-1.0 / (times_s * sample_rate))
         self._state = np.zeros(len(DETECTORS))
 
     def push(self, samples: NDArray[np.float64]) -> NDArray[np.float64]:
         """Add whole blocks of samples, ``(channels, frames)``. Returns the levels in dB, ``(detectors, blocks)``."""
         levels = np.zeros((len(DETECTORS), samples.shape[1] // self._block_frames))
-        _detect(
-            np.mean(samples**2, axis=0), np.abs(samples).max(axis=0), self._is_peak, self._rates, self._state, levels
-        )
+        power, peak = np.mean(samples**2, axis=0), np.abs(samples).max(axis=0)
+        for signal, part in ((power, ~self._is_peak), (peak, self._is_peak)):
+            state, part_levels = self._state[part], levels[part]
+            _detect(signal, self._attacks[part], self._releases[part], state, part_levels)
+            self._state[part], levels[part] = state, part_levels
         scale = np.where(self._is_peak, 20.0, 10.0)[:, None]
         decibels: NDArray[np.float64] = scale * np.log10(np.maximum(levels, 10.0 ** (-MIN_LEVEL_DB / scale)))
         return decibels
@@ -56,23 +58,22 @@ MIN_LEVEL_DB = 200.0
 
 @numba.njit(cache=JIT_CACHE_ENABLED)
 def _detect(
-    power: NDArray[np.float64],
-    peak: NDArray[np.float64],
-    is_peak: NDArray[np.bool_],
-    rates: NDArray[np.float64],
+    signal: NDArray[np.float64],
+    attacks: NDArray[np.float64],
+    releases: NDArray[np.float64],
     state: NDArray[np.float64],
     levels: NDArray[np.float64],
 ) -> None:
-    block_frames = len(power) // levels.shape[1]
-    for detector in range(len(state)):
-        level = state[detector]
-        attack, release = rates[detector]
-        signal = peak if is_peak[detector] else power
-        for block in range(levels.shape[1]):
-            total = 0.0
-            for frame in range(block * block_frames, (block + 1) * block_frames):
-                change = signal[frame] - level
-                level += (attack if change > 0.0 else release) * change
-                total += level
-            levels[detector, block] = total / block_frames
-        state[detector] = level
+    # The inner loop runs over the detectors: the steps of one depend on each other and cannot run in parallel.
+    block_frames = len(signal) // levels.shape[1]
+    level, total = state.copy(), np.empty_like(state)
+    for block in range(levels.shape[1]):
+        total[:] = 0.0
+        for frame in range(block * block_frames, (block + 1) * block_frames):
+            sample = signal[frame]
+            for detector in range(len(level)):
+                change = sample - level[detector]
+                level[detector] += (attacks[detector] if change > 0.0 else releases[detector]) * change
+                total[detector] += level[detector]
+        levels[:, block] = total / block_frames
+    state[:] = level

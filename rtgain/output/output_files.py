@@ -12,7 +12,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from rtgain.audio.io.recorder import FLAC_PEAK_MAX, Recorder
+from rtgain.audio.io.recorder import Recorder
 from rtgain.errors import InputError
 from rtgain.number_format import format_number
 from rtgain.output.csv_writer import CsvWriter
@@ -29,7 +29,7 @@ STANDARD_OUTPUT = "-"
 
 @dataclass(frozen=True)
 class OutputPaths:
-    """Paths of the outputs; None for an output that is not requested, ``-`` for standard output (CSV or JSON)."""
+    """Paths of the outputs; None for an output that is not requested, ``-`` for standard output (texts only)."""
 
     csv: str | None = None
     json: str | None = None
@@ -39,18 +39,12 @@ class OutputPaths:
 
     def check(self, inputs: Iterable[str]) -> None:
         """Raise `InputError` for impossible outputs, or if one would overwrite an input; it opens nothing."""
-        if self.csv == self.json == STANDARD_OUTPUT:
-            raise InputError("--csv - and --json -: only one can be standard output; name a file for the other")
-        names = {
-            "--csv": self.csv,
-            "--json": self.json,
-            "--plot": self.plot,
-            "--record": self.record,
-            "--eq-out": self.eq_out,
-        }
+        printed = [f"{option} -" for option, name in self._texts.items() if name == STANDARD_OUTPUT]
+        if len(printed) > 1:
+            raise InputError(f"{' and '.join(printed)}: only one can be standard output; name a file for the other")
         owners = {os.path.realpath(name): "an input" for name in inputs}
-        for option, name in names.items():
-            if name is None or (name == STANDARD_OUTPUT and option in ("--csv", "--json")):
+        for option, name in (self._texts | {"--plot": self.plot, "--record": self.record}).items():
+            if name is None or (name == STANDARD_OUTPUT and option in self._texts):
                 continue
             path, resolved = Path(name), os.path.realpath(name)
             if resolved in owners:
@@ -67,6 +61,16 @@ class OutputPaths:
             owners[resolved] = f"the file of {option}"
         if self.plot is not None and Path(self.plot).suffix.lower() != ".png":
             raise InputError(f"--plot {self.plot}: figures are PNG; use a name that ends in .png")
+
+    @property
+    def prints_text(self) -> bool:
+        """True if an output goes to standard output."""
+        return STANDARD_OUTPUT in self._texts.values()
+
+    @property
+    def _texts(self) -> dict[str, str | None]:
+        """The outputs that can be standard output, by option."""
+        return {"--csv": self.csv, "--json": self.json, "--eq-out": self.eq_out}
 
 
 class OutputFiles:
@@ -166,8 +170,8 @@ class OutputFiles:
                 self._recorder.close()
                 if self._recorder.clipped_samples:
                     self.notices.append(_clipping_notice(self._recorder))
-                elif self._recorder.peak > FLAC_PEAK_MAX:
-                    self.notices.append(_peak_notice(self._recorder))
+                elif self._recorder.peak_notice is not None:
+                    self.notices.append(self._recorder.peak_notice)
         finally:
             if self._csv is not None:
                 with suppress(BrokenPipeError):  # of the row that was not read
@@ -177,14 +181,8 @@ class OutputFiles:
                 file.close()
 
     def _write_json(self, summary: Summary) -> None:
-        if self._paths.json == STANDARD_OUTPUT:
-            try:
-                sys.stdout.write(summary.to_json())
-                sys.stdout.flush()
-            except OSError as error:
-                raise write_error("standard output", error) from None
-        elif self._paths.json is not None:
-            write_atomic(Path(self._paths.json), summary.to_json().encode())
+        if self._paths.json is not None:
+            write_text(self._paths.json, summary.to_json())
 
     def _write_plot(self, summary: Summary, history: History) -> None:
         if self._paths.plot is not None:
@@ -195,15 +193,19 @@ class OutputFiles:
             return
         if learned is None:
             raise InputError(f"--eq-out {self._paths.eq_out}: no equalizer was learned, because nothing matched")
-        write_atomic(Path(self._paths.eq_out), format_equalizer(learned.equalizer).encode())
+        write_text(self._paths.eq_out, format_equalizer(learned.equalizer))
 
 
-def _peak_notice(recorder: Recorder) -> str:
-    peak_dbfs = format_number(20.0 * math.log10(recorder.peak), 1)
-    return (
-        f"{recorder.path}: peaks of {peak_dbfs} dBFS are above full scale, where players clip; "
-        "use --level-match estimate to attenuate the louder signal"
-    )
+def write_text(name: str, text: str) -> None:
+    """Write a file, or standard output for the name ``-``. Raises `InputError`, or `BrokenPipeError` (EPIPE)."""
+    if name != STANDARD_OUTPUT:
+        write_atomic(Path(name), text.encode())
+        return
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        raise write_error("standard output", error) from None
 
 
 def _clipping_notice(recorder: Recorder) -> str:

@@ -5,16 +5,16 @@ form with Q instead of the slope S; S = 1 is Q = 1/√2.
 """
 
 import math
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
-FilterKind = Literal["low_shelf", "peak", "high_shelf"]
-
+if TYPE_CHECKING:
+    from rtgain.config.names import FilterKind
 
 LOG_ROOT = math.log(10.0) / 80.0
 """Natural logarithm per dB of the square root of the cookbook's A, the fourth root of the gain."""
 
 
-def cookbook_biquad(kind: FilterKind, root_a: Any, q: Any, cos: Any, sin: Any) -> tuple[Any, Any, Any, Any, Any, Any]:
+def cookbook_biquad(kind: "FilterKind", root_a: Any, q: Any, cos: Any, sin: Any) -> tuple[Any, Any, Any, Any, Any, Any]:
     """Compute b0, b1, b2, a0, a1, a2 of a filter; all values are numbers, arrays or tensors of one shape.
 
     `root_a` is exp(`LOG_ROOT` · gain in dB). `cos` and `sin` are those of the corner or center frequency in radians per

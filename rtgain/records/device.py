@@ -1,5 +1,6 @@
 """Description of an audio device."""
 
+import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,3 +28,8 @@ class DeviceInfo:
 
     def __str__(self) -> str:
         return f"{self.name} ({self.host_api})"
+
+
+def own_jack_prefix() -> str:
+    """Return the beginning of the names of this process's JACK clients, which PortAudio lists as devices."""
+    return f"rtgain-{os.getpid()}-"

@@ -11,8 +11,8 @@ Source: the configuration reference of Equalizer APO. LSC, PK and HSC with a Q a
 import re
 from pathlib import Path
 
+from rtgain.config.names import FILTER_GAIN_RANGE_DB, FILTER_Q_RANGE, MAX_FILTERS, FilterKind
 from rtgain.errors import InputError
-from rtgain.records.biquad import FilterKind
 from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 
 KINDS: dict[str, FilterKind] = {"LSC": "low_shelf", "PK": "peak", "PEQ": "peak", "HSC": "high_shelf"}
@@ -21,8 +21,7 @@ KINDS: dict[str, FilterKind] = {"LSC": "low_shelf", "PK": "peak", "PEQ": "peak",
 MAX_BYTES = 1_000_000
 """Size above which a file is not an equalizer, but something else."""
 
-GAIN_LIMIT_DB = 60.0
-Q_RANGE = (0.05, 100.0)
+GAIN_LIMIT_DB = FILTER_GAIN_RANGE_DB[1]
 
 _COMMAND = re.compile(r"\s*(?P<name>[A-Za-z]+)\s*(?P<number>\d*)\s*:\s*(?P<value>.*?)\s*$")
 _NUMBER = r"(?P<{}>[-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?)"
@@ -47,6 +46,16 @@ def format_equalizer(equalizer: EqualizerFilters) -> str:
 
 def load_equalizer(path: Path, sample_rate: int) -> EqualizerFilters:
     """Read an equalizer for sound at `sample_rate` Hz from a text file. Raises `InputError` that names the line."""
+    equalizer = read_equalizer(path)
+    try:
+        equalizer.coefficients(sample_rate)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return equalizer
+
+
+def read_equalizer(path: Path) -> EqualizerFilters:
+    """Read an equalizer for any sample rate from a text file. Raises `InputError` that names the line."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -57,12 +66,7 @@ def load_equalizer(path: Path, sample_rate: int) -> EqualizerFilters:
         raise InputError(f"{path}: {error.strerror}; --eq expects a text of filters") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file in UTF-8; --eq expects a text of filters") from None
-    equalizer = parse_equalizer(text, str(path))
-    try:
-        equalizer.coefficients(sample_rate)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    return equalizer
+    return parse_equalizer(text, str(path))
 
 
 def parse_equalizer(text: str, name: str) -> EqualizerFilters:
@@ -95,6 +99,8 @@ def parse_equalizer(text: str, name: str) -> EqualizerFilters:
         raise InputError(f"{name}: has no filters; give at least a line 'Preamp: 0 dB'")
     if abs(gain_db) > GAIN_LIMIT_DB:
         raise InputError(f"{name}: the preamps add up to {gain_db:g} dB; use −{GAIN_LIMIT_DB:g} to {GAIN_LIMIT_DB:g}")
+    if len(filters) > MAX_FILTERS:
+        raise InputError(f"{name}: has {len(filters)} filters; use at most {MAX_FILTERS}")
     return EqualizerFilters(gain_db, tuple(filters))
 
 
@@ -126,8 +132,8 @@ def _filters(value: str, where: str) -> list[EqualizerFilter]:
         raise InputError(f"{where}: the frequency must be above 0 Hz, not {frequency_hz:g}")
     if not abs(gain_db) <= GAIN_LIMIT_DB:
         raise InputError(f"{where}: the gain must be from −{GAIN_LIMIT_DB:g} to {GAIN_LIMIT_DB:g} dB, not {gain_db:g}")
-    if not Q_RANGE[0] <= q <= Q_RANGE[1]:
-        raise InputError(f"{where}: the Q must be from {Q_RANGE[0]:g} to {Q_RANGE[1]:g}, not {q:g}")
+    if not FILTER_Q_RANGE[0] <= q <= FILTER_Q_RANGE[1]:
+        raise InputError(f"{where}: the Q must be from {FILTER_Q_RANGE[0]:g} to {FILTER_Q_RANGE[1]:g}, not {q:g}")
     return [EqualizerFilter(KINDS[kind_name], frequency_hz, gain_db, q)]
 
 

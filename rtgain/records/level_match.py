@@ -15,36 +15,54 @@ AUDIBLE_DB = 0.1
 
 
 @dataclass(frozen=True)
+class LevelDifference:
+    """Level of a target minus that of the dry signal; NaN if unknown.
+
+    Attributes:
+        gain_db: gain of the target in dB.
+        loudness_lu: integrated loudness (ITU-R BS.1770) of the target minus that of the dry signal.
+    """
+
+    gain_db: float = math.nan
+    loudness_lu: float = math.nan
+
+    def removed_db(self, mode: LevelMatchMode) -> float:
+        """Return the difference in dB that trims of `mode` remove; 0 while it is unknown."""
+        difference_db = {"off": 0.0, "estimate": self.gain_db, "loudness": self.loudness_lu}[mode]
+        return difference_db if math.isfinite(difference_db) else 0.0
+
+
+@dataclass(frozen=True)
 class LevelMatch:
     """Level differences of target minus dry signal, and the trims that the monitor applies.
 
-    The louder signal is attenuated; the other one is not changed. Therefore a trim is never positive.
+    The louder signal is attenuated; the softest one is not changed. Therefore a trim is never positive.
 
     Attributes:
         mode: difference that is removed: ``off``, ``estimate`` (the gain) or ``loudness``.
-        gain_db: gain of the target in dB; NaN if unknown.
-        loudness_lu: integrated loudness (ITU-R BS.1770) of the target minus that of the dry signal; NaN if unknown.
+        gain_db, loudness_lu: as those of `LevelDifference`.
+        others: differences of the other targets of the dry signal; all are played at the level of the softest one.
     """
 
     mode: LevelMatchMode = "off"
     gain_db: float = math.nan
     loudness_lu: float = math.nan
+    others: tuple[LevelDifference, ...] = ()
 
     @property
     def removed_db(self) -> float:
         """Difference in dB that the trims remove; 0 while it is unknown."""
-        difference_db = {"off": 0.0, "estimate": self.gain_db, "loudness": self.loudness_lu}[self.mode]
-        return difference_db if math.isfinite(difference_db) else 0.0
+        return LevelDifference(self.gain_db, self.loudness_lu).removed_db(self.mode)
 
     @property
     def dry_trim_db(self) -> float:
         """Trim of the dry signal in dB, at most 0."""
-        return min(0.0, self.removed_db)
+        return min(0.0, self.removed_db, *(target.removed_db(self.mode) for target in self.others))
 
     @property
     def target_trim_db(self) -> float:
         """Trim of target, matched signal and difference in dB, at most 0."""
-        return min(0.0, -self.removed_db)
+        return self.dry_trim_db - self.removed_db
 
     @property
     def remaining_gain_db(self) -> float:
@@ -75,6 +93,12 @@ class LevelMatch:
             )
         noun = {"LU": ("louder", "softer"), "dB": ("higher in gain", "lower in gain")}[unit][remaining < 0]
         return f"{numbers} After matching the {matched}, the target is {abs(remaining):.2f} {unit} {noun}."
+
+    def trim_sentence(self) -> str:
+        """Describe what is attenuated, and by how much; empty if nothing is."""
+        trims_db = {"dry recording": self.dry_trim_db, "target": self.target_trim_db}
+        trims = [f"the {name} by {-trim_db:.2f} dB" for name, trim_db in trims_db.items() if trim_db < -NEGLIGIBLE_DB]
+        return f"Attenuated: {' and '.join(trims)}." if trims else ""
 
     def to_object(self) -> dict[str, Any]:
         """Convert to an object for JSON; None for unknown numbers."""

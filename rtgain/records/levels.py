@@ -1,7 +1,11 @@
 """Peak, RMS and loudness of one signal."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+
+SILENCE_DB = -200.0
+"""Level in dB that stands for silence where a finite number is needed."""
 
 METERED_SIGNALS = ("dry", "target", "matched", "difference")
 """Metered signals. The difference is target − matched."""
@@ -45,3 +49,16 @@ class Level:
     peak_dbfs: tuple[float, ...]
     rms_dbfs: tuple[float, ...]
     loudness: Loudness = Loudness()
+
+
+def residual_db(levels: Mapping[str, Level]) -> float:
+    """Compute the level of the difference relative to the target in dB (RMS over all channels).
+
+    It is at least `SILENCE_DB`, and NaN while the target is silent. `levels` are those of all metered signals.
+    """
+    difference, target = (
+        sum(10.0 ** (rms / 10.0) for rms in levels[name].rms_dbfs) for name in ("difference", "target")
+    )
+    if not target > 0.0:
+        return math.nan
+    return max(10.0 * math.log10(difference / target), SILENCE_DB) if difference else SILENCE_DB

@@ -1,5 +1,6 @@
 """Snapshot: the state of a session at one moment, with everything that the GUI shows."""
 
+import math
 from dataclasses import dataclass
 
 from rtgain.config.names import Clock
@@ -115,6 +116,15 @@ class Snapshot:
     def estimate_is_stale(self) -> bool:
         """True if the newest estimate is older than a hop plus 0.5 s: the estimator is overloaded or has stopped."""
         return self.running and self.estimate_age_s > STALE_AFTER_S + self.hop_s
+
+    @property
+    def residual_db(self) -> float:
+        """Level of the difference relative to the target over the last 300 ms; NaN while one of them is silent."""
+        target, difference = (
+            sum(10.0 ** (rms_dbfs / 10.0) for rms_dbfs in self.levels[name].rms_dbfs)
+            for name in ("target", "difference")
+        )
+        return 10.0 * math.log10(difference / target) if target > 0.0 < difference else math.nan
 
     @property
     def clock_rate_ratio(self) -> float:

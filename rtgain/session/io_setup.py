@@ -19,8 +19,8 @@ from rtgain.config.names import CHANNEL_OPTIONS, MAX_CHANNEL, Clock
 from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import DeviceError, InputError
 from rtgain.records.delay_curve import DelayCurve
-from rtgain.records.equalizer_text import load_equalizer
 from rtgain.records.recording_offset import RecordingOffset
+from rtgain.records.reference_equalizer import reference_filters
 
 if TYPE_CHECKING:
     from rtgain.audio.sources.file_pair import FilePairSource
@@ -219,7 +219,7 @@ def make_engine(
     The session begins at frame `start_frame` of the dry signal, in whose time the automation is.
     """
     automation = load_automation(Path(config.automation), sample_rate) if config.automation else None
-    equalizer = load_equalizer(Path(config.eq), sample_rate) if config.eq else None
+    equalizer = reference_filters(config, sample_rate) if config.target == "reference" else None
     engine = engine_type(
         sample_rate,
         channels=channels,

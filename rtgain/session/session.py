@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from rtgain.audio.io.devices import DeviceSetup
 from rtgain.audio.io.driver import Driver
 from rtgain.audio.io.offline_driver import OfflineDriver
 from rtgain.audio.io.portaudio_driver import PortAudioDriver
+from rtgain.audio.io.timer_driver import TimerDriver
 from rtgain.audio.sources.section import SectionSource
 from rtgain.config.comparison_spec import ComparisonSpec
 from rtgain.config.estimator_settings import MIN_REFERENCE_GAIN, EstimatorSettings
@@ -36,15 +38,18 @@ from rtgain.metering.level_meter import LevelMeter
 from rtgain.metering.rates import CLOCK_ADVICE, DEVICE_ADVICE, ClockRateMonitor, RateCounter
 from rtgain.metering.scope_capture import capture_scope
 from rtgain.number_format import none_if_nan
+from rtgain.records.equalizer import EqualizerFilters
 from rtgain.records.estimate import Estimate
 from rtgain.records.history import Summary
 from rtgain.records.learned_equalizer import LearnedEqualizer
-from rtgain.records.level_match import LevelMatch
+from rtgain.records.level_match import LevelDifference, LevelMatch
+from rtgain.records.levels import Level
 from rtgain.records.recording_offset import RecordingOffset
 from rtgain.records.session_export import SessionExport
 from rtgain.records.snapshot import ChannelCounts, Comparison, Snapshot
 from rtgain.session.estimate_history import HISTORY_S, EstimateHistory
 from rtgain.session.io_setup import (
+    SessionSource,
     count_channels,
     make_driver,
     make_engine,
@@ -100,7 +105,9 @@ class Session:
     ) -> None:
         self.config = config
         self.clock: Clock = clock
+        self._max_channels = max_channels
         self._limit_frame: int | None = None
+        self._first_frame = -math.inf
         self._runner: EstimatorRunner | None = None
         self._driver: Driver | None = None
         self._notices: deque[str] = deque(maxlen=20)
@@ -127,7 +134,9 @@ class Session:
             assert opened is not None, "only the device clock runs without a source"
             self.sample_rate = opened.sample_rate
             self._limit_duration()
-            self._settings = replace(self._make_settings(config), closed_form=closed_form)
+            self._settings = self._make_settings(config)
+            if closed_form:
+                self._settings = replace(self._settings, closed_form=True)
             start_frame = self._opened.start_frame
             self._engine = make_engine(
                 config, self.device_setup, self.sample_rate, self.channels, start_frame, self.engine_type
@@ -252,6 +261,16 @@ class Session:
         return frames if self._limit_frame is None else min(frames, self._limit_frame)
 
     @property
+    def start_s(self) -> float:
+        """Time in the dry recording at which the session begins, in seconds."""
+        return self._opened.start_frame / self.sample_rate
+
+    @property
+    def present_s(self) -> float:
+        """Present time in the dry recording, in seconds."""
+        return self.start_s + self._position_frame / self.sample_rate
+
+    @property
     def total_frames(self) -> int | None:
         """Length of the session in frames; None if it has no end."""
         return self._limit_frame if self._source is None else self._source.frames
@@ -284,6 +303,10 @@ class Session:
         self._notices.clear()
         return notices
 
+    def levels(self) -> dict[str, Level]:
+        """Return the present levels by signal (`METERED_SIGNALS` of `rtgain.records.levels`)."""
+        return self._meters.levels()
+
     def snapshot(self, *, scope: bool = False) -> Snapshot:
         """Return the present state, with `scope` also the newest window. It polls estimates: do not mix with `advance`.
 
@@ -310,7 +333,7 @@ class Session:
             frames=frames,
             time_s=(self._opened.start_frame + frames) / self.sample_rate,
             position_s=self._position_frame / self.sample_rate,
-            start_s=self._opened.start_frame / self.sample_rate,
+            start_s=self.start_s,
             length_s=None if length is None else length / self.sample_rate,
             state=last.state.label if last else "waiting",
             gain_db=last.gain_est_db if last else math.nan,
@@ -327,7 +350,7 @@ class Session:
             curves=runner.curves() if runner else None,
             response=runner.response() if runner else None,
             scope=capture_scope(memory.audio, self._settings.window_frames, self.sample_rate) if scope else None,
-            levels=self._meters.levels(),
+            levels=self.levels(),
             level_match=self.level_match,
             clipped_frames=int(control["clipped_frames"]),
             xruns=self.xruns,
@@ -393,11 +416,15 @@ class Session:
         phase_deg: float | None = None,
         delay_ms: float | None = None,
         noise_dbfs: float | None = None,
+        equalizer: EqualizerFilters | None = None,
     ) -> None:
         """Change the reference path: `polarity` 1 or −1, `noise_dbfs` −inf for none; None keeps a value.
 
-        Setting the gain ends an automation. Raises `ValueError` outside the ranges.
+        Setting the gain ends an automation. Raises `ValueError` outside the ranges, `InputError` for filters that do
+        not suit the sample rate.
         """
+        if equalizer is not None:
+            self._engine.reference.set_equalizer(equalizer)
         if gain_db is not None:
             self._engine.reference.set_automation(None)
         self._engine.reference.set(
@@ -412,12 +439,55 @@ class Session:
         """Select the difference in level that the trims of the monitor remove."""
         self._change_level_match(mode=mode)
 
-    def set_level_differences(self, *, gain_db: float, loudness_lu: float) -> None:
+    def set_level_differences(
+        self, *, gain_db: float, loudness_lu: float, others: tuple[LevelDifference, ...] = ()
+    ) -> None:
         """Set the differences of two recordings over their section: target minus dry; NaN for an unknown one.
 
+        `others` are those of other targets, for sessions that play one of several (see `LevelMatch`).
         They stay constant while the session runs, so that the dynamics of a processor are not copied to the monitor.
         """
-        self._change_level_match(gain_db=gain_db, loudness_lu=loudness_lu)
+        self._change_level_match(gain_db=gain_db, loudness_lu=loudness_lu, others=others)
+
+    def open_target(self, config: SessionConfig, offset: RecordingOffset) -> SessionSource | None:
+        """Open the same dry recording with another target, for `play_target`; None if only a new session can play it.
+
+        Any thread may call it. Raises `InputError`.
+        """
+        channels = count_channels(config, read_file_format(config), self._max_channels)
+        if channels != self.channels or config.duration is not None:
+            return None
+        return open_source(config, self.device_setup, channels, offset)
+
+    def play_target(
+        self,
+        config: SessionConfig,
+        offset: RecordingOffset,
+        opened: SessionSource,
+        *,
+        gain_db: float,
+        loudness_lu: float,
+        others: tuple[LevelDifference, ...] = (),
+    ) -> None:
+        """Continue with another target at the present time of the dry recording; `opened` is from `open_target`.
+
+        The change is a crossfade. The trims for the differences in level (see `set_level_differences`) change with it.
+        The estimates before are discarded. Not on the offline clock.
+        """
+        assert isinstance(self._driver, PortAudioDriver | TimerDriver)
+        assert opened.source is not None
+        before, self._opened, self._source = self._opened, opened, opened.source
+        self.config, self.offset = config, offset
+        self._settings = self._make_settings(config)
+        self._source_position = SourcePosition(opened.loop_frames, is_live=True)
+        self._notices.extend(opened.notices)
+        self.level_match = replace(self.level_match, gain_db=gain_db, loudness_lu=loudness_lu, others=others)
+        self._first_frame = math.inf  # until the new target is played
+        self._apply_trims()
+        self._driver.replace_source(opened.source, partial(_frame_at_same_time, before, opened))
+        self.equalizer = None
+        self.history, self._estimate_rate = self._new_history(), RateCounter()
+        self._comparisons = {entry: self._new_history() for entry in config.compare}
 
     def simulate_xrun(self) -> None:
         """Simulate an xrun: 20 ms of silence at the outputs, counted as one xrun. Estimates are not affected."""
@@ -545,11 +615,22 @@ class Session:
             return []
         if self._driver is not None:
             self._source_position.update(int(self._engine.memory.control["frames"]), self._driver.position)
+        if self._first_frame == math.inf:
+            self._start_target(self._runner)
         new = self._runner.poll()
         self._poll_equalizers(self._runner)
         estimates = self._add(new)
         self._poll_comparisons(self._runner)
         return estimates
+
+    def _start_target(self, runner: EstimatorRunner) -> None:
+        """Let the estimator begin with a new target as soon as it is played."""
+        assert isinstance(self._driver, PortAudioDriver | TimerDriver)
+        if not self._driver.is_replacing:
+            self._first_frame = float(self._engine.memory.control["frames"])
+            self._apply_trims()
+            gain_db = self.level_match.gain_db
+            runner.start_target(self._settings, gain_db if math.isfinite(gain_db) else 0.0)
 
     def pop_equalizers(self) -> list[LearnedEqualizer]:
         """Return what has been learned since the last call, the newest 64 at most."""
@@ -570,6 +651,8 @@ class Session:
             self._comparisons[entry].add(self._in_recordings(estimate))
 
     def _add(self, estimates: list[Estimate]) -> list[Estimate]:
+        half_frames = self._settings.window_frames / 2  # of windows that may begin before a new target is played
+        estimates = [estimate for estimate in estimates if estimate.center_frame - half_frames >= self._first_frame]
         for estimate in estimates:
             if not self.config.is_pair:
                 self._follow_level(estimate)
@@ -592,8 +675,8 @@ class Session:
         self._apply_trims()
 
     def _apply_trims(self) -> None:
-        match = self.level_match
-        self._engine.set_trims(dry_db=match.dry_trim_db, target_db=match.target_trim_db)
+        match, with_flush = self.level_match, self._first_frame == math.inf  # together with a new target
+        self._engine.set_trims(dry_db=match.dry_trim_db, target_db=match.target_trim_db, with_flush=with_flush)
 
     @property
     def _target_trim(self) -> float:
@@ -613,6 +696,16 @@ class Session:
             delay_frames=estimate.delay_frames + offset,
             channel_delays_frames=tuple(delay + offset for delay in estimate.channel_delays_frames),
         )
+
+
+def _frame_at_same_time(before: SessionSource, after: SessionSource, frame: int) -> int:
+    """Return the frame of `after` at the time of `frame` of `before` in the dry recording; 0 where it has none."""
+    assert after.source is not None
+    if before.loop_frames is not None:
+        frame %= before.loop_frames
+    frame += before.start_frame - after.start_frame
+    length = after.source.frames if after.loop_frames is None else after.loop_frames
+    return frame if length is None or 0 <= frame < length else 0
 
 
 def _comparison(entry: str, history: EstimateHistory) -> Comparison:

@@ -326,3 +326,16 @@ def test_a_word_too_long_for_a_file_name_is_rejected_in_one_line() -> None:
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("rtgain: ")
     assert ran.stderr.count("\n") == 1
+
+
+def test_several_targets_are_opened_in_the_window(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    opened = []
+    monkeypatch.setattr("gui.app.run", lambda config: opened.append(config) or 0)
+    monkeypatch.setattr("rtgain.session.startup.load_estimator", lambda *_, **__: None)
+    assert main(["dry.wav", "a.wav", "b.flac", "c.wav", "--loop"]) == 0
+    assert (opened[0].input, opened[0].target, opened[0].loop) == ("dry.wav", "a.wav", True)
+    assert opened[0].second_recordings == ("a.wav", "b.flac", "c.wav")
+    assert main(["dry.wav", "a.wav"]) == 0
+    assert opened[1].target_files == ()
+    assert main(["dry.wav", "a.wav", "b.wav", "--headless"]) == 2
+    assert "several targets are for the window" in capsys.readouterr().err

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from rtgain.cli.main import build_parser
 from rtgain.config.names import LOSSES, OPTIMIZERS
 from rtgain.config.presets import load_preset, preset_text
-from rtgain.config.session_config import SessionConfig, make_session_config, nearest_power_of_two
+from rtgain.config.session_config import SessionConfig, make_session_config, nearest_power_of_two, with_changes
 from rtgain.errors import InputError
+
+PAIR = {"input": "a.wav", "target": "b.wav"}
 
 
 @given(st.floats(64, 1e6))
@@ -136,6 +138,16 @@ def test_inputs_without_a_reserved_name_are_files() -> None:
         ({"clock": "slow"}, "--clock: should be 'device', 'timer' or 'offline', not 'slow'"),
         ({"input": "a\0b"}, "--input: 'a\\x00b' contains a NUL character"),
         ({"input": "\udcff.wav"}, r"--input: '\udcff.wav' is not valid UTF-8; rename the file"),
+        (
+            {"input": "a.wav", "target": "b.wav", "target_files": ["b.wav", "b.wav"]},
+            "target_files: 'b.wav' is listed twice",
+        ),
+        (
+            {"input": "a.wav", "target": "b.wav", "target_files": ["c.wav"]},
+            "target_files: they do not contain the target",
+        ),
+        ({"target_files": ["reference"]}, "target_files: they do not contain the target 'reference'; add it"),
+        ({"target_files": [*"abcde"]}, "target_files: tuple should have at most 4 items "),
         ({"compare": ["waveform"]}, "compare: 'waveform' is not loss/optimizer; use, for example, waveform/SGD"),
         ({"compare": ["waveform/SGD@fast"]}, "compare: 'waveform/SGD@fast' is not loss/optimizer; "),
         ({"compare": ["waveform/SGD@0"]}, "compare: 'waveform/SGD@0' is not loss/optimizer; "),
@@ -220,6 +232,14 @@ SESSIONS = st.builds(
     channels=st.sampled_from(["auto", 1, 2]),
     compare=st.sampled_from([(), ("waveform/SGD",), ("stft/Adam", "waveform/SGD@0.01")]),
 )
+
+
+def test_another_target_replaces_the_recordings_to_switch_between() -> None:
+    config = SessionConfig(input="a.wav", target="b.wav", target_files=("b.wav", "c.wav"))
+    assert config.second_recordings == ("b.wav", "c.wav")
+    assert with_changes(config, target="c.wav").second_recordings == ("b.wav", "c.wav")
+    assert with_changes(config, target="d.wav").second_recordings == ("d.wav",)
+    assert with_changes(config, target="reference").second_recordings == ()
 
 
 @given(SESSIONS)

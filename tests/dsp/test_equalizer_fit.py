@@ -5,9 +5,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from rtgain.dsp import equalizer_fit
-from rtgain.dsp.equalizer_fit import DELAY, GAINS, PARAMETERS, EqualizerFit, ResponseFitter, initial_fit
+from rtgain.dsp.equalizer_fit import (
+    DELAY,
+    GAINS,
+    LOG_QS,
+    OCTAVES,
+    PARAMETERS,
+    EqualizerFit,
+    ResponseFitter,
+    initial_fit,
+)
+from rtgain.dsp.filters import ParametricEQ
+from rtgain.dsp.processors import DB_PER_NEPER
 from rtgain.dsp.response import BandResponse
 from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 
@@ -53,6 +65,22 @@ def test_derivatives_equal_finite_differences() -> None:
         step = 1e-5 * (np.arange(PARAMETERS) == index)
         difference = (fitter._evaluate(parameters + step)[0] - fitter._evaluate(parameters - step)[0]) / 2e-5
         np.testing.assert_allclose(jacobian[:, index], difference, atol=1e-5)
+
+
+def test_derivatives_equal_those_of_torch() -> None:
+    random = np.random.default_rng(3)
+    fit = initial_fit(-3.0, 0.0)
+    fit.parameters[GAINS] = random.uniform(-9.0, 9.0, 6)
+    _, jacobian = ResponseFitter(measured(EQUALIZER), RATE, 40.0)._evaluate(fit.parameters)
+    equalizer = ParametricEQ(RATE).double()
+    names = [f"{name}_{parameter}" for parameter in ("gain_db", "octaves", "q") for name in equalizer.NAMES]
+    values = np.concatenate([fit.parameters[GAINS], fit.parameters[OCTAVES], np.exp(fit.parameters[LOG_QS])])
+    for name, value in zip(names, values, strict=True):
+        getattr(equalizer, name).data[:] = value
+    omega = torch.from_numpy(2.0 * np.pi / RATE * BANDS_HZ)
+    for band, level_db in enumerate(DB_PER_NEPER * equalizer.response(omega)[0].abs().log()):
+        slopes = torch.autograd.grad(level_db, [getattr(equalizer, name) for name in names[:12]], retain_graph=True)
+        np.testing.assert_allclose(-jacobian[band, GAINS.start : GAINS.start + 12], torch.cat(slopes), atol=1e-9)
 
 
 def test_gain_and_filters_are_found() -> None:

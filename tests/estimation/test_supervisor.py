@@ -13,7 +13,7 @@ import pytest
 from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.estimation import supervisor as supervisor_module
-from rtgain.estimation.process.messages import FailureMessage, ReadyMessage
+from rtgain.estimation.process.messages import FailureMessage, LoadingMessage, ReadyMessage
 from rtgain.estimation.runner import InProcessRunner
 from rtgain.estimation.supervisor import MAX_CONSECUTIVE_FAILURES, Supervisor
 from rtgain.records.estimate import Estimate, State
@@ -305,6 +305,27 @@ def test_process_that_does_not_finish_in_time_is_reported(scripted: Supervisor, 
     write_estimate(memory)
     assert len(scripted.finish(0)) == 1
     assert scripted.notices() == ["The estimator did not finish in time; the last estimates are missing."]
+
+
+def test_process_that_compiles_is_not_hung(
+    scripted: Supervisor, memory: EngineSharedMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first start on a machine compiles the loudness meter, which lasts longer under load than the time limit."""
+    worker = scripted._worker
+    assert isinstance(worker, ScriptedWorker)
+    monkeypatch.setattr(supervisor_module, "HANG_TIMEOUT_S", 0.02)
+    memory.control["frames"] = 10 * RATE
+    pause = threading.Event()
+    for message, restarts in ((ReadyMessage(), 1), (LoadingMessage(), 1), (ReadyMessage(), 2)):
+        worker = scripted._worker
+        assert isinstance(worker, ScriptedWorker)
+        worker.pending = [ReadyMessage()]
+        scripted.poll()
+        worker.pending = [message]
+        scripted.poll()
+        pause.wait(0.05)
+        scripted.poll()
+        assert scripted.restarts == restarts, message
 
 
 # --- runner in the calling process ------------------------------------------------------------------

@@ -15,10 +15,12 @@ from rtgain.records.history import History, Summary
 from rtgain.records.level_match import LevelMatch
 from rtgain.records.levels import Level, Loudness
 from rtgain.records.loss_curves import LossCurves, gain_grid
+from rtgain.records.recording_offset import RecordingOffset
 from rtgain.records.scope import Scope
 from rtgain.records.session_export import SessionExport
 from rtgain.records.snapshot import ChannelCounts, Comparison, Snapshot
 from rtgain.session.estimate_history import EstimateHistory
+from rtgain.session.io_setup import SessionSource
 
 RATE = 48000
 WINDOW = 4096
@@ -35,6 +37,10 @@ class FakeSession:
     config: SessionConfig
     start_error: Exception | None = None
     snapshot_error: Exception | None = None
+    target_error: Exception | None = None
+    can_switch: bool = True
+    """False if another target needs a new session."""
+
     clock: Any = time.monotonic
     calls: list[tuple[str, Any]] = field(default_factory=list)
     faults: dict[str, Any] = field(default_factory=dict)
@@ -42,6 +48,8 @@ class FakeSession:
 
     notices: list[str] = field(default_factory=list)
     """Notices of the next snapshot."""
+
+    sample_rate: int = RATE
 
     def __post_init__(self) -> None:
         self.started = False
@@ -76,9 +84,27 @@ class FakeSession:
         self.calls.append(("set_level_match", mode))
         self.level_match = replace(self.level_match, mode=mode)
 
-    def set_level_differences(self, *, gain_db: float, loudness_lu: float) -> None:
+    def set_level_differences(self, *, gain_db: float, loudness_lu: float, others: tuple[Any, ...] = ()) -> None:
         self.calls.append(("set_level_differences", (gain_db, loudness_lu)))
-        self.level_match = replace(self.level_match, gain_db=gain_db, loudness_lu=loudness_lu)
+        self.level_match = replace(self.level_match, gain_db=gain_db, loudness_lu=loudness_lu, others=others)
+
+    def open_target(self, config: SessionConfig, offset: RecordingOffset) -> SessionSource | None:
+        if self.target_error is not None:
+            raise self.target_error
+        return SessionSource(None) if self.can_switch else None
+
+    def play_target(self, config: SessionConfig, offset: RecordingOffset, opened: SessionSource, **levels: Any) -> None:
+        self.config = config
+        self.calls.append(("play_target", (config.target, offset, levels)))
+        self.level_match = replace(self.level_match, **levels)
+
+    @property
+    def start_s(self) -> float:
+        return self.config.start or 0.0
+
+    @property
+    def present_s(self) -> float:
+        return self.start_s + self.clock() - self._began + self._sought_s
 
     def set_frozen(self, frozen: bool) -> None:
         self.calls.append(("set_frozen", frozen))

@@ -69,8 +69,8 @@ def test_two_recordings_open_in_compare_and_are_analyzed(window: MainWindow, ses
     assert np.isnan(gain_db)
     assert loudness_lu == pytest.approx(-6.02, abs=0.02)
     compare.differences.show_level(sessions.last.level_match)
-    assert "Trim: Dry −6.0" in compare.differences.level.text()
-    window.compare_controller.analysis.matched.emit(MATCH)
+    assert "Attenuated: the dry recording by 6.0" in compare.differences.level.text()
+    window.compare_controller.analysis.store(window.controller.config, match=MATCH)
     assert compare.differences.match.text() == (
         "The target is 4.12 dB louder (± 0.02 dB) than the dry recording, and 12.0 ms later."
     )
@@ -126,7 +126,7 @@ def test_level_match_changes_without_a_restart_and_can_be_undone(
     box = window.navigation.level_match
     box.setCurrentIndex(box.findText("By gain"))
     box.activated.emit(box.currentIndex())
-    assert sessions.last.calls[-1] == ("set_level_match", "estimate")
+    assert ("set_level_match", "estimate") in sessions.last.calls
     window.session_actions.choose_monitor("dry")
     for mode in ("estimate", "loudness"):
         qtbot.keyClick(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
@@ -146,14 +146,15 @@ def test_drops_fill_the_slots(qtbot: Any, window: MainWindow, sessions: Sessions
     slots = window.compare.slots
     drop(slots.names["dry"].mapTo(window, QPoint(5, 5)), pair[1])
     assert (window.controller.config.input, window.controller.config.target) == (pair[1], pair[1])
-    drop(slots.names["target"].mapTo(window, QPoint(5, 5)), pair[0])
+    drop(slots.names["target 1"].mapTo(window, QPoint(5, 5)), pair[0])
     assert (window.controller.config.input, window.controller.config.target) == (pair[1], pair[0])
     qtbot.mouseClick(slots.swap, Qt.MouseButton.LeftButton)
     assert (window.controller.config.input, window.controller.config.target) == pair
     drop(QPoint(300, 500))  # nothing that is a file
-    drop(QPoint(300, 500), *pair, pair[0])
+    drop(QPoint(300, 500), *pair, *(f"{pair[0]}.{number}" for number in range(4)))
     assert (window.controller.config.input, window.controller.config.target) == pair
-    assert "1 more were not opened" in window.notices.texts()[-1]
+    assert len(window.controller.config.second_recordings) == 4
+    assert "At most 4 targets are compared; 1 more were not opened" in window.notices.texts()[-1]
     qtbot.waitUntil(lambda: window.controller.state == "running")
 
 

@@ -34,6 +34,17 @@ def window(x_display: str) -> Iterator[MainWindow]:
     window.deleteLater()
 
 
+def answer_blind_test(qtbot: Any, window: MainWindow, trials: int) -> None:
+    """Do the blind test of the step as a student would: listen to X, then say that it is A."""
+    test = window.blind_panel
+    qtbot.mouseClick(window.lesson_panel.blind_test_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(test.begin, Qt.MouseButton.LeftButton)
+    for _ in range(trials):
+        qtbot.mouseClick(test.buttons["X"], Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(test.answers["A"], Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(test.close_button, Qt.MouseButton.LeftButton)
+
+
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_every_check_of_every_lesson_passes_in_the_gui(
     qtbot: Any, window: MainWindow, lesson: Lesson, thorough: bool
@@ -49,6 +60,8 @@ def test_every_check_of_every_lesson_passes_in_the_gui(
         if step.action == "xrun":
             qtbot.waitUntil(panel.xrun_button.isEnabled, timeout=TIMEOUT_MS)
             qtbot.mouseClick(panel.xrun_button, Qt.MouseButton.LeftButton)
+        if step.blind_trials:
+            answer_blind_test(qtbot, window, step.blind_trials)
         qtbot.waitUntil(lambda: panel.outcome in ("passed", "failed"), timeout=TIMEOUT_MS)
         assert panel.outcome == "passed", panel.outcome_line.text()
         if step.has_results and (thorough or lesson is LESSONS[0]):

@@ -508,6 +508,15 @@ def test_estimate_resets_when_no_window_contains_the_previous_step(
     assert since_start.elapsed() >= window.controller.config.window_ms
 
 
+def test_several_notices_are_not_cut(qtbot: Any, open_window: OpenWindow) -> None:
+    notices = open_window().notices
+    for number in range(3):
+        notices.show_notice(f"subject {number}", "A text of one line.", "A button", lambda: None)
+    shown = [notices.notice(f"subject {number}") for number in range(3)]
+    assert all(notice is not None and notice.height() >= notice.sizeHint().height() for notice in shown)
+    assert notices.geometry().bottom() <= notices.parentWidget().height()
+
+
 def test_notices_move_nothing(qtbot: Any, open_window: OpenWindow) -> None:
     window = open_window()
     window.resize(1280, 800)

@@ -9,9 +9,23 @@ import pytest
 from rtgain.config.session_config import make_session_config, with_changes
 from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.check_state import ExpectationTracker
-from rtgain.lessons.checks import ComparisonObservation, InRange, NoXruns, NumericCheck, Observation
+from rtgain.lessons.checks import (
+    BlindTestEnds,
+    ComparisonObservation,
+    InRange,
+    ListeningResult,
+    NoXruns,
+    NumericCheck,
+    Observation,
+    SoundObservation,
+)
 from rtgain.lessons.text_templates import fill_template
+from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 from rtgain.records.history import History
+from rtgain.records.learned_equalizer import LearnedEqualizer
+from rtgain.records.level_match import LevelMatch
+from rtgain.records.levels import Level, residual_db
+from rtgain.records.response import Response
 from rtgain.records.snapshot import Comparison
 
 NAME = "spectral/SGD@0.3"
@@ -73,6 +87,52 @@ def test_an_expectation_of_a_comparison_does_not_read_the_estimate(
     assert tracker.outcome == outcome
     assert str(tracker.expectation) == "spectral/SGD@0.3 swing 1 to 5.2 dB"
     assert str(InRange("gain_db", -18.0, -14.0, comparison=NAME)) == "spectral/SGD@0.3 gain −18 to −14 dB"
+
+
+def test_values_of_the_sound_are_read_from_levels_equalizer_and_level_match() -> None:
+    levels = {"target": Level((0.0,), (-20.0,)), "difference": Level((0.0,), (-55.0,))}
+    filters = tuple(EqualizerFilter("peak", 1000.0, gain_db, 1.0) for gain_db in (2.0, -3.0, 1.0))
+    measured = Response(*np.zeros((3, 1)))
+    learned = LearnedEqualizer(
+        0.0, 0.0, EqualizerFilters(-6.0, filters), (0.1,) * 3, 0.2, measured, np.zeros(1), np.empty((0, 19))
+    )
+    sound = SoundObservation.of(levels, learned, LevelMatch("estimate", 2.0, 3.5))
+    assert sound == SoundObservation(pytest.approx(-35.0), 0.2, -3.0, 0.0, 1.5)
+    tracker = ExpectationTracker(InRange("residual_db", -math.inf, -30.0, hold_s=0.0))
+    tracker.observe(replace(make_observation(0.0), sound=sound))
+    assert (tracker.outcome, tracker.observed) == ("passed", "residual −35 dB")
+    assert str(tracker.expectation) == "residual at most −30 dB"
+
+
+@pytest.mark.parametrize(
+    ("target_dbfs", "difference_dbfs", "expected_db"),
+    [((-math.inf,), (-10.0,), math.nan), ((-10.0,), (-math.inf,), -200.0), ((-13.0, -13.0), (-20.0, -math.inf), -10.0)],
+)
+def test_residual_is_unknown_in_silence_and_adds_the_power_of_channels(
+    target_dbfs: tuple[float, ...], difference_dbfs: tuple[float, ...], expected_db: float
+) -> None:
+    levels = {"target": Level((), target_dbfs), "difference": Level((), difference_dbfs)}
+    assert residual_db(levels) == pytest.approx(expected_db, abs=0.02, nan_ok=True)
+
+
+def test_without_an_equalizer_the_values_of_the_bands_are_unknown() -> None:
+    levels = dict.fromkeys(("target", "difference"), Level((-3.0,), (-10.0,)))
+    sound = SoundObservation.of(levels, None, LevelMatch())
+    assert math.isnan(sound.response_error_db)
+    assert math.isnan(sound.largest_band_db)
+
+
+def test_a_blind_test_passes_with_any_score_once_all_trials_are_answered() -> None:
+    expectation = BlindTestEnds(8)
+    tracker = ExpectationTracker(expectation)
+    for listening, outcome in (
+        (None, "pending"),
+        (ListeningResult(5, "stopped"), "pending"),
+        (ListeningResult(8, "3 of 8 right"), "passed"),
+    ):
+        tracker.observe(replace(make_observation(600.0), listening=listening))
+        assert tracker.outcome == outcome
+    assert (str(expectation), tracker.observed) == ("ABX test of 8 trials", "3 of 8 right")
 
 
 def test_an_unknown_number_is_written_as_a_dash() -> None:

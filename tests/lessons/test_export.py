@@ -84,11 +84,11 @@ def test_the_animation_moves_in_both_formats(exported: list[Path]) -> None:
 def test_an_unknown_lesson_is_rejected_in_one_line() -> None:
     ran = rtgain("lesson", "violin")
     assert ran.returncode == 2
-    assert ran.stderr.startswith("rtgain: lesson: 'violin' is not one of 1 to 7, gradient-descent, ")
+    assert ran.stderr.startswith("rtgain: lesson: 'violin' is not one of 1 to 8, gradient-descent, ")
     assert ran.stderr.count("\n") == 1
 
 
 def test_lessons_are_listed_without_a_name() -> None:
     ran = rtgain("lesson")
     assert re.findall(r"^(\d)  (\S+)", ran.stdout, re.M)[0] == ("1", "gradient-descent")
-    assert len(ran.stdout.splitlines()) == 7
+    assert len(ran.stdout.splitlines()) == 8

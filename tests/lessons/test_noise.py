@@ -62,7 +62,8 @@ def test_the_seed_selects_the_noise_of_the_sounds_and_of_all_losses() -> None:
     assert [c for step in LESSON.steps for c in step.checks if not c.holds(second.numbers)] == []
 
 
-def test_the_seed_selects_the_pink_noise_of_the_last_lesson(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["filters", "loudness"])
+def test_the_seed_selects_the_pink_noise_of_the_last_lessons(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The seed reaches the source; the experiment, which takes ten seconds, ends there."""
 
     class SeedReachedSourceError(Exception):
@@ -71,7 +72,7 @@ def test_the_seed_selects_the_pink_noise_of_the_last_lesson(monkeypatch: pytest.
     def source(sample_rate: int, frames: int, *, seed: int) -> None:
         raise SeedReachedSourceError(seed)
 
-    monkeypatch.setattr("rtgain.lessons.experiments.filters.pink_noise", source)
+    monkeypatch.setattr(f"rtgain.lessons.experiments.{name}.pink_noise", source)
     with pytest.raises(SeedReachedSourceError) as reached:
-        run_experiment(LESSONS[-1].name, 7)
+        run_experiment(name, 7)
     assert reached.value.args == (7,)

@@ -1,22 +1,30 @@
 """Numbers in lesson texts: each is a control of the step, or is computed or measured here."""
 
+import itertools
 import math
 import re
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from rtgain.audio.sources.demo import DemoSource
 from rtgain.config.labels import describe_controls
+from rtgain.config.reference_equalizer import ReferenceEqualizer
 from rtgain.config.session_config import SessionConfig
-from rtgain.dsp.filters import ThreeBandGain
+from rtgain.dsp import equalizer_fit
+from rtgain.dsp.filters import ParametricEQ
+from rtgain.dsp.loss_curve import loss_curve
+from rtgain.estimation import equalizer_learner
 from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.checks import InRange
+from rtgain.lessons.content.filters import LOW_SHELF, ONE_PEAK, SILENT_DIFFERENCE, THREE_FILTERS, TWO_PEAKS
 from rtgain.lessons.content.optimizers import RPROP
-from rtgain.lessons.experiments import filters, gradient_descent, real_signals, sine
+from rtgain.lessons.experiments import filters, gradient_descent, loudness, real_signals, sine
 from rtgain.lessons.experiments import optimizers as runs
 from rtgain.lessons.lesson import Lesson, Step
 from rtgain.output import descent_plots as plots
+from rtgain.records.reference_equalizer import to_filters
 from rtgain.session.offline import run_offline
 from tests.lessons.conftest import experiment
 
@@ -31,6 +39,12 @@ def waveform_loss_minimum(degrees: float) -> float:
     """Gain with the smallest waveform loss for a phase shift of `degrees`, on a grid of 0.01."""
     gains = np.linspace(-1.0, 1.0, 201)
     return float(gains[sine.losses_at(gains, sine.phase_shifted(degrees), sine.PLAIN_WAVEFORM).argmin()])
+
+
+def filters_of(*equalizers: ReferenceEqualizer) -> dict[str, float]:
+    """Frequencies and gains of the equalizers that steps play, by their texts."""
+    found = [item for equalizer in equalizers for item in equalizer.filters if item.on]
+    return {f"{abs(value):g}": abs(value) for item in found for value in (item.frequency_hz, item.gain_db)}
 
 
 SHOWN = {"200": plots.SHOWN_FRAMES, "300": sine.STEPS, "0.15": sine.GAIN, "0.150": sine.GAIN}
@@ -64,9 +78,16 @@ WRITTEN: dict[str, dict[str, float]] = {
         "256": 256, "48": 48, "21": 21.3, "341": 1e3 * 16384 / 48_000, "171": 1e3 * 8192 / 48_000, "0.5": 0.5,
     },
     "filters": {
-        "40": 40, "16000": filters.RATE, "0.5": 0.5, "3": -filters.SHELF_START["gain_db"],
-        "250": ThreeBandGain.CROSSOVERS_HZ[0], "2500": ThreeBandGain.CROSSOVERS_HZ[1],
-        "31": 1e3 * 2 ** filters.OCTAVES[0], "4": 2 ** filters.OCTAVES[-1], "500": 500,
+        "3": -filters.PEAK_START["peak_2_gain_db"], "3000": 1e3 * 2 ** filters.PEAK_START["peak_2_octaves"],
+        "60": filters.PEAK_STEPS, "120": filters.STEPS, "0.2": filters.LR, "19": len(ParametricEQ.info),
+        "48000": filters.RATE, "400": filters.TRAPPED_START_HZ, "9": filters.BAND_DB, "0.01": filters.PRIOR_PER_DB,
+        "100": filters.BAND_STEPS, "6": -filters.GAIN_DB, "30": -SILENT_DIFFERENCE.high,
+        **filters_of(THREE_FILTERS, ONE_PEAK, TWO_PEAKS),
+    },
+    "loudness": {
+        "4": loudness.TRIALS / 2, "6": 6, "7": 7, "8": loudness.TRIALS, "12": loudness.LONG_TEST[1],
+        "16": loudness.LONG_TEST[0], "5": 5, "75": 100 * loudness.SHARE_RIGHT, "0.5": loudness.LEVELS_DB["louder_05"],
+        "0.1": loudness.LIMIT_DB, "0.15": 0.15, "30": 30, "1982": 1982, "1770": 1770, **filters_of(LOW_SHELF),
     },
 }  # fmt: skip
 
@@ -166,8 +187,59 @@ def test_lesson_5_noise_level_and_silent_beat_agree_with_the_text() -> None:
     assert next(check for check in LESSONS[4].steps[0].checks if check.number == "clean_db").high == 0.002
 
 
-def test_lesson_7_start_and_fit_options_agree_with_the_text() -> None:
-    start = filters.SHELF_START
-    assert (start["gain_db"], 1000 * 2 ** start["corner_octaves"]) == (-3.0, 2000.0)
-    assert filters.FITTED_WITH == {"optimizer": "Rprop", "lr": 0.5}
-    assert experiment("filters").animation().frames == 41
+@pytest.mark.parametrize(
+    ("played", "values"),
+    [
+        (THREE_FILTERS, filters.THREE_FILTERS), (ONE_PEAK, filters.ONE_PEAK), (TWO_PEAKS, filters.TWO_PEAKS),
+        (LOW_SHELF, loudness.SHELF),
+    ],
+    ids=["three filters", "one peak", "two peaks", "low shelf"],
+)  # fmt: skip
+def test_lessons_7_and_8_play_the_equalizers_of_their_experiments(
+    played: ReferenceEqualizer, values: dict[str, float]
+) -> None:
+    equalizers = to_filters(played), ParametricEQ(filters.RATE, gain_db=0.0, **values).filters
+    np.testing.assert_allclose(*(equalizer.response(filters.HERTZ, filters.RATE) for equalizer in equalizers))
+
+
+def test_lesson_8_probabilities_are_those_of_the_binomial_distribution() -> None:
+    assert measured("loudness", "guess_8_percent") == pytest.approx(100 / 2**8)
+    for name, trials, right, share in (
+        ("guess_7_percent", 8, 7, 0.5), ("guess_6_percent", 8, 6, 0.5),
+        ("half_7_percent", 8, 7, 0.75), ("half_12_percent", 16, 12, 0.75),
+    ):  # fmt: skip
+        assert measured("loudness", name) == pytest.approx(100 * binom.sf(right - 1, trials, share))
+    assert binom.sf(12 - 1, 16, 0.5) < 0.05 < binom.sf(11 - 1, 16, 0.5), "12 right are needed"
+    assert binom.sf(7 - 1, 8, 0.5) < 0.05 < binom.sf(6 - 1, 8, 0.5), "7 right are needed"
+
+
+def test_lesson_8_every_step_asks_for_a_blind_test_at_its_level() -> None:
+    steps = LESSONS[7].steps
+    assert {step.blind_trials for step in steps} == {8}
+    assert [step.all_controls["gain_db"] for step in steps[:3]] == [2.0, 1.0, 0.5]
+    assert [step.all_controls["level_match"] for step in steps] == [*["off"] * 3, "estimate", "estimate", "loudness"]
+
+
+def test_lesson_7_intervals_of_the_live_fit_and_its_distance_of_peaks_agree_with_the_text() -> None:
+    assert (equalizer_learner.MEMORY_S, 1 / equalizer_learner.UPDATE_S) == (2.0, 10.0)
+    assert filters.NEIGHBORS["peak_3_octaves"] - filters.NEIGHBORS["peak_2_octaves"] == pytest.approx(0.25)
+    assert equalizer_fit.MIN_PEAK_DISTANCE_OCTAVES == 0.25
+
+
+def test_lesson_7_minima_are_local() -> None:
+    """Around the trapped peak every small step makes the loss larger; the escaped peak has a smaller one."""
+    dry = experiment("filters").sounds["dry"].samples[filters.WINDOW]
+    target = experiment("filters").sounds["peaks"].samples[filters.WINDOW]
+    loss_at: dict[tuple[float, float], float] = {}
+    for gain_db, octaves in itertools.product((-0.5, 0.0, 0.5), (-0.1, 0.0, 0.1)):
+        peak = ParametricEQ(
+            filters.RATE,
+            gain_db=filters.GAIN_DB,
+            peak_2_q=2.0,
+            peak_2_gain_db=measured("filters", "trapped_db") + gain_db,
+        )
+        (loss_at[gain_db, octaves],) = loss_curve(
+            peak, "peak_2_octaves", [math.log2(measured("filters", "trapped_hz") / 1000) + octaves], dry, target
+        )
+    assert min(loss_at, key=loss_at.__getitem__) == (0.0, 0.0)
+    assert measured("filters", "escaped_loss") < 0.3 * loss_at[0.0, 0.0]

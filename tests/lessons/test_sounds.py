@@ -2,23 +2,26 @@
 
 import functools
 import io
-import itertools
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
+import pyloudnorm
 import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from rtgain.config.reference_equalizer import ReferenceEqualizer
 from rtgain.lessons.catalogue import LESSONS
-from rtgain.lessons.content.filters import LOW_SHELF, THREE_BANDS
+from rtgain.lessons.content.filters import THREE_FILTERS, TWO_PEAKS
 from rtgain.lessons.export import wav
+from rtgain.records.reference_equalizer import to_filters
 from tests.lessons.conftest import experiment
 
 Wave = NDArray[np.float64]
 
-DESCENT, WAVEFORM, SPECTRAL, OPTIMIZERS, REAL_SIGNALS, REAL_TIME, FILTERS = (lesson.name for lesson in LESSONS)
+DESCENT, WAVEFORM, SPECTRAL, OPTIMIZERS, REAL_SIGNALS, REAL_TIME, FILTERS, LOUDNESS = (
+    lesson.name for lesson in LESSONS
+)
 
 TARGET_DB = 20 * np.log10(0.15)
 Sound = tuple[str, str]
@@ -182,30 +185,68 @@ def test_the_pink_noise_loses_3_db_per_octave() -> None:
     assert np.polyfit(np.arange(len(octaves_hz)), densities_db, 1)[0] == pytest.approx(-3.01, abs=0.5)
 
 
-@measures(*((FILTERS, name) for name in ("dry", "bands", "bands_matched")))
-def test_the_bands_have_their_gains() -> None:
-    gains_db = {(30, 90): -9.0, (700, 900): 4.0, (6800, 7900): -15.0}
-    for name, ((low_hz, high_hz), band) in itertools.product(("bands", "bands_matched"), gains_db.items()):
-        relative_db = band_db(FILTERS, name, low_hz, high_hz) - band_db(FILTERS, "dry", low_hz, high_hz)
-        assert relative_db == pytest.approx(band, abs=0.35), "the slopes of the neighboring bands overlap slightly"
-    np.testing.assert_allclose(read_sound(FILTERS, "bands_matched")[0], read_sound(FILTERS, "bands")[0], atol=2**-14)
+def third_of_an_octave_db(name: str, hertz: float) -> float:
+    """Level of a sound of lesson 7 relative to the dry sound in a third of an octave."""
+    edges = (hertz * 2 ** (-1 / 6), hertz * 2 ** (1 / 6))
+    return band_db(FILTERS, name, *edges) - band_db(FILTERS, "dry", *edges)
 
 
-@measures(*((FILTERS, name) for name in ("dry", "shelf", "shelf_matched")))
-def test_the_shelf_changes_only_the_range_below_its_corner() -> None:
-    for (low_hz, high_hz), shelf in {(25, 60): -12.0, (490, 510): -6.0, (5000, 7900): 0.0}.items():
-        relative_db = band_db(FILTERS, "shelf", low_hz, high_hz) - band_db(FILTERS, "dry", low_hz, high_hz)
-        assert relative_db == pytest.approx(shelf, abs=0.2)
-    np.testing.assert_allclose(read_sound(FILTERS, "shelf_matched")[0], read_sound(FILTERS, "shelf")[0], atol=2**-14)
+def expected_db(equalizer: ReferenceEqualizer, hertz: float) -> float:
+    """The same of pink noise, whose power is constant per octave, from the filters that the lesson plays."""
+    band_hz = hertz * 2 ** np.linspace(-1 / 6, 1 / 6, 21)
+    response = to_filters(equalizer).response(band_hz, 48_000)
+    return -6.0 + float(10 * np.log10(np.mean(np.abs(response) ** 2)))
 
 
-@pytest.mark.parametrize("path", [THREE_BANDS, LOW_SHELF], ids=lambda path: path.stem)
-def test_the_stored_recordings_agree_with_a_new_run(path: Path) -> None:
-    recording, rate = soundfile.read(path, always_2d=True)
-    names = experiment(FILTERS).recordings[path]
-    assert rate == read_sound(FILTERS, "dry")[1]
-    for channel, name in enumerate(names):
-        np.testing.assert_allclose(recording[:, channel], read_sound(FILTERS, name)[0], atol=1.1 * 2**-15, err_msg=name)
+@measures(*((FILTERS, name) for name in ("dry", "filtered", "matched")))
+def test_the_filters_have_their_gains_and_the_learned_equalizer_sounds_alike() -> None:
+    for name in ("filtered", "matched"):
+        for hertz in (40.0, 800.0, 15_000.0):
+            assert third_of_an_octave_db(name, hertz) == pytest.approx(expected_db(THREE_FILTERS, hertz), abs=0.7)
+    target, matched = read_sound(FILTERS, "filtered")[0], read_sound(FILTERS, "matched")[0]
+    residual_db = rms_db(target - matched) - rms_db(target)
+    assert residual_db == pytest.approx(experiment(FILTERS).numbers["fit_residual_db"], abs=0.1)
+
+
+@measures(*((FILTERS, name) for name in ("dry", "peaks", "trapped", "escaped")))
+def test_the_trapped_sound_lacks_the_high_peak_and_the_escaped_one_the_low_peak() -> None:
+    low_db, high_db = expected_db(TWO_PEAKS, 300.0), expected_db(TWO_PEAKS, 4000.0)
+    for name, gains_db in (("peaks", (low_db, high_db)), ("trapped", (low_db, -6.0)), ("escaped", (-6.0, high_db))):
+        for hertz, gain_db in zip((300.0, 4000.0), gains_db, strict=True):
+            assert third_of_an_octave_db(name, hertz) == pytest.approx(gain_db, abs=0.3), (name, hertz)
+
+
+@measures((FILTERS, "dry"), (FILTERS, "canceled"))
+def test_bands_that_cancel_change_no_third_of_an_octave_by_more_than_two_decibels() -> None:
+    for hertz in 1000 * 2 ** np.arange(-3.0, 3.1, 1 / 3):
+        assert abs(third_of_an_octave_db("canceled", hertz)) < 2.0
+    difference = read_sound(FILTERS, "canceled")[0] - read_sound(FILTERS, "dry")[0]
+    residual_db = rms_db(difference) - rms_db(read_sound(FILTERS, "dry")[0])
+    assert residual_db == pytest.approx(experiment(FILTERS).numbers["cancel_residual_db"], abs=0.01)
+
+
+@measures(*((LOUDNESS, name) for name in ("dry", "louder_2", "louder_1", "louder_05")))
+def test_louder_music_differs_only_by_its_gain() -> None:
+    dry = read_sound(LOUDNESS, "dry")[0]
+    for name, gain_db in (("louder_2", 2.0), ("louder_1", 1.0), ("louder_05", 0.5)):
+        np.testing.assert_allclose(read_sound(LOUDNESS, name)[0], 10 ** (gain_db / 20) * dry, atol=2**-14)
+
+
+@measures(*((LOUDNESS, name) for name in ("noise", "shelved", "shelved_matched")))
+def test_shelved_noise_has_its_gain_below_the_shelf_and_its_match_the_same_loudness() -> None:
+    def octave_db(name: str, hertz: float) -> float:
+        edges = (hertz / 2**0.5, hertz * 2**0.5)
+        return band_db(LOUDNESS, name, *edges) - band_db(LOUDNESS, "noise", *edges)
+
+    assert octave_db("shelved", 125.0) == pytest.approx(6.0, abs=0.1)
+    assert octave_db("shelved", 8000.0) == pytest.approx(0.0, abs=0.1)
+    trim_db = octave_db("shelved_matched", 8000.0) - octave_db("shelved", 8000.0)
+    assert trim_db == pytest.approx(-experiment(LOUDNESS).numbers["shelf_lu"], abs=0.01)
+    noise_lufs, matched_lufs = (
+        pyloudnorm.Meter(48_000).integrated_loudness(read_sound(LOUDNESS, name)[0])
+        for name in ("noise", "shelved_matched")
+    )
+    assert matched_lufs == pytest.approx(noise_lufs, abs=0.05)
 
 
 def test_every_sound_is_measured() -> None:

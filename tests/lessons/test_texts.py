@@ -89,6 +89,8 @@ TEACHING = {
                    "“spectral/Adam@0.3” by {adam_swing_db:.1f} dB",
                    "is {slope_1024:.0f} with 1,024 samples and {slope_65536:.0f} with 65,536"),
     "real-signals": ("a plain spectral loss is {plain_10_db:.1f} dB too high",),
+    "filters": ("ends before you point at it: at {trapped_hz:.0f} Hz", "the learned gain is {fit_gain_db:.1f} dB"),
+    "loudness": ("the probability is {guess_7_percent:.1f} %", "in only {half_7_percent:.0f} % of tests"),
 }  # fmt: skip
 """Parts of sentences of docs/teaching.md with measured numbers, by lesson."""
 

@@ -48,6 +48,17 @@ EXPLANATIONS = {
     r"\blatency\b": "The estimate is 171 ms old: its latency",
     r"\bpink noise\b": "pink noise (3 dB weaker per octave)",
     r"\blow shelf\b": "A low shelf changes the gain below a corner frequency",
+    r"\bABX\b": "a blind test of 8 trials. A is dry, B is the target, and X is one of both",
+    r"\btrials?\b": "X is one of both, drawn at random for each trial",
+    r"\bloudness\b": "Loudness adds up the power of all frequencies, weighted by how sensitive the ear is",
+    r"\bLU\b": "One LU is as much as one dB of gain",
+    r"\bequalizers?\b": "an equalizer: filters that change the gain in parts of the spectrum",
+    r"\bresidual\b": "The residual, the level of the difference relative to the target",
+    r"\bpeak\b(?= changes)": "A peak changes it around its frequency",
+    r"\bQ\b": "a Q, which is large for a narrow band",
+    r"\blocal minim": "This is a local minimum: every small step makes the loss larger",
+    r"\bprior\b": "A prior is a cost for what is improbable",
+    r"\bresponses?\b": "The response (gain against frequency)",
 }
 """Terms, as patterns, and their explanations. A lesson's title may name what the lesson explains."""
 

@@ -11,6 +11,7 @@ from rtgain.cli.main import main
 from rtgain.match.pair import match_pair
 from rtgain.match.render import MatchedChannel, aligned_chunks, residual_db
 from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
+from rtgain.records.equalizer_text import parse_equalizer
 
 RATE = 32_000
 
@@ -59,6 +60,27 @@ def test_equalizer_output_needs_an_equalizer(pair: tuple[Path, Path], capsys: py
     )
     assert main(["match", "--manifest", "pairs.csv", "--csv", "results.csv", "--processor", "eq"]) == 2
     assert "--processor eq is for one pair" in capsys.readouterr().err
+
+
+def test_a_silent_channel_of_the_target_does_not_count(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    dry, target = (soundfile.read(path)[0] for path in pair)
+    soundfile.write(tmp_path / "dry.wav", np.stack([dry, dry[::-1]], axis=1), RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "target.wav", np.stack([target, 0.0 * target], axis=1), RATE, subtype="FLOAT")
+    details = match_pair(tmp_path / "dry.wav", tmp_path / "target.wav", processor="eq")
+    assert details is not None
+    assert details.equalizer is not None
+    hz = np.geomspace(60.0, 14_000.0, 50)
+    ratio = details.equalizer.response(hz, RATE) / EQUALIZER.response(hz, RATE)
+    assert np.abs(20 * np.log10(np.abs(ratio))).max() < 0.5
+
+
+def test_a_learned_equalizer_is_printed_instead_of_the_report(
+    pair: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["match", *map(str, pair), "--processor", "eq", "--eq-out", "-"]) == 0
+    printed = parse_equalizer(capsys.readouterr().out, "standard output")
+    hz = np.geomspace(60.0, 14_000.0, 50)
+    assert np.abs(20 * np.log10(np.abs(printed.response(hz, RATE) / EQUALIZER.response(hz, RATE)))).max() < 0.5
 
 
 def test_pairs_without_the_processor_have_no_filters(pair: tuple[Path, Path]) -> None:

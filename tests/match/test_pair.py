@@ -185,9 +185,11 @@ def test_full_scale_is_matched(tmp_path, music, kind, subtype):
 
 def test_float_peaks_above_full_scale_are_matched_and_recorded_as_wav_only(dry, music):
     record = dry.with_name("matched.wav")
-    match = matched(dry, 8 * music, record=record)
+    louder = details(dry, write(dry.with_name("louder.wav"), 8 * music), record)
+    match = louder.result
     assert match.gain_db == pytest.approx(20 * np.log10(8), abs=0.001)
     assert match.state == "tracking"
+    assert any("matched.wav: peaks of " in notice and "above full scale" in notice for notice in louder.notices)
     recorded, _ = soundfile.read(record, dtype="float32")
     assert np.abs(recorded).max() > 1.5
     np.testing.assert_allclose(recorded, 8 * music, atol=1e-3)

@@ -11,7 +11,7 @@ import pytest
 from av.audio.frame import AudioFrame
 
 from rtgain.audio.sources.synthetic import PinkSource
-from rtgain.metering.loudness import LoudnessMeter, k_weighting
+from rtgain.metering.loudness import LoudnessMeter, _interpolator, k_weighting
 
 RATE = 48_000
 SURROUND_NAMES = ("FL", "FR", "FC", "LFE", "SL", "SR")
@@ -106,6 +106,17 @@ def test_true_peak_of_a_sine_is_its_amplitude_at_every_frequency_and_block_size(
     peaks = [measured(samples, block=block).true_peaks for block in (64, 1_000, RATE)]
     assert 20 * math.log10(peaks[0][0] / 0.25) == pytest.approx(0, abs=0.1)
     np.testing.assert_allclose(peaks, peaks[0][0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [48_000, 96_000, 192_000])
+def test_true_peak_of_sound_that_changes_its_level_is_that_of_interpolating_every_sample(rate):
+    random = np.random.default_rng(rate)
+    samples = random.normal(0, 0.1, (4, 9_000)) * np.repeat(10.0 ** random.uniform(-2, 0, (4, 90)), 100, axis=1)
+    interpolated = [np.convolve(channel, phase) for channel in samples for phase in _interpolator(rate)]
+    between = np.abs(interpolated).reshape(4, -1) if interpolated else np.zeros((4, 1))
+    expected = np.maximum(np.abs(samples).max(axis=1), between.max(axis=1))
+    peaks = measured(samples.astype(np.float32), rate, block=700).true_peaks
+    np.testing.assert_allclose(peaks, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rtgain.config.names import MAX_FILTERS
 from rtgain.errors import InputError
-from rtgain.records.equalizer import MAX_FILTERS, EqualizerFilter, EqualizerFilters
+from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 from rtgain.records.equalizer_text import format_equalizer, load_equalizer, parse_equalizer
 
 AUTOEQ = """\

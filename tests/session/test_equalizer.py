@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ from rtgain.config.session_config import make_session_config
 from rtgain.estimation.estimator import Estimator
 from rtgain.estimation.signal_reader import RingSignalReader
 from rtgain.estimation.streaming import StreamingEstimator
-from rtgain.records.equalizer import EqualizerFilters
+from rtgain.estimation.supervisor import Supervisor
+from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 from rtgain.records.equalizer_text import parse_equalizer
 from rtgain.records.learned_equalizer import LearnedEqualizer
 from rtgain.session.session import Session
@@ -149,7 +151,7 @@ def test_another_estimator_continues_from_what_was_learned(tmp_path: Path) -> No
 
 
 @pytest.mark.realtime
-def test_live_session_publishes_what_it_learns(tmp_path: Path) -> None:
+def test_live_session_publishes_what_it_learns_and_a_killed_worker_continues(tmp_path: Path) -> None:
     (tmp_path / "eq.txt").write_text(EQUALIZER)
     config = make_session_config(input="pink", eq=str(tmp_path / "eq.txt"), processor="eq", gain_db=-4.0)
     with Session(config, clock="timer") as session:
@@ -165,3 +167,38 @@ def test_live_session_publishes_what_it_learns(tmp_path: Path) -> None:
         assert len(learned.measured.frequency_hz) > 80
         assert all(learned.known)
         assert session._engine.memory.control["equalizer_filters"] > 0
+
+        runner = session._runner
+        assert isinstance(runner, Supervisor)
+        assert runner._worker is not None
+        os.kill(runner._worker.pid, signal.SIGKILL)
+        killed_frame = session.frames
+
+        def learns_again() -> bool:
+            newest = session.snapshot().equalizer
+            return newest is not None and newest.center_frame > killed_frame and error_db(newest.equalizer, -4.0) < 2.0
+
+        wait_until(learns_again)
+        assert runner.restarts == 1
+
+
+def test_a_shelf_that_moves_few_bands_is_followed_within_two_seconds() -> None:
+    """The average of two seconds would forget its old bass slowly, if it did not start again."""
+    shelf = EqualizerFilters(0.0, (EqualizerFilter("low_shelf", 100.0, 6.0, 0.71),))
+    frequency_hz = np.array([60.0, 100.0, 150.0, 1000.0])
+    errors_db = []
+    with Session(make_session_config(processor="eq", duration=6.5, channels=1), clock="offline") as session:
+        session.start()
+        changed_s = math.inf
+        while not session.is_finished:
+            if session.frames / session.sample_rate > 2.5 and math.isinf(changed_s):
+                session.set_reference(equalizer=shelf)
+                changed_s = session.frames / session.sample_rate
+            session.advance()
+            for learned in session.pop_equalizers():
+                if learned.available_frame / session.sample_rate > changed_s + 2.0:
+                    ratio = learned.equalizer.response(frequency_hz, session.sample_rate) / shelf.response(
+                        frequency_hz, session.sample_rate
+                    )
+                    errors_db.append(np.abs(20 * np.log10(np.abs(ratio)) - session.config.gain_db).max())
+    assert max(errors_db) < 0.5

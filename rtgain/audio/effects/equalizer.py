@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rtgain.audio.constants import CROSSFADE_S, DENORMAL_LIMIT
 from rtgain.audio.jit import Record, array_at, fence, load_acquire, realtime_jit, store_release
-from rtgain.records.equalizer import MAX_FILTERS
+from rtgain.config.names import MAX_FILTERS
 
 EQUALIZER_PARAMETERS = np.dtype(
     [

@@ -16,6 +16,7 @@ from rtgain.audio.engine.kernel import (
     CHANNEL_ROWS,
     END_UNKNOWN,
     MONITOR_MIXES,
+    NO_ORIGIN,
     SOURCE_END_FRAME_OFFSET,
     SOURCE_FLUSH_FRAME_OFFSET,
     SOURCE_READ_FRAME_OFFSET,
@@ -116,6 +117,7 @@ class Engine:
         state["source_rows"] = source_rows
         state["source_capacity"] = self.source_capacity
         state["source_end_frame"] = END_UNKNOWN
+        state["source_flush_origin"] = NO_ORIGIN
         state["dropout_frames"] = round(DROPOUT_S * sample_rate)
         state["in_channels"] = in_channels
         _fill(state["dry_inputs"][0], dry_channels)
@@ -176,12 +178,25 @@ class Engine:
         """Next frame of the source ring to read; all earlier frames were played or skipped."""
         return load_counter(self.userdata_address + SOURCE_READ_FRAME_OFFSET)
 
-    def write_source(self, block: NDArray[np.float32], *, last: bool = False, flush: bool = False) -> int:
+    @property
+    def is_flushed(self) -> bool:
+        """True if the crossfade of the last flush has been played."""
+        flush_frame, end_frame = (
+            load_counter(self.userdata_address + offset)
+            for offset in (SOURCE_FLUSH_FRAME_OFFSET, SOURCE_END_FRAME_OFFSET)
+        )
+        fade_frames = int(self._state["crossfade_frames"][0]) if flush_frame else 0
+        return self.source_read_frame >= min(flush_frame + fade_frames, end_frame)
+
+    def write_source(
+        self, block: NDArray[np.float32], *, last: bool = False, flush: bool = False, origin: int = NO_ORIGIN
+    ) -> int:
         """Append `block`, shape (rows, frames), to the source ring. With `last` the source ends after it.
 
         The rows are the channels of the dry signal, followed by those of the target if it is an input and not the
         device's. With `flush` the unread frames of the ring are skipped and `block` is played next, after a crossfade
-        over one block. Returns the ring frame at which `block` starts.
+        of 20 ms. If `block` replaces the unread frames from ring frame `origin` on, playback continues in time:
+        the frames that were played since then are skipped. Returns the ring frame at which `block` starts.
 
         Raises `ValueError` for more than `source_space` frames, and for another number of rows.
         """
@@ -193,6 +208,7 @@ class Engine:
             store_counter(self.userdata_address + SOURCE_END_FRAME_OFFSET, start + frames if last else END_UNKNOWN)
         self._source.write(block)
         if flush:
+            self._state["source_flush_origin"] = origin
             store_counter(self.userdata_address + SOURCE_FLUSH_FRAME_OFFSET, start)
         return start
 
@@ -207,14 +223,17 @@ class Engine:
             raise ValueError(f"{name!r} is not a monitor signal; choose from {', '.join(MONITOR_MIXES)}")
         self._state["monitor"] = list(MONITOR_MIXES).index(name)
 
-    def set_trims(self, *, dry_db: float, target_db: float) -> None:
+    def set_trims(self, *, dry_db: float, target_db: float, with_flush: bool = False) -> None:
         """Set the trims of the monitor in dB: of the dry signal, and of target, matched signal and difference.
 
-        0 dB leaves the samples unchanged. A change is a ramp of 20 ms. Raises `ValueError` for a trim above 0 dB.
+        0 dB leaves the samples unchanged. A change is a ramp of 20 ms, or `with_flush` a part of the crossfade of the
+        next flush. Raises `ValueError` for a trim above 0 dB.
         """
         if not (dry_db <= 0.0 and target_db <= 0.0):
             raise ValueError(f"trims attenuate: {dry_db} and {target_db} dB must be at most 0")
-        self._state["trim"] = 10.0 ** (dry_db / 20.0), 10.0 ** (target_db / 20.0)
+        self._state["flush_trim"] = trims = 10.0 ** (dry_db / 20.0), 10.0 ** (target_db / 20.0)
+        if not with_flush:
+            self._state["trim"] = trims
 
     def simulate_xrun(self) -> None:
         """Insert one dropout of `DROPOUT_S` into the monitor signal and count an xrun, as if a block had been late.

@@ -8,6 +8,8 @@ them in the control record. Blocks may have any length, and the output bits do n
 Signals have the shape (channels, frames).
 """
 
+import math
+
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
@@ -32,6 +34,9 @@ MONITOR_MIXES = {
 
 END_UNKNOWN = 2**62
 """Value of `source_end_frame` while the end of the source is not known."""
+
+NO_ORIGIN = 2**62
+"""Value of `source_flush_origin` for a flush to another time: playback continues at its first frame."""
 
 STATE = np.dtype(
     [
@@ -62,6 +67,9 @@ STATE = np.dtype(
         ("source_capacity", "i8"),
         ("source_read_frame", "i8"),  # next frame of the ring to read
         ("source_flush_frame", "i8"),  # unread frames before this one are skipped
+        ("source_flush_origin", "i8"),  # unread frame whose time is that of `source_flush_frame`, or NO_ORIGIN
+        ("flush_trim", "f8", (2,)),  # trims from the next flush on
+        ("crossfade_frames", "i8"),  # length of the crossfade of a flush
         ("source_end_frame", "i8"),  # end of the source, or END_UNKNOWN
         # Device, for the callback.
         ("in_channels", "i8"),
@@ -103,7 +111,8 @@ def init_monitor(state: NDArray[np.void], sample_rate: int) -> None:
     """Initialize the monitor of an engine (dtype `STATE`): it starts at its signal without a crossfade or a trim."""
     init_ramp(state["monitor_ramp"], CROSSFADE_S, sample_rate)
     init_ramp(state["trim_ramp"], CROSSFADE_S, sample_rate)
-    state["trim"] = 1.0
+    state["trim"] = state["flush_trim"] = 1.0
+    state["crossfade_frames"] = round(CROSSFADE_S * sample_rate)
 
 
 @realtime_jit
@@ -261,18 +270,33 @@ def process_block(
 
 
 @realtime_jit
-def crossfade_seek(rows: NDArray[np.float32], capacity: int, old_frame: int, new_frame: int, frames: int) -> None:
-    """Crossfade the source ring from its unread frames at `old_frame` to the frames at `new_frame`.
+def flush_source(state: Record, rows: NDArray[np.float32], flush_frame: int, written: int) -> int:
+    """Crossfade the source ring in place from its unread frames to those from `flush_frame` on; return the next frame.
 
-    The crossfade is in place, over one block. It fades from silence where no unread frames are available before
-    `new_frame`. The reader of the ring owns all frames that are written and not yet read.
+    It fades from silence where no unread frames are available. If the unread frames have an origin, the frames that
+    were played since then are skipped, so that playback continues in time. The trims change with the frames: the
+    unread ones are scaled by the ratio of the old trim to the new one. The reader of the ring owns all frames before
+    `written` that it has not read.
     """
-    old, new = old_frame & (capacity - 1), new_frame & (capacity - 1)
+    capacity, old_frame, frames = state.source_capacity, state.source_read_frame, state.crossfade_frames
+    elapsed = min(max(old_frame - state.source_flush_origin, 0), written - flush_frame)
+    new_frame: int = flush_frame + elapsed
     for row in range(len(rows)):
-        for i in range(min(frames, capacity)):
+        signal = 0 if row < state.channels else 1
+        ramp_state, trim = state.trim_ramp[signal], state.flush_trim[signal]
+        scale = np.float32(1.0 if math.isnan(ramp_state.target) else ramp_state.last / trim)
+        for i in range(min(frames, written - new_frame)):
+            old, new = (old_frame + i) & (capacity - 1), (new_frame + i) & (capacity - 1)
             share = np.float32(i + 1) / np.float32(frames + 1)
-            last = rows[row, old + i] if old_frame + i < new_frame else np.float32(0.0)
-            rows[row, new + i] = share * rows[row, new + i] + (np.float32(1.0) - share) * last
+            last = scale * rows[row, old] if old_frame + i < flush_frame else np.float32(0.0)
+            mixed = share * rows[row, new] + (np.float32(1.0) - share) * last
+            rows[row, new] = mixed
+            rows[row, new + capacity] = mixed  # the ring stores every row twice
+    for signal in range(2):
+        state.trim[signal] = state.flush_trim[signal]
+        state.trim_ramp[signal].target = np.nan  # without a ramp
+        state.trim_ramp[signal].frames_remaining = 0
+    return new_frame
 
 
 @realtime_jit_eager(types.void(types.int64, INPUT_TYPE, OUTPUT_TYPE))
@@ -286,10 +310,10 @@ def process_source(address: int, target_in: NDArray[np.float32], out: NDArray[np
     control = array_at(state.control, 1, CONTROL)[0]
     rows = array_at(state.source + HEADER_BYTES, (state.source_rows, 2 * state.source_capacity), np.float32)
     flush_frame = load_acquire(address + SOURCE_FLUSH_FRAME_OFFSET)
+    written = load_acquire(state.source + WRITTEN_OFFSET)
     if state.source_read_frame < flush_frame:
-        crossfade_seek(rows, state.source_capacity, state.source_read_frame, flush_frame, len(out))
-        store_release(address + SOURCE_READ_FRAME_OFFSET, flush_frame)
-    available = min(len(out), load_acquire(state.source + WRITTEN_OFFSET) - state.source_read_frame)
+        store_release(address + SOURCE_READ_FRAME_OFFSET, flush_source(state, rows, flush_frame, written))
+    available = min(len(out), written - state.source_read_frame)
     slot = state.source_read_frame & (state.source_capacity - 1)
     unread = rows[:, slot : slot + available]
     is_recorded = target_in.size > 0

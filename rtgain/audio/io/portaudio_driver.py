@@ -3,6 +3,7 @@
 import atexit
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from rtgain.audio.engine.engine import Engine
@@ -58,6 +59,16 @@ class PortAudioDriver:
     def seek(self, frame: int) -> None:
         if self._prefetch:
             self._prefetch.seek(frame)
+
+    def replace_source(self, source: Source, to_frame: Callable[[int], int]) -> None:
+        """Continue with another source; see `Prefetch.replace`."""
+        if self._prefetch:
+            self._prefetch.replace(source, to_frame)
+
+    @property
+    def is_replacing(self) -> bool:
+        """True until the source of the last `replace_source` is played."""
+        return self._prefetch is not None and self._prefetch.is_replacing
 
     @property
     def lost(self) -> bool:

@@ -17,6 +17,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from rtgain.records.device import own_jack_prefix
+
 JACK = b"libjack.so.0\0"
 
 _numbers = count(1)
@@ -32,7 +34,7 @@ def set_jack_client_name(path: str | None) -> None:
     """
     set_client_name = getattr(ctypes.CDLL(path), "PaJack_SetClientName", None) if path else None
     if set_client_name is not None:
-        name = ctypes.create_string_buffer(b"rtgain-%d-%d" % (os.getpid(), len(_client_names)))
+        name = ctypes.create_string_buffer(f"{own_jack_prefix()}{len(_client_names)}".encode())
         _client_names.append(name)
         set_client_name(name)
 

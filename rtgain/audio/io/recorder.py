@@ -1,5 +1,6 @@
 """Recording to a sound file that is readable at any time during the recording."""
 
+import math
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -9,6 +10,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from rtgain.errors import InputError
+from rtgain.number_format import format_number
 
 _FORMATS = {".wav": ("RF64", "FLOAT"), ".flac": ("FLAC", "PCM_24")}
 FLAC_PEAK_MAX = 1.0 + 2.0**-16
@@ -70,6 +72,17 @@ class Recorder:
         if self._is_wav and self.frames - self._frames_at_update >= self._sample_rate:
             self._command(_SFC_UPDATE_HEADER_NOW, 0)
             self._frames_at_update = self.frames
+
+    @property
+    def peak_notice(self) -> str | None:
+        """Line for the user about peaks above full scale; None without any."""
+        if self.peak <= FLAC_PEAK_MAX:
+            return None
+        peak_dbfs = format_number(20.0 * math.log10(self.peak), 1)
+        return (
+            f"{self.path}: peaks of {peak_dbfs} dBFS are above full scale, where players clip; "
+            "use --level-match estimate to attenuate the louder signal"
+        )
 
     def close(self) -> None:
         """Finish and close the file. May be called more than once."""

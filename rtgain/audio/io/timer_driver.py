@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -55,6 +56,15 @@ class TimerDriver:
 
     def seek(self, frame: int) -> None:
         self._prefetch.seek(frame)
+
+    def replace_source(self, source: Source, to_frame: Callable[[int], int]) -> None:
+        """Continue with another source; see `Prefetch.replace`."""
+        self._prefetch.replace(source, to_frame)
+
+    @property
+    def is_replacing(self) -> bool:
+        """True until the source of the last `replace_source` is played."""
+        return self._prefetch.is_replacing
 
     def start(self) -> None:
         """Start the clock. The first block is processed immediately."""

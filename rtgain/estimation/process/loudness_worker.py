@@ -2,6 +2,8 @@
 
 import threading
 
+import numpy as np
+
 from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.audio.engine.shared_memory import LOUDNESS_FIELDS, EngineSharedMemory
 from rtgain.metering.loudness import STEPS_PER_S, LoudnessMeter
@@ -15,6 +17,7 @@ class LoudnessWorker:
     """Thread that writes the loudness of the metered signals to the control record, ten times per second.
 
     It runs in the estimator process, so that its compilation at the first start delays neither the GUI nor the audio.
+    `start` compiles before the thread begins: numba's compiler would not let the estimator run next to it.
     """
 
     def __init__(self, memory: EngineSharedMemory) -> None:
@@ -25,7 +28,9 @@ class LoudnessWorker:
         self._thread = threading.Thread(target=self._run, name="loudness", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Compile the meter, unless this machine has done that before, and start the thread."""
+        meter = LoudnessMeter(int(self._memory.control["sample_rate"]), self._memory.channels)
+        meter.push(np.zeros((self._memory.channels, 1), np.float32))
         self._thread.start()
 
     def restart(self) -> None:

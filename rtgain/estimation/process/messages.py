@@ -23,6 +23,14 @@ class ResetMessage:
 
 
 @dataclass(frozen=True)
+class NewTargetMessage:
+    """Command: estimate another target from now on, at the delay of `settings`; descents start from `gain_db`."""
+
+    settings: EstimatorSettings
+    gain_db: float
+
+
+@dataclass(frozen=True)
 class FreezeMessage:
     """Command: freeze the estimate, or release it."""
 
@@ -43,7 +51,12 @@ class EnableDiagnostics:
 
 @dataclass(frozen=True)
 class ReadyMessage:
-    """Report: the process has loaded torch and starts to estimate."""
+    """Report: the process has loaded everything and estimates from now on."""
+
+
+@dataclass(frozen=True)
+class LoadingMessage:
+    """Report: the process loads, or compiles, more code. It does not estimate until the next `ReadyMessage`."""
 
 
 @dataclass(frozen=True)
@@ -60,5 +73,13 @@ class FailureMessage:
     reason: str
 
 
-Command = StartMessage | EstimatorSettings | ResetMessage | FreezeMessage | EnableDiagnostics | FinishMessage
-Report = ReadyMessage | DroppedFramesMessage | FailureMessage
+Command = (
+    StartMessage
+    | EstimatorSettings
+    | ResetMessage
+    | NewTargetMessage
+    | FreezeMessage
+    | EnableDiagnostics
+    | FinishMessage
+)
+Report = ReadyMessage | LoadingMessage | DroppedFramesMessage | FailureMessage

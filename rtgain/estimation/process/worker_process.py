@@ -25,6 +25,8 @@ from rtgain.estimation.process.messages import (
     FailureMessage,
     FinishMessage,
     FreezeMessage,
+    LoadingMessage,
+    NewTargetMessage,
     ReadyMessage,
     ResetMessage,
 )
@@ -138,6 +140,9 @@ class _WorkerLoop:
             case ResetMessage(gain_db):
                 self._streaming.reset(gain_db)
                 self._has_tracked = False
+            case NewTargetMessage(settings, gain_db):
+                self._streaming.start_target(settings, gain_db)
+                self._has_tracked = False
             case FreezeMessage(frozen):
                 self._streaming.set_frozen(frozen)
             case EnableDiagnostics():
@@ -145,8 +150,11 @@ class _WorkerLoop:
 
                 self._diagnostics_publisher = DiagnosticsPublisher(self._memory.curves, self._memory.responses)
                 self._streaming.estimator.enable_response()
+                # Compilation at the first start on a machine lasts longer than estimates may be absent, under load.
+                self._commands.send(LoadingMessage())
                 self._loudness = LoudnessWorker(self._memory)
                 self._loudness.start()
+                self._commands.send(ReadyMessage())
             case FinishMessage(limit_frame):
                 self._reader.limit_frame = limit_frame
                 while self._estimate():

@@ -1,164 +1,229 @@
-"""Lesson 7: from one gain to a filter."""
+"""Lesson 7: from one gain to an equalizer."""
 
-from pathlib import Path
-from typing import Any
+import math
 
+from rtgain.config.reference_equalizer import FLAT_EQUALIZER, ReferenceEqualizer
 from rtgain.lessons.checks import InRange, NumericCheck
 from rtgain.lessons.lesson import Lesson, Step
 
-RECORDINGS = Path(__file__).parents[1] / "recordings"
-THREE_BANDS, LOW_SHELF = RECORDINGS / "three-bands.flac", RECORDINGS / "low-shelf.flac"
-"""Results of a stored run of the experiment. Channels: dry, target, and dry through the fitted filter."""
 
-DRY_CHANNEL, FITTED_CHANNEL = 1, 3
-
-
-def _play(recording: Path, dry_channel: int) -> dict[str, Any]:
-    """Controls that loop `recording`, with its second channel as the target of `dry_channel`."""
-    return {
-        "input": str(recording), "loop": True, "target": "channel", "dry_channel": (dry_channel,), "align": "off",
-    }  # fmt: skip
+def _equalizer(filters: dict[int, tuple[float, float, float]]) -> ReferenceEqualizer:
+    """Flat equalizer whose rows with these numbers are on, with frequency in Hz, gain in dB and Q."""
+    rows = []
+    for number, row in enumerate(FLAT_EQUALIZER.filters, 1):
+        frequency_hz, gain_db, q = filters.get(number, (row.frequency_hz, 0.0, row.q))
+        update = {"frequency_hz": frequency_hz, "gain_db": gain_db, "q": q, "on": number in filters}
+        rows.append(row.model_copy(update=update))
+    return ReferenceEqualizer(filters=tuple(rows))
 
 
-REMAINING_GAIN_ZERO = InRange("gain_db", -0.01, 0.01)
+SHELF_Q = math.sqrt(0.5)
+"""Q of a shelf of slope 1, the steepest without a bump."""
+
+THREE_FILTERS = _equalizer({1: (150.0, 8.0, SHELF_Q), 3: (800.0, -9.0, 1.0), 6: (5000.0, 6.0, SHELF_Q)})
+ONE_PEAK = _equalizer({3: (800.0, -9.0, 1.0)})
+TWO_PEAKS = _equalizer({2: (300.0, 8.0, 2.0), 5: (4000.0, 12.0, 2.0)})
+LOW_SHELF = _equalizer({1: (1000.0, 6.0, SHELF_Q)})
+
+NOISE = {"input": "pink", "gain_db": -6.0}
+MUSIC = {"input": "demo", "gain_db": -6.0, "processor": "eq"}
+
+SILENT_DIFFERENCE = InRange("residual_db", -math.inf, -30.0, deadline_s=10.0)
+RESPONSE_LEARNED = InRange("response_error_db", 0.0, 0.25, deadline_s=10.0)
 
 LESSON = Lesson(
     name="filters",
     number=7,
-    title="From one gain to a filter",
-    summary="The same descent finds several parameters at once: the gains of three bands, or the settings of a filter.",
+    title="From one gain to an equalizer",
+    summary="The same descent learns a gain and six bands at once, and the loss becomes a landscape.",
     steps=(
         Step(
             title="One gain is not enough",
             text=(
-                "The target is pink noise (3 dB weaker per octave) with three gains: {true_low_db:.0f} dB below 250 "
-                "Hz, {true_high_db:.0f} dB above 2500 Hz, {true_mid_db:+.0f} dB between. A single gain ends at "
-                "{one_bands_db:.0f} dB, that of the high band, which has most of the bins. Its stated uncertainty (±) "
-                "is small all the same. The RMS of the difference is only {bands_reduction_db:.1f} dB below that of "
-                "the target."
+                "The target passes through an equalizer: filters that change the gain in parts of the spectrum. The "
+                "sound is pink noise (3 dB weaker per octave). A low shelf changes the gain below a corner frequency: "
+                "+8 dB below 150 Hz. A peak changes it around its frequency: −9 dB at 800 Hz. A high shelf adds 6 dB "
+                "above 5000 Hz. A single gain ends at {one_gain_db:.2f} dB, that of the highest frequencies. The "
+                "residual, the level of the difference relative to the target, is {one_residual_db:.0f} dB."
             ),
             watch="the spectrum: target and matched agree only at the right end. Compare the RMS meters.",
-            listen="Target (2); Matched (3), much too quiet; Difference (4), almost as loud as the target.",
-            controls=_play(THREE_BANDS, DRY_CHANNEL),
-            expectations=(InRange("gain_db", -15.2, -14.7),),
+            listen="Target (2); Matched (3), which sounds different; Difference (4), far from silent.",
+            controls={**NOISE, "equalizer": THREE_FILTERS},
+            expectations=(InRange("gain_db", -0.3, 0.3), InRange("residual_db", -7.0, -2.0)),
             checks=(
-                NumericCheck("one_bands_db", -15.2, -14.7, "A single gain ends at {one_bands_db:.2f} dB."),
+                NumericCheck("one_gain_db", -0.3, 0.3, "A single gain ends at {one_gain_db:.2f} dB."),
                 NumericCheck(
-                    "bands_reduction_db",
-                    0.0,
-                    1.0,
-                    "The difference is {bands_reduction_db:.2f} dB below the target (RMS).",
+                    "one_residual_db", -7.0, -3.0, "With a single gain, the residual is {one_residual_db:.1f} dB."
                 ),
             ),
-            sounds={"dry": "Pink noise.", "bands": "The target: pink noise with the three gains."},
+            figures={
+                "one_gain": (
+                    "The response (gain against frequency) of the equalizer with the reference gain, and one gain."
+                ),
+            },
+            sounds={"dry": "Pink noise.", "filtered": "The target: pink noise through the equalizer."},
             duration_s=3.0,
         ),
         Step(
-            title="Three gains",
+            title="A gain and six bands",
             text=(
-                "The same descent changes three gains. They start at 0 dB. After {steps:.0f} steps they are "
-                "{low_db:.2f}, {mid_db:+.2f} and {high_db:.2f} dB. “Run the experiment” shows how. Here, Dry is a "
-                "recording of the noise with these three gains already applied, so the live estimate finds the "
-                "remaining gain: 0 dB."
+                "“Processor” is now the equalizer, a gain and six bands: a low shelf, four peaks and a high shelf. "
+                "Each band has a gain, a frequency and a Q, which is large for a narrow band. With the gain these are "
+                "19 parameters. rtgain learns them from the sound that plays, and the matched signal passes through "
+                "the learned filters. In the experiment, 120 steps of Adam on the spectral loss do the same. The loss "
+                "falls from {loss_start:.2f} to {loss_end:.2f}."
             ),
-            watch="the estimate at 0 dB. In the experiment: the frequency response, and the gains step by step.",
-            listen="Dry (1) and Target (2): they sound alike. Difference (4): silence.",
-            controls=_play(THREE_BANDS, FITTED_CHANNEL),
-            expectations=(REMAINING_GAIN_ZERO,),
+            watch=(
+                "“Response”: the learned curve joins the measured one. “Difference” falls below −30 dB. Press R to see "
+                "it again."
+            ),
+            listen="Target (2) and Matched (3): they sound alike. Difference (4): almost silent.",
+            controls={**NOISE, "equalizer": THREE_FILTERS, "processor": "eq"},
+            expectations=(SILENT_DIFFERENCE, RESPONSE_LEARNED),
             checks=(
-                NumericCheck("low_db", -9.01, -8.99, "The gain of the low band ends at {low_db:.3f} dB."),
-                NumericCheck("mid_db", 3.99, 4.01, "The gain of the middle band ends at {mid_db:+.3f} dB."),
-                NumericCheck("high_db", -15.01, -14.99, "The gain of the high band ends at {high_db:.3f} dB."),
+                NumericCheck(
+                    "fit_residual_db", -60.0, -30.0, "After 120 steps the residual is {fit_residual_db:.0f} dB."
+                ),
+                NumericCheck(
+                    "fit_error_db", 0.0, 0.5, "The responses differ by {fit_error_db:.1f} dB (RMS over frequency)."
+                ),
+                NumericCheck(
+                    "fit_gain_db",
+                    -5.0,
+                    -1.0,
+                    "The learned gain is {fit_gain_db:.1f} dB, the true one −6 dB.",
+                ),
             ),
             why=(
-                "The descent is not limited to gains. A *processor* turns audio into audio, and torch computes how its "
-                "output changes with each of its parameters (automatic differentiation). One call is enough: "
-                'rtgain.fit(rtgain.ThreeBandGain(16000), dry, target, optimizer="Rprop", lr=0.5). The experiments of '
-                "lessons 1 to 4 use the same descent. Losses and optimizers are those of the live estimate, which has "
-                "a single gain and continues with new sound.\n\nHere there is no closed form any more, because the "
-                "bands overlap and their sum depends on their phases."
+                "The descent is not limited to a gain. A *processor* turns audio into audio, and torch computes how "
+                "its output changes with each parameter (automatic differentiation). One call is enough: "
+                'rtgain.fit(rtgain.ParametricEQ(48000), dry, target, optimizer="Adam", lr=0.2, steps=120). There is no '
+                "closed form for 19 parameters.\n\nThe response is found, but not the parameters. The learned gain is "
+                "{fit_gain_db:.1f} dB, and the bands make up for the difference. Many settings have nearly the same "
+                "response, so nearly the same loss. The last step is about this.\n\nThe live estimator has another "
+                "loss and another optimizer. It measures the response, averaged over about two seconds. Ten times per "
+                "second it fits the parameters to the measured response, in decibels. Its optimizer (Gauss-Newton) "
+                "uses the slopes of all parameters together. With Adam, pairs of bands drifted to large gains that "
+                "cancel."
             ),
-            figures={"bands": "The three gains, step by step."},
-            sounds={"bands_matched": "Pink noise with the three gains that were found."},
-            duration_s=3.0,
-            animation="The frequency response of three bands approaches that of the target in 40 steps of Rprop.",
+            sounds={"matched": "Pink noise through the learned equalizer."},
+            duration_s=4.5,
+            animation="The response of six bands approaches that of the target in 120 steps of Adam.",
         ),
         Step(
-            title="A low shelf",
+            title="The loss as a map",
             text=(
-                "A low shelf changes the gain below a corner frequency: here {true_shelf_db:.0f} dB below "
-                "{true_shelf_hz:.0f} Hz. Most bins are above, so a single gain ends at {one_shelf_db:.2f} dB, and the "
-                "difference has a larger RMS than the target. The shelf has two parameters, a gain in dB and a corner "
-                "in octaves; the two slopes differ in size. Rprop uses only their signs: from −3 dB at 2 kHz it "
-                "reaches {shelf_db:.2f} dB at {shelf_hz:.1f} Hz."
+                "The source is music, and the equalizer has one peak: −9 dB at 800 Hz. In the experiment, only the "
+                "gain and the frequency of one peak are free. The loss is then a landscape over two parameters, and "
+                "the descent is a path in it. From −3 dB at 3000 Hz, 60 steps of Rprop lead to {peak_db:.1f} dB at "
+                "{peak_hz:.0f} Hz. Where the gain is 0 dB, the frequency has no effect: there the landscape is level "
+                "in its direction."
             ),
-            watch="the left half of the spectrum. In the experiment: both parameters, step by step.",
-            listen="Dry (1), then Target (2), with less bass; Difference (4): the bass that was removed.",
-            controls=_play(LOW_SHELF, DRY_CHANNEL),
-            expectations=(REMAINING_GAIN_ZERO,),
+            watch=(
+                "the map “Loss”, with “3 frequency” and “3 gain”: dark means a small loss. Press R: the path starts "
+                "again from a flat equalizer."
+            ),
+            listen="Dry (1), then Target (2), with weaker middle frequencies; Difference (4): almost silent.",
+            controls={**MUSIC, "equalizer": ONE_PEAK},
+            expectations=(SILENT_DIFFERENCE, RESPONSE_LEARNED),
             checks=(
-                NumericCheck("one_shelf_db", -0.01, 0.01, "A single gain ends at {one_shelf_db:.3f} dB."),
-                NumericCheck(
-                    "shelf_residual_db",
-                    0.0,
-                    3.0,
-                    "The difference is {shelf_residual_db:.1f} dB above the target (RMS).",
-                ),
-                NumericCheck("shelf_db", -12.05, -11.95, "The gain of the shelf ends at {shelf_db:.3f} dB."),
-                NumericCheck("shelf_hz", 495.0, 505.0, "The corner frequency of the shelf ends at {shelf_hz:.1f} Hz."),
+                NumericCheck("peak_db", -9.2, -8.8, "The gain of the peak ends at {peak_db:.2f} dB."),
+                NumericCheck("peak_hz", 780.0, 820.0, "The frequency of the peak ends at {peak_hz:.0f} Hz."),
+                NumericCheck("flat", 0.0, 1e-9, "At a gain of 0 dB, another frequency changes the loss by {flat:.0g}."),
             ),
             why=(
-                "The shelf is that of the Audio EQ Cookbook (Bristow-Johnson), computed as a multiplication of the "
-                "spectrum instead of sample by sample with feedback. So the slopes are simple, and no filter can "
-                "become unstable."
+                "The slopes of the two parameters differ in size and in unit: loss per decibel, and loss per octave. "
+                "Rprop uses only their signs, and has its own step for each parameter.\n\nThis landscape is not "
+                "convex. Far from 800 Hz it is almost level, because a peak far away hardly changes what is missing. A "
+                "descent that starts there takes long, or ends elsewhere."
             ),
-            figures={"shelf": "Gain and corner frequency, step by step."},
-            sounds={"shelf": "The target: pink noise through the shelf."},
-            duration_s=3.0,
+            figures={"map": "The loss over frequency and gain of one peak. The path leads from the ring to the point."},
+            duration_s=4.5,
         ),
         Step(
-            title="A loss that is not convex",
+            title="Local minima",
             text=(
-                "Plotted against the corner frequency, the loss is not a bowl. Far below the right corner it is almost "
-                "flat: there its slope is {slope_ratio:.1f} times smaller than near the corner. With a gain of 0 dB, "
-                "the corner frequency has no effect: the slope of the loss is 0 in its direction until the gain has "
-                "changed. The descent of the previous step started at 2 kHz, above the corner, and found it. Its "
-                "result is Dry here."
+                "The equalizer has two peaks: +8 dB at 300 Hz and +12 dB at 4000 Hz. In the experiment there is one "
+                "peak to match both. From 400 Hz the descent ends at {trapped_hz:.0f} Hz, with a loss of "
+                "{trapped_loss:.2f}. This is a local minimum: every small step makes the loss larger. The way out is a "
+                "jump to where the responses differ most, {largest_hz:.0f} Hz. From there the loss falls to "
+                "{escaped_loss:.2f}. The live estimator has four peaks and makes such jumps, too: it finds both."
             ),
-            watch="in the experiment, the loss against the corner frequency, with its flat side.",
-            listen="Dry (1) and Target (2): they sound alike. Difference (4): silence.",
-            controls=_play(LOW_SHELF, FITTED_CHANNEL),
-            expectations=(REMAINING_GAIN_ZERO,),
+            watch=(
+                "the experiment: no path downhill connects the two dark regions. Then drag a circle in “Response” to "
+                "another frequency: the learned filters follow."
+            ),
+            listen="Target (2) and Matched (3): alike. In the experiment: the target, trapped and escaped.",
+            controls={**MUSIC, "equalizer": TWO_PEAKS},
+            expectations=(SILENT_DIFFERENCE, RESPONSE_LEARNED),
             checks=(
+                NumericCheck("trapped_hz", 290.0, 310.0, "From 400 Hz, the descent ends at {trapped_hz:.0f} Hz."),
+                NumericCheck("trapped_residual_db", -9.0, -6.0, "There the residual is {trapped_residual_db:.1f} dB."),
+                NumericCheck("escaped_hz", 3900.0, 4100.0, "After the jump, the descent ends at {escaped_hz:.0f} Hz."),
                 NumericCheck(
-                    "convexity_excess_percent",
-                    1.0,
-                    50.0,
-                    (
-                        "Half-way from 31 to 500 Hz, the loss is above the straight line by "
-                        "{convexity_excess_percent:.1f} % of its largest value."
-                    ),
-                ),
-                NumericCheck(
-                    "slope_ratio",
-                    2.0,
-                    100.0,
-                    "Near the corner, the loss is {slope_ratio:.1f} times as steep as at 31 Hz.",
-                ),
-                NumericCheck(
-                    "flat", 0.0, 1e-9, "At a gain of 0 dB, another corner frequency changes the loss by {flat:.0g}."
+                    "escaped_residual_db", -14.0, -10.0, "There the residual is {escaped_residual_db:.1f} dB."
                 ),
             ),
             why=(
-                "A convex loss lies on or below the straight line between any two of its points. This one does not: "
-                "half-way (in octaves) between 31 Hz and the right corner, {true_shelf_hz:.0f} Hz, it is above the "
-                "line by {convexity_excess_percent:.1f} % of its largest value. The loss of a single positive gain is "
-                "convex; with negative gains it has two minima (lesson 3). Without convexity the result depends on the "
-                "starting point. An optimizer that ignores the size of a slope helps, too."
+                "At {trapped_db:.1f} dB and {trapped_hz:.0f} Hz the peak matches one of the two. A small change of its "
+                "frequency makes this match worse and does not improve the other one. At {escaped_db:.1f} dB and "
+                "{escaped_hz:.0f} Hz it matches the other one, which has more bins. So both are minima, and one is "
+                "lower.\n\nA descent uses only the slope at the present point. To leave a local minimum, it needs "
+                "other information: here the measured response. The live estimator moves one peak to the largest "
+                "difference and descends again. It keeps the result if it is better."
             ),
-            figures={"valley": "The loss against the corner frequency, from 31 Hz to 4 kHz, at the right gain."},
-            sounds={"shelf_matched": "Pink noise through the shelf that was found."},
-            duration_s=3.0,
+            figures={
+                "minima": (
+                    "The loss over frequency and gain of one peak, if the target has two. One path is trapped, the "
+                    "other one starts after the jump."
+                ),
+            },
+            sounds={
+                "peaks": "The target, with two peaks.",
+                "trapped": "Trapped: the high peak is missing.",
+                "escaped": "Escaped: the low peak is missing.",
+            },
+            duration_s=4.5,
+        ),
+        Step(
+            title="Bands that cancel, and a prior",
+            text=(
+                "Two bands can cancel: +9 dB at 800 Hz, −9 dB a quarter of an octave above. The result is almost the "
+                "dry sound (residual {cancel_residual_db:.0f} dB). On the map, this is a long valley. SGD is slow in "
+                "it: after 100 steps the gains are {plain_first_db:+.1f} and {plain_second_db:.1f} dB. A prior is a "
+                "cost for what is improbable, here 0.01 per dB of each gain. With it, SGD ends at {prior_first_db:.1f} "
+                "and {prior_second_db:.1f} dB. The live estimator has a prior, too. This target has no equalizer: all "
+                "bands stay at 0 dB."
+            ),
+            watch="“Learned equalizer”: all gains stay at 0 dB. In the experiment: the valley, and the two paths.",
+            listen="Difference (4): silent. In the experiment: the dry sound and the two bands that cancel.",
+            controls=MUSIC,
+            expectations=(InRange("gain_db", -6.05, -5.95), InRange("largest_band_db", -0.05, 0.05)),
+            checks=(
+                NumericCheck(
+                    "cancel_residual_db",
+                    -30.0,
+                    -15.0,
+                    "With +9 and −9 dB, the residual is {cancel_residual_db:.0f} dB.",
+                ),
+                NumericCheck("cancel_loss", 0.0, 0.1, "With +9 and −9 dB, the loss is {cancel_loss:.2f}."),
+                NumericCheck("same_loss", 0.5, 1.0, "With +9 and +9 dB, the loss is {same_loss:.2f}."),
+                NumericCheck(
+                    "plain_first_db", 6.0, 9.0, "Without a prior, the first gain is still {plain_first_db:+.1f} dB."
+                ),
+                NumericCheck("prior_first_db", -0.5, 0.5, "With a prior, the first gain is {prior_first_db:.1f} dB."),
+            ),
+            why=(
+                "In the valley, one gain goes up while the other one goes down, and the response hardly changes. So "
+                "the slope along the valley is small, and noise decides where a descent ends. It may end at large "
+                "gains that cancel. They cancel only where the sound has energy. When other frequencies are added, the "
+                "error becomes audible.\n\nThe *prior* adds {prior_cost:.2f} to the loss at +9 and −9 dB, and nothing "
+                "at 0 dB. This is more than the loss itself, {cancel_loss:.2f}. So the sum slopes toward small gains. "
+                "The price is a small error: a prior also makes correct gains a little smaller."
+            ),
+            figures={"valley": "The loss over the gains of two bands next to each other. The target is the dry sound."},
+            sounds={"canceled": "Pink noise with +9 dB and −9 dB: almost the dry sound."},
+            duration_s=4.5,
         ),
     ),
 )

@@ -1,9 +1,8 @@
 """Experiments of the lessons in torch, and their results: numbers, figures, sounds and animations."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,14 +31,12 @@ class ExperimentResult:
         numbers: measured values.
         figures, animation: functions that draw on demand.
         sounds: audio clips.
-        recordings: files of the package that steps play, with the names of the sounds in their channels.
     """
 
     numbers: Mapping[str, float]
     figures: Mapping[str, Callable[[], "Figure"]]
     sounds: Mapping[str, AudioClip]
     animation: Callable[[], Animation]
-    recordings: Mapping[Path, Sequence[str]] = field(default_factory=dict)
 
 
 def arrival_s(history: History) -> float:

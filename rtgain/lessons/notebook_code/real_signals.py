@@ -79,7 +79,7 @@ speech_20_db = rms_error_db(rtgain.estimate(*with_noise(speech, 16_000, 20), 16_
 # %% step 3 animation
 loudest_bias = excerpts[int(np.argmax(plain_db[10]))]
 dry, noisy = (signal[loudest_bias].astype(float) for signal in pairs[10])
-search_db = np.arange(-3, 9, 0.2)
+search_db = np.arange(-3, 9, 0.4)
 targets = [0.15 * dry + share * (noisy - 0.15 * dry) for share in np.linspace(0, 1, 20)]
 curves = [
     rtgain.loss_curve(rtgain.LinearGain(), "gain", 0.15 * 10 ** (search_db / 20), dry, target, loss=plain)
@@ -108,7 +108,7 @@ figure, axes = plt.subplots(figsize=(10, 4))
 axes.semilogy(NOISE_DB, rtgain_db.values(), label="rtgain: masked, weighted, averaged over time")
 axes.semilogy(NOISE_DB, [np.mean(errors) for errors in plain_db.values()], label="plain spectral loss")
 if find_spec("auraloss"):
-    search_db = np.arange(-3, 9, 0.1)
+    search_db = np.arange(0, 1.6, 0.1)
     auraloss_db = []
     for dry, target in pairs.values():
         losses = rtgain.loss_curve(

@@ -14,8 +14,8 @@ from rtgain.audio.effects.equalizer import EQUALIZER_PARAMETERS, publish_coeffic
 from rtgain.audio.effects.matched_path import MatchedPath
 from rtgain.audio.effects.reference_path import ReferencePath
 from rtgain.audio.jit import store_counter
-from rtgain.records.biquad import FilterKind
-from rtgain.records.equalizer import MAX_FILTERS, EqualizerFilter, EqualizerFilters
+from rtgain.config.names import MAX_FILTERS, FilterKind
+from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 
 RATE = 48_000
 RAMP_FRAMES = 960
@@ -152,6 +152,18 @@ def test_sudden_large_changes_do_not_click(kind: FilterKind, hz: float) -> None:
     assert np.abs(np.concatenate(ramped)).max() < 1.5 * loudest
     assert clicks[0] < 10 ** (-55 / 20) * loudest
     assert clicks[1] > 10 ** (-45 / 20) * loudest
+
+
+def test_a_filter_that_is_dragged_through_0_db_leaves_the_others_alone() -> None:
+    """At 0 dB it has no effect, but the filters behind it do not move to other rows: they would ramp meanwhile."""
+    x = (0.1 * np.cos(2 * np.pi * 3000 / RATE * np.arange(40 * 480))).astype(np.float32)
+    path, parts = MonoMatchedPath(SIX), []
+    for start, gain_db in zip(range(0, len(x), 480), [*np.arange(-5.0, 5.0, 0.5), *[0.0, 1.0] * 10], strict=True):
+        dragged = EqualizerFilter("low_shelf", 100.0, gain_db, 0.7)
+        path.use(EqualizerFilters(0.0, (dragged, *SIX.filters[1:])))
+        parts.append(path.filter(x[start : start + 480]))
+    periods = np.abs(np.concatenate(parts)[1920:]).reshape(-1, 16).max(1)  # of the tone, which the shelf does not reach
+    assert 20 * np.log10(periods.max() / periods.min()) < 0.05
 
 
 @settings(max_examples=10, deadline=None)

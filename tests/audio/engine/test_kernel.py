@@ -21,6 +21,9 @@ from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 
 RATE = 48000
 
+FADE = np.arange(1, 961) / 961
+"""Share of the new frames in the 20 ms of a flush's crossfade."""
+
 EQUALIZER = EqualizerFilters(
     -1.0,
     (
@@ -570,9 +573,9 @@ def test_flush_crossfades_every_channel() -> None:
         engine.write_source(old)
         pull(engine, 100)
         engine.write_source(new, flush=True)
-        share = np.arange(1, 65) / 65
-        np.testing.assert_allclose(pull(engine, 64).T, share * new[:, :64] + (1 - share) * old[:, 100:164], atol=1e-6)
-        np.testing.assert_array_equal(pull(engine, 936).T, new[:, 64:])
+        crossfaded = FADE * new[:, :960] + (1 - FADE) * np.pad(old[:, 100:], ((0, 0), (0, 60)))
+        np.testing.assert_allclose(pull(engine, 960).T, crossfaded, atol=1e-6)
+        np.testing.assert_array_equal(pull(engine, 40).T, new[:, 960:])
 
 
 @pytest.mark.parametrize("rows", [1, 3, 4])
@@ -581,19 +584,39 @@ def test_source_with_other_channels_is_rejected(rows: int) -> None:
         engine.write_source(np.zeros((rows, 100), np.float32))
 
 
-def test_flush_crossfades_over_one_block_and_skips_unread_frames(engine: Engine) -> None:
+@pytest.mark.parametrize("block", [64, 1000])
+@pytest.mark.parametrize("start", [0, (1 << 17) - 2100])  # the ring wraps during the crossfade
+def test_flush_crossfades_over_20_ms_and_skips_unread_frames(engine: Engine, block: int, start: int) -> None:
     engine.set_monitor("dry")
-    old, new = white(1000), white(1000, seed=2)
+    old, new = white(2000), white(2000, seed=2)
+    if start:
+        engine.write_source(np.zeros((1, start), np.float32))
+        pull(engine, start)
     engine.write_source(old[None])
     pull(engine, 100)
     engine.write_source(new[None], flush=True)
-    assert engine.source_read_frame == 100
-    output = pull(engine, 64)[:, 0]
-    assert engine.source_read_frame == 1064
-    share = np.arange(1, 65) / 65
-    np.testing.assert_allclose(output, share * new[:64] + (1 - share) * old[100:164], atol=1e-6)
-    np.testing.assert_array_equal(pull(engine, 936)[:, 0], new[64:])
+    assert not engine.is_flushed
+    assert engine.source_read_frame == start + 100
+    output = np.concatenate([pull(engine, frames)[:, 0] for frames in [block] * (960 // block) or [960]])
+    assert engine.is_flushed
+    assert engine.source_read_frame == start + 2960
+    np.testing.assert_allclose(output, FADE * new[:960] + (1 - FADE) * old[100:1060], atol=1e-6)
+    np.testing.assert_array_equal(pull(engine, 1040)[:, 0], new[960:])
     assert engine.memory.control["underrun_frames"] == 0
+
+
+def test_flush_with_an_origin_continues_in_time_with_its_trims(engine: Engine) -> None:
+    engine.set_monitor("dry")
+    old, new = white(4000), white(4000, seed=2)
+    engine.write_source(old[None])
+    pull(engine, 100)
+    engine.set_trims(dry_db=-6.0, target_db=0.0, with_flush=True)
+    np.testing.assert_array_equal(pull(engine, 200)[:, 0], old[100:300])  # not yet
+    engine.write_source(new[None], flush=True, origin=100)  # 200 frames of it have been played meanwhile
+    half = 10 ** (-6 / 20)
+    crossfaded = FADE * half * new[200:1160] + (1 - FADE) * old[300:1260]
+    np.testing.assert_allclose(pull(engine, 960)[:, 0], crossfaded, atol=1e-6)
+    np.testing.assert_allclose(pull(engine, 100)[:, 0], half * new[1160:1260], atol=1e-7)
 
 
 def test_flush_of_an_empty_ring_fades_in_and_moves_the_end(engine: Engine) -> None:
@@ -602,8 +625,7 @@ def test_flush_of_an_empty_ring_fades_in_and_moves_the_end(engine: Engine) -> No
     pull(engine, 64)
     engine.write_source(np.ones((1, 200), np.float32), flush=True)
     output = pull(engine, 64)[:, 0]
-    share = np.arange(1, 65) / 65
-    np.testing.assert_allclose(output[36:], share[36:], atol=1e-6)
+    np.testing.assert_allclose(output[36:], FADE[36:64], atol=1e-6)
     assert engine.memory.control["ended"] == 0
     engine.write_source(np.ones((1, 10), np.float32), flush=True, last=True)
     pull(engine, 64)

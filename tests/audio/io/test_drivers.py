@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -238,23 +239,66 @@ def test_slow_source_causes_underruns_but_loses_no_frames() -> None:
         np.testing.assert_array_equal(played, SineSource(RATE).read(before + 4096)[0, before - 1000 :])
 
 
-def test_seek_takes_effect_at_the_next_block_and_changes_the_position() -> None:
-    ramp = np.arange(10 * RATE, dtype=np.float32) / (10 * RATE)
+RAMP = np.arange(10 * RATE, dtype=np.float32) / (10 * RATE)
 
-    class Ramp(SineSource):
-        """The value of each frame is proportional to its number."""
 
-        frame = 0
+class Ramp(SineSource):
+    """Source in which the value of each frame is proportional to its number, from `first` on."""
 
-        def read(self, frames: int) -> np.ndarray:
-            self.frame += frames
-            return ramp[None, self.frame - frames : self.frame]
+    def __init__(self, first: int = 0) -> None:
+        super().__init__(RATE)
+        self.first = first
+        self.frame = 0
+        self.is_closed = False
+        self.played_meanwhile: Callable[[], object] = lambda: None
 
-        def seek(self, frame: int) -> None:
-            self.frame = frame
+    def read(self, frames: int) -> np.ndarray:
+        self.frame += frames
+        samples = RAMP[None, self.first + self.frame - frames : self.first + self.frame]
+        self.played_meanwhile()
+        return samples
 
+    def seek(self, frame: int) -> None:
+        self.frame = frame
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("slow_blocks", [0, 1, 40])
+def test_replaced_source_continues_in_time_also_if_it_is_slow(slow_blocks: int) -> None:
+    """Both sources have the same values at the same time, so that nothing shows in the output."""
     with Engine(RATE) as engine:
-        prefetch = Prefetch(Ramp(RATE), engine)
+        before, after = Ramp(), Ramp(first=300)
+        prefetch = Prefetch(before, engine)
+        prefetch.start()
+        out = np.empty((512, 2), np.float32)
+
+        def play_blocks() -> None:
+            for _ in range(slow_blocks):
+                engine.process_source(out)
+            after.played_meanwhile = lambda: None
+
+        after.played_meanwhile = play_blocks
+        engine.process_source(out)
+        prefetch.replace(after, lambda frame: frame - 300)
+        wait_until(lambda: prefetch._replacement is None)
+        assert before.is_closed
+        for _ in range(4):
+            engine.process_source(out)
+        assert not prefetch.is_replacing
+        prefetch.stop()
+        assert not after.is_closed
+        played = engine.memory.audio.frames_written
+        assert prefetch.position == played - 300
+        dry = engine.memory.audio.read_signals(0, played).dry[0]
+        np.testing.assert_allclose(dry, RAMP[:played], atol=1e-7)
+        assert engine.memory.control["underrun_frames"] == 0
+
+
+def test_seek_takes_effect_at_the_next_block_and_changes_the_position() -> None:
+    with Engine(RATE) as engine:
+        prefetch = Prefetch(Ramp(), engine)
         prefetch.start()
         out = np.empty((512, 2), np.float32)
         engine.process_source(out)
@@ -263,17 +307,17 @@ def test_seek_takes_effect_at_the_next_block_and_changes_the_position() -> None:
             prefetch.seek(frame)
             assert prefetch.position == frame
             wait_until(lambda: prefetch._seek_request_frame is None)
-            engine.process_source(out)  # the crossfade
-            engine.process_source(out)
+            for _ in range(3):  # the crossfade takes two blocks
+                engine.process_source(out)
             newest = engine.memory.audio.read_signals(engine.memory.audio.frames_written - 512, 512).dry[0]
-            np.testing.assert_array_equal(newest, ramp[frame + 512 : frame + 1024])
-            assert prefetch.position == frame + 1024
+            np.testing.assert_array_equal(newest, RAMP[frame + 1024 : frame + 1536])
+            assert prefetch.position == frame + 1536
         wait_until(lambda: prefetch._has_ended)
         while not engine.memory.control["ended"]:
             engine.process_source(out)
         prefetch.stop()
         assert engine.memory.control["underrun_frames"] == 0
-        assert engine.memory.control["end_frame"] == 512 + 2 * 1024 + RATE // 2
+        assert engine.memory.control["end_frame"] == 512 + 2 * 1536 + RATE // 2
 
 
 def test_seek_after_the_end_of_reading_resumes_the_thread(file: Path) -> None:

@@ -176,7 +176,7 @@ def test_loudness_is_measured_again_when_a_reset_estimate_is_tracking(
         return float(memory.control["target_true_peak_dbtp"])
 
     wait_until(lambda: true_peaks(1.0) > -20.0)
-    wait_until(lambda: read_estimates(memory)[-1].state is State.TRACKING)
+    wait_until(lambda: [one.state for one in read_estimates(memory)][-1:] == [State.TRACKING])
     wait_until(lambda: true_peaks(1.0) > -20.0)  # since it is tracking
     write(memory, 20, 0.01)
     worker.send(ResetMessage(0.0))

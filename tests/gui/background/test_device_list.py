@@ -1,5 +1,6 @@
 """List of the present devices, made in a child process."""
 
+import os
 import sys
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from gui.background.device_list import Device, DeviceList
 from rtgain.bench.servers import JackServer
+from tests.jack_client import JackTestClient
 from tests.polling import TIMEOUT_MS
 
 
@@ -17,6 +19,21 @@ def test_devices_of_a_real_server_are_listed(qtbot: Any, jack_server: JackServer
     [found] = listed.args
     assert Device("system", "JACK Audio Connection Kit", 2, 2) in found
     assert found[0].spec == "system (JACK Audio Connection Kit)"
+    devices.close()
+
+
+def test_own_ports_are_left_out(qtbot: Any, jack_server: JackServer, qapp: Any) -> None:
+    devices = DeviceList(qapp)
+    own, other = f"rtgain-{os.getpid()}-0", "rtgain-1-0"
+    with (
+        JackTestClient(jack_server, name=own),
+        JackTestClient(jack_server, name=other),
+        qtbot.waitSignal(devices.listed, timeout=TIMEOUT_MS) as listed,
+    ):
+        devices.refresh()
+    names = {device.name for device in listed.args[0]}
+    assert other in names
+    assert own not in names
     devices.close()
 
 

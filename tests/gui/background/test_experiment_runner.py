@@ -111,9 +111,9 @@ def test_panel_shows_how_many_checks_of_the_experiment_passed(qtbot: Any, finish
     panel.show_experiment(ExperimentStatus(progress="Measuring…"))
     assert (panel.check_outcome, panel.experiment_button.text()) == ("holding", "Measuring…")
     panel.show_experiment(finished)
-    assert (panel.check_outcome, panel.experiment_button.text()) == ("passed", "● Experiment: 2 of 2 ✓ in this step")
+    assert (panel.check_outcome, panel.experiment_button.text()) == ("passed", "● Experiment: 2 of 2 ✓")
     panel.show_experiment(ExperimentStatus(numbers={**finished.numbers, "gain": 0.5}, folder=finished.folder))
-    assert (panel.check_outcome, panel.experiment_button.text()) == ("failed", "▲ Experiment: 1 of 2 ✓ in this step")
+    assert (panel.check_outcome, panel.experiment_button.text()) == ("failed", "▲ Experiment: 1 of 2 ✓")
 
 
 def test_step_without_results_shows_its_explanation(qtbot: Any, experiment_window: ExperimentWindow) -> None:

@@ -31,6 +31,7 @@ def test_every_loss_and_optimizer_of_the_config_is_offered(panel: EstimatorPanel
 @pytest.mark.parametrize(
     ("menu", "entry", "changes"),
     [
+        ("processor", "Equalizer", {"processor": "eq"}),
         ("loss", "log-stft", {"loss": "log-stft"}),
         ("optimizer", "Adam", {"optimizer": "Adam"}),
         ("window_ms", "171 ms", {"window_ms": 171.0}),
@@ -148,3 +149,16 @@ def test_names_of_comparisons_are_not_elided(open_window: OpenWindow) -> None:
         assert menu.currentText() == option.currentText == entry
         assert menu.fontMetrics().horizontalAdvance(entry) <= room, entry
         assert menu.toolTip() == f"Compare with (first): {entry}"
+
+
+def test_processor_changes_while_the_session_runs_and_is_undone(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions
+) -> None:
+    window: MainWindow = open_window()
+    choose(qtbot, window.estimator.processor, "Equalizer")
+    assert sessions.last.calls[-1] == ("set_estimator", {"processor": "eq"})
+    window.session_actions.undo()
+    _, changes = next(call for call in reversed(sessions.last.calls) if call[0] == "set_estimator")
+    assert changes["processor"] == "gain"
+    assert window.estimator.processor.currentText() == "Gain"
+    assert len(sessions.made) == 1

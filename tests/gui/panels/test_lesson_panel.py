@@ -3,16 +3,19 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 
+from gui.background.experiment_runner import NOT_RUN, ExperimentStatus
 from gui.panels.lesson_panel import HEIGHT, LessonPanel
 from gui.theme import LIGHT, apply_theme
 from rtgain.config.session_config import SessionConfig
 from rtgain.lessons.catalogue import LESSONS
+from rtgain.lessons.stored_results import stored_numbers
 from rtgain.records.snapshot import Snapshot
 from tests.gui.fake_session import FakeSession
 
@@ -196,6 +199,22 @@ def test_every_step_fits_in_the_panel_with_every_outcome(panel: LessonPanel, at:
                 too_large.append((lesson.name, step.title, needed, panel.minimumSizeHint().width()))
             panel.go(1)
     assert too_large == []
+
+
+@pytest.mark.parametrize("number", [1, 7, 8])
+def test_buttons_keep_their_places_while_an_experiment_runs(panel: LessonPanel, tmp_path: Path, number: int) -> None:
+    panel.choose_lesson(number - 1)
+    places = set()
+    for status in (
+        NOT_RUN,
+        ExperimentStatus(progress="Drawing figure 2 of 4…"),
+        ExperimentStatus(numbers=stored_numbers(panel.lesson.name), folder=tmp_path),
+    ):
+        panel.show_experiment(status)
+        QApplication.processEvents()
+        buttons = panel.experiment_button, panel.blind_test_button, panel.reset_button, panel.next_button
+        places.add(tuple(button.geometry().getRect() for button in buttons if button.isVisible()))
+    assert len(places) == 1
 
 
 def test_step_sets_the_gain_axis_until_a_control_is_changed(

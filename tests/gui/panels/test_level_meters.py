@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 from gui.panels.level_meters import (
     CHANNEL_HEIGHT,
     COLUMNS,
+    COLUMNS_MIN,
     FALL_DB_S,
     HOLD_S,
     LETTER_PIXELS,
@@ -28,6 +29,14 @@ def test_peak_is_held_and_then_falls() -> None:
     assert hold.update(-40.0, HOLD_S) == -6.0
     assert hold.update(-40.0, HOLD_S + 0.5) == pytest.approx(-6.0 - 0.5 * FALL_DB_S)
     assert hold.update(-40.0, HOLD_S + 10.0) == -40.0
+
+
+def test_unknown_peak_of_a_new_session_releases_the_held_one_and_is_not_held() -> None:
+    hold = PeakHold()
+    hold.update(-6.0, 30.0)
+    assert math.isnan(hold.update(math.nan, 0.0))
+    assert hold.update(-40.0, 0.1) == -40.0
+    assert hold.update(-50.0, 0.2) == -40.0
 
 
 def test_peak_below_the_bar_is_released() -> None:
@@ -88,7 +97,7 @@ def test_wide_meters_show_more_numbers_and_can_become_narrow_again(qtbot: Any) -
     meters.setParent(window)
     window.show()
     narrow = meters.minimumSizeHint().width()
-    for width, expected in ((narrow, 3), (1000, len(COLUMNS)), (narrow, 3)):
+    for width, expected in ((narrow, COLUMNS_MIN), (1000, len(COLUMNS)), (narrow, COLUMNS_MIN)):
         meters.resize(width, meters.height())
         shown = [field for field, label in meters.numbers["dry"].items() if label.isVisible()]
         assert shown == list(COLUMNS)[:expected]

@@ -37,7 +37,7 @@ def test_shortcuts_in_menus_are_listed_in_the_sheet(open_window: OpenWindow) -> 
     actions = [action for menu in window.menus.findChildren(QMenu) for action in menu.actions()]
     named = {action.text().partition("\t")[2] for action in actions} - {""}
     files, editing = {"Ctrl+O", "Ctrl+S", "Ctrl+E", "Ctrl+Q"}, {"Ctrl+Z", "Ctrl+Shift+Z", "I", "O"}
-    assert named == files | editing | {"Ctrl+1", "Ctrl+2", "B", "L", "F1"}
+    assert named == files | editing | {"Ctrl+1", "Ctrl+2", "B", "E", "L", "F1"}
     assert named <= {key.sequence for key in KEYS}
 
 

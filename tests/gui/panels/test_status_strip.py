@@ -27,6 +27,7 @@ def test_session_without_faults_shows_no_fault() -> None:
         "device at 100 %",
         "dropped 0 frames",
         "restarts 0",
+        "",
     ]
     assert not any(item.fault for item in strip.values())
 
@@ -35,6 +36,7 @@ def test_session_without_faults_shows_no_fault() -> None:
     ("fields", "name", "text"),
     [
         ({"xruns": 3}, "xruns", "xruns 3"),
+        ({"clipped_frames": 12}, "clipped", "input clips 12"),
         ({"load": 0.91}, "load", "DSP load 91.0 %"),
         ({"estimate_age_s": 2.5}, "estimator", "estimator 47/s, 2.5 s old"),
         ({"frames_per_second": 24000.0}, "clock_rate", "device at 50 %, slow"),
