@@ -20,7 +20,7 @@ from gui.widgets.check_box import CheckBox
 from gui.widgets.combo_box import labelled_combo_box, select_data
 from gui.widgets.parameter_row import NumberBox
 from rtgain.config.labels import FILTER_KINDS
-from rtgain.config.names import LEARNED_GAIN_RANGE_DB
+from rtgain.config.names import LEARNED_GAIN_RANGE_DB, MAX_FILTERS
 from rtgain.config.reference_equalizer import FLAT_EQUALIZER, ReferenceEqualizer, ReferenceFilter
 
 VISIBLE_ROWS = len(FLAT_EQUALIZER.filters)
@@ -68,6 +68,7 @@ class ReferenceEqualizerPanel(QFrame):
         self._grid.setHorizontalSpacing(5)
         self._grid.setVerticalSpacing(ROW_GAP)
         self._grid.setColumnStretch(1, 3)
+        self._grid.setRowStretch(MAX_FILTERS + 1, 1)  # below the last row: few rows stay at the top
         for column, name in ((2, "Hz"), (3, "dB"), (4, "Q")):
             self._grid.setColumnStretch(column, 2)
             self._grid.addWidget(_muted(name), 0, column, Qt.AlignmentFlag.AlignRight)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
 
 from gui.panels.learned_equalizer_panel import LearnedEqualizerPanel, describe_filter
 from gui.panels.reference_equalizer_panel import ReferenceEqualizerPanel
@@ -78,6 +79,17 @@ def test_files_with_more_filters_and_larger_numbers_are_shown(qtbot: Any, refere
     assert reference.preamp.value() == -6.3
     reference.show_equalizer(FLAT_EQUALIZER, enabled=True)
     assert [row.gain.isVisible() for row in reference.rows] == [True] * 6 + [False] * 4
+
+
+def test_few_filters_stay_at_the_top(reference: ReferenceEqualizerPanel) -> None:
+    reference.resize(480, 320)
+    first = reference.rows[0].gain
+    tops = []
+    for count in (6, 2):
+        reference.show_equalizer(ReferenceEqualizer(filters=FLAT_EQUALIZER.filters[:count]), enabled=True)
+        QApplication.processEvents()  # lays out
+        tops.append(first.mapTo(reference, first.rect().topLeft()).y())
+    assert tops[0] == tops[1]
 
 
 def test_learned_settings_are_numbers(learned: LearnedEqualizerPanel) -> None:
