@@ -442,13 +442,13 @@ class MainWindow(QMainWindow):
         grid.addWidget(self.lesson_panel, 5, 0, 1, 2)
         for column in (0, 1):
             grid.setColumnStretch(column, 1)
-        self._show_equalizer(False)
         laboratory = QWidget()
         body = QHBoxLayout(laboratory)
         body.setContentsMargins(0, 0, 0, 0)
         body.setSpacing(8)
         body.addWidget(side)
         body.addLayout(grid, 1)
+        self._show_equalizer(False)  # not before the plots have a parent: each would be shown as a window
         return laboratory
 
     def _show_equalizer(self, shown: bool) -> None:

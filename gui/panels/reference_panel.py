@@ -43,7 +43,7 @@ class ReferencePanel(QFrame):
         self.noise.box.setSpecialValueText("none")
         self.invert = CheckBox("Invert polarity")
         self.invert.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.routing = RoutingPanel()
+        self.routing = RoutingPanel(self)
         self._shown_target = SessionConfig().target
         self._disabled_reason = QLabel()
         self._disabled_reason.setProperty("look", "muted")

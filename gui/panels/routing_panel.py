@@ -30,8 +30,8 @@ class RoutingPanel(QWidget):
     chosen = Signal(dict)
     """The user changed these options: channels or the input device, by their names in `SessionConfig`."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self.input = DeviceComboBox("Input device", "inputs")
         self.channels, self.dry, self.target_, self.output = (
             labelled_combo_box(name) for name in ("Channels", "Dry channel", "Target channel", "Output channel")
