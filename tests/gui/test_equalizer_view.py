@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt
+from PySide6.QtWidgets import QApplication, QWidget
 
 from gui.main_window import MainWindow
 from gui.settings import Settings, save_preset
@@ -35,6 +36,29 @@ def applied(sessions: Sessions) -> EqualizerFilters:
 
 def shown_gains(window: MainWindow) -> list[float]:
     return [row.gain.value() for row in window.equalizer.reference.rows]
+
+
+class _WindowsShown(QObject):
+    """Event filter that collects the widgets that are shown as windows of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+            self.names.append(type(watched).__name__)
+        return False
+
+
+def test_no_panel_is_a_window_for_a_moment_at_the_start(qapp: QApplication, open_window: OpenWindow) -> None:
+    shown = _WindowsShown()
+    qapp.installEventFilter(shown)
+    try:
+        open_window()
+    finally:
+        qapp.removeEventFilter(shown)
+    assert shown.names == ["MainWindow"]
 
 
 def test_equalizers_are_shown_with_their_processor_and_by_key(
