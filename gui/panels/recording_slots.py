@@ -7,6 +7,7 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout
 
 from gui.theme import tabular, text_width
+from gui.widgets.tool_button import make_tool_button
 from rtgain.config.names import MAX_TARGETS
 from rtgain.number_format import format_number, format_time
 from rtgain.output.curve_styles import DRY, TARGET
@@ -61,9 +62,9 @@ class RecordingSlots(QFrame):
         self.captions = {slot: QLabel(slot.rstrip(" 1").capitalize()) for slot in ("dry", "target 1")}
         self.choices = {slot: QPushButton(slot.capitalize()) for slot in TARGET_SLOTS}
         self.removals = {slot: QPushButton("\N{MULTIPLICATION SIGN}") for slot in TARGET_SLOTS}
-        self.swap = _button("⇄ Swap", "Swap dry and target")
+        self.swap = make_tool_button("⇄ Swap", "Swap dry and target")
         self.swap.clicked.connect(self.swap_requested)
-        self.add = _button("+ Target", "Add a target recording")
+        self.add = make_tool_button("+ Target", "Add a target recording")
         self.add.clicked.connect(lambda: self.open_requested.emit(ADDED))
         self._keys = {slot: LegendKey(DRY if slot == "dry" else TARGET) for slot in SLOTS}
         grid = QGridLayout()
@@ -169,11 +170,3 @@ class RecordingSlots(QFrame):
         removal.clicked.connect(lambda: self.remove_requested.emit(index))
         for button in (choice, removal):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-
-
-def _button(text: str, name: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setAccessibleName(name)
-    button.setToolTip(name)
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    return button

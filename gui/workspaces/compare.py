@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from gui.panels.differences_panel import DifferencesPanel
 from gui.panels.level_meters import LevelMeters
@@ -13,6 +12,7 @@ from gui.plots.gain_plot import GainPlot
 from gui.plots.response_plot import ResponsePlot
 from gui.plots.scope_plots import SpectrumPlot
 from gui.theme import tabular
+from gui.widgets.tool_button import make_tool_button
 from rtgain.number_format import format_time_ms
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ class CompareWorkspace(QWidget):
         super().__init__()
         self.slots = RecordingSlots()
         self.overview = OverviewPanel()
-        self.section_start = _button("In", "Begin the section here (I)")
-        self.section_end = _button("Out", "End the section here (O)")
-        self.whole = _button("Whole", "Play the whole recording")
+        self.section_start = make_tool_button("In", "Begin the section here (I)")
+        self.section_end = make_tool_button("Out", "End the section here (O)")
+        self.whole = make_tool_button("Whole", "Play the whole recording")
         self.section = QLabel()
         self.section.setProperty("look", "muted")
         self.section.setFont(tabular(self.section.font()))
-        self.abx = _button("ABX test", "Find out whether you can tell both apart (B)")
-        self.preference = _button("Preference test", "Find out which of both you prefer")
+        self.abx = make_tool_button("ABX test", "Find out whether you can tell both apart (B)")
+        self.preference = make_tool_button("Preference test", "Find out which of both you prefer")
         self.differences = DifferencesPanel()
         self.response, self.spectrum = ResponsePlot(), SpectrumPlot()
         self.gain_plot = GainPlot()
@@ -111,11 +111,3 @@ class CompareWorkspace(QWidget):
         column.addWidget(self.overview)
         column.addLayout(section)
         column.addLayout(grid, 1)
-
-
-def _button(text: str, tool_tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tool_tip)
-    button.setAccessibleName(tool_tip)
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    return button
