@@ -313,9 +313,9 @@ def test_seek_takes_effect_at_the_next_block_and_changes_the_position() -> None:
             np.testing.assert_array_equal(newest, RAMP[frame + 1024 : frame + 1536])
             assert prefetch.position == frame + 1536
         wait_until(lambda: prefetch._has_ended)
+        prefetch.stop()  # returns when all that was read has been written
         while not engine.memory.control["ended"]:
             engine.process_source(out)
-        prefetch.stop()
         assert engine.memory.control["underrun_frames"] == 0
         assert engine.memory.control["end_frame"] == 512 + 2 * 1536 + RATE // 2
 
