@@ -44,16 +44,6 @@ def format_equalizer(equalizer: EqualizerFilters) -> str:
     return "\n".join(lines) + "\n"
 
 
-def load_equalizer(path: Path, sample_rate: int) -> EqualizerFilters:
-    """Read an equalizer for sound at `sample_rate` Hz from a text file. Raises `InputError` that names the line."""
-    equalizer = read_equalizer(path)
-    try:
-        equalizer.coefficients(sample_rate)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    return equalizer
-
-
 def read_equalizer(path: Path) -> EqualizerFilters:
     """Read an equalizer for any sample rate from a text file. Raises `InputError` that names the line."""
     try:

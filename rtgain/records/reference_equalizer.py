@@ -6,7 +6,7 @@ from rtgain.config.reference_equalizer import FLAT_EQUALIZER, ReferenceEqualizer
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
 from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
-from rtgain.records.equalizer_text import load_equalizer, read_equalizer
+from rtgain.records.equalizer_text import read_equalizer
 
 
 def reference_equalizer(config: SessionConfig) -> ReferenceEqualizer:
@@ -25,12 +25,13 @@ def reference_filters(config: SessionConfig, sample_rate: int) -> EqualizerFilte
     Raises `InputError` for the file, and for filters that do not suit the sample rate.
     """
     if config.eq is not None:
-        return load_equalizer(Path(config.eq), sample_rate)
-    equalizer = to_filters(config.equalizer or FLAT_EQUALIZER)
+        equalizer, name = read_equalizer(Path(config.eq)), config.eq
+    else:
+        equalizer, name = to_filters(config.equalizer or FLAT_EQUALIZER), "equalizer"
     try:
         equalizer.coefficients(sample_rate)
     except InputError as error:
-        raise InputError(f"equalizer: {error}") from None
+        raise InputError(f"{name}: {error}") from None
     return equalizer
 
 

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtgain.config.names import MAX_FILTERS
+from rtgain.config.session_config import make_session_config
 from rtgain.errors import InputError
 from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
-from rtgain.records.equalizer_text import format_equalizer, load_equalizer, parse_equalizer
+from rtgain.records.equalizer_text import format_equalizer, parse_equalizer, read_equalizer
+from rtgain.records.reference_equalizer import reference_filters
 
 AUTOEQ = """\
 Preamp: -6.33 dB
@@ -35,7 +37,7 @@ def test_a_file_of_autoeq_is_read() -> None:
 def test_a_file_with_byte_order_mark_and_windows_line_ends_is_read(tmp_path: Path) -> None:
     path = tmp_path / "eq.txt"
     path.write_bytes(b"\xef\xbb\xbf" + AUTOEQ.replace("\n", "\r\n").encode())
-    assert load_equalizer(path, 48_000) == AUTOEQ_FILTERS
+    assert read_equalizer(path) == AUTOEQ_FILTERS
 
 
 def test_a_file_of_rew_with_comments_and_decimal_commas_is_read() -> None:
@@ -97,14 +99,14 @@ def test_a_file_that_is_no_text_is_reported(content: bytes | None, message: str,
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InputError, match=message):
-        load_equalizer(path, 48_000)
+        read_equalizer(path)
 
 
 def test_a_file_that_does_not_suit_the_sample_rate_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "eq.txt"
     path.write_text(AUTOEQ)
     with pytest.raises(InputError, match=r"eq.txt: filter 3: 10000 Hz is not below half of the sample rate of 16000"):
-        load_equalizer(path, 16_000)
+        reference_filters(make_session_config(eq=str(path)), 16_000)
 
 
 def test_text_has_the_form_of_equalizer_apo() -> None:
