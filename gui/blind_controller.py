@@ -71,7 +71,10 @@ class BlindController(QObject):
         self._panel = panel
         self._kind = "abx"
         self._test: AbxTest | PreferenceTest | None = None
-        self._is_of_lesson = False
+        self._lesson_step = ""
+        """Title of the lesson step that the test belongs to; empty for a test of two recordings."""
+        self._lesson_results: dict[str, str] = {}
+        """Newest result of each lesson step, by its title, as a sentence."""
         self._selected = ""
         self._started = ""
         self._level_match = LevelMatch()
@@ -108,16 +111,16 @@ class BlindController(QObject):
         if not self._controller.config.is_pair or snapshot is None:
             self._notices.show_error("A listening test compares two recordings; open both and start the session")
             return
-        self._is_of_lesson = False
+        self._lesson_step = ""
         self._open(kind, snapshot.level_match)
 
-    def show_lesson_test(self, trials: int) -> None:
-        """Show an ABX test of `trials` trials on the present session, for a lesson; the result is not saved."""
+    def show_lesson_test(self, step_title: str, trials: int) -> None:
+        """Show an ABX test of `trials` trials on the present session, for a lesson step; the result is not saved."""
         snapshot = self._controller.snapshot()
         if snapshot is None or not snapshot.running:
             self._notices.show_error("A listening test plays the session; press Space to start it")
             return
-        self._is_of_lesson = True
+        self._lesson_step = step_title
         self._open("abx", snapshot.level_match, trials)
 
     def _open(self, kind: str, level_match: LevelMatch, fixed_trials: int | None = None) -> None:
@@ -132,7 +135,7 @@ class BlindController(QObject):
         config, snapshot = self._controller.config, self._controller.snapshot()
         if snapshot is not None:
             self._level_match = snapshot.level_match
-        paths = [] if self._is_of_lesson else [Path(config.input), Path(config.target)]
+        paths = [] if self._lesson_step else [Path(config.input), Path(config.target)]
         self._identities = [self._thread.submit(identify_recording, path) for path in paths]
         self._started = time.strftime("%Y-%m-%dT%H:%M:%S")
         self._test = TESTS[self._kind](trials, self.draw)
@@ -183,8 +186,11 @@ class BlindController(QObject):
 
     def _finish(self, test: BlindTest) -> None:
         self._session_actions.apply_monitor()
-        if self._is_of_lesson:
-            self._panel.show_result(f"{test.sentence()}\n{_describe_level(self._level_match)}")
+        if self._lesson_step:
+            self._lesson_results[self._lesson_step] = test.sentence()
+            results = [f"{title} – {result}" for title, result in self._lesson_results.items()]
+            level = _describe_level(self._level_match)
+            self._panel.show_result("\n".join([test.sentence(), level, "", "Your results:", *results]))
             self.lesson_test_ended.emit(len(test.trials), test.sentence())
             return
         try:

@@ -22,7 +22,7 @@ class BlindTexts:
 TEXTS = {
     "abx": BlindTexts(
         "ABX test",
-        "A is the dry signal, B the target. X is one of both, drawn again for each trial. Which one is it?",
+        "A is the dry signal, B the target. X is one of the two, drawn again for each trial. Which one is it?",
         {"A": "A", "B": "B", "X": "X"},
         {"A": "←  X is A", "B": "X is B  →"},
     ),

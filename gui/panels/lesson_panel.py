@@ -46,8 +46,8 @@ class LessonPanel(QFrame):
     xrun_requested = Signal()
     """Emitted when “Simulate an xrun” is pressed."""
 
-    blind_test_requested = Signal(int)
-    """Emitted when “ABX test” is pressed: the number of trials that the step asks for."""
+    blind_test_requested = Signal(str, int)
+    """Emitted when “ABX test” is pressed: the title of the step, and the number of trials that it asks for."""
 
     experiment_requested = Signal()
     """Emitted when the button that opens the experiment and the explanation of the step is pressed."""
@@ -269,7 +269,7 @@ class LessonPanel(QFrame):
         self.blind_test_button = _button(
             "ABX test",
             "Open the blind test of this step",
-            lambda: self.blind_test_requested.emit(self.step.blind_trials),
+            lambda: self.blind_test_requested.emit(self.step.title, self.step.blind_trials),
         )
         self.step_label = QLabel()
         self.step_label.setProperty("look", "muted")

@@ -68,7 +68,7 @@ CONTROL_LABELS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "target_channel": ("Target channel", format_channels),
     "output_channel": ("Output channel", format_channels),
     "level_match": ("Level match", lambda mode: LEVEL_MATCHES[mode].lower()),
-    "processor": ("Processor", lambda processor: PROCESSORS[processor]),
+    "processor": ("Estimator", lambda processor: PROCESSORS[processor]),
     "loss": ("Loss", str),
     "optimizer": ("Optimizer", str),
     "lr": ("Learning rate", _or_auto),

@@ -286,7 +286,7 @@ class BlindTestEnds:
 
     def describe(self, observation: Observation) -> str:
         """Text for the result of the test."""
-        return observation.listening.sentence if observation.listening else "no result yet"
+        return observation.listening.sentence if observation.listening else "0 answered"
 
     def __str__(self) -> str:
         return f"ABX test of {self.trials} trials"

@@ -20,6 +20,9 @@ MARKER = re.compile(r"^# %% (setup|step \d+(?: (?:animation|(?:figure|sound) \w+
 SEED = "seed = 0"
 """Line of a setup that takes the seed of the export."""
 
+FORMATTER_COMMENT = "  # fmt: skip"
+"""Comment for the formatter of rtgain's code; a cell does not contain it."""
+
 INTRODUCTION = (
     "This notebook does the experiment of the lesson, cell by cell. Run all cells, then change numbers and run them "
     "again. It needs rtgain and no network."
@@ -30,7 +33,10 @@ def code_cells(lesson: Lesson, seed: int = 0) -> dict[str, str]:
     """Return the code cells of a lesson by their positions, in the order of its file."""
     source = (CODE / f"{lesson.name.replace('-', '_')}.py").read_text(encoding="utf-8")
     _, *parts = MARKER.split(source)
-    cells = {position: code.strip() for position, code in zip(parts[::2], parts[1::2], strict=True)}
+    cells = {
+        position: code.replace(FORMATTER_COMMENT, "").strip()
+        for position, code in zip(parts[::2], parts[1::2], strict=True)
+    }
     cells["setup"] = cells["setup"].replace(SEED, f"seed = {seed}")
     return cells
 

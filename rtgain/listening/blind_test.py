@@ -98,7 +98,7 @@ class BlindTest(ABC):
 
 
 class AbxTest(BlindTest):
-    """ABX test: A is the dry signal, B the target, and X the drawn one of both. The listener says which X is."""
+    """ABX test: A is the dry signal, B the target, and X the drawn one of the two. The listener says which X is."""
 
     kind = "abx"
     buttons = ("A", "B", "X")

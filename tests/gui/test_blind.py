@@ -255,7 +255,9 @@ def test_lesson_opens_a_blind_test_of_its_session_and_passes_with_any_score(
     assert "set_level_differences" not in [name for name, _ in sessions.last.calls]  # the match goes on
     for key in [Qt.Key.Key_Left] * 3 + [Qt.Key.Key_Right] * 5:
         qtbot.keyClick(window, key)
-    assert test.result.text().startswith("3 of 8 right: a guess does as well in 86 % of cases.")
+    first = "2 dB, blind – 3 of 8 right: a guess does as well in 86 % of cases."
+    assert test.result.text().startswith("3 of 8 right: a guess does as well in 86 % of cases.\n")
+    assert test.result.text().endswith(f"\nYour results:\n{first}")
     qtbot.mouseClick(test.close_button, Qt.MouseButton.LeftButton)
     assert panel.isVisible()
     qtbot.waitUntil(lambda: "3 of 8 right" in panel.outcome_line.text())
@@ -264,9 +266,18 @@ def test_lesson_opens_a_blind_test_of_its_session_and_passes_with_any_score(
     panel.begin()  # another attempt
     assert "3 of 8 right" not in panel.outcome_line.text()
 
+    panel.go(1)  # the results of the steps before are listed, too
+    window.blind.draw = draws(*["target"] * 8)
+    qtbot.mouseClick(panel.blind_test_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(test.begin, Qt.MouseButton.LeftButton)
+    for _ in range(8):
+        qtbot.keyClick(window, Qt.Key.Key_Right)
+    second = "1 dB, blind – 8 of 8 right: a guess does as well in 0.4 % of cases."
+    assert test.result.text().endswith(f"\nYour results:\n{first}\n{second}")
+
 
 def test_blind_test_of_a_lesson_needs_a_running_session(open_window: OpenWindow) -> None:
     window = open_window()
     window.controller.stop()
-    window.blind.show_lesson_test(8)
+    window.blind.show_lesson_test("2 dB, blind", 8)
     assert "press Space" in window.notices.texts()[0]

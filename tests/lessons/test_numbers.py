@@ -87,7 +87,7 @@ WRITTEN: dict[str, dict[str, float]] = {
     "loudness": {
         "4": loudness.TRIALS / 2, "6": 6, "7": 7, "8": loudness.TRIALS, "12": loudness.LONG_TEST[1],
         "16": loudness.LONG_TEST[0], "5": 5, "75": 100 * loudness.SHARE_RIGHT, "0.5": loudness.LEVELS_DB["louder_05"],
-        "0.1": loudness.LIMIT_DB, "0.15": 0.15, "30": 30, "1982": 1982, "1770": 1770, **filters_of(LOW_SHELF),
+        "0.1": loudness.LIMIT_DB, "0.15": 0.15, "30": 30, "3": 3, "1982": 1982, "1770": 1770, **filters_of(LOW_SHELF),
     },
 }  # fmt: skip
 
@@ -209,6 +209,9 @@ def test_lesson_8_probabilities_are_those_of_the_binomial_distribution() -> None
         ("half_7_percent", 8, 7, 0.75), ("half_12_percent", 16, 12, 0.75),
     ):  # fmt: skip
         assert measured("loudness", name) == pytest.approx(100 * binom.sf(right - 1, trials, share))
+    low_scores = binom.cdf(6, 8, 0.5)
+    assert measured("loudness", "below_7") == pytest.approx(low_scores)
+    assert measured("loudness", "three_7_percent") == pytest.approx(100 * binom.sf(0, 3, 1 - low_scores))
     assert binom.sf(12 - 1, 16, 0.5) < 0.05 < binom.sf(11 - 1, 16, 0.5), "12 right are needed"
     assert binom.sf(7 - 1, 8, 0.5) < 0.05 < binom.sf(6 - 1, 8, 0.5), "7 right are needed"
 
@@ -216,8 +219,8 @@ def test_lesson_8_probabilities_are_those_of_the_binomial_distribution() -> None
 def test_lesson_8_every_step_asks_for_a_blind_test_at_its_level() -> None:
     steps = LESSONS[7].steps
     assert {step.blind_trials for step in steps} == {8}
-    assert [step.all_controls["gain_db"] for step in steps[:3]] == [2.0, 1.0, 0.5]
-    assert [step.all_controls["level_match"] for step in steps] == [*["off"] * 3, "estimate", "estimate", "loudness"]
+    assert [step.all_controls["gain_db"] for step in steps[:6]] == [2.0, 1.0, 0.5] * 2
+    assert [step.all_controls["level_match"] for step in steps] == [*["off"] * 3, *["estimate"] * 4, "loudness"]
 
 
 def test_lesson_7_intervals_of_the_live_fit_and_its_distance_of_peaks_agree_with_the_text() -> None:

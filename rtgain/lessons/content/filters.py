@@ -41,12 +41,13 @@ LESSON = Lesson(
             title="One gain is not enough",
             text=(
                 "The target passes through an equalizer: filters that change the gain in parts of the spectrum. The "
-                "sound is pink noise (3 dB weaker per octave). A low shelf changes the gain below a corner frequency: "
-                "+8 dB below 150 Hz. A peak changes it around its frequency: −9 dB at 800 Hz. A high shelf adds 6 dB "
-                "above 5000 Hz. A single gain ends at {one_gain_db:.2f} dB, that of the highest frequencies. The "
-                "residual, the level of the difference relative to the target, is {one_residual_db:.0f} dB."
+                "sound is pink noise (3 dB weaker per octave, a doubling of the frequency). A low shelf changes the "
+                "gain below a corner frequency: +8 dB below 150 Hz. A peak changes it around its frequency: −9 dB at "
+                "800 Hz. A high shelf adds 6 dB above 5000 Hz: with the gain of −6 dB this is 0 dB. Most bins are "
+                "there, so a single gain ends at {one_gain_db:.2f} dB. The residual, the level of the difference "
+                "relative to the target, is {one_residual_db:.0f} dB."
             ),
-            watch="the spectrum: target and matched agree only at the right end. Compare the RMS meters.",
+            watch="the spectrum: around 800 Hz the target is far below matched. At the right end both agree.",
             listen="Target (2); Matched (3), which sounds different; Difference (4), far from silent.",
             controls={**NOISE, "equalizer": THREE_FILTERS},
             expectations=(InRange("gain_db", -0.3, 0.3), InRange("residual_db", -7.0, -2.0)),
@@ -67,15 +68,16 @@ LESSON = Lesson(
         Step(
             title="A gain and six bands",
             text=(
-                "“Processor” is now the equalizer, a gain and six bands: a low shelf, four peaks and a high shelf. "
-                "Each band has a gain, a frequency and a Q, which is large for a narrow band. With the gain these are "
-                "19 parameters. rtgain learns them from the sound that plays, and the matched signal passes through "
-                "the learned filters. In the experiment, 120 steps of Adam on the spectral loss do the same. The loss "
-                "falls from {loss_start:.2f} to {loss_end:.2f}."
+                "The estimator now learns an equalizer, a gain and six bands: a low shelf, four peaks and a high "
+                "shelf. Each band has a gain, a frequency and a Q, which is large for a narrow band. With the gain "
+                "these are 19 parameters. The matched signal passes through the learned filters. Their settings differ "
+                "from the reference; the sound does not. In the experiment, 120 steps of Adam on the spectral "
+                "loss do the same. The loss falls from {loss_start:.2f} to {loss_end:.2f}."
             ),
             watch=(
-                "“Response”: the learned curve joins the measured one. “Difference” falls below −30 dB. Press R to see "
-                "it again."
+                "“Response”, the gain at each frequency: the learned curve joins the measured one. Discs are learned "
+                "bands, rings those of the reference. “Difference” in “Learned equalizer” falls below −30 dB. Press R "
+                "to see it again."
             ),
             listen="Target (2) and Matched (3): they sound alike. Difference (4): almost silent.",
             controls={**NOISE, "equalizer": THREE_FILTERS, "processor": "eq"},
@@ -95,7 +97,7 @@ LESSON = Lesson(
                 ),
             ),
             why=(
-                "The descent is not limited to a gain. A *processor* turns audio into audio, and torch computes how "
+                "The descent is not limited to a gain. A *processor* turns audio into audio, and PyTorch computes how "
                 "its output changes with each parameter (automatic differentiation). One call is enough: "
                 'rtgain.fit(rtgain.ParametricEQ(48000), dry, target, optimizer="Adam", lr=0.2, steps=120). There is no '
                 "closed form for 19 parameters.\n\nThe response is found, but not the parameters. The learned gain is "
@@ -116,12 +118,12 @@ LESSON = Lesson(
                 "The source is music, and the equalizer has one peak: −9 dB at 800 Hz. In the experiment, only the "
                 "gain and the frequency of one peak are free. The loss is then a landscape over two parameters, and "
                 "the descent is a path in it. From −3 dB at 3000 Hz, 60 steps of Rprop lead to {peak_db:.1f} dB at "
-                "{peak_hz:.0f} Hz. Where the gain is 0 dB, the frequency has no effect: there the landscape is level "
-                "in its direction."
+                "{peak_hz:.0f} Hz. Where the gain is 0 dB, the frequency has no effect: along this line the landscape "
+                "is level."
             ),
             watch=(
-                "the map “Loss”, with “3 frequency” and “3 gain”: dark means a small loss. Press R: the path starts "
-                "again from a flat equalizer."
+                "the map “Loss”: select “3 frequency” for x and “3 gain” for y, the peak in row 3. Dark means a small "
+                "loss. Press R: the path starts again from a flat equalizer."
             ),
             listen="Dry (1), then Target (2), with weaker middle frequencies; Difference (4): almost silent.",
             controls={**MUSIC, "equalizer": ONE_PEAK},
@@ -150,8 +152,8 @@ LESSON = Lesson(
                 "{escaped_loss:.2f}. The live estimator has four peaks and makes such jumps, too: it finds both."
             ),
             watch=(
-                "the experiment: no path downhill connects the two dark regions. Then drag a circle in “Response” to "
-                "another frequency: the learned filters follow."
+                "the map of the experiment: no path downhill connects the two dark regions. Then drag ring 2 in "
+                "“Response” to another frequency: disc 2 follows, and the check pauses."
             ),
             listen="Target (2) and Matched (3): alike. In the experiment: the target, trapped and escaped.",
             controls={**MUSIC, "equalizer": TWO_PEAKS},
@@ -167,7 +169,7 @@ LESSON = Lesson(
             why=(
                 "At {trapped_db:.1f} dB and {trapped_hz:.0f} Hz the peak matches one of the two. A small change of its "
                 "frequency makes this match worse and does not improve the other one. At {escaped_db:.1f} dB and "
-                "{escaped_hz:.0f} Hz it matches the other one, which has more bins. So both are minima, and one is "
+                "{escaped_hz:.0f} Hz it matches the other one, which covers more bins. So both are minima, and one is "
                 "lower.\n\nA descent uses only the slope at the present point. To leave a local minimum, it needs "
                 "other information: here the measured response. The live estimator moves one peak to the largest "
                 "difference and descends again. It keeps the result if it is better."
@@ -189,11 +191,11 @@ LESSON = Lesson(
             title="Bands that cancel, and a prior",
             text=(
                 "Two bands can cancel: +9 dB at 800 Hz, −9 dB a quarter of an octave above. The result is almost the "
-                "dry sound (residual {cancel_residual_db:.0f} dB). On the map, this is a long valley. SGD is slow in "
-                "it: after 100 steps the gains are {plain_first_db:+.1f} and {plain_second_db:.1f} dB. A prior is a "
-                "cost for what is improbable, here 0.01 per dB of each gain. With it, SGD ends at {prior_first_db:.1f} "
-                "and {prior_second_db:.1f} dB. The live estimator has a prior, too. This target has no equalizer: all "
-                "bands stay at 0 dB."
+                "dry sound (residual {cancel_residual_db:.0f} dB). On the experiment's map, this is a long valley. SGD "
+                "is slow in it: after 100 steps the gains are {plain_first_db:+.1f} and {plain_second_db:.1f} dB. A "
+                "prior is a cost for what is improbable, here 0.01 per dB of each gain. With it, SGD ends at "
+                "{prior_first_db:.1f} and {prior_second_db:.1f} dB. The live estimator has a prior, too. This target "
+                "has no equalizer: all bands stay at 0 dB."
             ),
             watch="“Learned equalizer”: all gains stay at 0 dB. In the experiment: the valley, and the two paths.",
             listen="Difference (4): silent. In the experiment: the dry sound and the two bands that cancel.",
@@ -222,7 +224,10 @@ LESSON = Lesson(
                 "The price is a small error: a prior also makes correct gains a little smaller."
             ),
             figures={"valley": "The loss over the gains of two bands next to each other. The target is the dry sound."},
-            sounds={"canceled": "Pink noise with +9 dB and −9 dB: almost the dry sound."},
+            sounds={
+                "dry": "Pink noise, the dry sound.",
+                "canceled": "Pink noise with +9 dB and −9 dB: almost the dry sound.",
+            },
             duration_s=4.5,
         ),
     ),

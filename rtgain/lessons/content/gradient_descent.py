@@ -14,8 +14,8 @@ LESSON = Lesson(
         Step(
             title="Find a gain",
             text=(
-                "The target is the dry sine times 0.15, which is {target_db:.2f} dB. rtgain does not get this number "
-                "and starts with the guess ×1 (0 dB). About every 21 ms (a hop) it takes the newest 85 ms or so of "
+                "The dry signal is a sine, the target this sine times 0.15 ({target_db:.2f} dB). rtgain does not get "
+                "this number and first guesses ×1 (0 dB). About every 21 ms (a hop) it takes the newest 85 ms or so of "
                 "sound (the window) and computes the loss: a number for how much the dry sine, at the guessed gain, "
                 "differs from the target. Then it changes the guess by a small step that makes the loss smaller. This "
                 "is gradient descent. The rule for the steps is the optimizer; here it is SGD. The dotted line is the "

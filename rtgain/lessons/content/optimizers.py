@@ -150,7 +150,7 @@ LESSON = Lesson(
             ),
             watch=(
                 "“spectral/SGD@0.01”, which lies on the estimate. “spectral/SGD@0.3” is below the plot (its gain is in "
-                "the last line)."
+                "the last line of this panel)."
             ),
             listen="Target (2): almost inaudible. The estimate does not depend on the level.",
             controls={**SINE, "optimizer": "Rprop", "gain_db": -56.478175, "compare": (SLOW_SGD, SGD)},

@@ -101,7 +101,7 @@ LESSON = Lesson(
             ),
             watch=(
                 "“spectral/SGD@0.1”, which swings (its swing is the highest minus the lowest gain of the last second). "
-                "The other comparison is below the plot (its gain is in the last line)."
+                "The other comparison is below the plot (its gain is in the last line of this panel)."
             ),
             listen="Matched (3), as before.",
             controls={

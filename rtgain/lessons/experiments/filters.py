@@ -110,13 +110,13 @@ def measure(seed: int) -> ExperimentResult:
     def peak_map() -> "Figure":
         gains_db = np.linspace(-15.0, 3.0, 19)
         losses = _peak_losses(_equalizer(), gains_db, window, peaked[WINDOW])
-        return _map_figure(MAP_OCTAVES, gains_db, losses, {"descent": peak_path}, PEAK[::-1])
+        return _peak_figure(gains_db, losses, {"descent": peak_path})
 
     def minima() -> "Figure":
         gains_db = np.linspace(-3.0, 15.0, 19)
         losses = _peak_losses(_narrow_equalizer(), gains_db, window, peaks[WINDOW])
         paths = {"from 400 Hz": trapped_path, "escaped": escaped_path}
-        return _map_figure(MAP_OCTAVES, gains_db, losses, paths, PEAK[::-1])
+        return _peak_figure(gains_db, losses, paths)
 
     def valley() -> "Figure":
         losses = np.array(
@@ -126,7 +126,11 @@ def measure(seed: int) -> ExperimentResult:
             ]
         )
         paths = {"without a prior": plain_path, "with a prior": prior_path}
-        return _map_figure(MAP_BANDS_DB, MAP_BANDS_DB, losses.T, paths, BANDS)
+        figure = _map_figure(MAP_BANDS_DB, MAP_BANDS_DB, losses.T, paths, BANDS)
+        (axes, _) = figure.axes
+        axes.set_xlabel("first gain (dB)")
+        axes.set_ylabel("second gain (dB)")
+        return figure
 
     return ExperimentResult(
         numbers={
@@ -257,6 +261,17 @@ def _label_response(figure: "Figure") -> None:
     axes.legend(**LEGEND, loc="lower left")
 
 
+def _peak_figure(gains_db: Wave, losses: Wave, paths: dict[str, FitHistory]) -> "Figure":
+    """Draw the loss over frequency and gain of a peak; the frequencies are octaves apart and labeled in Hz."""
+    figure = _map_figure(MAP_OCTAVES, gains_db, losses, paths, PEAK[::-1])
+    (axes, _) = figure.axes
+    octaves = np.arange(-3, 4)
+    axes.set_xticks(octaves, [f"{hertz:g}" for hertz in 1000.0 * 2.0**octaves])
+    axes.set_xlabel("frequency (Hz)")
+    axes.set_ylabel("gain (dB)")
+    return figure
+
+
 def _map_figure(x: Wave, y: Wave, losses: Wave, paths: dict[str, FitHistory], names: tuple[str, ...]) -> "Figure":
     """Draw the loss over two parameters, dark where it is small, with the paths of descents from ring to point."""
     figure, (axes,) = plots.make_axes(1, height=640)
@@ -269,10 +284,6 @@ def _map_figure(x: Wave, y: Wave, losses: Wave, paths: dict[str, FitHistory], na
         axes.plot(across[-1:], up[-1:], "o", color=style.light, markersize=7)
     axes.set_xlim(x[0], x[-1])
     axes.set_ylim(y[0], y[-1])
-    labels = {"octaves": "frequency (octaves re 1 kHz)", "db": "gain (dB)"}
-    x_label, y_label = (f"{name[:6].replace('_', ' ')}: {labels[name.rpartition('_')[2]]}" for name in names)
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
     add_figure_legend(figure, axes)
     return figure
 

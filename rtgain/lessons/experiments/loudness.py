@@ -47,7 +47,6 @@ def measure(seed: int) -> ExperimentResult:
     dry, louder = (
         samples.astype(np.float64) for samples in render_reference(music, RATE, gain_db=LEVELS_DB["louder_2"])
     )
-    louder_db = estimate(dry, louder, RATE).history.gain_est_db
     shelf_lu = _lufs(shelved) - _lufs(noise)
     matched = _factor(-shelf_lu) * shelved
 
@@ -79,7 +78,12 @@ def measure(seed: int) -> ExperimentResult:
             "factor_1": _factor(1.0),
             "factor_05": _factor(0.5),
             "percent_01": 100.0 * (_factor(LIMIT_DB) - 1.0),
-            "remaining_db": float(np.abs(louder_db[len(louder_db) // 2 :] - LEVELS_DB["louder_2"]).max()),
+            "below_7": 1.0 - abx_p_value(7, TRIALS),
+            "three_7_percent": 100.0 * (1.0 - (1.0 - abx_p_value(7, TRIALS)) ** 3),
+            **{
+                name.replace("louder", "remaining") + "_db": _remaining_db(music, level_db)
+                for name, level_db in LEVELS_DB.items()
+            },
             "music_lu": _lufs(louder) - _lufs(dry),
             "shelf_db": float(estimate(noise, shelved, RATE).history.gain_est_db[-1]),
             "shelf_lu": shelf_lu,
@@ -99,6 +103,13 @@ def measure(seed: int) -> ExperimentResult:
 
 def _factor(gain_db: float) -> float:
     return float(10.0 ** (gain_db / 20.0))
+
+
+def _remaining_db(music: Wave, level_db: float) -> float:
+    """Largest difference in level that a match by gain leaves of `level_db`, after the estimate has settled."""
+    dry, louder = render_reference(music, RATE, gain_db=level_db)
+    estimates_db = estimate(dry, louder, RATE).history.gain_est_db
+    return float(np.abs(estimates_db[len(estimates_db) // 2 :] - level_db).max())
 
 
 def _lufs(samples: Wave) -> float:

@@ -30,7 +30,7 @@ def residual_db(matched, target):
     return 10 * np.log10(np.mean((target - matched) ** 2) / np.mean(target**2))
 
 
-def plot_map(x, y, losses, paths, labels):
+def plot_map(x, y, losses, paths):
     """Draw a loss over two parameters, dark where it is small, with paths from ring to point."""
     plt.figure(figsize=(9, 5))
     plt.contourf(x, y, losses, levels=16, cmap="Greys_r", alpha=0.7)
@@ -41,10 +41,7 @@ def plot_map(x, y, losses, paths, labels):
         plt.plot(across[-1], up[-1], "o", color=line.get_color())
     plt.xlim(x[0], x[-1])
     plt.ylim(y[0], y[-1])
-    plt.xlabel(labels[0])
-    plt.ylabel(labels[1])
     plt.legend()
-    plt.show()
 
 
 # %% step 1
@@ -146,9 +143,17 @@ def path_of_a_peak(history):
     return history.parameters["peak_2_octaves"], history.parameters["peak_2_gain_db"]
 
 
+def plot_peak_map(gains_db, losses, paths):
+    """Draw the loss over frequency and gain; the frequencies are octaves apart and labeled in Hz."""
+    plot_map(map_octaves, gains_db, losses, paths)
+    plt.xticks(range(-3, 4), [125, 250, 500, 1000, 2000, 4000, 8000])
+    plt.xlabel("frequency (Hz)")
+    plt.ylabel("gain (dB)")
+    plt.show()
+
+
 gains_db = np.linspace(-15, 3, 13)
-labels = "frequency (octaves re 1 kHz)", "gain (dB)"
-plot_map(map_octaves, gains_db, losses_of_a_peak(gains_db, peaked), {"descent": path_of_a_peak(peak)}, labels)
+plot_peak_map(gains_db, losses_of_a_peak(gains_db, peaked), {"descent": path_of_a_peak(peak)})
 
 # %% step 4
 two_peaks = rtgain.ParametricEQ(
@@ -192,7 +197,7 @@ escaped_residual_db = residual_db(escaped, peaks)
 gains_db = np.linspace(-3, 15, 13)
 losses = losses_of_a_peak(gains_db, peaks, gain_db=-6.0, peak_2_q=2.0)
 paths = {"from 400 Hz": path_of_a_peak(trapped_path), "escaped": path_of_a_peak(escaped_path)}
-plot_map(map_octaves, gains_db, losses, paths, labels)
+plot_peak_map(gains_db, losses, paths)
 
 # %% step 4 sound peaks
 Audio(peaks, rate=RATE, normalize=False)
@@ -241,8 +246,13 @@ losses = [
     rtgain.loss_curve(two_bands(gain_db, 0.0), BANDS[1], gains_db, window, window, loss=spectral)
     for gain_db in gains_db
 ]
-labels = "first gain (dB)", "second gain (dB)"
-plot_map(gains_db, gains_db, np.transpose(losses), {"without a prior": plain, "with a prior": prior}, labels)
+plot_map(gains_db, gains_db, np.transpose(losses), {"without a prior": plain, "with a prior": prior})
+plt.xlabel("first gain (dB)")
+plt.ylabel("second gain (dB)")
+plt.show()
+
+# %% step 5 sound dry
+Audio(dry, rate=RATE, normalize=False)
 
 # %% step 5 sound canceled
 Audio(canceled, rate=RATE, normalize=False)

@@ -86,11 +86,31 @@ Audio(factor_05 * music, rate=RATE, normalize=False)
 
 # %% step 4
 percent_01 = 100 * (factor(0.1) - 1)
-dry, louder = rtgain.render_reference(music, RATE, gain_db=2.0)
-estimates_db = rtgain.estimate(dry, louder, RATE).history.gain_est_db
-remaining_db = np.abs(estimates_db[len(estimates_db) // 2 :] - 2).max()
+
+
+def remaining_after_match_db(gain_db):
+    """Difference in level that a match by gain leaves, after the estimate has settled."""
+    dry, louder = rtgain.render_reference(music, RATE, gain_db=gain_db)
+    estimates_db = rtgain.estimate(dry, louder, RATE).history.gain_est_db
+    return np.abs(estimates_db[len(estimates_db) // 2 :] - gain_db).max()
+
+
+remaining_2_db = remaining_after_match_db(2)
 
 # %% step 5
+remaining_1_db = remaining_after_match_db(1)
+
+# %% step 6
+remaining_05_db = remaining_after_match_db(0.5)
+below_7 = probabilities(8)[:7].sum()
+three_7_percent = 100 * (1 - below_7**3)
+
+my_scores = {"2 dB": (7, 4), "1 dB": (5, 3), "0.5 dB": (4, 5)}  # yours: without and with the level match
+for level, scores in my_scores.items():
+    guesses = [100 * probabilities(8)[score:].sum() for score in scores]
+    print(f"{level}: without the match {scores[0]} of 8 ({guesses[0]:.0f} %), with it {scores[1]} ({guesses[1]:.0f} %)")
+
+# %% step 7
 low_shelf = rtgain.ParametricEQ(
     RATE, gain_db=0.0, low_shelf_gain_db=6.0, low_shelf_octaves=0.0, low_shelf_q=0.5**0.5
 )  # fmt: skip
@@ -105,10 +125,10 @@ def louder_by_lu(dry, target):
 
 
 shelf_lu = louder_by_lu(noise, shelved)
-music_lu = louder_by_lu(dry, louder)
+music_lu = louder_by_lu(*rtgain.render_reference(music, RATE, gain_db=2.0))
 rtgain.match(noise, shelved, RATE)
 
-# %% step 5 figure shelf
+# %% step 7 figure shelf
 hertz = np.geomspace(30, 15_000, 200)
 plt.figure(figsize=(10, 3))
 plt.semilogx(hertz, 20 * np.log10(np.abs(low_shelf.filters.response(hertz, RATE))), label="target")
@@ -118,15 +138,15 @@ plt.ylabel("gain (dB)")
 plt.legend()
 plt.show()
 
-# %% step 5 sound noise
+# %% step 7 sound noise
 Audio(noise, rate=RATE, normalize=False)
 
-# %% step 5 sound shelved
+# %% step 7 sound shelved
 Audio(shelved, rate=RATE, normalize=False)
 
-# %% step 6
+# %% step 8
 shelved_matched = factor(-shelf_lu) * shelved
 matched_lu = louder_by_lu(noise, shelved_matched)
 
-# %% step 6 sound shelved_matched
+# %% step 8 sound shelved_matched
 Audio(shelved_matched, rate=RATE, normalize=False)
