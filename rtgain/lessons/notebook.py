@@ -97,8 +97,8 @@ def checks_code(step: Step) -> str:
 
 
 def markdown(text: str, *, emphasis: bool = False) -> str:
-    """Escape `text` for Markdown; with `emphasis`, ``*word*`` keeps its meaning."""
-    special = r"([\\`_<\[\]$#|])" if emphasis else r"([\\`*_<\[\]$#|])"
+    """Escape `text` for Markdown; with `emphasis`, ``*word*`` keeps its meaning. An ``@`` would make a mail address."""
+    special = r"([\\`_<\[\]$#|@])" if emphasis else r"([\\`*_<\[\]$#|@])"
     return re.sub(special, r"\\\1", text)
 
 

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +109,8 @@ def estimate(dry: ArrayLike, target: ArrayLike, sample_rate: int, **options: Any
             target_channel=tuple(range(channels + 1, 2 * channels + 1)),
             **options,
         )
-        return run_offline(config, cancelled=interrupted)
+        result = run_offline(config, cancelled=interrupted)
+    return replace(result, summary=replace(result.summary, input="dry and target"))  # the file exists no longer
 
 
 def estimate_samples(

@@ -80,6 +80,7 @@ def test_cells_use_only_the_public_api_and_play_sounds_at_their_level(lesson: Le
 def test_markdown_shows_every_character_as_it_is() -> None:
     assert markdown("g_1 * |x| < $3") == r"g\_1 \* \|x\| \< \$3"
     assert markdown("the *loss* is a_b", emphasis=True) == r"the *loss* is a\_b"
+    assert markdown("“spectral/SGD@0.3”") == r"“spectral/SGD\@0.3”"  # JupyterLab shows SGD@0.3 as a mail address
 
 
 def test_the_seed_of_the_export_is_that_of_the_notebook() -> None:

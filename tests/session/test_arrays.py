@@ -52,6 +52,7 @@ def test_estimate_follows_the_reference_path() -> None:
     assert len(result.states) == len(result.history.time_s)
     assert list(result.comparisons) == ["waveform/SGD@0.1"]
     assert result._repr_png_().startswith(b"\x89PNG")
+    assert result.plot().axes[0].get_title(loc="left").startswith("dry and target: ")
 
 
 def test_estimate_compares_two_channels() -> None:

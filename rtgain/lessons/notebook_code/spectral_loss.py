@@ -52,6 +52,7 @@ plt.figure(figsize=(10, 3))
 for name, signal, style in (("dry", dry, "-"), ("matched", gain_90 * dry, "-"), ("target", target, "--")):
     plt.semilogy(hertz, np.abs(np.fft.rfft(signal)), style, label=name)
 plt.xlim(560, 640)
+plt.ylim(1, 1e4)
 plt.xlabel("frequency (Hz)")
 plt.ylabel("magnitude")
 plt.legend()
