@@ -120,11 +120,11 @@ LESSON = Lesson(
                 "0.1 dB are {percent_01:.1f} % of the amplitude. The ABX comparator was described by David Clark: "
                 "“High-Resolution Subjective Testing Using a Double-Blind Comparator”, Journal of the Audio "
                 "Engineering Society 30, 1982. The paper also suggests standards for how closely levels and responses "
-                "are matched. A limit of 0.1 dB has become customary. For example, the magazine The Audio Critic "
-                "(issue 12, “Further Thoughts on Double-Blind Listening Comparisons at Matched Levels”) asked for 0.1 "
-                "or at least 0.15 dB when amplifiers are compared.\n\nrtgain turns the louder signal down, never the "
-                "quieter one up, so that nothing clips. The estimate of a constant gain is far more exact than the "
-                "limit."
+                "are matched. A limit of 0.1 dB has become customary. An example is the article “Further Thoughts on "
+                "Double-Blind Listening Comparisons at Matched Levels” in the magazine The Audio Critic (issue 12). "
+                "For amplifiers, it asks for levels that agree within 0.1 or at least 0.15 dB.\n\nrtgain turns the "
+                "louder signal down, never the quieter one up, so that nothing clips. The estimate of a constant gain "
+                "is far more exact than the limit."
             ),
             duration_s=3.0,
         ),
@@ -215,7 +215,7 @@ LESSON = Lesson(
             expectations=(SAME_GAIN, InRange("remaining_loudness_lu", -0.1, 0.1, deadline_s=10.0), BLIND_TEST),
             checks=(
                 NumericCheck(
-                    "matched_lu", -0.05, 0.05, "Turned down by its loudness, it is louder by {matched_lu:.2f} LU."
+                    "matched_lu", 0.0, 0.05, "Turned down by its loudness, its loudness differs by {matched_lu:.2f} LU."
                 ),
             ),
             why=(

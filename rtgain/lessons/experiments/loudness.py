@@ -87,7 +87,7 @@ def measure(seed: int) -> ExperimentResult:
             "music_lu": _lufs(louder) - _lufs(dry),
             "shelf_db": float(estimate(noise, shelved, RATE).history.gain_est_db[-1]),
             "shelf_lu": shelf_lu,
-            "matched_lu": _lufs(matched) - _lufs(noise),
+            "matched_lu": abs(_lufs(matched) - _lufs(noise)),
         },
         figures={"scores": scores, "shelf": shelf},
         sounds={

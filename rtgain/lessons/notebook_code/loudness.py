@@ -43,7 +43,7 @@ figure, axes = plt.subplots(figsize=(9.6, 4), dpi=100)
 (listener,) = axes.plot([], [], "o-", label="heard in every second trial")
 axes.set(xlabel="right answers", ylabel="probability", xlim=(-0.5, 16.5), ylim=(0, 1))
 axes.legend()
-title = axes.set_title("1 trial", loc="left")
+title = axes.set_title("trials: 1", loc="left")
 plt.close(figure)
 
 
@@ -52,7 +52,7 @@ def show(frame):
     trials = frame + 1
     guess.set_data(np.arange(trials + 1), probabilities(trials))
     listener.set_data(np.arange(trials + 1), probabilities(trials, 0.75))
-    title.set_text(f"{trials} trials")
+    title.set_text(f"trials: {trials}")
 
 
 rtgain.Animation(figure, (guess, listener, title), show, 16)
@@ -106,6 +106,7 @@ below_7 = probabilities(8)[:7].sum()
 three_7_percent = 100 * (1 - below_7**3)
 
 my_scores = {"2 dB": (7, 4), "1 dB": (5, 3), "0.5 dB": (4, 5)}  # yours: without and with the level match
+print("In brackets: in how many cases guesses do as well.")
 for level, scores in my_scores.items():
     guesses = [100 * probabilities(8)[score:].sum() for score in scores]
     print(f"{level}: without the match {scores[0]} of 8 ({guesses[0]:.0f} %), with it {scores[1]} ({guesses[1]:.0f} %)")
@@ -146,7 +147,7 @@ Audio(shelved, rate=RATE, normalize=False)
 
 # %% step 8
 shelved_matched = factor(-shelf_lu) * shelved
-matched_lu = louder_by_lu(noise, shelved_matched)
+matched_lu = abs(louder_by_lu(noise, shelved_matched))
 
 # %% step 8 sound shelved_matched
 Audio(shelved_matched, rate=RATE, normalize=False)
