@@ -153,7 +153,7 @@ LESSON = Lesson(
             ),
             watch=(
                 "the map of the experiment: no path downhill connects the two dark regions. Then drag ring 2 in "
-                "“Response” to another frequency: disc 2 follows, and the check pauses."
+                "“Response” to another frequency: a disc follows, and the check pauses."
             ),
             listen="Target (2) and Matched (3): alike. In the experiment: the target, trapped and escaped.",
             controls={**MUSIC, "equalizer": TWO_PEAKS},
