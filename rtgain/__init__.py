@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rtgain.audio.sources.demo import demo_music
     from rtgain.audio.sources.synthetic import pink_noise
     from rtgain.audio.sources.synthetic_speech import synthetic_speech
-    from rtgain.dsp.filters import LowShelf, ParametricEQ, ThreeBandGain
+    from rtgain.dsp.filters import ParametricEQ
     from rtgain.dsp.fit import FitHistory, fit
     from rtgain.dsp.loss_curve import closed_form_gain, loss_curve
     from rtgain.dsp.losses import SpectralLoss, StftLoss, WaveformLoss
@@ -28,11 +28,9 @@ __all__ = [
     "DecibelGain",
     "FitHistory",
     "LinearGain",
-    "LowShelf",
     "ParametricEQ",
     "SpectralLoss",
     "StftLoss",
-    "ThreeBandGain",
     "WaveformLoss",
     "__version__",
     "closed_form_gain",
@@ -51,11 +49,9 @@ _MODULES = {
     "DecibelGain": "dsp.processors",
     "FitHistory": "dsp.fit",
     "LinearGain": "dsp.processors",
-    "LowShelf": "dsp.filters",
     "ParametricEQ": "dsp.filters",
     "SpectralLoss": "dsp.losses",
     "StftLoss": "dsp.losses",
-    "ThreeBandGain": "dsp.filters",
     "WaveformLoss": "dsp.losses",
     "closed_form_gain": "dsp.loss_curve",
     "demo_music": "audio.sources.demo",

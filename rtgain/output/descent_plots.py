@@ -20,6 +20,9 @@ Wave = NDArray[np.float64]
 SHOWN_FRAMES = 200
 WIDTH = 1200
 ANIMATION_SIZE = (1280, 560)
+TITLE_PARAMETERS = 2
+"""Largest number of parameters whose values fit in the title of an animation."""
+
 ANIMATION_FRAMES = 75
 
 
@@ -101,7 +104,8 @@ def descent_animation(
         point.set_data([path[index]], [np.interp(path[index], x, losses)])
         matched.set_ydata(process(index)[:SHOWN_FRAMES])
         titles[0].set_text(f"step {first_step + index}")
-        titles[1].set_text(", ".join(f"{name} {format_as(path[index], '.3f')}" for name, path in parameters.items()))
+        values = ", ".join(f"{name} {format_as(path[index], '.3f')}" for name, path in parameters.items())
+        titles[1].set_text(values if len(parameters) <= TITLE_PARAMETERS else f"{len(parameters)} parameters")
 
     return Animation(figure, (point, matched, target_line, *titles), show, len(steps))
 

@@ -22,12 +22,12 @@ def test_loss_curve_of_a_shifted_sine_is_its_amplitude_times_two_over_pi() -> No
 
 def test_loss_curve_keeps_the_other_parameters_and_the_processor() -> None:
     noise = np.random.default_rng(0).standard_normal(4000)
-    shelf = rtgain.LowShelf(16000, gain_db=-12.0, corner_octaves=-1.0)
+    shelf = rtgain.ParametricEQ(16000, low_shelf_gain_db=-12.0, low_shelf_octaves=-1.0)
     target = shelf.process(noise)
-    losses = rtgain.loss_curve(shelf, "corner_octaves", [-2.0, -1.0, 0.0], noise, target)
+    losses = rtgain.loss_curve(shelf, "low_shelf_octaves", [-2.0, -1.0, 0.0], noise, target)
     assert losses[1] == pytest.approx(0.0, abs=1e-12)
     assert min(losses[0], losses[2]) > 0.01
-    assert shelf.corner_octaves.item() == -1.0
+    assert shelf.low_shelf_octaves.item() == -1.0
 
 
 @pytest.mark.parametrize("degrees", [0, 45, 80])

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import scipy.signal
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import rtgain
@@ -113,6 +115,27 @@ def test_fit_learns_a_treble_boost() -> None:
     omega = 2 * torch.pi / RATE * torch.tensor([1000.0, 7000.0, 20_000.0])
     level_db = 20 * torch.log10(learned.response(omega).abs())[0].detach().numpy()
     np.testing.assert_allclose(level_db, [-3.0, 0.0, 3.0], atol=0.5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    gain_db=st.floats(*(getattr(ParametricEQ.info["low_shelf_gain_db"], end) for end in ("minimum", "maximum"))),
+    octaves=st.floats(*(getattr(ParametricEQ.info["low_shelf_octaves"], end) for end in ("minimum", "maximum"))),
+    rate=st.sampled_from([8000, 16000, 48000, 192000]),
+)
+def test_low_shelf_is_finite_and_between_its_gain_and_unity(gain_db: float, octaves: float, rate: int) -> None:
+    shelf = ParametricEQ(rate, gain_db=0.0, low_shelf_gain_db=gain_db, low_shelf_octaves=octaves)
+    omega = torch.linspace(0, torch.pi, 500, dtype=torch.float64)
+    level_db = 20 * torch.log10(shelf.response(omega).abs()).detach().numpy()
+    assert level_db.min() >= min(gain_db, 0.0) - 1e-6
+    assert level_db.max() <= max(gain_db, 0.0) + 1e-6
+
+
+def test_clamp_parameters_limits_values_to_their_range() -> None:
+    equalizer = make_eq(gain_db=99.0, peak_1_q=0.0)
+    equalizer.clamp_parameters()
+    assert equalizer.gain_db.item() == 60.0
+    assert equalizer.peak_1_q.item() == ParametricEQ.info["peak_1_q"].minimum
 
 
 def test_default_equalizer_has_no_effect() -> None:
