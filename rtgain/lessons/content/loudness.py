@@ -69,8 +69,8 @@ LESSON = Lesson(
             title="1 dB, blind",
             text=(
                 "The target is now 1 dB louder, a factor of {factor_1:.2f}. Before the test, listen to both and write "
-                "down in words what differs. Many listeners do not say “louder” at such a difference, but “clearer”, "
-                "“fuller” or “closer”. Nothing but the level has changed."
+                "down in words what differs. Did you write “clearer”, “fuller” or “closer”? Nothing but the level has "
+                "changed."
             ),
             watch="your score. Compare it with the one at 2 dB; the last page of the test lists both.",
             listen="Dry (1) and Target (2), then the test.",
@@ -88,9 +88,9 @@ LESSON = Lesson(
         Step(
             title="0.5 dB, blind",
             text=(
-                "The target is 0.5 dB louder, a factor of {factor_05:.2f}. Some listeners still tell both apart, with "
-                "short excerpts and quick changes; many do not. Your score is valid for you, this music and these "
-                "loudspeakers or headphones."
+                "The target is 0.5 dB louder, a factor of {factor_05:.2f}. Short excerpts and quick changes make the "
+                "difference easier to hear. Your score is valid for you, this music and these loudspeakers or "
+                "headphones."
             ),
             watch="your score, and its probability for guesses.",
             listen="Dry (1) and Target (2). Steady passages are easier than changing ones.",
@@ -177,10 +177,10 @@ LESSON = Lesson(
             title="Loudness is not gain",
             text=(
                 "The sound is pink noise. A low shelf adds 6 dB below 1000 Hz. The gain is 0 dB for most of the "
-                "spectrum, and so is the estimate. A level match by gain therefore changes nothing. But the target "
-                "is louder by {shelf_lu:.1f} LU. Loudness adds up the power of all frequencies, weighted by how "
-                "sensitive the ear is (ITU-R BS.1770). One LU is as much as one dB of gain. Take the test: are you "
-                "comparing the sound, or the level?"
+                "spectrum, and so is the estimate. A level match by gain therefore changes nothing. But the target is "
+                "louder by {shelf_lu:.1f} LU. Loudness adds up the power of all frequencies, weighted by how sensitive "
+                "the ear is (ITU-R BS.1770). One LU is as much as one dB of gain. Take the test: are you comparing the "
+                "sound, or the level?"
             ),
             watch="the meters: “LUFS I”, the loudness so far, is higher for Target, although the gain is 0 dB.",
             listen="Dry (1) and Target (2), with more bass, and louder.",
@@ -204,10 +204,10 @@ LESSON = Lesson(
         Step(
             title="Better, or just different?",
             text=(
-                "The same signals with “Level match” set to “By loudness”: the target is turned down by "
-                "{shelf_lu:.1f} dB. Both are equally loud now, and only the sound differs. Take the test again. If you "
-                "still tell them apart, you hear the equalizer and not the level. Only now is the question which one "
-                "is better a fair one."
+                "The same signals with “Level match” set to “By loudness”: the target is turned down by {shelf_lu:.1f} "
+                "dB. Both are equally loud now, and only the sound differs. Take the test again. If you still tell "
+                "them apart, you hear the equalizer and not the level. Only now is the question which one is better a "
+                "fair one."
             ),
             watch="the first page of the test: no difference in loudness remains, but one in gain.",
             listen="Dry (1) and Target (2): equally loud, with more and with less bass.",
@@ -220,9 +220,9 @@ LESSON = Lesson(
             ),
             why=(
                 "Loudness is a model of an average listener. For two versions of one sound it is good to a few tenths "
-                "of a LU. If one of them still seems louder to you, change the level until both are equal for "
-                "you, and test again.\n\nTwo recordings are compared in the same way in the workspace Compare. There, "
-                "the preference test asks which one is better, without a right answer."
+                "of a LU. If one of them still seems louder to you, change the level until both are equal for you, and "
+                "test again.\n\nTwo recordings are compared in the same way in the workspace Compare. There, the "
+                "preference test asks which one is better, without a right answer."
             ),
             sounds={"shelved_matched": "Through the low shelf, turned down by {shelf_lu:.1f} dB."},
             duration_s=3.0,
