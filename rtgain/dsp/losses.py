@@ -70,6 +70,10 @@ class FeatureLoss(nn.Module):
         # An error divided by silence has no finite gradient: the loss is limited to 1 / eps.
         return error / torch.maximum(scale, number.eps * error.detach()).clamp_min(number.tiny)
 
+    def distance_at(self, log_gain: Tensor, dry: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Compute the loss of the dry signal's features at a log gain in nepers, ``(B,)``, without a gradient."""
+        return self.distance(self.apply_gain(dry, LogGain(log_gain=log_gain)).detach(), target, weights)
+
     def optimum(self, dry: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
         """Compute the gain of least `distance`, ``(B,)``, in closed form from the features."""
         return self.optima(dry, target, weights, 1)[0]

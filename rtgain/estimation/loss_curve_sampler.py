@@ -10,7 +10,6 @@ from rtgain.audio.engine.ring_buffer import RingBuffer
 from rtgain.config.estimator_settings import name_crc
 from rtgain.dsp.loss_registry import get_loss
 from rtgain.dsp.losses import FeatureLoss
-from rtgain.dsp.processors import LogGain
 from rtgain.estimation.estimator import Estimator
 from rtgain.records.loss_curves import CURVE_POINTS, LossCurves, gain_grid
 
@@ -122,4 +121,4 @@ def _loss_relative_to_zero_gain(
 
 def _distances(loss: FeatureLoss, dry: Tensor, target: Tensor, weights: Tensor | None, gains: Tensor) -> Tensor:
     # One target and one set of weights for all gains: whatever depends on them alone is computed once.
-    return loss.distance(loss.apply_gain(dry, LogGain(log_gain=gains.log())), target, weights)
+    return loss.distance_at(gains.log(), dry, target, weights)

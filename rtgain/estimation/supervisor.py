@@ -28,6 +28,11 @@ from rtgain.records.response import Response
 HANG_TIMEOUT_S = 5.0
 """Time in seconds without an estimate, at a backlog of the same length, after which the process is replaced."""
 
+FIRST_ESTIMATE_TIMEOUT_S = 30.0
+"""The same for the first estimate of a process. It needs about a second of processor time, which lasts longer on a busy
+machine; another process would need it again. Measured at load 12: 6 s, and no process ever got as far.
+"""
+
 MAX_CONSECUTIVE_FAILURES = 3
 """Number of failures without an estimate in between after which the process is not restarted."""
 
@@ -59,6 +64,7 @@ class Supervisor:
         self._dropped_before_restart = 0
         self._consecutive_failures = 0
         self._ready = False
+        self._has_estimated = False
         self._failure_reason = ""
         self._notices: list[str] = []
         self._last_progress_s = 0.0
@@ -154,7 +160,7 @@ class Supervisor:
             self._worker = None
 
     def _spawn(self) -> None:
-        self._ready = False
+        self._ready = self._has_estimated = False
         self._failure_reason = ""
         self._last_progress_s = time.monotonic()
         self._worker = self.worker_type(self._memory.name, self._settings, self._last)
@@ -207,7 +213,9 @@ class Supervisor:
         backlog_s = (self._memory.control["frames"] - last_frame) / self._settings.sample_rate
         if has_new_estimates:
             self._last_progress_s = now_s
-        return bool(min(backlog_s, now_s - self._last_progress_s) > HANG_TIMEOUT_S)
+            self._has_estimated = True
+        timeout_s = HANG_TIMEOUT_S if self._has_estimated else FIRST_ESTIMATE_TIMEOUT_S
+        return bool(min(backlog_s, now_s - self._last_progress_s) > timeout_s)
 
 
 def _read_new_rows(ring: RingBuffer, rows_read: int) -> tuple[NDArray[np.float64], int]:

@@ -14,7 +14,6 @@ from rtgain.dsp.delay_estimation import CrossSpectrum
 from rtgain.dsp.loss_registry import get_loss
 from rtgain.dsp.losses import FeatureLoss, SpectralLoss
 from rtgain.dsp.noise_estimation import NoiseEstimate, estimate_noise, subtract_rician_bias
-from rtgain.dsp.processors import LogGain
 from rtgain.dsp.response import ResponseAverage
 from rtgain.dsp.spectra import SpectraPair, fractional_shift, hann_spectra, mean_square_of_power, temporal_moments
 from rtgain.estimation.clipping import clipped_windows
@@ -120,8 +119,7 @@ class WindowFeatures:
     @property
     def least_loss(self) -> Tensor:
         """The loss at the closed-form gain, ``(B,)``, which no gain can reduce."""
-        best = self.loss.apply_gain(self.dry, LogGain(log_gain=self.optimum_log)).detach()
-        return self.loss.distance(best, self.target, self.weights)
+        return self.loss.distance_at(self.optimum_log, self.dry, self.target, self.weights)
 
     def at(self, index: int) -> "WindowFeatures":
         """Select one pair, as a batch of one."""

@@ -313,7 +313,7 @@ def test_process_that_compiles_is_not_hung(
     """The first start on a machine compiles the loudness meter, which lasts longer under load than the time limit."""
     worker = scripted._worker
     assert isinstance(worker, ScriptedWorker)
-    monkeypatch.setattr(supervisor_module, "HANG_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(supervisor_module, "FIRST_ESTIMATE_TIMEOUT_S", 0.02)
     memory.control["frames"] = 10 * RATE
     pause = threading.Event()
     for message, restarts in ((ReadyMessage(), 1), (LoadingMessage(), 1), (ReadyMessage(), 2)):
@@ -326,6 +326,24 @@ def test_process_that_compiles_is_not_hung(
         pause.wait(0.05)
         scripted.poll()
         assert scripted.restarts == restarts, message
+
+
+def test_first_estimate_may_be_later_than_the_next_ones(
+    scripted: Supervisor, memory: EngineSharedMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy machine gives a new process too little processor time for an estimate within the usual limit."""
+    worker = scripted._worker
+    assert isinstance(worker, ScriptedWorker)
+    monkeypatch.setattr(supervisor_module, "HANG_TIMEOUT_S", 0.02)
+    memory.control["frames"] = 10 * RATE
+    pause = threading.Event()
+    worker.pending = [ReadyMessage()]
+    for restarts in (0, 1):
+        scripted.poll()
+        pause.wait(0.05)
+        scripted.poll()
+        assert scripted.restarts == restarts
+        write_estimate(memory)
 
 
 # --- runner in the calling process ------------------------------------------------------------------

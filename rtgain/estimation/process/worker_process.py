@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtgain.audio.engine.ring_buffer import OverrunError
+from rtgain.audio.engine.ring_buffer import OverrunError, RingBuffer
 from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.config.estimator_settings import EstimatorSettings, name_crc
 from rtgain.estimation.matched_gain import MatchedSignalPublisher
@@ -53,10 +53,18 @@ MAX_WAIT_S = 0.1
 
 
 def preload() -> None:
-    """Import everything that estimation needs. Starts no thread, because the process is forked afterwards."""
+    """Import everything that estimation needs, and load its compiled code: once for all children, not in each.
+
+    Starts no thread, because the process is forked afterwards.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the session stops the worker
     os.environ["OMP_NUM_THREADS"] = "1"  # measured: more threads are slower at these sizes and take audio's cores
     from rtgain.estimation import streaming  # noqa: F401
+
+    # Measured: numba's first call takes 0.7 s, and each further function some milliseconds.
+    ring = RingBuffer(memoryview(bytearray(RingBuffer.nbytes(1, 1, np.float32))), 1, 1, np.float32)
+    ring.write(np.zeros((1, 1), np.float32))
+    ring.read(0, 1)
 
 
 def worker_main(commands: Connection) -> None:
