@@ -67,6 +67,9 @@ INCOHERENT_FRACTION_AFTER_S = 3.0
 MAX_FOLLOWING_SHARE = 0.1
 """Share of the target's power that may follow the signal without being a part of it (−10 dB): echoes, distortion."""
 
+MAX_FOLLOWING_SHARE_OF_CHANGES = 0.02
+"""The same while the gain changes again and again: behind a chorus, and not under the hand of the user."""
+
 AGREEMENT_S = 2.0
 """Duration in seconds of agreement after which one gain explains the target again."""
 
@@ -399,10 +402,9 @@ class Estimator:
     def _classify_state(
         self, descent: WindowDescent, alignment: Alignment, features: WindowFeatures, index: int
     ) -> State:
-        disagrees = (
-            self.tracker.recent_changes > MAX_RECENT_CHANGES
-            or self._agreement.band_deviation_db > TRACKING_STD_DB
-            or self._following.share > MAX_FOLLOWING_SHARE
+        changes = self.tracker.recent_changes > MAX_RECENT_CHANGES
+        disagrees = self._agreement.band_deviation_db > TRACKING_STD_DB or self._following.share > (
+            MAX_FOLLOWING_SHARE_OF_CHANGES if changes else MAX_FOLLOWING_SHARE
         )
         self._agreed_s = 0.0 if disagrees else self._agreed_s + self._hop_s
         no_useful_gain = descent.loss > USELESS_LOSS and float(features.at(index).least_loss) > USELESS_LOSS
@@ -411,6 +413,7 @@ class Estimator:
             return State.INCOHERENT
         in_doubt = (
             self.tracker.outliers > 0
+            or changes
             or self._agreed_s < AGREEMENT_S
             or self.std_db > TRACKING_STD_DB
             or not self._agreement.is_coherent
