@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from rtgain.match.pair import match_pair
+from rtgain.number_format import UNKNOWN, format_number
 
 FFMPEG = {
     "acompressor": "acompressor=threshold=0.05:ratio=4:attack=5:release=50:makeup=1",
@@ -66,9 +67,11 @@ def main() -> None:
             details = match_pair(dry, target)
             assert details is not None
             result = details.result
-            gain = "–" if result.gain_db is None else f"{result.gain_db:.2f} ± {result.std_db:.2f}"
+            gain = UNKNOWN
+            if result.gain_db is not None and result.std_db is not None:
+                gain = f"{format_number(result.gain_db, 2)} ± {format_number(result.std_db, 2)}"
             findings = " ".join(finding["text"] for finding in result.findings) or "Nothing else differs."
-            print(f"| {name} | {gain} | {result.state} | {findings} |", flush=True)
+            print(f"| `{name}` | {gain} | `{result.state}` | {findings} |", flush=True)
 
 
 if __name__ == "__main__":

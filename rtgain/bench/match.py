@@ -15,6 +15,7 @@ from rtgain.audio.sources.demo import DemoSource
 from rtgain.bench.tables import Row
 from rtgain.estimation.offset.search import find_offset
 from rtgain.estimation.streaming import StreamingEstimator
+from rtgain.match.explain import explain
 from rtgain.match.pair import match_pair
 from rtgain.metering.file_loudness import measure_file
 
@@ -30,6 +31,7 @@ PARTS: dict[str, tuple[Callable[..., object], ...]] = {
     "offset": (find_offset,),
     "estimate": (StreamingEstimator.advance,),
     "loudness": (measure_file,),
+    "explain": (explain,),
 }
 """Functions whose time, with all that they call, is a part of a match. Recordings are decoded before they are read."""
 
@@ -55,12 +57,13 @@ def rows() -> Iterator[Row]:
                 "pairs_per_second_and_core": 1.0 / pair_s,
                 "times_real_time": length_s / pair_s,
                 **{f"{part}_percent": 100.0 * share for part, share in shares.items()},
+                "explain_to_rest": shares["explain"] / (1.0 - shares["explain"]),
             }
 
 
 def profile_shares(run: Callable[[], object]) -> dict[str, float]:
-    """Return the share of each of `PARTS`, and of the rest, in the time of `run`."""
-    profile = cProfile.Profile()
+    """Return the share of each of `PARTS`, and of the rest, in the processor time of `run`."""
+    profile = cProfile.Profile(time.process_time)
     profile.runcall(run)
     stats = pstats.Stats(profile)
     cumulative = {name: times[3] for name, times in stats.stats.items()}  # type: ignore[attr-defined]

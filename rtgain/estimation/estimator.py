@@ -18,6 +18,7 @@ from rtgain.dsp.noise_estimation import POLARITY_COSINE
 from rtgain.dsp.processors import DB_PER_NEPER
 from rtgain.estimation.delay_tracker import ALIGNED, Alignment
 from rtgain.estimation.descent import Descent, WindowDescent, descend, descend_stock
+from rtgain.estimation.following_share import FollowingShare
 from rtgain.estimation.gain_tracker import (
     FLOOR_STD_DB,
     OUTLIER_SIGMAS,
@@ -62,6 +63,15 @@ COHERENCE_MEMORY_S = 1.0
 
 INCOHERENT_FRACTION_AFTER_S = 3.0
 """Duration in seconds of a too small coherent fraction after which the signals are incoherent; before, converging."""
+
+MAX_FOLLOWING_SHARE = 0.1
+"""Share of the target's power that may follow the signal without being a part of it (−10 dB): echoes, distortion."""
+
+MAX_FOLLOWING_SHARE_OF_CHANGES = 0.02
+"""The same while the gain changes again and again: behind a chorus, and not under the hand of the user."""
+
+AGREEMENT_S = 2.0
+"""Duration in seconds of agreement after which one gain explains the target again."""
 
 POLARITY_MEMORY = 0.9
 """Weight of the previous value in the running cosine of the phase."""
@@ -137,6 +147,8 @@ class Estimator:
         self._channels: list[ChannelState] = []
         self._uninformative_s = 0.0
         self._agreement = AgreementAverage()
+        self._following = self._new_following_share()
+        self._agreed_s = math.inf
         self._state = State.WAITING
 
     def warm_up(self) -> None:
@@ -151,6 +163,8 @@ class Estimator:
         self._channels = []
         self._uninformative_s = 0.0
         self._agreement = AgreementAverage()
+        self._following = self._new_following_share()
+        self._agreed_s = math.inf
         self._state = State.WAITING
 
     def resume(self, last: Estimate) -> None:
@@ -186,6 +200,8 @@ class Estimator:
         Unless `is_assumed`, no estimate is tracking before the next measurement.
         """
         self._agreement = AgreementAverage(is_assumed)
+        self._following = self._new_following_share()
+        self._agreed_s = math.inf
 
     def estimate(
         self, windows: Windows, alignment: Alignment = ALIGNED, cross: CrossSpectrum | None = None
@@ -217,6 +233,7 @@ class Estimator:
         delays_frames = alignment.delays_frames(channels) if alignment.is_known else (math.nan,) * channels
         center_frames, available_frames = windows.center_frames.tolist(), windows.available_frames.tolist()
         gain_true_db = windows.gain_true_db.tolist()
+        dry_power, coherent_fraction = features.dry_level.square().tolist(), features.noise.coherent_fraction.tolist()
         descents = batch_descent.windows
         estimates = []
         for index, gate_state in enumerate(gate_states):
@@ -227,6 +244,11 @@ class Estimator:
                 measurement = self._track_gains(measurement, channel_values[index])
                 std_db[index] = measurement.std_db
                 self._track_phases(measurement, channel_values[index], phase_cosine[index], alignment)
+                if gate_state is State.SILENT:
+                    self._following.skip()
+                elif alignment.is_known and self.settings.align and math.isfinite(optima_db[index]):
+                    gain = 10.0 ** (optima_db[index] / 20.0)
+                    self._following.update(dry_power[index], coherent_fraction[index], gain, self._hop_s)
                 self._state = gate_state or self._classify_state(descent, alignment, features, index)
             estimates.append(
                 Estimate(
@@ -299,6 +321,13 @@ class Estimator:
             return math.nan
         return math.copysign(10.0 ** (self.tracker.gain_db / 20.0), self.polarity)
 
+    def _new_following_share(self) -> FollowingShare:
+        return FollowingShare(-(-self.settings.window_frames // self.settings.hop_frames))
+
+    @property
+    def _hop_s(self) -> float:
+        return self.settings.hop_frames / self.settings.sample_rate
+
     def _descend(self, features: WindowFeatures) -> Descent:
         if self.settings.closed_form:
             settled = torch.ones_like(features.optimum_log, dtype=torch.bool)
@@ -348,7 +377,7 @@ class Estimator:
         phase_cosines: Sequence[float],
         alignment: Alignment,
     ) -> None:
-        hop_s = self.settings.hop_frames / self.settings.sample_rate
+        hop_s = self._hop_s
         if not math.isfinite(measurement.std_db):
             self._uninformative_s += hop_s
             return
@@ -373,13 +402,19 @@ class Estimator:
     def _classify_state(
         self, descent: WindowDescent, alignment: Alignment, features: WindowFeatures, index: int
     ) -> State:
+        changes = self.tracker.recent_changes > MAX_RECENT_CHANGES
+        disagrees = self._agreement.band_deviation_db > TRACKING_STD_DB or self._following.share > (
+            MAX_FOLLOWING_SHARE_OF_CHANGES if changes else MAX_FOLLOWING_SHARE
+        )
+        self._agreed_s = 0.0 if disagrees else self._agreed_s + self._hop_s
         no_useful_gain = descent.loss > USELESS_LOSS and float(features.at(index).least_loss) > USELESS_LOSS
         has_no_gain = self._agreement.incoherent_s >= INCOHERENT_FRACTION_AFTER_S
         if self._uninformative_s >= INCOHERENT_AFTER_S or alignment.not_found or no_useful_gain or has_no_gain:
             return State.INCOHERENT
         in_doubt = (
             self.tracker.outliers > 0
-            or self.tracker.recent_changes > MAX_RECENT_CHANGES
+            or changes
+            or self._agreed_s < AGREEMENT_S
             or self.std_db > TRACKING_STD_DB
             or not self._agreement.is_coherent
         )

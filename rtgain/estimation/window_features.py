@@ -99,6 +99,7 @@ class WindowFeatures:
         least_squares_log: ``(B,)``, least-squares log gain of the features.
         bound_db: ``(B,)``, Cramér–Rao bound for white noise as strong as the incoherent part of the target.
         level_ratio_log: ``(B,)``, log of target level over dry level.
+        dry_level: ``(B,)``, RMS level of the dry signal.
         lag_hops: ``(B,)``, mean time of the window's sound, from the window's center.
         spread_hops: ``(B,)``, RMS spread of the sound around that time.
     """
@@ -113,6 +114,7 @@ class WindowFeatures:
     least_squares_log: Tensor
     bound_db: Tensor
     level_ratio_log: Tensor
+    dry_level: Tensor
     lag_hops: Tensor
     spread_hops: Tensor
 
@@ -135,6 +137,7 @@ class WindowFeatures:
             self.least_squares_log[one],
             self.bound_db[one],
             self.level_ratio_log[one],
+            self.dry_level[one],
             self.lag_hops[one],
             self.spread_hops[one],
         )
@@ -238,7 +241,7 @@ class FeatureExtractor:
         bound_db = cramer_rao_std_db(noise_std, optimum_log.exp(), math.sqrt(channels * window_frames))
         window_features = WindowFeatures(
             loss, *features, weights, noise, optimum_log, channel_optimum_log, least_squares_log, bound_db,
-            (target_level / dry_level).log(), lag / hop_frames, spread / hop_frames,
+            (target_level / dry_level).log(), dry_level, lag / hop_frames, spread / hop_frames,
         )  # fmt: skip
         gate_states = [
             State.SILENT if is_silent else State.CLIPPED if is_clipped else None

@@ -28,6 +28,9 @@ MOST_OF_THE_SOUND = 0.8
 MAX_DISTORTION_DB = -12.0
 """Level of sound that follows the signal, relative to the target, above which one gain does not explain the target."""
 
+MAX_NOISE_DB = -9.5
+"""The same of noise, which is measured to 0.5 dB: if it is louder, it may as well be a long echo or a room."""
+
 MAX_STRUCTURE_RATIO = 0.5
 MAX_BACKWARD_STRUCTURE_DB = 0.5
 """Scatter of the gain seen from the target at which the noise is in the dry recording, as a share and in dB."""
@@ -70,9 +73,13 @@ def explain(facts: PairFacts, chunks: Iterable[tuple[Real, Real]]) -> Explanatio
     kinds = {finding.kind for finding in findings}
     spread_db = _band_spread_db(evidence)
     if kinds & {"moving-gain", "dynamics"}:
-        spread_db = math.hypot(spread_db, _window_spread_db(evidence))
+        ranges_db = [finding.values["range_db"] for finding in findings if finding.kind in ("moving-gain", "dynamics")]
+        # Two deviations on either side contain the whole range, and the gain of most of the sound.
+        range_db = max((each_db for each_db in ranges_db if each_db is not None), default=0.0)
+        spread_db = math.hypot(spread_db, max(_window_spread_db(evidence), range_db / 4.0))
+    limits_db = {"distortion": MAX_DISTORTION_DB, "noise": MAX_NOISE_DB}
     is_modulated = any(
-        finding.kind == "distortion" and finding.values["level_db"] > MAX_DISTORTION_DB for finding in findings
+        finding.kind in limits_db and finding.values["level_db"] > limits_db[finding.kind] for finding in findings
     )
     return Explanation(
         evidence,

@@ -638,10 +638,10 @@ def dynamics(evidence: Evidence) -> Finding | None:
         return None
     ratio = 1.0 / (1.0 + curve.slope)
     threshold_db = curve.threshold_db - evidence.matched_gain_db
-    softer = "softer" if curve.slope < 0.0 else "louder"
+    done, more, less = ("compressed", "loud", "soft") if curve.slope < 0.0 else ("expanded", "soft", "loud")
     text = (
-        f"The level is {'compressed' if curve.slope < 0.0 else 'expanded'}: loud sound is up to "
-        f"{format_number(curve.range_db, 1)} dB {softer} than soft sound, compared with the dry recording"
+        f"The target is {done}: {more} sound is turned down by up to {format_number(curve.range_db, 1)} dB more than "
+        f"{less} sound"
     )
     kind = f"ratio {format_number(ratio, 1)}:1" if curve.slope < 0.0 else f"ratio 1:{format_number(1.0 / ratio, 1)}"
     limit = f" above {format_number(threshold_db, 0)} dBFS" if math.isfinite(threshold_db) else ""
@@ -731,7 +731,7 @@ def dc_offset(evidence: Evidence) -> Finding | None:
         return None
     name = "target" if is_in_target else "dry recording"
     text = (
-        f"The {name} does not swing around zero: it has a constant offset of {format_number(offset, 3)} "
+        f"The {name} does not swing around zero: it has a DC offset of {format_number(offset, 3)} "
         f"({format_number(20.0 * math.log10(abs(offset)), 1)} dBFS)."
     )
     values = {

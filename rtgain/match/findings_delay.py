@@ -10,6 +10,9 @@ from rtgain.records.finding import Finding
 MIN_CHANNEL_DELAY_FRAMES = 0.1
 """Difference between the delays of two channels from which it is a finding."""
 
+MS_PER_HOUR_PER_PPM = 3.6
+"""Delay in ms that a drift of 1 ppm adds per hour."""
+
 LISTED_JUMPS = 3
 """Jumps whose times are listed in a sentence."""
 
@@ -33,10 +36,11 @@ def _drift(curve: DelayCurve, duration_s: float) -> list[Finding]:
     if ppm == 0.0:
         return []
     moved_ms = abs(1e-3 * ppm * duration_s)
+    hourly_ms = MS_PER_HOUR_PER_PPM * abs(ppm)
     text = (
-        f"The target's clock runs {format_number(abs(ppm), 1)} ppm {'fast' if ppm > 0.0 else 'slow'} "
-        f"(± {format_number(max(std_ppm, 0.1), 1)}): it gets {format_number(moved_ms, 1)} ms "
-        f"{'later' if ppm > 0.0 else 'earlier'} over the recording."
+        f"The two drift apart: the target gets {format_number(moved_ms, 1)} ms {'later' if ppm > 0.0 else 'earlier'} "
+        f"over the recording ({format_number(hourly_ms, 1)} ms per hour), as if the clock of its device ran "
+        f"{'fast' if ppm > 0.0 else 'slow'}."
     )
     return [Finding("clock-drift", text, {"ppm": ppm, "std_ppm": std_ppm})]
 
@@ -56,7 +60,7 @@ def _jumps(curve: DelayCurve, sample_rate: int) -> list[Finding]:
         if amount_ms > 0.0
     ]
     text = (
-        f"The target's delay jumps {'once' if len(jumps) == 1 else f'{len(jumps)} times'}, at {listed}: "
+        f"The target jumps in time {'once' if len(jumps) == 1 else f'{len(jumps)} times'}, at {listed}: "
         f"{' and '.join(amounts)} in it."
     )
     samples = [round(jump.jump_s * sample_rate, 3) for jump in jumps]

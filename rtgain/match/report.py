@@ -54,7 +54,7 @@ def remainder_sentence(result: MatchResult) -> str:
     amount = _depth(result.residual_db)
     if not result.findings and result.state == "tracking":
         return f"Nothing else differs: the difference {amount}."
-    return f"What this gain leaves as a difference {amount}."
+    return f"With this change of level the difference between the two {amount}."
 
 
 def _depth(residual_db: float) -> str:

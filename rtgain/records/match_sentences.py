@@ -29,24 +29,24 @@ def match_sentence(gain_db: float, std_db: float, delay_ms: float, polarity: int
         return {
             "silent": "One of the recordings is silent: there is nothing to compare.",
             "clipped": "The sound is clipped nearly everywhere: the gain cannot be measured.",
-        }.get(state, "The two recordings do not match: no gain turns the dry recording into the target.")
+        }.get(state, "The two recordings do not match: no change of level turns the dry recording into the target.")
     time = _time(delay_ms)
     upside_down = " It is upside down (inverted polarity)." if polarity < 0 else ""
     if state == "converging":
         spread = f", give or take {format_number(std_db, 1)} dB" if std_db >= SHOWN_SPREAD_DB else ""
         return (
-            "No one gain turns the dry recording into the target. On average the target is "
+            "A change of level alone does not turn the dry recording into the target. On average the target is "
             f"{_level(gain_db)}{spread}{time}.{upside_down}"
         )
-    doubt = f" (± {format_number(std_db, 2)} dB)" if std_db >= SHOWN_STD_DB else ""
-    return f"The target is {_level(gain_db, doubt)}{time}.{upside_down}"
+    spread = f", give or take {format_number(std_db, 2)} dB" if std_db >= SHOWN_STD_DB else ""
+    return f"The target is {_level(gain_db)}{spread}{time}.{upside_down}"
 
 
-def _level(gain_db: float, doubt: str = "") -> str:
+def _level(gain_db: float) -> str:
     if abs(gain_db) < SAME_LEVEL_DB:
-        return f"as loud as the dry recording{doubt}"
+        return "as loud as the dry recording"
     comparison = "softer" if gain_db < 0.0 else "louder"
-    return f"{format_number(abs(gain_db), 2)} dB {comparison}{doubt} than the dry recording"
+    return f"{format_number(abs(gain_db), 2)} dB {comparison} than the dry recording"
 
 
 def _time(delay_ms: float) -> str:

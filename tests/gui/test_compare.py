@@ -72,7 +72,7 @@ def test_two_recordings_open_in_compare_and_are_analyzed(window: MainWindow, ses
     assert "Attenuated: the dry recording by 6.0" in compare.differences.level.text()
     window.compare_controller.analysis.store(window.controller.config, match=MATCH)
     assert compare.differences.match.text() == (
-        "The target is 4.12 dB louder (± 0.02 dB) than the dry recording, and 12.0 ms later."
+        "The target is 4.12 dB louder than the dry recording, give or take 0.02 dB, and 12.0 ms later."
     )
     assert compare.differences.findings.text() == "Also different:\n• low shelf +1.9 dB at 110 Hz"
     assert sessions.last.level_match.gain_db == 4.12
