@@ -82,13 +82,14 @@ CONVERGED = 1e-4
 class EqualizerFit:
     """Parameters of a fit, ``(20,)``, and how certain they are.
 
-    `deviations_db` are the standard deviations of the filters' gains. They are infinite for a filter in whose range
-    there is not enough sound; its gain is 0. `error_db` is the mean level difference from the measured response,
-    weighted by certainty. `error_sigmas` is the same in standard deviations of each band, unweighted. `path` are the
-    parameters from the start of the descent to its end, ``(points, 20)``.
+    `gain_std_db` is the standard deviation of the gain, and `deviations_db` are those of the filters' gains. These are
+    infinite for a filter in whose range there is not enough sound; its gain is 0. `error_db` is the mean level
+    difference from the measured response, weighted by certainty. `error_sigmas` is the same in standard deviations of
+    each band, unweighted. `path` are the parameters from the start of the descent to its end, ``(points, 20)``.
     """
 
     parameters: Numbers
+    gain_std_db: float = math.inf
     deviations_db: tuple[float, ...] = (math.inf,) * FILTERS
     error_db: float = math.inf
     error_sigmas: float = math.inf
@@ -210,11 +211,12 @@ class ResponseFitter:
             weights = _robust_weights(residuals, self._std_db)
             cost, damping = _cost(residuals, weights, parameters), max(damping / DAMPING_FACTOR, LEAST_DAMPING)
         normal, _ = _normal_equations(residuals, jacobian, weights, parameters)
-        variances = np.linalg.inv(normal + 1e-9 * np.eye(PARAMETERS)).diagonal()[GAINS]
-        deviations_db = np.where(learnable, np.sqrt(np.maximum(variances, 0.0)), math.inf)
+        stds_db = np.sqrt(np.maximum(np.linalg.inv(normal + 1e-9 * np.eye(PARAMETERS)).diagonal(), 0.0))
+        deviations_db = np.where(learnable, stds_db[GAINS], math.inf)
         levels = residuals[: len(self._omega)]
         return EqualizerFit(
             parameters,
+            float(stds_db[GAIN]),
             tuple(deviations_db.tolist()),
             float(weighted_error_db(levels, self._std_db)),
             float(np.mean(np.abs(levels) / self._std_db)),

@@ -72,7 +72,7 @@ class ResponseAverage:
             response = np.where(audible, crosses / dry.real, 0.0)
             coherence = np.where(audible, np.minimum(np.abs(crosses) ** 2 / (dry.real * target.real), 1.0), 0.0)
             frequency_hz = np.where(audible, moments.real / dry.real, bin_hz * (bins.sum(1) - 1) / 2.0)
-        return BandResponse(frequency_hz, response, coherence, bins[:, 1] - bins[:, 0])
+        return BandResponse(frequency_hz, response, coherence, bins[:, 1] - bins[:, 0], target.real)
 
     def copy_from(self, other: "ResponseAverage") -> None:
         """Take over the averages of `other`; the memory keeps its length."""
@@ -106,12 +106,20 @@ class BandResponse:
         response: ``(N,)``, complex; 0 for a band without sound.
         coherence: ``(N,)``, share of the target's power that the dry signal explains; 0 for a band without sound.
         bins: ``(N,)``, number of bins.
+        target_power: ``(N,)``, in any unit.
     """
 
     frequency_hz: NDArray[np.float64]
     response: NDArray[np.complex128]
     coherence: NDArray[np.float64]
     bins: NDArray[np.int64]
+    target_power: NDArray[np.float64]
+
+    @property
+    def explained_fraction(self) -> float:
+        """Share of the target's power that the dry signal explains through a filter; 0 without any."""
+        total = float(self.target_power.sum())
+        return float(self.coherence @ self.target_power) / total if total > 0.0 else 0.0
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from rtgain.dsp.processors import DB_PER_NEPER
 from rtgain.dsp.response import ResponseAverage
 from rtgain.dsp.spectra import hann_spectra
 from rtgain.estimation.delay_tracker import Alignment
+from rtgain.estimation.estimator import MIN_COHERENT_FRACTION, TRACKING_STD_DB
 from rtgain.estimation.window_features import Windows, find_silent_channels
 from rtgain.records.estimate import Estimate, State
 from rtgain.records.learned_equalizer import MAX_BANDS, MAX_PATH, LearnedEqualizer
@@ -88,6 +89,7 @@ class EqualizerLearner:
         self._delay_frames = 0.0
         self._has_new_windows = False
         self._fitter: ResponseFitter | None = None
+        self._explained_fraction = 0.0
         self.latest: LearnedEqualizer | None = None
 
     def resume(self, last: LearnedEqualizer) -> None:
@@ -148,6 +150,7 @@ class EqualizerLearner:
         if not fitter.is_possible:
             return False
         self._fitter = fitter
+        self._explained_fraction = fitter.measured.explained_fraction
         fraction_frames = alignment.delay_frames - alignment.offset_frames
         start = self._fit or initial_fit(fitter.gain_db, fraction_frames)
         fit = fitter.fit(start, EVALUATIONS if self._fit else FIRST_EVALUATIONS)
@@ -220,15 +223,22 @@ class EqualizerLearner:
         )
 
     def _with_learned_gain(self, estimate: Estimate, alignment: Alignment) -> Estimate:
-        """Replace the gain of an estimate by the learned one, and its delay by that behind the learned filters."""
-        if self.latest is None or math.isnan(estimate.gain_est_db):
-            return estimate
+        """Replace the gain of an estimate by the learned one, and its delay by that behind the learned filters.
+
+        Its deviation is that of the gain among the other parameters. It is tracking as soon as the filters leave little
+        of the measured response.
+        """
+        if self.latest is None or self._fit is None or math.isnan(estimate.gain_est_db):
+            return replace(estimate, state=State.CONVERGING) if estimate.state is State.TRACKING else estimate
         change_db = self.latest.equalizer.gain_db - estimate.gain_est_db
         change_frames = 0.0
         if alignment.is_known and self._offset_frames == alignment.offset_frames:
             change_frames = alignment.offset_frames + self._delay_frames - alignment.delay_frames
+        is_good = self._fit.error_db <= TRACKING_STD_DB and self._explained_fraction >= MIN_COHERENT_FRACTION
         return replace(
             estimate,
+            state=State.CONVERGING if estimate.state is State.TRACKING and not is_good else estimate.state,
+            std_db=self._fit.gain_std_db,
             gain_est_db=self.latest.equalizer.gain_db,
             delay_frames=estimate.delay_frames + change_frames,
             channel_gains_db=tuple(gain_db + change_db for gain_db in estimate.channel_gains_db),

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from rtgain.config.estimator_settings import EstimatorSettings
+from rtgain.config.names import ProcessorName
 from rtgain.dsp.delay_estimation import CrossSpectrum
 from rtgain.dsp.noise_estimation import POLARITY_COSINE
 from rtgain.dsp.processors import DB_PER_NEPER
@@ -81,18 +82,20 @@ POLARITY_MEMORY = 0.9
 class AgreementAverage:
     """Averages over the last second: fractions that a filter and one gain explain, deviation of the gain between bands.
 
+    `explained_fraction` is that of the processor: of one gain the smaller of both, of filters the first.
     `incoherent_s` is the time since the fractions were last large enough. Unless the agreement `is_assumed`, the
     signals do not agree before the first measurement.
     """
 
     is_assumed: bool = True
+    explained_fraction: float = 1.0
     coherent_fraction: float = 1.0
     one_gain_fraction: float = 1.0
     band_deviation_db: float = 0.0
     incoherent_s: float = 0.0
     _total_weight: float = 0.0
 
-    def update(self, cross: CrossSpectrum, duration_s: float) -> None:
+    def update(self, cross: CrossSpectrum, duration_s: float, processor: ProcessorName) -> None:
         """Add the agreement of spectra over `duration_s` seconds."""
         decay = math.exp(-duration_s / COHERENCE_MEMORY_S)
         self._total_weight = decay * self._total_weight + 1.0 - decay
@@ -100,6 +103,9 @@ class AgreementAverage:
         self.coherent_fraction += share * (cross.coherent_fraction - self.coherent_fraction)
         self.one_gain_fraction += share * (cross.one_gain_fraction - self.one_gain_fraction)
         self.band_deviation_db += share * (cross.band_deviation_db - self.band_deviation_db)
+        self.explained_fraction = self.coherent_fraction
+        if processor == "gain":
+            self.explained_fraction = min(self.coherent_fraction, self.one_gain_fraction)
         self.incoherent_s = 0.0 if self.is_coherent else self.incoherent_s + duration_s
 
     @property
@@ -108,7 +114,7 @@ class AgreementAverage:
         is_measured = self._total_weight > (1.0 - math.exp(-0.5) if self.is_assumed else 0.0)
         if not is_measured:
             return self.is_assumed
-        return min(self.coherent_fraction, self.one_gain_fraction) >= MIN_COHERENT_FRACTION
+        return self.explained_fraction >= MIN_COHERENT_FRACTION
 
 
 @dataclass
@@ -192,7 +198,7 @@ class Estimator:
     def update_agreement(self, cross: CrossSpectrum, duration_s: float) -> None:
         """Update how far one gain explains the target, from the spectra of the last `duration_s` at one alignment."""
         if cross.windows > 1 and not self.frozen:
-            self._agreement.update(cross, duration_s)
+            self._agreement.update(cross, duration_s, self.settings.processor)
 
     def reset_agreement(self, *, is_assumed: bool = True) -> None:
         """Forget how far one gain explains the target: the alignment has changed.
@@ -402,8 +408,9 @@ class Estimator:
     def _classify_state(
         self, descent: WindowDescent, alignment: Alignment, features: WindowFeatures, index: int
     ) -> State:
-        changes = self.tracker.recent_changes > MAX_RECENT_CHANGES
-        disagrees = self._agreement.band_deviation_db > TRACKING_STD_DB or self._following.share > (
+        by_gain = self.settings.processor == "gain"
+        changes = by_gain and self.tracker.recent_changes > MAX_RECENT_CHANGES
+        disagrees = (by_gain and self._agreement.band_deviation_db > TRACKING_STD_DB) or self._following.share > (
             MAX_FOLLOWING_SHARE_OF_CHANGES if changes else MAX_FOLLOWING_SHARE
         )
         self._agreed_s = 0.0 if disagrees else self._agreed_s + self._hop_s
@@ -411,13 +418,9 @@ class Estimator:
         has_no_gain = self._agreement.incoherent_s >= INCOHERENT_FRACTION_AFTER_S
         if self._uninformative_s >= INCOHERENT_AFTER_S or alignment.not_found or no_useful_gain or has_no_gain:
             return State.INCOHERENT
-        in_doubt = (
-            self.tracker.outliers > 0
-            or changes
-            or self._agreed_s < AGREEMENT_S
-            or self.std_db > TRACKING_STD_DB
-            or not self._agreement.is_coherent
-        )
+        in_doubt = self._agreed_s < AGREEMENT_S or not self._agreement.is_coherent
+        if by_gain:  # the learner judges its filters itself
+            in_doubt |= self.tracker.outliers > 0 or changes or self.std_db > TRACKING_STD_DB
         if in_doubt or not descent.settled or not alignment.is_known:
             return State.CONVERGING
         return State.TRACKING

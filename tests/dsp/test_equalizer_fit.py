@@ -1,6 +1,7 @@
 """Fit of an equalizer to a response that is known exactly: its derivatives, its result, and what it must not do."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,8 @@ EQUALIZER = EqualizerFilters(
 
 def measured(equalizer: EqualizerFilters, *, coherence: Any = 0.999, turn: complex = 1.0) -> BandResponse:
     response = turn * equalizer.response(BANDS_HZ, RATE)
-    return BandResponse(BANDS_HZ, response, np.broadcast_to(coherence, BANDS_HZ.shape), np.full(110, 4))
+    coherences = np.broadcast_to(coherence, BANDS_HZ.shape)
+    return BandResponse(BANDS_HZ, response, coherences, np.full(110, 4), np.ones(110))
 
 
 def fitted(response: BandResponse, updates: int = 6) -> EqualizerFit:
@@ -105,7 +107,7 @@ def test_a_flat_response_has_no_filters() -> None:
 def test_a_delay_is_found_besides_the_filters() -> None:
     delayed = measured(EQUALIZER)
     phase = np.exp(-2j * math.pi * 0.3 * BANDS_HZ / RATE)
-    fit = fitted(BandResponse(BANDS_HZ, phase * delayed.response, delayed.coherence, delayed.bins), updates=12)
+    fit = fitted(replace(delayed, response=phase * delayed.response), updates=12)
     assert fit.delay_frames == pytest.approx(0.3, abs=0.002)
     assert level_error_db(fit.equalizer) < 0.05
 

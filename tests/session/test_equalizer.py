@@ -23,6 +23,7 @@ from rtgain.estimation.streaming import StreamingEstimator
 from rtgain.estimation.supervisor import Supervisor
 from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 from rtgain.records.equalizer_text import parse_equalizer
+from rtgain.records.estimate import State
 from rtgain.records.learned_equalizer import LearnedEqualizer
 from rtgain.session.session import Session
 from tests.polling import wait_until
@@ -76,6 +77,27 @@ OUTPUTS = {"json": "s.json", "record": "matched.wav", "eq-out": "out.txt"}
 def error_db(equalizer: EqualizerFilters, gain_db: float) -> float:
     true = parse_equalizer(EQUALIZER, "eq.txt").response(HZ, RATE) * 10 ** (gain_db / 20)
     return float(np.sqrt(np.mean((20 * np.log10(np.abs(equalizer.response(HZ, RATE) / true))) ** 2)))
+
+
+def test_states_follow_the_learned_filters(learned: Learned) -> None:
+    """With one gain the state would be converging: it does not explain the target. The gain itself stays uncertain."""
+    assert learned.result["state"] == "tracking"
+    assert 0.01 < learned.result["std_db"] < 3.0
+    assert abs(learned.result["gain_db"] - (-4.0 - 2.0)) < 3.0 * learned.result["std_db"]
+
+
+def test_unrelated_recordings_are_not_tracking_although_filters_fit_some_bands(tmp_path: Path) -> None:
+    for name, seed in (("dry", 1), ("target", 2)):
+        soundfile.write(tmp_path / f"{name}.wav", PinkSource(RATE, 1, seed=seed).read(3 * RATE).T, RATE)
+    files = {"input": str(tmp_path / "dry.wav"), "target": str(tmp_path / "target.wav")}
+    config = make_session_config(**files, processor="eq", align=False)
+    with Session(config, clock="offline", keep_all_estimates=True) as session:
+        session.start()
+        estimates = []
+        while not session.is_finished:
+            estimates += session.advance()
+    assert len(estimates) > 50
+    assert not any(estimate.state is State.TRACKING for estimate in estimates)
 
 
 def test_gain_and_filters_are_learned_and_written(learned: Learned) -> None:
