@@ -171,7 +171,7 @@ class GainPlot(PlotCard):
         """Tie the dashes of `pen` to the session time, so that they move with the curve."""
         if pen.style() == Qt.PenStyle.SolidLine or not time_s.size:
             return pen
-        pixels_per_second = self._item.getViewBox().width() / SHOWN_S
+        pixels_per_second = self.plot.view.width() / SHOWN_S
         pen.setDashOffset(float(time_s[0]) * pixels_per_second % sum(pen.dashPattern()))
         return pen
 
@@ -188,7 +188,7 @@ class GainPlot(PlotCard):
     def _add_band(self) -> QGraphicsPathItem:
         band = QGraphicsPathItem()
         band.setPen(QPen(Qt.PenStyle.NoPen))
-        self._item.getViewBox().addItem(band, ignoreBounds=True)
+        self.plot.view.addItem(band, ignoreBounds=True)
         return band
 
 

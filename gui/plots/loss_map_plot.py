@@ -71,7 +71,7 @@ class LossMapPlot(PlotCard):
         self._shown = 2, 1
         self.image = pg.ImageItem(axisOrder="row-major")
         self.image.setLookupTable(pg.colormap.get("viridis").getLookupTable(nPts=256))
-        view = self._item.getViewBox()
+        view = self.plot.view
         view.addItem(self.image, ignoreBounds=True)
         self.edge = self.add_line(PATH_EDGE)
         self.path = self.add_line(PATH)

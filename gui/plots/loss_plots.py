@@ -74,7 +74,7 @@ class LossCurvePlot(PlotCard):
 
     def _add_point(self) -> "pg.ScatterPlotItem":
         point = pg.ScatterPlotItem(size=11, pxMode=True)
-        self._item.addItem(point, ignoreBounds=True)
+        self.plot.view.addItem(point, ignoreBounds=True)
         return point
 
 

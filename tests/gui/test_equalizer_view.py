@@ -86,7 +86,7 @@ def test_filters_change_while_the_session_runs_and_are_undone(
     window.equalizer.reference.rows[0].gain.setValue(6.0)
     assert applied(sessions).filters[0] == EqualizerFilter("low_shelf", 100.0, 6.0, math.sqrt(0.5))
     qtbot.waitUntil(lambda: window.equalizer.response._now_s > 0.0)
-    box = window.equalizer.response.plot.getPlotItem().getViewBox()
+    box = window.equalizer.response.plot.view
     pixel_db = box.viewPixelSize()[1]
     drag(window.equalizer.response, 0, QPoint(0, 10), Qt.KeyboardModifier.NoModifier)
     dragged_db = applied(sessions).filters[0].gain_db

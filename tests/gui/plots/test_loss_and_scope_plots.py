@@ -36,7 +36,7 @@ def names(plot: PlotCard) -> list[str]:
 
 
 def y_range(plot: PlotCard) -> list[float]:
-    return list(plot.plot.getPlotItem().getViewBox().viewRange()[1])
+    return list(plot.plot.view.viewRange()[1])
 
 
 def test_estimate_is_a_point_on_both_loss_curves(qtbot: Any) -> None:
@@ -73,7 +73,7 @@ def test_loss_axes_have_the_range_of_the_curve_and_begin_at_zero(qtbot: Any) -> 
     snapshot = snapshot_after(5.0)
     plot.show_snapshot(snapshot, "spectral")
     assert snapshot.curves is not None
-    x_range = plot.plot.getPlotItem().getViewBox().viewRange()[0]
+    x_range = plot.plot.view.viewRange()[0]
     assert x_range == [snapshot.curves.gain[0], snapshot.curves.gain[-1]]
     assert y_range(plot)[0] == 0.0
 
@@ -111,7 +111,7 @@ def test_spectra_are_drawn_over_log_frequency_up_to_nyquist(qtbot: Any) -> None:
     np.testing.assert_allclose(10 ** drawn[:, 0], snapshot.scope.frequency_hz)
     left, right = np.maximum(snapshot.scope.dry_db, -120)
     np.testing.assert_allclose(drawn[:, 1], np.r_[left[:100], right[100:]])
-    assert plot.plot.getPlotItem().getViewBox().viewRange()[0][1] == pytest.approx(np.log10(24_000))
+    assert plot.plot.view.viewRange()[0][1] == pytest.approx(np.log10(24_000))
 
 
 def test_waveform_begins_at_an_upward_zero_crossing_of_the_target(qtbot: Any) -> None:
