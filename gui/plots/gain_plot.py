@@ -84,19 +84,23 @@ def central_90_percent(trace: Trace) -> Trace:
 
 
 class GainPlot(PlotCard):
-    """Largest plot of the main window."""
+    """Largest plot of the main window.
 
-    def __init__(self) -> None:
+    With `for_recordings` it shows the estimate, its standard deviation and unequal channels: two recordings have no
+    reference, and closed forms are for the Laboratory.
+    """
+
+    def __init__(self, *, for_recordings: bool = False) -> None:
+        self._for_recordings = for_recordings
         self.range = SteppedRange(FIRST_RANGE)
         self.focus: AxisRange | None = None
-        lines = [
-            (curve, curve.label)
-            for curve in (REFERENCE, ESTIMATE, CLOSED_FORM, LEAST_SQUARES, *COMPARISON_STYLES, *CHANNEL_STYLES)
-        ]
+        lines = [(curve, curve.label) for curve in _LEGEND]
         bands = [(ESTIMATE, "± 1 std"), (CLOSED_FORM, "± bound")]
         super().__init__(
             "Gain over time, dB",
-            "Gain over time in dB: reference, estimate, closed forms, comparisons, and unequal channels",
+            "Gain over time in dB: of both channels and, if they differ, of each"
+            if for_recordings
+            else "Gain over time in dB: reference, estimate, closed forms, comparisons, and unequal channels",
             Legend(lines, bands),
             x=time_axis(),
             y=_level_axis(FIRST_RANGE),
@@ -108,6 +112,8 @@ class GainPlot(PlotCard):
         self.reference = self.add_line(REFERENCE)
         self._show_comparison_names(())
         self._show_channel_names(visible=False)
+        if for_recordings:
+            self._hide_reference_and_closed_forms()
         self.show_theme(LIGHT)
 
     def focus_on(self, gains_db: tuple[float, float] | None) -> None:
@@ -151,7 +157,7 @@ class GainPlot(PlotCard):
             outline = band_outline(ago_s, history.gain_est_db - half_width_db, history.gain_est_db + half_width_db)
             band.setPath(pg.arrayToQPath(*outline, connect="finite", finiteCheck=False))
         visible = ago_s >= -SHOWN_S
-        closed_form = central_90_percent(history.gain_opt_db[visible])
+        closed_form = _EMPTY if self._for_recordings else central_90_percent(history.gain_opt_db[visible])
         channels_db = [central_90_percent(gains_db) for gains_db in history.channel_gains_db[:, visible]]
         compared = [central_90_percent(comparison.history.gain_est_db) for comparison in comparisons]
         gains_db = history.gain_est_db[visible], history.gain_true_db[visible], np.array([reference_gain_db])
@@ -179,6 +185,14 @@ class GainPlot(PlotCard):
         pen.setDashOffset(float(time_s[0]) * pixels_per_second % sum(pen.dashPattern()))
         return pen
 
+    def _hide_reference_and_closed_forms(self) -> None:
+        for item in (self.reference, self.estimated["least_squares_db"], self.estimated["gain_opt_db"]):
+            item.hide()
+        self.bands["bound_db"].hide()
+        for index in _REFERENCE_ENTRIES:
+            self.legend.show_entry(index, False)
+        self.legend.rename(_ESTIMATE_ENTRY, "both channels")
+
     def _show_comparison_names(self, names: Sequence[str]) -> None:
         for index in range(len(COMPARISON_STYLES)):
             self.legend.show_entry(4 + index, index < len(names))
@@ -197,6 +211,11 @@ class GainPlot(PlotCard):
 
 
 _EMPTY = np.empty(0)
+
+_LEGEND = (REFERENCE, ESTIMATE, CLOSED_FORM, LEAST_SQUARES, *COMPARISON_STYLES, *CHANNEL_STYLES)
+_ESTIMATE_ENTRY = _LEGEND.index(ESTIMATE)
+_REFERENCE_ENTRIES = (*(_LEGEND.index(curve) for curve in (REFERENCE, CLOSED_FORM, LEAST_SQUARES)), len(_LEGEND) + 1)
+"""Entries of the legend that are not shown for two recordings; the last one is the bound of the closed form."""
 
 
 def _level_axis(current: AxisRange) -> Axis:

@@ -43,7 +43,7 @@ class CompareWorkspace(QWidget):
         self.preference = make_tool_button("Preference test", "Find out which of both you prefer")
         self.differences = DifferencesPanel()
         self.response, self.spectrum = ResponsePlot(), SpectrumPlot()
-        self.gain_plot = GainPlot()
+        self.gain_plot = GainPlot(for_recordings=True)
         self.levels = LevelMeters()
         self.plots: tuple[PlotCard, ...] = (self.response, self.spectrum, self.gain_plot)
         self._lay_out()

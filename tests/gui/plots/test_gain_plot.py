@@ -201,3 +201,15 @@ def test_focus_sets_the_gain_axis_until_it_is_released(plot: GainPlot) -> None:
     low, high = plot.plot.view.viewRange()[1]
     assert low < -77.0
     assert high > -16.5
+
+
+def test_plot_of_two_recordings_shows_the_gain_of_both_channels_and_no_closed_form(qtbot: Any) -> None:
+    plot = GainPlot(for_recordings=True)
+    qtbot.addWidget(plot)
+    plot.resize(600, 300)
+    levels = {"gain_est_db": -6.0, "gain_opt_db": -9.0, "bound_db": 0.5}
+    plot.show_history(history(**levels), now_s=20.0)
+    assert rows_of(plot, ESTIMATE.light, seconds_ago=10.0) != []
+    assert rows_of(plot, CLOSED_FORM.light, seconds_ago=10.0) == []
+    names = [label.text() for label in plot.legend.findChildren(QLabel) if label.isVisibleTo(plot)]
+    assert names == ["both channels", "± 1 std"]
