@@ -48,6 +48,10 @@ class CompareWorkspace(QWidget):
         self.plots: tuple[PlotCard, ...] = (self.response, self.spectrum, self.gain_plot)
         self._lay_out()
 
+    def heightForWidth(self, width: int) -> int:
+        """Return no height while another workspace is shown, which may be lower: the stack takes the highest."""
+        return -1 if self.isHidden() else super().heightForWidth(width)
+
     def show_theme(self, theme: "Theme") -> None:
         """Set the colors of `theme` that the style sheet does not set."""
         for plot in self.plots:

@@ -51,6 +51,15 @@ class _WindowsShown(QObject):
         return False
 
 
+def test_equalizers_fit_a_small_window_without_scrolling(qtbot: Any, open_window: OpenWindow) -> None:
+    """The hidden workspace is higher, and must not add to the height."""
+    window = open_window(processor="eq")
+    window.resize(1024, 700)
+    qtbot.waitUntil(window.equalizer.plots.isVisible)
+    assert window.compare.minimumSizeHint().height() > window.workspaces.widget(1).minimumSizeHint().height()
+    assert not window._scroll.verticalScrollBar().isVisible()
+
+
 def test_no_panel_is_a_window_for_a_moment_at_the_start(qapp: QApplication, open_window: OpenWindow) -> None:
     shown = _WindowsShown()
     qapp.installEventFilter(shown)
