@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 
 import shiboken6
@@ -16,7 +17,7 @@ from gui.log_file import close_log, open_log
 from gui.main_window import MainWindow
 from gui.settings import Settings, load_settings, save_settings
 from gui.theme import apply_theme, chosen_theme
-from rtgain.config.session_config import SessionConfig, with_changes
+from rtgain.config.session_config import SessionConfig, make_session_config, with_changes
 from rtgain.errors import InputError
 
 DISPLAY_VARIABLES = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
@@ -63,12 +64,23 @@ def run(config: SessionConfig, session_factory: SessionFactory = create_session)
 def opening_config(settings: Settings, requested: SessionConfig) -> SessionConfig:
     """Return the session to open: the saved one, with the options that are set in `requested`.
 
-    Two recordings of the command line are matched by loudness, unless it says otherwise.
+    Two recordings of the command line are matched by loudness, unless it says otherwise. File names become absolute:
+    the session is stored, and restored in another folder.
     """
-    config = settings.session_for(requested)
+    config = settings.session_for(_with_absolute_paths(requested))
     if config.is_pair and "target" in requested.model_fields_set and "level_match" not in requested.model_fields_set:
         return with_changes(config, level_match=PAIR_LEVEL_MATCH)
     return config
+
+
+def _with_absolute_paths(config: SessionConfig) -> SessionConfig:
+    options = config.model_dump(include=config.model_fields_set)
+    files = {"input": config.is_file, "target": config.is_pair, "automation": True, "eq": True}
+    for option in (name for name, is_file in files.items() if is_file and options.get(name) is not None):
+        options[option] = str(Path(options[option]).absolute())
+    if options.get("target_files"):
+        options["target_files"] = tuple(str(Path(name).absolute()) for name in config.target_files)
+    return make_session_config(**options)
 
 
 def _require_display() -> None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from rtgain.session.overview import Overview
     from rtgain.session.pair_loudness import PairLoudness
 
+MATCH_DELAY_S = 10.0
+"""Time of a session in seconds after which the match begins without an estimate: the estimator may have failed."""
+
 
 class CompareController(QObject):
     """Connects the workspace with the session, and the analysis of its recordings with both.
@@ -156,9 +159,8 @@ class CompareController(QObject):
     def show_snapshot(self, snapshot: "Snapshot") -> None:
         """Show the numbers of `snapshot`."""
         self._snapshot = snapshot
-        if self._is_match_due and snapshot.state != "waiting":
-            self._is_match_due = False
-            self.analysis.start_matching()
+        if snapshot.state != "waiting" or snapshot.time_s >= MATCH_DELAY_S:
+            self._start_matching()
         if self._controller.config.is_pair:
             self._workspace.differences.show_snapshot(snapshot)
 
@@ -191,6 +193,13 @@ class CompareController(QObject):
             self._is_match_due = True
             self._analyze()
             self._show_results()
+        else:  # it may have ended before its first estimate
+            self._start_matching()
+
+    def _start_matching(self) -> None:
+        if self._is_match_due:
+            self._is_match_due = False
+            self.analysis.start_matching()
 
     def _analyze(self) -> None:
         """Analyze all targets, the one that is played first."""

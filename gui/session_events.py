@@ -23,6 +23,9 @@ RECONNECT_INTERVAL_MS = 1000
 CLOCK_RIGHT_S = 3.0
 """Time in seconds for which the clock must have been right before the notice about it is removed."""
 
+NOTICE_LINES = 3
+"""Number of the session's newest notices that are shown together."""
+
 NO_DEVICE_TEXT = "Running silently at normal speed."
 
 log = logging.getLogger(__name__)
@@ -69,7 +72,9 @@ class SessionEvents(QObject):
         about_clock = [notice for notice in snapshot.notices if notice.startswith(CLOCK_NOTICE)]
         others = [notice for notice in snapshot.notices if notice not in about_clock]
         if others:
-            self._notices.show_notice("session", "\n".join(others))
+            present = self._notices.notice("session")
+            earlier = [] if present is None else present.text.text().splitlines()
+            self._notices.show_notice("session", "\n".join([*earlier, *others][-NOTICE_LINES:]))
         if about_clock:
             self._notices.show_notice("clock", about_clock[-1])
         if about_clock or snapshot.clock_rate_is_wrong:

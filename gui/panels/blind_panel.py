@@ -11,10 +11,11 @@ from rtgain.listening.blind_test import DEFAULT_TRIALS, TRIALS_RANGE
 
 @dataclass(frozen=True)
 class BlindTexts:
-    """Texts of one kind of test: its title, its question, and the texts of buttons and answers by their names."""
+    """Texts of one kind of test: its title, its question, its keys, and the texts of buttons and answers."""
 
     title: str
     question: str
+    keys: str
     buttons: dict[str, str]
     answers: dict[str, str]
 
@@ -23,12 +24,14 @@ TEXTS = {
     "abx": BlindTexts(
         "ABX test",
         "A is the dry signal, B the target. X is one of the two, drawn again for each trial. Which one is it?",
+        "Keys: A, B and X to listen, ← and → to answer, Esc to end.",
         {"A": "A", "B": "B", "X": "X"},
         {"A": "←  X is A", "B": "X is B  →"},
     ),
     "preference": BlindTexts(
         "Preference test",
         "1 and 2 are dry and target, in an order that is drawn again for each trial. Which is better?",
+        "Keys: 1 and 2 to listen, ← and → to answer, Esc to end.",
         {"1": "1", "2": "2"},
         {"1": "←  1 is better", "2": "2 is better  →"},
     ),
@@ -91,7 +94,7 @@ class BlindPanel(QFrame):
         """
         texts = TEXTS[kind]
         self.title.setText(texts.title)
-        self.question.setText(texts.question)
+        self.question.setText(f"{texts.question}\n{texts.keys}")
         self.level.setText(level)
         self.trials.setValue(fixed_trials or DEFAULT_TRIALS)
         self.trials.setEnabled(fixed_trials is None)
@@ -126,6 +129,7 @@ class BlindPanel(QFrame):
         for other in (self._setup, self._trial, self._end):
             other.setVisible(other is page)
         self.close_button.setVisible(page is not self._trial)
+        self.level.setVisible(page is not self._end)  # the result states it
 
     def _make_buttons(self, texts: BlindTexts) -> None:
         for button in (*self.buttons.values(), *self.answers.values()):

@@ -76,7 +76,7 @@ class EqualizerPlot(PlotCard):
             x=Axis(math.log10(LOWEST_HZ), math.log10(HIGHEST_HZ), [(math.log10(hz), name) for hz, name in DECADES]),
             y=_gain_axis(self._range.current),
         )
-        self._view = self._item.getViewBox()
+        self._view = self.plot.view
         self.no_sound = QGraphicsPathItem()
         self.no_sound.setPen(QPen(Qt.PenStyle.NoPen))
         self._view.addItem(self.no_sound, ignoreBounds=True)

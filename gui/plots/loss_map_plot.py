@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout
 
 from gui.background.loss_map_worker import LossMapWorker
 from gui.plots.legend import Legend, cosmetic_pen
-from gui.plots.plot_card import Axis, Line, PlotCard
+from gui.plots.plot_card import Axis, Dot, Line, PlotCard
 from gui.plots.scope_plots import DECADES
 from gui.theme import LIGHT, Theme, tabular
 from gui.widgets.combo_box import ComboBox, labelled_combo_box, select_data
@@ -71,12 +71,12 @@ class LossMapPlot(PlotCard):
         self._shown = 2, 1
         self.image = pg.ImageItem(axisOrder="row-major")
         self.image.setLookupTable(pg.colormap.get("viridis").getLookupTable(nPts=256))
-        view = self._item.getViewBox()
+        view = self.plot.view
         view.addItem(self.image, ignoreBounds=True)
         self.edge = self.add_line(PATH_EDGE)
         self.path = self.add_line(PATH)
-        self.point = pg.ScatterPlotItem(size=11, pxMode=True)
-        view.addItem(self.point, ignoreBounds=True)
+        self.dot = Dot()
+        view.addItem(self.dot, ignoreBounds=True)
         self.x_parameter.activated.connect(lambda _: self._choose(self.x_parameter, self.y_parameter))
         self.y_parameter.activated.connect(lambda _: self._choose(self.y_parameter, self.x_parameter))
         self.show_theme(LIGHT)
@@ -125,8 +125,8 @@ class LossMapPlot(PlotCard):
 
     def show_theme(self, theme: Theme) -> None:
         super().show_theme(theme)
-        self.point.setBrush(QBrush(QColor(ESTIMATE.color(dark=theme.dark))))
-        self.point.setPen(cosmetic_pen("#ffffff", 2))
+        self.dot.setBrush(QBrush(QColor(ESTIMATE.color(dark=theme.dark))))
+        self.dot.setPen(cosmetic_pen("#ffffff", 2))
 
     def _choose_pen(self, line: Line) -> None:
         super()._choose_pen(line)
@@ -165,7 +165,10 @@ class LossMapPlot(PlotCard):
         at_x, at_y = _positions(x, path[:, x]), _positions(y, path[:, y])
         for line in (self.edge, self.path):
             line.show_points(at_x, at_y)
-        self.point.setData(at_x[-1:], at_y[-1:])
+        if self._path:
+            self.dot.show_at(float(at_x[-1]), float(at_y[-1]))
+        else:
+            self.dot.hide()
 
     def _lay_out(self) -> None:
         self.range.setProperty("look", "muted")

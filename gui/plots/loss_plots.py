@@ -3,19 +3,19 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyqtgraph as pg
 from PySide6.QtGui import QBrush, QColor
 
 from gui.plots.axis_range import SteppedPeak
 from gui.plots.gain_plot import time_axis
 from gui.plots.legend import Legend, cosmetic_pen
-from gui.plots.plot_card import Axis, PlotCard
+from gui.plots.plot_card import Axis, Dot, PlotCard
 from gui.theme import LIGHT, Theme
 from rtgain.number_format import format_number
 from rtgain.output.curve_styles import COMPARISON_1, ESTIMATE, CurveStyle
 
 if TYPE_CHECKING:
     from rtgain.records.history import History
+    from rtgain.records.loss_curves import LossCurves
     from rtgain.records.snapshot import Snapshot
 
 WAVEFORM = CurveStyle("waveform L1", COMPARISON_1.light, COMPARISON_1.dark, COMPARISON_1.dash)
@@ -43,7 +43,10 @@ class LossCurvePlot(PlotCard):
         )
         self.waveform = self.add_line(WAVEFORM)
         self.loss = self.add_line(ESTIMATE)
-        self.points = {WAVEFORM: self._add_point(), ESTIMATE: self._add_point()}
+        self.dots = {WAVEFORM: Dot(), ESTIMATE: Dot()}
+        for dot in self.dots.values():
+            self.plot.view.addItem(dot, ignoreBounds=True)
+        self._drawn: LossCurves | None = None
         self.show_theme(LIGHT)
 
     def show_snapshot(self, snapshot: "Snapshot", loss: str) -> None:
@@ -52,30 +55,30 @@ class LossCurvePlot(PlotCard):
         if self.frozen:
             return
         self.legend.rename(0, loss)
-        if curves is None or not curves.is_of(loss):  # the present curves are those of another loss or session
+        if curves is not None and not curves.is_of(loss):  # the curves are those of another loss or session
+            curves = None
+        if curves is self._drawn:
+            return
+        self._drawn = curves
+        if curves is None:
             for line in (self.loss, self.waveform):
                 line.show_points(_EMPTY, _EMPTY)
-            for point in self.points.values():
-                point.setData([], [])
+            for dot in self.dots.values():
+                dot.hide()
             return
         self.update_pen_widths()
         self.loss.show_points(curves.gain, curves.loss)
         self.waveform.show_points(curves.gain, curves.waveform)
-        self.points[ESTIMATE].setData([curves.gain_est], [curves.loss_est])
-        self.points[WAVEFORM].setData([curves.gain_est], [curves.waveform_est])
+        self.dots[ESTIMATE].show_at(curves.gain_est, curves.loss_est)
+        self.dots[WAVEFORM].show_at(curves.gain_est, curves.waveform_est)
         top = self._top.follow(float(np.quantile(curves.loss, 0.9)), snapshot.time_s)
         self.set_axes(_gain_axis(float(curves.gain[-1])), _loss_axis(top))
 
     def show_theme(self, theme: Theme) -> None:
         super().show_theme(theme)
-        for point in self.points.values():
-            point.setBrush(QBrush(QColor(ESTIMATE.color(dark=theme.dark))))
-            point.setPen(cosmetic_pen(theme.card, 2))
-
-    def _add_point(self) -> "pg.ScatterPlotItem":
-        point = pg.ScatterPlotItem(size=11, pxMode=True)
-        self._item.addItem(point, ignoreBounds=True)
-        return point
+        for dot in self.dots.values():
+            dot.setBrush(QBrush(QColor(ESTIMATE.color(dark=theme.dark))))
+            dot.setPen(cosmetic_pen(theme.card, 2))
 
 
 class LossOverTimePlot(PlotCard):

@@ -43,10 +43,14 @@ class CompareWorkspace(QWidget):
         self.preference = make_tool_button("Preference test", "Find out which of both you prefer")
         self.differences = DifferencesPanel()
         self.response, self.spectrum = ResponsePlot(), SpectrumPlot()
-        self.gain_plot = GainPlot()
+        self.gain_plot = GainPlot(for_recordings=True)
         self.levels = LevelMeters()
         self.plots: tuple[PlotCard, ...] = (self.response, self.spectrum, self.gain_plot)
         self._lay_out()
+
+    def heightForWidth(self, width: int) -> int:
+        """Return no height while another workspace is shown, which may be lower: the stack takes the highest."""
+        return -1 if self.isHidden() else super().heightForWidth(width)
 
     def show_theme(self, theme: "Theme") -> None:
         """Set the colors of `theme` that the style sheet does not set."""

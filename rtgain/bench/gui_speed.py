@@ -5,6 +5,8 @@ two comparisons, and Compare with two recordings of pink noise.
 """
 
 from collections.abc import Iterator
+from compileall import compile_dir
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,6 +29,9 @@ def rows(duration_s: float = MEASURED_S) -> Iterator[Row]:
     require_programs({"jackd": "jackd2", "Xvfb": "xvfb"})
     if find_spec("jack") is None:
         raise InputError("bench: gui measures the sound with JACK-Client; pip install 'rtgain[bench]'")
+    for package in ("rtgain", "gui"):  # an installed package is compiled, a checkout may not be
+        (folder,) = import_module(package).__path__
+        compile_dir(folder, quiet=2)
     with isolated_environment(BLOCK_FRAMES) as environment:
         write_recordings(Path(environment["HOME"]))
         runs = {workspace: measure(environment, PROCESS, [workspace], duration_s) for workspace in WORKSPACES}

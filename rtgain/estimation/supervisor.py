@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,9 @@ STARTUP_TIMEOUT_S = 60.0
 """Time limit in seconds for loading torch on a slow machine."""
 
 
+Record = TypeVar("Record")
+
+
 class Supervisor:
     """Runs the estimator in a process, and restarts a process that has failed from the last estimate."""
 
@@ -67,6 +71,8 @@ class Supervisor:
         self._has_estimated = False
         self._failure_reason = ""
         self._notices: list[str] = []
+        self._curves = _NewestRow(memory.curves, LossCurves.from_row)
+        self._response = _NewestRow(memory.responses, Response.from_row)
         self._last_progress_s = 0.0
 
     def start(self) -> None:
@@ -108,18 +114,10 @@ class Supervisor:
         self._diagnostics_enabled = True
 
     def curves(self) -> LossCurves | None:
-        ring = self._memory.curves
-        if not ring.frames_written:
-            return None
-        rows, _ = _read_new_rows(ring, ring.frames_written - 1)
-        return LossCurves.from_row(rows[-1])
+        return self._curves.read()
 
     def response(self) -> Response | None:
-        ring = self._memory.responses
-        if not ring.frames_written:
-            return None
-        rows, _ = _read_new_rows(ring, ring.frames_written - 1)
-        return Response.from_row(rows[-1])
+        return self._response.read()
 
     def notices(self) -> list[str]:
         notices, self._notices = self._notices, []
@@ -216,6 +214,23 @@ class Supervisor:
             self._has_estimated = True
         timeout_s = HANG_TIMEOUT_S if self._has_estimated else FIRST_ESTIMATE_TIMEOUT_S
         return bool(min(backlog_s, now_s - self._last_progress_s) > timeout_s)
+
+
+class _NewestRow(Generic[Record]):
+    """Newest row of a ring as a record: the same object until there is another row, so that it is drawn once."""
+
+    def __init__(self, ring: RingBuffer, make: Callable[[NDArray[np.float64]], Record]) -> None:
+        self._ring = ring
+        self._make = make
+        self._record: Record | None = None
+        self._rows_read = 0
+
+    def read(self) -> Record | None:
+        """Return the record; None before the first row."""
+        if self._ring.frames_written != self._rows_read:
+            rows, self._rows_read = _read_new_rows(self._ring, self._ring.frames_written - 1)
+            self._record = self._make(rows[-1])
+        return self._record
 
 
 def _read_new_rows(ring: RingBuffer, rows_read: int) -> tuple[NDArray[np.float64], int]:

@@ -2,6 +2,7 @@
 
 import io
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def gain_figure(history: History, summary: Summary) -> "Figure":
     figure.axes[-1].set_xlabel("time (s)")
     add_figure_legend(figure, gain)
     result = format_result(summary.gain_db, summary.std_db, summary.state)
-    gain.set_title(f"{summary.input}: {result}", loc="left")
+    gain.set_title(f"{Path(summary.input).name}: {result}", loc="left")
     return figure
 
 

@@ -17,6 +17,7 @@ from rtgain.estimation.process.messages import FailureMessage, LoadingMessage, R
 from rtgain.estimation.runner import InProcessRunner
 from rtgain.estimation.supervisor import MAX_CONSECUTIVE_FAILURES, Supervisor
 from rtgain.records.estimate import Estimate, State
+from rtgain.records.loss_curves import CURVE_POINTS, LossCurves, gain_grid
 from tests.polling import wait_until
 from tests.processes import is_running
 
@@ -59,6 +60,22 @@ def supervisor(memory: EngineSharedMemory) -> Iterator[Supervisor]:
     supervisor = Supervisor(memory, SETTINGS)
     yield supervisor
     supervisor.stop()
+
+
+def test_loss_curves_are_the_same_object_until_there_are_newer_ones(
+    memory: EngineSharedMemory, supervisor: Supervisor
+) -> None:
+    """The window draws an object once."""
+    assert supervisor.curves() is None
+    losses = np.arange(CURVE_POINTS, dtype=float)
+    row = LossCurves(gain_grid(1.0), losses, losses, 0.5, 1.0, 2.0, 100.0, 7).to_row().reshape(-1, 1)
+    memory.curves.write(row)
+    first = supervisor.curves()
+    assert first is not None
+    np.testing.assert_array_equal(first.loss, losses)
+    assert supervisor.curves() is first
+    memory.curves.write(row)
+    assert supervisor.curves() is not first
 
 
 def poll_until(supervisor: Supervisor, count: int) -> list[Estimate]:

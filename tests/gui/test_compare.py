@@ -1,6 +1,7 @@
 """Workspace Compare: overview, section, level match, what differs, and undo, over a fake session."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 
 import rtgain.session.pair_offset
+from gui.compare_controller import MATCH_DELAY_S
 from gui.control.session_controller import with_input
 from gui.main_window import MainWindow
 from gui.panels.recording_slots import EMPTY_TEXT
@@ -77,6 +79,31 @@ def test_two_recordings_open_in_compare_and_are_analyzed(window: MainWindow, ses
     assert compare.differences.findings.text() == "Also different:\n• low shelf +1.9 dB at 110 Hz"
     assert sessions.last.level_match.gain_db == 4.12
     assert compare.response.curve.path().boundingRect().right() == 3.0  # 1 kHz: the incoherent band is left out
+
+
+def test_match_begins_after_the_first_estimate_and_without_one_after_ten_seconds_or_the_end(
+    window: MainWindow, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A match loads the processor, so that the estimator comes first; but that may have failed."""
+    begun: list[str] = []
+    monkeypatch.setattr(window.compare_controller.analysis, "start_matching", lambda: begun.append("match"))
+    waiting = replace(sessions.last.snapshot(), state="waiting", time_s=0.0)
+    cases: list[Callable[[], None]] = [
+        lambda: window.compare_controller.show_snapshot(replace(waiting, state="converging")),
+        lambda: window.compare_controller.show_snapshot(replace(waiting, time_s=MATCH_DELAY_S)),
+        lambda: window.controller.state_changed.emit("stopped"),
+    ]
+    window._timer.stop()
+    for case in cases:
+        for state in ("starting", "running"):
+            window.controller.state_changed.emit(state)
+        window.compare_controller.show_snapshot(waiting)
+        assert begun == []
+        case()
+        assert begun == ["match"]
+        begun.clear()
+        case()
+        assert begun == []
 
 
 def test_workspaces_are_selected_by_keys_and_the_session_continues(

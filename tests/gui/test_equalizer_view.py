@@ -51,6 +51,15 @@ class _WindowsShown(QObject):
         return False
 
 
+def test_equalizers_fit_a_small_window_without_scrolling(qtbot: Any, open_window: OpenWindow) -> None:
+    """The hidden workspace is higher, and must not add to the height."""
+    window = open_window(processor="eq")
+    window.resize(1024, 700)
+    qtbot.waitUntil(window.equalizer.plots.isVisible)
+    assert window.compare.minimumSizeHint().height() > window.workspaces.widget(1).minimumSizeHint().height()
+    assert not window._scroll.verticalScrollBar().isVisible()
+
+
 def test_no_panel_is_a_window_for_a_moment_at_the_start(qapp: QApplication, open_window: OpenWindow) -> None:
     shown = _WindowsShown()
     qapp.installEventFilter(shown)
@@ -86,7 +95,7 @@ def test_filters_change_while_the_session_runs_and_are_undone(
     window.equalizer.reference.rows[0].gain.setValue(6.0)
     assert applied(sessions).filters[0] == EqualizerFilter("low_shelf", 100.0, 6.0, math.sqrt(0.5))
     qtbot.waitUntil(lambda: window.equalizer.response._now_s > 0.0)
-    box = window.equalizer.response.plot.getPlotItem().getViewBox()
+    box = window.equalizer.response.plot.view
     pixel_db = box.viewPixelSize()[1]
     drag(window.equalizer.response, 0, QPoint(0, 10), Qt.KeyboardModifier.NoModifier)
     dragged_db = applied(sessions).filters[0].gain_db

@@ -44,6 +44,14 @@ def test_dropped_file_plays(qtbot: Any, open_window: OpenWindow, sessions: Sessi
     qtbot.waitUntil(window.position.isVisible)
 
 
+def test_drop_without_any_address_is_ignored(open_window: OpenWindow, sessions: Sessions) -> None:
+    window = open_window()
+    buttons, modifiers = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    data = QMimeData()  # the event does not own it
+    window.dropEvent(QDropEvent(QPoint(300, 300), Qt.DropAction.CopyAction, data, buttons, modifiers))
+    assert (len(sessions.made), window.notices.texts()) == (1, [])
+
+
 def test_dropped_preset_is_opened(qtbot: Any, open_window: OpenWindow, sessions: Sessions, tmp_path: Path) -> None:
     window = open_window()
     (tmp_path / "p.json").write_text(preset_text(SessionConfig(input="pink", gain_db=-3.0)), encoding="utf-8")

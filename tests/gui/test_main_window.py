@@ -388,6 +388,16 @@ def test_notices_of_the_session_are_shown_once(qtbot: Any, open_window: OpenWind
     qtbot.waitUntil(lambda: window.notices.texts() == ["The input is clipped."])
 
 
+def test_later_notice_of_the_session_replaces_none_of_the_newest_three(
+    qtbot: Any, open_window: OpenWindow, sessions: Sessions
+) -> None:
+    window = open_window()
+    for count in range(1, 5):
+        sessions.last.notices.append(f"Notice {count}.")
+        newest = "\n".join(f"Notice {number}." for number in range(max(1, count - 2), count + 1))
+        qtbot.waitUntil(lambda newest=newest: window.notices.texts() == [newest])
+
+
 def test_notices_of_one_moment_are_all_shown_and_that_of_a_right_clock_goes_away(
     qtbot: Any, open_window: OpenWindow, sessions: Sessions
 ) -> None:

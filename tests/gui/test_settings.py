@@ -118,3 +118,20 @@ def test_two_recordings_of_the_command_line_are_matched_by_loudness() -> None:
     assert opening_config(Settings(), SessionConfig(**pair)).level_match == "loudness"
     assert opening_config(Settings(), SessionConfig(**pair, level_match="off")).level_match == "off"
     assert opening_config(Settings(), SessionConfig(input="a.wav")).level_match == "off"
+
+
+def test_session_of_relative_names_is_restored_in_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("dry.wav", "target.wav", "second.wav")
+    for name in names:
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    requested = SessionConfig(input="dry.wav", target="target.wav", target_files=("target.wav", "second.wav"))
+    settings = Settings().with_session(opening_config(Settings(), requested))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    restored = opening_config(settings, SessionConfig())
+    dry, target, second = (str(tmp_path / name) for name in names)
+    assert (restored.input, restored.target, restored.target_files) == (dry, target, (target, second))
+    assert opening_config(Settings(), SessionConfig()).input == "demo"

@@ -172,9 +172,9 @@ def test_step_sets_the_gain_axis_until_the_lessons_are_closed(
     window.lesson_panel.go(1)
     window.lesson_panel.go(1)
     low, high = window.lesson_panel.step.gain_axis_db or (0.0, 0.0)
-    _, (axis_low, axis_high) = window.gain_plot.plot.viewRange()
+    _, (axis_low, axis_high) = window.gain_plot.plot.view.viewRange()
     assert axis_low < low < high < axis_high
     assert axis_high - axis_low <= 12.0
     window.lessons_button.click()
     automatic = window.gain_plot.range.current
-    assert window.gain_plot.plot.viewRange()[1] == [automatic.low, automatic.high]
+    assert window.gain_plot.plot.view.viewRange()[1] == [automatic.low, automatic.high]

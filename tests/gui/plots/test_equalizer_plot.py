@@ -65,7 +65,7 @@ def points_of(line: Any) -> np.ndarray:
 
 def position(plot: EqualizerPlot, index: int) -> QPoint:
     """Position of a reference point on the viewport."""
-    view = plot.plot.getPlotItem().getViewBox()
+    view = plot.plot.view
     return plot.plot.mapFromScene(view.mapViewToScene(plot.reference_points[index].pos()))
 
 
@@ -125,7 +125,7 @@ def test_drag_changes_frequency_and_gain_and_shift_makes_it_fine(
 ) -> None:
     moves: list[tuple[int, float, float]] = []
     plot.moved.connect(lambda *move: moves.append(move))
-    box = plot.plot.getPlotItem().getViewBox()
+    box = plot.plot.view
     pixel_x, pixel_y = box.viewPixelSize()
     before = box.viewRange()
     drag(plot, 3, QPoint(40, -20), modifier)

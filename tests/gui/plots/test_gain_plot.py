@@ -80,7 +80,7 @@ def rows_of(plot: GainPlot, color: str, *, seconds_ago: float) -> list[float]:
 
     A smoothed line distributes its color over two rows of pixels, so each row is tested for its share.
     """
-    view = plot.plot.getPlotItem().getViewBox()
+    view = plot.plot.view
     image = plot.plot.grab().toImage()
     x = round(view.mapViewToDevice(QPointF(-seconds_ago, 0)).x())
     background = np.array(plot.plot.backgroundBrush().color().getRgb()[:3])
@@ -105,7 +105,7 @@ def test_each_curve_is_painted_at_its_level(plot: GainPlot, theme: Theme) -> Non
 
 def test_dashes_of_the_reference_move_with_it(plot: GainPlot) -> None:
     """After a whole number of pixels, the picture is the same, moved by that number."""
-    view = plot.plot.getPlotItem().getViewBox()
+    view = plot.plot.view
     second = view.width() / 20
 
     def dashes(now_s: float) -> np.ndarray:
@@ -155,12 +155,12 @@ def test_channels_are_drawn_only_if_their_gains_differ(plot: GainPlot) -> None:
         gains_db = np.stack([steady, np.full(1000, right_db)])
         plot.show_history(history(gain_est_db=-6.0, channel_gains_db=gains_db), now_s=20.0)
         assert [line.path().intersects(QRectF(-14.0, -20.0, 1.0, 20.0)) for line in plot.channels] == [is_drawn] * 2
-    low, _ = plot.plot.getPlotItem().getViewBox().viewRange()[1]
+    low, _ = plot.plot.view.viewRange()[1]
     assert low < -9
 
 
 def test_time_axis_is_fixed(plot: GainPlot) -> None:
-    view = plot.plot.getPlotItem().getViewBox()
+    view = plot.plot.view
     for now_s in (0.5, 20.0, 1e6):
         plot.show_history(history(gain_est_db=-6.0), now_s)
         assert view.viewRange()[0] == [-20, 0]
@@ -168,7 +168,7 @@ def test_time_axis_is_fixed(plot: GainPlot) -> None:
 
 def test_gain_axis_widens_to_contain_all_curves(plot: GainPlot) -> None:
     plot.show_history(history(gain_est_db=-6.0, gain_true_db=-50.0, gain_opt_db=10.0), now_s=20.0)
-    low, high = plot.plot.getPlotItem().getViewBox().viewRange()[1]
+    low, high = plot.plot.view.viewRange()[1]
     assert low < -50
     assert high > 10
 
@@ -178,7 +178,7 @@ def test_outliers_of_the_closed_form_do_not_widen_the_axis(plot: GainPlot) -> No
     closed_form = np.full(1000, -6.0)
     closed_form[500:510] = -122.0
     plot.show_history(history(gain_est_db=-6.0, gain_true_db=-6.0, gain_opt_db=closed_form), now_s=20.0)
-    low, _ = plot.plot.getPlotItem().getViewBox().viewRange()[1]
+    low, _ = plot.plot.view.viewRange()[1]
     assert low > -30
 
 
@@ -195,9 +195,21 @@ def test_legend_names_every_curve(plot: GainPlot) -> None:
 def test_focus_sets_the_gain_axis_until_it_is_released(plot: GainPlot) -> None:
     plot.focus_on((-18.0, -15.0))
     plot.show_history(history(gain_est_db=-77.0, gain_true_db=-16.5), 20.0)
-    low, high = plot.plot.viewRange()[1]
+    low, high = plot.plot.view.viewRange()[1]
     assert (low < -18.0, high > -15.0, high - low) == (True, True, 6.0)
     plot.focus_on(None)
-    low, high = plot.plot.viewRange()[1]
+    low, high = plot.plot.view.viewRange()[1]
     assert low < -77.0
     assert high > -16.5
+
+
+def test_plot_of_two_recordings_shows_the_gain_of_both_channels_and_no_closed_form(qtbot: Any) -> None:
+    plot = GainPlot(for_recordings=True)
+    qtbot.addWidget(plot)
+    plot.resize(600, 300)
+    levels = {"gain_est_db": -6.0, "gain_opt_db": -9.0, "bound_db": 0.5}
+    plot.show_history(history(**levels), now_s=20.0)
+    assert rows_of(plot, ESTIMATE.light, seconds_ago=10.0) != []
+    assert rows_of(plot, CLOSED_FORM.light, seconds_ago=10.0) == []
+    names = [label.text() for label in plot.legend.findChildren(QLabel) if label.isVisibleTo(plot)]
+    assert names == ["both channels", "± 1 std"]

@@ -36,7 +36,7 @@ def names(plot: PlotCard) -> list[str]:
 
 
 def y_range(plot: PlotCard) -> list[float]:
-    return list(plot.plot.getPlotItem().getViewBox().viewRange()[1])
+    return list(plot.plot.view.viewRange()[1])
 
 
 def test_estimate_is_a_point_on_both_loss_curves(qtbot: Any) -> None:
@@ -46,10 +46,10 @@ def test_estimate_is_a_point_on_both_loss_curves(qtbot: Any) -> None:
     curves = snapshot.curves
     assert curves is not None
     plot.show_snapshot(snapshot, "log-stft")
-    x, y = plot.points[ESTIMATE].getData()
-    assert x[0] == pytest.approx(10 ** (-12 / 20), rel=1e-3)
-    on_curve = np.interp(x[0], curves.gain, curves.loss)
-    assert y[0] == pytest.approx(on_curve, abs=0.06)  # the minimum lies between two points of the curve
+    at = plot.dots[ESTIMATE].pos()
+    assert at.x() == pytest.approx(10 ** (-12 / 20), rel=1e-3)
+    on_curve = np.interp(at.x(), curves.gain, curves.loss)
+    assert at.y() == pytest.approx(on_curve, abs=0.06)  # the minimum lies between two points of the curve
     np.testing.assert_allclose(points(plot.loss)[:, 1], curves.loss)
     assert names(plot) == ["log-stft", "waveform L1"]
 
@@ -61,10 +61,22 @@ def test_curves_of_another_loss_or_session_are_not_drawn(qtbot: Any) -> None:
     for stale, loss in ((replace(snapshot, curves=None), "stft"), (snapshot, "waveform")):
         plot.show_snapshot(snapshot, "spectral")
         assert points(plot.loss).size
+        assert all(dot.isVisible() for dot in plot.dots.values())
         plot.show_snapshot(stale, loss)
         assert names(plot)[0] == loss
         assert [points(line).size for line in (plot.loss, plot.waveform)] == [0, 0]
-        assert [len(point.getData()[0]) for point in plot.points.values()] == [0, 0]
+        assert not any(dot.isVisible() for dot in plot.dots.values())
+
+
+def test_same_curves_are_drawn_once(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    plot = LossCurvePlot()
+    qtbot.addWidget(plot)
+    drawn: list[Any] = []
+    monkeypatch.setattr(plot.loss, "show_points", lambda *points: drawn.append(points))
+    snapshot = snapshot_after(5.0)
+    for _ in range(2):
+        plot.show_snapshot(snapshot, "spectral")
+    assert len(drawn) == 1
 
 
 def test_loss_axes_have_the_range_of_the_curve_and_begin_at_zero(qtbot: Any) -> None:
@@ -73,7 +85,7 @@ def test_loss_axes_have_the_range_of_the_curve_and_begin_at_zero(qtbot: Any) -> 
     snapshot = snapshot_after(5.0)
     plot.show_snapshot(snapshot, "spectral")
     assert snapshot.curves is not None
-    x_range = plot.plot.getPlotItem().getViewBox().viewRange()[0]
+    x_range = plot.plot.view.viewRange()[0]
     assert x_range == [snapshot.curves.gain[0], snapshot.curves.gain[-1]]
     assert y_range(plot)[0] == 0.0
 
@@ -111,7 +123,7 @@ def test_spectra_are_drawn_over_log_frequency_up_to_nyquist(qtbot: Any) -> None:
     np.testing.assert_allclose(10 ** drawn[:, 0], snapshot.scope.frequency_hz)
     left, right = np.maximum(snapshot.scope.dry_db, -120)
     np.testing.assert_allclose(drawn[:, 1], np.r_[left[:100], right[100:]])
-    assert plot.plot.getPlotItem().getViewBox().viewRange()[0][1] == pytest.approx(np.log10(24_000))
+    assert plot.plot.view.viewRange()[0][1] == pytest.approx(np.log10(24_000))
 
 
 def test_waveform_begins_at_an_upward_zero_crossing_of_the_target(qtbot: Any) -> None:

@@ -79,7 +79,7 @@ def test_path_connects_the_steps_of_successive_descents(plot: LossMapPlot) -> No
     show(plot, first)
     expected = np.column_stack([np.log10(first.path[:, SHELF_FREQUENCY]), first.path[:, SHELF_GAIN]])
     np.testing.assert_allclose(points_of(plot.path), expected)
-    assert plot.point.getData()[1].tolist() == [6.0]
+    assert plot.dot.pos().y() == 6.0
     show(plot, replace(first, path=first.path[-1:]))  # settled: nothing is added
     assert len(points_of(plot.path)) == len(expected)
     further = np.stack([first.path[-1], first.path[-1] + np.eye(19)[SHELF_GAIN]])

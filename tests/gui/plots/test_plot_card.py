@@ -27,7 +27,7 @@ def plot(qtbot: Any) -> GainPlot:
 
 
 def ranges(plot: GainPlot) -> Any:
-    return plot.plot.getPlotItem().getViewBox().viewRange()
+    return plot.plot.view.viewRange()
 
 
 def scroll_wheel(plot: GainPlot) -> None:
