@@ -60,9 +60,9 @@ def end_of(process: "subprocess.Popen[str]") -> dict[str, object]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Seven of fifty moments, with ``--thorough`` all of them."""
+    """Five of fifty moments, with ``--thorough`` all of them."""
     if "moment" in metafunc.fixturenames:
-        metafunc.parametrize("moment", range(0, 50, 1 if metafunc.config.getoption("thorough") else 8))
+        metafunc.parametrize("moment", range(0, 50, 1 if metafunc.config.getoption("thorough") else 12))
 
 
 def test_starts_and_quits_exit_zero_without_torch(x_display: str, moment: int) -> None:
