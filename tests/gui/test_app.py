@@ -116,12 +116,14 @@ def test_missing_display_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch
 def window(qtbot: Any) -> Iterator[MainWindow]:
     """Main window over a real session on the timer clock, after it has started."""
     window = MainWindow(SessionConfig(clock="timer"), create_session, LIGHT)
-    window.painted.connect(window.start)
-    window.show()
-    qtbot.waitUntil(lambda: window.controller.state == "running", timeout=TIMEOUT_MS)
-    yield window
-    window.close()
-    window.deleteLater()
+    try:
+        window.painted.connect(window.start)
+        window.show()
+        qtbot.waitUntil(lambda: window.controller.state == "running", timeout=TIMEOUT_MS)
+        yield window
+    finally:
+        window.close()
+        window.deleteLater()
 
 
 def test_estimate_follows_the_reference_gain(qtbot: Any, window: MainWindow) -> None:
