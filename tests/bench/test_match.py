@@ -20,11 +20,11 @@ def test_rows_state_the_speed_and_parts_that_add_up(monkeypatch):
 
 def test_shares_of_a_profile_are_those_of_the_functions(monkeypatch):
     def part() -> None:
-        time.sleep(0.03)
+        time.sleep(0.15)
 
     def run() -> None:
         part()
-        time.sleep(0.01)
+        time.sleep(0.05)
 
     monkeypatch.setattr(bench, "PARTS", {"part": (part,)})
     shares = bench.profile_shares(run)
