@@ -425,10 +425,11 @@ PROTECTIONS = (
         "tests/listening/test_blind_test.py::test_draws_of_the_system_are_uniform_and_independent",
     ),
     Protection(
-        "no button of the monitor shows the drawn signal",
-        "gui/main_window.py",
-        "        if not self.blind.is_open:\n            self.transport.monitor",
-        "        if True:\n            self.transport.monitor",
+        "a trial leaves no trace of the drawn signal",
+        "gui/blind_controller.py",
+        "            self._controller.set_monitor(test.signal_of(button))\n",
+        "            self._controller.set_monitor(test.signal_of(button))\n"
+        "            log.debug(test.signal_of(button))\n",
         BLIND + "test_nothing_in_the_window_depends_on_the_drawn_signal",
     ),
     Protection(
