@@ -415,7 +415,7 @@ PROTECTIONS = (
         "rtgain/estimation/equalizer_learner.py",
         "return trial if trial.error_sigmas < TRIAL_GAIN * fit.error_sigmas else fit",
         "return trial",
-        "tests/estimation/test_equalizer_learner.py::test_trial_is_kept_only_if_it_is_clearly_better",
+        "tests/estimation/test_equalizer_learner.py::test_trial_is_used_only_if_it_is_clearly_better",
     ),
     Protection(
         "each trial of a blind test is drawn",

@@ -27,13 +27,13 @@ class SimulatedFitter:
         return replace(start, error_sigmas=self._error_sigmas)
 
 
-@pytest.mark.parametrize(("ratio", "is_kept"), [(0.99 * TRIAL_GAIN, True), (1.01 * TRIAL_GAIN, False), (2.0, False)])
-def test_trial_is_kept_only_if_it_is_clearly_better(ratio: float, is_kept: bool) -> None:
+@pytest.mark.parametrize(("ratio", "is_used"), [(0.99 * TRIAL_GAIN, True), (1.01 * TRIAL_GAIN, False), (2.0, False)])
+def test_trial_is_used_only_if_it_is_clearly_better(ratio: float, is_used: bool) -> None:
     learner = EqualizerLearner(EstimatorSettings(48_000, 4096, 1024))
     fit = replace(initial_fit(0.0, 0.0), error_sigmas=ERROR_SIGMAS)
     after = learner._try_another(SimulatedFitter(ratio * ERROR_SIGMAS), fit)  # type: ignore[arg-type]
-    assert (after is not fit) == is_kept
-    if is_kept:  # the first trial moves the first peak to the difference
+    assert (after is not fit) == is_used
+    if is_used:  # the first trial moves the first peak to the difference
         moved = after.equalizer.filters[1:-1]
         assert any(
             abs(np.log2(item.frequency_hz / 1000.0)) < 0.5 and item.gain_db == pytest.approx(3.0) for item in moved
