@@ -20,7 +20,9 @@ run: $(VENV)/run.stamp
 
 test: system-test lint
 	$(IN_VENV) pytest -n 3 --dist loadscope --no-loadscope-reorder -m "not realtime"
-	$(IN_VENV) pytest -n 2 --dist loadscope --no-loadscope-reorder -m realtime
+	$(IN_VENV) pytest -n 2 --dist loadscope --no-loadscope-reorder -m realtime || \
+		{ [ $$? = 1 ] && echo "Again, one after the other: what failed next to another test must pass alone." && \
+		$(IN_VENV) pytest --last-failed --last-failed-no-failures none -m realtime; }
 
 lint: $(VENV)/test.stamp
 	$(IN_VENV) ruff check .

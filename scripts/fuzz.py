@@ -19,7 +19,6 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -246,11 +245,11 @@ KINDS: dict[str, st.SearchStrategy[Example]] = {
 
 def warm_up() -> None:
     """Import once in this process what the examples need: each is forked from it."""
-    import rtgain.match.batch
     from rtgain.cli.main import main
+    from rtgain.match import pair_process
 
-    # A pool of processes would hide the behavior of its processes.
-    rtgain.match.batch._pool = ThreadPoolExecutor  # type: ignore[assignment]
+    # Other processes would hide their behavior.
+    pair_process.PairProcesses.match = lambda _, folder, dry, target: pair_process._match(folder, dry, target)  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(StringIO()):
         Path("ok.wav").write_bytes(GOOD)
         for words in (["run", "--headless", "--duration", "0.3", *OUTPUTS], ["match", "ok.wav", "ok.wav"]):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtgain.audio.engine.ring_buffer import WRITTEN
+from rtgain.audio.engine.ring_buffer import WRITTEN_OFFSET
 from rtgain.audio.jit import store_counter
 from rtgain.bench.gui_process import COMPARED
 from rtgain.bench.servers import XDisplay
@@ -137,7 +137,10 @@ def soak_gui(length_s: float) -> list[Reading]:
     display = XDisplay()
     os.environ |= {"DISPLAY": display.name, "QT_QPA_PLATFORM": "xcb"}
     os.environ |= dict.fromkeys(("XDG_CONFIG_HOME", "XDG_STATE_HOME"), home.name)
-    run(soak_config(length_s, compare=COMPARED), lambda config: WatchedSession(config, clock="timer"))
+    run(
+        soak_config(length_s, compare=COMPARED),
+        lambda config, offset: WatchedSession(config, clock="timer", offset=offset),
+    )
     return record.readings
 
 
@@ -166,7 +169,7 @@ def start_counters(session: Session, frame: int) -> None:
     """Start the frame counters of the session at `frame`, as if it had run that long."""
     memory = session._engine.memory
     store_counter(memory.audio.address, frame)
-    store_counter(memory.audio.address + WRITTEN, frame)
+    store_counter(memory.audio.address + WRITTEN_OFFSET, frame)
     memory.control["frames"] = frame
 
 
@@ -184,8 +187,10 @@ def main(form: str, length: str = "", power: str = "31") -> int:
         readings = soak("timer", 60.0 * float(length or 60))
     elif form == "gui":
         readings = soak_gui(60.0 * float(length or 60))
-    else:
+    elif form == "offline":
         readings = soak("offline", 3600.0 * float(length or 8), 2 ** int(power) - 600 * 48_000)
+    else:
+        raise SystemExit(f"{form!r} is not one of timer, gui, offline")
     exceeded = exceeded_limits(readings, 48_000 / config.hop_frames(48_000))
     print("\n".join(exceeded) or "passed: constant memory, all estimates correct, no drift, no dropped frames")
     return 1 if exceeded else 0

@@ -47,6 +47,7 @@ def isolate_environment() -> None:
             "JACK_NO_START_SERVER": "1",
             "LANG": "C.UTF-8",
             "LC_ALL": "C.UTF-8",
+            "OMP_NUM_THREADS": "1",  # more are slower at these sizes, above all on a busy machine
             "PULSE_SERVER": f"unix:{root}/no-pulseaudio",
             "TZ": "UTC",
         }

@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -61,14 +62,20 @@ def slow_jack_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
 
 
 def test_device_at_nine_tenths_of_its_rate_is_reported_as_slow(slow_jack_server: JackServer, tmp_path: Path) -> None:
-    process = started(tmp_path, "--clock", "device", "--gain-db", "-12", "--duration", "12")
-    errors, summary = ended(process, tmp_path)
-    assert errors == (
-        "rtgain: The audio clock runs at 90 % of the nominal 48000 Hz, too slow; "
-        "choose another device, rate or block.\n"
+    process = started(tmp_path, "--clock", "device", "--gain-db", "-12", "--duration", "120")
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=TIMEOUT_S) == ("", "")
+    assert process.returncode == 130
+    notice = re.fullmatch(
+        r"rtgain: The audio clock runs at (\d+) % of the nominal 48000 Hz, too slow; "
+        r"choose another device, rate or block\.\n",
+        line,
     )
-    assert summary["frames"] == 12 * RATE
-    assert summary["gain_db"] == pytest.approx(-12, abs=0.01)
+    assert notice, line
+    assert 80 <= int(notice[1]) <= 90  # a busy machine is even slower
+    assert json.loads((tmp_path / "s.json").read_text())["gain_db"] == pytest.approx(-12, abs=0.01)
 
 
 def read_notices(

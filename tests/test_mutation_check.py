@@ -1,5 +1,6 @@
 """The protections of the mutation check: their code and their tests exist."""
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,9 @@ def test_missing_protection_cannot_be_removed(tmp_path: Path) -> None:
     for code in ("x = 2", "x = 1"):
         with pytest.raises(ValueError, match="times, not once"):
             Protection("a number", "a.py", code, "", "").remove(tmp_path)
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted((ROOT / "scripts").glob("*.py"))])
+def test_every_script_can_be_imported(name: str) -> None:
+    """No other test runs the long ones: soak tests, pictures of the documentation."""
+    importlib.import_module(f"scripts.{name}")

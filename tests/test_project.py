@@ -96,6 +96,20 @@ def test_make_test_installs_and_then_checks_style_types_and_behavior(checkout):
     ]
 
 
+@pytest.mark.parametrize(("failure", "repeated"), [(1, True), (2, False)])
+def test_a_realtime_test_that_fails_next_to_another_must_pass_alone(checkout, failure, repeated):
+    """Exit code 1 of pytest: tests have failed; 2: it was interrupted."""
+    folder, make = checkout
+    python = folder / ".venv" / "bin" / "python"
+    fails = f'echo python "$@" >> {folder / "calls"}; case "$*" in *"-n 2"*) exit {failure};; esac'
+    script(python.parent, python.name, fails)
+    if repeated:
+        assert make("test")[-1] == "python -m pytest --last-failed --last-failed-no-failures none -m realtime"
+    else:
+        with pytest.raises(subprocess.CalledProcessError):
+            make("test")
+
+
 def test_a_second_make_test_or_run_does_not_install_again(checkout):
     _, make = checkout
     assert "install .[test]" in make("test")

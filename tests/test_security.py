@@ -108,7 +108,7 @@ def estimating(process: subprocess.Popen[str]) -> list[int]:
 
     def is_at_work() -> bool:
         assert process.poll() is None, process.communicate()
-        return sum(map(has_torch, group_of(process.pid))) == 1
+        return sum(map(has_torch, group_of(process.pid))) == 2  # the fork server, and the estimator forked from it
 
     wait_until(is_at_work)
     return group_of(process.pid)

@@ -25,8 +25,12 @@ def signals() -> dict[str, BenchSignal]:
 
 
 @functools.cache
-def measured(name: str, case_name: str) -> Row:
-    return measure(signals()[name], case_named(case_name))
+def measured(name: str, case_name: str, layout: str = "mono") -> Row:
+    """Row of a case. Half of the signal is enough, but for random errors, whose distribution is tested too."""
+    signal, case = signals()[name], case_named(case_name)
+    if layout != "mono" or not case.has_random_error:
+        signal = replace(signal, samples=signal.samples[: len(signal.samples) // 2])
+    return measure(signal, case, layout)
 
 
 def case_named(name: str) -> Case:
@@ -37,7 +41,7 @@ def case_named(name: str) -> Case:
 @pytest.mark.parametrize("name", SIGNALS)
 def test_every_case_is_within_its_limit(name: str, case: Case) -> None:
     row = measured(name, case.name)
-    assert row["tracking"] > 700
+    assert row["tracking"] > (700 if case.has_random_error else 300)
     assert row["rtgain_db"] <= row["limit_db"] == case.goal_db
 
 
@@ -53,9 +57,7 @@ STEREO = [("demo", "stereo", case) for case in CASES] + [
     ("name", "layout", "case"), STEREO, ids=[f"{name}, {layout}, {case.name}" for name, layout, case in STEREO]
 )
 def test_every_case_is_within_its_limit_in_stereo(name: str, layout: str, case: Case) -> None:
-    signal = signals()[name]
-    half = replace(signal, samples=signal.samples[: len(signal.samples) // 2])
-    row = measure(half, case, layout)
+    row = measured(name, case.name, layout)
     assert row["tracking"] > 300
     assert row["rtgain_db"] <= row["limit_db"] == case.goal_db
     assert row["channel_db"] <= 2.0 * case.goal_db  # each channel has half of the sound

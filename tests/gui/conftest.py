@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 import rtgain.session.io_setup  # noqa: F401  # loads numba now, not while a test waits for a session
 from gui.main_window import MainWindow
@@ -12,6 +13,10 @@ from gui.theme import LIGHT, apply_theme
 from rtgain.config.session_config import SessionConfig
 from rtgain.records.recording_offset import RecordingOffset
 from tests.gui.fake_session import FakeSession
+from tests.polling import TIMEOUT_MS
+
+for wait in (QtBot.waitUntil, QtBot.waitSignal, QtBot.waitSignals, QtBot.waitActive, QtBot.waitExposed):
+    wait.__kwdefaults__["timeout"] = TIMEOUT_MS  # instead of five seconds, which are too few on a busy machine
 
 
 class Sessions:

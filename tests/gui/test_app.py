@@ -60,9 +60,9 @@ def end_of(process: "subprocess.Popen[str]") -> dict[str, object]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Seven of fifty moments, with ``--thorough`` all of them."""
+    """Five of fifty moments, with ``--thorough`` all of them."""
     if "moment" in metafunc.fixturenames:
-        metafunc.parametrize("moment", range(0, 50, 1 if metafunc.config.getoption("thorough") else 8))
+        metafunc.parametrize("moment", range(0, 50, 1 if metafunc.config.getoption("thorough") else 12))
 
 
 def test_starts_and_quits_exit_zero_without_torch(x_display: str, moment: int) -> None:
@@ -116,12 +116,14 @@ def test_missing_display_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch
 def window(qtbot: Any) -> Iterator[MainWindow]:
     """Main window over a real session on the timer clock, after it has started."""
     window = MainWindow(SessionConfig(clock="timer"), create_session, LIGHT)
-    window.painted.connect(window.start)
-    window.show()
-    qtbot.waitUntil(lambda: window.controller.state == "running", timeout=TIMEOUT_MS)
-    yield window
-    window.close()
-    window.deleteLater()
+    try:
+        window.painted.connect(window.start)
+        window.show()
+        qtbot.waitUntil(lambda: window.controller.state == "running", timeout=TIMEOUT_MS)
+        yield window
+    finally:
+        window.close()
+        window.deleteLater()
 
 
 def test_estimate_follows_the_reference_gain(qtbot: Any, window: MainWindow) -> None:

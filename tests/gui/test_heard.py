@@ -64,17 +64,19 @@ def window(
         level_match="loudness",
     )  # fmt: skip
     window = MainWindow(config, create_session, LIGHT)
-    window.painted.connect(window.start)
-    window.show()
-    window.activateWindow()
-    qtbot.waitUntil(window.isActiveWindow, timeout=TIMEOUT_MS)
-    analysis = window.compare_controller.analysis
-    qtbot.waitUntil(lambda: all(analysis.results(c).loudness for c in configs(window)), timeout=TIMEOUT_MS)
-    for target_config, gain_db in zip(configs(window), (4.0, None), strict=True):
-        analysis.store(target_config, match=MATCH | {"gain_db": gain_db})
-    yield window
-    window.close()
-    window.deleteLater()
+    try:
+        window.painted.connect(window.start)
+        window.show()
+        window.activateWindow()
+        qtbot.waitUntil(window.isActiveWindow, timeout=TIMEOUT_MS)
+        analysis = window.compare_controller.analysis
+        qtbot.waitUntil(lambda: all(analysis.results(c).loudness for c in configs(window)), timeout=TIMEOUT_MS)
+        for target_config, gain_db in zip(configs(window), (4.0, None), strict=True):
+            analysis.store(target_config, match=MATCH | {"gain_db": gain_db})
+        yield window
+    finally:
+        window.close()
+        window.deleteLater()
 
 
 def configs(window: MainWindow) -> list[SessionConfig]:

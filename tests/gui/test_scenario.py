@@ -39,16 +39,18 @@ def demo() -> np.ndarray:
 def window(qtbot: Any, jack_client: JackTestClient) -> Iterator[MainWindow]:
     """Main window on a JACK device, after the estimate has converged; `jack_client` records its output."""
     window = MainWindow(SessionConfig(), create_session, LIGHT)
-    window.painted.connect(window.start)
-    window.show()
-    window.activateWindow()
-    qtbot.waitUntil(window.isActiveWindow, timeout=TIMEOUT_MS)
-    qtbot.waitUntil(lambda: window.controller.state == "running", timeout=TIMEOUT_MS)
-    jack_client.connect(out_of="rtgain-.*:out_.*")
-    qtbot.waitUntil(lambda: abs(estimate_db(window) - START_DB) < 0.02, timeout=TIMEOUT_MS)
-    yield window
-    window.close()
-    window.deleteLater()
+    try:
+        window.painted.connect(window.start)
+        window.show()
+        window.activateWindow()
+        qtbot.waitUntil(window.isActiveWindow, timeout=TIMEOUT_MS)
+        qtbot.waitUntil(lambda: window.controller.state == "running", timeout=TIMEOUT_MS)
+        jack_client.connect(out_of="rtgain-.*:out_.*")
+        qtbot.waitUntil(lambda: abs(estimate_db(window) - START_DB) < 0.02, timeout=TIMEOUT_MS)
+        yield window
+    finally:  # otherwise its session would be heard in the recordings of later tests
+        window.close()
+        window.deleteLater()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -17,10 +16,9 @@ import pytest
 from rtgain.cli.main import main
 from rtgain.match.manifest import Manifest, Results
 from rtgain.match.pair_process import PairProcesses
-from tests.commands import ROOT, rows, start_rtgain
+from tests.commands import ROOT, rows, rtgain
 from tests.match.batches import RESULT, crashing_environment, manifest, run
 from tests.match.recordings import demo, write
-from tests.polling import TIMEOUT_S
 
 pytestmark = pytest.mark.usefixtures("restored_signal_handlers")
 
@@ -83,18 +81,25 @@ def test_repeated_pair_gets_two_rows(capsys, folder):
     assert len(results) == 2
 
 
+INTERRUPTED_AFTER_TWO_ROWS = """
+import os
+from rtgain.match.manifest import Results
+append = Results.append
+def append_and_interrupt(results, row):
+    append(results, row)
+    if row["id"] == "1":
+        os.kill(os.getpid(), {number:d})
+Results.append = append_and_interrupt
+"""
+"""Code that sends a signal as soon as the second row is in the file."""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_run_leaves_complete_rows_and_can_be_resumed(capsys, folder, number):
     path = manifest(folder, *(f"t{1 + number % 3}.wav" for number in range(12)))
-    process = start_rtgain("match", "--manifest", path, "--csv", folder / "results.csv", "--jobs", "1")
-    deadline = time.monotonic() + 60
-    while not (folder / "results.csv").exists() or (folder / "results.csv").read_bytes().count(b"\n") < 3:
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(number)
-    assert process.communicate(timeout=TIMEOUT_S) == ("", "")
-    assert process.returncode == 128 + number
+    before = INTERRUPTED_AFTER_TWO_ROWS.format(number=number)
+    ran = rtgain("match", "--manifest", path, "--csv", folder / "results.csv", "--jobs", "1", before=before)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (128 + number, "", "")
     first_rows = rows(folder / "results.csv")
     assert 2 <= len(first_rows) < 12
     assert all(row["state"] == "tracking" for row in first_rows)

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -96,9 +97,9 @@ def test_offline_clock_processes_every_channel_of_the_source(file: Path) -> None
 def test_offline_clock_is_faster_than_real_time() -> None:
     with Engine(RATE) as engine:
         driver = OfflineDriver(engine, SineSource(RATE))
-        start_s = time.perf_counter()
+        start_s = time.thread_time()  # on a busy machine, other programs take the rest
         driver.advance(30 * RATE)
-        assert time.perf_counter() - start_s < 15
+        assert time.thread_time() - start_s < 15
 
 
 def test_offline_clock_raises_for_a_damaged_file(tmp_path: Path) -> None:
@@ -120,7 +121,7 @@ def damaged(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(("block", "channels"), [(64, 1), (512, 1), (4096, 1), (512, 2)])
-def test_timer_clock_keeps_the_rate_and_gives_the_same_bits_as_the_offline_clock(
+def test_timer_clock_is_not_too_fast_and_gives_the_same_bits_as_the_offline_clock(
     file: Path, block: int, channels: int
 ) -> None:
     with Engine(RATE, channels=channels) as engine, Engine(RATE, channels=channels) as offline:
@@ -133,7 +134,7 @@ def test_timer_clock_keeps_the_rate_and_gives_the_same_bits_as_the_offline_clock
         wait_until(lambda: frames(engine) >= 72_000)
         duration_s = time.monotonic() - start_s
         driver.stop()
-        assert 72_000 / RATE - block / RATE - 0.01 < duration_s < 72_000 / RATE + 0.5
+        assert duration_s > 72_000 / RATE - block / RATE - 0.01  # a busy machine takes longer
         assert engine.memory.control["underrun_frames"] == 0
         assert engine.memory.control["end_frame"] == 72_000
         np.testing.assert_array_equal(engine.memory.audio.read(0, 72_000), offline.memory.audio.read(0, 72_000))
@@ -144,35 +145,45 @@ def test_timer_clock_keeps_the_rate_and_gives_the_same_bits_as_the_offline_clock
 def test_timer_clock_stops_immediately_and_permanently() -> None:
     with Engine(RATE) as engine:
         driver = TimerDriver(engine, DemoSource(RATE), block=65_536)  # the next block is 1.4 s away
+        start_s = time.monotonic()
         driver.start()
         wait_until(lambda: frames(engine) > 0)
-        start_s = time.monotonic()
         driver.stop()
         driver.stop()
-        assert time.monotonic() - start_s < 0.5
-        stopped_at = frames(engine)
-        threading.Event().wait(0.05)
-        assert frames(engine) == stopped_at
+        assert time.monotonic() - start_s < 65_536 / RATE, "it waited for the next block"
+        assert not driver._thread.is_alive()
+        assert frames(engine) == 65_536
 
 
-def test_timer_clock_counts_a_late_block_and_catches_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timer_clock_keeps_the_rate_counts_a_late_block_and_catches_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a simulated clock: a busy machine causes more late blocks."""
+    now_s = 0.0
+    waits_s = []
     with Engine(RATE) as engine:
         process = engine.process_source
-        waits = iter([0.3])
 
         def delayed_process(out: np.ndarray) -> None:
-            threading.Event().wait(next(waits, 0.0))
+            nonlocal now_s
             process(out)
+            now_s += 0.3 if frames(engine) == 480 else 0.0
 
+        def wait(duration_s: float) -> bool:
+            nonlocal now_s
+            waits_s.append(duration_s)
+            now_s += duration_s
+            return frames(engine) >= 48_000
+
+        monkeypatch.setattr(time, "monotonic", lambda: now_s)
         monkeypatch.setattr(engine, "process_source", delayed_process)
         driver = TimerDriver(engine, SineSource(RATE), block=480)
-        start_s = time.monotonic()
-        driver.start()
-        wait_until(lambda: frames(engine) >= 48_000)
-        assert time.monotonic() - start_s < 1.25
-        driver.stop()
-        assert engine.memory.control["xruns"] >= 1
-        assert engine.memory.control["xruns"] <= 3  # one delay, for any number of late blocks
+        driver._prefetch.start()
+        driver._stop = SimpleNamespace(wait=wait)
+        driver._run()
+        driver._prefetch.stop()
+        assert now_s == pytest.approx(1.0)
+        assert waits_s[1:31] == [0.0] * 30  # the late blocks, in a burst
+        assert waits_s[31:] == pytest.approx([0.01] * (len(waits_s) - 31))
+        assert engine.memory.control["xruns"] == 1  # one delay, for any number of late blocks
 
 
 def test_timer_clock_ends_at_a_damaged_part_with_an_error(tmp_path: Path) -> None:
@@ -333,16 +344,16 @@ def test_seek_after_the_end_of_reading_resumes_the_thread(file: Path) -> None:
         prefetch.stop()
 
 
-def test_prefetch_stops_immediately_if_the_ring_is_full() -> None:
+def test_prefetch_stops_while_it_waits_for_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Prefetch, "_seconds_until_space", lambda _: TIMEOUT_S)  # `stop` waits for five seconds
     with Engine(RATE) as engine:
         prefetch = Prefetch(DemoSource(RATE), engine)
         prefetch.stop()  # before the start too
         prefetch = Prefetch(DemoSource(RATE), engine)
         prefetch.start()
-        start_s = time.monotonic()
         prefetch.stop()
         prefetch.stop()
-        assert time.monotonic() - start_s < 0.2
+        assert not prefetch._thread.is_alive()
 
 
 # --- devices --------------------------------------------------------------------------------------
@@ -356,6 +367,16 @@ def engine_for(setup: DeviceSetup, target: str = "reference") -> Engine:
         out_channels=setup.out_channels,
         target_channels=(2,) if target == "channel" else (1,),
     )
+
+
+@contextmanager
+def started(driver: PortAudioDriver) -> Iterator[None]:
+    """Start a driver, and stop it at the end, also if the test fails: it would use the memory of a closed engine."""
+    driver.start()
+    try:
+        yield
+    finally:
+        driver.stop()
 
 
 def find(row: np.ndarray, samples: np.ndarray) -> int:
@@ -372,11 +393,10 @@ def test_microphone_is_played_with_the_reference_gain(jack_client: JackTestClien
     with engine_for(setup) as engine:
         engine.reference.set(gain_db=-12.0)
         driver = PortAudioDriver(engine, setup, block=block)
-        driver.start()
-        recorded = jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
-        assert not driver.lost
-        assert 0 < driver.load < 1
-        driver.stop()
+        with started(driver):
+            recorded = jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
+            assert not driver.lost
+            assert 0 < driver.load < 1
         assert not driver.abandoned
         assert engine.memory.control["xruns"] <= jack_client.xruns()  # on a busy machine the server is late, not rtgain
         assert driver.description == "test-client (JACK Audio Connection Kit)"
@@ -396,15 +416,14 @@ def test_late_server_is_one_xrun_for_any_number_of_blocks_per_period(
     with engine_for(setup) as engine:
         driver = PortAudioDriver(engine, setup, block=block)
         before = jack_client.xruns()
-        driver.start()
-        wait_until(lambda: frames(engine) > RATE // 10)
-        os.kill(jack_server.process.pid, signal.SIGSTOP)
-        threading.Event().wait(0.1)  # twenty periods
-        os.kill(jack_server.process.pid, signal.SIGCONT)
-        wait_until(lambda: engine.memory.control["xruns"] > 0)
-        caught_up = frames(engine) + RATE // 10
-        wait_until(lambda: frames(engine) > caught_up)
-        driver.stop()
+        with started(driver):
+            wait_until(lambda: frames(engine) > RATE // 10)
+            os.kill(jack_server.process.pid, signal.SIGSTOP)
+            threading.Event().wait(0.1)  # twenty periods
+            os.kill(jack_server.process.pid, signal.SIGCONT)
+            wait_until(lambda: engine.memory.control["xruns"] > 0)
+            caught_up = frames(engine) + RATE // 10
+            wait_until(lambda: frames(engine) > caught_up)
         assert 1 <= engine.memory.control["xruns"] <= jack_client.xruns() - before
 
 
@@ -416,9 +435,8 @@ def test_two_inputs_are_dry_and_target(jack_server: JackServer) -> None:
         sound = noise(RATE, 2).T
         with engine_for(setup, "channel") as engine:
             driver = PortAudioDriver(engine, setup)
-            driver.start()
-            jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
-            driver.stop()
+            with started(driver):
+                jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
             signals = engine.memory.audio.read_signals(0, frames(engine))
             pair = np.concatenate([signals.dry, signals.target])
             start = find(pair[0], sound[0])
@@ -430,9 +448,8 @@ def test_target_return_plays_the_source_and_records_the_input(jack_client: JackT
     sound = noise(RATE // 2)[:, 0]
     with engine_for(setup, "return") as engine:
         driver = PortAudioDriver(engine, setup, FileSource(file, loop=True))
-        driver.start()
-        recorded = jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
-        driver.stop()
+        with started(driver):
+            recorded = jack_client.play_and_record(sound, into="rtgain-.*:in_.*", out_of="rtgain-.*:out_.*")
         assert engine.memory.control["underrun_frames"] == 0
         signals = engine.memory.audio.read_signals(0, frames(engine))
     dry, target = signals.dry[0], signals.target[0]
@@ -447,9 +464,8 @@ def test_file_is_played_without_an_input(jack_server: JackServer, file: Path) ->
     setup = select_devices(mic=False, output_device="system", preferred_rate=RATE)
     with engine_for(setup) as engine:
         driver = PortAudioDriver(engine, setup, FileSource(file))
-        driver.start()
-        wait_until(lambda: engine.memory.control["ended"] == 1)
-        driver.stop()
+        with started(driver):
+            wait_until(lambda: engine.memory.control["ended"] == 1)
         driver.stop()
         assert driver.block == jack_server.period
         assert driver.error is None
@@ -473,11 +489,10 @@ def test_left_and_right_of_a_file_are_played_as_they_are(
             engine.memory.control["matched_gain"] = 0.25, -0.5
             engine.set_monitor(monitor)
             driver = PortAudioDriver(engine, setup, FileSource(file, channels=2, loop=True))
-            driver.start()
-            jack_client.connect(out_of="rtgain-.*:out_.*")
-            jack_client.start(np.zeros(RATE, np.float32))
-            recorded = jack_client.recorded()[:, 10_000:30_000]
-            driver.stop()
+            with started(driver):
+                jack_client.connect(out_of="rtgain-.*:out_.*")
+                jack_client.start(np.zeros(RATE, np.float32))
+                recorded = jack_client.recorded()[:, 10_000:30_000]
     expected = np.tile(FileSource(file, channels=2).read(72_000), 2) * [[left], [right]]
     lag = first_lag(expected[0], recorded[0])
     np.testing.assert_allclose(recorded, expected[:, lag : lag + 20_000], rtol=1e-6, atol=1e-9)
@@ -488,11 +503,10 @@ def test_microphone_runs_without_any_output(jack_server: JackServer) -> None:
     setup = DeviceSetup(system, None, in_channels=1, out_channels=0, sample_rate=RATE)
     with engine_for(setup) as engine:
         driver = PortAudioDriver(engine, setup)
-        driver.start()
-        start_s, start = time.monotonic(), frames(engine)
-        wait_until(lambda: frames(engine) >= start + RATE)
-        assert time.monotonic() - start_s == pytest.approx(1.0, abs=0.2)
-        driver.stop()
+        with started(driver):
+            start_s, start = time.monotonic(), frames(engine)
+            wait_until(lambda: frames(engine) >= start + RATE)
+            assert time.monotonic() - start_s > 0.8  # a busy machine takes longer
 
 
 def test_device_can_be_opened_and_closed_repeatedly(jack_server: JackServer) -> None:
@@ -500,10 +514,9 @@ def test_device_can_be_opened_and_closed_repeatedly(jack_server: JackServer) -> 
         setup = select_devices(mic=True, input_device="system")
         with engine_for(setup) as engine:
             driver = PortAudioDriver(engine, setup)
-            driver.start()
-            wait_until(lambda engine=engine: frames(engine) > 1000)  # type: ignore[misc]
-            assert not driver.lost
-            driver.stop()
+            with started(driver):
+                wait_until(lambda engine=engine: frames(engine) > 1000)  # type: ignore[misc]
+                assert not driver.lost
             assert not driver.lost
             assert not driver.abandoned
 

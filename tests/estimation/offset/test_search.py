@@ -71,8 +71,9 @@ def test_offset_of_a_copy_is_exact_whichever_begins_earlier(tmp_path, music, sec
 
 @pytest.mark.parametrize(("name", "rate"), [("t.m4a", 48_000), ("t.mp3", RATE), ("t.opus", 48_000), ("t.flac", 8_000)])
 def test_offset_of_another_format_and_rate_is_within_half_a_frame(tmp_path, music, name, rate):
-    dry = write(tmp_path / "dry.wav", music)
-    copy = soxr.resample(music[:, 5 * RATE :].T, RATE, rate).T
+    sound = music[:, : 15 * RATE]
+    dry = write(tmp_path / "dry.wav", sound)
+    copy = soxr.resample(sound[:, 5 * RATE :].T, RATE, rate).T
     offset = search(dry, encode(tmp_path / name, 0.5 * copy, rate))
     assert (offset.is_found, offset.notice) == (True, None)
     assert frames(offset) == pytest.approx(-5 * RATE, abs=0.5)
