@@ -90,7 +90,7 @@ def test_unrelated_recordings_are_not_tracking_although_filters_fit_some_bands(t
     for name, seed in (("dry", 1), ("target", 2)):
         soundfile.write(tmp_path / f"{name}.wav", PinkSource(RATE, 1, seed=seed).read(3 * RATE).T, RATE)
     files = {"input": str(tmp_path / "dry.wav"), "target": str(tmp_path / "target.wav")}
-    config = make_session_config(**files, processor="eq", align=False)
+    config = make_session_config(**files, processor="eq", align="off")
     with Session(config, clock="offline", keep_all_estimates=True) as session:
         session.start()
         estimates = []
