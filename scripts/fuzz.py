@@ -332,20 +332,25 @@ def problem(example: Example, result: Result) -> str | None:
 # --- loop -------------------------------------------------------------------------------------------------
 
 
-def fuzz(minutes: float, first_seed: int, kinds: list[str], check: Callable[[Example], None]) -> None:
-    """Call `check` with examples of each kind in turn for some minutes. Raises its error for the smallest example."""
+def fuzz(
+    minutes: float, examples_per_kind: int, first_seed: int, kinds: list[str], check: Callable[[Example], None]
+) -> None:
+    """Call `check` with examples of each kind in turn for some minutes, but with all of the first round.
+
+    Raises its error for the smallest example.
+    """
     end_s = time.monotonic() + 60.0 * minutes
     for number in _count_from(first_seed):
         for kind in kinds:
 
             @seed(number)
             @settings(
-                max_examples=EXAMPLES, database=None, deadline=None, suppress_health_check=list(HealthCheck),
+                max_examples=examples_per_kind, database=None, deadline=None, suppress_health_check=list(HealthCheck),
                 phases=[Phase.generate, Phase.shrink],
             )  # fmt: skip
             @given(KINDS[kind])
             def examples(example: Example) -> None:
-                if time.monotonic() < end_s:
+                if number == first_seed or time.monotonic() < end_s:
                     check(example)
 
             examples()
@@ -363,6 +368,7 @@ def main() -> int:
     """Fuzz with the options of the command line. Returns 1 if a problem was found."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--examples", type=int, default=EXAMPLES, help="examples of each kind per round")
     parser.add_argument("--seed", type=int, default=0, help="seed of the examples")
     parser.add_argument("--kind", choices=KINDS, action="append", help="only these; default: all")
     options = parser.parse_args()
@@ -386,7 +392,7 @@ def main() -> int:
 
     warm_up()
     try:
-        fuzz(options.minutes, options.seed, kinds, check)
+        fuzz(options.minutes, options.examples, options.seed, kinds, check)
     except AssertionError:
         print(f"{(findings / 'what-happened').read_text()}\nThe files are in {findings}.")
         return 1

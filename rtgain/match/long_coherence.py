@@ -33,7 +33,8 @@ class LongCoherence:
         chunk = np.stack([matched, target]).astype(np.float32)
         self._pending = np.concatenate([self._pending, chunk], axis=-1)
         while self._pending.shape[-1] >= self._window:
-            spectra = np.fft.rfft(self._pending[..., : self._window] * self._hann)
+            # In double precision: the power of an invalid sample of 1e25 is no number in single precision.
+            spectra = np.fft.rfft(self._pending[..., : self._window].astype(np.float64) * self._hann)
             self._pending = self._pending[..., self._window // 2 :]
             powers = spectra.real**2 + spectra.imag**2
             self._cross += spectra[0].conj() * spectra[1]
