@@ -8,6 +8,7 @@ not name. The smallest such example is then in the folder that it prints.
 import argparse
 import contextlib
 import json
+import math
 import os
 import resource
 import select
@@ -342,20 +343,25 @@ def fuzz(
     end_s = time.monotonic() + 60.0 * minutes
     for number in _count_from(first_seed):
         for kind in kinds:
-
-            @seed(number)
-            @settings(
-                max_examples=examples_per_kind, database=None, deadline=None, suppress_health_check=list(HealthCheck),
-                phases=[Phase.generate, Phase.shrink],
-            )  # fmt: skip
-            @given(KINDS[kind])
-            def examples(example: Example) -> None:
-                if number == first_seed or time.monotonic() < end_s:
-                    check(example)
-
-            examples()
+            _check_examples(kind, examples_per_kind, number, math.inf if number == first_seed else end_s, check)
         if time.monotonic() >= end_s:
             return
+
+
+def _check_examples(kind: str, count: int, number: int, end_s: float, check: Callable[[Example], None]) -> None:
+    """Call `check` with `count` examples of the seed `number`, until `end_s`."""
+
+    @seed(number)
+    @settings(
+        max_examples=count, database=None, deadline=None, suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink],
+    )  # fmt: skip
+    @given(KINDS[kind])
+    def examples(example: Example) -> None:
+        if time.monotonic() < end_s:
+            check(example)
+
+    examples()
 
 
 def _count_from(start: int) -> Iterator[int]:
