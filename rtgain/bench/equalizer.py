@@ -124,7 +124,7 @@ def random_equalizer(seed: int, sample_rate: int) -> EqualizerFilters:
 def learn(
     signal: BenchSignal,
     equalizer: EqualizerFilters,
-    noise_dbfs: float = -math.inf,
+    noise_dbfs: float | None = None,
     changed: Callable[[float], EqualizerFilters] | None = None,
 ) -> list[LearnedEqualizer]:
     """Return everything that an offline session learns about `equalizer` behind the reference gain.

@@ -5,10 +5,30 @@ import math
 import pytest
 import torch
 
+from rtgain.audio.sources.synthetic import PinkSource
+from rtgain.bench import equalizer as bench
 from rtgain.bench.equalizer import _dasp_response, _own_response
+from rtgain.bench.signals import BenchSignal
 from rtgain.dsp.filters import ParametricEQ
 
 RATE = 44_100
+
+
+def test_row_has_every_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One equalizer instead of 24, and a short sound: all cases run, and the figures are of the right size."""
+    monkeypatch.setattr(bench, "NOISY_EQUALIZERS", 1)
+    samples = PinkSource(RATE, 1, seed=1).read(round(bench.DURATION_S * RATE))[0]
+    (row,) = bench.rows([BenchSignal("pink", samples, RATE)], equalizers=1)
+    limits = {
+        "response_db_median": 0.25,
+        "null_db_median": -30.0,
+        "noisy_db": bench.MAX_NOISY_DB,
+        "follow_s": bench.MAX_FOLLOW_S,
+        "flat_db": bench.MAX_FLAT_DB,
+        "flat_gain_error_db": 0.01,
+    }
+    assert {name: row[name] for name, limit in limits.items() if not row[name] <= limit} == {}
+    assert row["response_db_median"] < min(row["adam_median"], row["dasp_median"])
 
 
 def test_the_equalizer_of_dasp_pytorch_has_the_same_response() -> None:
