@@ -11,15 +11,13 @@ from PySide6.QtCore import QEvent, QObject, QRectF, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainterPath, QPen
 from PySide6.QtWidgets import QGraphicsPathItem
 
+from gui.plots.axes import COHERENT, HIGHEST_HZ, LOWEST_HZ, equalizer_curve, frequency_axis, level_axis
 from gui.plots.axis_range import HIGHEST_DB, LOWEST_DB, AxisRange, SteppedRange
 from gui.plots.filter_points import DraggablePoint, FilterPoint
 from gui.plots.legend import Legend, band_color
-from gui.plots.plot_card import Axis, Line, PlotCard
-from gui.plots.scope_plots import DECADES
+from gui.plots.plot_card import Line, PlotCard
 from gui.theme import LIGHT, Theme
 from rtgain.config.reference_equalizer import ReferenceEqualizer
-from rtgain.errors import InputError
-from rtgain.number_format import format_number
 from rtgain.output.curve_styles import ESTIMATE, REFERENCE, TARGET, CurveStyle
 from rtgain.records.equalizer import EqualizerFilters
 from rtgain.records.learned_equalizer import KINDS
@@ -33,14 +31,6 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.float64]
 
 NO_SOUND = CurveStyle("no sound", light="#5a6470", dark="#9ba5b1")
-
-LOWEST_HZ, HIGHEST_HZ = 20.0, 20_000.0
-
-CURVE_POINTS = 160
-"""Points of a curve: 16 per octave."""
-
-COHERENT = 0.5
-"""Coherence from which a band of the measured response is drawn; filters are learned from the same bands."""
 
 ROOM_DB = 4.0
 """Room above and below the curves, for points to be dragged to."""
@@ -73,8 +63,8 @@ class EqualizerPlot(PlotCard):
             "Response, dB",
             "Response of the target over the dry signal in dB: measured, learned, and that of the reference path",
             Legend([(TARGET, "measured"), (ESTIMATE, "learned"), (REFERENCE, "reference")], [(NO_SOUND, "no sound")]),
-            x=Axis(math.log10(LOWEST_HZ), math.log10(HIGHEST_HZ), [(math.log10(hz), name) for hz, name in DECADES]),
-            y=_gain_axis(self._range.current),
+            x=frequency_axis(),
+            y=level_axis(self._range.current),
         )
         self._view = self.plot.view
         self.no_sound = QGraphicsPathItem()
@@ -184,12 +174,7 @@ class EqualizerPlot(PlotCard):
         if equalizer is None:
             self._draw(line, np.empty(0), np.empty(0))
             return
-        frequency_hz = np.geomspace(LOWEST_HZ, min(HIGHEST_HZ, 0.49 * self._sample_rate), CURVE_POINTS)
-        try:
-            response = replace(equalizer, gain_db=gain_db).response(frequency_hz, self._sample_rate)
-        except InputError:  # a filter above half of the sample rate; the session refuses it, too
-            response = np.full(CURVE_POINTS, math.nan)
-        self._draw(line, frequency_hz, 20.0 * np.log10(np.abs(response)))
+        self._draw(line, *equalizer_curve(replace(equalizer, gain_db=gain_db), self._sample_rate))
 
     def _draw_measured(self, response: "Response | None") -> None:
         if response is None:
@@ -218,7 +203,7 @@ class EqualizerPlot(PlotCard):
         points = [point.pos().y() for point in (*self.reference_points, *self.learned_points) if point.isVisible()]
         levels_db = [*points, *chain.from_iterable(self._extremes.values())]
         if levels_db and self._range.follow(min(levels_db) - ROOM_DB, max(levels_db) + ROOM_DB, self._now_s):
-            self.set_axes(self._axes[0], _gain_axis(self._range.current))
+            self.set_axes(self._axes[0], level_axis(self._range.current))
 
 
 def unknown_ranges(frequency_hz: Numbers, is_known: NDArray[np.bool_]) -> list[tuple[float, float]]:
@@ -239,7 +224,3 @@ def unknown_ranges(frequency_hz: Numbers, is_known: NDArray[np.bool_]) -> list[t
             ranges.append((end_hz, low_hz))
         end_hz = high_hz
     return ranges
-
-
-def _gain_axis(span: AxisRange) -> Axis:
-    return Axis(span.low, span.high, [(tick, format_number(tick, 0)) for tick in span.ticks()])

@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QBrush, QPen
 from PySide6.QtWidgets import QGraphicsPathItem
 
+from gui.plots.axes import level_axis
 from gui.plots.axis_range import AxisRange, SteppedRange, smallest_range
 from gui.plots.legend import Legend, band_color
 from gui.plots.plot_card import Axis, Line, PlotCard
@@ -103,7 +104,7 @@ class GainPlot(PlotCard):
             else "Gain over time in dB: reference, estimate, closed forms, comparisons, and unequal channels",
             Legend(lines, bands),
             x=time_axis(),
-            y=_level_axis(FIRST_RANGE),
+            y=level_axis(FIRST_RANGE),
         )
         self.bands = {"std_db": self._add_band(), "bound_db": self._add_band()}
         self.channels = [self.add_line(curve) for curve in CHANNEL_STYLES]
@@ -171,7 +172,7 @@ class GainPlot(PlotCard):
         self.bands["bound_db"].setBrush(QBrush(band_color(CLOSED_FORM, theme)))
 
     def _show_level_axis(self) -> None:
-        self.set_axes(time_axis(), _level_axis(self.focus or self.range.current))
+        self.set_axes(time_axis(), level_axis(self.focus or self.range.current))
 
     def _draw(self, line: Line, time_s: Trace, now_s: float, level_db: Trace) -> None:
         line.setPen(self._anchored(self.pen(line.curve), time_s))
@@ -216,7 +217,3 @@ _LEGEND = (REFERENCE, ESTIMATE, CLOSED_FORM, LEAST_SQUARES, *COMPARISON_STYLES, 
 _ESTIMATE_ENTRY = _LEGEND.index(ESTIMATE)
 _REFERENCE_ENTRIES = (*(_LEGEND.index(curve) for curve in (REFERENCE, CLOSED_FORM, LEAST_SQUARES)), len(_LEGEND) + 1)
 """Entries of the legend that are not shown for two recordings; the last one is the bound of the closed form."""
-
-
-def _level_axis(current: AxisRange) -> Axis:
-    return Axis(current.low, current.high, [(tick, format_number(tick, 0)) for tick in current.ticks()])

@@ -11,9 +11,9 @@ from PySide6.QtGui import QBrush, QColor
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout
 
 from gui.background.loss_map_worker import LossMapWorker
+from gui.plots.axes import DECADES
 from gui.plots.legend import Legend, cosmetic_pen
 from gui.plots.plot_card import Axis, Dot, Line, PlotCard
-from gui.plots.scope_plots import DECADES
 from gui.theme import LIGHT, Theme, tabular
 from gui.widgets.combo_box import ComboBox, labelled_combo_box, select_data
 from rtgain.number_format import format_number

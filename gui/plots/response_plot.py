@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gui.plots.axes import COHERENT, equalizer_curve, frequency_axis, level_axis
 from gui.plots.axis_range import AxisRange, SteppedRange
 from gui.plots.legend import Legend
-from gui.plots.plot_card import Axis, Line, PlotCard
-from gui.plots.scope_plots import DECADES
+from gui.plots.plot_card import Line, PlotCard
 from gui.theme import LIGHT
-from rtgain.number_format import format_number
 from rtgain.output.curve_styles import ESTIMATE, MATCHED, TARGET, CurveStyle
 from rtgain.records.response import Response
 
@@ -26,14 +25,8 @@ LEARNED = CurveStyle("learned", MATCHED.light, MATCHED.dark, MATCHED.dash)
 LEARNED_ENTRY = 2
 """Index of the legend's entry of the learned equalizer."""
 
-COHERENT = 0.5
-"""Coherence below which a band is not drawn: its ratio is that of unrelated sound."""
-
 FIRST_RANGE = AxisRange(-6.0, 6.0, 2.0)
 SMALLEST_HALF_RANGE_DB = 3.0
-
-LOWEST_HZ, HIGHEST_HZ = 20.0, 20_000.0
-CURVE_POINTS = 200
 
 
 class ResponsePlot(PlotCard):
@@ -48,8 +41,8 @@ class ResponsePlot(PlotCard):
             "Response, dB",
             "Response of the target over the dry recording in dB: measured, over the last seconds, and learned",
             Legend([(ESTIMATE, "measured"), (LIVE, LIVE.label), (LEARNED, LEARNED.label)]),
-            x=_frequency_axis(),
-            y=_gain_axis(self._range.current),
+            x=frequency_axis(),
+            y=level_axis(self._range.current),
         )
         self.live = self.add_line(LIVE)
         self.learned = self.add_line(LEARNED)
@@ -90,9 +83,7 @@ class ResponsePlot(PlotCard):
         if learned is None:
             self._draw(self.learned, _EMPTY, _EMPTY)
             return
-        frequency_hz = np.geomspace(LOWEST_HZ, min(HIGHEST_HZ, 0.49 * sample_rate), CURVE_POINTS)
-        response = learned.equalizer.response(frequency_hz, sample_rate)
-        self._draw(self.learned, frequency_hz, 20.0 * np.log10(np.abs(response)))
+        self._draw(self.learned, *equalizer_curve(learned.equalizer, sample_rate))
 
     def _draw_response(self, line: Line, response: Response | None) -> None:
         """Draw the coherent bands."""
@@ -110,7 +101,7 @@ class ResponsePlot(PlotCard):
             [np.array([-SMALLEST_HALF_RANGE_DB, SMALLEST_HALF_RANGE_DB]), *self._known_db.values()]
         )
         if self._range.follow(float(known_db.min()), float(known_db.max()), self._now_s):
-            self.set_axes(self._axes[0], _gain_axis(self._range.current))
+            self.set_axes(self._axes[0], level_axis(self._range.current))
 
 
 _EMPTY = np.empty(0)
@@ -118,11 +109,3 @@ _EMPTY = np.empty(0)
 
 def _numbers(values: Sequence[float | None]) -> NDArray[np.float64]:
     return np.array([math.nan if value is None else value for value in values])
-
-
-def _frequency_axis() -> Axis:
-    return Axis(np.log10(LOWEST_HZ), np.log10(HIGHEST_HZ), [(np.log10(hz), name) for hz, name in DECADES])
-
-
-def _gain_axis(span: AxisRange) -> Axis:
-    return Axis(span.low, span.high, [(tick, format_number(tick, 0)) for tick in span.ticks()])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gui.plots.axes import frequency_axis
 from gui.plots.axis_range import SteppedPeak
 from gui.plots.legend import Legend
 from gui.plots.plot_card import Axis, PlotCard, Trace
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 SHOWN_MS = 20.0
 LOWEST_DBFS, HIGHEST_DBFS = -120.0, 0.0
-DECADES = ((20.0, "20 Hz"), (100.0, "100"), (1e3, "1k"), (1e4, "10k"))
 
 
 class SpectrumPlot(PlotCard):
@@ -31,7 +31,7 @@ class SpectrumPlot(PlotCard):
             "Spectrum, dBFS",
             "Spectrum in dB re full scale: dry, target and matched",
             Legend([(DRY, DRY.label), (TARGET, TARGET.label), (MATCHED, MATCHED.label)]),
-            x=_frequency_axis(24_000.0),
+            x=frequency_axis(24_000.0),
             y=Axis(
                 LOWEST_DBFS, HIGHEST_DBFS, [(level, format_number(level, 0)) for level in (-120.0, -80.0, -40.0, 0.0)]
             ),
@@ -50,7 +50,7 @@ class SpectrumPlot(PlotCard):
         decades = np.log10(scope.frequency_hz)
         for field, item in self.curves.items():
             item.show_points(decades, np.maximum(getattr(scope, field).max(axis=0), LOWEST_DBFS))
-        self.set_axes(_frequency_axis(snapshot.sample_rate / 2), self._axes[1])
+        self.set_axes(frequency_axis(snapshot.sample_rate / 2), self._axes[1])
 
 
 class WaveformPlot(PlotCard):
@@ -105,12 +105,6 @@ def first_rise(signal: Trace) -> int:
     """Return the first frame after an upward zero crossing of `signal`, shape (frames,); 0 if there is none."""
     rises = np.flatnonzero((signal[:-1] < 0) & (signal[1:] >= 0))
     return int(rises[0]) + 1 if rises.size else 0
-
-
-def _frequency_axis(nyquist_hz: float) -> Axis:
-    return Axis(
-        np.log10(20.0), np.log10(nyquist_hz), [(np.log10(hz), name) for hz, name in DECADES if hz < 0.9 * nyquist_hz]
-    )
 
 
 def _amplitude_axis(peak: float) -> Axis:

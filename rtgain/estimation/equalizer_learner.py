@@ -89,7 +89,6 @@ class EqualizerLearner:
         self._delay_frames = 0.0
         self._has_new_windows = False
         self._fitter: ResponseFitter | None = None
-        self._explained_fraction = 0.0
         self.latest: LearnedEqualizer | None = None
 
     def resume(self, last: LearnedEqualizer) -> None:
@@ -150,7 +149,6 @@ class EqualizerLearner:
         if not fitter.is_possible:
             return False
         self._fitter = fitter
-        self._explained_fraction = fitter.measured.explained_fraction
         fraction_frames = alignment.delay_frames - alignment.offset_frames
         start = self._fit or initial_fit(fitter.gain_db, fraction_frames)
         fit = fitter.fit(start, EVALUATIONS if self._fit else FIRST_EVALUATIONS)
@@ -234,7 +232,8 @@ class EqualizerLearner:
         change_frames = 0.0
         if alignment.is_known and self._offset_frames == alignment.offset_frames:
             change_frames = alignment.offset_frames + self._delay_frames - alignment.delay_frames
-        is_good = self._fit.error_db <= TRACKING_STD_DB and self._explained_fraction >= MIN_COHERENT_FRACTION
+        explained = 0.0 if self._fitter is None else self._fitter.measured.explained_fraction
+        is_good = self._fit.error_db <= TRACKING_STD_DB and explained >= MIN_COHERENT_FRACTION
         return replace(
             estimate,
             state=State.CONVERGING if estimate.state is State.TRACKING and not is_good else estimate.state,

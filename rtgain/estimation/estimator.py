@@ -152,9 +152,7 @@ class Estimator:
         self.extractor = FeatureExtractor()
         self._channels: list[ChannelState] = []
         self._uninformative_s = 0.0
-        self._agreement = AgreementAverage()
-        self._following = self._new_following_share()
-        self._agreed_s = math.inf
+        self.reset_agreement()
         self._state = State.WAITING
 
     def warm_up(self) -> None:
@@ -168,9 +166,7 @@ class Estimator:
         self.tracker = GainTracker(gain_db=gain_db)
         self._channels = []
         self._uninformative_s = 0.0
-        self._agreement = AgreementAverage()
-        self._following = self._new_following_share()
-        self._agreed_s = math.inf
+        self.reset_agreement()
         self._state = State.WAITING
 
     def resume(self, last: Estimate) -> None:
@@ -206,7 +202,7 @@ class Estimator:
         Unless `is_assumed`, no estimate is tracking before the next measurement.
         """
         self._agreement = AgreementAverage(is_assumed)
-        self._following = self._new_following_share()
+        self._following = FollowingShare(-(-self.settings.window_frames // self.settings.hop_frames))
         self._agreed_s = math.inf
 
     def estimate(
@@ -326,9 +322,6 @@ class Estimator:
         if not math.isfinite(self.tracker.std_db):
             return math.nan
         return math.copysign(10.0 ** (self.tracker.gain_db / 20.0), self.polarity)
-
-    def _new_following_share(self) -> FollowingShare:
-        return FollowingShare(-(-self.settings.window_frames // self.settings.hop_frames))
 
     @property
     def _hop_s(self) -> float:
