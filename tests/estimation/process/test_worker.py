@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,19 @@ def read_estimates(memory: EngineSharedMemory) -> list[Estimate]:
 
 def wait_for(memory: EngineSharedMemory, estimates: int) -> None:
     wait_until(lambda: memory.estimates.frames_written >= estimates)
+
+
+def make_loop(memory: EngineSharedMemory) -> tuple[Connection, _WorkerLoop]:
+    """Return the session's end of the pipe, and the loop of a worker without its process."""
+    from rtgain.estimation.estimator import Estimator
+    from rtgain.estimation.signal_reader import RingSignalReader
+    from rtgain.estimation.streaming import StreamingEstimator
+
+    session_end, worker_end = multiprocessing.Pipe()
+    reader = RingSignalReader(memory.audio, memory.control)
+    return session_end, _WorkerLoop(
+        memory, reader, StreamingEstimator(reader, Estimator(SETTINGS), live=True), worker_end
+    )
 
 
 @pytest.fixture
@@ -113,33 +127,28 @@ def test_process_estimates_obeys_commands_and_finishes(memory: EngineSharedMemor
 
     wait_until(has_longer_hops)
 
-    before = len(read_estimates(memory))
-    os.kill(worker.pid, signal.SIGSTOP)  # otherwise it may estimate the windows before it receives the limit
     write(memory, 8)
-    limit_frame = memory.audio.frames_written - 4 * HOP
-    worker.send(FinishMessage(limit_frame))
-    os.kill(worker.pid, signal.SIGCONT)
-    assert worker.finish(limit_frame, timeout_s=TIMEOUT_S)
+    end_frame = memory.audio.frames_written
+    assert worker.finish(end_frame, timeout_s=TIMEOUT_S)
     assert not worker.alive
-    assert len(read_estimates(memory)) >= before
-    assert read_estimates(memory)[-1].available_frame <= limit_frame
-    assert read_estimates(memory)[-1].available_frame > limit_frame - 2 * HOP
+    assert end_frame - 2 * HOP < read_estimates(memory)[-1].available_frame <= end_frame
 
 
-def test_pending_commands_are_executed_before_the_next_window(memory: EngineSharedMemory, worker: Worker) -> None:
-    assert worker.messages(timeout_s=60.0) == [ReadyMessage()]
+def test_pending_commands_are_executed_before_the_next_window_and_the_last_one_limits_it(
+    memory: EngineSharedMemory,
+) -> None:
+    """The loop runs in this thread: a process may have begun a window when a command arrives."""
+    session_end, loop = make_loop(memory)
     write(memory, 20)
-    wait_for(memory, 17)
-    assert worker.pid is not None
-    os.kill(worker.pid, signal.SIGSTOP)
-    for _ in range(50):
-        worker.send(FreezeMessage(True))
-    worker.send(FreezeMessage(False))
-    worker.send(FreezeMessage(True))
-    worker.send(ResetMessage(-6.0))
-    write(memory, 3)
-    os.kill(worker.pid, signal.SIGCONT)
-    wait_for(memory, 20)
+    while loop._estimate():
+        pass
+    assert len(read_estimates(memory)) == 17
+    for frozen in [*[True] * 50, False, True]:
+        session_end.send(FreezeMessage(frozen))
+    session_end.send(ResetMessage(-6.0))
+    write(memory, 8)
+    session_end.send(FinishMessage(memory.audio.frames_written - 5 * HOP))
+    loop.run()
     assert [one.state for one in read_estimates(memory)[17:]] == [State.WAITING] * 3
 
 
@@ -257,14 +266,10 @@ def test_slow_worker_with_a_backlog_skips_to_the_newest_window(
     memory: EngineSharedMemory, monkeypatch: pytest.MonkeyPatch, batch_s: float, skips: bool
 ) -> None:
     """Sixteen hops are 0.256 s of audio. At a backlog of four seconds, each batch takes `batch_s`."""
-    from rtgain.estimation.estimator import Estimator
-    from rtgain.estimation.signal_reader import RingSignalReader
-    from rtgain.estimation.streaming import LIVE_BATCH_HOPS, StreamingEstimator
+    from rtgain.estimation.streaming import LIVE_BATCH_HOPS
 
     write(memory, 4 * RATE // HOP)
-    session_end, worker_end = multiprocessing.Pipe()
-    reader = RingSignalReader(memory.audio, memory.control)
-    loop = _WorkerLoop(memory, reader, StreamingEstimator(reader, Estimator(SETTINGS), live=True), worker_end)
+    session_end, loop = make_loop(memory)
     clock = itertools.count(0.0, batch_s)
     monkeypatch.setattr("rtgain.estimation.process.worker_process.time.monotonic", lambda: next(clock))
     while loop._estimate():
