@@ -228,6 +228,13 @@ class ResponseFitter:
             np.stack(path),
         )
 
+    def response_of(self, fit: EqualizerFit) -> NDArray[np.complex128]:
+        """Response of gain, filters and delay of a fit at all measured bands, ``(N,)``."""
+        frequency_hz = self.measured.frequency_hz
+        delay = np.exp(-2j * math.pi * fit.delay_frames / self._sample_rate * frequency_hz)
+        response: NDArray[np.complex128] = fit.equalizer.response(frequency_hz, self._sample_rate) * delay
+        return response
+
     def level_differences_db(self, fit: EqualizerFit) -> Numbers:
         """Level of the measurement minus that of the fit per band, ``(N,)``, in dB."""
         filters = fit.equalizer.response(self.frequency_hz, self._sample_rate)

@@ -107,6 +107,7 @@ class EqualizerLearner:
         self._offset_frames: int | None = None
         self._delay_frames = 0.0
         self._has_new_windows = False
+        self._channel_ratios_db: Numbers | None = None
         self._fitter: ResponseFitter | None = None
         self.latest: LearnedEqualizer | None = None
 
@@ -178,6 +179,8 @@ class EqualizerLearner:
             self._trials = 0
             fit = self._try_fewer(fitter, fit)
         self._fit = fit
+        ratios = self._average.response.channel_ratios(fitter.response_of(fit), BANDS_PER_OCTAVE)
+        self._channel_ratios_db = DB_PER_NEPER * np.log(ratios)
         if abs(fit.delay_frames - self._delay_frames) > DELAY_STEP_FRAMES:
             self._delay_frames = fit.delay_frames
             if abs(self._delay_frames - round(self._delay_frames)) < DELAY_STEP_FRAMES:
@@ -268,12 +271,16 @@ class EqualizerLearner:
     def _with_learned_gain(self, estimate: Estimate, alignment: Alignment) -> Estimate:
         """Replace the gain of an estimate by the learned one, and its delay by that behind the learned filters.
 
-        Its deviation is that of the gain among the other parameters. It is tracking as soon as the filters leave little
+        The gain of a channel is that behind the filters, which all channels share. The deviation is that of the gain
+        among the other parameters. It is tracking as soon as the filters leave little
         of the measured response.
         """
         if self.latest is None or self._fit is None or math.isnan(estimate.gain_est_db):
             return replace(estimate, state=State.CONVERGING) if estimate.state is State.TRACKING else estimate
-        change_db = self.latest.equalizer.gain_db - estimate.gain_est_db
+        gain_db = self.latest.equalizer.gain_db
+        channels, ratios_db = len(estimate.channel_gains_db), self._channel_ratios_db
+        if ratios_db is None or channels == 1:
+            ratios_db = np.zeros(channels)
         change_frames = 0.0
         if alignment.is_known and self._offset_frames == alignment.offset_frames:
             change_frames = alignment.offset_frames + self._delay_frames - alignment.delay_frames
@@ -283,9 +290,12 @@ class EqualizerLearner:
             estimate,
             state=State.CONVERGING if estimate.state is State.TRACKING and not is_good else estimate.state,
             std_db=self._fit.gain_std_db,
-            gain_est_db=self.latest.equalizer.gain_db,
+            gain_est_db=gain_db,
             delay_frames=estimate.delay_frames + change_frames,
-            channel_gains_db=tuple(gain_db + change_db for gain_db in estimate.channel_gains_db),
+            channel_gains_db=tuple(
+                math.nan if math.isnan(before_db) else gain_db + float(ratio_db)
+                for before_db, ratio_db in zip(estimate.channel_gains_db, ratios_db, strict=True)
+            ),
             channel_delays_frames=tuple(delay + change_frames for delay in estimate.channel_delays_frames),
         )
 
