@@ -34,8 +34,8 @@ LESSON = Lesson(
             why=(
                 "Take two sines of the same frequency with the amplitudes g and 0.15, the second shifted by an angle "
                 "φ. Their difference is a sine with the amplitude √((g − 0.15 cos φ)² + (0.15 sin φ)²). No gain can "
-                "reduce the second part. The mean |·| of a sine is 2/π times its amplitude, so the loss is smallest "
-                "where the amplitude is: where the first part is 0, at g = 0.15 cos φ. 0.15 cos 45° is {cos_45:.3f}."
+                "reduce the second part. The loss is 2/π times this amplitude (lesson 1), so both are smallest at the "
+                "same gain. This is where the first part is 0: g = 0.15 cos φ. 0.15 cos 45° is {cos_45:.3f}."
             ),
             figures={
                 "losses": (
