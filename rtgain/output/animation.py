@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.config.api_arguments import checked_count
 from rtgain.output.figures import apply_axes_style
 from rtgain.output.mp4_writer import mp4
 
@@ -32,13 +33,17 @@ Picture = NDArray[np.uint8]
 class Animation:
     """Figure whose `moving` artists `show` updates for each of `frames` pictures.
 
-    H.264 requires that the figure's width and height in pixels are multiples of 16.
+    H.264 requires that the figure's width and height in pixels are multiples of 16. Raises `InputError` without a
+    picture.
     """
 
     figure: "Figure"
     moving: "Sequence[Artist]"
     show: Callable[[int], None]
     frames: int
+
+    def __post_init__(self) -> None:
+        checked_count("Animation: frames", self.frames, minimum=1)
 
     def _repr_html_(self) -> str:
         """The animation as a video with controls, for notebooks."""

@@ -7,8 +7,10 @@ import av
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pytest
 
 import rtgain
+from rtgain.errors import InputError
 
 
 def test_a_notebook_plays_the_animation_of_a_closed_figure() -> None:
@@ -23,3 +25,10 @@ def test_a_notebook_plays_the_animation_of_a_closed_figure() -> None:
         frames = [frame.to_ndarray(format="gray") for frame in file.decode(video=0)]
     assert frames[0].shape == (160, 320)
     assert np.abs(frames[0].astype(int) - frames[2]).max() > 100
+
+
+@pytest.mark.parametrize("frames", [0, -1, 1.5])
+def test_an_animation_has_a_whole_number_of_pictures(frames: float) -> None:
+    with pytest.raises(InputError, match=f"Animation: frames must be a whole number, 1 or more, not {frames}"):
+        rtgain.Animation(plt.figure(), (), print, frames)  # type: ignore[arg-type]
+    plt.close("all")

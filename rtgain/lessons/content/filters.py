@@ -47,7 +47,10 @@ LESSON = Lesson(
                 "above 5000 Hz, so a single gain ends at {one_gain_db:.2f} dB. The residual, the level of the "
                 "difference relative to the target, is {one_residual_db:.0f} dB."
             ),
-            watch="the spectrum: around 800 Hz the target is far below matched. At the right end both agree.",
+            watch=(
+                "the spectrum: around 800 Hz the target is far below matched. At the right end both agree. ± is large "
+                "and the state “converging”, because one gain does not fit all frequencies."
+            ),
             listen="Target (2); Matched (3), which sounds different; Difference (4), far from silent.",
             controls={**NOISE, "equalizer": THREE_FILTERS},
             expectations=(InRange("gain_db", -0.3, 0.3), InRange("residual_db", -7.0, -2.0)),

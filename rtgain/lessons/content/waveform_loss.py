@@ -17,7 +17,8 @@ LESSON = Lesson(
                 "The target's phase, its position in the cycle, is shifted by 45°, an eighth of a cycle. The target "
                 "sounds as before, and its gain is still 0.15. The waveform loss, which compares sample by sample, now "
                 "finds ×{live_45:.2f}. This is about {live_error_45_db:.0f} dB too low. The reported uncertainty (±) "
-                "is small all the same, because it accounts for noise only."
+                "is small all the same: it accounts for noise and for gains that differ between frequencies, but not "
+                "for a phase shift."
             ),
             watch=(
                 "the estimate, which stops about three decibels below the reference. In “Loss against gain”, the "
