@@ -1,5 +1,6 @@
 """Checks of the arguments of the Python API: signals as arrays of real numbers, sample rates, whole numbers."""
 
+import math
 from numbers import Integral, Real
 from typing import Any
 
@@ -55,15 +56,16 @@ def sound_array(argument: str, value: object) -> NDArray[np.float32]:
 def checked_sample_rate(caller: str, sample_rate: object) -> int:
     """Return a sample rate in Hz as an integer. Raises `InputError` if it is not a whole number within the range."""
     lowest, highest = SAMPLE_RATE_RANGE_HZ
-    if not (isinstance(sample_rate, Real) and lowest <= sample_rate <= highest and sample_rate % 1 == 0):
+    rate = float(sample_rate) if isinstance(sample_rate, Real) else math.nan
+    if not (lowest <= rate <= highest and rate.is_integer()):
         raise InputError(
             f"{caller}: sample_rate must be a whole number of {lowest} to {highest} Hz, not {sample_rate!r}"
         )
-    return int(sample_rate)
+    return int(rate)
 
 
 def checked_count(argument: str, value: object, *, minimum: int = 0) -> int:
     """Return a whole number. Raises `InputError` if `value` is not one, or below `minimum`."""
-    if not (isinstance(value, Integral) and value >= minimum):
+    if not (isinstance(value, Integral) and int(value) >= minimum):
         raise InputError(f"{argument} must be a whole number, {minimum} or more, not {value!r}")
     return int(value)

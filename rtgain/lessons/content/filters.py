@@ -48,8 +48,7 @@ LESSON = Lesson(
                 "difference relative to the target, is {one_residual_db:.0f} dB."
             ),
             watch=(
-                "the spectrum: around 800 Hz the target is far below matched. At the right end both agree. ± is large "
-                "and the state “converging”, because one gain does not fit all frequencies."
+                "the spectrum: around 800 Hz the target is far below matched. ± is large: no gain fits all frequencies."
             ),
             listen="Target (2); Matched (3), which sounds different; Difference (4), far from silent.",
             controls={**NOISE, "equalizer": THREE_FILTERS},
