@@ -57,8 +57,9 @@ def closed_form_gain(
     """
     x, y = tensor_pair("closed_form_gain", dry, target, torch.float64)
     loss_fn = resolved_loss("closed_form_gain", loss)
-    is_known = isinstance(loss_fn, FeatureLoss)
-    gain = float(loss_fn.optimum(loss_fn.features(x), loss_fn.features(y))) if is_known else math.nan
+    gain = math.nan
+    if isinstance(loss_fn, FeatureLoss):
+        gain = float(loss_fn.optimum(loss_fn.features(x), loss_fn.features(y)))
     if math.isnan(gain):
         raise InputError("closed_form_gain: this loss has no closed form; use loss_curve or fit")
     return gain

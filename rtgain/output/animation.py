@@ -33,8 +33,7 @@ Picture = NDArray[np.uint8]
 class Animation:
     """Figure whose `moving` artists `show` updates for each of `frames` pictures.
 
-    H.264 requires that the figure's width and height in pixels are multiples of 16. Raises `InputError` without a
-    picture.
+    Raises `InputError` without a picture.
     """
 
     figure: "Figure"
@@ -71,8 +70,13 @@ def render_frames(animation: Animation) -> Iterator[Picture]:
 
 
 def video(frames: list[Picture]) -> bytes:
-    """Encode pictures as an MP4 that holds the last one before it ends."""
-    return mp4(frames + [frames[-1]] * HOLD_FRAMES, FRAMES_PER_SECOND)
+    """Encode pictures as an MP4 that holds the last one before it ends.
+
+    H.264 in this format has an even width and height: an odd last column or row is left out.
+    """
+    height, width = (size - size % 2 for size in frames[0].shape[:2])
+    even = [picture[:height, :width] for picture in frames]
+    return mp4(even + [even[-1]] * HOLD_FRAMES, FRAMES_PER_SECOND)
 
 
 def gif(frames: list[Picture]) -> bytes:
