@@ -60,6 +60,7 @@ class PlotArea(pg.GraphicsView):  # type: ignore[misc]
 
     def _make_axis(self, edge: Edge, tick_font: QFont) -> pg.AxisItem:
         axis = pg.AxisItem(edge)
+        axis.enableAutoSIPrefix(False)  # otherwise each change of the range lays out a label that is not shown
         axis.linkToView(self.view)
         axis.setZValue(0.5)  # above images
         axis.setFlag(QGraphicsItem.GraphicsItemFlag.ItemNegativeZStacksBehindParent)

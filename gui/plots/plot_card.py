@@ -49,10 +49,13 @@ class Line(QGraphicsPathItem):
         super().__init__()
         self.curve = curve
         self.smooth = True
+        self._is_empty = True
 
     def show_points(self, x: Trace, y: Trace) -> None:
         """Draw points, shape (points,); NaN interrupts the line."""
-        self.setPath(pg.arrayToQPath(x, y, connect="finite"))
+        if x.size or not self._is_empty:
+            self.setPath(pg.arrayToQPath(x, y, connect="finite"))
+            self._is_empty = not x.size
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, self.smooth)
