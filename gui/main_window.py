@@ -308,6 +308,7 @@ class MainWindow(QMainWindow):
     def _show_readout(self, snapshot: "Snapshot") -> None:
         aligns = self.controller.config.align == "on"
         self.compare_controller.show_snapshot(snapshot)
+        self.blind.show_snapshot(snapshot)
         if self.equalizer_button.isChecked():
             self.equalizer.show_numbers(snapshot)
         self.readout.show_snapshot(snapshot, frozen=self.estimator.freeze.isChecked(), aligns=aligns)
