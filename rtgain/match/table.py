@@ -24,7 +24,8 @@ class TableError(ValueError):
 class Table:
     """CSV table with named columns: `columns` are the names, and iteration yields each `Row` that is not empty.
 
-    The separator is the one with which the first row contains `required`, in lower or upper case; a line ``sep=;`` before it is read as well.
+    The separator is the one with which the first row contains `required`, in lower or upper case. A line ``sep=;``
+    before it is read as well.
     The text is UTF-8, with or without a byte order mark, or UTF-16 with one. Columns without a name are skipped if
     they are empty. Missing cells at the end of a row are empty cells, as Excel saves them. With `drop_incomplete`, a
     last row without a line end is skipped, as a killed program leaves it.
