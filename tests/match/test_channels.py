@@ -77,6 +77,14 @@ def test_channels_with_different_gains_have_their_own(tmp_path, stereo):
     assert result.residual_db < -60
 
 
+def test_balance_of_nearly_equal_channels_is_no_other_tone(tmp_path, stereo):
+    """The one gain may then lie anywhere between those of the channels."""
+    dry = stereo[:, :1] * [1.0, 0.9]
+    details = match(tmp_path, dry, dry * 10 ** (np.array([-7.0, -5.0]) / 20))
+    assert gains_db(details) == pytest.approx([-7.0, -5.0], abs=0.01)
+    assert [finding["kind"] for finding in details.result.findings] == ["channel-balance"]
+
+
 def test_channel_with_its_own_delay_is_matched(tmp_path, stereo):
     later = round(0.012 * RATE)
     target = 0.5 * np.stack([stereo[:, 0], np.roll(stereo[:, 1], later)], axis=1)
