@@ -106,9 +106,8 @@ LESSON = Lesson(
                 "{fit_gain_db:.1f} dB, and the bands make up for the difference. Many settings have nearly the same "
                 "response, so nearly the same loss. The last step is about this.\n\nThe live estimator has another "
                 "loss and another optimizer. It measures the response, averaged over about two seconds. Ten times per "
-                "second it fits the parameters to the measured response, in decibels. Its optimizer (Gauss-Newton) "
-                "uses the slopes of all parameters together. With Adam, pairs of bands drifted to large gains that "
-                "cancel."
+                "second it fits the parameters to the measured response. Its optimizer (Gauss-Newton) uses the slopes "
+                "of all parameters together. With Adam, pairs of bands drifted to large gains that cancel."
             ),
             sounds={"matched": "Pink noise through the learned equalizer."},
             duration_s=4.5,
