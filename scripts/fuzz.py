@@ -35,7 +35,7 @@ from hypothesis import strategies as st
 from rtgain.config.session_config import SessionConfig
 from tests.encoded_files import encode
 
-HANG_S = 30.0
+HANG_S = 90.0
 MEMORY_MB = 500
 EXAMPLES = 20
 """Examples of each kind in a round."""

@@ -4,6 +4,7 @@ import multiprocessing
 import re
 import threading
 import time
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +13,7 @@ import jack
 import numpy as np
 
 from rtgain.bench.servers import JackServer
+from tests.polling import TIMEOUT_S
 
 
 class JackTestClient:
@@ -45,14 +47,14 @@ class JackTestClient:
         self._connection.close()
         self._process.join()
 
-    def wait_for_port(self, pattern: str, *, is_input: bool, timeout_s: float = 30.0) -> list[str]:
+    def wait_for_port(self, pattern: str, *, is_input: bool, timeout_s: float = TIMEOUT_S) -> list[str]:
         """Wait for an audio port that matches `pattern` (a regular expression). Returns all matching names.
 
         Raises TimeoutError with the names of the existing ports.
         """
         return self._call("wait_for_ports", pattern, is_input, 1, timeout_s)
 
-    def connect(self, *, into: str | None = None, out_of: str | None = None, timeout_s: float = 30.0) -> None:
+    def connect(self, *, into: str | None = None, out_of: str | None = None, timeout_s: float = TIMEOUT_S) -> None:
         """Connect the play ports, in order, to the input ports that match `into`, and the output ports that match
         `out_of`, in order, to the record ports. Both are regular expressions for whole names ("client:port").
 
@@ -72,7 +74,7 @@ class JackTestClient:
             seconds = samples.shape[1] / self.sample_rate + 0.5
         self._call("start", samples, round(seconds * self.sample_rate), loop)
 
-    def recorded(self, *, timeout_s: float = 60.0) -> np.ndarray:
+    def recorded(self, *, timeout_s: float = TIMEOUT_S) -> np.ndarray:
         """Wait until the recording is full and return it: float32, (frames,), or (outputs, frames) for several outputs.
 
         Raises TimeoutError.
@@ -139,6 +141,17 @@ def _serve(connection: Connection, server_name: str, name: str, channels: int, o
     client.jack.close()
 
 
+@dataclass
+class _Take:
+    """What is played and recorded since one `start`."""
+
+    samples: np.ndarray
+    recording: np.ndarray
+    loop: bool
+    position: int = 0
+    is_full: threading.Event = field(default_factory=threading.Event)
+
+
 class _Client:
     """Implementation of the requests of `JackTestClient` with libjack."""
 
@@ -146,13 +159,8 @@ class _Client:
         self.jack = jack.Client(name, no_start_server=True, servername=server_name)
         self._play = [self.jack.outports.register(f"play_{n + 1}") for n in range(channels)]
         self._record = [self.jack.inports.register(f"record_{n + 1}") for n in range(outputs)]
-        self._samples = np.zeros((channels, 0), np.float32)
-        self._recording = np.zeros((outputs, 0), np.float32)
-        self._loop = False
-        self._position = 0
-        self._running = False
+        self._take = _Take(np.zeros((channels, 0), np.float32), np.zeros((outputs, 0), np.float32), False)
         self._xruns = 0
-        self._done = threading.Event()
         self._graph_changed = threading.Event()
         self.jack.set_process_callback(self._process)
         self.jack.set_xrun_callback(self._count_xrun)
@@ -182,21 +190,16 @@ class _Client:
     def start(self, samples: np.ndarray, frames: int, loop: bool) -> None:
         if samples.shape[0] != len(self._play):
             raise ValueError(f"{samples.shape[0]} channels for a client with {len(self._play)}")
-        self._running = False
-        self._samples = samples
-        self._recording = np.zeros((len(self._record), frames), np.float32)
-        self._loop = loop
-        self._position = 0
-        self._done.clear()
-        self._running = True
+        self._take = _Take(samples, np.zeros((len(self._record), frames), np.float32), loop)
 
     def recorded(self, timeout_s: float) -> np.ndarray:
-        if not self._done.wait(timeout_s):
-            raise TimeoutError(f"recorded {self._position} of {self._recording.shape[1]} frames in {timeout_s} s")
-        return self._recording[0] if len(self._record) == 1 else self._recording
+        take = self._take
+        if not take.is_full.wait(timeout_s):
+            raise TimeoutError(f"recorded {take.position} of {take.recording.shape[1]} frames in {timeout_s} s")
+        return take.recording[0] if len(self._record) == 1 else take.recording
 
     def is_full(self) -> bool:
-        return self._done.is_set()
+        return self._take.is_full.is_set()
 
     def count_xruns(self) -> int:
         return self._xruns
@@ -225,22 +228,21 @@ class _Client:
 
     def _process(self, frames: int) -> None:
         # Recording precedes playback, so that a client connected to itself records its output one period later.
-        running, begin = self._running, self._position
-        if running and begin < self._recording.shape[1]:
-            for port, row in zip(self._record, self._recording, strict=True):
+        take = self._take  # `start` may replace it at any time
+        begin = take.position
+        if begin < take.recording.shape[1]:
+            for port, row in zip(self._record, take.recording, strict=True):
                 room = row[begin : begin + frames]
                 room[:] = port.get_array()[: len(room)]
-        length = self._samples.shape[1]
+        length = take.samples.shape[1]
         wanted = np.arange(begin, begin + frames)
-        if self._loop and length:
+        if take.loop and length:
             wanted %= length
         available = wanted < length
-        for port, row in zip(self._play, self._samples, strict=True):
+        for port, row in zip(self._play, take.samples, strict=True):
             out = port.get_array()
             out[:] = 0.0
-            if running:
-                out[available] = row[wanted[available]]
-        if running:
-            self._position = begin + frames
-            if self._position >= self._recording.shape[1]:
-                self._done.set()
+            out[available] = row[wanted[available]]
+        take.position = begin + frames
+        if take.position >= take.recording.shape[1]:
+            take.is_full.set()

@@ -116,6 +116,19 @@ def test_correct_clock_rate_is_not_reported_with_long_blocks(monkeypatch: pytest
     assert read_notices(ClockRateMonitor(RATE, DEVICE_ADVICE), monkeypatch, speed, 60.0, block=4096) == []
 
 
+@pytest.mark.parametrize("pause_s", [0.2, 0.9])
+def test_pause_of_the_machine_at_the_end_of_an_interval_is_not_reported(
+    monkeypatch: pytest.MonkeyPatch, pause_s: float
+) -> None:
+    """The clock has not caught up yet when the rate is measured, and catches up in the next interval."""
+    watch = ClockRateMonitor(RATE, DEVICE_ADVICE)
+    for tick in range(1200):
+        now_s = 0.05 * tick
+        monkeypatch.setattr(time, "monotonic", lambda now_s=now_s: now_s)
+        is_behind = now_s % 10.0 >= 5.0 - pause_s and now_s % 10.0 < 5.05
+        assert watch.update(round((now_s - pause_s * is_behind) * RATE)) is None
+
+
 def test_clock_rate_that_is_wrong_again_is_reported_again(monkeypatch: pytest.MonkeyPatch) -> None:
     watch = ClockRateMonitor(RATE, DEVICE_ADVICE)
     notices = [
@@ -189,18 +202,16 @@ def test_system_clock_set_back_by_an_hour_has_no_effect(tmp_path: Path) -> None:
     build = ["gcc", "-shared", "-fPIC", "-o", library, "-x", "c", "-"]
     subprocess.run(build, input=SHIFTED_CLOCK, text=True, check=True)
     environment = {**os.environ, "LD_PRELOAD": str(library), "SET_BACK": str(set_back)}
-    words = ("--clock", "timer", "--gain-db", "-12", "--duration", "6")
+    words = ("--clock", "timer", "--gain-db", "-12", "--duration", "4")
     process = started(tmp_path, *words, env=environment)
     set_back.touch()
-    start_s = time.monotonic()
-    errors, summary = ended(process, tmp_path)
+    errors, summary = ended(process, tmp_path)  # unless it waits for the hour to pass again
     assert errors == ""
-    assert time.monotonic() - start_s < 20.0, "it waited for the hour to pass again"
-    assert (summary["frames"], summary["dropped_frames"]) == (6 * RATE, 0)
-    assert 0.3 < summary["realtime_factor"] < 1.1
+    assert (summary["frames"], summary["dropped_frames"]) == (4 * RATE, 0)
+    assert 4 / TIMEOUT_S < summary["realtime_factor"] < 1.1
     assert summary["gain_db"] == pytest.approx(-12, abs=0.01)
     process = subprocess.run(["date", "+%s"], env=environment, capture_output=True, text=True, check=True)
-    assert time.time() - float(process.stdout) == pytest.approx(3600, abs=10), "the clock was not set back"
+    assert time.time() - float(process.stdout) == pytest.approx(3600, abs=60), "the clock was not set back"
 
 
 WALL_CLOCKS = {("time", "time"), ("time", "time_ns"), ("time", "localtime"), ("datetime", "now"), ("datetime", "today")}

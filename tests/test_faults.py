@@ -36,15 +36,14 @@ class Running:
         wait_until(lambda: self.process.poll() is not None or self._row_count() > 50)
         assert self.process.poll() is None, self.process.communicate()
         self.memory = self._memory()
-        self.children = descendants(self.process.pid)
+        self.children = [os.pidfd_open(child) for child in descendants(self.process.pid)]
 
     def end(self) -> tuple[int, str]:
         """Wait until it and its descendants have exited; return the exit code and standard error."""
-        pidfds = [os.pidfd_open(child) for child in self.children]
         out, errors = self.process.communicate(timeout=TIMEOUT_S)
         assert out == ""
-        for pidfd in pidfds:
-            ended, _, _ = select.select([pidfd], [], [], 10.0)
+        for pidfd in self.children:
+            ended, _, _ = select.select([pidfd], [], [], TIMEOUT_S)
             os.close(pidfd)
             assert ended, "a child of the command goes on running"
         return self.process.returncode, errors
@@ -79,7 +78,7 @@ def running(all_running: dict[str, Running], end: str) -> Running:
     session = all_running[end]
     session.wait_for_rows()
     assert len(session.memory) == 1
-    assert len(session.children) == 3  # the nursery, its estimator, and what removes shared memory after a crash
+    assert len(session.children) == 3  # the fork server, the estimator, and what removes shared memory after a crash
     return session
 
 
@@ -121,6 +120,7 @@ def test_interrupted_run_has_written_everything_up_to_the_interruption(running: 
 
 @pytest.mark.parametrize("end", ["SIGKILL"])
 def test_killed_run_leaves_complete_rows_a_recording_and_no_process(running: Running) -> None:
+    wait_until(lambda: soundfile.info(running.recording).frames >= RATE)  # the header is updated once per second
     running.process.kill()
     code, _ = running.end()
     assert code == -signal.SIGKILL

@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 """Timeout for the start of a server. It takes 0.1 s, and much longer on a loaded machine."""
 
 EXIT_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM")

@@ -94,7 +94,6 @@ class Supervisor:
                 self._restart()
             elif self._ready and self._is_hung(bool(estimates)):
                 self._failure_reason = "stopped responding"
-                worker.stop()
                 self._restart()
         return estimates
 
@@ -170,6 +169,7 @@ class Supervisor:
     def _restart(self) -> None:
         """Restart the process after a failure, or give up after `MAX_CONSECUTIVE_FAILURES`."""
         assert self._worker is not None
+        self._read_messages(self._worker)  # it may have reported a failure since, and then exited
         self._worker.stop()
         self._consecutive_failures += 1
         self._dropped_before_restart = self.dropped_frames

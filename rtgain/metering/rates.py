@@ -18,15 +18,21 @@ class RateCounter:
         self._count = 0
         self._since_s = self._last_update_s = -math.inf
 
-    def update(self, count: int) -> None:
-        """Update with the present count. After more than `SUSPENDED_S` without an update, measuring restarts."""
+    def update(self, count: int) -> bool:
+        """Update with the present count; return True if an interval has ended.
+
+        After more than `SUSPENDED_S` without an update, measuring restarts.
+        """
+        has_ended = False
         now_s = time.monotonic()
         if now_s - self._last_update_s > SUSPENDED_S:
             self._count, self._since_s = count, now_s
         elif now_s - self._since_s >= self._interval_s:
             self.per_second = (count - self._count) / (now_s - self._since_s)
             self._count, self._since_s = count, now_s
+            has_ended = True
         self._last_update_s = now_s
+        return has_ended
 
 
 DEVICE_ADVICE = "choose another device, rate or block"
@@ -35,20 +41,28 @@ CLOCK_ADVICE = "the machine is too busy: end other programs, or choose a lower s
 
 
 class ClockRateMonitor:
-    """Compares the measured with the nominal sample rate of a clock, and reports a deviation with `advice`."""
+    """Compares the measured with the nominal sample rate of a clock, and reports a deviation with `advice`.
+
+    A rate is wrong if two consecutive intervals deviate in the same direction. At the end of a single interval, the
+    machine may have been paused: the missing frames then follow in the next one.
+    """
 
     def __init__(self, sample_rate: int, advice: str, interval_s: float = 5.0) -> None:
         """`interval_s` must be much longer than a block: devices process whole blocks at irregular times."""
         self._sample_rate = sample_rate
         self._advice = advice
         self._rate = RateCounter(interval_s)
+        self._deviations = (0.0, 0.0)
         self._is_wrong = False
 
     def update(self, frames: int) -> str | None:
         """Update with the number of frames so far. Returns a notice when the rate becomes wrong, otherwise None."""
-        self._rate.update(frames)
+        if not self._rate.update(frames):
+            return None
         speed = self._rate.per_second / self._sample_rate
-        was_wrong, self._is_wrong = self._is_wrong, abs(speed - 1.0) > CLOCK_RATE_TOLERANCE
+        self._deviations = (self._deviations[1], speed - 1.0)
+        was_wrong = self._is_wrong
+        self._is_wrong = min(self._deviations) > CLOCK_RATE_TOLERANCE or max(self._deviations) < -CLOCK_RATE_TOLERANCE
         if was_wrong or not self._is_wrong:
             return None
         return (

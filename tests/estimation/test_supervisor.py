@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from rtgain.estimation.runner import InProcessRunner
 from rtgain.estimation.supervisor import MAX_CONSECUTIVE_FAILURES, Supervisor
 from rtgain.records.estimate import Estimate, State
 from rtgain.records.loss_curves import CURVE_POINTS, LossCurves, gain_grid
+from tests.estimation.scripted_worker import ScriptedWorker
 from tests.polling import wait_until
 from tests.processes import is_running
 
@@ -208,9 +210,9 @@ def test_failing_setting_is_reported_and_a_valid_one_recovers(
     signal_writer.play(20)
     poll_until(supervisor, 17)
     supervisor.configure(replace(SETTINGS, loss="louder"))
-    signal_writer.play(1)
 
-    def restarted() -> bool:
+    def restarted() -> bool:  # it may estimate one more batch before it receives the setting
+        signal_writer.play(1)
         supervisor.poll()
         return supervisor.restarts == 1
 
@@ -218,8 +220,14 @@ def test_failing_setting_is_reported_and_a_valid_one_recovers(
     assert supervisor.notices() == ["The estimator process failed (KeyError: 'louder') and has been restarted (1)."]
     supervisor.configure(replace(SETTINGS, loss="waveform"))
     # The process that is starting still has the invalid loss; the next one has the valid one.
-    signal_writer.play(10)
-    estimates = poll_until(supervisor, 11)
+    written = signal_writer.play(10)
+    estimates: list[Estimate] = []
+
+    def complete() -> bool:
+        estimates.extend(supervisor.poll())
+        return bool(estimates) and estimates[-1].available_frame == written
+
+    wait_until(complete)
     assert estimates[-1].gain_est_db == pytest.approx(GAIN_DB, abs=0.01)
 
 
@@ -231,7 +239,12 @@ def test_commands_reach_the_process_and_stop_kills_it(
     supervisor.configure(replace(SETTINGS, hop_frames=2 * HOP))
     supervisor.wait_until_ready()
     signal_writer.play(20)
-    assert set(np.diff(centers(poll_until(supervisor, 8)))) == {2 * HOP}
+
+    def has_longer_hops() -> bool:  # it may estimate one more batch before it receives the setting
+        signal_writer.play(4)
+        return set(np.diff(centers(poll_until(supervisor, 2)))) == {2 * HOP}
+
+    wait_until(has_longer_hops)
     supervisor.set_frozen(True)
     supervisor.reset(-3.0)
 
@@ -249,26 +262,12 @@ def test_commands_reach_the_process_and_stop_kills_it(
 # --- no process -------------------------------------------------------------------------------------
 
 
-class ScriptedWorker:
-    """Worker without a process; it exits when its `alive` is set to False."""
+class Clock:
+    """The supervisor's clock, which goes on only by `now_s`."""
 
-    pid = None
-
-    def __init__(self, *_: object) -> None:
-        self.alive = True
-        self.pending: list[object] = []
-
-    def send(self, command: object) -> None: ...
-
-    def messages(self, timeout_s: float = 0.0) -> list[object]:
-        messages, self.pending = self.pending, []
-        return messages
-
-    def finish(self, limit_frame: int, timeout_s: float) -> bool:
-        return False
-
-    def stop(self) -> None:
-        self.alive = False
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 1000.0
+        monkeypatch.setattr(supervisor_module, "time", SimpleNamespace(monotonic=lambda: self.now_s))
 
 
 @pytest.fixture
@@ -279,10 +278,10 @@ def scripted(memory: EngineSharedMemory, monkeypatch: pytest.MonkeyPatch) -> Sup
     return supervisor
 
 
-def write_estimate(memory: EngineSharedMemory) -> None:
+def write_estimate(memory: EngineSharedMemory, count: int = 1) -> None:
     levels = (0.0, 0.0, 0.0, -6.0, -6.0, 0.1, -6.0, 0.05, 0.1, 0.0)
     estimate = Estimate(*levels, State.TRACKING, 1, 0.0, 1, (-6.0,), (1,), (0.0,))
-    memory.estimates.write(estimate.to_row().reshape(-1, 1))
+    memory.estimates.write(np.tile(estimate.to_row().reshape(-1, 1), count))
 
 
 def fail(supervisor: Supervisor, reason: str | None = None) -> None:
@@ -307,10 +306,27 @@ def test_estimate_resets_the_failure_count(scripted: Supervisor, memory: EngineS
 
 def test_overwritten_estimates_are_skipped(scripted: Supervisor, memory: EngineSharedMemory) -> None:
     capacity = memory.estimates.capacity
-    for _ in range(capacity + 10):
-        write_estimate(memory)
+    write_estimate(memory, capacity // 2)
+    write_estimate(memory, capacity // 2 + 10)
     assert len(scripted.poll()) == capacity
     assert scripted.poll() == []
+
+
+def test_failure_reported_just_before_the_exit_is_the_reason(scripted: Supervisor) -> None:
+    """The process reports it and exits after its messages were read and before it is found dead."""
+    worker = scripted._worker
+    assert isinstance(worker, ScriptedWorker)
+    read_messages = worker.messages
+
+    def messages(timeout_s: float = 0.0) -> list[object]:
+        read = read_messages(timeout_s)
+        if worker.alive:
+            worker.alive, worker.pending = False, [FailureMessage("OSError: no")]
+        return read
+
+    worker.messages = messages  # type: ignore[method-assign]
+    scripted.poll()
+    assert scripted.notices() == ["The estimator process failed (OSError: no) and has been restarted (1)."]
 
 
 def test_process_that_does_not_finish_in_time_is_reported(scripted: Supervisor, memory: EngineSharedMemory) -> None:
@@ -330,9 +346,8 @@ def test_process_that_compiles_is_not_hung(
     """The first start on a machine compiles the loudness meter, which lasts longer under load than the time limit."""
     worker = scripted._worker
     assert isinstance(worker, ScriptedWorker)
-    monkeypatch.setattr(supervisor_module, "FIRST_ESTIMATE_TIMEOUT_S", 0.02)
-    memory.control["frames"] = 10 * RATE
-    pause = threading.Event()
+    clock = Clock(monkeypatch)
+    memory.control["frames"] = 60 * RATE
     for message, restarts in ((ReadyMessage(), 1), (LoadingMessage(), 1), (ReadyMessage(), 2)):
         worker = scripted._worker
         assert isinstance(worker, ScriptedWorker)
@@ -340,7 +355,7 @@ def test_process_that_compiles_is_not_hung(
         scripted.poll()
         worker.pending = [message]
         scripted.poll()
-        pause.wait(0.05)
+        clock.now_s += supervisor_module.FIRST_ESTIMATE_TIMEOUT_S + 0.1
         scripted.poll()
         assert scripted.restarts == restarts, message
 
@@ -351,13 +366,12 @@ def test_first_estimate_may_be_later_than_the_next_ones(
     """A busy machine gives a new process too little processor time for an estimate within the usual limit."""
     worker = scripted._worker
     assert isinstance(worker, ScriptedWorker)
-    monkeypatch.setattr(supervisor_module, "HANG_TIMEOUT_S", 0.02)
-    memory.control["frames"] = 10 * RATE
-    pause = threading.Event()
+    clock = Clock(monkeypatch)
+    memory.control["frames"] = 60 * RATE
     worker.pending = [ReadyMessage()]
     for restarts in (0, 1):
         scripted.poll()
-        pause.wait(0.05)
+        clock.now_s += supervisor_module.HANG_TIMEOUT_S + 0.1
         scripted.poll()
         assert scripted.restarts == restarts
         write_estimate(memory)

@@ -2,9 +2,10 @@
 
 import json
 import logging
+import math
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -36,9 +37,16 @@ MATCH = {"gain_db": 0.0, "std_db": 0.02, "delay_ms": 0.0, "polarity": 1, "state"
 
 @pytest.fixture
 def window(
-    qtbot: Any, open_window: OpenWindow, sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> MainWindow:
-    """Window on two recordings, whose session stands still, with its level matched by 4 dB."""
+    qtbot: Any,
+    qapp: QApplication,
+    open_window: OpenWindow,
+    sessions: Sessions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[MainWindow]:
+    """Window on two recordings, whose session stands still, with its level matched by 4 dB. No text cursor blinks."""
+    flash_ms = qapp.cursorFlashTime()
+    qapp.setCursorFlashTime(0)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     noise = 0.1 * np.random.default_rng(0).standard_normal(2 * RATE)
     for name, gain in (("dry", 1.0), ("target", 0.5)):
@@ -47,14 +55,15 @@ def window(
     offset = RecordingOffset(0.0, is_found=True, common_s=2.0)
     monkeypatch.setattr(rtgain.session.pair_offset, "search_offset", lambda *_, **__: offset)
     window = open_window(input=str(tmp_path / "dry.wav"), target=str(tmp_path / "target.wav"), level_match="estimate")
-    qtbot.waitUntil(lambda: window.controller.state == "running", timeout=30_000)
+    qtbot.waitUntil(lambda: window.controller.state == "running")
     loudness = PairLoudness(Loudness(integrated_lufs=-20.0), Loudness(integrated_lufs=-16.1))
     window.compare_controller.analysis.store(
         window.controller.config, match=MATCH | {"gain_db": 4.0}, loudness=loudness
     )
     stopped_s = sessions.last.clock()
     sessions.last.clock = lambda: stopped_s
-    return window
+    yield window
+    qapp.setCursorFlashTime(flash_ms)
 
 
 def draws(*signals: Signal) -> Callable[[], Signal]:
@@ -111,6 +120,19 @@ def test_nothing_in_the_window_depends_on_the_drawn_signal(
     assert seen[0][1:] == seen[1][1:]
 
 
+def test_level_is_stated_as_soon_as_it_is_known(qtbot: Any, window: MainWindow, sessions: Sessions) -> None:
+    level = window.blind_panel.level
+    sessions.last.set_level_differences(gain_db=math.nan, loudness_lu=math.nan)
+    window.blind.show("abx")
+    assert level.text() == "The level is not matched yet."
+    sessions.last.set_level_differences(gain_db=4.0, loudness_lu=math.nan)
+    qtbot.waitUntil(lambda: level.text() == "Remaining differences: gain 0.00 dB.")
+    sessions.last.set_level_differences(gain_db=4.0, loudness_lu=3.9)
+    qtbot.waitUntil(lambda: level.text() == "Remaining differences: gain 0.00 dB, loudness −0.10 LU.")
+    sessions.last.set_level_match("off")
+    qtbot.waitUntil(lambda: level.text().startswith("Level match is off"))
+
+
 class WorkCounter(QObject):
     """Event filter of the application: counts paint events by the class of the widget."""
 
@@ -141,7 +163,7 @@ def test_work_of_a_frame_does_not_depend_on_the_drawn_signal(
     """
     folder = str(Path(gui.main_window.__file__).parent)
     window._timer.stop()
-    qtbot.waitUntil(lambda: not window.session_events.device_list._process.is_running, timeout=30_000)
+    qtbot.waitUntil(lambda: not window.session_events.device_list._process.is_running)
     began_s = sessions.last.clock()
     work = []
     drawn: Signal

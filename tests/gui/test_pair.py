@@ -38,7 +38,7 @@ def drop(window: MainWindow, at: QPoint, *paths: str) -> None:
 
 
 def wait_until_aligned(qtbot: Any, window: MainWindow, sessions: Sessions, pair: tuple[str, str]) -> None:
-    qtbot.waitUntil(lambda: window.controller.state == "running" and sessions.offsets[-1] is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: window.controller.state == "running" and sessions.offsets[-1] is not None)
     config, offset = sessions.last.config, sessions.offsets[-1]
     assert (config.input, config.target) == pair
     assert offset is not None
@@ -128,7 +128,7 @@ def test_unreadable_target_is_reported(
     (tmp_path / "text.wav").write_text("a shopping list\n")
     session = window.controller.session
     window.session_actions.choose_target(str(tmp_path / "text.wav"))
-    qtbot.waitUntil(lambda: any("text.wav" in text for text in window.notices.texts()), timeout=30_000)
+    qtbot.waitUntil(lambda: any("text.wav" in text for text in window.notices.texts()))
     assert window.controller.state == "running"
     assert window.controller.session is session  # what plays is left alone
     assert window.controller.config.target == "reference"

@@ -53,7 +53,7 @@ def window(qtbot: Any, open_window: OpenWindow, paths: dict[str, str], monkeypat
 
 def wait_until_analyzed(qtbot: Any, window: MainWindow, targets: int) -> None:
     loudness = window.compare.slots.loudness
-    qtbot.waitUntil(lambda: bool(loudness[f"target {targets}"].text()), timeout=60_000)
+    qtbot.waitUntil(lambda: bool(loudness[f"target {targets}"].text()))
 
 
 def played(sessions: Sessions) -> str:

@@ -1,13 +1,14 @@
 """Batch matching on a Dask cluster: a real scheduler, and two real worker processes."""
 
+import itertools
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import wait
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,22 @@ from rtgain.cli.main import main
 from rtgain.errors import InputError
 from rtgain.match import cluster as cluster_module
 from rtgain.match.cluster import ClusterWorkers
+from rtgain.match.manifest import Results
 from rtgain.match.pair_process import PairProcesses
 from tests.commands import rows
 from tests.match.batches import crashing_environment, manifest, run
 from tests.match.recordings import demo, write
-from tests.polling import TIMEOUT_S, wait_until
+from tests.polling import TIMEOUT_S
 
 pytestmark = pytest.mark.usefixtures("restored_signal_handlers")
+
+
+def free_port() -> int:
+    """A free port below those that the system gives to other programs until the scheduler takes it."""
+    for port in range(15_000 + os.getpid() % 15_000, 32_000):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise RuntimeError("no port is free")
 
 
 class Cluster:
@@ -32,8 +42,7 @@ class Cluster:
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._environment = environment
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         self.address = f"tcp://127.0.0.1:{self._port}"
         self.workers: list[subprocess.Popen[bytes]] = []
 
@@ -41,7 +50,7 @@ class Cluster:
         """Start a scheduler and `workers`, and wait until they are connected."""
         self.scheduler = self._dask("scheduler", "--host", "127.0.0.1", "--port", str(self._port))
         self.workers = [
-            self._dask("worker", self.address, "--no-nanny", "--nthreads", "1", "--death-timeout", "60")
+            self._dask("worker", self.address, "--no-nanny", "--nthreads", "1", "--death-timeout", f"{TIMEOUT_S}")
             for _ in range(workers)
         ]
         with distributed.Client(self.address, timeout=TIMEOUT_S, set_as_default=False) as client:
@@ -82,16 +91,16 @@ def cluster(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         PairProcesses.stop_idle()
 
 
-def after_rows(results: Path, count: int, action: Any) -> threading.Thread:
-    """Start a thread that calls `action` when the results have `count` rows."""
+def after_rows(monkeypatch: pytest.MonkeyPatch, count: int, action: Callable[[], object]) -> None:
+    """Call `action` as soon as the results of the next run have `count` rows."""
+    append, appended = Results.append, itertools.count(1)
 
-    def watch() -> None:
-        wait_until(lambda: results.exists() and results.read_bytes().count(b"\n") > count)
-        action()
+    def append_and_act(results: Results, row: dict[str, Any]) -> None:
+        append(results, row)
+        if next(appended) == count:
+            action()
 
-    thread = threading.Thread(target=watch)
-    thread.start()
-    return thread
+    monkeypatch.setattr(Results, "append", append_and_act)
 
 
 def test_cluster_gives_the_rows_of_a_local_run_in_order(capsys, cluster, folder, thorough):
@@ -108,12 +117,11 @@ def test_cluster_gives_the_rows_of_a_local_run_in_order(capsys, cluster, folder,
     assert (folder / "crashes").read_text() == "xxx"
 
 
-def test_ctrl_c_leaves_complete_rows_and_the_run_is_resumed(capsys, cluster, folder, tmp_path):
+def test_ctrl_c_leaves_complete_rows_and_the_run_is_resumed(capsys, cluster, folder, tmp_path, monkeypatch):
     path = manifest(folder, *(f"t{1 + number % 3}.wav" for number in range(60)))
     results = tmp_path / "results.csv"
-    thread = after_rows(results, 2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    after_rows(monkeypatch, 2, lambda: os.kill(os.getpid(), signal.SIGINT))
     code, errors, first = run(capsys, path, "--cluster", cluster.address, results=results)
-    thread.join()
     assert (code, errors) == (130, "")
     assert 2 <= len(first) < 60
     manifest(folder, *(f"t{1 + number % 3}.wav" for number in range(len(first) + 4)))
@@ -151,12 +159,11 @@ def test_workers_without_the_folder_or_with_other_versions_are_named_in_one_line
     assert "the scheduler has dask 2020.1, and this machine has " in errors
 
 
-def test_pairs_of_a_killed_worker_are_matched_by_another(capsys, cluster, folder, tmp_path):
+def test_pairs_of_a_killed_worker_are_matched_by_another(capsys, cluster, folder, tmp_path, monkeypatch):
     path = manifest(folder, *(f"t{1 + number % 3}.wav" for number in range(10)))
     results = tmp_path / "results.csv"
-    thread = after_rows(results, 2, cluster.workers[0].kill)
+    after_rows(monkeypatch, 2, cluster.workers[0].kill)
     code, errors, matched = run(capsys, path, "--cluster", cluster.address, results=results)
-    thread.join()
     assert (code, errors) == (0, "")
     assert [row["id"] for row in matched] == [str(number) for number in range(10)]
     assert {row["state"] for row in matched} == {"tracking"}
@@ -168,9 +175,8 @@ def test_lost_scheduler_ends_the_run_with_complete_rows_and_it_is_resumed(
     monkeypatch.setattr(cluster_module, "CONNECT_TIMEOUT_S", 2)
     path = manifest(folder, *(f"t{1 + number % 3}.wav" for number in range(60)))
     results = tmp_path / "results.csv"
-    thread = after_rows(results, 2, cluster.scheduler.kill)
+    after_rows(monkeypatch, 2, cluster.scheduler.kill)
     code, errors, first = run(capsys, path, "--cluster", cluster.address, results=results)
-    thread.join()
     assert (code, errors.count("\n")) == (2, 1)
     assert "the connection to the scheduler was lost" in errors
     assert "all finished rows are written; run the same command again" in errors

@@ -16,9 +16,11 @@ from rtgain.audio.sources.demo import DemoSource
 from rtgain.bench.servers import JackServer
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
+from rtgain.estimation.supervisor import Supervisor
 from rtgain.records.estimate import Estimate
 from rtgain.session.session import Session
 from tests.commands import rows, rtgain
+from tests.estimation.scripted_worker import ScriptedWorker
 from tests.polling import wait_until
 
 pytestmark = pytest.mark.realtime
@@ -350,20 +352,22 @@ def test_audio_continues_and_the_estimator_restarts_after_a_kill_and_a_hang() ->
         back = until_estimates(session, session.frames)
         assert back.gain_est_db == pytest.approx(-12.0, abs=0.01)
 
-        rate = (session.frames - start_frame) / (time.monotonic() - start_s)
-        assert rate == pytest.approx(RATE, rel=0.02)
+        def rate() -> float:
+            return (session.frames - start_frame) / (time.monotonic() - start_s)
+
+        wait_until(lambda: rate() == pytest.approx(RATE, rel=0.02))  # at once, unless the clock is late just now
         assert session.snapshot().estimator_restarts == 2
 
 
-def test_estimator_that_fails_repeatedly_is_not_restarted_and_audio_continues() -> None:
+def test_estimator_that_fails_repeatedly_is_not_restarted_and_audio_continues(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a process: a real one may estimate before it is killed, and then it has not failed repeatedly."""
+    monkeypatch.setattr(Supervisor, "worker_type", ScriptedWorker)
     with Session(SessionConfig(gain_db=-12.0), clock="timer") as session:
         session.start()
-        notices: list[str] = []
         for _ in range(3):
-            os.kill(estimator_pid(session), signal.SIGKILL)
-            while not (new := session.pop_notices()):
-                session.advance()
-            notices += new
+            session._runner._worker.alive = False  # type: ignore[union-attr]
+            session.advance()
+        notices = session.pop_notices()
         assert [notice.split(" (")[0] for notice in notices] == [
             "The estimator process was killed and has been restarted",
             "The estimator process was killed and has been restarted",

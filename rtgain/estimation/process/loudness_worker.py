@@ -69,8 +69,9 @@ class LoudnessWorker:
             signals = self._memory.audio.read_signals(start, frames).metered
         except OverrunError:
             return self._memory.audio.frames_written
-        for fields, meter, signal in zip(LOUDNESS_FIELDS.values(), meters, signals, strict=True):
+        for meter, signal in zip(meters, signals, strict=True):
             meter.push(signal)
+        for fields, meter in zip(LOUDNESS_FIELDS.values(), meters, strict=True):  # at once: displays compare signals
             for field, name in zip(fields, LOUDNESS_NAMES, strict=True):
                 self._memory.control[field] = getattr(meter, name)
         return start + frames

@@ -213,8 +213,9 @@ def test_a_half_written_set_is_never_used() -> None:
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        changes, last = 0, 0.0
-        for _ in range(3000):
+        changes, blocks, last = 0, 0, 0.0
+        while changes <= 10 or blocks < 3000:  # the writer may get its first turn late
+            blocks += 1
             path.process(np.ones((1, 64), np.float32), gains=[1.0], delays_frames=[0.0])
             gains = path._states[0]["equalizer"]["target"][0, :, 0]
             assert np.all(gains == gains[0])
@@ -222,7 +223,6 @@ def test_a_half_written_set_is_never_used() -> None:
     finally:
         stop.set()
         writer.join()
-    assert changes > 10
 
 
 def test_a_set_of_no_filters_is_all_zeros() -> None:

@@ -60,9 +60,11 @@ def test_block_of_a_killed_process_group_is_removed() -> None:
         block = SHM_DIRECTORY / process.stdout.readline().strip()
         remove_stale_blocks()
         assert block.exists(), "a block in use was removed"
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        assert block.exists(), "the resource tracker removed the block"
+        with block.open("rb") as kept:
+            assert lock_shared(kept.fileno())  # otherwise another program that starts now would remove it
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            assert block.exists(), "the resource tracker removed the block"
         remove_stale_blocks()
         assert not block.exists()
 
@@ -94,13 +96,22 @@ def test_link_with_the_name_of_a_block_is_not_followed(tmp_path: Path) -> None:
         folder.rmdir()
 
 
-def test_block_of_another_user_stays(stale_block: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_block_of_another_user_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder of its own: before it has its owner, another program that starts now would remove it."""
+    monkeypatch.setattr(shm_cleanup, "SHM_DIRECTORY", tmp_path)
+    block = tmp_path / random_block_name()
+    block.touch()
     if os.geteuid() == 0:
-        os.chown(stale_block, OTHER_USER_ID, OTHER_USER_ID)
+        os.chown(block, OTHER_USER_ID, OTHER_USER_ID)
     else:
         monkeypatch.setattr(os, "geteuid", lambda: OTHER_USER_ID)
     remove_stale_blocks()
-    assert stale_block.exists()
+    assert block.exists()
+    monkeypatch.undo()
+    monkeypatch.setattr(shm_cleanup, "SHM_DIRECTORY", tmp_path)
+    os.chown(block, os.geteuid(), os.getegid())
+    remove_stale_blocks()
+    assert not block.exists()
 
 
 def test_block_removed_before_it_was_locked_is_created_again(

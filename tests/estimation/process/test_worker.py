@@ -19,6 +19,7 @@ import pytest
 from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.estimation.process.messages import (
+    Command,
     DroppedFramesMessage,
     EnableDiagnostics,
     FailureMessage,
@@ -95,16 +96,6 @@ def test_process_estimates_obeys_commands_and_finishes(memory: EngineSharedMemor
     assert memory.control["matched_gain"] == pytest.approx(-GAIN, rel=1e-3)
 
     worker.send(FreezeMessage(True))
-    write(memory, 10, 10.0 * GAIN)
-    wait_for(memory, 27)
-    assert read_estimates(memory)[-1].gain_est_db == pytest.approx(GAIN_DB, abs=0.001)
-
-    worker.send(FreezeMessage(False))
-    write(memory, 10, 10.0 * GAIN)
-    wait_for(memory, 37)
-    assert read_estimates(memory)[-1].gain_est_db == pytest.approx(GAIN_DB + 20.0, abs=0.01)
-
-    worker.send(FreezeMessage(True))
     worker.send(ResetMessage(-6.0))
 
     def is_reset() -> bool:  # commands are executed one by one between windows
@@ -132,6 +123,23 @@ def test_process_estimates_obeys_commands_and_finishes(memory: EngineSharedMemor
     assert worker.finish(end_frame, timeout_s=TIMEOUT_S)
     assert not worker.alive
     assert end_frame - 2 * HOP < read_estimates(memory)[-1].available_frame <= end_frame
+
+
+def test_frozen_estimate_is_constant_until_it_is_released(memory: EngineSharedMemory) -> None:
+    """The loop runs in this thread: a process may have begun a window when a command arrives."""
+    session_end, loop = make_loop(memory)
+
+    def gain_db_after(*commands: Command, gain: float) -> float:
+        """Send the commands, write ten hops, and return the last gain that the loop estimates."""
+        write(memory, 10, gain)
+        for command in (*commands, FinishMessage(memory.audio.frames_written)):
+            session_end.send(command)
+        loop.run()
+        return read_estimates(memory)[-1].gain_est_db
+
+    assert gain_db_after(gain=GAIN) == pytest.approx(GAIN_DB, abs=0.001)
+    assert gain_db_after(FreezeMessage(True), gain=10.0 * GAIN) == pytest.approx(GAIN_DB, abs=0.001)
+    assert gain_db_after(FreezeMessage(False), gain=10.0 * GAIN) == pytest.approx(GAIN_DB + 20.0, abs=0.01)
 
 
 def test_pending_commands_are_executed_before_the_next_window_and_the_last_one_limits_it(
@@ -164,13 +172,13 @@ def test_diagnostics_publish_curves_and_loudness(memory: EngineSharedMemory, wor
         return memory.curves.frames_written > 0 and math.isfinite(memory.control["dry_momentary_lufs"])
 
     wait_until(is_measured)
+    assert worker.finish(memory.audio.frames_written, timeout_s=TIMEOUT_S)  # after all signals of a step are measured
     curves = LossCurves.from_row(memory.curves.read(memory.curves.frames_written - 1, 1)[:, 0].astype(np.float64))
     assert curves.gain_est == pytest.approx(GAIN, rel=1e-3)
     for name in ("momentary_lufs", "integrated_lufs", "true_peak_dbtp"):
         dry, target = (memory.control[f"{signal}_{name}"] for signal in ("dry", "target"))
         assert dry - target == pytest.approx(-GAIN_DB, abs=0.1)
     assert memory.control["matched_momentary_lufs"] == -math.inf
-    assert worker.finish(memory.audio.frames_written, timeout_s=TIMEOUT_S)
 
 
 def test_loudness_is_measured_again_when_a_reset_estimate_is_tracking(
@@ -185,7 +193,7 @@ def test_loudness_is_measured_again_when_a_reset_estimate_is_tracking(
         return float(memory.control["target_true_peak_dbtp"])
 
     wait_until(lambda: true_peaks(1.0) > -20.0)
-    wait_until(lambda: [one.state for one in read_estimates(memory)][-1:] == [State.TRACKING])
+    wait_until(lambda: true_peaks(1.0) > -20.0 and read_estimates(memory)[-1].state is State.TRACKING)
     wait_until(lambda: true_peaks(1.0) > -20.0)  # since it is tracking
     write(memory, 20, 0.01)
     worker.send(ResetMessage(0.0))
@@ -258,7 +266,7 @@ def test_killed_parent_leaves_no_process_and_never_loads_torch(tmp_path: Path) -
         assert is_running(report["pid"])
         assert report["torch"] is False
         parent.kill()
-    wait_until(lambda: not is_running(report["pid"]), timeout_s=20.0)
+    wait_until(lambda: not is_running(report["pid"]))
 
 
 @pytest.mark.parametrize(("batch_s", "skips"), [(0.2, False), (0.3, True)])
