@@ -98,12 +98,13 @@ def set_filters(window: "MainWindow") -> None:
 
 def frame_of(window: "QWidget") -> Image.Image:
     """Return a frame of the animation."""
-    from PySide6.QtCore import QBuffer, Qt
+    from PySide6.QtCore import QBuffer, QByteArray, Qt
+    from PySide6.QtGui import QImageWriter
 
     buffer = QBuffer()
     buffer.open(QBuffer.OpenModeFlag.WriteOnly)
     picture = window.grab().toImage().scaledToWidth(ANIMATION_WIDTH, Qt.TransformationMode.SmoothTransformation)
-    picture.save(buffer, "PNG")
+    QImageWriter(buffer, QByteArray(b"PNG")).write(picture)
     return Image.open(io.BytesIO(bytes(buffer.data().data()))).convert("RGB")
 
 
