@@ -58,6 +58,7 @@ class FileActions(QObject):
         """Results of the comparison of two recordings for the next export; None without them."""
         self.learned_equalizer: Callable[[], LearnedEqualizer | None] = lambda: None
         """The learned equalizer; None before the first one."""
+        self._missing = ""
         self._exporter = Exporter(self)
         self._exporter.done.connect(self._show_exported)
         self._exporter.ended.connect(self._show_export_ended)
@@ -232,7 +233,9 @@ class FileActions(QObject):
             text = f"Writing {report}CSV, JSON, figure and preset…"
             self._notices.show_notice("export", text, "Cancel", self._exporter.cancel, is_warning=False)
             results = replace(results, config=self._with_monitor(results.config))
-            self._exporter.export(results, Path(folder), self.comparison())
+            comparison = self.comparison()
+            self._missing = _missing_parts(results.config, comparison)
+            self._exporter.export(results, Path(folder), comparison)
 
     def _with_monitor(self, config: SessionConfig) -> SessionConfig:
         """Return `config` with the requested monitor, unless that is its default."""
@@ -243,7 +246,7 @@ class FileActions(QObject):
         url = QUrl.fromLocalFile(folder)
         self._notices.show_notice(
             "export",
-            f"Exported to {folder}.",
+            f"Exported to {folder}{self._missing}.",
             "Open folder",
             lambda: QDesktopServices.openUrl(url),
             is_warning=False,
@@ -270,3 +273,11 @@ class FileActions(QObject):
         dialog.setFileMode(mode)
         dialog.setOption(QFileDialog.Option.ShowDirsOnly, mode == QFileDialog.FileMode.Directory)
         return dialog
+
+
+def _missing_parts(config: SessionConfig, comparison: "Comparison | None") -> str:
+    """Say what an export of two recordings lacks, because they are not compared yet; empty if it is complete."""
+    if not config.is_pair or (comparison is not None and comparison.match is not None):
+        return ""
+    parts = "gain and findings" if comparison is not None else "report and sounds"
+    return f" without {parts}, because the recordings are still being compared; export again later"

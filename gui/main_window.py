@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QScrollArea,
     QSizePolicy,
     QStackedWidget,
+    QStyle,
     QVBoxLayout,
     QWidget,
 )
@@ -520,8 +521,10 @@ class MainWindow(QMainWindow):
         self.theme_chosen.emit()
 
     def _restore_size(self) -> None:
+        """Restore size and place of the last run; the first window fits on the screen with its title bar."""
         if not self.restoreGeometry(QByteArray.fromBase64(self.settings.geometry.encode())):
-            self.resize(OPENING_SIZE.boundedTo(self.screen().availableSize()))
+            title_bar = QSize(0, self.style().pixelMetric(QStyle.PixelMetric.PM_TitleBarHeight))
+            self.resize(OPENING_SIZE.boundedTo(self.screen().availableSize() - title_bar))
 
 
 def _switch(text: str, tool_tip: str) -> QPushButton:

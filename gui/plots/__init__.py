@@ -13,12 +13,12 @@ def _import_pyqtgraph() -> None:
     modules = (QtCore, QtGui, QtWidgets)
     for module in modules:
         sys.modules[f"pyqtgraph.Qt.{module.__name__.rpartition('.')[2]}"] = module
-        module.__dir__ = list  # type: ignore[attr-defined]  # nothing to copy
+        module.__dir__ = list  # type: ignore[method-assign]  # nothing to copy
     try:
         import pyqtgraph  # noqa: F401
     finally:
         for module in modules:
-            del module.__dir__  # type: ignore[attr-defined]
+            del module.__dir__
 
 
 if "pyqtgraph" not in sys.modules:

@@ -30,7 +30,7 @@ class PlotArea(pg.GraphicsView):  # type: ignore[misc]
 
     def __init__(self, tick_font: QFont) -> None:
         super().__init__(useOpenGL=False)
-        self.tick_height = QFontMetrics(tick_font).height()
+        self.tick_height: int = QFontMetrics(tick_font).height()
         self.view = pg.ViewBox(enableMenu=False)
         self.axes: dict[Edge, pg.AxisItem] = {
             "left": self._make_axis("left", tick_font),

@@ -1,6 +1,5 @@
 """Plot on a card that the user can zoom, freeze and save."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -204,8 +203,8 @@ class PlotCard(QFrame):
 
     def _level_tick_step(self) -> int:
         """Return 1 if all labels of the left axis fit above each other, 2 if every second one fits, and so on."""
-        height = max(self.plot.viewport().height() - BOTTOM_HEIGHT, 1)
-        return math.ceil(len(self._axes[1].ticks) * self.plot.tick_height / height)
+        height: int = max(self.plot.viewport().height() - BOTTOM_HEIGHT, 1)
+        return -(-len(self._axes[1].ticks) * self.plot.tick_height // height)
 
     def _zoom(self) -> None:
         self.zoomed = True

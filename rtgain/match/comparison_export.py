@@ -28,7 +28,7 @@ from rtgain.system.atomic_write import write_atomic
 
 CHUNK_FRAMES = 65536
 
-UNKNOWN_GAIN = "The gain between the two was not measured."
+UNKNOWN_GAIN = "Gain and findings are missing: the two were not compared before this report was written."
 
 Signal = NDArray[np.float64]
 

@@ -226,3 +226,21 @@ def test_every_view_is_as_wide_as_a_window_of_1024_pixels(open_window: OpenWindo
     shown = window.compare.plots if workspace == "compare" else window.equalizer.cards + window.plots
     for plot in shown:
         assert not plot.isVisible() or plot.plot.view.height() >= 2 * plot.plot.tick_height
+
+
+def test_export_before_the_end_of_the_comparison_says_what_is_missing(
+    qtbot: Any, window: MainWindow, tmp_path: Path
+) -> None:
+    def exported(folder: Path) -> str:
+        folder.mkdir()
+        window.file_actions.export_to(str(folder))
+        notices = window.notices
+        qtbot.waitUntil(lambda: any(text.startswith(f"Exported to {folder}") for text in notices.texts()))
+        return next(text for text in notices.texts() if text.startswith("Exported to "))
+
+    assert "without gain and findings, because the recordings are still being compared" in exported(tmp_path / "a")
+    [report] = (tmp_path / "a").rglob("report.html")
+    assert "Gain and findings are missing" in report.read_text(encoding="utf-8")
+    match = dict.fromkeys(["gain_db", "std_db", "delay_ms"]) | {"polarity": 0, "state": "incoherent", "findings": []}
+    window.compare_controller.analysis.store(window.controller.config, match=match)
+    assert "without" not in exported(tmp_path / "b")

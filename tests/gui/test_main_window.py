@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from PySide6.QtCore import QElapsedTimer, Qt
+from PySide6.QtCore import QElapsedTimer, QSize, Qt
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSlider,
@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QLabel,
     QScrollBar,
+    QStyle,
     QWidget,
 )
 
@@ -559,3 +560,14 @@ def test_next_button_does_not_move_between_steps(qtbot: Any, open_window: OpenWi
         qtbot.mouseClick(panel.next_button, Qt.MouseButton.LeftButton)
         QApplication.processEvents()  # updates the layouts
     assert len(positions) == 1
+
+
+def test_first_window_fits_on_the_screen_with_its_title_bar(
+    open_window: OpenWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gui.main_window.OPENING_SIZE", QSize(9000, 9000))
+    window = open_window()
+    screen = window.screen().availableSize()
+    title_bar = window.style().pixelMetric(QStyle.PixelMetric.PM_TitleBarHeight)
+    assert window.size().toTuple() == (screen.width(), screen.height() - title_bar)
+    assert title_bar > 0

@@ -112,7 +112,7 @@ def test_long_sounds_are_played_from_their_files(
     write_comparison(without_match, tmp_path, lambda: False)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert re.findall(r'<audio controls src="([^"]*)"', page) == ["dry.flac", "target.flac"]
-    assert "The gain between the two was not measured." in page
+    assert "Gain and findings are missing: the two were not compared before this report was written." in page
 
 
 def test_cancelled_export_has_no_page(comparison: Comparison, tmp_path: Path) -> None:
