@@ -250,7 +250,10 @@ def warm_up() -> None:
     from rtgain.match import pair_process
 
     # Other processes would hide their behavior.
-    pair_process.PairProcesses.match = lambda _, folder, dry, target: pair_process._match(folder, dry, target)  # type: ignore[method-assign]
+    def match_here(_: pair_process.PairProcesses, folder: str, dry: str, target: str) -> pair_process.PairOutcome:
+        return pair_process._match(folder, dry, target)
+
+    pair_process.PairProcesses.match = match_here  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(StringIO()):
         Path("ok.wav").write_bytes(GOOD)
         for words in (["run", "--headless", "--duration", "0.3", *OUTPUTS], ["match", "ok.wav", "ok.wav"]):

@@ -42,6 +42,7 @@ from rtgain.estimation.offset.levels import (
     without_invalid_samples,
 )
 from rtgain.estimation.offset.template import TEMPLATE_S, TemplateCorrelator
+from rtgain.number_format import format_number
 from rtgain.records.recording_offset import RecordingOffset
 
 FIRST_PART_S = 120
@@ -322,8 +323,8 @@ class _Search:
             return best, None
         delay_ms, other_ms = (1e3 * check.delay_frames / self._sample_rate for check in (best, second))
         return best, (
-            f"{self._paths[1]}: its delay of {delay_ms:.1f} ms is uncertain, because the sound repeats; "
-            f"{other_ms:.1f} ms fits nearly as well"
+            f"{self._paths[1]}: its delay of {format_number(delay_ms, 1)} ms is uncertain, because the sound repeats; "
+            f"{format_number(other_ms, 1)} ms fits nearly as well"
         )
 
     def _repetitions(self, checks: list[_Check]) -> list[_Check]:
