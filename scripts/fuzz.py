@@ -253,7 +253,7 @@ def warm_up() -> None:
     def match_here(_: pair_process.PairProcesses, folder: str, dry: str, target: str) -> pair_process.PairOutcome:
         return pair_process._match(folder, dry, target)
 
-    pair_process.PairProcesses.match = match_here  # type: ignore[method-assign]
+    pair_process.PairProcesses.match = match_here  # type: ignore[method-assign, assignment]
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(StringIO()):
         Path("ok.wav").write_bytes(GOOD)
         for words in (["run", "--headless", "--duration", "0.3", *OUTPUTS], ["match", "ok.wav", "ok.wav"]):
