@@ -129,7 +129,7 @@ def test_step_without_material_shows_a_note_and_escape_closes(qtbot: Any, experi
     experiment_window.show_step(FIRST, step, NOT_RUN)
     assert [label.text() for label in experiment_window.pane.widget().findChildren(QLabel)] == [NO_MATERIAL_TEXT]
     experiment_window.activateWindow()
-    qtbot.waitActive(experiment_window)
+    qtbot.waitUntil(experiment_window.isActiveWindow)
     qtbot.keyClick(experiment_window, Qt.Key.Key_Escape)
     assert experiment_window.isHidden()
 
