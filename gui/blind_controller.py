@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
@@ -24,6 +25,9 @@ from rtgain.listening.result import ListeningConditions, RecordingIdentity, iden
 from rtgain.number_format import format_number
 from rtgain.records.level_match import AUDIBLE_DB, LevelMatch
 from rtgain.system.atomic_write import write_atomic
+
+if TYPE_CHECKING:
+    from rtgain.records.snapshot import Snapshot
 
 TESTS: dict[str, type[AbxTest] | type[PreferenceTest]] = {"abx": AbxTest, "preference": PreferenceTest}
 
@@ -122,6 +126,12 @@ class BlindController(QObject):
             return
         self._lesson_step = step_title
         self._open("abx", snapshot.level_match, trials)
+
+    def show_snapshot(self, snapshot: "Snapshot") -> None:
+        """Show the level match of `snapshot` before the test begins: it may become known only now."""
+        if self._test is None and snapshot.level_match != self._level_match:
+            self._level_match = snapshot.level_match
+            self._panel.level.setText(_describe_level(self._level_match))
 
     def _open(self, kind: str, level_match: LevelMatch, fixed_trials: int | None = None) -> None:
         self._kind, self._test = kind, None
@@ -243,12 +253,14 @@ def results_folder() -> Path:
 
 
 def _describe_level(match: LevelMatch) -> str:
-    """Describe the differences in level that remain in the test."""
+    """Describe the differences in level that remain in the test, as far as they are known."""
     gain_db, loudness_lu = match.remaining_gain_db, match.remaining_loudness_lu
-    left = f"Remaining differences: gain {format_number(gain_db, 2)} dB, loudness {format_number(loudness_lu, 2)} LU."
-    if match.mode == "off":
-        return f"{OFF_TEXT} {left}"
+    known = [f"gain {format_number(gain_db, 2)} dB"] if math.isfinite(gain_db) else []
+    known += [f"loudness {format_number(loudness_lu, 2)} LU"] if math.isfinite(loudness_lu) else []
+    sentences = [f"Remaining differences: {', '.join(known)}."] if known else []
     remaining = gain_db if match.mode == "estimate" else loudness_lu
-    if not math.isfinite(remaining) or abs(remaining) > AUDIBLE_DB:
-        return f"The level is not matched yet. {left}"
-    return left
+    if match.mode == "off":
+        sentences.insert(0, OFF_TEXT)
+    elif not math.isfinite(remaining) or abs(remaining) > AUDIBLE_DB:
+        sentences.insert(0, "The level is not matched yet.")
+    return " ".join(sentences)

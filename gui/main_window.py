@@ -68,6 +68,9 @@ NUMBERS_MS = 250
 """Interval between two refreshes of the same number."""
 
 PANEL_WIDTH = 280
+PLOT_HEIGHT = 110
+"""Lowest height of a plot in pixels."""
+
 OPENING_SIZE = QSize(1280, 800)
 
 
@@ -308,6 +311,7 @@ class MainWindow(QMainWindow):
     def _show_readout(self, snapshot: "Snapshot") -> None:
         aligns = self.controller.config.align == "on"
         self.compare_controller.show_snapshot(snapshot)
+        self.blind.show_snapshot(snapshot)
         if self.equalizer_button.isChecked():
             self.equalizer.show_numbers(snapshot)
         self.readout.show_snapshot(snapshot, frozen=self.estimator.freeze.isChecked(), aligns=aligns)
@@ -439,6 +443,8 @@ class MainWindow(QMainWindow):
         grid.addWidget(self.levels, 1, 1)
         for index, plot in enumerate(self.plots[1:]):
             grid.addWidget(plot, 2 + index // 2, index % 2)
+        for plot in self.plots:  # a small screen scrolls
+            plot.setMinimumHeight(PLOT_HEIGHT)
         grid.addWidget(self.lesson_panel, 5, 0, 1, 2)
         for column in (0, 1):
             grid.setColumnStretch(column, 1)

@@ -4,12 +4,12 @@ from rtgain.lessons.checks import Outcome
 
 STATES = {
     "waiting": ("\N{WHITE CIRCLE}", "no estimate yet"),
-    "silent": ("\N{WHITE CIRCLE}", "input is silent; holding the last gain"),
+    "silent": ("\N{WHITE CIRCLE}", "silence: the last gain is held"),
     "converging": ("\N{CIRCLE WITH LEFT HALF BLACK}", "moving to the loss minimum"),
     "tracking": ("\N{BLACK CIRCLE}", "at the loss minimum"),
-    "clipped": ("\N{BLACK UP-POINTING TRIANGLE}", "one signal is clipped; holding the last gain"),
-    "incoherent": ("\N{BLACK UP-POINTING TRIANGLE}", "target is unrelated to the dry signal"),
-    "stale": ("\N{BLACK UP-POINTING TRIANGLE}", "no new estimates; showing the last one"),
+    "clipped": ("\N{BLACK UP-POINTING TRIANGLE}", "clipping: the last gain is held"),
+    "incoherent": ("\N{BLACK UP-POINTING TRIANGLE}", "unrelated to the dry signal"),
+    "stale": ("\N{BLACK UP-POINTING TRIANGLE}", "no new estimates: the last is shown"),
     "frozen": ("\N{BLACK SQUARE}", "frozen by the user"),
     "starting": ("\N{WHITE CIRCLE}", "starting audio and estimator"),
     "stopped": ("\N{BLACK SQUARE}", "showing the last estimate"),

@@ -418,6 +418,13 @@ PROTECTIONS = (
         "tests/estimation/test_equalizer_learner.py::test_trial_is_used_only_if_it_is_clearly_better",
     ),
     Protection(
+        "fewer filters replace learned ones only at a lower cost",
+        "rtgain/estimation/equalizer_learner.py",
+        "return reduced if reduced.cost < fit.cost else fit",
+        "return reduced",
+        "tests/estimation/test_equalizer_learner.py::test_two_peaks_that_are_there_stay_two",
+    ),
+    Protection(
         "each trial of a blind test is drawn",
         "rtgain/listening/blind_test.py",
         'return "target" if secrets.randbits(1) else "dry"',

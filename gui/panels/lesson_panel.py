@@ -33,6 +33,9 @@ HEIGHT = 165
 """Height in pixels. Every step fits in a window of 1280 × 800; notices reduce the height of the plots only."""
 
 
+LESSON_WIDTH = 190
+"""Lowest width in pixels of the box with the lessons, so that the panel fits in a window of 1024 × 700."""
+
 BUTTON_PADDING = 30
 """Pixels of a button beside its text."""
 
@@ -251,6 +254,7 @@ class LessonPanel(QFrame):
         self.lesson_box = ComboBox()
         self.lesson_box.setAccessibleName("Lesson")
         self.lesson_box.addItems([f"{lesson.number} · {lesson.title}" for lesson in LESSONS])
+        self.lesson_box.setMinimumWidth(LESSON_WIDTH)
         self.lesson_box.activated.connect(self.choose_lesson)
         self.text, self.hints, self.outcome_line = QLabel(), QLabel(), QLabel()
         for label in (self.text, self.hints, self.outcome_line):

@@ -61,6 +61,10 @@ FALL_DB_S = 20.0
 """Hold time of a peak, and its rate of fall after that, in dB per second."""
 
 
+Levels = tuple[tuple[float, float], ...]
+"""RMS and held peak of each channel in dB re full scale."""
+
+
 class PeakHold:
     """Peak hold: the highest recent peak, which falls after its hold time."""
 
@@ -88,7 +92,7 @@ class MeterBar(QWidget):
         super().__init__()
         self._curve = curve
         self._theme = LIGHT
-        self._levels: tuple[tuple[float, float], ...] = ((-math.inf, -math.inf),)
+        self._levels: Levels = ((-math.inf, -math.inf),)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # Qt need not draw what is behind it
         font = self.font()
@@ -100,13 +104,10 @@ class MeterBar(QWidget):
 
     def show_levels(self, rms_dbfs: Sequence[float], peak_dbfs: Sequence[float]) -> None:
         """Draw these levels of each channel, in dB re full scale."""
-        levels = tuple(
-            (round(rms, 1), round(peak, 1)) if math.isfinite(rms) else (rms, peak)
-            for rms, peak in zip(rms_dbfs, peak_dbfs, strict=True)
-        )
+        levels = tuple(zip(rms_dbfs, peak_dbfs, strict=True))
         if len(levels) != len(self._levels):
             self.updateGeometry()
-        if levels != self._levels:
+        if self._edges(levels) != self._edges(self._levels):
             self._levels = levels
             self.update()
 
@@ -129,6 +130,11 @@ class MeterBar(QWidget):
                     painter.drawText(box.adjusted(0, -1, 0, 1), Qt.AlignmentFlag.AlignVCenter, letter)
                     box.adjust(LETTER_PIXELS, 0.5 if channel else 1.5, 0, -1.5 if channel else -0.5)
                 self._draw_channel(painter, box, rms_dbfs, peak_dbfs)
+
+    def _edges(self, levels: Levels) -> list[tuple[int, int, bool]]:
+        """Return what is visible of `levels`: ends of bar and stroke in half pixels, and whether the peak clips."""
+        pixels = 2 * self.width()
+        return [(round(_share(rms) * pixels), round(_share(peak) * pixels), peak >= 0) for rms, peak in levels]
 
     def _draw_channel(self, painter: QPainter, box: QRectF, rms_dbfs: float, peak_dbfs: float) -> None:
         painter.setPen(Qt.PenStyle.NoPen)

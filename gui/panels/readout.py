@@ -68,7 +68,7 @@ class Readout(QFrame):
         self._show_channels(snapshot.channel_gains_db, snapshot.channel_polarities)
         delay = number_format.format_number(snapshot.delay_ms, 2)
         text = f"delay {delay} ms" if delay != number_format.UNKNOWN else "delay –"
-        self.delay.setText(text if aligns else "delay compensation off")
+        self.delay.setText(text if aligns else "delay ignored")
 
     def show_starting(self) -> None:
         """Clear the readout before the first estimate."""

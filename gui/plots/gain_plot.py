@@ -175,16 +175,15 @@ class GainPlot(PlotCard):
         self.set_axes(time_axis(), level_axis(self.focus or self.range.current))
 
     def _draw(self, line: Line, time_s: Trace, now_s: float, level_db: Trace) -> None:
-        line.setPen(self._anchored(self.pen(line.curve), time_s))
+        if line.curve.dash and time_s.size:
+            self._anchor_dashes(line, float(time_s[0]))
         line.show_points(time_s - now_s, level_db)
 
-    def _anchored(self, pen: QPen, time_s: Trace) -> QPen:
-        """Tie the dashes of `pen` to the session time, so that they move with the curve."""
-        if pen.style() == Qt.PenStyle.SolidLine or not time_s.size:
-            return pen
-        pixels_per_second = self.plot.view.width() / SHOWN_S
-        pen.setDashOffset(float(time_s[0]) * pixels_per_second % sum(pen.dashPattern()))
-        return pen
+    def _anchor_dashes(self, line: Line, first_s: float) -> None:
+        """Tie the dashes of `line`, which begins at `first_s`, to the session time: they move with the curve."""
+        pen = QPen(line.pen())
+        pen.setDashOffset(first_s * self.plot.view.width() / SHOWN_S % sum(pen.dashPattern()))
+        line.setPen(pen)
 
     def _hide_reference_and_closed_forms(self) -> None:
         for item in (self.reference, self.estimated["least_squares_db"], self.estimated["gain_opt_db"]):

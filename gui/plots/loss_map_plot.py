@@ -70,7 +70,6 @@ class LossMapPlot(PlotCard):
         select_data(self.y_parameter, 1, "")
         self._shown = 2, 1
         self.image = pg.ImageItem(axisOrder="row-major")
-        self.image.setLookupTable(pg.colormap.get("viridis").getLookupTable(nPts=256))
         view = self.plot.view
         view.addItem(self.image, ignoreBounds=True)
         self.edge = self.add_line(PATH_EDGE)
@@ -105,6 +104,8 @@ class LossMapPlot(PlotCard):
         """Draw a map, unless other parameters have been selected meanwhile."""
         if loss_map is None or self._newest is None or (loss_map.x, loss_map.y) != self._shown:
             return
+        if self.image.lut is None:  # reading the colors takes longer than any other part of the plot
+            self.image.setLookupTable(pg.colormap.get("viridis").getLookupTable(nPts=256))
         loss_db = np.log10(np.maximum(loss_map.loss_db, LOWEST_LOSS_DB))
         self.image.setImage(loss_db, autoLevels=False, levels=(float(loss_db.min()), float(loss_db.max())))
         (left, right), (low, high) = (

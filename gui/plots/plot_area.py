@@ -4,7 +4,7 @@ from typing import Literal
 
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QFont
+from PySide6.QtGui import QColor, QFont, QFontMetrics
 from PySide6.QtWidgets import QGraphicsGridLayout, QGraphicsItem, QSizePolicy
 
 from gui.theme import Theme
@@ -22,7 +22,7 @@ Edge = Literal["left", "bottom"]
 
 
 class PlotArea(pg.GraphicsView):  # type: ignore[misc]
-    """Box for curves, `view`, with a left and a bottom axis, `axes`.
+    """Box for curves, `view`, with a left and a bottom axis, `axes`; labels are `tick_height` pixels high.
 
     pyqtgraph's `PlotWidget` also makes two more axes, a form and menus. It takes three times as long, and ten plots
     are made before the window is painted.
@@ -30,6 +30,7 @@ class PlotArea(pg.GraphicsView):  # type: ignore[misc]
 
     def __init__(self, tick_font: QFont) -> None:
         super().__init__(useOpenGL=False)
+        self.tick_height = QFontMetrics(tick_font).height()
         self.view = pg.ViewBox(enableMenu=False)
         self.axes: dict[Edge, pg.AxisItem] = {
             "left": self._make_axis("left", tick_font),
@@ -60,6 +61,7 @@ class PlotArea(pg.GraphicsView):  # type: ignore[misc]
 
     def _make_axis(self, edge: Edge, tick_font: QFont) -> pg.AxisItem:
         axis = pg.AxisItem(edge)
+        axis.enableAutoSIPrefix(False)  # otherwise each change of the range lays out a label that is not shown
         axis.linkToView(self.view)
         axis.setZValue(0.5)  # above images
         axis.setFlag(QGraphicsItem.GraphicsItemFlag.ItemNegativeZStacksBehindParent)

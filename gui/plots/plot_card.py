@@ -1,5 +1,6 @@
 """Plot on a card that the user can zoom, freeze and save."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.plots.legend import Legend, cosmetic_pen, curve_pen
-from gui.plots.plot_area import PlotArea
+from gui.plots.plot_area import BOTTOM_HEIGHT, PlotArea
 from gui.theme import LIGHT, Theme, tabular
 from rtgain.output.curve_styles import CurveStyle
 
@@ -49,10 +50,13 @@ class Line(QGraphicsPathItem):
         super().__init__()
         self.curve = curve
         self.smooth = True
+        self._is_empty = True
 
     def show_points(self, x: Trace, y: Trace) -> None:
         """Draw points, shape (points,); NaN interrupts the line."""
-        self.setPath(pg.arrayToQPath(x, y, connect="finite"))
+        if x.size or not self._is_empty:
+            self.setPath(pg.arrayToQPath(x, y, connect="finite"))
+            self._is_empty = not x.size
 
     def paint(self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, self.smooth)
@@ -99,6 +103,7 @@ class PlotCard(QFrame):
         self._theme = LIGHT
         self._ratio = self.devicePixelRatioF()
         self._lines: list[Line] = []
+        self._tick_step = 1
         self.plot = PlotArea(tabular(self.font(), points=self.font().pointSizeF() - 1))
         self._grid = QGraphicsPathItem()
         self.menu = self._make_menu()
@@ -160,6 +165,8 @@ class PlotCard(QFrame):
         if event.type() == QEvent.Type.MouseButtonDblClick:
             self.reset_view()
             return True
+        if event.type() == QEvent.Type.Resize and not self.zoomed and self._level_tick_step() != self._tick_step:
+            self._show_ticks()
         return super().eventFilter(watched, event)
 
     def _choose_pens(self) -> None:
@@ -179,8 +186,7 @@ class PlotCard(QFrame):
     def _show_axes(self) -> None:
         x, y = self._axes
         self.plot.view.setRange(xRange=(x.low, x.high), yRange=(y.low, y.high), padding=0)
-        self.plot.axes["bottom"].setTicks([x.ticks, []])
-        self.plot.axes["left"].setTicks([y.ticks, []])
+        self._show_ticks()
         path = QPainterPath()
         for level, _ in y.ticks:
             path.moveTo(x.low, level)
@@ -189,6 +195,17 @@ class PlotCard(QFrame):
             path.moveTo(position, y.low)
             path.lineTo(position, y.high)
         self._grid.setPath(path)
+
+    def _show_ticks(self) -> None:
+        x, y = self._axes
+        self._tick_step = self._level_tick_step()
+        self.plot.axes["bottom"].setTicks([x.ticks, []])
+        self.plot.axes["left"].setTicks([y.ticks[:: self._tick_step], []])
+
+    def _level_tick_step(self) -> int:
+        """Return 1 if all labels of the left axis fit above each other, 2 if every second one fits, and so on."""
+        height = max(self.plot.viewport().height() - BOTTOM_HEIGHT, 1)
+        return math.ceil(len(self._axes[1].ticks) * self.plot.tick_height / height)
 
     def _zoom(self) -> None:
         self.zoomed = True

@@ -15,6 +15,8 @@ class ComboBox(QComboBox):
 
     def initStyleOption(self, option: QStyleOptionComboBox) -> None:
         super().initStyleOption(option)
+        if not self.isVisible():  # its size is computed, without this text, hundreds of times before the first paint
+            return
         field = QStyle.SubControl.SC_ComboBoxEditField
         width = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, self).width()
         text = self.fontMetrics().elidedText(self.currentText(), Qt.TextElideMode.ElideMiddle, width)

@@ -16,6 +16,7 @@ class FlowLayout(QLayout):
         self._line_gap = line_gap
         self._gap = gap
         self._items: list[QLayoutItem] = []
+        self._heights: dict[int, int] = {}
         self.setContentsMargins(0, 0, 0, 0)
 
     def addItem(self, item: QLayoutItem) -> None:
@@ -36,9 +37,15 @@ class FlowLayout(QLayout):
     def hasHeightForWidth(self) -> bool:
         return True
 
+    def invalidate(self) -> None:
+        self._heights.clear()
+        super().invalidate()
+
     def heightForWidth(self, width: int) -> int:
-        lines = self._lines(width)
-        return sum(map(self._height, lines)) + self._line_gap * max(len(lines) - 1, 0)
+        if width not in self._heights:
+            lines = self._lines(width)
+            self._heights[width] = sum(map(self._height, lines)) + self._line_gap * max(len(lines) - 1, 0)
+        return self._heights[width]
 
     def sizeHint(self) -> QSize:
         lines = self._lines(1 << 20)

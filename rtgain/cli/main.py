@@ -1,6 +1,7 @@
 """Command line: parser and dispatch. The commands are imported on demand."""
 
 import argparse
+import gc
 import math
 import os
 import re
@@ -121,8 +122,11 @@ def _run(words: list[str]) -> int:
     from rtgain.session.startup import load_estimator
 
     load_estimator(config, headless=False)
-    from gui.app import run
-
+    gc.disable()  # modules are not garbage: looking for it takes a tenth of the time until the window is painted
+    try:
+        from gui.app import run
+    finally:
+        gc.enable()
     return run(config)
 
 

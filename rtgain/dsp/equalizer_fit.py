@@ -39,6 +39,8 @@ FILTERS_OF_KIND: dict[FilterKind, slice] = {
     for kind in ParametricEQ.KINDS
 }
 
+PEAKS = FILTERS_OF_KIND["peak"]
+
 FLOOR_STD_DB = 0.03
 """Standard deviation in dB of a band's measurement without noise: a band is wider than a line."""
 
@@ -85,7 +87,8 @@ class EqualizerFit:
     `gain_std_db` is the standard deviation of the gain, and `deviations_db` are those of the filters' gains. These are
     infinite for a filter in whose range there is not enough sound; its gain is 0. `error_db` is the mean level
     difference from the measured response, weighted by certainty. `error_sigmas` is the same in standard deviations of
-    each band, unweighted. `path` are the parameters from the start of the descent to its end, ``(points, 20)``.
+    each band, unweighted. The descent decreases `cost`, that of the residuals and of the prior. `path` are the
+    parameters from the start of the descent to its end, ``(points, 20)``.
     """
 
     parameters: Numbers
@@ -93,6 +96,7 @@ class EqualizerFit:
     deviations_db: tuple[float, ...] = (math.inf,) * FILTERS
     error_db: float = math.inf
     error_sigmas: float = math.inf
+    cost: float = math.inf
     path: Numbers = field(default_factory=lambda: np.empty((0, PARAMETERS)))
 
     @classmethod
@@ -220,8 +224,16 @@ class ResponseFitter:
             tuple(deviations_db.tolist()),
             float(weighted_error_db(levels, self._std_db)),
             float(np.mean(np.abs(levels) / self._std_db)),
+            cost,
             np.stack(path),
         )
+
+    def response_of(self, fit: EqualizerFit) -> NDArray[np.complex128]:
+        """Response of gain, filters and delay of a fit at all measured bands, ``(N,)``."""
+        frequency_hz = self.measured.frequency_hz
+        delay = np.exp(-2j * math.pi * fit.delay_frames / self._sample_rate * frequency_hz)
+        response: NDArray[np.complex128] = fit.equalizer.response(frequency_hz, self._sample_rate) * delay
+        return response
 
     def level_differences_db(self, fit: EqualizerFit) -> Numbers:
         """Level of the measurement minus that of the fit per band, ``(N,)``, in dB."""

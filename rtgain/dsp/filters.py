@@ -11,6 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from rtgain.config.api_arguments import checked_sample_rate
 from rtgain.config.names import (
     LEARNED_FREQUENCY_RANGES_HZ,
     LEARNED_GAIN_RANGE_DB,
@@ -61,7 +62,7 @@ class ParametricEQ(Processor):
 
     def __init__(self, sample_rate: int, **values: Tensor | float) -> None:
         super().__init__(**values)
-        self.sample_rate = sample_rate
+        self.sample_rate = checked_sample_rate("ParametricEQ", sample_rate)
 
     def forward(self, x: Tensor) -> Tensor:
         """Filter `x`, ``(B, N)``, from a zero initial state."""

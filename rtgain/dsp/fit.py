@@ -1,8 +1,8 @@
 """Offline gradient descent of one processor on one pair of signals, for notebooks and lessons."""
 
 import copy
-import math
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,11 +10,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from rtgain.config.api_arguments import checked_count
 from rtgain.config.names import OPTIMIZERS
 from rtgain.dsp.loss_curve import loss_curve
 from rtgain.dsp.optimizers import make_optimizer, step_optimizer, zero_grad
 from rtgain.dsp.processors import Processor
-from rtgain.dsp.signal_pair import Loss, check_processor, loss_by_name, tensor_pair
+from rtgain.dsp.signal_pair import Loss, check_processor, evaluated_loss, resolved_loss, tensor_pair
 from rtgain.errors import InputError
 
 if TYPE_CHECKING:
@@ -109,13 +110,15 @@ def fit(
     Parameters are clamped to the ranges in `processor.info`.
 
     Raises `InputError` for an unknown name, a class instead of a processor, and an invalid learning rate or number of
-    steps. It also does so for signals of different shapes, and a loss that is not finite.
+    steps. It also does so for signals of different shapes or with values that are not finite, and for a loss that is
+    not one finite number.
     """
     dtype = check_processor("fit", processor)
-    if not (0.0 < lr < math.inf and steps >= 0):
-        raise InputError(f"fit: lr must be above 0, and steps 0 or more, not {lr!r} and {steps!r}")
+    checked_count("fit: steps", steps)
+    if not (isinstance(lr, Real) and 0.0 < lr <= torch.finfo(dtype).max):
+        raise InputError(f"fit: lr must be a finite number above 0, not {lr!r}")
     x, y = tensor_pair("fit", dry, target, dtype)
-    loss_fn = loss_by_name("fit", loss) if isinstance(loss, str) else loss
+    loss_fn = resolved_loss("fit", loss)
     if optimizer not in OPTIMIZERS:
         raise InputError(f"fit: optimizer {optimizer!r} is not one of {', '.join(OPTIMIZERS)}")
     torch_optimizer = make_optimizer(optimizer, processor.parameters(), lr=lr)
@@ -123,12 +126,12 @@ def fit(
     parameter_history = {name: np.empty(steps + 1) for name in processor.info}
     for step in range(steps + 1):
         zero_grad(torch_optimizer)
-        loss_value = loss_fn(processor(x), y)
+        loss_value = evaluated_loss("fit", loss_fn, processor(x), y)
         losses[step] = loss_value.item()
         for name, values in parameter_history.items():
             values[step] = getattr(processor, name).item()
         if not np.isfinite(losses[step]):
-            raise InputError(f"fit: the loss is {losses[step]} after {step} steps; use a smaller lr, or finite signals")
+            raise InputError(f"fit: the loss is {losses[step]} after {step} steps; use a smaller lr")
         if step < steps:
             torch.autograd.backward(loss_value)
             step_optimizer(torch_optimizer)

@@ -8,9 +8,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from rtgain.config.api_arguments import real_array
 from rtgain.dsp.losses import FeatureLoss
 from rtgain.dsp.processors import Processor
-from rtgain.dsp.signal_pair import Loss, check_processor, loss_by_name, tensor_pair
+from rtgain.dsp.signal_pair import Loss, check_processor, evaluated_loss, resolved_loss, tensor_pair
 from rtgain.errors import InputError
 
 
@@ -27,18 +28,22 @@ def loss_curve(
     """Compute the loss between the processed `dry` signal and `target`, ``(N,)`` each, at each of `values`, ``(K,)``.
 
     `parameter` is the name of the parameter that takes the values; the others keep theirs. `processor` is not changed.
-    Raises `InputError` for an unknown name, and for signals of different shapes.
+    Raises `InputError` for an unknown name, signals of different shapes or with values that are not finite, `values` of
+    another shape, and a loss that is not one number.
     """
     dtype = check_processor("loss_curve", processor)
     if parameter not in processor.info:
         raise InputError(f"loss_curve: parameter {parameter!r} is not one of {', '.join(processor.info)}")
     x, y = tensor_pair("loss_curve", dry, target, dtype)
-    loss_fn = loss_by_name("loss_curve", loss) if isinstance(loss, str) else loss
+    parameter_values = real_array("loss_curve: values", values)
+    if parameter_values.ndim != 1:
+        raise InputError(f"loss_curve: values must have the shape (K,), not {parameter_values.shape}")
+    loss_fn = resolved_loss("loss_curve", loss)
     processor = copy.deepcopy(processor)
     losses = []
-    for value in np.asarray(values, dtype=np.float64):
+    for value in parameter_values:
         getattr(processor, parameter).fill_(float(value))
-        losses.append(loss_fn(processor(x), y).item())
+        losses.append(evaluated_loss("loss_curve", loss_fn, processor(x), y).item())
     return np.array(losses)
 
 
@@ -51,8 +56,10 @@ def closed_form_gain(
     a closed form, and for signals of different shapes.
     """
     x, y = tensor_pair("closed_form_gain", dry, target, torch.float64)
-    loss_fn = loss_by_name("closed_form_gain", loss) if isinstance(loss, str) else loss
-    gain = float(loss_fn.optimum(loss_fn.features(x), loss_fn.features(y)))
+    loss_fn = resolved_loss("closed_form_gain", loss)
+    gain = math.nan
+    if isinstance(loss_fn, FeatureLoss):
+        gain = float(loss_fn.optimum(loss_fn.features(x), loss_fn.features(y)))
     if math.isnan(gain):
         raise InputError("closed_form_gain: this loss has no closed form; use loss_curve or fit")
     return gain

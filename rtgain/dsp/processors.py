@@ -8,6 +8,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from rtgain.config.api_arguments import finite_array
+from rtgain.errors import InputError
+
 DB_PER_NEPER = 20.0 / torch.log(torch.tensor(10.0, dtype=torch.float64)).item()
 """Decibels per unit of natural log gain: 20 / ln 10 = 8.686."""
 
@@ -64,9 +67,11 @@ class Processor(nn.Module):
 
     @torch.no_grad()
     def process(self, signal: ArrayLike) -> NDArray[np.float64]:
-        """Process one signal, ``(N,)``, as an array, with the present parameters."""
-        dtype = next(self.parameters()).dtype
-        x = torch.as_tensor(np.asarray(signal), dtype=dtype).unsqueeze(0)
+        """Process one signal, ``(N,)``, as an array, with the present parameters. Raises `InputError` for others."""
+        samples = finite_array("process: signal", signal).astype(np.float64)
+        if samples.ndim != 1:
+            raise InputError(f"process: signal must have the shape (N,), not {samples.shape}")
+        x = torch.as_tensor(samples, dtype=next(self.parameters()).dtype).unsqueeze(0)
         processed: NDArray[np.float64] = self(x)[0].double().numpy()
         return processed
 

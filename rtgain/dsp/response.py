@@ -74,6 +74,17 @@ class ResponseAverage:
             frequency_hz = np.where(audible, moments.real / dry.real, bin_hz * (bins.sum(1) - 1) / 2.0)
         return BandResponse(frequency_hz, response, coherence, bins[:, 1] - bins[:, 0], target.real)
 
+    def channel_ratios(self, response: NDArray[np.complex128], bands_per_octave: int) -> NDArray[np.float64]:
+        """Compute each channel's gain relative to `response`, ``(N,)`` as that of `band_response`, by least squares.
+
+        Shape: ``(C,)``, without the sign. NaN for a channel without sound.
+        """
+        bins = adjacent_bands(self._dry.shape[-1], bands_per_octave)
+        cross, dry = (_band_sums(spectra, bins) for spectra in (self._cross, self._dry))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios: NDArray[np.float64] = np.abs((cross @ response.conj()).real) / (dry.real @ np.abs(response) ** 2)
+        return ratios
+
     def copy_from(self, other: "ResponseAverage") -> None:
         """Take over the averages of `other`; the memory keeps its length."""
         self._dry, self._target, self._cross = other._dry, other._target, other._cross

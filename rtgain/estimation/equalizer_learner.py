@@ -1,10 +1,12 @@
 """Learner of an equalizer: the measured response of the aligned windows, and a fit to it ten times per second.
 
 The measured response is the reference for every decision. A fit starts from the previous one, and is kept only if it
-describes the measurement better. Where the fit stays bad, trials move one filter after the other. If
-the newest second contradicts the average, the average starts again from that second: the equalizer has been moved.
+describes the measurement better. Where the fit stays bad, trials move one filter after the other. Where it is good,
+trials do with fewer filters. If the newest second contradicts the average, the average starts again from that second:
+the equalizer has been moved.
 """
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -14,7 +16,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rtgain.config.estimator_settings import EstimatorSettings
-from rtgain.dsp.equalizer_fit import FILTERS, GAIN, GAINS, LOG_QS, OCTAVES, EqualizerFit, ResponseFitter, initial_fit
+from rtgain.dsp.equalizer_fit import (
+    FILTERS,
+    GAIN,
+    GAINS,
+    LOG_QS,
+    OCTAVES,
+    PEAKS,
+    EqualizerFit,
+    Numbers,
+    ResponseFitter,
+    initial_fit,
+)
 from rtgain.dsp.filters import ParametricEQ
 from rtgain.dsp.processors import DB_PER_NEPER
 from rtgain.dsp.response import ResponseAverage
@@ -52,6 +65,12 @@ TRIAL_GAIN = 0.85
 MAX_TRIALS = 40
 """Number of trials in vain after which a trial is made only with every `MAX_TRIALS`-th fit."""
 
+SMALL_DB = 1.0
+"""Gain of a filter up to which it may be superfluous."""
+
+MAX_MERGED_OCTAVES = 2.0
+"""Greatest distance of two peaks that may be one peak in two parts."""
+
 MOVED_DB, MOVED_SIGMAS = 0.4, 3.0
 """Mean level difference between the newest response and the average above which the equalizer has been moved.
 
@@ -84,10 +103,11 @@ class EqualizerLearner:
         self._average = _Memory(memory_windows)
         self._newest = _Memory(newest_windows)
         self._fit: EqualizerFit | None = None
-        self._trials = 0
+        self._trials = self._reductions = 0
         self._offset_frames: int | None = None
         self._delay_frames = 0.0
         self._has_new_windows = False
+        self._channel_ratios_db: Numbers | None = None
         self._fitter: ResponseFitter | None = None
         self.latest: LearnedEqualizer | None = None
 
@@ -153,10 +173,14 @@ class EqualizerLearner:
         start = self._fit or initial_fit(fitter.gain_db, fraction_frames)
         fit = fitter.fit(start, EVALUATIONS if self._fit else FIRST_EVALUATIONS)
         if fit.error_sigmas > GOOD_SIGMAS:
+            self._reductions = 0
             fit = self._try_another(fitter, fit)
         else:
             self._trials = 0
+            fit = self._try_fewer(fitter, fit)
         self._fit = fit
+        ratios = self._average.response.channel_ratios(fitter.response_of(fit), BANDS_PER_OCTAVE)
+        self._channel_ratios_db = DB_PER_NEPER * np.log(ratios)
         if abs(fit.delay_frames - self._delay_frames) > DELAY_STEP_FRAMES:
             self._delay_frames = fit.delay_frames
             if abs(self._delay_frames - round(self._delay_frames)) < DELAY_STEP_FRAMES:
@@ -176,7 +200,7 @@ class EqualizerLearner:
         if (difference_db <= MOVED_DB or sigmas <= MOVED_SIGMAS) and local_sigmas <= MOVED_LOCAL_SIGMAS:
             return average
         self._average.restart_from(self._newest)
-        self._trials = 0
+        self._trials = self._reductions = 0
         return newest
 
     def _try_another(self, fitter: ResponseFitter, fit: EqualizerFit) -> EqualizerFit:
@@ -195,15 +219,39 @@ class EqualizerLearner:
             largest = int(np.abs(smooth).argmax())
             frequencies[moved] = math.log2(float(fitter.frequency_hz[largest + SMOOTH_BANDS // 2]) / 1000.0)
             gains[moved], log_qs[moved] = smooth[largest], 0.0
-            order = 1 + frequencies[1:-1].argsort()  # of the peaks, which follow the low shelf
-            frequencies[1:-1], gains[1:-1], log_qs[1:-1] = frequencies[order], gains[order], log_qs[order]
         else:
             first = initial_fit(0.0, 0.0).parameters
             frequencies[moved], gains[moved], log_qs[moved] = (first[part][moved] for part in (OCTAVES, GAINS, LOG_QS))
-        parameters = fit.parameters.copy()
-        parameters[OCTAVES], parameters[GAINS], parameters[LOG_QS] = frequencies, gains, log_qs
-        trial = fitter.fit(replace(fit, parameters=parameters), TRIAL_EVALUATIONS)
+        trial = fitter.fit(_with_filters(fit, gains, frequencies, log_qs), TRIAL_EVALUATIONS)
         return trial if trial.error_sigmas < TRIAL_GAIN * fit.error_sigmas else fit
+
+    def _try_fewer(self, fitter: ResponseFitter, fit: EqualizerFit) -> EqualizerFit:
+        """Remove filters that do little, or merge two peaks, and keep the result if its cost is lower.
+
+        Several filters can describe one: then none of them has the settings of the equalizer that is measured.
+        """
+        first = initial_fit(0.0, 0.0).parameters
+        gains, octaves, log_qs = (fit.parameters[part].copy() for part in (GAINS, OCTAVES, LOG_QS))
+        pairs = [
+            (left, right)
+            for left, right in itertools.pairwise(range(PEAKS.start, PEAKS.stop))
+            if gains[left] * gains[right] > 0.0 and octaves[right] - octaves[left] < MAX_MERGED_OCTAVES
+        ]
+        self._reductions += 1
+        number = self._reductions % (len(pairs) + 1)
+        if self._reductions > len(pairs) + 1 and self._reductions % MAX_TRIALS > len(pairs):
+            return fit
+        if number < len(pairs):
+            kept, other = sorted(pairs[number], key=lambda peak: -abs(gains[peak]))
+            total_db = gains[kept] + gains[other]
+            octaves[kept] = (gains[kept] * octaves[kept] + gains[other] * octaves[other]) / total_db
+            gains[kept], gains[other] = total_db, 0.0
+        unused = np.abs(gains) < SMALL_DB
+        if not gains[unused].any() and number == len(pairs):
+            return fit
+        gains[unused], octaves[unused], log_qs[unused] = 0.0, first[OCTAVES][unused], first[LOG_QS][unused]
+        reduced = fitter.fit(_with_filters(fit, gains, octaves, log_qs), TRIAL_EVALUATIONS)
+        return reduced if reduced.cost < fit.cost else fit
 
     def _record(self, estimate: Estimate) -> LearnedEqualizer:
         assert self._fit is not None, "recorded after a fit"
@@ -223,12 +271,16 @@ class EqualizerLearner:
     def _with_learned_gain(self, estimate: Estimate, alignment: Alignment) -> Estimate:
         """Replace the gain of an estimate by the learned one, and its delay by that behind the learned filters.
 
-        Its deviation is that of the gain among the other parameters. It is tracking as soon as the filters leave little
+        The gain of a channel is that behind the filters, which all channels share. The deviation is that of the gain
+        among the other parameters. It is tracking as soon as the filters leave little
         of the measured response.
         """
         if self.latest is None or self._fit is None or math.isnan(estimate.gain_est_db):
             return replace(estimate, state=State.CONVERGING) if estimate.state is State.TRACKING else estimate
-        change_db = self.latest.equalizer.gain_db - estimate.gain_est_db
+        gain_db = self.latest.equalizer.gain_db
+        channels, ratios_db = len(estimate.channel_gains_db), self._channel_ratios_db
+        if ratios_db is None or channels == 1:
+            ratios_db = np.zeros(channels)
         change_frames = 0.0
         if alignment.is_known and self._offset_frames == alignment.offset_frames:
             change_frames = alignment.offset_frames + self._delay_frames - alignment.delay_frames
@@ -238,9 +290,12 @@ class EqualizerLearner:
             estimate,
             state=State.CONVERGING if estimate.state is State.TRACKING and not is_good else estimate.state,
             std_db=self._fit.gain_std_db,
-            gain_est_db=self.latest.equalizer.gain_db,
+            gain_est_db=gain_db,
             delay_frames=estimate.delay_frames + change_frames,
-            channel_gains_db=tuple(gain_db + change_db for gain_db in estimate.channel_gains_db),
+            channel_gains_db=tuple(
+                math.nan if math.isnan(before_db) else gain_db + float(ratio_db)
+                for before_db, ratio_db in zip(estimate.channel_gains_db, ratios_db, strict=True)
+            ),
             channel_delays_frames=tuple(delay + change_frames for delay in estimate.channel_delays_frames),
         )
 
@@ -276,6 +331,15 @@ def _without_relative_delays(target: Tensor, alignment: Alignment, channels: int
     left = torch.tensor([delay - offset for delay, offset in zip(delays, offsets, strict=True)][:channels])
     angle = torch.linspace(0.0, math.pi, target.shape[-1]) * left.unsqueeze(-1)
     return target * torch.polar(torch.ones_like(angle), angle)
+
+
+def _with_filters(fit: EqualizerFit, gains_db: Numbers, octaves: Numbers, log_qs: Numbers) -> EqualizerFit:
+    """Give a fit other filters, with the peaks in the order of their frequencies."""
+    parameters = fit.parameters.copy()
+    order = np.arange(FILTERS)
+    order[PEAKS] = PEAKS.start + octaves[PEAKS].argsort()
+    parameters[GAINS], parameters[OCTAVES], parameters[LOG_QS] = gains_db[order], octaves[order], log_qs[order]
+    return replace(fit, parameters=parameters)
 
 
 def _record_of(fitter: ResponseFitter) -> tuple[Response, NDArray[np.float64]]:

@@ -288,7 +288,7 @@ def mean_gain_db(gain: NDArray[np.floating], window_frames: int, hop_frames: int
 
     A window that contains NaN has a mean of NaN.
     """
-    if gain.min() == gain.max():
+    if gain.min() == gain.max() or np.isnan(gain).all():
         gain_db = 20.0 * np.log10(float(gain[0]))
         return np.full((len(gain) - window_frames) // hop_frames + 1, gain_db)
     hann = np.hanning(window_frames + 1)[:-1]

@@ -20,9 +20,9 @@ from rtgain.system.atomic_write import check_directory_writable, write_atomic, w
 
 def make_folder(folder: Path) -> None:
     """Create the folder for the files. Raises `InputError` if it, or a file in it, cannot be created."""
-    if folder.is_file():
-        raise InputError(f"{folder}: is a file; choose a folder to export to")
     try:
+        if folder.is_file():
+            raise InputError(f"{folder}: is a file; choose a folder to export to")
         folder.mkdir(parents=True, exist_ok=True)
         check_directory_writable(folder / "index.html")
     except OSError as error:

@@ -87,14 +87,19 @@ def split_residual(pair: PairSpectra, model: GainModel) -> Residual | None:
 
 def _regression(x: Complex, y: Complex) -> Complex:
     """Least-squares factor of x for y over the windows, per channel and bin."""
-    power = (x.real**2 + x.imag**2).sum(0)
-    factor: Complex = (x.conj() * y).sum(0) / np.maximum(power, np.finfo(np.float64).tiny)
+    factor: Complex = np.einsum("nck,nck->ck", x.conj(), y) / np.maximum(_power(x, "ck"), np.finfo(np.float64).tiny)
     return factor
+
+
+def _power(spectra: Complex, kept: str) -> Real:
+    """Sum the squared magnitudes of ``(N, C, K)`` over all axes but those that are `kept`: n, c, k."""
+    power: Real = sum(np.einsum(f"nck,nck->{kept}", part, part) for part in (spectra.real, spectra.imag))
+    return power
 
 
 def _window_power(spectra: Complex, frames: int) -> Real:
     """Mean square of each window, ``(N,)``."""
-    power: Real = mean_square((spectra.real**2 + spectra.imag**2).sum(axis=(1, 2)), frames) / spectra.shape[1]
+    power: Real = mean_square(_power(spectra, "n"), frames) / spectra.shape[1]
     return power
 
 
@@ -127,7 +132,7 @@ def _constant_and_proportional(rest: Real, signal: Real) -> tuple[float, float, 
 def _cubic_share(dry: Complex, rest: Complex, cubed: Complex, independent: float) -> float:
     """Share of the residual that the cube of the dry signal explains, without the part that the dry signal does."""
     beyond = cubed - _regression(dry, cubed) * dry
-    power = (beyond.real**2 + beyond.imag**2).sum(0)
-    explained = np.abs((beyond.conj() * rest).sum(0)) ** 2 / np.maximum(power, np.finfo(np.float64).tiny)
-    total = float((rest.real**2 + rest.imag**2).sum())
+    power = np.maximum(_power(beyond, "ck"), np.finfo(np.float64).tiny)
+    explained = np.abs(np.einsum("nck,nck->ck", beyond.conj(), rest)) ** 2 / power
+    total = float(_power(rest, ""))
     return float(explained.sum()) / total - 1.0 / independent if total > 0.0 else 0.0

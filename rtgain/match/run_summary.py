@@ -90,15 +90,15 @@ class RunSummary:
     def to_text(self) -> str:
         """Format as lines for a terminal."""
         unmatched = self.pairs - self.matched - self.failures
-        lines = [f"{self.pairs} pairs: {self.matched} matched, {self.failures} failed, {unmatched} unmatched"]
+        lines = [f"{_pairs(self.pairs)}: {self.matched} matched, {self.failures} failed, {unmatched} unmatched"]
         for name, values in (("gain", self.gain_db), ("residual", self.residual_db)):
             if values.count:
                 least, median, greatest = (
                     format_number(value, 1) for value in (values.least, values.median(), values.greatest)
                 )
                 lines.append(f"{name}: {least} to {greatest} dB, median about {median} dB")
-        lines += [f"finding {kind}: {count} pairs" for kind, count in self.findings.most_common()]
-        lines += [f"error {error}: {count} pairs" for error, count in self.errors.most_common(5)]
+        lines += [f"finding {kind}: {_pairs(count)}" for kind, count in self.findings.most_common()]
+        lines += [f"error {error}: {_pairs(count)}" for error, count in self.errors.most_common(5)]
         if self.worst:
             row = self.worst[0]
             lines.append(
@@ -109,6 +109,10 @@ class RunSummary:
     def share(self, count: int) -> str:
         """Format a number of pairs as a share of all."""
         return format_percent(count / max(self.pairs, 1), 1)
+
+
+def _pairs(count: int) -> str:
+    return f"{count} pair{'' if count == 1 else 's'}"
 
 
 def summarize(results: Path) -> RunSummary:

@@ -12,6 +12,7 @@ import numpy as np
 import soundfile
 from numpy.typing import ArrayLike, NDArray
 
+from rtgain.config.api_arguments import checked_sample_rate, sound_array
 from rtgain.errors import InputError
 from rtgain.match.result import MatchResult
 from rtgain.number_format import format_number, format_result
@@ -75,28 +76,28 @@ def match_signals(dry: ArrayLike, target: ArrayLike, sample_rate: int) -> Signal
     """
     from rtgain.match.pair import match_pair
 
-    signals = _samples("dry", dry), _samples("target", target)
+    signals = sound_array("match: dry", dry), sound_array("match: target", target)
+    sample_rate = checked_sample_rate("match", sample_rate)
     with deferred_interrupt() as interrupted, _as_files(*signals, sample_rate) as (dry_path, target_path):
         details = match_pair(dry_path, target_path, cancelled=interrupted)
     assert details is not None  # a cancelled match has raised KeyboardInterrupt
     return SignalMatch(details.result, details, signals)
 
 
-def _samples(name: str, signal: ArrayLike) -> NDArray[np.float32]:
-    samples = np.atleast_2d(np.asarray(signal, dtype=np.float32))
-    if samples.ndim != 2 or samples.size == 0 or len(samples) > samples.shape[1]:
-        shape = np.shape(signal)
-        raise InputError(f"match: {name} must have the shape (frames,) or (channels, frames), not {shape}")
-    if not np.isfinite(samples).all():
-        raise InputError(f"match: {name} contains NaN or infinity; replace these samples")
-    return samples
-
-
 @contextmanager
 def _as_files(dry: NDArray[np.float32], target: NDArray[np.float32], sample_rate: int) -> Iterator[tuple[Path, Path]]:
-    """Write both signals to temporary WAV files (32 bit float), and remove them at the end."""
+    """Write both signals to temporary WAV files (32 bit float), and remove them at the end.
+
+    A message of an `InputError` about these files names the signals instead.
+    """
     with tempfile.TemporaryDirectory() as folder:
         paths = Path(folder) / "dry.wav", Path(folder) / "target.wav"
         for path, samples in zip(paths, (dry, target), strict=True):
             soundfile.write(path, samples.T, sample_rate, subtype="FLOAT")
-        yield paths
+        try:
+            yield paths
+        except InputError as error:
+            message = str(error)
+            for path in paths:
+                message = message.replace(str(path), path.stem)
+            raise InputError(f"match: {message}") from None

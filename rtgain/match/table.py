@@ -24,7 +24,8 @@ class TableError(ValueError):
 class Table:
     """CSV table with named columns: `columns` are the names, and iteration yields each `Row` that is not empty.
 
-    The separator is the one with which the first row contains `required`; a line ``sep=;`` before it is read as well.
+    The separator is the one with which the first row contains `required`, in lower or upper case. A line ``sep=;``
+    before it is read as well.
     The text is UTF-8, with or without a byte order mark, or UTF-16 with one. Columns without a name are skipped if
     they are empty. Missing cells at the end of a row are empty cells, as Excel saves them. With `drop_incomplete`, a
     last row without a line end is skipped, as a killed program leaves it.
@@ -61,11 +62,24 @@ class Table:
         first, _, rest = text.partition("\n")
         first = first.strip('\r"')
         if first.lower().startswith("sep=") and len(first) == len("sep=;"):
-            return first[-1], _first_row(rest, first[-1])
-        rows = {separator: _first_row(text, separator) for separator in SEPARATORS}
+            return first[-1], self._first_names(rest, first[-1])
+        rows = {separator: self._first_names(text, separator) for separator in SEPARATORS}
         fitting = (separator for separator in SEPARATORS if set(self._required) <= set(rows[separator]))
         separator = next(fitting, SEPARATORS[0])
         return separator, rows[separator]
+
+    def _first_names(self, text: str, separator: str) -> list[str]:
+        """Return the names in the first row that is not empty."""
+        try:
+            rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+            return next((self._to_names(cells) for cells in rows if any(cells)), [])
+        except csv.Error as error:
+            raise TableError(f"not a CSV text file ({error})") from None
+
+    def _to_names(self, cells: Iterable[str]) -> list[str]:
+        """Strip the cells; required names are found in upper case, too."""
+        names = [cell.strip() for cell in cells]
+        return [name.lower() if name.lower() in self._required else name for name in names]
 
     def __iter__(self) -> Iterator[Row]:
         for cells in self._cells():
@@ -90,7 +104,7 @@ class Table:
                             return
                         self.complete_bytes = lines.bytes
                     if is_header:
-                        is_header = [name.strip() for name in cells] != self._names
+                        is_header = self._to_names(cells) != self._names
                     elif any(cells):
                         if not self._is_plain or len(cells) != expected:
                             self._complete(cells, reader.line_num)
@@ -132,15 +146,6 @@ class Table:
                 except UnicodeDecodeError:
                     break
         return lines
-
-
-def _first_row(text: str, separator: str) -> list[str]:
-    """Return the cells of the first row that is not empty."""
-    try:
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-        return next(([name.strip() for name in cells] for cells in rows if any(cells)), [])
-    except csv.Error as error:
-        raise TableError(f"not a CSV text file ({error})") from None
 
 
 def _not_text(encoding: str, line: int) -> TableError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.config.api_arguments import checked_count
 from rtgain.output.figures import apply_axes_style
 from rtgain.output.mp4_writer import mp4
 
@@ -32,13 +33,16 @@ Picture = NDArray[np.uint8]
 class Animation:
     """Figure whose `moving` artists `show` updates for each of `frames` pictures.
 
-    H.264 requires that the figure's width and height in pixels are multiples of 16.
+    Raises `InputError` without a picture.
     """
 
     figure: "Figure"
     moving: "Sequence[Artist]"
     show: Callable[[int], None]
     frames: int
+
+    def __post_init__(self) -> None:
+        checked_count("Animation: frames", self.frames, minimum=1)
 
     def _repr_html_(self) -> str:
         """The animation as a video with controls, for notebooks."""
@@ -66,8 +70,13 @@ def render_frames(animation: Animation) -> Iterator[Picture]:
 
 
 def video(frames: list[Picture]) -> bytes:
-    """Encode pictures as an MP4 that holds the last one before it ends."""
-    return mp4(frames + [frames[-1]] * HOLD_FRAMES, FRAMES_PER_SECOND)
+    """Encode pictures as an MP4 that holds the last one before it ends.
+
+    H.264 in this format has an even width and height: an odd last column or row is left out.
+    """
+    height, width = (size - size % 2 for size in frames[0].shape[:2])
+    even = [picture[:height, :width] for picture in frames]
+    return mp4(even + [even[-1]] * HOLD_FRAMES, FRAMES_PER_SECOND)
 
 
 def gif(frames: list[Picture]) -> bytes:

@@ -11,6 +11,7 @@ import soundfile
 from numpy.typing import ArrayLike, NDArray
 
 from rtgain.audio.engine.engine import Engine
+from rtgain.config.api_arguments import checked_sample_rate, sound_array
 from rtgain.config.session_config import SessionConfig, make_session_config
 from rtgain.errors import InputError
 from rtgain.records.estimate import Estimate
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 MAX_ARRAY_CHANNELS = 2
 """Number of channels that a session compares."""
+
+ROUTING_OPTIONS = {"input", "target", "channels", "dry_channel", "target_channel"}
+"""Session options that `estimate` sets itself."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +93,15 @@ def estimate(dry: ArrayLike, target: ArrayLike, sample_rate: int, **options: Any
     is unknown to the session. Raises `InputError`. An interruption (SIGINT) ends the session before it raises
     `KeyboardInterrupt`.
     """
-    x, y = (np.atleast_2d(np.asarray(signal, dtype=np.float32)) for signal in (dry, target))
-    if x.shape != y.shape or x.ndim != 2 or not 1 <= len(x) <= MAX_ARRAY_CHANNELS or x.size == 0:
+    x, y = sound_array("estimate: dry", dry), sound_array("estimate: target", target)
+    if x.shape != y.shape or len(x) > MAX_ARRAY_CHANNELS:
         raise InputError(
             "estimate: dry and target must have the same shape, (frames,) or (channels, frames) with one or two "
             f"channels, not {np.shape(dry)} and {np.shape(target)}"
         )
-    if not np.isfinite([x, y]).all():
-        raise InputError("estimate: dry or target contains NaN or infinity; replace these samples")
+    sample_rate = checked_sample_rate("estimate", sample_rate)
+    for name in ROUTING_OPTIONS & options.keys():
+        raise InputError(f"estimate: {name!r} is not an option; the arrays are the input")
     channels = len(x)
     with deferred_interrupt() as interrupted, tempfile.TemporaryDirectory() as folder:
         both = Path(folder) / "both.wav"
@@ -142,9 +147,11 @@ def render_reference(
     `dry` has the shape ``(frames,)``. `options` are those of the reference path and `seed` (`SessionConfig`):
     gain_db, polarity, phase_deg, delay_ms, noise_dbfs. Raises `InputError`.
     """
-    samples = np.asarray(dry, dtype=np.float32)
-    if samples.ndim != 1 or len(samples) == 0:
-        raise InputError(f"render_reference: dry must have the shape (frames,), not {samples.shape}")
+    channels = sound_array("render_reference: dry", dry)
+    if len(channels) > 1:
+        raise InputError(f"render_reference: dry must have the shape (frames,), not {channels.shape}")
+    (samples,) = channels
+    sample_rate = checked_sample_rate("render_reference", sample_rate)
     config = make_session_config(**options)
     chunks = []
     with Engine(sample_rate, seed=config.seed) as engine:

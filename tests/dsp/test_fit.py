@@ -69,11 +69,23 @@ def test_parameters_stay_in_their_ranges() -> None:
     [
         ({"loss": "loud"}, "loss 'loud' is not one of waveform, spectral"),
         ({"optimizer": "LBFGS"}, "optimizer 'LBFGS' is not one of Adadelta"),
-        ({"lr": -1}, r"lr must be above 0, and steps 0 or more, not -1 and 300"),
-        ({"steps": -1}, r"lr must be above 0, and steps 0 or more, not 0\.01 and -1"),
+        ({"loss": 3}, "fit: loss must be a name or a function of estimate and target, not 3"),
+        (
+            {"loss": lambda x, y: x - y},
+            r"fit: loss must return a tensor with one number, not a tensor of shape \(1, 8000",
+        ),
+        ({"loss": lambda x, y: 0.0}, r"fit: loss must return a tensor with one number, not 0\.0"),
+        ({"lr": -1}, "fit: lr must be a finite number above 0, not -1"),
+        ({"lr": 1e300}, r"fit: lr must be a finite number above 0, not 1e\+300"),
+        ({"lr": "0.1"}, r"fit: lr must be a finite number above 0, not '0\.1'"),
+        ({"steps": -1}, "fit: steps must be a whole number, 0 or more, not -1"),
+        ({"steps": 1.5}, r"fit: steps must be a whole number, 0 or more, not 1\.5"),
+        ({"dry": "dry.wav"}, "fit: dry must be an array of real numbers, not of the type <U7"),
+        ({"dry": DRY * 1j}, "fit: dry must be an array of real numbers, not of the type complex128"),
         ({"processor": rtgain.LinearGain}, r"expected a processor such as rtgain\.LinearGain\(\), not <class"),
         ({"target": DRY[:-1]}, r"of the same length, not of shapes \(8000,\) and \(7999,\)"),
-        ({"target": DRY * np.nan}, "the loss is nan after 0 steps"),
+        ({"target": DRY * np.nan}, "fit: target contains NaN or infinity; replace these samples"),
+        ({"loss": lambda x, y: 0 * x.mean() / 0}, "fit: the loss is nan after 0 steps; use a smaller lr"),
     ],
 )
 def test_invalid_arguments_raise_one_line(wrong: dict, message: str) -> None:

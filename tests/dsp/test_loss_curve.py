@@ -46,5 +46,17 @@ def test_wrong_arguments_raise_one_line() -> None:
         rtgain.loss_curve(rtgain.LinearGain, "gain", [1.0], DRY, DRY)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"closed_form_gain: dry and target must be one-dimensional"):
         rtgain.closed_form_gain(DRY, DRY[:-1])
-    with pytest.raises(InputError, match=r"closed_form_gain: this loss has no closed form; use loss_curve or fit"):
-        rtgain.closed_form_gain(DRY, DRY, loss="auraloss-stft")
+    for values, message in ((0.5, r"not \(\)"), ([[0.5]], r"not \(1, 1\)"), (["a"], "real numbers")):
+        with pytest.raises(InputError, match=r"loss_curve: values must .*" + message):
+            rtgain.loss_curve(gain, "gain", values, DRY, DRY)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"loss_curve: dry contains NaN or infinity; replace these samples"):
+        rtgain.loss_curve(gain, "gain", [1.0], DRY * np.nan, DRY)
+    for loss in ("auraloss-stft", lambda x, y: (x - y).mean()):
+        with pytest.raises(InputError, match=r"closed_form_gain: this loss has no closed form; use loss_curve or fit"):
+            rtgain.closed_form_gain(DRY, DRY, loss=loss)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"process: signal must have the shape \(N,\), not \(2, 4000\)"):
+        gain.process(DRY.reshape(2, -1))
+    with pytest.raises(
+        InputError, match=r"ParametricEQ: sample_rate must be a whole number of 4000 to 768000 Hz, not 0"
+    ):
+        rtgain.ParametricEQ(0)

@@ -1,19 +1,16 @@
 """Parametric equalizer: its response against FFmpeg's filters and scipy, its gradients, and its use with `fit`."""
 
-import itertools
-
-import av
 import numpy as np
 import pytest
 import scipy.signal
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 import rtgain
 from rtgain.dsp.filters import ParametricEQ
 from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
+from tests.ffmpeg_equalizer import ffmpeg_filtered
 
 RATE = 48_000
 
@@ -32,30 +29,11 @@ def make_eq(**values: float) -> ParametricEQ:
     return ParametricEQ(RATE, **{name: torch.tensor([value], dtype=torch.float64) for name, value in values.items()})
 
 
-def ffmpeg_filtered(equalizer: EqualizerFilters, x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Filter by FFmpeg's own filters, which follow the cookbook, in double precision."""
-    names = {"low_shelf": "lowshelf", "peak": "equalizer", "high_shelf": "highshelf"}
-    graph = av.filter.Graph()
-    nodes = [graph.add("abuffer", sample_rate=str(RATE), sample_fmt="dblp", channel_layout="mono", time_base="1/48000")]
-    nodes += [
-        graph.add(names[f.kind], f"f={f.frequency_hz!r}:t=q:w={f.q!r}:g={f.gain_db!r}:r=f64") for f in equalizer.filters
-    ]
-    nodes.append(graph.add("abuffersink"))
-    for node, following in itertools.pairwise(nodes):
-        node.link_to(following)
-    graph.configure()
-    frame = av.AudioFrame.from_ndarray(x[None], format="dblp", layout="mono")
-    frame.sample_rate = RATE
-    graph.push(frame)
-    filtered: NDArray[np.float64] = graph.pull().to_ndarray()[0]
-    return filtered * 10 ** (equalizer.gain_db / 20)
-
-
 def test_filters_equal_those_of_ffmpeg() -> None:
     x = np.random.default_rng(0).standard_normal(3000)
     equalizer = make_eq(**SETTINGS)
     filtered = equalizer(torch.from_numpy(x)[None]).detach().numpy()[0]
-    np.testing.assert_allclose(filtered, ffmpeg_filtered(equalizer.filters, x), atol=1e-7)
+    np.testing.assert_allclose(filtered, ffmpeg_filtered(equalizer.filters, x, RATE), atol=1e-7)
 
 
 def test_record_has_the_response_of_the_processor_and_scipys() -> None:
@@ -108,7 +86,7 @@ def test_each_signal_of_a_batch_has_its_own_settings() -> None:
 
 def test_fit_learns_a_treble_boost() -> None:
     dry = np.random.default_rng(1).standard_normal(4000)
-    target = ffmpeg_filtered(EqualizerFilters(-3.0, (EqualizerFilter("high_shelf", 7000.0, 6.0, 0.7071),)), dry)
+    target = ffmpeg_filtered(EqualizerFilters(-3.0, (EqualizerFilter("high_shelf", 7000.0, 6.0, 0.7071),)), dry, RATE)
     learned = rtgain.ParametricEQ(RATE)
     history = rtgain.fit(learned, dry, target, loss="log-stft", optimizer="Adam", lr=0.1, steps=60)
     assert history.loss[-1] < 0.1 * history.loss[0]

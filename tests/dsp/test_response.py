@@ -105,6 +105,18 @@ def test_band_response_is_complex_and_without_polarity(noise: np.ndarray) -> Non
     np.testing.assert_allclose((delayed / measured.response)[passband], np.exp(1j * angle)[passband], atol=0.005)
 
 
+def test_channel_ratios_are_gains_relative_to_a_response(noise: np.ndarray) -> None:
+    b, a = scipy.signal.butter(2, 2000.0, fs=RATE)
+    target = scipy.signal.lfilter(b, a, noise) * np.array([[0.5], [-0.25]])
+    average = ResponseAverage()
+    average.add(spectra(noise), spectra(target))
+    _, response = scipy.signal.freqz(b, a, average.band_response(RATE, 12).frequency_hz, fs=RATE)
+    np.testing.assert_allclose(average.channel_ratios(response, 12), [0.5, 0.25], rtol=0.01)
+    silent = ResponseAverage()
+    silent.add(spectra(noise * [[1.0], [0.0]]), spectra(target))
+    assert np.isnan(silent.channel_ratios(response, 12)).tolist() == [False, True]
+
+
 def test_adjacent_bands_have_no_gaps_and_two_bins_at_least() -> None:
     bands = adjacent_bands(2049, 12)
     np.testing.assert_array_equal(bands[1:, 0], bands[:-1, 1])

@@ -1,4 +1,4 @@
-"""Trials of the learned equalizer: one filter is moved, and the result is kept only if it is better."""
+"""Trials of the learned equalizer: other filters, or fewer, are kept only if they are better."""
 
 from dataclasses import replace
 
@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from rtgain.config.estimator_settings import EstimatorSettings
-from rtgain.dsp.equalizer_fit import EqualizerFit, initial_fit
+from rtgain.dsp.equalizer_fit import EqualizerFit, ResponseFitter, initial_fit
+from rtgain.dsp.response import BandResponse
 from rtgain.estimation.equalizer_learner import TRIAL_GAIN, EqualizerLearner
+from rtgain.records.equalizer import EqualizerFilters
 
 ERROR_SIGMAS = 4.0
 
@@ -38,3 +40,46 @@ def test_trial_is_used_only_if_it_is_clearly_better(ratio: float, is_used: bool)
         assert any(
             abs(np.log2(item.frequency_hz / 1000.0)) < 0.5 and item.gain_db == pytest.approx(3.0) for item in moved
         )
+
+
+BANDS_HZ = 40.0 * 2.0 ** (np.arange(110) / 12)
+
+
+def reduced(filters: dict[int, tuple[float, float]], start: dict[int, tuple[float, float]]) -> EqualizerFilters:
+    """Measure `filters`, frequency in Hz and gain in dB by number; return what trials make of a fit with `start`."""
+
+    def fit_of(settings: dict[int, tuple[float, float]]) -> EqualizerFit:
+        items = list(initial_fit(-16.5, 0.0).equalizer.filters)
+        for number, (frequency_hz, gain_db) in settings.items():
+            items[number] = replace(items[number], frequency_hz=frequency_hz, gain_db=gain_db)
+        return EqualizerFit.from_equalizer(EqualizerFilters(-16.5, tuple(items)))
+
+    response = fit_of(filters).equalizer.response(BANDS_HZ, 48_000)
+    measured = BandResponse(BANDS_HZ, response, np.full(110, 0.999), np.full(110, 4), np.ones(110))
+    fitter = ResponseFitter(measured, 48_000, 40.0)
+    learner = EqualizerLearner(EstimatorSettings(48_000, 4096, 1024))
+    fit = fitter.fit(fit_of(start), 20)
+    for _ in range(4):
+        fit = learner._try_fewer(fitter, fit)
+    return fit.equalizer
+
+
+def test_two_peaks_that_describe_one_become_one() -> None:
+    peaks = reduced({4: (4000.0, -4.0)}, {3: (3600.0, -1.2), 4: (4300.0, -2.8)}).filters[1:-1]
+    (peak,) = (peak for peak in peaks if abs(peak.gain_db) > 0.1)
+    assert peak.gain_db == pytest.approx(-4.0, abs=0.1)
+    assert peak.frequency_hz == pytest.approx(4000.0, rel=0.01)
+
+
+def test_filters_that_do_little_are_removed() -> None:
+    start = {0: (300.0, 0.9), 1: (400.0, -0.8), 2: (1000.0, 5.0), 5: (5000.0, 0.8)}
+    filters = reduced({2: (1000.0, 5.0)}, start).filters
+    assert [item.gain_db for item in filters] == pytest.approx([0.0, 0.0, 5.0, 0.0, 0.0, 0.0], abs=0.1)
+
+
+def test_two_peaks_that_are_there_stay_two() -> None:
+    there = {3: (2500.0, 4.0), 4: (6000.0, 5.0)}
+    filters = reduced(there, there).filters
+    for number, (frequency_hz, gain_db) in there.items():
+        assert filters[number].gain_db == pytest.approx(gain_db, abs=0.1)
+        assert filters[number].frequency_hz == pytest.approx(frequency_hz, rel=0.01)

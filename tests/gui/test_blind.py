@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -117,6 +118,19 @@ def test_nothing_in_the_window_depends_on_the_drawn_signal(
         qtbot.keyClick(window, Qt.Key.Key_Escape)
     assert seen[0][0] == seen[1][0]
     assert seen[0][1:] == seen[1][1:]
+
+
+def test_level_is_stated_as_soon_as_it_is_known(qtbot: Any, window: MainWindow, sessions: Sessions) -> None:
+    level = window.blind_panel.level
+    sessions.last.set_level_differences(gain_db=math.nan, loudness_lu=math.nan)
+    window.blind.show("abx")
+    assert level.text() == "The level is not matched yet."
+    sessions.last.set_level_differences(gain_db=4.0, loudness_lu=math.nan)
+    qtbot.waitUntil(lambda: level.text() == "Remaining differences: gain 0.00 dB.")
+    sessions.last.set_level_differences(gain_db=4.0, loudness_lu=3.9)
+    qtbot.waitUntil(lambda: level.text() == "Remaining differences: gain 0.00 dB, loudness −0.10 LU.")
+    sessions.last.set_level_match("off")
+    qtbot.waitUntil(lambda: level.text().startswith("Level match is off"))
 
 
 class WorkCounter(QObject):

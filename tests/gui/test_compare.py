@@ -212,3 +212,17 @@ def test_everything_can_be_reached_on_a_small_screen(open_window: OpenWindow) ->
         assert reach_x >= content.width()
         assert reach_y >= content.height()
         assert content.minimumSizeHint().width() <= content.width()
+
+
+@pytest.mark.parametrize("workspace", ["compare", "laboratory", "equalizer", "lessons"])
+def test_every_view_is_as_wide_as_a_window_of_1024_pixels(open_window: OpenWindow, workspace: str) -> None:
+    window = open_window()
+    window.resize(1024, 700)
+    window.show_workspace("compare" if workspace == "compare" else "laboratory")
+    window.equalizer_button.setChecked(workspace == "equalizer")
+    window.lessons_button.setChecked(workspace == "lessons")
+    window.grab()
+    assert window._scroll.horizontalScrollBar().maximum() == 0
+    shown = window.compare.plots if workspace == "compare" else window.equalizer.cards + window.plots
+    for plot in shown:
+        assert not plot.isVisible() or plot.plot.view.height() >= 2 * plot.plot.tick_height

@@ -3,14 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 
+from gui.control.session_controller import create_session
 from gui.main_window import MainWindow
 from gui.settings import Settings, load_settings, save_settings
+from gui.theme import LIGHT
 from rtgain.config.presets import preset_text
 from rtgain.config.session_config import SessionConfig
+from tests.encoded_files import encode
 from tests.gui.panels.test_routing_panel import OpenWindow, Sessions, choose, offered
 
 
@@ -100,3 +104,36 @@ def test_closing_the_window_updates_the_settings(open_window: OpenWindow) -> Non
     assert window.settings.session["gain_db"] == -5.0
     assert window.settings.session["input"] == "/sounds/a.wav"
     assert window.settings.geometry != ""
+
+
+def test_m4a_plays_and_what_cannot_be_read_leaves_it_alone(qtbot: Any, tmp_path: Path) -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, 20 * 8000))
+    encode(tmp_path / "song.m4a", noise, 8000)
+    (tmp_path / "letter.m4a").write_text("Dear listener")
+    window = MainWindow(SessionConfig(input="sine", clock="timer"), create_session, LIGHT)
+    try:
+        window.start()
+        qtbot.waitUntil(lambda: window.controller.state == "running")
+        drop(window, tmp_path / "song.m4a")
+        qtbot.waitUntil(lambda: window.controller.state == "running" and is_playing(window))
+        assert window.notices.texts() == []
+        session = window.controller.session
+        drop(window, tmp_path / "letter.m4a")
+        qtbot.waitUntil(lambda: "letter.m4a: " in " ".join(window.notices.texts()))
+        assert window.controller.session is session
+        assert window.controller.config.input == str(tmp_path / "song.m4a")
+        assert is_playing(window)
+    finally:
+        window.close()
+        window.deleteLater()
+
+
+def is_playing(window: MainWindow) -> bool:
+    """Return True if a recording with sound is heard."""
+    snapshot = window.controller.snapshot()
+    return (
+        snapshot is not None
+        and snapshot.length_s is not None
+        and snapshot.position_s < snapshot.length_s
+        and snapshot.levels["dry"].rms_dbfs[0] > -30.0
+    )

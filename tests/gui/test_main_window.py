@@ -83,7 +83,7 @@ def test_readout_shows_the_estimate(qtbot: Any, open_window: OpenWindow, session
 
 def test_readout_shows_that_delay_compensation_is_off(qtbot: Any, open_window: OpenWindow) -> None:
     window = open_window(align="off")
-    qtbot.waitUntil(lambda: window.readout.delay.text() == "delay compensation off")
+    qtbot.waitUntil(lambda: window.readout.delay.text() == "delay ignored")
     window.lesson_controller.apply_controls({"align": "on"})
     qtbot.waitUntil(lambda: window.readout.delay.text().endswith(" ms"))
 
@@ -95,7 +95,7 @@ def test_estimate_without_a_successor_is_shown_as_stale(
     sessions.last.faults.update(gain_db=-16.478, state="tracking", estimate_age_s=2.0)
     qtbot.waitUntil(lambda: window.readout.state.text() == "▲ stale")
     assert window.readout.gain_db.text() == "−16.48"
-    assert window.readout.meaning.text() == "no new estimates; showing the last one"
+    assert window.readout.meaning.text() == "no new estimates: the last is shown"
     sessions.last.faults.update(estimate_age_s=0.02)
     qtbot.waitUntil(lambda: window.readout.state.text() == "● tracking")
 

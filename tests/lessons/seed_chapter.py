@@ -1,7 +1,7 @@
-"""The notebook chapter that lessons 1 to 3 grew from, as plain torch: its code runs next to that of the lessons.
+"""Plain torch with the steps of the notebook chapter that lessons 1 to 3 grew from, written for this test.
 
 Its steps: a sine, a gain as a module, three descents with SGD (waveform loss; target shifted in phase; spectral loss),
-the loss against the gain, and the animation.
+the loss against the gain, and the animation. It runs next to the cells of a lesson.
 """
 
 import matplotlib.pyplot as plt

@@ -11,7 +11,9 @@ import pytest
 import soundfile
 from PIL import Image
 
+from rtgain.errors import InputError
 from rtgain.lessons.catalogue import LESSONS
+from rtgain.lessons.export import make_folder
 from tests.commands import rtgain, start_rtgain
 from tests.polling import TIMEOUT_S, wait_until
 
@@ -90,6 +92,11 @@ def test_a_folder_that_cannot_be_created_is_rejected_before_the_experiment(tmp_p
     assert (ran.returncode, ran.stdout) == (2, "")
     reason = "cannot be written (Not a directory); choose another location or free some space"
     assert ran.stderr == f"rtgain: {tmp_path}/file/out: {reason}\n"
+
+
+def test_a_name_that_is_too_long_is_rejected_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a: cannot be written \(File name too long\); choose another location"):
+        make_folder(tmp_path / ("a" * 300))
 
 
 def test_a_file_instead_of_a_folder_is_rejected_and_unchanged(tmp_path: Path) -> None:

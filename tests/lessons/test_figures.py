@@ -77,3 +77,9 @@ def test_no_curve_leaves_its_axes_above_or_below(lesson: Lesson) -> None:
                     x, y = line.get_data()
                     shown = np.asarray(y)[(np.asarray(x) >= left) & (np.asarray(x) <= right)]
                     assert bottom <= shown.min() <= shown.max() <= top, (name, line.get_label())
+
+
+def test_the_map_of_local_minima_reaches_the_loss_that_the_lesson_states() -> None:
+    """The lower minimum is narrow: a grid that misses it shows a loss several times as large."""
+    _, color_bar = figures("filters")["minima"].axes
+    assert color_bar.get_ylim()[0] <= experiment("filters").numbers["escaped_loss"]

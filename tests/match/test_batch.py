@@ -160,6 +160,7 @@ PAIR = {"dry": "dry.wav", "target": "t1.wav"}
         ('dry,target,note\ndry.wav,t1.wav,"two\nlines, ""so"""\n', [PAIR | {"note": 'two\nlines, "so"'}]),
         ("dry,target\rdry.wav,t1.wav\r", [PAIR]),
         ("\r\n\r\ndry,target\r\ndry.wav,t1.wav\r\n", [PAIR]),
+        ("Dry; TARGET;Note\r\ndry.wav;t1.wav;x\r\n", [PAIR | {"Note": "x"}]),
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])

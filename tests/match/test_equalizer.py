@@ -7,11 +7,13 @@ import pytest
 import scipy.signal
 import soundfile
 
+from rtgain.audio.sources.demo import DemoSource
 from rtgain.cli.main import main
 from rtgain.match.pair import match_pair
 from rtgain.match.render import MatchedChannel, aligned_chunks, residual_db
 from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 from rtgain.records.equalizer_text import parse_equalizer
+from tests.ffmpeg_equalizer import ffmpeg_filtered
 
 RATE = 32_000
 
@@ -51,6 +53,24 @@ def test_filters_of_a_pair_are_learned_and_leave_no_difference(pair: tuple[Path,
     assert np.abs(20 * np.log10(np.abs(ratio))).max() < 0.5
     recorded = residual_db(aligned_chunks(tmp_path / "matched.wav", pair[1], RATE, [MatchedChannel(1.0, 0.0)]))
     assert recorded == pytest.approx(result.residual_eq_db, abs=0.5)
+
+
+def test_settings_of_another_program_are_read_off(tmp_path: Path) -> None:
+    """Two peaks at 4 kHz described the second one before."""
+    filters = (EqualizerFilter("peak", 1000.0, 5.0, 1.4), EqualizerFilter("peak", 4000.0, -4.0, 1.0))
+    dry = DemoSource(RATE).read(5 * RATE)[0].astype(np.float64)
+    for name, signal in (("dry", dry), ("target", ffmpeg_filtered(EqualizerFilters(-6.0, filters), dry, RATE))):
+        soundfile.write(tmp_path / f"{name}.wav", signal, RATE, subtype="FLOAT")
+    details = match_pair(tmp_path / "dry.wav", tmp_path / "target.wav", processor="eq")
+    assert details is not None
+    assert details.equalizer is not None
+    learned = sorted(details.equalizer.filters, key=lambda item: -abs(item.gain_db))
+    for item, expected in zip(learned, filters, strict=False):
+        assert item.kind == expected.kind
+        assert item.gain_db == pytest.approx(expected.gain_db, abs=0.3)
+        assert item.frequency_hz == pytest.approx(expected.frequency_hz, rel=0.05)
+    assert max(abs(item.gain_db) for item in learned[2:]) < 0.3
+    assert details.equalizer.gain_db == pytest.approx(-6.0, abs=0.3)
 
 
 def test_equalizer_output_needs_an_equalizer(pair: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:

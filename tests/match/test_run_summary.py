@@ -102,7 +102,7 @@ def test_report_of_complete_results_is_written_without_a_match(capsys, tmp_path)
     assert main(words) == 0
     assert capsys.readouterr().err == ""
     assert main([*words, "--report", str(report)]) == 0
-    assert capsys.readouterr().err.startswith("1 pairs: 1 matched, 0 failed, 0 unmatched\ngain: −6.0 to −6.0 dB")
+    assert capsys.readouterr().err.startswith("1 pair: 1 matched, 0 failed, 0 unmatched\ngain: −6.0 to −6.0 dB")
     assert report.read_bytes().startswith(b"<!doctype html>")
     assert main([*words, "--report", str(results)]) == 2
     assert capsys.readouterr().err.endswith("is also the manifest or the results; choose another name\n")

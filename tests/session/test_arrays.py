@@ -68,15 +68,35 @@ def test_estimate_compares_two_channels() -> None:
         (lambda: rtgain.match(DRY.reshape(-1, 1), DRY, RATE), r"match: dry must have the shape \(frames,\)"),
         (lambda: rtgain.match(DRY, DRY * np.nan, RATE), "match: target contains NaN or infinity; replace"),
         (lambda: rtgain.estimate(DRY, DRY[:-1], RATE), "estimate: dry and target must have the same shape"),
-        (lambda: rtgain.estimate(DRY + np.inf, DRY, RATE), "estimate: dry or target contains NaN or infinity"),
+        (lambda: rtgain.match([[0.0, 1.0], [0.0]], DRY, RATE), "match: dry cannot be converted to an array: "),
+        (
+            lambda: rtgain.match("dry.wav", DRY, RATE),
+            "match: dry must be an array of real numbers, not of the type <U7",
+        ),
+        (lambda: rtgain.match(DRY * 1j, DRY, RATE), "match: dry must be an array of real numbers, not .* complex"),
+        (lambda: rtgain.match(np.int16([0, 300]), DRY, RATE), "match: dry has integer samples from 0 to 300; divide"),
+        (lambda: rtgain.match(DRY, np.float64(DRY) * 1e300, RATE), "match: target exceeds single precision; scale it"),
+        (lambda: rtgain.match(DRY, DRY[:300], RATE), "^match: dry, target: their common part has 300 frames; at least"),
+        (lambda: rtgain.match(DRY, DRY, 0), "match: sample_rate must be a whole number of 4000 to 768000 Hz, not 0"),
+        (lambda: rtgain.match(DRY, DRY, "8000"), "match: sample_rate must be a whole number of .*, not '8000'"),
+        (lambda: rtgain.estimate(DRY, DRY, 8000.5), r"estimate: sample_rate must be a whole number of .*, not 8000\.5"),
+        (lambda: rtgain.estimate(DRY, DRY, RATE, input="demo"), "estimate: 'input' is not an option; the arrays are"),
+        (lambda: rtgain.estimate(DRY + np.inf, DRY, RATE), "estimate: dry contains NaN or infinity"),
         (lambda: rtgain.estimate(DRY, DRY, RATE, loss="loud"), "loss"),
         (lambda: rtgain.render_reference(DRY.reshape(2, -1), RATE), r"render_reference: dry must have the shape"),
+        (lambda: rtgain.render_reference(DRY * np.nan, RATE), "render_reference: dry contains NaN or infinity"),
+        (lambda: rtgain.render_reference(DRY, -1), "render_reference: sample_rate must be a whole number of"),
     ],
 )
 def test_wrong_arguments_raise_one_line(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(InputError, match=message) as raised:
         call()
     assert "\n" not in str(raised.value)
+
+
+def test_a_whole_sample_rate_may_have_another_number_type() -> None:
+    result = rtgain.estimate(DRY[:RATE], DRY[:RATE], float(RATE))
+    assert result.summary.sample_rate == RATE
 
 
 @pytest.mark.parametrize("function", ["match", "estimate"])

@@ -54,6 +54,7 @@ class Learned:
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Learned:
     folder = tmp_path_factory.mktemp("eq")
     dry = PinkSource(RATE, 2, seed=3).read(4 * RATE)
+    dry[1] = scipy.signal.lfilter([1.0, -0.8], [1.0], dry[1])  # another spectrum, which the filters attenuate less
     soundfile.write(folder / "dry.wav", dry.T, RATE, subtype="FLOAT")
     (folder / "eq.txt").write_text(EQUALIZER)
     handler = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
@@ -109,6 +110,11 @@ def test_gain_and_filters_are_learned_and_written(learned: Learned) -> None:
         assert item["type"] == written.kind
         assert item["frequency_hz"] == pytest.approx(written.frequency_hz, abs=0.01)
         assert (item["gain_db"], item["q"]) == pytest.approx((written.gain_db, written.q), abs=0.01)
+
+
+def test_channels_have_their_gains_behind_the_shared_filters(learned: Learned) -> None:
+    """Without the filters, the channel with more treble would have a gain of its own."""
+    assert learned.result["channel_gains_db"] == pytest.approx([learned.result["gain_db"]] * 2, abs=0.05)
 
 
 def test_recording_has_passed_through_the_learned_filters(learned: Learned) -> None:

@@ -159,3 +159,8 @@ def test_loudness_of_one_file_needs_a_live_clock(pairs):
 def test_matched_signal_is_silent_until_a_gain_is_known(clock, gain):
     with Session(SessionConfig(input="sine"), clock=clock) as session:
         assert session._engine.memory.control["matched_gain"] == gain
+        session.set_monitor("matched")
+        played = np.ones((RATE // 2, session.channels), np.float32)
+        session._engine.process(np.full(played.shape[::-1], 0.5, np.float32), None, played)
+        after_crossfade = played[RATE // 10 :]
+        assert (after_crossfade == 0.5 * gain).all()

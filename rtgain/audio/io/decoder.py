@@ -42,6 +42,12 @@ FORMATS = "WAV, FLAC, MP3, OGG, Opus, M4A/AAC, AIFF, CAF, WMA and the sound of M
 _DEMUXERS = "wav,w64,aiff,caf,flac,ogg,mp3,aac,asf,mov,matroska"
 """FFmpeg's other demuxers, some of which open further files, stay closed."""
 
+_PCM_MAGIC = (b"RIFF", b"RF64", b"BW64", b"FORM", b"caff")
+"""First bytes of the containers whose headers tell all about the samples."""
+
+_PCM_OPTIONS = {"probesize": "32768", "max_size": "65536"}
+"""FFmpeg's options for them, in bytes: by default it reads 5 MB to open one, and packets of 4,096 samples."""
+
 _SEGMENT_S = 6
 """Seconds of lossy sound that are decoded from one start of the decoder: 6.5 s take 20 ms of AAC."""
 
@@ -235,8 +241,10 @@ class Decoder:
                 tag_bytes = id3_bytes(file)
                 file.seek(tag_bytes)
                 magic = file.read(4)
-            if tag_bytes and magic in (b"RIFF", b"RF64", b"BW64", b"FORM", b"caff"):  # FFmpeg expects no tag there
-                name = f"subfile,,start,{tag_bytes},end,0,,:{name}"
+            if magic in _PCM_MAGIC:
+                options |= _PCM_OPTIONS
+                if tag_bytes:  # FFmpeg expects no tag there
+                    name = f"subfile,,start,{tag_bytes},end,0,,:{name}"
             return av.open(name, "r", options=options, metadata_errors="replace")
         except (FFmpegError, OSError):
             raise self._not_audio() from None

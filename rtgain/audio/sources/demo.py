@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rtgain.audio.sources.source import Block
 from rtgain.audio.sources.synthetic import SyntheticSource
+from rtgain.config.api_arguments import checked_count, checked_sample_rate
 
 Wave = NDArray[np.float64]
 """Mono samples, shape (frames,), at `_RATE`."""
@@ -81,7 +82,9 @@ class DemoSource(SyntheticSource):
 
 
 def demo_music(sample_rate: int, frames: int) -> NDArray[np.float32]:
-    """Make the start of the demo loop, mono, ``(frames,)``; it repeats after ten seconds."""
+    """Make the start of the demo loop, mono, ``(frames,)``; it repeats after ten seconds. Raises `InputError`."""
+    sample_rate = checked_sample_rate("demo_music", sample_rate)
+    frames = checked_count("demo_music: frames", frames)
     samples: NDArray[np.float32] = DemoSource(sample_rate).read(frames)[0].copy()
     return samples
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtgain.audio.sources.source import Block, BlockwiseSource
+from rtgain.config.api_arguments import checked_count, checked_sample_rate
 
 
 class SyntheticSource(BlockwiseSource):
@@ -93,6 +94,8 @@ class PinkSource(SyntheticSource):
 
 
 def pink_noise(sample_rate: int, frames: int, *, seed: int = 0) -> NDArray[np.float32]:
-    """Make pink noise as of `PinkSource`, mono, ``(frames,)``, with an RMS of about 0.1."""
+    """Make pink noise as of `PinkSource`, mono, ``(frames,)``, with an RMS of about 0.1. Raises `InputError`."""
+    sample_rate = checked_sample_rate("pink_noise", sample_rate)
+    frames, seed = checked_count("pink_noise: frames", frames), checked_count("pink_noise: seed", seed)
     samples: NDArray[np.float32] = PinkSource(sample_rate, seed=seed).read(frames)[0].copy()
     return samples

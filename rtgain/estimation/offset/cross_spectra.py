@@ -37,11 +37,12 @@ class CrossSpectra:
         window = min(window, 1 << ((frames // MIN_CHECK_WINDOWS).bit_length() - 1))
         x, y = (_spectra(signal, frames, window) for signal in (dry, target))
         tiny = np.finfo(np.float64).tiny
-        loudness = np.sqrt((np.abs(x) ** 2).sum(axis=2) * (np.abs(y) ** 2).sum(axis=2))
+        powers = [bins.real**2 + bins.imag**2 for bins in (x, y)]
+        loudness = np.sqrt(powers[0].sum(axis=2) * powers[1].sum(axis=2))
         independent = loudness.sum(axis=1) ** 2 / np.maximum((loudness**2).sum(axis=1), tiny) / 2.0
         chance = np.minimum(1.0 / np.maximum(independent, 1.0), 1.0)[:, None]
         self._cross = (x.conj() * y).mean(axis=1)
-        dry_power, target_power = ((np.abs(bins) ** 2).mean(axis=1) for bins in (x, y))
+        dry_power, target_power = (power.mean(axis=1) for power in powers)
         coherence = np.abs(self._cross) ** 2 / np.maximum(dry_power * target_power, tiny)
         testable = (target_power * (1.0 - chance)).sum(axis=1)
         explained = (target_power * (coherence - chance)).sum(axis=1)

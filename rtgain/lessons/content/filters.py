@@ -44,10 +44,12 @@ LESSON = Lesson(
                 "sound is pink noise (3 dB weaker per octave, a doubling of the frequency). A low shelf changes the "
                 "gain below a corner frequency: +8 dB below 150 Hz. A peak changes it around its frequency: −9 dB at "
                 "800 Hz. A high shelf adds 6 dB above 5000 Hz: with the gain of −6 dB this is 0 dB. Most bins are "
-                "there, so a single gain ends at {one_gain_db:.2f} dB. The residual, the level of the difference "
-                "relative to the target, is {one_residual_db:.0f} dB."
+                "above 5000 Hz, so a single gain ends at {one_gain_db:.2f} dB. The residual, the level of the "
+                "difference relative to the target, is {one_residual_db:.0f} dB."
             ),
-            watch="the spectrum: around 800 Hz the target is far below matched. At the right end both agree.",
+            watch=(
+                "the spectrum: around 800 Hz the target is far below matched. ± is large: no gain fits all frequencies."
+            ),
             listen="Target (2); Matched (3), which sounds different; Difference (4), far from silent.",
             controls={**NOISE, "equalizer": THREE_FILTERS},
             expectations=(InRange("gain_db", -0.3, 0.3), InRange("residual_db", -7.0, -2.0)),
@@ -197,7 +199,10 @@ LESSON = Lesson(
                 "{prior_first_db:.1f} and {prior_second_db:.1f} dB. The live estimator has a prior, too. This target "
                 "has no equalizer: all bands stay at 0 dB."
             ),
-            watch="“Learned equalizer”: all gains stay at 0 dB. In the experiment: the valley, and the two paths.",
+            watch=(
+                "“Learned equalizer”: all gains stay at 0 dB. A band marked “no sound” is where the music has no "
+                "energy. In the experiment: the valley, and the two paths."
+            ),
             listen="Difference (4): silent. In the experiment: the dry sound and the two bands that cancel.",
             controls=MUSIC,
             expectations=(InRange("gain_db", -6.05, -5.95), InRange("largest_band_db", -0.05, 0.05)),

@@ -16,7 +16,7 @@ LESSON = Lesson(
             text=(
                 "The dry signal is a sine, the target this sine times 0.15 ({target_db:.2f} dB). rtgain does not get "
                 "this number and first guesses ×1 (0 dB). About every 21 ms (a hop) it takes the newest 85 ms or so of "
-                "sound (the window) and computes the loss: a number for how much the dry sine, at the guessed gain, "
+                "sound (the window). It computes the loss: a number for how much the dry sine, at the guessed gain, "
                 "differs from the target. Then it changes the guess by a small step that makes the loss smaller. This "
                 "is gradient descent. The rule for the steps is the optimizer; here it is SGD. The dotted line is the "
                 "closed form: the best gain, computed directly by a formula."

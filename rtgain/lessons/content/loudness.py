@@ -119,12 +119,12 @@ LESSON = Lesson(
             why=(
                 "0.1 dB are {percent_01:.1f} % of the amplitude. The ABX comparator was described by David Clark: "
                 "“High-Resolution Subjective Testing Using a Double-Blind Comparator”, Journal of the Audio "
-                "Engineering Society 30, 1982. The paper also suggests standards for how closely levels and responses "
-                "are matched. A limit of 0.1 dB has become customary. An example is the article “Further Thoughts on "
-                "Double-Blind Listening Comparisons at Matched Levels” in the magazine The Audio Critic (issue 12). "
-                "For amplifiers, it asks for levels that agree within 0.1 or at least 0.15 dB.\n\nrtgain turns the "
-                "louder signal down, never the quieter one up, so that nothing clips. The estimate of a constant gain "
-                "is far more exact than the limit."
+                "Engineering Society 30, 1982. The paper also suggests standards for matching responses, and other "
+                "controls. A limit of 0.1 dB for the level has become customary. An example is the article “Further "
+                "Thoughts on Double-Blind Listening Comparisons at Matched Levels” in the magazine The Audio Critic "
+                "(issue 12). For amplifiers, it asks for levels that agree within 0.1 or at least 0.15 dB.\n\nrtgain "
+                "turns the louder signal down, never the quieter one up, so that nothing clips. The estimate of a "
+                "constant gain is far more exact than the limit."
             ),
             duration_s=3.0,
         ),
@@ -182,7 +182,10 @@ LESSON = Lesson(
                 "the ear is (ITU-R BS.1770). One LU is as much as one dB of gain. Take the test: are you comparing the "
                 "sound, or the level?"
             ),
-            watch="the meters: “LUFS I”, the loudness so far, is higher for Target, although the gain is 0 dB.",
+            watch=(
+                "the meters: “LUFS I”, the loudness so far, is higher for Target, although the gain is 0 dB. ± is "
+                "large, because one gain does not fit all frequencies (lesson 7)."
+            ),
             listen="Dry (1) and Target (2), with more bass, and louder.",
             controls={**SHELVED_NOISE, "level_match": "estimate"},
             expectations=(SAME_GAIN, InRange("remaining_loudness_lu", 2.2, 2.9, deadline_s=10.0), BLIND_TEST),

@@ -17,7 +17,8 @@ LESSON = Lesson(
                 "The target's phase, its position in the cycle, is shifted by 45°, an eighth of a cycle. The target "
                 "sounds as before, and its gain is still 0.15. The waveform loss, which compares sample by sample, now "
                 "finds ×{live_45:.2f}. This is about {live_error_45_db:.0f} dB too low. The reported uncertainty (±) "
-                "is small all the same, because it accounts for noise only."
+                "is small all the same: it accounts for noise and for gains that differ between frequencies, but not "
+                "for a phase shift."
             ),
             watch=(
                 "the estimate, which stops about three decibels below the reference. In “Loss against gain”, the "
@@ -34,8 +35,8 @@ LESSON = Lesson(
             why=(
                 "Take two sines of the same frequency with the amplitudes g and 0.15, the second shifted by an angle "
                 "φ. Their difference is a sine with the amplitude √((g − 0.15 cos φ)² + (0.15 sin φ)²). No gain can "
-                "reduce the second part. The mean |·| of a sine is 2/π times its amplitude, so the loss is smallest "
-                "where the amplitude is: where the first part is 0, at g = 0.15 cos φ. 0.15 cos 45° is {cos_45:.3f}."
+                "reduce the second part. The loss is 2/π times this amplitude (lesson 1), so both are smallest at the "
+                "same gain. This is where the first part is 0: g = 0.15 cos φ. 0.15 cos 45° is {cos_45:.3f}."
             ),
             figures={
                 "losses": (

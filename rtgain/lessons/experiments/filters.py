@@ -64,7 +64,7 @@ BAND_DB, BAND_STEPS, BAND_LR = 9.0, 100, 10.0
 PRIOR_PER_DB = 0.01
 
 HERTZ = np.geomspace(30.0, 15_000.0, 200)
-MAP_OCTAVES = np.linspace(_octaves(125.0), _octaves(8000.0), 21)
+MAP_OCTAVES = np.linspace(_octaves(125.0), _octaves(8000.0), 25)
 MAP_BANDS_DB = np.linspace(-12.0, 12.0, 17)
 
 

@@ -124,7 +124,7 @@ no_peak = rtgain.ParametricEQ(RATE, peak_2_gain_db=0.0)
 flat = np.ptp(rtgain.loss_curve(no_peak, "peak_2_octaves", [-2, 0, 2], window, peaked[:4096], loss=spectral))
 
 # %% step 3 figure map
-map_octaves = np.linspace(-3, 3, 16)
+map_octaves = np.linspace(-3, 3, 25)
 
 
 def losses_of_a_peak(gains_db, target, **others):

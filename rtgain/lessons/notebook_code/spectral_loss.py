@@ -34,6 +34,7 @@ for panel, (title, loss) in zip(axes, {"waveform": waveform, "spectral": spectra
     panel.axvline(0.15, color="gray", linestyle="--", label="reference gain")
     panel.set_title(title, loc="left")
     panel.set_xlabel("gain")
+axes[0].set_ylabel("loss")
 axes[0].legend()
 plt.show()
 
@@ -77,6 +78,7 @@ for panel, (power, loss) in zip(axes, {1: spectral, 2: squared}.items(), strict=
     panel.axvline(0.15, color="gray", linestyle="--")
     panel.set_title(f"power {power}", loc="left")
     panel.set_xlabel("gain")
+axes[0].set_ylabel("loss")
 plt.show()
 
 # %% step 3

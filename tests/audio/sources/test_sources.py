@@ -16,6 +16,7 @@ import soxr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import rtgain
 from rtgain.audio.sources.file_source import FileSource
 from rtgain.audio.sources.source import Source
 from rtgain.audio.sources.synthetic import PinkSource, SineSource
@@ -548,3 +549,17 @@ def test_read_sizes_and_seeks_do_not_change_a_synthetic_source(
     source.seek(start)
     pieces = [np.empty((source.channels, 0), np.float32), *(source.read(size) for size in sizes)]
     np.testing.assert_array_equal(np.concatenate(pieces, axis=1), sequential)
+
+
+@pytest.mark.parametrize("name", ["demo_music", "pink_noise", "synthetic_speech"])
+def test_functions_of_signals_reject_wrong_numbers_in_one_line_and_accept_every_length(name: str) -> None:
+    make = getattr(rtgain, name)
+    for rate in (0, 8000.5, "8000"):
+        with pytest.raises(InputError, match=f"{name}: sample_rate must be a whole number of 4000 to 768000 Hz, not"):
+            make(rate, 100)
+    for frames in (-1, 1.5, None):
+        with pytest.raises(InputError, match=f"{name}: frames must be a whole number, 0 or more, not {frames}"):
+            make(8000, frames)
+    for frames in (0, 1, 2):
+        assert np.isfinite(make(8000, frames)).all()
+        assert make(8000, frames).shape == (frames,)

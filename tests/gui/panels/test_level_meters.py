@@ -126,6 +126,22 @@ def test_length_of_the_bar_is_the_level(qtbot: Any) -> None:
     assert max(filled) == pytest.approx(100, abs=2)
 
 
+def test_bar_is_painted_again_only_if_a_pixel_changes(qtbot: Any) -> None:
+    bar = MeterBar(DRY)
+    qtbot.addWidget(bar)
+    bar.resize(100, 10)  # 0.3 dB per half pixel
+    bar.show()
+    bar.show_levels([-30.0], [-9.0])
+    first = bar.grab().toImage()
+    bar.show_levels([-30.1], [-9.1])
+    assert bar.grab().toImage() == first
+    bar.show_levels([-30.7], [-9.0])
+    second = bar.grab().toImage()
+    assert second != first
+    bar.show_levels([-30.7], [0.0])
+    assert bar.grab().toImage() != second
+
+
 def test_left_channel_is_above_the_right_one(qtbot: Any) -> None:
     bar = MeterBar(DRY)
     qtbot.addWidget(bar)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gui.panels.readout import Readout
+from gui.state_texts import STATES
 from tests.gui.plots.test_loss_and_scope_plots import snapshot_after
 
 
@@ -46,3 +47,14 @@ def test_channels_do_not_change_the_height(readout: Readout) -> None:
     content = sum(label.sizeHint().height() for label in (readout.linear, readout.std, *readout.channels))
     margins = readout.layout().contentsMargins()
     assert content + margins.top() + margins.bottom() <= readout.height()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_fits_in_the_smallest_window(readout: Readout, state: str) -> None:
+    readout.resize(408, readout.height())
+    channels = {"channel_gains_db": (-60.0, -60.0), "channel_polarities": (-1, -1)}
+    readout.show_snapshot(replace(snapshot_after(1.0), state=state, **channels), aligns=False)
+    readout.show()
+    assert readout.meaning.heightForWidth(readout.meaning.width()) <= readout.meaning.height()
+    for label in (readout.state, readout.delay):
+        assert label.sizeHint().width() <= label.width()

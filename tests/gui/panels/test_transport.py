@@ -120,3 +120,17 @@ def test_selected_microphone_is_offered_without_a_device_list(source: SourceComb
 def test_file_is_shown_without_its_folder(source: SourceComboBox, tmp_path: Path) -> None:
     source.show_source(SessionConfig(input=str(tmp_path / "song.wav")))
     assert source.currentText() == "song.wav"
+
+
+def test_names_of_devices_are_whole_in_the_list(output: DeviceComboBox, source: SourceComboBox) -> None:
+    long = Device(
+        "Scarlett 18i20 USB, front panel inputs and outputs, " + "analogue " * 8, "JACK Audio Connection Kit", 2, 2
+    )
+    for menu in (output, source):
+        menu.show_devices([USB, long])
+        assert long.spec in offered(menu)
+        menu.show()
+        menu.showPopup()
+        row = menu.view().visualRect(menu.model().index(menu.findText(long.spec), 0))
+        assert row.width() > menu.view().fontMetrics().horizontalAdvance(long.spec)
+        menu.hidePopup()

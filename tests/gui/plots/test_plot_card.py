@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyqtgraph
 import pytest
+from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QImage, QWheelEvent
 from PySide6.QtWidgets import QApplication, QLabel
@@ -24,6 +26,26 @@ def plot(qtbot: Any) -> GainPlot:
         plot.show()
     plot.show_history(history(gain_est_db=-6.0), now_s=20.0)
     return plot
+
+
+def test_labels_of_a_low_plot_do_not_overlap(qtbot: Any, plot: GainPlot) -> None:
+    def labelled() -> list[float]:
+        return [level for level, _ in plot.plot.axes["left"]._tickLevels[0]]
+
+    assert labelled() == [-25, -20, -15, -10, -5, 0, 5]
+    plot.resize(700, plot.minimumSizeHint().height())
+    qtbot.waitUntil(lambda: len(labelled()) < 7)
+    step = np.diff(labelled())[0] * plot.plot.view.height() / np.ptp(AUTOMATIC_RANGES[1])
+    assert step >= 0.75 * plot.plot.tick_height
+    plot.resize(700, 300)
+    qtbot.waitUntil(lambda: len(labelled()) == 7)
+
+
+def test_pyqtgraph_uses_the_modules_of_qt_and_copies_none_of_their_names() -> None:
+    names = {QtCore: "QTimer", QtGui: "QPainter", QtWidgets: "QWidget"}
+    for module, name in names.items():
+        assert getattr(pyqtgraph.Qt, module.__name__.removeprefix("PySide6.")) is module
+        assert name in dir(module)
 
 
 def ranges(plot: GainPlot) -> Any:
