@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from gui.theme import tabular
 from rtgain.records.level_match import LevelMatch
-from rtgain.records.match_sentences import match_sentence
+from rtgain.records.match_sentences import match_sentence, sentence_of_match
 from rtgain.records.snapshot import Snapshot
 
 MEASURING_TEXT = "Measuring the gain…"
@@ -71,8 +71,7 @@ class DifferencesPanel(QFrame):
     def show_match(self, result: dict[str, Any]) -> None:
         """Show the object of ``rtgain match --json``."""
         self._result = result
-        gain_db, std_db, delay_ms = (_number(result[name]) for name in ("gain_db", "std_db", "delay_ms"))
-        self.match.setText(match_sentence(gain_db, std_db, delay_ms, result["polarity"], result["state"]))
+        self.match.setText(sentence_of_match(result))
         findings: Sequence[dict[str, Any]] | None = result.get("findings")
         if findings is None:
             self.findings.setText("")
@@ -106,7 +105,3 @@ def _text() -> QLabel:
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     return label
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value

@@ -50,8 +50,7 @@ class Aggregate:
 
     def without_match(self) -> "Aggregate":
         """Return the aggregate of a pair that does not match."""
-        unknown = ChannelAggregate(math.nan, 0, math.nan)
-        return Aggregate(math.nan, math.nan, math.nan, 0, self.state, [unknown] * len(self.channels))
+        return _unknown(self.state, len(self.channels))
 
 
 def aggregate(estimates: list[Estimate], channels: int) -> Aggregate:
@@ -64,8 +63,7 @@ def aggregate(estimates: list[Estimate], channels: int) -> Aggregate:
         and math.isfinite(e.delay_frames)
     ]
     if not usable:
-        unknown = ChannelAggregate(math.nan, 0, math.nan)
-        return Aggregate(math.nan, math.nan, math.nan, 0, _state_without_gain(estimates), [unknown] * channels)
+        return _unknown(_state_without_gain(estimates), channels)
     gain_db, std_db = robust_mean(np.array([e.gain_opt_db for e in usable]), np.array([e.opt_std_db for e in usable]))
     delay_frames = float(np.median([e.delay_frames for e in usable]))
     polarity = int(np.sign(sum(e.polarity for e in usable)))
@@ -75,6 +73,8 @@ def aggregate(estimates: list[Estimate], channels: int) -> Aggregate:
         own = [ChannelAggregate(gain_db, polarity, delay_frames)]
     else:
         own = [_aggregate_channel(usable, index) for index in range(channels)]
+        if all(math.isnan(channel.gain_db) for channel in own):
+            return _unknown(State.INCOHERENT, channels)
         std_db = math.hypot(std_db, _channel_deviation_db(gain_db, own))
     return Aggregate(gain_db, std_db, delay_frames, polarity, state, own)
 
@@ -88,6 +88,11 @@ def without_curve(estimates: list[Estimate], curve: DelayCurve, sample_rate: int
         estimate = replace(estimate, delay_frames=estimate.delay_frames - delay_frames, channel_delays_frames=own)
         remaining.append(estimate)
     return remaining
+
+
+def _unknown(state: State, channels: int) -> Aggregate:
+    unknown = ChannelAggregate(math.nan, 0, math.nan)
+    return Aggregate(math.nan, math.nan, math.nan, 0, state, [unknown] * channels)
 
 
 def _state_without_gain(estimates: list[Estimate]) -> State:

@@ -19,7 +19,7 @@ from rtgain.output.comparison_report import ComparisonReport, ReportRecording, r
 from rtgain.output.curve_styles import ESTIMATE
 from rtgain.output.figures import new_figure, plot_curve, png
 from rtgain.records.level_match import LevelMatch
-from rtgain.records.match_sentences import match_sentence
+from rtgain.records.match_sentences import sentence_of_match
 from rtgain.records.recording_offset import RecordingOffset
 from rtgain.session.io_setup import SessionSource, count_channels, open_source, read_file_format
 from rtgain.session.overview import Overview
@@ -82,7 +82,7 @@ def write_comparison(comparison: Comparison, folder: Path, cancelled: Callable[[
         dry=_recording(comparison, 0),
         target=_recording(comparison, 1),
         section=_section(comparison.config),
-        sentence=_sentence(match),
+        sentence=UNKNOWN_GAIN if match is None else sentence_of_match(match),
         level=level,
         findings=_findings(match),
         figures=figures,
@@ -192,15 +192,6 @@ def _section(config: SessionConfig) -> str:
         return "Compared over everything that both recordings cover."
     end = "the end" if config.end is None else format_time_ms(config.end)
     return f"Compared from {format_time_ms(config.start or 0.0)} to {end} of the dry recording."
-
-
-def _sentence(match: dict[str, Any] | None) -> str:
-    if match is None:
-        return UNKNOWN_GAIN
-    gain_db, std_db, delay_ms = (
-        math.nan if match[name] is None else match[name] for name in ("gain_db", "std_db", "delay_ms")
-    )
-    return match_sentence(gain_db, std_db, delay_ms, match["polarity"], match["state"])
 
 
 def _findings(match: dict[str, Any] | None) -> list[str] | None:

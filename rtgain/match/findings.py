@@ -503,7 +503,7 @@ def band_deviations(evidence: Evidence) -> tuple[Real, Real, Real] | None:
     spectra, model, response = evidence.spectra, evidence.model, evidence.response
     if spectra is None or model is None or response is None:
         return None
-    deviation_db = response.gain_db - evidence.gain_db
+    deviation_db = response.gain_db - evidence.matched_gain_db
     bins = np.diff(spectra.edges.bins, axis=1)[:, 0] * spectra.cross.shape[1]
     std_db = band_std_db(bins, response.coherence, float(model.counts.sum()))
     with np.errstate(divide="ignore"):

@@ -3,12 +3,13 @@
 import math
 import textwrap
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rtgain.match.details import COMMON_SHARE, MatchDetails
 from rtgain.match.result import MatchResult
 from rtgain.number_format import UNKNOWN, format_number, format_time_ms
-from rtgain.records import match_sentences
+from rtgain.records.match_sentences import SAME_TIME_MS, sentence_of_match
 
 COLUMNS = 80
 
@@ -41,10 +42,7 @@ def match_report(details: MatchDetails, dry: Path, target: Path, written: Sequen
 
 def match_sentence(result: MatchResult) -> str:
     """Return the match in one or two sentences."""
-    gain_db, std_db, delay_ms = (
-        math.nan if number is None else number for number in (result.gain_db, result.std_db, result.delay_ms)
-    )
-    return match_sentences.match_sentence(gain_db, std_db, delay_ms, result.polarity, result.state)
+    return sentence_of_match(asdict(result))
 
 
 def remainder_sentence(result: MatchResult) -> str:
@@ -83,7 +81,7 @@ def position_sentence(details: MatchDetails) -> str:
         return f"Compared from {begin} to {end} of the dry recording{loudness}."
     if delay_ms < 0.0:
         sentence = f"The target begins at {format_time_ms(-delay_ms / 1e3)} of the dry recording."
-    elif delay_ms >= match_sentences.SAME_TIME_MS:
+    elif delay_ms >= SAME_TIME_MS:
         sentence = f"The dry recording begins at {format_time_ms(delay_ms / 1e3)} of the target."
     else:
         sentence = "Both recordings begin together."

@@ -1,6 +1,8 @@
 """Sentences about the match of two recordings, for people: in the report, its figure, the window and notebooks."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from rtgain.number_format import format_number
 
@@ -18,6 +20,15 @@ SHOWN_STD_DB = 0.005
 
 SHOWN_SPREAD_DB = 0.05
 """Standard deviation in dB from which it is written where no one gain explains the target."""
+
+
+def sentence_of_match(match: Mapping[str, Any]) -> str:
+    """Return the sentences of the object of ``rtgain match --json``; of the channels' delays, the shortest counts."""
+    gain_db, std_db, delay_ms = (
+        math.nan if match[name] is None else match[name] for name in ("gain_db", "std_db", "delay_ms")
+    )
+    delays_ms = (channel["delay_ms"] for channel in match["channels"] if channel["delay_ms"] is not None)
+    return match_sentence(gain_db, std_db, min(delays_ms, default=delay_ms), match["polarity"], match["state"])
 
 
 def match_sentence(gain_db: float, std_db: float, delay_ms: float, polarity: int, state: str) -> str:

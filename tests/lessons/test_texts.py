@@ -3,8 +3,10 @@
 import re
 import string
 
+import numpy as np
 import pytest
 
+import rtgain
 from rtgain.lessons.catalogue import LESSONS
 from rtgain.lessons.experiments.experiment import ExperimentResult
 from rtgain.lessons.lesson import Lesson
@@ -99,3 +101,15 @@ def test_the_teaching_plan_states_the_numbers_of_the_lessons() -> None:
     plan = " ".join(documentation.read(documentation.ROOT / "docs" / "teaching.md").split())
     sentences = [fill_template(part, stored_numbers(lesson)) for lesson, parts in TEACHING.items() for part in parts]
     assert [sentence for sentence in sentences if sentence not in plan] == []
+
+
+@pytest.mark.parametrize(("lr", "gain"), [(0.1, 0.15), (0.3, -0.15), (1.0, 0.0)])
+def test_rprop_comes_to_rest_where_the_answer_to_exercise_d_says(lr: float, gain: float) -> None:
+    phase = np.linspace(0, 600 * np.pi, 8000)
+    history = rtgain.fit(
+        rtgain.LinearGain(gain=1.0), np.sin(phase), 0.15 * np.cos(phase),
+        loss=rtgain.SpectralLoss(window=False, normalize=False), optimizer="Rprop", lr=lr, steps=60,
+    )  # fmt: skip
+    np.testing.assert_allclose(history.parameters["gain"][-10:], gain, atol=1e-3)
+    plan = documentation.read(documentation.ROOT / "docs" / "teaching.md")
+    assert f"at {lr:g} in {gain:g}".replace("-", "\N{MINUS SIGN}") in plan

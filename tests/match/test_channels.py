@@ -1,14 +1,17 @@
 """Matching of recordings in all their channels: nothing is summed before it is compared."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from rtgain.match.aggregate import aggregate
 from rtgain.match.details import MatchDetails
 from rtgain.match.pair import match_pair
+from rtgain.records.estimate import State
 from tests.commands import rtgain
 from tests.match.recordings import RATE, demo, write
 
@@ -75,6 +78,24 @@ def test_channels_with_different_gains_have_their_own(tmp_path, stereo):
     assert result.gain_db - 2 * result.std_db < -6.99, "two deviations contain the gains of both channels"
     assert result.gain_db + 2 * result.std_db > -5.01
     assert result.residual_db < -60
+
+
+def test_balance_of_nearly_equal_channels_is_no_other_tone(tmp_path, stereo):
+    """The one gain may then lie anywhere between those of the channels."""
+    dry = stereo[:, :1] * [1.0, 0.9]
+    details = match(tmp_path, dry, dry * 10 ** (np.array([-7.0, -5.0]) / 20))
+    assert gains_db(details) == pytest.approx([-7.0, -5.0], abs=0.01)
+    assert [finding["kind"] for finding in details.result.findings] == ["channel-balance"]
+
+
+def test_pair_without_a_gain_of_any_channel_is_incoherent(tmp_path, stereo):
+    """Parts of a stretched recording agree with the dry one here and there, but never in the same channel for long."""
+    estimates = match(tmp_path, stereo, stereo).estimates
+    unknown = [replace(estimate, channel_gains_db=(np.nan, np.nan)) for estimate in estimates]
+    result = aggregate(unknown, 2)
+    assert result.state is State.INCOHERENT
+    assert np.isnan(result.gain_db)
+    assert aggregate(estimates, 2).gain_db == pytest.approx(0.0, abs=0.001)
 
 
 def test_channel_with_its_own_delay_is_matched(tmp_path, stereo):

@@ -9,6 +9,7 @@ import pytest
 from rtgain.match.details import MatchDetails
 from rtgain.match.pair import match_pair
 from rtgain.match.report import match_report, match_sentence, position_sentence, remainder_sentence
+from rtgain.match.result import ChannelMatch
 from tests.match.recordings import demo, write
 
 RATE = 16_000
@@ -71,7 +72,14 @@ def changed(details: MatchDetails, **changes: object) -> MatchDetails:
     ],
 )  # fmt: skip
 def test_match_is_one_sentence(excerpt, changes, sentence):
-    assert match_sentence(changed(excerpt, **changes).result) == sentence
+    channels = [ChannelMatch(None, 0, None), ChannelMatch(None, 0, changes.get("delay_ms"))]
+    assert match_sentence(changed(excerpt, channels=channels, **changes).result) == sentence
+
+
+def test_a_delay_of_one_channel_is_not_stated_of_the_target(excerpt):
+    channels = [ChannelMatch(-6.0, 1, 0.0), ChannelMatch(-6.0, 1, 12.0)]
+    result = changed(excerpt, gain_db=-6.0, std_db=0.0, delay_ms=12.0, channels=channels).result
+    assert match_sentence(result) == "The target is 6.00 dB softer than the dry recording."
 
 
 def test_depth_of_the_null_is_given_where_nothing_else_differs(excerpt):

@@ -10,6 +10,12 @@ MIN_MOVEMENT_FRAMES = 0.1
 SIGNIFICANT_SIGMAS = 4.0
 """Movement of the delay, and standard deviations, from which there is a drift."""
 
+MAX_SCALE = 5.0
+"""Scatter in standard deviations above which delays follow the sound, as behind a distortion, and not only a clock.
+
+A drift must then move the delay by `SIGNIFICANT_SIGMAS` times the scatter.
+"""
+
 FLOOR_FRAMES = 1e-3
 """Least standard deviation of a measurement."""
 
@@ -55,7 +61,11 @@ def fit_delays(
     information = float((accepted * centered**2).sum())
     drift_std = scale * _memory(residual) / math.sqrt(information) if information > 0.0 else math.inf
     moved = abs(drift) * _longest_span(times_frames, accepted)
-    if not (moved > MIN_MOVEMENT_FRAMES and abs(drift) > SIGNIFICANT_SIGMAS * drift_std):
+    least = MIN_MOVEMENT_FRAMES
+    if scale > MAX_SCALE:
+        scatter_frames = 1.4826 * float(np.median(np.abs(residual[accepted > 0.0])))
+        least = max(least, SIGNIFICANT_SIGMAS * scatter_frames)
+    if not (moved > least and abs(drift) > SIGNIFICANT_SIGMAS * drift_std):
         drift = 0.0
     return DelayFit(drift, drift_std, _means(delays_frames - drift * times_frames, accepted, labels, stretches))
 

@@ -72,9 +72,10 @@ LESSON = Lesson(
             text=(
                 "The estimator now learns an equalizer, a gain and six bands: a low shelf, four peaks and a high "
                 "shelf. Each band has a gain, a frequency and a Q, which is large for a narrow band. With the gain "
-                "these are 19 parameters. The matched signal passes through the learned filters. Their settings differ "
-                "from the reference; the sound does not. In the experiment, 120 steps of Adam on the spectral "
-                "loss do the same. The loss falls from {loss_start:.2f} to {loss_end:.2f}."
+                "these are 19 parameters. The matched signal passes through the learned filters. Bands that are not "
+                "needed return to 0 dB; the others approach the reference. In the experiment, 120 steps of Adam on the "
+                "spectral loss find other settings with nearly the same sound. The loss falls from {loss_start:.2f} to "
+                "{loss_end:.2f}."
             ),
             watch=(
                 "“Response”, the gain at each frequency: the learned curve joins the measured one. Discs are learned "
@@ -102,13 +103,13 @@ LESSON = Lesson(
                 "The descent is not limited to a gain. A *processor* turns audio into audio, and PyTorch computes how "
                 "its output changes with each parameter (automatic differentiation). One call is enough: "
                 'rtgain.fit(rtgain.ParametricEQ(48000), dry, target, optimizer="Adam", lr=0.2, steps=120). There is no '
-                "closed form for 19 parameters.\n\nThe response is found, but not the parameters. The learned gain is "
-                "{fit_gain_db:.1f} dB, and the bands make up for the difference. Many settings have nearly the same "
-                "response, so nearly the same loss. The last step is about this.\n\nThe live estimator has another "
-                "loss and another optimizer. It measures the response, averaged over about two seconds. Ten times per "
-                "second it fits the parameters to the measured response, in decibels. Its optimizer (Gauss-Newton) "
+                "closed form for 19 parameters.\n\nAdam finds the response, but not the parameters. Its gain is "
+                "{fit_gain_db:.1f} dB instead of −6 dB, and the bands make up for the difference. Many settings have "
+                "nearly the same response, so nearly the same loss. The last step is about this.\n\nThe live estimator "
+                "has another loss and another optimizer. It measures the response, averaged over about two seconds. "
+                "Ten times per second it fits the parameters to the measured response. Its optimizer (Gauss-Newton) "
                 "uses the slopes of all parameters together. With Adam, pairs of bands drifted to large gains that "
-                "cancel."
+                "cancel. The live estimator also tries fewer bands, and keeps them if they fit as well."
             ),
             sounds={"matched": "Pink noise through the learned equalizer."},
             duration_s=4.5,
