@@ -143,7 +143,7 @@ def _serve(connection: Connection, server_name: str, name: str, channels: int, o
 
 @dataclass
 class _Take:
-    """What is played and recorded since one `start`."""
+    """Sound that is played and recorded since one `start`."""
 
     samples: np.ndarray
     recording: np.ndarray

@@ -65,8 +65,8 @@ def test_next_run_removes_only_the_killed_runs_shared_memory(
 ) -> None:
     (folder, killed), (other_folder, other) = two
     block, other_block = wait_for_rows(killed, folder), wait_for_rows(other, other_folder)
-    with block.open("rb") as kept:
-        assert lock_shared(kept.fileno())  # otherwise a program of another test that starts now would remove it
+    with block.open("rb") as locked:
+        assert lock_shared(locked.fileno())  # otherwise a program of another test that starts now would remove it
         os.killpg(killed.pid, signal.SIGKILL)
         killed.communicate()
         assert block.exists(), "nobody was left to remove it"

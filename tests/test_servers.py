@@ -98,7 +98,7 @@ def test_server_that_cannot_start_reports_the_reason():
 def test_windows_are_drawn_on_a_real_display(qtbot):
     label = QtWidgets.QLabel("dry")
     qtbot.addWidget(label)
-    label.show()
-    qtbot.waitExposed(label)
+    with qtbot.waitExposed(label):
+        label.show()
     assert QtGui.QGuiApplication.platformName() == "xcb"
     assert QtGui.QGuiApplication.primaryScreen().size().toTuple() == (1280, 800)

@@ -28,7 +28,7 @@ def windows(gain_above: float, seed: int) -> Windows:
     return Windows(*cut, centers, centers + WINDOW / 2, np.full(len(centers), np.nan))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def estimator() -> Estimator:
     estimator = Estimator(EstimatorSettings(sample_rate=RATE, window_frames=WINDOW, hop_frames=HOP))
     assert estimator.response is None, "disabled"

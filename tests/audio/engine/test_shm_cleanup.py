@@ -60,8 +60,8 @@ def test_block_of_a_killed_process_group_is_removed() -> None:
         block = SHM_DIRECTORY / process.stdout.readline().strip()
         remove_stale_blocks()
         assert block.exists(), "a block in use was removed"
-        with block.open("rb") as kept:
-            assert lock_shared(kept.fileno())  # otherwise another program that starts now would remove it
+        with block.open("rb") as locked:
+            assert lock_shared(locked.fileno())  # otherwise another program that starts now would remove it
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             assert block.exists(), "the resource tracker removed the block"

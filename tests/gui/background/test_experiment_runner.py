@@ -59,6 +59,7 @@ def pictures(window: ExperimentWindow) -> list[QLabel]:
     return [label for label in window.pane.widget().findChildren(QLabel) if not label.pixmap().isNull()]
 
 
+@pytest.mark.timeout(600)  # it takes ten seconds of processor time
 def test_experiment_reports_progress_and_writes_numbers_figures_and_sounds(
     qtbot: Any, runner: ExperimentRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,7 +67,7 @@ def test_experiment_reports_progress_and_writes_numbers_figures_and_sounds(
     progress: list[str] = []
     runner.changed.connect(lambda lesson: progress.append(runner.status(lesson).progress))
     runner.run(FIRST.name)
-    qtbot.waitUntil(is_finished(runner, FIRST.name), timeout=TIMEOUT_MS)
+    qtbot.waitUntil(is_finished(runner, FIRST.name), timeout=2 * TIMEOUT_MS)
     status = runner.status(FIRST.name)
     assert (progress[0], progress[-1]) == ("Starting the experiment…", "")
     assert "" not in progress[:-1]
@@ -129,7 +130,7 @@ def test_step_without_material_shows_a_note_and_escape_closes(qtbot: Any, experi
     experiment_window.show_step(FIRST, step, NOT_RUN)
     assert [label.text() for label in experiment_window.pane.widget().findChildren(QLabel)] == [NO_MATERIAL_TEXT]
     experiment_window.activateWindow()
-    qtbot.waitActive(experiment_window)
+    qtbot.waitUntil(experiment_window.isActiveWindow)
     qtbot.keyClick(experiment_window, Qt.Key.Key_Escape)
     assert experiment_window.isHidden()
 

@@ -30,8 +30,8 @@ def panel(qtbot: Any, qapp: QApplication) -> LessonPanel:
     panel = LessonPanel()
     qtbot.addWidget(panel)
     panel.resize(WIDTH, HEIGHT)
-    panel.show()
-    qtbot.waitExposed(panel)
+    with qtbot.waitExposed(panel):
+        panel.show()
     return panel
 
 

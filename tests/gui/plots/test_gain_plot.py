@@ -70,8 +70,8 @@ def plot(qtbot: Any) -> GainPlot:
     plot = GainPlot()
     qtbot.addWidget(plot)
     plot.resize(800, 500)
-    plot.show()
-    qtbot.waitExposed(plot)
+    with qtbot.waitExposed(plot):
+        plot.show()
     return plot
 
 

@@ -22,8 +22,8 @@ def plot(qtbot: Any) -> GainPlot:
     plot = GainPlot()
     qtbot.addWidget(plot)
     plot.resize(700, 300)
-    plot.show()
-    qtbot.waitExposed(plot)
+    with qtbot.waitExposed(plot):
+        plot.show()
     plot.show_history(history(gain_est_db=-6.0), now_s=20.0)
     return plot
 

@@ -14,8 +14,8 @@ from gui.widgets.parameter_row import ParameterRow
 def row(qtbot: Any) -> ParameterRow:
     row = ParameterRow("Gain", -60, 12, unit="dB", digits=2, step=0.1)
     qtbot.addWidget(row)
-    row.show()
-    qtbot.waitExposed(row)
+    with qtbot.waitExposed(row):
+        row.show()
     return row
 
 
