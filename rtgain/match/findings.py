@@ -19,6 +19,7 @@ from rtgain.match.residual import Residual
 from rtgain.match.result import ChannelMatch
 from rtgain.number_format import format_number, format_time_ms
 from rtgain.records.finding import Finding, FindingKind
+from rtgain.records.match_sentences import comparative
 from rtgain.records.response import Response
 
 SIGMAS = 4.0
@@ -105,6 +106,9 @@ MIN_DC_OFFSET = 1e-3
 """Constant offset (−60 dBFS) from which it is reported."""
 
 MIN_CLIPPED_WINDOWS = 2
+
+REGIONS = ((250.0, "bass"), (500.0, "low mids"), (2000.0, "mids"), (4000.0, "high mids"), (math.inf, "treble"))
+"""Names of regions of the spectrum, each up to its center frequency in Hz."""
 
 AT_THE_END_S = 0.1
 """Distance from an end of the recordings in seconds up to which a passage reaches it."""
@@ -423,14 +427,17 @@ def moving_gain(evidence: Evidence) -> Finding | None:
     mean_db = evidence.gain_db + response_offset_db(evidence)
     low_db, high_db = mean_db + motion.low_db, mean_db + motion.high_db
     steps = find_steps(motion)
-    text = f"The gain moves between {_signed(low_db)} and {_signed(high_db)} dB"
+    low, high = (f"{format_number(abs(gain_db), 2)} dB {comparative(gain_db)}" for gain_db in (low_db, high_db))
+    if low_db * high_db > 0.0:
+        low = low.removesuffix(f" dB {comparative(low_db)}")
+    text = f"The level moves: the target is between {low} and {high} than the dry recording"
     if steps:
         times = [
             f"{'up' if change_db > 0 else 'down'} {format_number(abs(change_db), 2)} dB "
             f"at {format_time_ms(evidence.start_s + time_s)}"
             for time_s, change_db in steps[:3]
         ]
-        text += f": {_listed(times)}{' and more' if len(steps) > 3 else ''}"
+        text += f", {_listed(times)}{' and more' if len(steps) > 3 else ''}"
     stride = max(1, math.ceil(len(motion.gain_db) / MAX_CURVE_POINTS))
     values = {
         "low_db": _rounded(low_db, 3),
@@ -546,7 +553,7 @@ def equalization(evidence: Evidence, *, moves: bool, limit_hz: float) -> Finding
         "frequency_hz": [_rounded(hertz, 1) for hertz in response.frequency_hz[counts]],
         "deviation_db": [_rounded(value, 2) for value in deviation_db[counts]],
     }
-    return Finding("equalization", f"The tone differs: {_listed(regions[:3])}.", values)
+    return Finding("equalization", f"At one level the tone differs: {_listed(regions[:3])}.", values)
 
 
 def describe_regions(frequency_hz: Real, deviation_db: Real, differs: NDArray[np.bool_]) -> list[str]:
@@ -567,7 +574,7 @@ def describe_regions(frequency_hz: Real, deviation_db: Real, differs: NDArray[np
         high_hz = _crossing_hz(frequency_hz, deviation_db, int(strong[-1]), 1, peak_db / 2.0)
         is_lowest, is_highest = strong[0] <= 1, strong[-1] >= len(differs) - 2
         center_hz = math.sqrt(low_hz * high_hz)
-        name = "bass" if is_lowest or center_hz < 250.0 else "treble" if is_highest or center_hz > 4000.0 else "middle"
+        name = "treble" if is_highest else next(name for limit_hz, name in REGIONS if center_hz < limit_hz)
         where = (
             f"below {_hertz(high_hz)}" if is_lowest
             else f"above {_hertz(low_hz)}" if is_highest
@@ -644,7 +651,7 @@ def dynamics(evidence: Evidence) -> Finding | None:
         f"{less} sound"
     )
     kind = f"ratio {format_number(ratio, 1)}:1" if curve.slope < 0.0 else f"ratio 1:{format_number(1.0 / ratio, 1)}"
-    limit = f" above {format_number(threshold_db, 0)} dBFS" if math.isfinite(threshold_db) else ""
+    limit = f" above {format_number(threshold_db, 0)} dBFS of the dry recording" if math.isfinite(threshold_db) else ""
     values = {
         "ratio": _rounded(ratio, 2),
         "threshold_dbfs": _rounded(threshold_db, 1),
@@ -672,13 +679,13 @@ def distortion(evidence: Evidence, *, is_filtered: bool, moves: bool) -> Finding
         return None
     level_db = residual.residual_db if is_nonlinear else echo_db if is_echo else following_db
     if is_nonlinear:
-        text = f"The target is distorted: overtones that the dry recording does not have lie {_below(level_db)} it."
+        text = f"The target is distorted: it has overtones that the dry recording does not have, {_relative(level_db)}."
     elif is_echo:
-        text = f"The target has an echo, or the reverberation of a room, {_below(level_db)} it."
+        text = f"The target has an echo, or the reverberation of a room, {_relative(level_db)}."
     else:
         text = (
-            f"The target has sound of its own that comes and goes with the music, {_below(level_db)} it: an effect "
-            "such as chorus, distortion, or a format such as MP3."
+            f"The target contains added sound that follows the music, {_relative(level_db)}, as an effect such as "
+            "chorus adds it, or a format such as MP3."
         )
     values = {
         "level_db": _rounded(level_db, 1),
@@ -703,8 +710,8 @@ def noise(evidence: Evidence, *, is_filtered: bool) -> Finding | None:
         return None
     level_dbfs = 10.0 * math.log10(residual.noise) - (evidence.matched_gain_db if evidence.noise_in_dry else 0.0)
     name = "dry recording" if evidence.noise_in_dry else "target"
-    what = "noise (or an echo)" if level_db > MIN_ECHO_DB and not evidence.noise_in_dry else "noise"
-    text = f"The {name} has {what} at {format_number(level_dbfs, 1)} dBFS, {_below(level_db)} its sound."
+    what = "steady noise (or an echo)" if level_db > MIN_ECHO_DB and not evidence.noise_in_dry else "steady noise"
+    text = f"The {name} has {what}, {_relative(level_db)} ({format_number(level_dbfs, 1)} dBFS)."
     values = {
         "file": "dry" if evidence.noise_in_dry else "target",
         "level_dbfs": _rounded(level_dbfs, 2),
@@ -731,8 +738,8 @@ def dc_offset(evidence: Evidence) -> Finding | None:
         return None
     name = "target" if is_in_target else "dry recording"
     text = (
-        f"The {name} does not swing around zero: it has a DC offset of {format_number(offset, 3)} "
-        f"({format_number(20.0 * math.log10(abs(offset)), 1)} dBFS)."
+        f"The waveform of the {name} lies {'above' if offset > 0.0 else 'below'} the center line (DC offset "
+        f"{format_number(20.0 * math.log10(abs(offset)), 1)} dBFS). It is not heard, but takes headroom."
     )
     values = {
         "dry_offsets": [_rounded(value, 5) for value in dry],
@@ -773,13 +780,9 @@ def _listed(texts: Sequence[str]) -> str:
     return f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
-def _signed(value_db: float) -> str:
-    return format_number(value_db, 2) if value_db < 0.0 else f"+{format_number(value_db, 2)}"
-
-
-def _below(level_db: float) -> str:
-    """``12.0 dB below``, or above if positive."""
-    return f"{format_number(abs(level_db), 1)} dB {'below' if level_db <= 0.0 else 'above'}"
+def _relative(level_db: float) -> str:
+    """``12.0 dB softer than its sound``, or louder if positive."""
+    return f"{format_number(abs(level_db), 1)} dB {comparative(level_db)} than its sound"
 
 
 def _hertz(frequency_hz: float) -> str:

@@ -39,8 +39,8 @@ def _drift(curve: DelayCurve, duration_s: float) -> list[Finding]:
     hourly_ms = MS_PER_HOUR_PER_PPM * abs(ppm)
     text = (
         f"The two drift apart: the target gets {format_number(moved_ms, 1)} ms {'later' if ppm > 0.0 else 'earlier'} "
-        f"over the recording ({format_number(hourly_ms, 1)} ms per hour), as if the clock of its device ran "
-        f"{'fast' if ppm > 0.0 else 'slow'}."
+        f"over the recording ({format_number(hourly_ms, 0 if hourly_ms >= 100.0 else 1)} ms per hour), as two devices "
+        "without a common clock do."
     )
     return [Finding("clock-drift", text, {"ppm": ppm, "std_ppm": std_ppm})]
 
@@ -72,9 +72,14 @@ def _channels(delays_frames: Sequence[float], sample_rate: int) -> list[Finding]
     if len(known) < 2 or max(known) - min(known) <= MIN_CHANNEL_DELAY_FRAMES:
         return []
     difference_ms = 1e3 * (max(known) - min(known)) / sample_rate
-    text = f"The channels of the target are up to {format_number(difference_ms, 3)} ms apart from each other."
+    text = f"The channels of the target are up to {_milliseconds(difference_ms)} apart from each other."
     if len(delays_frames) == 2:
         late, early = ("right", "left") if delays_frames[1] > delays_frames[0] else ("left", "right")
-        text = f"The target's {late} channel is {format_number(difference_ms, 3)} ms later than its {early} channel."
+        text = f"The target's {late} channel is {_milliseconds(difference_ms)} later than its {early} channel."
     delays_ms = [1e3 * delay / sample_rate if math.isfinite(delay) else None for delay in delays_frames]
     return [Finding("channel-delay", text, {"delays_ms": delays_ms})]
+
+
+def _milliseconds(time_ms: float) -> str:
+    """A time with three digits, but at most microseconds: a tenth of a frame counts."""
+    return f"{format_number(time_ms, 3 if time_ms < 1.0 else 2 if time_ms < 10.0 else 1)} ms"

@@ -9,7 +9,7 @@ from pathlib import Path
 from rtgain.match.details import COMMON_SHARE, MatchDetails
 from rtgain.match.result import MatchResult
 from rtgain.number_format import UNKNOWN, format_number, format_time_ms
-from rtgain.records.match_sentences import SAME_TIME_MS, sentence_of_match
+from rtgain.records.match_sentences import SAME_TIME_MS, comparative, sentence_of_match
 
 COLUMNS = 80
 
@@ -49,10 +49,12 @@ def remainder_sentence(result: MatchResult) -> str:
     """Return what the match leaves; empty without a match."""
     if result.gain_db is None or result.residual_db is None:
         return ""
-    amount = _depth(result.residual_db)
     if not result.findings and result.state == "tracking":
-        return f"Nothing else differs: the difference {amount}."
-    return f"With this change of level the difference between the two {amount}."
+        return f"Nothing else differs: the difference {_depth(result.residual_db)}."
+    if abs(result.residual_db) < SAME_DEPTH_DB:
+        return "At one level, the difference between the two is as loud as the target itself."
+    amount = f"{format_number(abs(result.residual_db), 0)} dB {comparative(result.residual_db)}"
+    return f"At one level, the difference between the two is {amount} than the target itself."
 
 
 def _depth(residual_db: float) -> str:

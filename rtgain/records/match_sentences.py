@@ -44,20 +44,21 @@ def match_sentence(gain_db: float, std_db: float, delay_ms: float, polarity: int
     time = _time(delay_ms)
     upside_down = " It is upside down (inverted polarity)." if polarity < 0 else ""
     if state == "converging":
-        spread = f", give or take {format_number(std_db, 1)} dB" if std_db >= SHOWN_SPREAD_DB else ""
-        return (
-            "A change of level alone does not turn the dry recording into the target. On average the target is "
-            f"{_level(gain_db)}{spread}{time}.{upside_down}"
-        )
+        spread = f", varying by about {format_number(std_db, 1)} dB" if std_db >= SHOWN_SPREAD_DB else ""
+        return f"More than the level differs. On average the target is {_level(gain_db)}{spread}{time}.{upside_down}"
     spread = f", give or take {format_number(std_db, 2)} dB" if std_db >= SHOWN_STD_DB else ""
     return f"The target is {_level(gain_db)}{spread}{time}.{upside_down}"
+
+
+def comparative(gain_db: float) -> str:
+    """Name the direction of a gain."""
+    return "louder" if gain_db > 0.0 else "softer"
 
 
 def _level(gain_db: float) -> str:
     if abs(gain_db) < SAME_LEVEL_DB:
         return "as loud as the dry recording"
-    comparison = "softer" if gain_db < 0.0 else "louder"
-    return f"{format_number(abs(gain_db), 2)} dB {comparison} than the dry recording"
+    return f"{format_number(abs(gain_db), 2)} dB {comparative(gain_db)} than the dry recording"
 
 
 def _time(delay_ms: float) -> str:
