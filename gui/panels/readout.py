@@ -35,7 +35,8 @@ class Readout(QFrame):
             label.setToolTip(f"Gain of the {name} channel alone; ø: its polarity is inverted")
         self.delay = _value_label(9, "delay −888.88 ms")
         self.delay.setProperty("look", "muted")
-        self.state = _value_label(11, "▲ incoherent", bold=True)
+        states = (f"{mark} {state}" for state, (mark, _) in state_texts.STATES.items())
+        self.state = _value_label(11, *states, bold=True)
         self.meaning = QLabel()
         self.meaning.setProperty("look", "muted")
         self.meaning.setWordWrap(True)
@@ -53,9 +54,9 @@ class Readout(QFrame):
         row.addWidget(self.gain_db)
         row.addSpacing(6)
         row.addWidget(unit)
-        row.addSpacing(8)
+        row.addSpacing(7)
         row.addLayout(_stacked(self.linear, self.std, *self.channels))
-        row.addSpacing(8)
+        row.addSpacing(7)
         row.addLayout(_stacked(self.state, self.meaning, self.delay), 1)
         self.show_starting()
 
@@ -106,10 +107,11 @@ class Readout(QFrame):
         self.meaning.setText(meaning)
 
 
-def _value_label(points: float, widest: str, *, bold: bool = False) -> QLabel:
+def _value_label(points: float, *texts: str, bold: bool = False) -> QLabel:
+    """Make a label with room for each of the texts."""
     label = QLabel()
     label.setFont(tabular(label.font(), points=points, bold=bold))
-    label.setMinimumWidth(text_width(label.font(), widest))
+    label.setMinimumWidth(max(text_width(label.font(), text) for text in texts))
     return label
 
 

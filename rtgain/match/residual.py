@@ -91,9 +91,9 @@ def _regression(x: Complex, y: Complex) -> Complex:
     return factor
 
 
-def _power(spectra: Complex, kept: str) -> Real:
-    """Sum the squared magnitudes of ``(N, C, K)`` over all axes but those that are `kept`: n, c, k."""
-    power: Real = sum(np.einsum(f"nck,nck->{kept}", part, part) for part in (spectra.real, spectra.imag))
+def _power(spectra: Complex, axes: str) -> Real:
+    """Sum the squared magnitudes of ``(N, C, K)`` over all axes but `axes`, of n, c and k."""
+    power: Real = sum(np.einsum(f"nck,nck->{axes}", part, part) for part in (spectra.real, spectra.imag))
     return power
 
 

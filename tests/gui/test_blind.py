@@ -31,7 +31,15 @@ RATE = 8000
 
 OpenWindow = Callable[..., MainWindow]
 
-MATCH = {"gain_db": 0.0, "std_db": 0.02, "delay_ms": 0.0, "polarity": 1, "state": "tracking", "findings": []}
+MATCH = {
+    "gain_db": 0.0,
+    "std_db": 0.02,
+    "delay_ms": 0.0,
+    "polarity": 1,
+    "channels": [],
+    "state": "tracking",
+    "findings": [],
+}
 """Part of the object of ``rtgain match --json``."""
 
 

@@ -26,7 +26,7 @@ SECONDS = 8
 OpenWindow = Callable[..., MainWindow]
 
 MATCH = {
-    "gain_db": 4.12, "std_db": 0.02, "delay_ms": 12.0, "polarity": 1, "state": "tracking",
+    "gain_db": 4.12, "std_db": 0.02, "delay_ms": 12.0, "polarity": 1, "channels": [], "state": "tracking",
     "findings": [{"kind": "equalization", "text": "low shelf +1.9 dB at 110 Hz"}],
     "response": {"frequency_hz": [100.0, 1000.0, 10000.0], "gain_db": [1.9, 0.0, None], "coherence": [1.0, 0.9, 0.1]},
 }  # fmt: skip
@@ -241,6 +241,11 @@ def test_export_before_the_end_of_the_comparison_says_what_is_missing(
     assert "without gain and findings, because the recordings are still being compared" in exported(tmp_path / "a")
     [report] = (tmp_path / "a").rglob("report.html")
     assert "Gain and findings are missing" in report.read_text(encoding="utf-8")
-    match = dict.fromkeys(["gain_db", "std_db", "delay_ms"]) | {"polarity": 0, "state": "incoherent", "findings": []}
+    match = dict.fromkeys(["gain_db", "std_db", "delay_ms"]) | {
+        "polarity": 0,
+        "channels": [],
+        "state": "incoherent",
+        "findings": [],
+    }
     window.compare_controller.analysis.store(window.controller.config, match=match)
     assert "without" not in exported(tmp_path / "b")

@@ -30,7 +30,7 @@ SECTION_S = (1.0, 3.0)
 SECTION_FRAMES = 2 * RATE
 FADE_FRAMES = round(CROSSFADE_S * RATE)
 
-MATCH = {"std_db": 0.02, "delay_ms": 0.0, "polarity": 1, "state": "tracking", "findings": []}
+MATCH = {"std_db": 0.02, "delay_ms": 0.0, "polarity": 1, "channels": [], "state": "tracking", "findings": []}
 """Part of the object of ``rtgain match --json``."""
 
 Sound = NDArray[np.float64]

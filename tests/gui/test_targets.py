@@ -92,7 +92,7 @@ def test_targets_are_switched_by_keys_without_a_restart(
 
 
 def test_results_of_each_target_are_stored(qtbot: Any, window: MainWindow, sessions: Sessions) -> None:
-    match = {"std_db": 0.02, "delay_ms": 0.0, "polarity": 1, "state": "tracking", "findings": []}
+    match = {"std_db": 0.02, "delay_ms": 0.0, "polarity": 1, "channels": [], "state": "tracking", "findings": []}
     config = window.controller.config
     window.compare_controller.analysis.store(config, match=match | {"gain_db": 6.02})
     text = window.compare.differences.match.text()

@@ -61,8 +61,8 @@ def changed(details: MatchDetails, **changes: object) -> MatchDetails:
         ({"gain_db": 3.0, "delay_ms": -2.0, "std_db": 0.02},
          "The target is 3.00 dB louder than the dry recording, give or take 0.02 dB, and 2.0 ms earlier."),
         ({"gain_db": -6.0, "delay_ms": 0.0, "std_db": 2.0, "state": "converging"},
-         "More than the level differs. On average the target is 6.00 dB softer than the dry recording, varying by about "
-         "2.0 dB."),
+         "More than the level differs. On average the target is 6.00 dB softer than the dry recording, varying by "
+         "about 2.0 dB."),
         ({"gain_db": -6.0, "delay_ms": 0.0, "std_db": 0.001, "state": "converging"},
          "More than the level differs. On average the target is 6.00 dB softer than the dry recording."),
         ({"gain_db": None, "state": "incoherent"},

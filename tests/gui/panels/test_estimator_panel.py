@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox
 
-from gui.main_window import MainWindow
+from gui.main_window import OPENING_SIZE, MainWindow
 from gui.panels.estimator_panel import COMPARISONS, EstimatorPanel
 from rtgain.config.names import AURALOSSES, LOSSES, OPTIMIZERS
 from rtgain.config.session_config import SessionConfig
@@ -128,8 +128,10 @@ def text_field(menu: QComboBox) -> tuple[QStyleOptionComboBox, int]:
 
 @pytest.mark.parametrize("loss", LOSSES + AURALOSSES)
 def test_long_loss_name_is_elided_in_the_middle_and_whole_in_the_tool_tip(open_window: OpenWindow, loss: str) -> None:
-    menu = open_window().estimator.loss
-    menu.window().estimator.show_config(SessionConfig.model_construct(loss=loss))  # auraloss may be missing
+    window = open_window()
+    window.resize(OPENING_SIZE)  # in a lower window, the scroll bar takes room
+    menu = window.estimator.loss
+    window.estimator.show_config(SessionConfig.model_construct(loss=loss))  # auraloss may be missing
     option, room = text_field(menu)
     begin, _, end = option.currentText.partition("…")
     assert menu.fontMetrics().horizontalAdvance(option.currentText) <= room
