@@ -59,12 +59,14 @@ class DelayCurve:
         drift_ppm: drift of the target's clock: slope of a line through all delays, without the jumps.
         drift_std_ppm: standard deviation of `drift_ppm`.
         explained_share: share of the parts with sound in which the target has this delay, 0 to 1.
+        is_stretched: True if the delay jumps all the time: the target has another speed.
     """
 
     segments: tuple[DelaySegment, ...]
     drift_ppm: float = 0.0
     drift_std_ppm: float = 0.0
     explained_share: float = 1.0
+    is_stretched: bool = False
 
     @property
     def is_constant(self) -> bool:

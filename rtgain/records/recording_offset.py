@@ -10,7 +10,8 @@ class RecordingOffset:
     """Delay of the target recording relative to the dry one, in seconds; 0 unless `is_found`.
 
     `common_s` is the duration in seconds of the part that both cover. `notice` is a line for the user about an
-    uncertain delay, otherwise None. `curve` is the delay over time, if it was followed and moves.
+    uncertain delay, otherwise None. `curve` is the delay over time, if it was followed and moves. `is_stretched` is
+    True if the target has another speed: no delay holds for long.
     """
 
     delay_s: float
@@ -18,6 +19,7 @@ class RecordingOffset:
     common_s: float
     notice: str | None = None
     curve: DelayCurve | None = None
+    is_stretched: bool = False
 
     @property
     def drift_ppm(self) -> float:

@@ -40,4 +40,4 @@ def search_offset(
     )
     if curve is None:
         return None
-    return offset if curve.is_constant else replace(offset, curve=curve)
+    return replace(offset, curve=None if curve.is_constant else curve, is_stretched=curve.is_stretched)

@@ -39,7 +39,7 @@ from rtgain.metering.rates import CLOCK_ADVICE, DEVICE_ADVICE, ClockRateMonitor,
 from rtgain.metering.scope_capture import capture_scope
 from rtgain.number_format import none_if_nan
 from rtgain.records.equalizer import EqualizerFilters
-from rtgain.records.estimate import Estimate
+from rtgain.records.estimate import Estimate, State
 from rtgain.records.history import Summary
 from rtgain.records.learned_equalizer import LearnedEqualizer
 from rtgain.records.level_match import LevelDifference, LevelMatch
@@ -684,7 +684,16 @@ class Session:
         return float(10.0 ** (self.level_match.target_trim_db / 20.0))
 
     def _in_recordings(self, estimate: Estimate) -> Estimate:
-        """Count the frames and delays of an estimate from the starts of the recordings."""
+        """Count the frames and delays of an estimate from the starts of the recordings.
+
+        Where the target has another speed, a moment may agree by chance, but no gain explains the target.
+        """
+        if (
+            self.offset is not None
+            and self.offset.is_stretched
+            and estimate.state in (State.TRACKING, State.CONVERGING)
+        ):
+            estimate = replace(estimate, state=State.INCOHERENT)
         center_frame = estimate.center_frame + self._opened.start_frame
         source_frame = self._source_position.source_frame_at(estimate.center_frame)
         offset = self._opened.delay_frames_at(source_frame + self._opened.start_frame)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import rtgain
 from rtgain.dsp.filters import ParametricEQ
 from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
-from tests.ffmpeg_equalizer import ffmpeg_filtered
+from tests.ffmpeg_filters import ffmpeg_equalized
 
 RATE = 48_000
 
@@ -33,7 +33,7 @@ def test_filters_equal_those_of_ffmpeg() -> None:
     x = np.random.default_rng(0).standard_normal(3000)
     equalizer = make_eq(**SETTINGS)
     filtered = equalizer(torch.from_numpy(x)[None]).detach().numpy()[0]
-    np.testing.assert_allclose(filtered, ffmpeg_filtered(equalizer.filters, x, RATE), atol=1e-7)
+    np.testing.assert_allclose(filtered, ffmpeg_equalized(equalizer.filters, x, RATE), atol=1e-7)
 
 
 def test_record_has_the_response_of_the_processor_and_scipys() -> None:
@@ -86,7 +86,7 @@ def test_each_signal_of_a_batch_has_its_own_settings() -> None:
 
 def test_fit_learns_a_treble_boost() -> None:
     dry = np.random.default_rng(1).standard_normal(4000)
-    target = ffmpeg_filtered(EqualizerFilters(-3.0, (EqualizerFilter("high_shelf", 7000.0, 6.0, 0.7071),)), dry, RATE)
+    target = ffmpeg_equalized(EqualizerFilters(-3.0, (EqualizerFilter("high_shelf", 7000.0, 6.0, 0.7071),)), dry, RATE)
     learned = rtgain.ParametricEQ(RATE)
     history = rtgain.fit(learned, dry, target, loss="log-stft", optimizer="Adam", lr=0.1, steps=60)
     assert history.loss[-1] < 0.1 * history.loss[0]

@@ -13,7 +13,7 @@ from rtgain.match.pair import match_pair
 from rtgain.match.render import MatchedChannel, aligned_chunks, residual_db
 from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 from rtgain.records.equalizer_text import parse_equalizer
-from tests.ffmpeg_equalizer import ffmpeg_filtered
+from tests.ffmpeg_filters import ffmpeg_equalized
 
 RATE = 32_000
 
@@ -59,7 +59,7 @@ def test_settings_of_another_program_are_read_off(tmp_path: Path) -> None:
     """Two peaks at 4 kHz described the second one before."""
     filters = (EqualizerFilter("peak", 1000.0, 5.0, 1.4), EqualizerFilter("peak", 4000.0, -4.0, 1.0))
     dry = DemoSource(RATE).read(5 * RATE)[0].astype(np.float64)
-    for name, signal in (("dry", dry), ("target", ffmpeg_filtered(EqualizerFilters(-6.0, filters), dry, RATE))):
+    for name, signal in (("dry", dry), ("target", ffmpeg_equalized(EqualizerFilters(-6.0, filters), dry, RATE))):
         soundfile.write(tmp_path / f"{name}.wav", signal, RATE, subtype="FLOAT")
     details = match_pair(tmp_path / "dry.wav", tmp_path / "target.wav", processor="eq")
     assert details is not None

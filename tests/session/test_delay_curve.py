@@ -14,6 +14,7 @@ from rtgain.session.offline import run_offline
 from rtgain.session.pair_offset import search_offset
 from rtgain.session.session import Session
 from rtgain.session.source_position import SourcePosition
+from tests.ffmpeg_filters import ffmpeg_filtered
 from tests.match.drifting import with_clock, without_frames
 from tests.match.recordings import demo, write
 from tests.polling import wait_until
@@ -48,6 +49,18 @@ def write_pair(folder: Path, music: np.ndarray, kind: str) -> dict[str, str]:
         "input": str(write(folder / "dry.wav", music, RATE)),
         "target": str(write(folder / "target.wav", GAIN * target_of(music, kind), RATE)),
     }
+
+
+def test_no_estimate_of_a_stretched_recording_is_tracking(tmp_path, music):
+    """FFmpeg repeats pieces of the sound: within each of them, the target agrees with the dry recording."""
+    stretched = ffmpeg_filtered([("atempo", "0.97")], (GAIN * music[:, 0]).astype(np.float64), RATE)
+    files = {"input": str(write(tmp_path / "dry.wav", music, RATE))}
+    files["target"] = str(write(tmp_path / "target.wav", stretched[:, None], RATE))
+    estimates: list[Estimate] = []
+    run_offline(make_session_config(**files), on_estimates=lambda session, batch: estimates.extend(batch))
+    states = {estimate.state for estimate in estimates}
+    assert State.INCOHERENT in states
+    assert not states & {State.TRACKING, State.CONVERGING}
 
 
 @pytest.mark.parametrize("kind", ["60 ppm", "300 ppm", "edit", "lost buffers"])

@@ -460,7 +460,7 @@ class _Follower:
         is_stretched = len(self._stretches) > MIN_JUMPS and jumps_per_s > MAX_JUMPS_PER_S
         if len(times) < 3 or is_stretched:
             segment = DelaySegment(-math.inf, math.inf, self._start_delay / self._rate)
-            return DelayCurve((segment,), explained_share=0.0 if is_stretched else share)
+            return DelayCurve((segment,), explained_share=share, is_stretched=is_stretched)
         fit = fit_delays(times, delays, stds, labels, len(self._stretches))
         segments = self._segments(fit)
         return DelayCurve(segments, 1e6 * fit.drift, 1e6 * fit.drift_std, share)
