@@ -121,20 +121,26 @@ class Results:
         )
         if not self._has_header:
             self._writer.writeheader()
+        self._flush()
         return self
 
     def append(self, row: Row) -> None:
         """Write one row; it is complete in the file afterwards.
 
-        Raises `OSError`, and `InputError` if the path no longer leads to the file.
+        Raises `OSError`, and `InputError` if another program has written, replaced or deleted the file.
         """
-        if not self.path.exists() or not os.path.samestat(self.path.stat(), os.fstat(self._file.fileno())):
+        found = self.path.stat() if self.path.exists() else None
+        if found is None or not os.path.samestat(found, self._state) or found.st_size != self._state.st_size:
             raise InputError(
-                f"--csv {self.path}: was deleted or replaced during the run; run the same command again, which matches "
-                "the pairs without a row"
+                f"--csv {self.path}: was changed by another program during the run; run the same command again, which "
+                "matches the pairs without a row"
             )
         self._writer.writerow(row)
+        self._flush()
+
+    def _flush(self) -> None:
         self._file.flush()
+        self._state = os.fstat(self._file.fileno())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -304,14 +304,14 @@ def test_full_disk_leaves_complete_rows_and_is_resumed(capsys, folder):
     assert resumed[0] == written[0]
 
 
-def test_results_that_are_deleted_or_replaced_during_the_run_end_it(tmp_path):
+def test_results_that_another_program_changes_during_the_run_end_it(tmp_path):
     path = tmp_path / "results.csv"
     row = dict.fromkeys(["dry", "target", *RESULT], "")
     with Results(path, ["dry", "target"]) as results:
         results.append(row)
-        for change in (path.unlink, path.touch):
+        for change in (lambda: path.write_text("dry\n"), path.unlink, path.touch):
             change()
-            with pytest.raises(InputError, match=r"results.csv: was deleted or replaced during the run; run the same"):
+            with pytest.raises(InputError, match=r"results.csv: was changed by another program during the run; run"):
                 results.append(row)
 
 
