@@ -3,10 +3,10 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from itertools import chain, islice
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from rtgain.errors import InputError
@@ -20,6 +20,9 @@ from rtgain.system.shutdown_signals import InterruptHandler
 PENDING_PER_WORKER = 8
 MIN_PENDING = 64
 """Pairs that are submitted and not yet written: enough that no worker waits for an earlier pair of the manifest."""
+
+COUNT_INTERVAL_S = 5.0
+"""Interval at which the workers are counted, also if no pair ends: a cluster may grow, shrink, and stop to answer."""
 
 
 class Workers(Protocol):
@@ -119,7 +122,8 @@ def _match_rows(
                 row, future = pending.popleft()
                 yield row, workers.outcome(future)
             else:
-                events.get()
+                with suppress(Empty):
+                    events.get(timeout=COUNT_INTERVAL_S)
             while not events.empty():
                 events.get_nowait()
         for _, future in pending:

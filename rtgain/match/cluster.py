@@ -1,24 +1,26 @@
 """Workers of an existing Dask cluster as the executor of a batch (the extra ``rtgain[cluster]``)."""
 
 import logging
+import threading
 import time
 import warnings
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from rtgain import __version__
 from rtgain.errors import InputError
+from rtgain.match.batch import COUNT_INTERVAL_S
 from rtgain.match.pair_process import PairOutcome, failure, match_on_worker
 
 CONNECT_TIMEOUT_S = 10
 
-COUNT_INTERVAL_S = 5.0
-"""Interval at which the workers are counted, because a cluster may grow and shrink."""
+ANSWER_TIMEOUT_S = 60
+"""Time for the scheduler to answer a question, and for its workers to answer it."""
 
 COMPARED_PACKAGES = ("python", "dask", "distributed")
-"""Packages whose versions must be equal on all machines of a cluster."""
+"""Packages whose versions must be equal on all machines of a cluster; on the workers, that of rtgain, too."""
 
 
 class ClusterWorkers:
@@ -46,28 +48,40 @@ class ClusterWorkers:
 
         try:
             with warnings.catch_warnings(action="ignore"):  # of versions that differ, which are compared here
-                self._client: Any = Client(address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
+                self._client: Any = _within(  # longer than Dask, which says more, but has no limit for the handshake
+                    CONNECT_TIMEOUT_S + 2, lambda: Client(address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
+                )
         except self._errors as error:
             raise InputError(
-                f"--cluster {address}: no Dask scheduler answers ({_first_line(error)}); start one with: dask scheduler"
+                f"--cluster {address}: no Dask scheduler answers ({_first_line(error)}); start one with: "
+                "dask scheduler, and give its address as tcp://HOST:8786"
             ) from None
+        self._on_notice = on_notice
+        self._counted_s = -COUNT_INTERVAL_S
+        self._capacity = 1
+        self._checked: set[str] | None = None
         try:
-            self._check_versions()
+            self.capacity()
         except BaseException:
             self._client.close()
             raise
         self._executor = self._client.get_executor(pure=False)
-        self._counted_s = -COUNT_INTERVAL_S
-        self._capacity = 0
-        if not self.capacity():
-            on_notice(f"--cluster {address}: has no workers yet; start some with: dask worker {address} --nthreads 1")
 
     def capacity(self) -> int:
         if time.monotonic() - self._counted_s >= COUNT_INTERVAL_S:
             try:
-                self._capacity = sum(self._client.nthreads().values())
+                threads: dict[str, int] = _within(ANSWER_TIMEOUT_S, self._client.nthreads)
+                if self._checked is None or set(threads) - self._checked:
+                    self._check_versions()
+                    self._checked = set(threads)
             except self._errors as error:
                 raise self._lost(error) from None
+            if self._capacity and not threads:
+                address = self._address
+                self._on_notice(
+                    f"--cluster {address}: has no workers; start some with: dask worker {address} --nthreads 1"
+                )
+            self._capacity = sum(threads.values())
             self._counted_s = time.monotonic()
         return self._capacity
 
@@ -102,21 +116,19 @@ class ClusterWorkers:
         self._client.close()
 
     def _check_versions(self) -> None:
-        try:
-            versions = self._client.get_versions()
-        except self._errors as error:
-            raise self._lost(error) from None
-        machines = {"the scheduler": versions["scheduler"]} | {
-            f"the worker {address}": details for address, details in versions["workers"].items()
+        versions = _within(ANSWER_TIMEOUT_S, lambda: self._client.get_versions(packages=["rtgain"]))
+        machines = {"the scheduler": (versions["scheduler"], COMPARED_PACKAGES)} | {
+            f"the worker {address}": (details, (*COMPARED_PACKAGES, "rtgain"))
+            for address, details in versions["workers"].items()
         }
         here = versions["client"]["packages"]
-        for machine, details in machines.items():
-            for package in COMPARED_PACKAGES:
+        for machine, (details, packages) in machines.items():
+            for package in packages:
                 ours, theirs = here[package], details["packages"][package]
                 if ours != theirs:
                     raise InputError(
-                        f"--cluster {self._address}: {machine} has {package} {theirs}, and this machine has {ours}; "
-                        "install the same versions on all machines"
+                        f"--cluster {self._address}: {machine} has {package} {theirs or 'not installed'}, and this "
+                        f"machine has {ours or 'it not installed'}; install the same versions on all machines"
                     )
 
     def _lost(self, error: BaseException) -> InputError:
@@ -125,6 +137,26 @@ class ClusterWorkers:
             f"--cluster {self._address}: the connection to the scheduler was lost{detail}; all finished rows are "
             "written; run the same command again when the scheduler is back"
         )
+
+
+Answer = TypeVar("Answer")
+
+
+def _within(timeout_s: float, ask: Callable[[], Answer]) -> Answer:
+    """Return `ask()`. Raises `TimeoutError` after `timeout_s`, because Dask waits for some answers without a limit."""
+    answer: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(ask())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name="ask", daemon=True).start()
+    wait([answer], timeout_s)
+    if not answer.done():
+        raise TimeoutError(f"no answer within {timeout_s} s")
+    return answer.result()
 
 
 def _silence(distributed: Any) -> None:

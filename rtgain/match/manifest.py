@@ -28,13 +28,15 @@ RESULT_COLUMNS = (
 class Manifest:
     """Pairs of a CSV file with the columns ``dry,target``; file names are relative to its `folder`.
 
-    Iteration reads the file again. Raises `InputError` if it cannot be used, also while rows are read.
+    Iteration reads the file again. Raises `InputError` if it cannot be used, also while rows are read, and if it was
+    changed since.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.folder = path.parent
         try:
+            self._state = _file_state(path)
             self._table = Table(path, PAIR_COLUMNS)
         except (OSError, TableError) as error:
             raise self._error(error) from None
@@ -51,7 +53,13 @@ class Manifest:
 
     def __iter__(self) -> Iterator[Row]:
         try:
-            yield from self._table
+            for row in self._table:
+                if _file_state(self.path) != self._state:
+                    raise InputError(
+                        f"{self.path}: was changed during the run; run the same command again, which matches the "
+                        "pairs without a row"
+                    )
+                yield row
         except (OSError, TableError) as error:
             raise self._error(error) from None
 
@@ -113,12 +121,26 @@ class Results:
         )
         if not self._has_header:
             self._writer.writeheader()
+        self._flush()
         return self
 
     def append(self, row: Row) -> None:
-        """Write one row; it is complete in the file afterwards. Raises `OSError`."""
+        """Write one row; it is complete in the file afterwards.
+
+        Raises `OSError`, and `InputError` if another program has written, replaced or deleted the file.
+        """
+        found = self.path.stat() if self.path.exists() else None
+        if found is None or not os.path.samestat(found, self._state) or found.st_size != self._state.st_size:
+            raise InputError(
+                f"--csv {self.path}: was changed by another program during the run; run the same command again, which "
+                "matches the pairs without a row"
+            )
         self._writer.writerow(row)
+        self._flush()
+
+    def _flush(self) -> None:
         self._file.flush()
+        self._state = os.fstat(self._file.fileno())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -145,3 +167,9 @@ class Results:
             failures.append(bool(row["error"]))
         os.truncate(self.path, table.complete_bytes)
         self._separator, self._line_end, self._has_header = table.separator, table.line_end, bool(table.complete_bytes)
+
+
+def _file_state(path: Path) -> tuple[int, int, int]:
+    """Return what changes when another program writes or replaces a file. Raises `OSError`."""
+    state = path.stat()
+    return state.st_ino, state.st_size, state.st_mtime_ns

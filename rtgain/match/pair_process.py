@@ -59,7 +59,7 @@ class PairProcesses:
     def match(self, folder: str, dry: str, target: str) -> PairOutcome:
         """Match a pair in an idle process, or a new one. A pair that ends `MAX_LOSSES` processes is a failure.
 
-        Raises `CancelledError` if the pool is stopped.
+        Raises `CancelledError` if the pool is stopped, and `InputError` if a process cannot import what it needs.
         """
         for _ in range(MAX_LOSSES):
             process = self._take()
@@ -122,7 +122,7 @@ class _PairProcess:
         self.is_usable = True
 
     def match(self, folder: str, dry: str, target: str) -> PairOutcome:
-        """Match a pair. Raises `_LostError` if the process ends."""
+        """Match a pair. Raises `_LostError` if the process ends, `InputError` if it cannot import what it needs."""
         process = self._process
         self.is_usable = False
         assert process.stdin is not None
@@ -136,6 +136,11 @@ class _PairProcess:
         if not reply.endswith(b"\n"):
             raise _LostError
         fields = json.loads(reply)
+        if "import_error" in fields:
+            raise InputError(
+                f"{platform.node()}: pairs cannot be matched there ({fields['import_error']}); "
+                "install rtgain with all its packages"
+            )
         self.is_usable = True
         return PairOutcome(fields["cells"], tuple(fields["notices"]))
 
@@ -182,8 +187,13 @@ def serve() -> None:
 def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
     with suppress(BrokenPipeError):  # the parent was killed
         for request in requests:
-            outcome = _match(*json.loads(request))
-            replies.write(json.dumps(asdict(outcome)).encode() + b"\n")
+            try:
+                import rtgain.match.pair  # noqa: F401
+            except ImportError as error:
+                reply: dict[str, object] = {"import_error": f"{type(error).__name__}: {error}"}
+            else:
+                reply = asdict(_match(*json.loads(request)))
+            replies.write(json.dumps(reply).encode() + b"\n")
             replies.flush()
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtgain.match.run_summary import Histogram, RunSummary
+from rtgain.match.run_summary import Histogram, RunSummary, parse_number
 from rtgain.match.table import Row
 from rtgain.number_format import format_number
 from rtgain.output.curve_styles import ESTIMATE
@@ -40,7 +40,7 @@ def run_page(summary: RunSummary, results: Path) -> bytes:
         _histogram("Gain", "gain in dB", summary.gain_db),
         _histogram("Residual", "level of the difference relative to the target, in dB", summary.residual_db),
         _counts("Findings", "kind", summary.findings, summary),
-        _counts("States of the matched pairs", "state", summary.states, summary),
+        _counts("States of the pairs without an error", "state", summary.states, summary),
         _counts("Errors", "error", summary.errors, summary),
         _pairs("Highest residuals: listen to these first", summary.worst, ("residual_db", "gain_db", "findings")),
         _pairs("First pairs without a gain", summary.unmatched, ("state",)),
@@ -69,11 +69,17 @@ def _pairs(title: str, rows: Sequence[Row], columns: Sequence[str]) -> str:
         return ""
     columns = [name for name in columns if name in rows[0]]
     lines = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(row[name])}</td>" for name in (*columns, "dry", "target")) + "</tr>\n"
+        "<tr>"
+        + "".join(f"<td>{html.escape(_cell(name, row[name]))}</td>" for name in (*columns, "dry", "target"))
+        + "</tr>\n"
         for row in rows
     )
     header = "".join(f"<th>{name}</th>" for name in (*columns, "dry", "target"))
     return f"<h2>{title}</h2><table><tr>{header}</tr>\n{lines}</table>"
+
+
+def _cell(name: str, text: str) -> str:
+    return format_number(parse_number(text), 2) if name.endswith("_db") else text
 
 
 def _histogram(title: str, label: str, values: Histogram) -> str:

@@ -2,6 +2,7 @@
 
 import heapq
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ OTHER = "other"
 ERROR_CHARACTERS = 100
 """Length to which an error is cut before errors are counted."""
 
-GAIN_EDGES_DB = np.arange(-60.0, 61.0, 1.0)
+GAIN_EDGES_DB = np.arange(-60.25, 60.5, 0.5)
 RESIDUAL_EDGES_DB = np.arange(-150.0, 13.0, 3.0)
 """Edges of the histograms; values beyond them count in the first or the last bin."""
 
@@ -64,7 +65,7 @@ class RunSummary:
 
     Attributes:
         findings: number of pairs by kind of finding.
-        states: number of matched pairs by state.
+        states: number of pairs without an error by state.
         errors: number of failed pairs by error, without the files' names.
         worst: matched pairs with the highest residuals, the highest first.
         failed: first failed pairs.
@@ -101,9 +102,8 @@ class RunSummary:
         lines += [f"error {error}: {_pairs(count)}" for error, count in self.errors.most_common(5)]
         if self.worst:
             row = self.worst[0]
-            lines.append(
-                f"highest residual: {format_number(_number(row['residual_db']), 1)} dB, {row['dry']}, {row['target']}"
-            )
+            residual_db = format_number(parse_number(row["residual_db"]), 1)
+            lines.append(f"highest residual: {residual_db} dB, {row['dry']}, {row['target']}")
         return "".join(f"{line}\n" for line in lines)
 
     def share(self, count: int) -> str:
@@ -139,7 +139,7 @@ def _add(summary: RunSummary, row: Row, worst: list[tuple[float, int, Row]]) -> 
             summary.failed.append(row)
         return
     _count(summary.states, row["state"])
-    gain_db, residual_db = _number(row["gain_db"]), _number(row["residual_db"])
+    gain_db, residual_db = parse_number(row["gain_db"]), parse_number(row["residual_db"])
     if math.isnan(gain_db):
         if len(summary.unmatched) < LISTED:
             summary.unmatched.append(row)
@@ -156,17 +156,18 @@ def _count(counter: Counter[str], name: str) -> None:
 
 
 def _without_names(row: Row) -> str:
-    """Return the error without the names of its files, so that equal errors count together."""
+    """Return the error without names of files, numbers and remedy, so that equal errors count together."""
     text = row["error"]
     for column in PAIR_COLUMNS:
         name = row[column]
         before, found, after = text.partition(name) if name else (text, "", "")
         if found:  # with the folder before it
             text = f"{before[: before.rfind(' ') + 1]}{column}{after}"
+    text = re.sub(r"\b\d+(?:[.:]\d+)*\b", "…", text.partition("; ")[0])
     return text[:ERROR_CHARACTERS]
 
 
-def _number(cell: str) -> float:
+def parse_number(cell: str) -> float:
     """Parse a number, also with the decimal comma of a spreadsheet; NaN for an empty cell."""
     try:
         return float(cell.replace(",", "."))

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from rtgain.cli.main import main
+from rtgain.errors import InputError
 from rtgain.match.manifest import Manifest, Results
 from rtgain.match.pair_process import PairProcesses
 from tests.commands import ROOT, rows, rtgain
@@ -269,6 +270,17 @@ def test_pair_that_kills_its_process_three_times_costs_no_other_pair(capsys, fol
     assert (folder / "crashes").read_text() == "xxx"
 
 
+def test_processes_without_torch_end_the_run_instead_of_failing_every_pair(capsys, folder, monkeypatch):
+    stub = folder / "stub" / "torch.py"
+    stub.parent.mkdir()
+    stub.write_text("raise ModuleNotFoundError(\"No module named 'torch'\")")
+    PairProcesses.stop_idle()
+    monkeypatch.syspath_prepend(stub.parent)
+    code, errors, results = run(capsys, manifest(folder, "t1.wav", "t2.wav"), "--jobs", "1")
+    assert (code, errors.count("\n"), results) == (2, 1, [])
+    assert errors.endswith("(ModuleNotFoundError: No module named 'torch'); install rtgain with all its packages\n")
+
+
 def test_full_disk_leaves_complete_rows_and_is_resumed(capsys, folder):
     run(capsys, manifest(folder, "t1.wav"), "--jobs", "1", results=folder / "other.csv")  # starts a process
     path, results = manifest(folder, "t1.wav", "t2.wav", "t3.wav"), folder / "results.csv"
@@ -290,6 +302,26 @@ def test_full_disk_leaves_complete_rows_and_is_resumed(capsys, folder):
     assert (code, errors) == (0, "")
     assert [row["target"] for row in resumed] == ["t1.wav", "t2.wav", "t3.wav"]
     assert resumed[0] == written[0]
+
+
+def test_results_that_another_program_changes_during_the_run_end_it(tmp_path):
+    path = tmp_path / "results.csv"
+    row = dict.fromkeys(["dry", "target", *RESULT], "")
+    with Results(path, ["dry", "target"]) as results:
+        results.append(row)
+        for change in (lambda: path.write_text("dry\n"), path.unlink, path.touch):
+            change()
+            with pytest.raises(InputError, match=r"results.csv: was changed by another program during the run; run"):
+                results.append(row)
+
+
+def test_manifest_that_is_changed_during_the_run_ends_it(tmp_path):
+    path = manifest(tmp_path, "t1.wav", "t2.wav", "t3.wav")
+    rows_read = iter(Manifest(path))
+    assert next(rows_read)["target"] == "t1.wav"
+    manifest(tmp_path, "t4.wav")
+    with pytest.raises(InputError, match=r"pairs.csv: was changed during the run; run the same command again"):
+        next(rows_read)
 
 
 def test_pair_without_a_name_and_notices_of_recordings(capsys, folder):

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import suppress
 from pathlib import Path
@@ -148,15 +148,34 @@ def test_workers_without_the_folder_or_with_other_versions_are_named_in_one_line
     assert "and this machine has 9.9; install the same version on all machines" in errors
     get_versions = distributed.Client.get_versions
 
-    def other_versions(client: distributed.Client) -> Any:
-        versions = get_versions(client)
-        versions["scheduler"]["packages"]["dask"] = "2020.1"
-        return versions
+    def with_version(machine: str, package: str, version: str | None) -> Callable[..., Any]:
+        def other_versions(client: distributed.Client, *, packages: Sequence[str]) -> Any:
+            versions = get_versions(client, packages=packages)
+            details = {"the scheduler": versions["scheduler"], "the worker": next(iter(versions["workers"].values()))}
+            details[machine]["packages"][package] = version
+            return versions
 
-    monkeypatch.setattr(distributed.Client, "get_versions", other_versions)
-    code, errors, written = run(capsys, path, *words, results=results)
+        return other_versions
+
+    for change, message in (
+        (("the scheduler", "dask", "2020.1"), "the scheduler has dask 2020.1, and this machine has "),
+        (("the worker", "rtgain", None), " has rtgain not installed, and this machine has "),
+    ):
+        monkeypatch.setattr(distributed.Client, "get_versions", with_version(*change))
+        code, errors, written = run(capsys, path, *words, results=results)
+        assert (code, errors.count("\n"), written) == (2, 1, [])
+        assert message in errors
+
+
+def test_program_that_accepts_and_never_answers_is_not_waited_for(capsys, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster_module, "CONNECT_TIMEOUT_S", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the system completes the connection
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        code, errors, written = run(
+            capsys, manifest(folder, "t1.wav"), "--cluster", address, results=tmp_path / "r.csv"
+        )
     assert (code, errors.count("\n"), written) == (2, 1, [])
-    assert "the scheduler has dask 2020.1, and this machine has " in errors
+    assert "no Dask scheduler answers (no answer within 3 s)" in errors
 
 
 def test_pairs_of_a_killed_worker_are_matched_by_another(capsys, cluster, folder, tmp_path, monkeypatch):

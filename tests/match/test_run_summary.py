@@ -27,7 +27,10 @@ def results(tmp_path: Path) -> Path:
         writer.writeheader()
         for number in range(PAIRS):
             row = {"dry": f"d{number}.wav", "target": f"<t{number}>.wav", "state": "tracking"}
-            if number % 10 == 0:
+            if number % 20 == 0:
+                error = f"truncated: declares {number} bytes, but 0:0{number % 9}.5 are present; copy it again"
+                row |= {"error": f"/data/set/d{number}.wav: {error}", "state": ""}
+            elif number % 10 == 0:
                 row |= {"error": f"/data/set/d{number}.wav: does not exist; check the path", "state": ""}
             elif number % 10 == 1:
                 row["state"] = "silent"
@@ -43,11 +46,14 @@ def test_summary_counts_pairs_findings_states_and_errors(results):
     assert (summary.pairs, summary.matched, summary.failures) == (PAIRS, 240, 30)
     assert summary.findings == {"drift": 60, "clipping": 30}
     assert summary.states == {"tracking": 240, "silent": 30}
-    assert summary.errors == {"dry: does not exist; check the path": 30}
+    assert summary.errors == {
+        "dry: does not exist": 15,
+        "dry: truncated: declares … bytes, but … are present": 15,
+    }
     assert (summary.gain_db.least, summary.gain_db.greatest) == (-19.8, 9.9)
     text = summary.to_text()
     assert text.startswith(
-        "300 pairs: 240 matched, 30 failed, 30 unmatched\ngain: −19.8 to 9.9 dB, median about −5.5 dB\n"
+        "300 pairs: 240 matched, 30 failed, 30 unmatched\ngain: −19.8 to 9.9 dB, median about −5.0 dB\n"
     )
     assert "finding drift: 60 pairs\nfinding clipping: 30 pairs\n" in text
 
@@ -77,6 +83,7 @@ def test_page_is_one_file_with_figures_and_escaped_names(results):
     images = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
     assert [base64.b64decode(image)[:4] for image in images] == [b"\x89PNG"] * 2
     assert "<t2" not in page
+    assert f"<td>{-1 / 3:.2f}</td>".replace("-", "−") in page
     assert page.count("&lt;t") == 50 + 30 + 30  # the worst, the failed, those without a gain
 
 
