@@ -242,10 +242,10 @@ class EqualizerLearner:
         if self._reductions > len(pairs) + 1 and self._reductions % MAX_TRIALS > len(pairs):
             return fit
         if number < len(pairs):
-            kept, other = sorted(pairs[number], key=lambda peak: -abs(gains[peak]))
-            total_db = gains[kept] + gains[other]
-            octaves[kept] = (gains[kept] * octaves[kept] + gains[other] * octaves[other]) / total_db
-            gains[kept], gains[other] = total_db, 0.0
+            stronger, other = sorted(pairs[number], key=lambda peak: -abs(gains[peak]))
+            total_db = gains[stronger] + gains[other]
+            octaves[stronger] = (gains[stronger] * octaves[stronger] + gains[other] * octaves[other]) / total_db
+            gains[stronger], gains[other] = total_db, 0.0
         unused = np.abs(gains) < SMALL_DB
         if not gains[unused].any() and number == len(pairs):
             return fit
