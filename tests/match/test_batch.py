@@ -16,7 +16,7 @@ import pytest
 from rtgain.cli.main import main
 from rtgain.errors import InputError
 from rtgain.match.manifest import Manifest, Results
-from rtgain.match.pair_process import PairProcesses
+from rtgain.match.pair_process import PairProcesses, _PairProcess
 from tests.commands import ROOT, rows, rtgain
 from tests.match.batches import RESULT, crashing_environment, manifest, run
 from tests.match.recordings import demo, write
@@ -385,3 +385,15 @@ def test_memory_of_many_pairs_is_small_and_the_first_result_comes_soon(tmp_path,
         lines = list(islice(file, existing + 1, None))
     assert len(lines) in range(1000, 1100)
     assert lines[0].startswith(f"dry/{existing}.wav,target/{existing}.wav,")
+
+
+def test_process_of_a_pair_does_not_return_its_memory_at_once(monkeypatch):
+    """Dask makes its workers do so. A pair then takes twice as long."""
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    process = _PairProcess()
+    try:
+        environment = Path(f"/proc/{process._process.pid}/environ").read_bytes().split(b"\0")
+    finally:
+        process.kill()
+    assert b"OMP_NUM_THREADS=1" in environment
+    assert not any(setting.startswith(b"MALLOC_TRIM_THRESHOLD_") for setting in environment)
