@@ -31,7 +31,7 @@ SINGLE_THREADED = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 """Environment of a process: there are as many processes as cores, so that threads would only compete."""
 
 TRIM_THRESHOLD = "MALLOC_TRIM_THRESHOLD_"
-"""Setting of Dask for its workers: memory goes back to the system at once. Measured: a pair then takes twice as long."""
+"""Setting of Dask for its workers: memory returns to the system at once. A pair then takes twice as long (measured)."""
 
 
 @dataclass(frozen=True)
