@@ -63,7 +63,10 @@ TRIAL_GAIN = 0.85
 """Ratio of the errors below which a trial replaces the fit."""
 
 MAX_TRIALS = 40
-"""Number of trials in vain after which a trial is made only with every `MAX_TRIALS`-th fit."""
+"""Number of trials in vain after which a trial is made only with every `MAX_TRIALS`-th fit.
+
+Trials with fewer filters are repeated as seldom.
+"""
 
 SMALL_DB = 1.0
 """Gain of a filter up to which it may be superfluous."""
@@ -237,9 +240,9 @@ class EqualizerLearner:
             for left, right in itertools.pairwise(range(PEAKS.start, PEAKS.stop))
             if gains[left] * gains[right] > 0.0 and octaves[right] - octaves[left] < MAX_MERGED_OCTAVES
         ]
+        number = self._reductions % MAX_TRIALS
         self._reductions += 1
-        number = self._reductions % (len(pairs) + 1)
-        if self._reductions > len(pairs) + 1 and self._reductions % MAX_TRIALS > len(pairs):
+        if number > len(pairs):
             return fit
         if number < len(pairs):
             stronger, other = sorted(pairs[number], key=lambda peak: -abs(gains[peak]))
@@ -272,8 +275,7 @@ class EqualizerLearner:
         """Replace the gain of an estimate by the learned one, and its delay by that behind the learned filters.
 
         The gain of a channel is that behind the filters, which all channels share. The deviation is that of the gain
-        among the other parameters. It is tracking as soon as the filters leave little
-        of the measured response.
+        among the other parameters. It is tracking as soon as the filters leave little of the measured response.
         """
         if self.latest is None or self._fit is None or math.isnan(estimate.gain_est_db):
             return replace(estimate, state=State.CONVERGING) if estimate.state is State.TRACKING else estimate

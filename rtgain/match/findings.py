@@ -427,10 +427,10 @@ def moving_gain(evidence: Evidence) -> Finding | None:
     mean_db = evidence.gain_db + response_offset_db(evidence)
     low_db, high_db = mean_db + motion.low_db, mean_db + motion.high_db
     steps = find_steps(motion)
-    low, high = (f"{format_number(abs(gain_db), 2)} dB {comparative(gain_db)}" for gain_db in (low_db, high_db))
-    if low_db * high_db > 0.0:
-        low = low.removesuffix(f" dB {comparative(low_db)}")
-    text = f"The level moves: the target is between {low} and {high} than the dry recording"
+    low, high = (format_number(abs(gain_db), 2) for gain_db in (low_db, high_db))
+    if low_db * high_db <= 0.0:
+        low += f" dB {comparative(low_db)}"
+    text = f"The level moves: the target is between {low} and {high} dB {comparative(high_db)} than the dry recording"
     if steps:
         times = [
             f"{'up' if change_db > 0 else 'down'} {format_number(abs(change_db), 2)} dB "
@@ -580,7 +580,7 @@ def describe_regions(frequency_hz: Real, deviation_db: Real, differs: NDArray[np
             else f"above {_hertz(low_hz)}" if is_highest
             else f"between {_hertz(low_hz)} and {_hertz(high_hz)}"
         )  # fmt: skip
-        amount = f"{format_number(abs(peak_db), 1)} dB {'louder' if peak_db > 0 else 'softer'}"
+        amount = f"{format_number(abs(peak_db), 1)} dB {comparative(peak_db)}"
         regions.append((abs(peak_db), f"{name} up to {amount} {where}"))
         index = max(end, index + 1)
     return [text for _, text in sorted(regions, key=lambda region: -region[0])]
