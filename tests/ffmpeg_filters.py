@@ -1,7 +1,5 @@
 """FFmpeg's filters, as processors of another program."""
 
-import itertools
-
 import av
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +14,7 @@ def ffmpeg_filtered(filters: list[tuple[str, str]], x: NDArray[np.float64], rate
     nodes = [graph.add("abuffer", **source)]
     nodes += [graph.add(name, options) for name, options in filters]
     nodes += [graph.add("aformat", "sample_fmts=dblp"), graph.add("abuffersink")]
-    for node, following in itertools.pairwise(nodes):
-        node.link_to(following)
-    graph.configure()
+    graph.link_nodes(*nodes).configure()
     frame = av.AudioFrame.from_ndarray(x[None], format="dblp", layout="mono")
     frame.sample_rate = rate
     graph.push(frame)

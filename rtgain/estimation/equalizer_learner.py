@@ -128,7 +128,7 @@ class EqualizerLearner:
         chosen = [
             index
             for index, (hop, estimate) in enumerate(zip(hops, estimates, strict=True))
-            if hop % self._stride == 0 and estimate.state in (State.CONVERGING, State.TRACKING)
+            if hop % self._stride == 0 and estimate.state.is_coherent
         ]
         spectra = None
         if chosen and alignment.is_known and not frozen:

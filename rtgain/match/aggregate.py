@@ -56,11 +56,7 @@ class Aggregate:
 def aggregate(estimates: list[Estimate], channels: int) -> Aggregate:
     """Aggregate the estimates of a session of `channels` channels."""
     usable = [
-        e
-        for e in estimates
-        if e.state in (State.TRACKING, State.CONVERGING)
-        and math.isfinite(e.opt_std_db)
-        and math.isfinite(e.delay_frames)
+        e for e in estimates if e.state.is_coherent and math.isfinite(e.opt_std_db) and math.isfinite(e.delay_frames)
     ]
     if not usable:
         return _unknown(_state_without_gain(estimates), channels)

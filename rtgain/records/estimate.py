@@ -24,6 +24,11 @@ class State(IntEnum):
         """The state's name in the CSV, the JSON and the GUI."""
         return self.name.lower()
 
+    @property
+    def is_coherent(self) -> bool:
+        """True if the dry signal explains sound of the target, whether or not the gain is known already."""
+        return self in (State.CONVERGING, State.TRACKING)
+
 
 @dataclass(frozen=True)
 class Estimate:

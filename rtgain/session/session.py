@@ -688,11 +688,7 @@ class Session:
 
         Where the target has another speed, a moment may agree by chance, but no gain explains the target.
         """
-        if (
-            self.offset is not None
-            and self.offset.is_stretched
-            and estimate.state in (State.TRACKING, State.CONVERGING)
-        ):
+        if estimate.state.is_coherent and self.offset is not None and self.offset.is_stretched:
             estimate = replace(estimate, state=State.INCOHERENT)
         center_frame = estimate.center_frame + self._opened.start_frame
         source_frame = self._source_position.source_frame_at(estimate.center_frame)
