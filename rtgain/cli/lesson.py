@@ -10,6 +10,7 @@ from rich.table import Table
 from rtgain.lessons.catalogue import LESSONS, get_lesson
 from rtgain.lessons.checks import MARKS
 from rtgain.lessons.lesson import Lesson
+from rtgain.system.imports import importing
 from rtgain.system.shutdown_signals import interrupt, set_shutdown_handler
 
 WIDTH = 160
@@ -43,8 +44,9 @@ def run_lessons(name: str | None, export: str | None, seed: int) -> int:
 def _run(lesson: Lesson, folder: Path | None, seed: int, *, linked: bool) -> None:
     console = Console(stderr=True)
     with console.status(f"{lesson.number}  {lesson.title}") if console.is_terminal else nullcontext():
-        from rtgain.lessons.experiments.experiment import run_experiment
-        from rtgain.lessons.lesson_check import check_lesson
+        with importing():
+            from rtgain.lessons.experiments.experiment import run_experiment
+            from rtgain.lessons.lesson_check import check_lesson
 
         experiment = run_experiment(lesson.name, seed)
         results = check_lesson(lesson, experiment.numbers, seed)

@@ -1,7 +1,6 @@
 """Command line: parser and dispatch. The commands are imported on demand."""
 
 import argparse
-import gc
 import math
 import os
 import re
@@ -33,6 +32,7 @@ from rtgain.config.names import (
 )
 from rtgain.errors import InputError, RtgainError
 from rtgain.number_format import plain_number
+from rtgain.system.imports import importing
 from rtgain.system.shutdown_signals import InterruptHandler, exit_code
 
 LEVEL_MATCH_HELP = "attenuate the louder of dry and target, by the gain or by the loudness"
@@ -113,7 +113,8 @@ def _run(words: list[str]) -> int:
         from rtgain.session.startup import load_estimator
 
         load_estimator(config, headless=True)
-        from rtgain.cli.run import run_headless
+        with importing():
+            from rtgain.cli.run import run_headless
 
         return run_headless(config, paths, interruption)
     config, paths = parse_session(options)
@@ -122,11 +123,9 @@ def _run(words: list[str]) -> int:
     from rtgain.session.startup import load_estimator
 
     load_estimator(config, headless=False)
-    gc.disable()  # modules are not garbage: looking for it takes a tenth of the time until the window is painted
-    try:
+    with importing():
         from gui.app import run
-    finally:
-        gc.enable()
+
     return run(config)
 
 

@@ -12,6 +12,7 @@ from rtgain.errors import InputError
 from rtgain.output.output_files import STANDARD_OUTPUT, OutputPaths, write_text
 from rtgain.records.equalizer_text import format_equalizer
 from rtgain.system.atomic_write import check_directory_writable, write_atomic, write_error
+from rtgain.system.imports import importing
 from rtgain.system.shutdown_signals import InterruptHandler
 
 _PROGRESS_STEPS = 1000
@@ -127,7 +128,8 @@ def _match_one(options: MatchOptions, interruption: InterruptHandler) -> int:
     if options.level_match != "off" and paths.record is None:
         raise InputError("match: --level-match attenuates a recording; give --record FILE.wav with it")
     paths.check([str(dry), str(target)])
-    from rtgain.match.pair import match_pair
+    with importing():
+        from rtgain.match.pair import match_pair
 
     with progress("matching", 100) as update:
         details = match_pair(

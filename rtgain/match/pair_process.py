@@ -23,6 +23,7 @@ from rtgain import __version__
 from rtgain.errors import InputError, RtgainError
 from rtgain.match.manifest import RESULT_COLUMNS
 from rtgain.match.table import Row
+from rtgain.system.imports import importing
 
 MAX_LOSSES = 3
 """Processes that a pair may end before it counts as failed."""
@@ -191,7 +192,8 @@ def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
     with suppress(BrokenPipeError):  # the parent was killed
         for request in requests:
             try:
-                import rtgain.match.pair  # noqa: F401
+                with importing():
+                    import rtgain.match.pair  # noqa: F401
             except ImportError as error:
                 reply: dict[str, object] = {"import_error": f"{type(error).__name__}: {error}"}
             else:

@@ -7,7 +7,6 @@ estimator is a spawned process that imports torch itself.
 """
 
 import atexit
-import gc
 import multiprocessing
 import os
 import pkgutil
@@ -22,6 +21,7 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import recv_handle, send_handle
 from typing import NoReturn, Protocol
 
+from rtgain.system.imports import importing
 from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS
 
 
@@ -160,15 +160,16 @@ def _spawn(target: Callable[..., None], main: str, preload: str, connection: Con
 
 def _spawned_main(main: str, preload: str, connection: Connection) -> None:
     """Run a child without a fork server."""
-    pkgutil.resolve_name(preload)()
+    with importing():
+        pkgutil.resolve_name(preload)()
     pkgutil.resolve_name(main)(connection)
 
 
 def _serve(main: str, preload: str, requests: Connection) -> None:
     """Run the server: fork on request until the requesting side has closed the pipe."""
-    pkgutil.resolve_name(preload)()
-    child_main: Callable[[Connection], None] = pkgutil.resolve_name(main)
-    gc.freeze()  # a child's garbage collector would touch, and so copy, every imported page
+    with importing():  # and freezing: a child's garbage collector would touch, and so copy, every imported page
+        pkgutil.resolve_name(preload)()
+        child_main: Callable[[Connection], None] = pkgutil.resolve_name(main)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the server does not wait for children: no zombies
     while True:
         try:
