@@ -1,5 +1,6 @@
 """Fixtures for all tests: a real audio server, a real display."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -63,6 +64,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(*(marker.args if marker else ()), method="thread"))
     order = {name: index for index, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: order.get(Path(_group_of(item.path)).stem, len(order)))
+
+
+def pytest_collection_finish() -> None:
+    """Exclude modules and collected tests from garbage collection: visiting them takes 8 % of the time of all tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def _group_of(path: Path) -> str:
