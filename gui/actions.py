@@ -22,8 +22,8 @@ FEEDBACK_TEXT = (
     "The microphone is muted to avoid acoustic feedback. Put on headphones or turn the volume down, then enable it."
 )
 
-PAIR_LEVEL_MATCH: LevelMatchMode = "loudness"
-"""Level match of two recordings that the user opens in the window."""
+PAIR_OPTIONS: dict[str, Any] = {"level_match": "loudness", "loop": True}
+"""Options of two recordings that the user opens in the window; the user can then change them."""
 
 Callback = Callable[[], object]
 
@@ -92,15 +92,18 @@ class SessionActions(QObject):
     def choose_target(self, target: str) -> None:
         """Restart with another target: a choice of `Target`, or the path of a second recording."""
         self._record_change("target")
-        options = {"target": target, "automation": None, "eq": None, **CHANNEL_OPTIONS}
-        if target not in TARGETS:
-            options["level_match"] = PAIR_LEVEL_MATCH
+        options: dict[str, Any] = {"target": target, "automation": None, "eq": None, **CHANNEL_OPTIONS}
+        if target not in TARGETS and not self._controller.config.is_pair:
+            options |= PAIR_OPTIONS
         self.restart_with(lambda: self._controller.set_options(**options))
         if self._controller.config.is_pair:
             self.pair_chosen.emit()
 
     def choose_recordings(self, dry: str, targets: Sequence[str]) -> None:
-        """Restart with a dry recording and its targets, of which the first is played, at one loudness."""
+        """Restart with a dry recording and its targets, of which the first is played, at one loudness and repeated.
+
+        If two recordings are open, level match and loop stay.
+        """
         self._record_change("recordings")
         self.changed_by_user.emit()
         self.restart_with(lambda: self._set_recordings(dry, targets))
@@ -132,8 +135,9 @@ class SessionActions(QObject):
         self.restart_with(lambda: self._controller.set_options(start=start_s, end=end_s))
 
     def choose_loop(self, on: bool) -> None:
-        """Restart with the recording, or its section, repeated or not."""
+        """Restart with the recording, or its section, repeated or not; it continues at the present time."""
         self._record_change("loop")
+        self._controller.keep_position()
         self.restart_with(lambda: self._controller.set_options(loop=on))
 
     def choose_level_match(self, mode: LevelMatchMode) -> None:
@@ -215,8 +219,9 @@ class SessionActions(QObject):
         self.config_changed.emit()
 
     def _set_recordings(self, dry: str, targets: Sequence[str]) -> None:
+        defaults = {} if self._controller.config.is_pair else PAIR_OPTIONS
         self._controller.set_recordings(dry, targets)
-        self._controller.set_options(level_match=PAIR_LEVEL_MATCH)
+        self._controller.set_options(**defaults)
 
     def _switch_target(self, config: SessionConfig) -> None:
         """Set the config, and play its target if it is another one."""

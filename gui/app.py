@@ -10,7 +10,7 @@ import shiboken6
 from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
-from gui.actions import PAIR_LEVEL_MATCH
+from gui.actions import PAIR_OPTIONS
 from gui.control.session_controller import SessionFactory, create_session
 from gui.icon import icon
 from gui.log_file import close_log, open_log
@@ -64,12 +64,13 @@ def run(config: SessionConfig, session_factory: SessionFactory = create_session)
 def opening_config(settings: Settings, requested: SessionConfig) -> SessionConfig:
     """Return the session to open: the saved one, with the options that are set in `requested`.
 
-    Two recordings of the command line are matched by loudness, unless it says otherwise. File names become absolute:
-    the session is stored, and restored in another folder.
+    Two recordings of the command line are played as if they had been opened in the window (`PAIR_OPTIONS`), unless it
+    says otherwise. File names become absolute: the session is stored, and restored in another folder.
     """
     config = settings.session_for(_with_absolute_paths(requested))
-    if config.is_pair and "target" in requested.model_fields_set and "level_match" not in requested.model_fields_set:
-        return with_changes(config, level_match=PAIR_LEVEL_MATCH)
+    given = requested.model_fields_set
+    if config.is_pair and "target" in given:
+        return with_changes(config, **{name: value for name, value in PAIR_OPTIONS.items() if name not in given})
     return config
 
 

@@ -188,6 +188,8 @@ class CompareController(QObject):
         if state == "starting":
             self._snapshot = None
             self._is_match_due = False
+            if self._controller.config.is_pair and self.results.match is None:
+                self._workspace.differences.show_analyzing()
             self.analysis.pause_matching()
         elif state == "running" and self._controller.offset is not None:
             self._is_match_due = True

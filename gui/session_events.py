@@ -27,6 +27,7 @@ NOTICE_LINES = 3
 """Number of the session's newest notices that are shown together."""
 
 NO_DEVICE_TEXT = "Running silently at normal speed."
+LOADING_TEXT = "Starting the audio… The first time, this takes up to a minute."
 
 log = logging.getLogger(__name__)
 
@@ -103,12 +104,9 @@ class SessionEvents(QObject):
         if self._controller.state != "starting":  # sent before the search was cancelled
             return
         name = Path(self._controller.config.target).name
-        text = f"Finding where {name} begins… {100 * share:.0f} %"
-        notice = self._notices.notice("align")
-        if notice is None:
-            self._notices.show_notice("align", text, "Cancel", self._controller.stop, is_warning=False)
-        else:
-            notice.text.setText(text)
+        percent = round(100 * share)
+        text = f"Finding where {name} begins… {percent} %" if percent < 100 else LOADING_TEXT
+        self._notices.show_progress("align", text, self._controller.stop)
 
     def _handle_fallback(self, reason: str) -> None:
         log.warning("Running without a device: %s", reason)

@@ -312,6 +312,11 @@ class SessionController(QObject):
         else:
             self._session.seek(time_s)
 
+    def keep_position(self) -> None:
+        """Continue the next session at the present time of the running one, instead of at its start."""
+        if self._session is not None:
+            self._resume_s = self._session.present_s
+
     def set_frozen(self, frozen: bool) -> None:
         """Hold the estimate of the running session, or release it."""
         self._if_running(lambda session: session.set_frozen(frozen))

@@ -129,7 +129,8 @@ class BlindPanel(QFrame):
         for other in (self._setup, self._trial, self._end):
             other.setVisible(other is page)
         self.close_button.setVisible(page is not self._trial)
-        self.level.setVisible(page is not self._end)  # the result states it
+        for label in (self.question, self.level):
+            label.setVisible(page is not self._end)  # the result states the level
 
     def _make_buttons(self, texts: BlindTexts) -> None:
         for button in (*self.buttons.values(), *self.answers.values()):

@@ -58,7 +58,7 @@ class DifferencesPanel(QFrame):
 
     def show_analyzing(self) -> None:
         """Say that the whole recordings are being compared."""
-        if self._result is not None:  # about other recordings
+        if self._result is not None or not self.match.text():  # about other recordings, or nothing yet
             self._result = None
             self.match.setText(MEASURING_TEXT)
         self.findings.setText(ANALYZING_TEXT)

@@ -33,7 +33,7 @@ HEIGHT = 165
 """Height in pixels. Every step fits in a window of 1280 × 800; notices reduce the height of the plots only."""
 
 
-LESSON_WIDTH = 190
+LESSON_WIDTH = 180
 """Lowest width in pixels of the box with the lessons, so that the panel fits in a window of 1024 × 700."""
 
 BUTTON_PADDING = 30

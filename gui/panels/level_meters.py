@@ -30,6 +30,11 @@ COLUMNS = {
 }
 """Titles of the numbers, the most important first: those that do not fit are only in the tool tips."""
 
+RECORDING_COLUMNS = (
+    "peak_dbfs", "momentary_lufs", "integrated_lufs", "true_peak_dbtp", "rms_dbfs", "short_term_lufs", "range_lu",
+)  # fmt: skip
+"""Order of the numbers for two recordings, whose loudness is compared."""
+
 COLUMNS_MIN = 2
 """Number of columns that are always visible."""
 
@@ -53,7 +58,7 @@ CHANNEL_HEIGHT = 7
 LETTER_PIXELS = 8
 """Heights in pixels of a single bar, of each of several, and of the letter of a channel."""
 
-BAR_WIDTH = 110
+BAR_WIDTH = 85
 """Width in pixels that a bar keeps when further columns are shown."""
 
 HOLD_S = 1.5
@@ -154,21 +159,22 @@ def _share(level_dbfs: float) -> float:
 
 
 class LevelMeters(QFrame):
-    """One line per signal: name, bars, and as many of the numbers of `COLUMNS` as fit; all are in its tool tip."""
+    """One line per signal: name, bars, and as many of the numbers `columns` as fit; all are in its tool tip."""
 
-    def __init__(self) -> None:
+    def __init__(self, columns: Sequence[str] = tuple(COLUMNS)) -> None:
         super().__init__()
+        self._columns = columns
         self.setProperty("look", "card")
         self.setAccessibleName("Levels of dry, target, matched signal and difference")
         self.bars = {name: MeterBar(curve) for name, curve in SIGNAL_STYLES.items()}
-        self.numbers = {name: {field: self._number(field) for field in COLUMNS} for name in SIGNAL_STYLES}
+        self.numbers = {name: {field: self._number(field) for field in columns} for name in SIGNAL_STYLES}
         self._holds: dict[str, list[PeakHold]] = {name: [] for name in SIGNAL_STYLES}
         self._names = {name: QLabel(name.capitalize()) for name in SIGNAL_STYLES}
         grid = QGridLayout(self)
         grid.setContentsMargins(14, 3, 14, 3)
         grid.setHorizontalSpacing(SPACING)
         grid.setVerticalSpacing(0)
-        self._titles = {field: self._title(field) for field in COLUMNS}
+        self._titles = {field: self._title(field) for field in columns}
         for column, label in enumerate(self._titles.values(), start=3):
             grid.addWidget(label, 0, column, Qt.AlignmentFlag.AlignRight)
         self._keys = {name: LegendKey(curve) for name, curve in SIGNAL_STYLES.items()}
@@ -234,12 +240,12 @@ class LevelMeters(QFrame):
         """Return the width in pixels that each column after the first `COLUMNS_MIN` adds."""
         return [
             SPACING + max(self._titles[field].sizeHint().width(), self.numbers["dry"][field].minimumWidth())
-            for field in tuple(COLUMNS)[COLUMNS_MIN:]
+            for field in self._columns[COLUMNS_MIN:]
         ]
 
     def _show_columns(self, count: int) -> None:
         self._shown = count
-        for column, field in enumerate(COLUMNS):
+        for column, field in enumerate(self._columns):
             for label in (self._titles[field], *(self.numbers[name][field] for name in SIGNAL_STYLES)):
                 label.setVisible(column < count)
 

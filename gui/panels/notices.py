@@ -1,17 +1,21 @@
-"""Notices to the user: one line of text, with an optional button, over the lower edge of the window."""
+"""Notices to the user: a text, with an optional button, over the lower right corner of the window."""
 
 import logging
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from gui.state_texts import as_sentence
 
-MARGIN, BOTTOM_MARGIN = 16, 30
+MARGIN, BOTTOM_MARGIN = 8, 30
 """Space in pixels at the sides and below: the status strip stays visible."""
 
-MAX_WIDTH = 860
+MAX_WIDTH = 600
+"""Largest width in pixels: the meters of Compare stay visible in a window of 1024 pixels."""
+
+INFORMATION_S = 15.0
+"""Time in seconds after which a notice that is not a warning goes away."""
 
 WARNING_MARK = "\N{WARNING SIGN}\N{VARIATION SELECTOR-15}"
 
@@ -20,6 +24,9 @@ log = logging.getLogger(__name__)
 
 class Notice(QFrame):
     """One text, an optional button, and a button that closes the notice."""
+
+    expired = Signal()
+    """The time of `expire_after` is over, and neither mouse nor focus are in the notice."""
 
     def __init__(
         self, text: str, button: str | None, on_click: Callable[[], object] | None, *, is_warning: bool
@@ -43,6 +50,17 @@ class Notice(QFrame):
         self.close_button.setProperty("look", "plain")
         self.close_button.setAccessibleName("Close this notice")
         row.addWidget(self.close_button)
+        self._expiry = QTimer(self)
+        self._expiry.timeout.connect(self._expire)
+
+    def expire_after(self, duration_s: float) -> None:
+        """Emit `expired` after `duration_s` seconds; later while the user is at the notice."""
+        self._expiry.start(round(1000 * duration_s))
+
+    def _expire(self) -> None:
+        focused = QApplication.focusWidget()
+        if not self.underMouse() and not (focused is not None and self.isAncestorOf(focused)):
+            self.expired.emit()
 
 
 class NoticeStack(QWidget):
@@ -67,12 +85,30 @@ class NoticeStack(QWidget):
         *,
         is_warning: bool = True,
     ) -> None:
-        """Show `text` instead of the present notice about `subject`, as a warning unless `is_warning` is false."""
+        """Show `text` instead of the present notice about `subject`.
+
+        A warning stays until it is closed or dismissed, other information for `INFORMATION_S`.
+        """
         present = self._notices.get(subject)
         if present is not None and present.text.text() == text:
             return
+        notice = self._add(subject, Notice(text, button, on_click, is_warning=is_warning))
+        if not is_warning:
+            notice.expired.connect(lambda: self.dismiss(subject))
+            notice.expire_after(INFORMATION_S)
+
+    def show_progress(self, subject: str, text: str, on_cancel: Callable[[], object]) -> None:
+        """Show the progress of `subject` until it is dismissed; the text of a present notice is replaced in place."""
+        present = self._notices.get(subject)
+        if present is None:
+            self._add(subject, Notice(text, "Cancel", on_cancel, is_warning=False))
+        else:
+            present.text.setText(text)
+            self._lay_over()
+
+    def _add(self, subject: str, notice: Notice) -> Notice:
         self.dismiss(subject)
-        notice = Notice(text, button, on_click, is_warning=is_warning)
+        text = notice.text.text()
         notice.setAccessibleName(text)
         notice.close_button.clicked.connect(lambda: self.dismiss(subject))
         self._notices[subject] = notice
@@ -80,6 +116,7 @@ class NoticeStack(QWidget):
         notice.show()  # otherwise it is shown after the geometry is computed
         self.show()
         self._lay_over()
+        return notice
 
     def show_error(self, line: str) -> None:
         """Log the line of an error, and show it as a sentence about the session."""
@@ -111,12 +148,13 @@ class NoticeStack(QWidget):
         return super().eventFilter(watched, event)
 
     def _lay_over(self) -> None:
-        """Set the geometry: centered, above the lower edge of the area, as high as the texts need."""
+        """Set the geometry: at the right, above the lower edge of the area, as high as the texts need."""
         area = self._area
         width = min(area.width() - 2 * MARGIN, MAX_WIDTH)
         self._rows.activate()
         height = self._rows.heightForWidth(width) if self._rows.hasHeightForWidth() else self._rows.sizeHint().height()
-        self.setGeometry((area.width() - width) // 2, area.height() - BOTTOM_MARGIN - height, width, height)
+        left = area.width() - MARGIN - width
+        self.setGeometry(left, area.height() - BOTTOM_MARGIN - height, width, height)
         self.raise_()
 
     def texts(self) -> list[str]:

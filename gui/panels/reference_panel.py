@@ -59,7 +59,7 @@ class ReferencePanel(QFrame):
         head.addWidget(self.target, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 10, 14, 10)
-        column.setSpacing(7)
+        column.setSpacing(5)
         column.addLayout(head)
         for widget in (self.routing, self._disabled_reason, self.gain, self.phase, self.delay, self.noise, self.invert):
             column.addWidget(widget)
@@ -98,10 +98,10 @@ class ReferencePanel(QFrame):
             "reference": ""
             if config.automation is None
             else f"The gain follows {Path(config.automation).name} until you change it.",
-            "channel": "The target is a recorded channel; there is no reference path.",
-            "return": "The target is the input signal; there is no reference path.",
+            "channel": "A channel has no reference path.",
+            "return": "An input has no reference path.",
         }
-        recording = "The target is a recording; there is no reference path."
+        recording = "A recording has no reference path."
         reason = recording if config.is_pair else reasons[config.target_kind]
         self._disabled_reason.setText(reason)
         self._disabled_reason.setVisible(bool(reason))

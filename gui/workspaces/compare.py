@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from gui.panels.differences_panel import DifferencesPanel
-from gui.panels.level_meters import LevelMeters
+from gui.panels.level_meters import RECORDING_COLUMNS, LevelMeters
 from gui.panels.overview_panel import OverviewPanel
 from gui.panels.recording_slots import RecordingSlots
 from gui.plots.gain_plot import GainPlot
@@ -44,7 +44,7 @@ class CompareWorkspace(QWidget):
         self.differences = DifferencesPanel()
         self.response, self.spectrum = ResponsePlot(), SpectrumPlot()
         self.gain_plot = GainPlot(for_recordings=True)
-        self.levels = LevelMeters()
+        self.levels = LevelMeters(RECORDING_COLUMNS)
         self.plots: tuple[PlotCard, ...] = (self.response, self.spectrum, self.gain_plot)
         self._lay_out()
 

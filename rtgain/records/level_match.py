@@ -75,8 +75,11 @@ class LevelMatch:
         return self.loudness_lu - self.removed_db
 
     def sentence(self) -> str:
-        """Describe both differences and the remaining one, with a dash for an unknown number."""
-        numbers = f"Gain {format_number(self.gain_db, 2)} dB, loudness {format_number(self.loudness_lu, 2)} LU."
+        """Describe both differences and the remaining one, as far as they are known."""
+        known_gain = f"gain {format_number(self.gain_db, 2)} dB" if math.isfinite(self.gain_db) else ""
+        known_loudness = f"loudness {format_number(self.loudness_lu, 2)} LU" if math.isfinite(self.loudness_lu) else ""
+        numbers = ", ".join(filter(None, (known_gain, known_loudness)))
+        numbers = f"{numbers[:1].upper()}{numbers[1:]}." if numbers else ""
         if self.mode == "off":
             return numbers
         if self.mode == "estimate":
@@ -84,7 +87,7 @@ class LevelMatch:
         else:
             remaining, unit, known, matched = self.remaining_gain_db, "dB", self.loudness_lu, "loudness"
         if not math.isfinite(known):
-            return f"{numbers} The {matched} is not known yet, so nothing is matched."
+            return f"{numbers} The {matched} is not known yet, so nothing is matched.".lstrip()
         if not math.isfinite(remaining):
             return numbers
         if abs(remaining) < NEGLIGIBLE_DB:

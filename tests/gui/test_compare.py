@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 
 import rtgain.session.pair_offset
@@ -131,10 +131,13 @@ def test_click_on_the_overview_seeks_and_a_drag_selects_a_section(
     assert (controller.config.start, controller.config.end) == pytest.approx((2.0, 5.0), abs=0.02)
     assert window.compare.section.text().startswith("Section 0:02.0")
     qtbot.waitUntil(lambda: controller.state == "running" and sessions.last.config.start is not None)
+    assert not controller.config.loop
+    qtbot.waitUntil(lambda: sessions.last.present_s > 2.0)
     qtbot.keyClick(window, Qt.Key.Key_L, Qt.KeyboardModifier.ControlModifier)
     assert controller.config.loop
     assert window.navigation.loop.isChecked()
     qtbot.waitUntil(lambda: controller.state == "running" and sessions.last.config.loop)
+    assert [name for name, _ in sessions.last.calls].count("seek") == 1  # it continues where it was
     qtbot.waitUntil(lambda: window.compare_controller._snapshot is not None)
     qtbot.keyClick(window, Qt.Key.Key_I)  # begins where it plays
     assert controller.config.start >= 2.0
@@ -226,6 +229,37 @@ def test_every_view_is_as_wide_as_a_window_of_1024_pixels(open_window: OpenWindo
     shown = window.compare.plots if workspace == "compare" else window.equalizer.cards + window.plots
     for plot in shown:
         assert not plot.isVisible() or plot.plot.view.height() >= 2 * plot.plot.tick_height
+
+
+@pytest.mark.parametrize("size", [(1024, 700), (1280, 800)])
+def test_notices_cover_neither_meters_nor_words_nor_controls(window: MainWindow, size: tuple[int, int]) -> None:
+    window.resize(*size)
+    for subject in ("session", "device", "end"):
+        window.notices.show_notice(subject, "Something happened that needs more than one line. " * 2, "Mend", id)
+    window.grab()
+    compare, notices = window.compare, window.notices
+    covered = QRect(notices.mapTo(window, QPoint()), notices.size())
+    for part in (compare.levels, compare.differences, compare.slots, compare.overview, window.transport):
+        assert not covered.intersects(QRect(part.mapTo(window, QPoint()), part.size()))
+    assert QRect(QPoint(), window.size()).contains(covered)
+
+
+def test_numbers_of_loudness_fit_into_a_window_of_1024_pixels(window: MainWindow) -> None:
+    window.resize(1024, 700)
+    window.grab()
+    numbers = window.compare.levels.numbers["target"]
+    assert numbers["momentary_lufs"].isVisible()
+    assert numbers["integrated_lufs"].isVisible()
+
+
+def test_switches_of_the_laboratory_are_not_cut(window: MainWindow) -> None:
+    """Two recordings need a line more than other targets."""
+    window.show_workspace("laboratory")
+    for size in ((1024, 700), (1280, 800)):
+        window.resize(*size)
+        window.grab()
+        for button in (window.equalizer_button, window.lessons_button):
+            assert button.visibleRegion().boundingRect() == button.rect()
 
 
 def test_export_before_the_end_of_the_comparison_says_what_is_missing(

@@ -527,6 +527,26 @@ def test_several_notices_are_not_cut(qtbot: Any, open_window: OpenWindow) -> Non
     assert notices.geometry().bottom() <= notices.parentWidget().height()
 
 
+def test_information_goes_away_by_itself_but_warnings_and_progress_stay(
+    qtbot: Any, open_window: OpenWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gui.panels.notices.INFORMATION_S", 0.01)
+    notices = open_window().notices
+    notices.show_notice("session", "A warning.")
+    notices.show_progress("export", "Writing… 1 %", lambda: None)
+    notices.show_notice("preset", "Preset saved.", is_warning=False)
+    focused = notices.notice("preset")
+    assert focused is not None
+    focused.close_button.setFocus()  # the user is about to press it
+    notices.show_notice("equalizer", "Equalizer saved.", is_warning=False)
+    qtbot.waitUntil(lambda: notices.notice("equalizer") is None)
+    assert notices.texts() == ["A warning.", "Writing… 1 %", "Preset saved."]
+    notices.show_progress("export", "Writing… 2 %", lambda: None)
+    assert notices.texts() == ["A warning.", "Writing… 2 %", "Preset saved."]
+    focused.close_button.clearFocus()
+    qtbot.waitUntil(lambda: notices.notice("preset") is None)
+
+
 def test_notices_move_nothing(qtbot: Any, open_window: OpenWindow) -> None:
     window = open_window()
     window.resize(1280, 800)

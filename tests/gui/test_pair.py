@@ -55,6 +55,11 @@ def test_two_dropped_recordings_are_compared(
     window = open_window()
     drop(window, QPoint(300, 300), *pair)
     wait_until_aligned(qtbot, window, sessions, pair)
+    assert (sessions.last.config.level_match, sessions.last.config.loop) == ("loudness", True)
+    window.session_actions.choose_level_match("estimate")
+    window.compare.slots.swap.click()  # another pair keeps what the user chose
+    qtbot.waitUntil(lambda: sessions.last.config.input == pair[1])
+    assert (sessions.last.config.level_match, sessions.last.config.loop) == ("estimate", True)
 
 
 def test_recording_dropped_on_the_target_panel_is_the_target(

@@ -115,9 +115,11 @@ def test_preset_names_with_a_path_are_rejected(name: str, own_folder: Path) -> N
 
 def test_two_recordings_of_the_command_line_are_matched_by_loudness() -> None:
     pair = {"input": "a.wav", "target": "b.wav"}
-    assert opening_config(Settings(), SessionConfig(**pair)).level_match == "loudness"
+    opened = opening_config(Settings(), SessionConfig(**pair))
+    assert (opened.level_match, opened.loop) == ("loudness", True)
     assert opening_config(Settings(), SessionConfig(**pair, level_match="off")).level_match == "off"
-    assert opening_config(Settings(), SessionConfig(input="a.wav")).level_match == "off"
+    single = opening_config(Settings(), SessionConfig(input="a.wav"))
+    assert (single.level_match, single.loop) == ("off", False)
 
 
 def test_session_of_relative_names_is_restored_in_another_folder(

@@ -23,7 +23,9 @@ def test_the_louder_signal_is_attenuated(gain_db: float, loudness_lu: float) -> 
 def test_unknown_difference_is_not_matched() -> None:
     match = LevelMatch("estimate", loudness_lu=3.0)
     assert (match.dry_trim_db, match.target_trim_db) == (0.0, 0.0)
-    assert match.sentence() == "Gain – dB, loudness 3.00 LU. The gain is not known yet, so nothing is matched."
+    assert match.sentence() == "Loudness 3.00 LU. The gain is not known yet, so nothing is matched."
+    assert LevelMatch("loudness").sentence() == "The loudness is not known yet, so nothing is matched."
+    assert LevelMatch("off").sentence() == ""
     assert match.to_object()["gain_db"] is None
     assert math.isnan(match.remaining_gain_db)
 
