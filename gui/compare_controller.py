@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from rtgain.match.comparison_export import Comparison
     from rtgain.records.snapshot import Snapshot
     from rtgain.session.overview import Overview
-    from rtgain.session.pair_loudness import PairLoudness
 
 MATCH_DELAY_S = 10.0
 """Time of a session in seconds after which the match begins without an estimate: the estimator may have failed."""
@@ -75,11 +74,6 @@ class CompareController(QObject):
     def results(self) -> PairResults:
         """Results about the dry recording and the target that is played."""
         return self.analysis.results(self._controller.config)
-
-    @property
-    def loudness(self) -> "PairLoudness | None":
-        """Loudness of both recordings over the section; None until it is measured."""
-        return self.results.loudness
 
     @property
     def match(self) -> dict[str, Any] | None:

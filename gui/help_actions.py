@@ -21,6 +21,7 @@ class HelpActions(QObject):
         self._notices = notices
         self.log_file = log_file
         self.shortcut_sheet = ShortcutSheet(parent)
+        self.shortcut_sheet.finished.connect(parent.activateWindow)
 
     def show_shortcuts(self) -> None:
         """Show the list of keyboard shortcuts."""

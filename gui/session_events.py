@@ -17,6 +17,10 @@ from rtgain.records.snapshot import CLOCK_NOTICE
 if TYPE_CHECKING:
     from rtgain.records.snapshot import Snapshot
 
+LISTING_DELAY_S = 10.0
+"""Time of a session in seconds after which devices are listed without an estimate. The command that lists them would
+delay the first one."""
+
 RECONNECT_INTERVAL_MS = 1000
 """Interval at which devices are listed while a lost one is expected to return."""
 
@@ -51,6 +55,7 @@ class SessionEvents(QObject):
         self._session_actions = session_actions
         self.device_list = DeviceList(self)
         self._lost_devices: list[str] = []
+        self._is_listing_due = False
         self._wrong_clock_s = 0.0
         self._reconnect_timer = QTimer(self, interval=RECONNECT_INTERVAL_MS)
         self._reconnect_timer.timeout.connect(lambda: self.device_list.refresh())
@@ -67,7 +72,10 @@ class SessionEvents(QObject):
         self.device_list.close()
 
     def handle_snapshot(self, snapshot: "Snapshot") -> None:
-        """Show the notices of `snapshot`, and stop the session if it has ended."""
+        """Show the notices of `snapshot`, list devices after its first estimate, and stop the session if it has ended."""
+        if self._is_listing_due and (snapshot.state != "waiting" or snapshot.time_s >= LISTING_DELAY_S):
+            self._is_listing_due = False
+            self.device_list.refresh()
         for notice in snapshot.notices:
             log.warning("%s", notice)
         about_clock = [notice for notice in snapshot.notices if notice.startswith(CLOCK_NOTICE)]
@@ -97,8 +105,7 @@ class SessionEvents(QObject):
             self._notices.dismiss("align")
         if state == "reconnecting":
             self._reconnect_timer.start()
-        elif state == "running":
-            self.device_list.refresh()
+        self._is_listing_due = state == "running"
 
     def _show_alignment(self, share: float) -> None:
         if self._controller.state != "starting":  # sent before the search was cancelled

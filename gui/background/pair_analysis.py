@@ -72,7 +72,7 @@ class PairAnalysis(QObject):
     offset_found = Signal(object, object)
     """The offset of a target was searched for: the `SessionConfig` and the `RecordingOffset`."""
 
-    _outlined = Signal(object, object)
+    _loudness_measured = Signal(object, object)
     _measured = Signal(object, object)
 
     def __init__(self, parent: QObject, offset_of: "Callable[[SessionConfig], RecordingOffset | None]") -> None:
@@ -86,7 +86,7 @@ class PairAnalysis(QObject):
         self._matching: _Key | None = None
         self._may_match = False
         self._process: PythonModuleProcess | None = None
-        self._outlined.connect(self._handle_outlined)
+        self._loudness_measured.connect(self._handle_loudness)
         self._measured.connect(self._handle_measured)
 
     def results(self, config: "SessionConfig") -> PairResults:
@@ -103,7 +103,7 @@ class PairAnalysis(QObject):
             self._end_match()
         for key in self._wanted:
             results = self._result_of(key)
-            if results.loudness is None and not results.failure and key not in self._measuring:
+            if results.overviews is None and not results.failure and key not in self._measuring:
                 self._measuring.add(key)
                 self._thread.submit(self._measure, key)
         self._match_next()
@@ -135,7 +135,10 @@ class PairAnalysis(QObject):
         self.changed.emit()
 
     def _measure(self, key: _Key) -> None:
-        """In the thread: find the offset, read the outlines, and measure the loudness of the section."""
+        """In the thread: find the offset, measure the loudness of the section, and read the outlines.
+
+        The loudness comes first: until it is known, both recordings are played at their own levels.
+        """
         config = self._wanted.get(key)
         if config is None:  # cancelled before it began
             self._measured.emit(key, {})
@@ -149,6 +152,16 @@ class PairAnalysis(QObject):
 
         results: dict[str, Any] = {}  # empty if it was cancelled
         try:
+            offset = self._offset_of(config)
+            if offset is None:
+                offset = search_offset(config, cancelled=cancelled)
+                if offset is None:
+                    return
+                self.offset_found.emit(config, offset)
+            loudness = measure_loudness(config, offset, cancelled=cancelled)
+            if cancelled():
+                return
+            self._loudness_measured.emit(key, loudness)
             overviews = []
             for file in pair_key(config):
                 if file not in self._overviews:
@@ -157,23 +170,14 @@ class PairAnalysis(QObject):
                         return
                     self._overviews[file] = overview
                 overviews.append(self._overviews[file])
-            self._outlined.emit(key, tuple(overviews))
-            offset = self._offset_of(config)
-            if offset is None:
-                offset = search_offset(config, cancelled=cancelled)
-                if offset is None:
-                    return
-                self.offset_found.emit(config, offset)
-            loudness = measure_loudness(config, offset, cancelled=cancelled)
-            if not cancelled():
-                results["loudness"] = loudness
+            results["overviews"] = tuple(overviews)
         except RtgainError as error:
             results["failure"] = str(error)
         finally:
             self._measured.emit(key, results)
 
-    def _handle_outlined(self, key: _Key, overviews: "tuple[Overview, Overview]") -> None:
-        self._store(key, overviews=overviews)
+    def _handle_loudness(self, key: _Key, loudness: "PairLoudness") -> None:
+        self._store(key, loudness=loudness)
 
     def _handle_measured(self, key: _Key, results: dict[str, Any]) -> None:
         self._measuring.discard(key)
@@ -184,12 +188,12 @@ class PairAnalysis(QObject):
         self._match_next()
 
     def _match_next(self) -> None:
-        """Start the match of the first pair whose loudness is known, unless one runs."""
+        """Start the match of the first pair that is measured, unless one runs."""
         if not self._may_match or self._process is not None:
             return
         for key, config in self._wanted.items():
             results = self._result_of(key)
-            if results.loudness is not None and results.match is None and not results.failure:
+            if results.overviews is not None and results.match is None and not results.failure:
                 self._matching = key
                 self.match(config)
                 return

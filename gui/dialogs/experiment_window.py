@@ -99,10 +99,11 @@ class ExperimentWindow(QWidget):
             super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Stop the animation and the sound."""
+        """Stop the animation and the sound, and return the keyboard focus."""
         self._play_buttons = {}
         self.pane.setWidget(QWidget())
         self.stop_requested.emit()
+        self.parentWidget().activateWindow()
         super().closeEvent(event)
 
     def _parts(self, lesson: Lesson, step: Step, status: ExperimentStatus) -> list[QWidget]:

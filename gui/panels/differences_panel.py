@@ -55,6 +55,7 @@ class DifferencesPanel(QFrame):
         self._result = None
         for label in (self.match, self.level, self.findings):
             label.clear()
+        self.level.hide()  # an empty line would be a gap
 
     def show_analyzing(self) -> None:
         """Say that the whole recordings are being compared."""
@@ -96,6 +97,7 @@ class DifferencesPanel(QFrame):
         text = f"{match.sentence()} {match.trim_sentence()}".rstrip()
         if self.level.text() != text:
             self.level.setText(text)
+            self.level.setVisible(bool(text))
 
 
 def _text() -> QLabel:

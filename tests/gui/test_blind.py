@@ -171,6 +171,7 @@ def test_work_of_a_frame_does_not_depend_on_the_drawn_signal(
     """
     folder = str(Path(gui.main_window.__file__).parent)
     window._timer.stop()
+    window._refresh()  # lists the devices
     qtbot.waitUntil(lambda: not window.session_events.device_list._process.is_running)
     began_s = sessions.last.clock()
     work = []
