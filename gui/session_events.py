@@ -72,7 +72,7 @@ class SessionEvents(QObject):
         self.device_list.close()
 
     def handle_snapshot(self, snapshot: "Snapshot") -> None:
-        """Show the notices of `snapshot`, list devices after its first estimate, and stop the session if it has ended."""
+        """Show the notices of `snapshot`, list devices after its first estimate, and stop a session that has ended."""
         if self._is_listing_due and (snapshot.state != "waiting" or snapshot.time_s >= LISTING_DELAY_S):
             self._is_listing_due = False
             self.device_list.refresh()

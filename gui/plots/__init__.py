@@ -10,16 +10,15 @@ from typing import Any
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
-UNUSED = tuple(
-    """
-    imageview multiprocess parametertree
-    graphicsItems.DateAxisItem graphicsItems.GradientEditorItem graphicsItems.GraphItem graphicsItems.HistogramLUTItem
-    graphicsItems.NonUniformImage graphicsItems.PColorMeshItem
-    widgets.CheckTable widgets.ColorButton widgets.ColorMapButton widgets.ColorMapWidget widgets.DataFilterWidget
-    widgets.DataTreeWidget widgets.DiffTreeWidget widgets.GradientWidget widgets.HistogramLUTWidget
-    widgets.RemoteGraphicsView widgets.ScatterPlotWidget widgets.SpinBox widgets.TableWidget widgets.TreeWidget
-    """.split()
-)
+UNUSED = (
+    "imageview", "multiprocess", "parametertree",
+    "graphicsItems.DateAxisItem", "graphicsItems.GradientEditorItem", "graphicsItems.GraphItem",
+    "graphicsItems.HistogramLUTItem", "graphicsItems.NonUniformImage", "graphicsItems.PColorMeshItem",
+    "widgets.CheckTable", "widgets.ColorButton", "widgets.ColorMapButton", "widgets.ColorMapWidget",
+    "widgets.DataFilterWidget", "widgets.DataTreeWidget", "widgets.DiffTreeWidget", "widgets.GradientWidget",
+    "widgets.HistogramLUTWidget", "widgets.RemoteGraphicsView", "widgets.ScatterPlotWidget", "widgets.SpinBox",
+    "widgets.TableWidget", "widgets.TreeWidget",
+)  # fmt: skip
 """Modules of pyqtgraph that its package imports, and no plot uses."""
 
 
