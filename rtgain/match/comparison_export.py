@@ -33,6 +33,12 @@ UNKNOWN_GAIN = "Gain and findings are missing: the two were not compared before 
 Signal = NDArray[np.float64]
 
 
+TEST_TITLES = {"abx": "ABX test", "preference": "Preference test"}
+
+SMALLEST_RESPONSE_DB = 6.0
+"""Smallest span in dB that the picture of the response shows: a flat response looks flat."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Results of a comparison.
@@ -87,7 +93,7 @@ def write_comparison(comparison: Comparison, folder: Path, cancelled: Callable[[
         findings=_findings(match),
         figures=figures,
         sounds=sounds,
-        tests=[json.loads(test)["sentence"] for test in comparison.tests],
+        tests=[f"{TEST_TITLES[result['test']]}: {result['sentence']}" for result in map(json.loads, comparison.tests)],
     )
     write_atomic(folder / "report.html", report_page(report))
 
@@ -175,7 +181,12 @@ def _response_picture(response: dict[str, Any]) -> bytes:
     axes = figure.subplots()
     gain_db = [math.nan if value is None else value for value in response["gain_db"]]
     plot_curve(axes, ESTIMATE, response["frequency_hz"], gain_db)
+    known_db = [value for value in response["gain_db"] if value is not None] or [0.0]
+    middle_db = (min(known_db) + max(known_db)) / 2
+    reach_db = max(SMALLEST_RESPONSE_DB, max(known_db) - min(known_db)) * 0.55
+    axes.set_ylim(middle_db - reach_db, middle_db + reach_db)
     axes.set_xscale("log")
+    axes.set_xticks([100, 1000, 10000], ["100", "1k", "10k"])
     axes.set_xlabel("frequency (Hz)")
     axes.set_ylabel("gain (dB)")
     return png(figure)

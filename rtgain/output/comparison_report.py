@@ -30,8 +30,25 @@ img {{ width: 100%; height: auto; display: block; }}
 audio {{ display: block; width: 100%; margin: 4px 0 10px; }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }}
-th, td {{ text-align: left; padding: 5px 14px 5px 0; border-top: 1px solid #d8dde3; font-weight: normal; }}
+th, td {{ text-align: left; padding: 5px 14px 5px 0; border-top: 1px solid #d8dde3; font-weight: normal;
+         white-space: nowrap; }}
 """
+
+SCRIPT = """
+const sounds = [...document.querySelectorAll("audio")];
+let current = sounds[0];
+for (const sound of sounds) sound.addEventListener("play", () => {
+  if (sound === current) return;
+  if (!current.paused) sound.currentTime = current.currentTime;
+  current.pause();
+  current = sound;
+});
+document.addEventListener("keydown", (event) => {
+  const sound = sounds[Number(event.key) - 1];
+  if (sound && !event.ctrlKey && !event.altKey && !event.metaKey) sound.play();
+});
+"""
+"""One sound plays at a time. Another one continues at its time, by its button or its number key."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +110,7 @@ def report_page(report: ComparisonReport) -> bytes:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{_text(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
     )
-    return (head + "\n".join(part for part in body if part) + "\n</main>\n</body>\n</html>\n").encode()
+    return (head + "\n".join(part for part in body if part) + f"\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n").encode()
 
 
 def _findings(findings: Sequence[str] | None) -> str:
@@ -123,10 +140,12 @@ def _recordings(report: ComparisonReport) -> str:
 
 def _sounds(sounds: dict[str, Path]) -> str:
     is_embedded = sum(path.stat().st_size for path in sounds.values()) <= EMBEDDED_BYTES
-    parts = []
-    for caption, path in sounds.items():
+    keys = " ".join(str(number) for number in range(1, len(sounds) + 1))
+    hint = f"The keys {keys} switch between the sounds while they play. Each is repeated."
+    parts = [f'<p class="muted">{hint}</p>']
+    for number, (caption, path) in enumerate(sounds.items(), start=1):
         source = _data_uri(f"audio/{path.suffix[1:]}", path.read_bytes()) if is_embedded else path.name
-        parts.append(f'<p>{_text(caption)}</p><audio controls src="{_text(source)}"></audio>')
+        parts.append(f'<p>{number} · {_text(caption)}</p><audio controls loop src="{_text(source)}"></audio>')
     return f"<section><h2>Listen</h2>{''.join(parts)}</section>"
 
 

@@ -62,7 +62,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
         measure_loudness(config, offset),
         LevelMatch("estimate", GAIN_DB, GAIN_DB),
         match,
-        tests=('{"sentence": "12 of 16 right: a guess does as well in 4 % of cases."}',),
+        tests=('{"test": "abx", "sentence": "12 of 16 right: a guess does as well in 4 % of cases."}',),
     )
 
 
@@ -97,7 +97,8 @@ def test_page_contains_all_that_it_shows_and_plays(folder: Path) -> None:
         "Target, attenuated by 4.00 dB",
         "from 0:00.500 to 0:02.000",
         "48 kHz 32 bit float stereo WAV",
-        "12 of 16 right",
+        "ABX test: 12 of 16 right",
+        "The keys 1 2 3 switch between the sounds",
     ):
         assert text in page
     assert json.loads((folder / "match.json").read_text())["gain_db"] == GAIN_DB
@@ -111,7 +112,7 @@ def test_long_sounds_are_played_from_their_files(
     without_match = Comparison(**(vars(comparison) | {"match": None, "tests": ()}))
     write_comparison(without_match, tmp_path, lambda: False)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert re.findall(r'<audio controls src="([^"]*)"', page) == ["dry.flac", "target.flac"]
+    assert re.findall(r'<audio controls loop src="([^"]*)"', page) == ["dry.flac", "target.flac"]
     assert "Gain and findings are missing: the two were not compared before this report was written." in page
 
 
