@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from rtgain.session.overview import Overview
     from rtgain.session.pair_loudness import PairLoudness
 
-NICENESS = 10
-"""Priority of the match: the session that plays is more urgent."""
+NICENESS = 5
+"""Priority of the match: the session that plays is more urgent.
+
+On two cores with five other processes, a live session has the same number of estimates and no more xruns than without a
+match (measured). At 10, the match has a third of this share of the processor, and takes minutes on a busy machine.
+"""
 
 log = logging.getLogger(__name__)
 

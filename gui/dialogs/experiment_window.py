@@ -103,7 +103,8 @@ class ExperimentWindow(QWidget):
         self._play_buttons = {}
         self.pane.setWidget(QWidget())
         self.stop_requested.emit()
-        self.parentWidget().activateWindow()
+        if (parent := self.parentWidget()) is not None:
+            parent.activateWindow()
         super().closeEvent(event)
 
     def _parts(self, lesson: Lesson, step: Step, status: ExperimentStatus) -> list[QWidget]:

@@ -110,7 +110,9 @@ def report_page(report: ComparisonReport) -> bytes:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{_text(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
     )
-    return (head + "\n".join(part for part in body if part) + f"\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n").encode()
+    return (
+        head + "\n".join(part for part in body if part) + f"\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
+    ).encode()
 
 
 def _findings(findings: Sequence[str] | None) -> str:
