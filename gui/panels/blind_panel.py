@@ -24,14 +24,14 @@ TEXTS = {
     "abx": BlindTexts(
         "ABX test",
         "A is the dry signal, B the target. X is one of the two, drawn again for each trial. Which one is it?",
-        "Keys: A, B and X to listen, ← and → to answer, Esc to end.",
+        "Keys: Enter to begin, A, B and X to listen, ← and → to answer, Esc to end.",
         {"A": "A", "B": "B", "X": "X"},
         {"A": "←  X is A", "B": "X is B  →"},
     ),
     "preference": BlindTexts(
         "Preference test",
         "1 and 2 are dry and target, in an order that is drawn again for each trial. Which is better?",
-        "Keys: 1 and 2 to listen, ← and → to answer, Esc to end.",
+        "Keys: Enter to begin, 1 and 2 to listen, ← and → to answer, Esc to end.",
         {"1": "1", "2": "2"},
         {"1": "←  1 is better", "2": "2 is better  →"},
     ),
