@@ -425,6 +425,13 @@ PROTECTIONS = (
         "tests/estimation/test_equalizer_learner.py::test_two_peaks_that_are_there_stay_two",
     ),
     Protection(
+        "noise of the dry recording is no expander, equalizer or fade",
+        "rtgain/match/gain_model.py",
+        "return _fit(pair, noise) if noise.any() else model",
+        "return model",
+        "tests/match/test_findings.py::test_difference_is_found_at_three_strengths_with_its_value_and_nothing_else",
+    ),
+    Protection(
         "each trial of a blind test is drawn",
         "rtgain/listening/blind_test.py",
         'return "target" if secrets.randbits(1) else "dry"',

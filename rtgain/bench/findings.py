@@ -37,6 +37,7 @@ class FindingCase:
         make: target from dry signal, sample rate and strength, without the gain.
         value: measured strength, from the finding of the first kind; None if it has none.
         allowed: further kinds that are right too.
+        dry_snr_db: signal-to-noise ratio of the dry recording at a strength.
     """
 
     name: str
@@ -45,12 +46,13 @@ class FindingCase:
     make: Callable[[Samples, int, float], Samples]
     value: Callable[[Finding], float] | None = None
     allowed: tuple[FindingKind, ...] = ()
+    dry_snr_db: Callable[[float], float] = lambda _: math.inf
 
 
-def add_noise(samples: Samples, _: int, snr_db: float) -> Samples:
+def add_noise(samples: Samples, _: int, snr_db: float, seed: int = 0) -> Samples:
     """Add white noise, `snr_db` below the RMS of all channels."""
     rms = math.sqrt(float(np.mean(samples**2)))
-    noise = np.random.default_rng(0).standard_normal(samples.shape)
+    noise = np.random.default_rng(seed).standard_normal(samples.shape)
     noisy: Samples = samples + rms * 10.0 ** (-snr_db / 20.0) * noise
     return noisy
 
@@ -113,13 +115,16 @@ def stretch(samples: Samples, _: int, percent: float) -> Samples:
     return np.stack([np.interp(times, np.arange(samples.shape[1]), channel) for channel in samples])
 
 
-DRY_NOISE = "noise in the dry recording (dB)"
-"""Name of the case whose noise is in the dry recording."""
-
 CASES = (
     FindingCase("gain alone", (), (0.0, 0.0, 0.0), lambda samples, rate, _: samples),
     FindingCase("noise (dB)", ("noise",), (30.0, 20.0, 10.0), add_noise, lambda f: -f.values["level_db"]),
-    FindingCase(DRY_NOISE, ("noise",), (30.0, 20.0, 10.0), lambda samples, rate, _: samples),
+    FindingCase(
+        "noise in the dry recording (dB)", ("noise",), (30.0, 20.0, 10.0), lambda samples, rate, _: samples,
+        lambda f: -f.values["level_db"], dry_snr_db=lambda snr_db: snr_db,
+    ),
+    FindingCase(
+        "noise in both recordings (dB)", ("noise",), (30.0, 20.0, 10.0), add_noise, dry_snr_db=lambda snr_db: snr_db
+    ),
     FindingCase(
         "low shelf at 200 Hz (dB)", ("equalization",), (0.5, 2.0, 6.0), shelf,
         lambda f: max(f.values["deviation_db"], key=abs),
@@ -133,6 +138,10 @@ CASES = (
         allowed=("dynamics", "equalization", "dc-offset"),
     ),
     FindingCase("fade (dB)", ("moving-gain",), (0.5, 3.0, 12.0), fade, lambda f: f.values["range_db"]),
+    FindingCase(
+        "fade, the dry recording with noise at −20 dB (dB)", ("moving-gain", "noise"), (3.0, 6.0, 12.0), fade,
+        lambda f: f.values["range_db"], dry_snr_db=lambda _: 20.0,
+    ),
     FindingCase(
         "constant offset", ("dc-offset",), (0.002, 0.01, 0.1), lambda samples, rate, offset: samples + 2.0 * offset,
         lambda f: f.values["target_offsets"][0],
@@ -186,8 +195,7 @@ def find(signal: BenchSignal, case: FindingCase, strength: float) -> Explanation
     rate, dry = signal.sample_rate, signal.samples[None].astype(np.float64)
     gain = 10.0 ** (GAIN_DB / 20.0)
     target = gain * case.make(dry, rate, strength)
-    if case.name == DRY_NOISE:
-        dry = add_noise(dry, rate, strength)
+    dry = add_noise(dry, rate, case.dry_snr_db(strength), seed=1)
     channels, has_silence = [ChannelMatch(GAIN_DB, 1, 0.0)], np.zeros(1, bool)
     facts = PairFacts(rate, dry.shape[1], 0.0, GAIN_DB, GAIN_DB, channels, True, 0, 0, 0, has_silence, has_silence)
     starts = range(0, dry.shape[1], CHUNK_FRAMES)

@@ -16,7 +16,7 @@ from rtgain.match.findings import (
     band_deviations,
     find_differences,
 )
-from rtgain.match.gain_model import GainModel, fit_gain_model, fit_level_curve, measure_motion, model_response
+from rtgain.match.gain_model import fit_gain_model, fit_level_curve, measure_motion, model_response
 from rtgain.match.long_coherence import LongCoherence
 from rtgain.match.passages import split_passages, without_channels
 from rtgain.match.residual import MIN_WINDOWS, split_residual
@@ -28,12 +28,11 @@ MOST_OF_THE_SOUND = 0.8
 MAX_DISTORTION_DB = -12.0
 """Level of sound that follows the signal, relative to the target, above which one gain does not explain the target."""
 
+MIN_NOISE_SHARE = 0.5
+"""Least share of the residual that is noise of the dry recording if it is seen from the target."""
+
 MAX_NOISE_DB = -9.5
 """The same of noise, which is measured to 0.5 dB: if it is louder, it may as well be a long echo or a room."""
-
-MAX_STRUCTURE_RATIO = 0.5
-MAX_BACKWARD_STRUCTURE_DB = 0.5
-"""Scatter of the gain seen from the target at which the noise is in the dry recording, as a share and in dB."""
 
 
 @dataclass(frozen=True)
@@ -115,17 +114,18 @@ def _evidence(facts: PairFacts, spectra: PairSpectra | None) -> Evidence:
     )  # fmt: skip
     if residual is None or residual.residual_db < MIN_NOISE_DB:
         return forward
-    # Noise in the dry recording lowers the gain where the sound is soft. Seen from the target there is no such change.
+    # Where the noise is in the dry recording rather than in the target, the pair is seen from the target.
     backward_spectra = spectra.reversed()
     backward = fit_gain_model(backward_spectra)
-    if not backward.counts.any():
+    backward_residual = split_residual(backward_spectra, backward)
+    if backward_residual is None:
         return forward
-    structure_db, backward_structure_db = _structure_db(spectra, model), _structure_db(backward_spectra, backward)
-    if backward_structure_db > min(MAX_STRUCTURE_RATIO * structure_db, MAX_BACKWARD_STRUCTURE_DB):
+    residual_share = min(each.total / each.target_power for each in (residual, backward_residual))
+    dry_share, target_share = model.dry_noise_share(spectra), backward.dry_noise_share(backward_spectra)
+    if dry_share <= max(target_share, MIN_NOISE_SHARE * residual_share):
         return forward
     backward_response = model_response(backward_spectra, backward, 0.0)
     backward_motion = measure_motion(backward, spectra.times_s)
-    backward_residual = split_residual(backward_spectra, backward)
     return replace(
         forward,
         model=replace(backward, gain_db=-backward.gain_db),
@@ -134,26 +134,6 @@ def _evidence(facts: PairFacts, spectra: PairSpectra | None) -> Evidence:
         residual=backward_residual,
         noise_in_dry=True,
     )
-
-
-def _structure_db(spectra: PairSpectra, model: GainModel) -> float:
-    """Scatter of the gain over bands and windows in dB, weighted by the level that both recordings have there."""
-    response_db = model_response(spectra, model, 0.0).gain_db
-    bands, windows = (
-        (spectra.matched_power.sum(axis=axes, dtype=np.float64) * spectra.target_power.sum(axis=axes)) ** 0.25
-        for axes in ((0, 1), (1, 2))
-    )
-    return math.hypot(
-        _weighted_std(np.nan_to_num(response_db), bands * np.isfinite(response_db)),
-        _weighted_std(model.gain_db[model.counts], windows[model.counts]),
-    )
-
-
-def _weighted_std(values: Real, weights: Real) -> float:
-    if not weights.any():
-        return 0.0
-    mean = np.average(values, weights=weights)
-    return math.sqrt(float(np.average((values - mean) ** 2, weights=weights)))
 
 
 def _most(distances_db: Real, power: Real) -> float:

@@ -504,8 +504,8 @@ def band_std_db(evidence_bins: Real, coherence: Real, windows: float) -> Real:
 def band_deviations(evidence: Evidence) -> tuple[Real, Real, Real] | None:
     """Distance of the response from the gain, least distance in doubt of its noise, and its deviation; ``(B,)`` each.
 
-    Noise in the dry recording makes the response too low, by at most the coherence. Where the gain moves, the distance
-    is that from the median.
+    Noise in the dry recording makes the response too low, by at most the coherence. What the model subtracted as such
+    noise is in doubt as well. Seen from the target, all this is the other way round.
     """
     spectra, model, response = evidence.spectra, evidence.model, evidence.response
     if spectra is None or model is None or response is None:
@@ -513,11 +513,18 @@ def band_deviations(evidence: Evidence) -> tuple[Real, Real, Real] | None:
     deviation_db = response.gain_db - evidence.matched_gain_db
     bins = np.diff(spectra.edges.bins, axis=1)[:, 0] * spectra.cross.shape[1]
     std_db = band_std_db(bins, response.coherence, float(model.counts.sum()))
-    with np.errstate(divide="ignore"):
-        doubt_db = -20.0 * np.log10(np.maximum(response.coherence, 1e-10))
-    # With noise in the dry signal the true value lies up to `doubt_db` higher.
-    upper_db = deviation_db + doubt_db
-    least_db = np.where(deviation_db > 0.0, deviation_db, np.minimum(upper_db, 0.0))
+    doubt_db = -20.0 * np.log10(np.maximum(response.coherence, 1e-10))
+    seen = spectra.target_power if evidence.noise_in_dry else spectra.matched_power
+    power = seen.mean(axis=0, dtype=np.float64).sum(axis=0)
+    signal = np.maximum(power - model.dry_noise.sum(axis=0), 1e-5 * power)
+    subtracted_db = 20.0 * np.log10(np.divide(power, signal, out=np.ones_like(power), where=signal > 0.0))
+    if evidence.noise_in_dry:
+        upper_db = deviation_db + subtracted_db
+        lower_db = upper_db - doubt_db
+    else:
+        lower_db = deviation_db - subtracted_db
+        upper_db = lower_db + doubt_db
+    least_db = np.where(lower_db > 0.0, lower_db, np.minimum(upper_db, 0.0))
     return deviation_db, np.sign(least_db) * np.maximum(np.abs(least_db) - SIGMAS * std_db, 0.0), std_db
 
 
@@ -639,7 +646,7 @@ def dynamics(evidence: Evidence) -> Finding | None:
     """Report that the gain depends on the level, as behind a compressor, limiter, expander or gate."""
     curve = evidence.curve
     least = MIN_DISTORTED_DYNAMICS_EXPLAINED if evidence.is_nonlinear else MIN_DYNAMICS_EXPLAINED
-    if evidence.noise_in_dry or curve is None or curve.range_db < MIN_DYNAMICS_DB or curve.explained < least:
+    if curve is None or curve.range_db < MIN_DYNAMICS_DB or curve.explained < least:
         return None
     if evidence.is_nonlinear and curve.slope > 0.0:
         return None

@@ -26,6 +26,14 @@ MIN_LEVEL_DB = -35.0
 NOISE_FLOOR = 1e-9
 """Noise power assumed in every bin, relative to the mean power of the target: the resolution of float32 spectra."""
 
+NOISE_GROUPS = 8
+"""Groups of windows of similar level in which the noise of the matched signal is measured."""
+
+MIN_GROUP_WINDOWS = 8
+
+MIN_INFORMATION_RATIO = 3.0
+"""Least information about the gain of a window, relative to its standard deviation by noise of the matched signal."""
+
 MIN_SLOPE_NOISE = 1e-6
 """Least uncertain share of a band's power."""
 
@@ -41,22 +49,69 @@ class GainModel:
         gain_db: ``(T,)``, gain over time relative to the mean gain; NaN where the sound is too soft.
         std_db: ``(T,)``, standard deviation of `gain_db`.
         coherence: ``(B,)``, share of the target's power that the model explains.
+        dry_noise: ``(C, B)``, noise of the matched signal in each window, in the unit of `PairSpectra.matched_power`.
     """
 
     response: Complex
     gain_db: Real
     std_db: Real
     coherence: Real
+    dry_noise: Real
 
     @property
     def counts(self) -> NDArray[np.bool_]:
         """True for windows whose gain is known, ``(T,)``."""
         return np.isfinite(self.gain_db)
 
+    def dry_noise_share(self, pair: PairSpectra) -> float:
+        """Return the share of the matched signal's power that is noise."""
+        return float(self.dry_noise.sum() / pair.matched_power.mean(axis=0, dtype=np.float64).sum())
+
 
 def fit_gain_model(pair: PairSpectra) -> GainModel:
-    """Fit the model to a pair."""
-    dry, target = pair.matched_power.astype(np.float64), pair.target_power.astype(np.float64)
+    """Fit the model to a pair.
+
+    Noise in the matched signal would lower the gain where the sound is soft. It is measured, and its power subtracted.
+    """
+    model = _fit(pair, np.zeros(pair.cross.shape[1:]))
+    noise = _dry_noise(pair, model)
+    return _fit(pair, noise) if noise.any() else model
+
+
+def _dry_noise(pair: PairSpectra, model: GainModel) -> Real:
+    """Measure the constant part of the matched signal's power that the target does not have, ``(C, B)``.
+
+    Between soft and loud windows, the power of the matched signal follows the cross-spectrum, and noise is what it has
+    without any. This part is at most what is incoherent in any group of windows of similar level.
+    """
+    gain = np.where(model.counts, 10.0 ** (np.nan_to_num(model.gain_db) / 20.0), 1.0)[:, None, None]
+    level = pair.matched_power.sum(axis=(1, 2), dtype=np.float64) * pair.target_power.sum(axis=(1, 2))
+    order = np.argsort(level, kind="stable")
+    order = order[level[order] > 0.0]
+    groups = min(NOISE_GROUPS, len(order) // MIN_GROUP_WINDOWS)
+    if groups < 2:
+        return np.zeros(pair.cross.shape[1:])
+    phase = np.exp(-1j * np.angle(model.response))
+    parts = np.array_split(order, groups)
+    dry = np.stack([pair.matched_power[part].mean(axis=0, dtype=np.float64) for part in parts])
+    cross = np.stack([(pair.cross[part] * phase).real.mean(axis=0) for part in parts])
+    even = np.stack([np.abs((pair.cross[part] / gain[part]).mean(axis=0)) ** 2 for part in parts])
+    target = np.stack([(pair.target_power[part] / gain[part] ** 2).mean(axis=0) for part in parts])
+    tiny = np.finfo(np.float64).tiny
+    incoherent = dry - even / np.maximum(target, tiny)
+    weights = 1.0 / np.maximum(dry, 1e-12 * dry.mean() + 1e-100) ** 2
+    total = weights.sum(axis=0)
+    mean_dry, mean_cross = (weights * dry).sum(axis=0) / total, (weights * cross).sum(axis=0) / total
+    spread = (weights * (cross - mean_cross) ** 2).sum(axis=0)
+    slope = (weights * (cross - mean_cross) * (dry - mean_dry)).sum(axis=0) / np.maximum(spread, tiny)
+    intercept = mean_dry - slope * mean_cross
+    noise: Real = np.clip(intercept, 0.0, np.maximum(incoherent.min(axis=0), 0.0))
+    return noise
+
+
+def _fit(pair: PairSpectra, dry_noise: Real) -> GainModel:
+    target = pair.target_power.astype(np.float64)
+    dry = np.maximum(pair.matched_power - dry_noise, 0.0)
     cross = pair.cross.astype(np.complex128)
     bins = np.diff(pair.edges.bins, axis=1)[:, 0]
     windows = len(dry)
@@ -65,9 +120,13 @@ def fit_gain_model(pair: PairSpectra) -> GainModel:
     gain = np.ones(windows)
     power = dry.sum(axis=(1, 2))
     loud = power > 10.0 ** (MIN_LEVEL_DB / 10.0) * power.max(initial=0.0)
+    scatter = dry_noise * (2.0 * dry + dry_noise) / bins  # variance of the noise's power from window to window
+    least = 3.0 * np.sqrt(OVERLAP_FACTOR / (windows * bins)) * dry_noise
     for _ in range(ITERATIONS):
         weighted = np.where(loud, gain, 0.0)[:, None, None]
-        response = (weighted * cross).sum(0) / np.maximum((weighted**2 * dry).sum(0), tiny)
+        scaled = (weighted**2 * dry).sum(0)
+        is_known = scaled > np.maximum((weighted**2).sum(0) * least, tiny)
+        response = np.where(is_known, (weighted * cross).sum(0) / np.where(is_known, scaled, 1.0), 0.0)
         aligned = (response.conj() * cross).real
         predicted = np.abs(response) ** 2 * dry
         scale = gain[:, None, None]
@@ -75,17 +134,21 @@ def fit_gain_model(pair: PairSpectra) -> GainModel:
         per_bin = predicted / bins
         precision = 1.0 / (noise + floor + _slope_noise(response) * per_bin * scale**2)
         information = (precision * predicted).sum(axis=(1, 2))
-        fitted = (precision * aligned).sum(axis=(1, 2)) / np.maximum(information, tiny)
-        loud &= (fitted > 0.0) & (information > 0.0)
+        least_information = 1e-12 * information.max() + 1e-200
+        fitted = (precision * aligned).sum(axis=(1, 2)) / np.maximum(information, least_information)
+        doubt = np.sqrt(((precision * np.abs(response) ** 2) ** 2 * scatter).sum(axis=(1, 2)))
+        loud &= (fitted > 0.0) & (information > 0.0) & (information > MIN_INFORMATION_RATIO * doubt)
         if not loud.any():
             break
         gain = np.where(loud, fitted, 1.0)
         # The share of the mean gain goes to the response.
         gain /= math.exp(np.average(np.log(gain[loud]), weights=np.minimum(information, 1e4)[loud]))
-    std_db = DB_PER_NEPER * np.sqrt(OVERLAP_FACTOR / (2.0 * np.maximum(information, tiny)))
+    variance = 1.0 / np.maximum(information, 1e-30)
+    variance += (doubt * variance) ** 2
+    std_db = DB_PER_NEPER * np.sqrt(OVERLAP_FACTOR / 2.0 * variance)
     known = loud & (std_db < 3.0)
     weighted = np.where(loud, gain, 0.0)[:, None, None]
-    explained = np.abs((weighted * cross).sum(0)) ** 2 / np.maximum((weighted**2 * dry).sum(0), tiny)
+    explained = np.abs((weighted * cross).sum(0)) ** 2 / np.maximum((weighted**2 * pair.matched_power).sum(0), tiny)
     total = target[loud].sum(axis=0).sum(axis=0)
     coherence = np.where(total > 0.0, np.minimum(explained.sum(0) / np.maximum(total, tiny), 1.0), 0.0)
     return GainModel(
@@ -93,6 +156,7 @@ def fit_gain_model(pair: PairSpectra) -> GainModel:
         gain_db=np.where(known, 20.0 * np.log10(np.where(known, gain, 1.0)), np.nan),
         std_db=np.where(known, std_db, np.nan),
         coherence=coherence,
+        dry_noise=dry_noise,
     )
 
 
@@ -100,7 +164,7 @@ def _slope_noise(response: Complex) -> Real:
     """Share of a band's power that is uncertain because the response changes within the band, ``(C, B)``."""
     magnitude = np.pad(np.abs(response), ((0, 0), (1, 1)), mode="edge")
     change = (magnitude[:, 2:] - magnitude[:, :-2]) / 4.0
-    share: Real = (change / np.maximum(magnitude[:, 1:-1], np.finfo(np.float64).tiny)) ** 2 + MIN_SLOPE_NOISE
+    share: Real = (change / np.maximum(magnitude[:, 1:-1], 1e-6 * magnitude.max() + 1e-100)) ** 2 + MIN_SLOPE_NOISE
     return share
 
 

@@ -58,7 +58,10 @@ def split_residual(pair: PairSpectra, model: GainModel) -> Residual | None:
         spectra[..., :2] = 0.0
     gain = 10.0 ** (model.gain_db[pair.sampled][known] / 20.0)[:, None, None]
     scaled = gain * dry
-    response = _regression(scaled, target)
+    # A response to noisy sound is too low, and leaves some of the sound. Bins with more noise than sound are left out.
+    scaled_noise = float((gain**2).sum()) * _noise_per_bin(pair, model)
+    is_clear = _power(scaled, "ck") > 2.0 * scaled_noise
+    response = _regression(scaled, target, np.where(is_clear, scaled_noise, 0.0))
     predicted = response * scaled
     windows = len(dry)
     independent = windows / 1.6
@@ -69,7 +72,7 @@ def split_residual(pair: PairSpectra, model: GainModel) -> Residual | None:
     target_power = _window_power(target, frames)
     rest_power, signal_power = _window_power(rest, frames), _window_power(predicted, frames)
     noise, noise_std, _, _ = _constant_and_proportional(rest_power, signal_power)
-    in_band, in_band_signal = (_window_power(x[..., :limit], frames) for x in (rest, predicted))
+    in_band, in_band_signal = (_window_power((x * is_clear)[..., :limit], frames) for x in (rest, predicted))
     _, _, ratio, ratio_std = _constant_and_proportional(in_band, in_band_signal)
     signal = float(in_band_signal.mean())
     total_target = float(target_power.mean())
@@ -85,10 +88,19 @@ def split_residual(pair: PairSpectra, model: GainModel) -> Residual | None:
     )
 
 
-def _regression(x: Complex, y: Complex) -> Complex:
-    """Least-squares factor of x for y over the windows, per channel and bin."""
-    factor: Complex = np.einsum("nck,nck->ck", x.conj(), y) / np.maximum(_power(x, "ck"), np.finfo(np.float64).tiny)
+def _regression(x: Complex, y: Complex, noise: Real | float = 0.0) -> Complex:
+    """Least-squares factor of x for y over the windows, per channel and bin; `noise` is a part of x's power."""
+    power = np.maximum(_power(x, "ck") - noise, np.finfo(np.float64).tiny)
+    factor: Complex = np.einsum("nck,nck->ck", x.conj(), y) / power
     return factor
+
+
+def _noise_per_bin(pair: PairSpectra, model: GainModel) -> Real:
+    """Noise power of the matched signal in each bin, ``(C, K)``."""
+    noise = np.zeros(pair.matched_spectra.shape[1:])
+    for (low, high), band in zip(pair.edges.bins, model.dry_noise.T, strict=True):
+        noise[:, low:high] = band[:, None] / (high - low)
+    return noise
 
 
 def _power(spectra: Complex, axes: str) -> Real:
