@@ -69,6 +69,9 @@ MIN_SHARE = 0.25
 LOCAL_BANDS = 4
 """Number of adjacent bands over which differences of two measured responses are averaged: a third of an octave."""
 
+SHELF_BANDS = 8
+"""Number of the lowest or highest bands whose mean level is the first gain of a shelf."""
+
 MAX_STEP = 0.5
 """Largest change of a frequency in octaves, and of ln Q, per step."""
 
@@ -169,7 +172,11 @@ class ResponseFitter:
     @property
     def gain_db(self) -> float:
         """Median level of the measured response."""
-        return float(np.median(DB_PER_NEPER * np.log(np.abs(self._response))))
+        return float(np.median(self._levels_db))
+
+    @property
+    def _levels_db(self) -> Numbers:
+        return DB_PER_NEPER * np.log(np.abs(self._response))
 
     @property
     def band_std_db(self) -> Numbers:
@@ -177,6 +184,19 @@ class ResponseFitter:
         std_db = np.full(len(self._used), math.inf)
         std_db[self._used] = self._std_db
         return std_db
+
+    def initial_fit(self, delay_frames: float) -> EqualizerFit:
+        """Return a fit at the first frequencies that has the measured levels there, relative to their median.
+
+        A shelf has the mean level of the `SHELF_BANDS` lowest or highest bands. From filters of 0 dB, twice as many
+        descents end in a local minimum.
+        """
+        fit = initial_fit(self.gain_db, delay_frames)
+        levels_db = self._levels_db - self.gain_db
+        gains_db = np.interp(fit.parameters[OCTAVES], np.log2(self.frequency_hz / 1000.0), levels_db)
+        gains_db[0], gains_db[-1] = levels_db[:SHELF_BANDS].mean(), levels_db[-SHELF_BANDS:].mean()
+        fit.parameters[GAINS] = gains_db
+        return fit
 
     def fit(self, start: EqualizerFit, evaluations: int) -> EqualizerFit:
         """Descend from `start`, at most as many evaluations; the result never has a greater cost."""

@@ -172,7 +172,7 @@ class EqualizerLearner:
             return False
         self._fitter = fitter
         fraction_frames = alignment.delay_frames - alignment.offset_frames
-        start = self._fit or initial_fit(fitter.gain_db, fraction_frames)
+        start = self._fit or fitter.initial_fit(fraction_frames)
         fit = fitter.fit(start, EVALUATIONS if self._fit else FIRST_EVALUATIONS)
         if fit.error_sigmas > GOOD_SIGMAS:
             self._reductions = 0
@@ -254,7 +254,8 @@ class EqualizerLearner:
             return fit
         gains[unused], octaves[unused], log_qs[unused] = 0.0, first[OCTAVES][unused], first[LOG_QS][unused]
         reduced = fitter.fit(_with_filters(fit, gains, octaves, log_qs), TRIAL_EVALUATIONS)
-        return reduced if reduced.cost < fit.cost else fit
+        # Only the costs of good fits can be compared: a bad one counts its residuals in a larger unit.
+        return reduced if reduced.cost < fit.cost and reduced.error_sigmas <= GOOD_SIGMAS else fit
 
     def _record(self, estimate: Estimate) -> LearnedEqualizer:
         assert self._fit is not None, "recorded after a fit"

@@ -85,6 +85,18 @@ def test_derivatives_equal_those_of_torch() -> None:
         np.testing.assert_allclose(-jacobian[GAINS.start : GAINS.start + 12, band], torch.cat(slopes), atol=1e-9)
 
 
+def test_a_first_fit_starts_from_the_measured_levels() -> None:
+    """The middle of the response is flat, so that its median is the gain; the shelves are full in the outer bands."""
+    shelves = EqualizerFilters(
+        -9.0, (EqualizerFilter("low_shelf", 120.0, 6.0, 0.7), EqualizerFilter("high_shelf", 9000.0, -6.0, 0.7))
+    )
+    start = ResponseFitter(measured(shelves), RATE, 40.0).initial_fit(0.25)
+    low, *peaks, high = (item.gain_db for item in start.equalizer.filters)
+    assert (start.equalizer.gain_db, low, high) == pytest.approx((-9.0, 6.0, -6.0), abs=0.6)
+    assert peaks[1:3] == pytest.approx([0.0, 0.0], abs=0.1)
+    assert start.delay_frames == 0.25
+
+
 def test_gain_and_filters_are_found() -> None:
     """Also each on its own: the unused peak stays at 0 dB, instead of a pair of filters that cancel."""
     learned = fitted(measured(EQUALIZER)).equalizer
