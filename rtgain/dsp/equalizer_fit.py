@@ -185,7 +185,7 @@ class ResponseFitter:
         std_db[self._used] = self._std_db
         return std_db
 
-    def initial_fit(self, delay_frames: float) -> EqualizerFit:
+    def leveled_fit(self, delay_frames: float) -> EqualizerFit:
         """Return a fit at the first frequencies that has the measured levels there, relative to their median.
 
         A shelf has the mean level of the `SHELF_BANDS` lowest or highest bands. From filters of 0 dB, twice as many

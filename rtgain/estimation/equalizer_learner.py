@@ -172,8 +172,7 @@ class EqualizerLearner:
             return False
         self._fitter = fitter
         fraction_frames = alignment.delay_frames - alignment.offset_frames
-        start = self._fit or fitter.initial_fit(fraction_frames)
-        fit = fitter.fit(start, EVALUATIONS if self._fit else FIRST_EVALUATIONS)
+        fit = self._first_fit(fitter, fraction_frames) if self._fit is None else fitter.fit(self._fit, EVALUATIONS)
         if fit.error_sigmas > GOOD_SIGMAS:
             self._reductions = 0
             fit = self._try_another(fitter, fit)
@@ -189,6 +188,14 @@ class EqualizerLearner:
             if abs(self._delay_frames - round(self._delay_frames)) < DELAY_STEP_FRAMES:
                 self._delay_frames = float(round(self._delay_frames))
         return True
+
+    def _first_fit(self, fitter: ResponseFitter, delay_frames: float) -> EqualizerFit:
+        """Fit from filters of 0 dB, which leaves unneeded ones there; if that ends badly, also from measured levels."""
+        flat = fitter.fit(initial_fit(fitter.gain_db, delay_frames), FIRST_EVALUATIONS)
+        if flat.error_sigmas <= GOOD_SIGMAS:
+            return flat
+        leveled = fitter.fit(fitter.leveled_fit(delay_frames), FIRST_EVALUATIONS)
+        return min(flat, leveled, key=lambda fit: fit.error_sigmas)
 
     def _fitter_of(self, memory: "_Memory") -> ResponseFitter:
         rate, settings = self._settings.sample_rate, self._settings

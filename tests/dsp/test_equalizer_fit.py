@@ -85,12 +85,12 @@ def test_derivatives_equal_those_of_torch() -> None:
         np.testing.assert_allclose(-jacobian[GAINS.start : GAINS.start + 12, band], torch.cat(slopes), atol=1e-9)
 
 
-def test_a_first_fit_starts_from_the_measured_levels() -> None:
+def test_a_leveled_fit_has_the_measured_levels() -> None:
     """The middle of the response is flat, so that its median is the gain; the shelves are full in the outer bands."""
     shelves = EqualizerFilters(
         -9.0, (EqualizerFilter("low_shelf", 120.0, 6.0, 0.7), EqualizerFilter("high_shelf", 9000.0, -6.0, 0.7))
     )
-    start = ResponseFitter(measured(shelves), RATE, 40.0).initial_fit(0.25)
+    start = ResponseFitter(measured(shelves), RATE, 40.0).leveled_fit(0.25)
     low, *peaks, high = (item.gain_db for item in start.equalizer.filters)
     assert (start.equalizer.gain_db, low, high) == pytest.approx((-9.0, 6.0, -6.0), abs=0.6)
     assert peaks[1:3] == pytest.approx([0.0, 0.0], abs=0.1)
