@@ -420,7 +420,7 @@ PROTECTIONS = (
     Protection(
         "fewer filters replace learned ones only at a lower cost",
         "rtgain/estimation/equalizer_learner.py",
-        "return reduced if reduced.cost < fit.cost else fit",
+        "return reduced if reduced.cost < fit.cost and reduced.error_sigmas <= GOOD_SIGMAS else fit",
         "return reduced",
         "tests/estimation/test_equalizer_learner.py::test_two_peaks_that_are_there_stay_two",
     ),

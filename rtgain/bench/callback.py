@@ -1,7 +1,8 @@
 """Callback benchmark: xruns and callback time next to the whole GUI and the optimizer, on a real JACK server.
 
 The same session, GUI and kernel run under three callbacks (`rtgain.bench.callback_process`), on asynchronous servers,
-with three block lengths, and with the shortest one also under load.
+with three block lengths, and with the shortest one also under load. rtgain's own callback also runs with an equalizer
+that is learned.
 """
 
 import subprocess
@@ -16,12 +17,13 @@ CALLBACKS = ("python-thread", "python-process", "compiled")
 BLOCKS = (64, 128, 256)
 
 STRESSORS = {"cpu": ["--cpu", "1"], "disk": ["--hdd", "1", "--hdd-bytes", "64m"]}
-"""Options of stress-ng per load; the load `gc` is made in the GUI process."""
+"""Options of stress-ng per load; the loads `gc` and `eq` are made in the GUI process."""
 
 LOADS = ("gc", *STRESSORS)
 
 RUNS = (
     *((callback, block, "none") for block in BLOCKS for callback in CALLBACKS),
+    *(("compiled", block, "eq") for block in BLOCKS),
     *((callback, BLOCKS[0], load) for load in LOADS for callback in CALLBACKS),
 )
 

@@ -5,7 +5,8 @@
 during the call, so the measured time includes no work of its own and only one wait for that lock. `python-thread`
 also runs the estimator in a thread of the same process.
 
-The session plays the demo in stereo, as a new session does.
+The session plays the demo in stereo, as a new session does. With the load `eq` the target passes through six filters,
+which are learned, and so does the matched signal.
 """
 
 import ctypes
@@ -15,6 +16,7 @@ import multiprocessing
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
@@ -44,6 +46,16 @@ POLL_MS = 50
 
 RATE = 48_000
 """Sample rate of the JACK server in Hz."""
+
+EQUALIZER = """\
+Filter 1: ON LSC Fc 100 Hz Gain 6 dB Q 0.7
+Filter 2: ON PK Fc 250 Hz Gain -3 dB Q 1
+Filter 3: ON PK Fc 800 Hz Gain 4 dB Q 1.5
+Filter 4: ON PK Fc 2200 Hz Gain -5 dB Q 1
+Filter 5: ON PK Fc 5500 Hz Gain 3 dB Q 1.5
+Filter 6: ON HSC Fc 9000 Hz Gain -4 dB Q 0.7
+"""
+"""Filters of the target under the load `eq`, as many as are learned."""
 
 C_CALLBACK = (ctypes.c_int32, *[ctypes.c_int64] * 2, ctypes.c_ulong, ctypes.c_int64, ctypes.c_ulong, ctypes.c_int64)
 _CLOCK_MONOTONIC = 1
@@ -241,10 +253,12 @@ def main(name: str, block: str, load: str, duration: str) -> int:
     timer.start(POLL_MS)
     if load == "gc":
         threading.Thread(target=collect_garbage, args=[stop], daemon=True).start()
-    code = run(
-        SessionConfig(input="demo", clock="device", block=block_frames, compare=COMPARED),
-        bench_session,
-    )
+    config = SessionConfig(input="demo", clock="device", block=block_frames, compare=COMPARED)
+    if load == "eq":
+        equalizer = Path.home() / "equalizer.txt"  # the home folder of this run alone
+        equalizer.write_text(EQUALIZER, encoding="utf-8")
+        config = config.model_copy(update={"processor": "eq", "eq": str(equalizer)})
+    code = run(config, bench_session)
     stop.set()
     if not measured:
         print("no estimate arrived", file=sys.stderr)

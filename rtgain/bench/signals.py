@@ -23,6 +23,12 @@ class BenchSignal:
     samples: NDArray[np.float32]
     sample_rate: int
 
+    def sound_s(self, time_s: float) -> float:
+        """Seconds of sound before `time_s`, in windows of 20 ms that are less than 40 dB below the loudest one."""
+        frames = self.sample_rate // 50
+        power = np.mean(np.square(self.samples[: len(self.samples) // frames * frames].reshape(-1, frames)), axis=1)
+        return float(np.count_nonzero(power[: round(50 * time_s)] > 1e-4 * power.max())) / 50
+
     @property
     def is_steady(self) -> bool:
         """True if less than a tenth of the signal is 40 dB or more below its loudest part; False for speech."""

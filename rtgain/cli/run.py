@@ -69,7 +69,7 @@ def run_headless(config: SessionConfig, paths: OutputPaths, interruption: Interr
                 errors.append(error)
         summary = session.summary()
         try:
-            outputs.finish(summary, session.history.latest(), session.equalizer)
+            outputs.finish(summary, session.history.latest(), session.equalizer, is_interrupted=interruption.requested)
         except InputError as error:
             errors.append(error)
         for notice in outputs.notices:

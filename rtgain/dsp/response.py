@@ -2,13 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rtgain.dsp.spectra import EDGE_BINS
+from rtgain.dsp.spectra import EDGE_BINS, SpectraPair
 from rtgain.records.response import Response
 
 REFERENCE_HZ = 1000.0
@@ -34,23 +36,28 @@ class ResponseAverage:
         self._target = torch.zeros(1, 1, dtype=torch.float64)
         self._cross = torch.zeros(1, 1, dtype=torch.complex128)
 
-    def add(self, dry: Tensor, target: Tensor) -> None:
-        """Add complex spectra of windows in order, ``(B, C, K)`` each. Leave out windows without sound."""
-        windows = dry.shape[0]
-        if dry.shape[1:] != self._dry.shape:  # another window length or number of channels
+    def add(self, pair: SpectraPair) -> None:
+        """Add spectra of windows in order, ``(B, C, K)``. Leave out windows without sound."""
+        windows = pair.dry.bins.shape[0]
+        if pair.dry.bins.shape[1:] != self._dry.shape:  # another window length or number of channels
             self._dry = self._target = torch.zeros(1, 1, dtype=torch.float64)
             self._cross = torch.zeros(1, 1, dtype=torch.complex128)
         ages = torch.arange(windows - 1, -1, -1, dtype=torch.float64)
         weights = (self._decay**ages).view(-1, 1, 1)
         decay = self._decay**windows
-        self._dry = decay * self._dry + (weights * (dry.real.square() + dry.imag.square())).sum(0)
-        self._target = decay * self._target + (weights * (target.real.square() + target.imag.square())).sum(0)
-        self._cross = decay * self._cross + (weights * (dry.conj() * target)).sum(0)
+        self._dry = decay * self._dry + (weights * pair.dry.power).sum(0)
+        self._target = decay * self._target + (weights * pair.target.power).sum(0)
+        self._cross = decay * self._cross + (weights * pair.cross).sum(0)
 
     @property
     def has_windows(self) -> bool:
         """True after the first window."""
         return self._dry.shape[-1] > 1
+
+    @property
+    def channels(self) -> int:
+        """Number of channels; 1 before the first window."""
+        return self._dry.shape[0]
 
     def band_response(self, sample_rate: int, bands_per_octave: int) -> "BandResponse":
         """Read the complex response over all channels together; each channel's polarity is removed.
@@ -58,8 +65,8 @@ class ResponseAverage:
         The remaining delay must be shorter than a frame.
         """
         bins = adjacent_bands(self._dry.shape[-1], bands_per_octave)
-        total = self._cross.sum(-1, keepdim=True).real
-        cross = torch.where(total < 0.0, -self._cross, self._cross).sum(0, keepdim=True)
+        polarities = torch.where(self._cross.sum(-1, keepdim=True).real < 0.0, -1.0, 1.0).double()
+        cross = (polarities * self._cross).sum(0, keepdim=True)
         bin_hz = sample_rate / 2.0 / (self._dry.shape[-1] - 1)
         dry_at_hz = self._dry.sum(0, keepdim=True)
         moment = dry_at_hz * (bin_hz * torch.arange(self._dry.shape[-1], dtype=torch.float64))
@@ -126,7 +133,7 @@ class BandResponse:
     bins: NDArray[np.int64]
     target_power: NDArray[np.float64]
 
-    @property
+    @cached_property
     def explained_fraction(self) -> float:
         """Share of the target's power that the dry signal explains through a filter; 0 without any."""
         total = float(self.target_power.sum())
@@ -157,6 +164,7 @@ def band_edges(bins: int, sample_rate: int, bands_per_octave: int) -> BandEdges:
     return BandEdges(centers_hz[wide], np.stack([first, end], axis=1)[wide])
 
 
+@cache
 def adjacent_bands(bins: int, bands_per_octave: int) -> NDArray[np.int64]:
     """Divide Hann spectra of `bins` bins into bands without gaps, ``(N, 2)``: first bin, and bin after the last one.
 
@@ -172,6 +180,8 @@ def adjacent_bands(bins: int, bands_per_octave: int) -> NDArray[np.int64]:
 
 def _band_sums(spectrum: Tensor, bins: NDArray[np.int64]) -> NDArray[np.complex128]:
     """Sum spectra of C channels, ``(C, K)``, over each band, ``(C, N)``."""
-    sums = np.pad(np.cumsum(spectrum.numpy(), axis=-1), ((0, 0), (1, 0)))
+    channels, size = spectrum.shape
+    sums: NDArray[Any] = np.zeros((channels, size + 1), np.complex128 if spectrum.is_complex() else np.float64)
+    np.cumsum(spectrum.numpy(), axis=-1, out=sums[:, 1:])
     banded: NDArray[np.complex128] = sums[:, bins[:, 1]] - sums[:, bins[:, 0]]
     return banded

@@ -28,8 +28,8 @@ class Spectra:
         if power is not None:
             self.power = power
 
-    def __getitem__(self, index: int) -> "Spectra":
-        """Select one entry along the first axis."""
+    def __getitem__(self, index: int | slice) -> "Spectra":
+        """Select entries along the first axis."""
         return Spectra(self.bins[index], self.power[index])
 
     @cached_property

@@ -13,7 +13,6 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.dsp.equalizer_fit import (
@@ -31,7 +30,7 @@ from rtgain.dsp.equalizer_fit import (
 from rtgain.dsp.filters import ParametricEQ
 from rtgain.dsp.processors import DB_PER_NEPER
 from rtgain.dsp.response import ResponseAverage
-from rtgain.dsp.spectra import hann_spectra
+from rtgain.dsp.spectra import Spectra, SpectraPair, hann_spectra
 from rtgain.estimation.delay_tracker import Alignment
 from rtgain.estimation.estimator import MIN_COHERENT_FRACTION, TRACKING_STD_DB
 from rtgain.estimation.window_features import Windows, find_silent_channels
@@ -130,20 +129,20 @@ class EqualizerLearner:
             for index, (hop, estimate) in enumerate(zip(hops, estimates, strict=True))
             if hop % self._stride == 0 and estimate.state.is_coherent
         ]
-        spectra = None
+        dry = target = None
         if chosen and alignment.is_known and not frozen:
             self._follow_offset(alignment.offset_frames)
             signals = torch.from_numpy(np.stack([windows.dry[chosen], windows.target[chosen]]))
-            transformed = hann_spectra(signals)
-            spectra = transformed.bins * ~find_silent_channels(transformed.mean_square).unsqueeze(-1)
-            spectra[1] = _without_relative_delays(spectra[1], alignment, channels)
+            spectra = hann_spectra(signals)
+            spectra = spectra.scaled((~find_silent_channels(spectra.mean_square)).float())
+            dry, target = spectra[0], _without_relative_delays(spectra[1], alignment, channels)
         results, learned = [], []
         for index, (hop, estimate) in enumerate(zip(hops, estimates, strict=True)):
-            if spectra is not None and index in chosen:
+            if dry is not None and target is not None and index in chosen:
                 position = chosen.index(index)
-                pair = spectra[0, position : position + 1], spectra[1, position : position + 1]
-                self._average.add(*pair)
-                self._newest.add(*pair)
+                pair = SpectraPair(dry[position : position + 1], target[position : position + 1])
+                self._average.add(pair)
+                self._newest.add(pair)
                 self._has_new_windows = True
             if self._has_new_windows and hop % self._interval_hops == 0 and not frozen:
                 self._has_new_windows = False
@@ -173,8 +172,7 @@ class EqualizerLearner:
             return False
         self._fitter = fitter
         fraction_frames = alignment.delay_frames - alignment.offset_frames
-        start = self._fit or initial_fit(fitter.gain_db, fraction_frames)
-        fit = fitter.fit(start, EVALUATIONS if self._fit else FIRST_EVALUATIONS)
+        fit = self._first_fit(fitter, fraction_frames) if self._fit is None else fitter.fit(self._fit, EVALUATIONS)
         if fit.error_sigmas > GOOD_SIGMAS:
             self._reductions = 0
             fit = self._try_another(fitter, fit)
@@ -182,13 +180,22 @@ class EqualizerLearner:
             self._trials = 0
             fit = self._try_fewer(fitter, fit)
         self._fit = fit
-        ratios = self._average.response.channel_ratios(fitter.response_of(fit), BANDS_PER_OCTAVE)
-        self._channel_ratios_db = DB_PER_NEPER * np.log(ratios)
+        if self._average.response.channels > 1:
+            ratios = self._average.response.channel_ratios(fitter.response_of(fit), BANDS_PER_OCTAVE)
+            self._channel_ratios_db = DB_PER_NEPER * np.log(ratios)
         if abs(fit.delay_frames - self._delay_frames) > DELAY_STEP_FRAMES:
             self._delay_frames = fit.delay_frames
             if abs(self._delay_frames - round(self._delay_frames)) < DELAY_STEP_FRAMES:
                 self._delay_frames = float(round(self._delay_frames))
         return True
+
+    def _first_fit(self, fitter: ResponseFitter, delay_frames: float) -> EqualizerFit:
+        """Fit from filters of 0 dB, which leaves unneeded ones there; if that ends badly, also from measured levels."""
+        flat = fitter.fit(initial_fit(fitter.gain_db, delay_frames), FIRST_EVALUATIONS)
+        if flat.error_sigmas <= GOOD_SIGMAS:
+            return flat
+        leveled = fitter.fit(fitter.leveled_fit(delay_frames), FIRST_EVALUATIONS)
+        return min(flat, leveled, key=lambda fit: fit.error_sigmas)
 
     def _fitter_of(self, memory: "_Memory") -> ResponseFitter:
         rate, settings = self._settings.sample_rate, self._settings
@@ -254,7 +261,8 @@ class EqualizerLearner:
             return fit
         gains[unused], octaves[unused], log_qs[unused] = 0.0, first[OCTAVES][unused], first[LOG_QS][unused]
         reduced = fitter.fit(_with_filters(fit, gains, octaves, log_qs), TRIAL_EVALUATIONS)
-        return reduced if reduced.cost < fit.cost else fit
+        # Only the costs of good fits can be compared: a bad one counts its residuals in a larger unit.
+        return reduced if reduced.cost < fit.cost and reduced.error_sigmas <= GOOD_SIGMAS else fit
 
     def _record(self, estimate: Estimate) -> LearnedEqualizer:
         assert self._fit is not None, "recorded after a fit"
@@ -314,9 +322,9 @@ class _Memory:
         self.response = ResponseAverage(self._memory_windows)
         self.windows = 0.0
 
-    def add(self, dry: Tensor, target: Tensor) -> None:
-        """Add complex spectra of one window, ``(1, C, K)`` each."""
-        self.response.add(dry, target)
+    def add(self, pair: SpectraPair) -> None:
+        """Add spectra of one window, ``(1, C, K)``."""
+        self.response.add(pair)
         self.windows = self.windows * math.exp(-1.0 / self._memory_windows) + 1.0
 
     def restart_from(self, other: "_Memory") -> None:
@@ -325,14 +333,14 @@ class _Memory:
         self.windows = other.windows
 
 
-def _without_relative_delays(target: Tensor, alignment: Alignment, channels: int) -> Tensor:
+def _without_relative_delays(target: Spectra, alignment: Alignment, channels: int) -> Spectra:
     """Remove what is left of each channel's own delay from spectra ``(B, C, K)``."""
     delays, offsets = alignment.relative_delays_frames, alignment.relative_offsets_frames
     if not any(delay != offset for delay, offset in zip(delays, offsets, strict=True)):
         return target
     left = torch.tensor([delay - offset for delay, offset in zip(delays, offsets, strict=True)][:channels])
-    angle = torch.linspace(0.0, math.pi, target.shape[-1]) * left.unsqueeze(-1)
-    return target * torch.polar(torch.ones_like(angle), angle)
+    angle = torch.linspace(0.0, math.pi, target.bins.shape[-1]) * left.unsqueeze(-1)
+    return Spectra(target.bins * torch.polar(torch.ones_like(angle), angle), target.power)
 
 
 def _with_filters(fit: EqualizerFit, gains_db: Numbers, octaves: Numbers, log_qs: Numbers) -> EqualizerFit:

@@ -15,7 +15,14 @@ from rtgain.dsp.loss_registry import get_loss
 from rtgain.dsp.losses import FeatureLoss, SpectralLoss
 from rtgain.dsp.noise_estimation import NoiseEstimate, estimate_noise, subtract_rician_bias
 from rtgain.dsp.response import ResponseAverage
-from rtgain.dsp.spectra import SpectraPair, fractional_shift, hann_spectra, mean_square_of_power, temporal_moments
+from rtgain.dsp.spectra import (
+    Spectra,
+    SpectraPair,
+    fractional_shift,
+    hann_spectra,
+    mean_square_of_power,
+    temporal_moments,
+)
 from rtgain.estimation.clipping import clipped_windows
 from rtgain.estimation.delay_tracker import Alignment
 from rtgain.records.estimate import State
@@ -209,12 +216,11 @@ class FeatureExtractor:
             cross.add(pair, torch.where(silent, 0.0, dry_level))
         if self._response is not None and alignment.is_known and not bool(silent.all()):
             usable = ~silent
-            self._response.add(
-                *(
-                    signal.bins[usable] * level[usable].view(-1, 1, 1)
-                    for signal, level in ((pair.dry, dry_level), (pair.target, target_level))
-                )
+            signals = (
+                Spectra(signal.bins[usable] * level[usable].view(-1, 1, 1))
+                for signal, level in ((pair.dry, dry_level), (pair.target, target_level))
             )
+            self._response.add(SpectraPair(*signals))
         loss = get_loss(settings.loss)
         channel_level = (level.unsqueeze(-1) / audible).unsqueeze(-1)
         leveled = dry / channel_level[0]

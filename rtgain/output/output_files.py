@@ -118,8 +118,17 @@ class OutputFiles:
         if self._recorder is not None:
             self._recorder.write(np.ascontiguousarray(matched.T))
 
-    def finish(self, summary: Summary, history: History, learned: LearnedEqualizer | None = None) -> None:
+    def finish(
+        self,
+        summary: Summary,
+        history: History,
+        learned: LearnedEqualizer | None = None,
+        *,
+        is_interrupted: bool = False,
+    ) -> None:
         """Complete every file. All are tried; the first error is raised. `learned` is for ``--eq-out``.
+
+        Without it, that output is an error, but only a notice if the user has interrupted the run.
 
         Raises `InputError`, or `BrokenPipeError` if the reading end of an output's pipe is closed (EPIPE).
         """
@@ -128,7 +137,7 @@ class OutputFiles:
             self._close,
             lambda: self._write_json(summary),
             lambda: self._write_plot(summary, history),
-            lambda: self._write_equalizer(learned),
+            lambda: self._write_equalizer(learned, is_interrupted),
         ):
             try:
                 step()
@@ -188,12 +197,16 @@ class OutputFiles:
         if self._paths.plot is not None:
             write_atomic(Path(self._paths.plot), png(gain_figure(history, summary)))
 
-    def _write_equalizer(self, learned: LearnedEqualizer | None) -> None:
-        if self._paths.eq_out is None:
+    def _write_equalizer(self, learned: LearnedEqualizer | None, is_interrupted: bool) -> None:
+        name = self._paths.eq_out
+        if name is None:
             return
-        if learned is None:
-            raise InputError(f"--eq-out {self._paths.eq_out}: no equalizer was learned, because nothing matched")
-        write_text(self._paths.eq_out, format_equalizer(learned.equalizer))
+        if learned is not None:
+            write_text(name, format_equalizer(learned.equalizer))
+        elif is_interrupted:
+            self.notices.append(f"--eq-out {name}: not written, because the run ended before an equalizer was learned")
+        else:
+            raise InputError(f"--eq-out {name}: no equalizer was learned, because nothing matched")
 
 
 def write_text(name: str, text: str) -> None:

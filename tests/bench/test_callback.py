@@ -19,7 +19,7 @@ COLUMNS = {
 """Columns of the table that are documented."""
 
 
-@pytest.mark.parametrize(("name", "load"), [("compiled", "cpu"), ("python-thread", "none")])
+@pytest.mark.parametrize(("name", "load"), [("compiled", "cpu"), ("python-thread", "eq")])
 def test_row_holds_the_measurements_of_a_gui_run(name: str, load: str) -> None:
     row = bench.measure_run(name, 256, load, 1.0)
     assert set(row) >= COLUMNS
@@ -27,7 +27,7 @@ def test_row_holds_the_measurements_of_a_gui_run(name: str, load: str) -> None:
     assert row["blocks"] > 0
     assert 0.0 < row["callback_us_median"] <= row["callback_us_p999"] <= row["callback_us_max"]
     assert row["frames_per_second"] > 0.0
-    assert row["steps_per_second"] > 0.0
+    assert (row["steps_per_second"] > 0.0) == (load != "eq")  # the gain behind filters has a closed form
     assert row["window_fps"] > 0.0
 
 

@@ -18,6 +18,7 @@ from rtgain.audio.sources.file_source import FileSource
 from rtgain.cli.main import main, parse_session
 from rtgain.config.session_config import SessionConfig
 from rtgain.output.output_files import OutputPaths
+from rtgain.session.session import Session
 from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS
 from tests.commands import rows
 
@@ -366,3 +367,30 @@ def test_ctrl_c_during_startup_is_a_request_to_finish(
     table = tmp_path / "begun.csv"
     assert main(["run", "--headless", "--duration", "3", "--csv", str(table)]) == 130
     assert rows(table) == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interruption_before_an_equalizer_was_learned_is_no_error(
+    number: signal.Signals,
+    code: int,
+    headless: Headless,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """There is no equalizer to write; one from an earlier run stays."""
+    start = Session.start
+
+    def interrupted(session: Session, **arguments: Any) -> None:
+        start(session, **arguments)
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(Session, "start", interrupted)
+    learned = tmp_path / "learned.txt"
+    learned.write_text("Preamp: -1 dB\n")
+    words = "run --headless --clock offline --duration 3 --processor eq --eq-out"
+    assert main([*words.split(), str(learned)]) == code
+    assert learned.read_text() == "Preamp: -1 dB\n"
+    assert capsys.readouterr().err == (
+        f"rtgain: --eq-out {learned}: not written, because the run ended before an equalizer was learned\n"
+    )

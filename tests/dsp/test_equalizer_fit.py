@@ -62,18 +62,18 @@ def test_derivatives_equal_finite_differences() -> None:
     fitter = ResponseFitter(measured(EQUALIZER), RATE, 40.0)
     parameters = initial_fit(-3.0, 0.2).parameters
     parameters[GAINS] = 3.0, -2.0, 5.0, 1.0, -4.0, 6.0
-    _, jacobian = fitter._evaluate(parameters)
+    jacobian = fitter._at(parameters).jacobian
     for index in range(PARAMETERS):
         step = 1e-5 * (np.arange(PARAMETERS) == index)
-        difference = (fitter._evaluate(parameters + step)[0] - fitter._evaluate(parameters - step)[0]) / 2e-5
-        np.testing.assert_allclose(jacobian[:, index], difference, atol=1e-5)
+        difference = (fitter._at(parameters + step).residuals - fitter._at(parameters - step).residuals) / 2e-5
+        np.testing.assert_allclose(jacobian[index], difference, atol=1e-5)
 
 
 def test_derivatives_equal_those_of_torch() -> None:
     random = np.random.default_rng(3)
     fit = initial_fit(-3.0, 0.0)
     fit.parameters[GAINS] = random.uniform(-9.0, 9.0, 6)
-    _, jacobian = ResponseFitter(measured(EQUALIZER), RATE, 40.0)._evaluate(fit.parameters)
+    jacobian = ResponseFitter(measured(EQUALIZER), RATE, 40.0)._at(fit.parameters).jacobian
     equalizer = ParametricEQ(RATE).double()
     names = [f"{name}_{parameter}" for parameter in ("gain_db", "octaves", "q") for name in equalizer.NAMES]
     values = np.concatenate([fit.parameters[GAINS], fit.parameters[OCTAVES], np.exp(fit.parameters[LOG_QS])])
@@ -82,7 +82,19 @@ def test_derivatives_equal_those_of_torch() -> None:
     omega = torch.from_numpy(2.0 * np.pi / RATE * BANDS_HZ)
     for band, level_db in enumerate(DB_PER_NEPER * equalizer.response(omega)[0].abs().log()):
         slopes = torch.autograd.grad(level_db, [getattr(equalizer, name) for name in names[:12]], retain_graph=True)
-        np.testing.assert_allclose(-jacobian[band, GAINS.start : GAINS.start + 12], torch.cat(slopes), atol=1e-9)
+        np.testing.assert_allclose(-jacobian[GAINS.start : GAINS.start + 12, band], torch.cat(slopes), atol=1e-9)
+
+
+def test_a_leveled_fit_has_the_measured_levels() -> None:
+    """The middle of the response is flat, so that its median is the gain; the shelves are full in the outer bands."""
+    shelves = EqualizerFilters(
+        -9.0, (EqualizerFilter("low_shelf", 120.0, 6.0, 0.7), EqualizerFilter("high_shelf", 9000.0, -6.0, 0.7))
+    )
+    start = ResponseFitter(measured(shelves), RATE, 40.0).leveled_fit(0.25)
+    low, *peaks, high = (item.gain_db for item in start.equalizer.filters)
+    assert (start.equalizer.gain_db, low, high) == pytest.approx((-9.0, 6.0, -6.0), abs=0.6)
+    assert peaks[1:3] == pytest.approx([0.0, 0.0], abs=0.1)
+    assert start.delay_frames == 0.25
 
 
 def test_gain_and_filters_are_found() -> None:

@@ -6,27 +6,28 @@ import numpy as np
 import pytest
 
 from rtgain.config.estimator_settings import EstimatorSettings
-from rtgain.dsp.equalizer_fit import EqualizerFit, ResponseFitter, initial_fit
+from rtgain.dsp.equalizer_fit import GAINS, EqualizerFit, ResponseFitter, initial_fit
 from rtgain.dsp.response import BandResponse
-from rtgain.estimation.equalizer_learner import TRIAL_GAIN, EqualizerLearner
+from rtgain.estimation.equalizer_learner import GOOD_SIGMAS, TRIAL_GAIN, EqualizerLearner
 from rtgain.records.equalizer import EqualizerFilters
 
 ERROR_SIGMAS = 4.0
 
 
 class SimulatedFitter:
-    """Fitter of a response that is 3 dB too low around 1 kHz; every fit has the error `error_sigmas`."""
+    """Fitter of a response that is 3 dB too low around 1 kHz; every fit has the error `error_sigmas` and `cost`."""
 
     frequency_hz = 1000.0 * 2.0 ** (np.arange(-48, 49) / 12)
 
-    def __init__(self, error_sigmas: float) -> None:
+    def __init__(self, error_sigmas: float, cost: float = 0.0) -> None:
         self._error_sigmas = error_sigmas
+        self._cost = cost
 
     def level_differences_db(self, fit: EqualizerFit) -> np.ndarray:
         return np.where(np.abs(np.log2(self.frequency_hz / 1000.0)) < 0.5, 3.0, 0.0)
 
     def fit(self, start: EqualizerFit, evaluations: int) -> EqualizerFit:
-        return replace(start, error_sigmas=self._error_sigmas)
+        return replace(start, error_sigmas=self._error_sigmas, cost=self._cost)
 
 
 @pytest.mark.parametrize(("ratio", "is_used"), [(0.99 * TRIAL_GAIN, True), (1.01 * TRIAL_GAIN, False), (2.0, False)])
@@ -40,6 +41,19 @@ def test_trial_is_used_only_if_it_is_clearly_better(ratio: float, is_used: bool)
         assert any(
             abs(np.log2(item.frequency_hz / 1000.0)) < 0.5 and item.gain_db == pytest.approx(3.0) for item in moved
         )
+
+
+@pytest.mark.parametrize(
+    ("error_sigmas", "cost", "is_used"),
+    [(0.9 * GOOD_SIGMAS, 9.0, True), (1.1 * GOOD_SIGMAS, 9.0, False), (0.9 * GOOD_SIGMAS, 11.0, False)],
+)
+def test_fewer_filters_are_used_only_if_their_fit_is_good(error_sigmas: float, cost: float, is_used: bool) -> None:
+    """A bad fit can have a low cost, because its residuals are counted in a larger unit."""
+    learner = EqualizerLearner(EstimatorSettings(48_000, 4096, 1024))
+    fit = replace(initial_fit(0.0, 0.0), error_sigmas=0.8 * GOOD_SIGMAS, cost=10.0)
+    fit.parameters[GAINS] = 0.0, 2.0, 2.0, 0.0, 0.0, 0.0
+    after = learner._try_fewer(SimulatedFitter(error_sigmas, cost), fit)  # type: ignore[arg-type]
+    assert (after is not fit) == is_used
 
 
 BANDS_HZ = 40.0 * 2.0 ** (np.arange(110) / 12)
