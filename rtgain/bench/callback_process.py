@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numba import cfunc
@@ -36,10 +36,8 @@ from rtgain.estimation.process.worker_process import worker_main
 from rtgain.estimation.supervisor import Supervisor
 from rtgain.records.estimate import Estimate
 from rtgain.records.recording_offset import RecordingOffset
+from rtgain.records.snapshot import Snapshot
 from rtgain.session.session import Session
-
-if TYPE_CHECKING:
-    from PySide6.QtCore import QEvent, QObject
 
 STARTUP_TIMEOUT_S = 90.0
 POLL_MS = 50
@@ -166,12 +164,18 @@ class BenchSession(Session):
         if name == "python-thread":
             self.supervisor_type = ThreadSupervisor
         TimedEngine.stopwatch = Stopwatch(COMPILED if name == "compiled" else address, capacity)
+        self._refreshes = 0
         super().__init__(config, clock="device")
 
     @property
     def counts(self) -> NDArray[np.float64]:
-        """Calls, xruns, frames and optimizer steps so far."""
-        return np.array([TimedEngine.stopwatch.calls, self.xruns, self.frames, self.history.steps], np.float64)
+        """Calls, xruns, frames, optimizer steps and refreshes of the window so far."""
+        calls = TimedEngine.stopwatch.calls
+        return np.array([calls, self.xruns, self.frames, self.history.steps, self._refreshes], np.float64)
+
+    def snapshot(self, *, scope: bool = False) -> Snapshot:
+        self._refreshes += 1
+        return super().snapshot(scope=scope)
 
 
 def collect_garbage(stop: threading.Event) -> None:
@@ -185,8 +189,7 @@ def collect_garbage(stop: threading.Event) -> None:
 
 def main(name: str, block: str, load: str, duration: str) -> int:
     """Open the GUI, measure for `duration` seconds, print the row as JSON. Returns the exit code."""
-    from pyqtgraph import GraphicsView
-    from PySide6.QtCore import QEvent, QObject, QTimer
+    from PySide6.QtCore import QTimer
     from PySide6.QtWidgets import QApplication
 
     from gui.app import run
@@ -201,15 +204,8 @@ def main(name: str, block: str, load: str, duration: str) -> int:
         sessions.append(BenchSession(config, name, capacity))
         return sessions[-1]
 
-    class Paints(QObject):
-        count = 0
-
-        def eventFilter(self, _: "QObject", event: "QEvent") -> bool:  # noqa: N802
-            self.count += event.type() == QEvent.Type.Paint
-            return False
-
     app: QApplication = QApplication(["rtgain"])
-    paints, timer, stop = Paints(), QTimer(), threading.Event()
+    timer, stop = QTimer(), threading.Event()
     measured: dict[str, float] = {}
     start_s = time.monotonic()
     begin_s = np.inf
@@ -224,15 +220,12 @@ def main(name: str, block: str, load: str, duration: str) -> int:
                 app.closeAllWindows()
         elif np.isinf(begin_s):
             begin_s = now_s + SETTLE_S
-            views = [view for window in app.topLevelWidgets() for view in window.findChildren(GraphicsView)]
-            largest = max(views, key=lambda view: view.width() * view.height() if view.isVisible() else 0)
-            largest.viewport().installEventFilter(paints)
         elif now_s >= begin_s and not before.any():
             begin_s = now_s
-            before = np.append(sessions[0].counts, paints.count)
+            before = sessions[0].counts
         elif before.any() and now_s >= begin_s + duration_s and not measured:
-            after = np.append(sessions[0].counts, paints.count)
-            calls, xruns, frames, steps, painted = after - before
+            after = sessions[0].counts
+            calls, xruns, frames, steps, refreshes = after - before
             durations_us = TimedEngine.stopwatch.durations_us(int(before[0]), int(after[0]))
             median_us = float(np.median(durations_us))
             elapsed_s = now_s - begin_s
@@ -245,7 +238,7 @@ def main(name: str, block: str, load: str, duration: str) -> int:
                 median_share_of_block=median_us * RATE / (1e6 * block_frames),
                 frames_per_second=frames / elapsed_s,
                 steps_per_second=steps / elapsed_s,
-                window_fps=painted / elapsed_s,
+                window_fps=refreshes / elapsed_s,
             )
             app.closeAllWindows()
 
