@@ -33,6 +33,13 @@ def test_row_has_every_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row["error_db"] < min(row["adam_db"], row["dasp_db"])
 
 
+def test_moved_peak_is_followed_although_the_sound_before_was_30_db_louder() -> None:
+    samples = PinkSource(RATE, 1, seed=1).read(round(bench.DURATION_S * RATE))[0]
+    fallen = np.clip((np.arange(len(samples)) / RATE - bench.SWEEP_S[1]) / 0.1, 0.0, 1.0)
+    signal = BenchSignal("falls", (samples * 10.0 ** (-1.5 * fallen)).astype(np.float32), RATE)
+    assert bench.follow_s(signal) <= bench.MAX_FOLLOW_S
+
+
 def test_settling_time_is_that_of_sound() -> None:
     tone = np.sin(np.arange(RATE) * 0.1).astype(np.float32)
     signal = BenchSignal("pauses", np.concatenate([tone, 0.0 * tone, tone, tone]), RATE)
