@@ -51,9 +51,11 @@ class ClusterWorkers:
                 self._client: Any = _within(  # longer than Dask, which says more, but has no limit for the handshake
                     CONNECT_TIMEOUT_S + 2, lambda: Client(address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
                 )
-        except self._errors as error:
+        except (*self._errors, MemoryError) as error:
+            # Dask takes the beginning of another protocol's answer for a length, and allocates that much memory.
+            reason = "another program does" if isinstance(error, MemoryError) else _first_line(error)
             raise InputError(
-                f"--cluster {address}: no Dask scheduler answers ({_first_line(error)}); start one with: "
+                f"--cluster {address}: no Dask scheduler answers ({reason}); start one with: "
                 "dask scheduler, and give its address as tcp://HOST:8786"
             ) from None
         self._on_notice = on_notice

@@ -171,12 +171,20 @@ def match_on_worker(folder: str, dry: str, target: str, required_version: str) -
             f"the worker {platform.node()} has rtgain {__version__}, and this machine has {required_version}; "
             "install the same version on all machines"
         )
-    if not Path(folder).is_dir():
+    if not _has_entries(Path(folder)):
         raise InputError(
-            f"{folder}: is not a folder on the worker {platform.node()}; mount the folder of the manifest there, "
+            f"{folder}: is missing or empty on the worker {platform.node()}; mount the folder of the manifest there, "
             "under the same path"
         )
     return _WORKER_PROCESSES.match(folder, dry, target)
+
+
+def _has_entries(folder: Path) -> bool:
+    """True for a folder that is not empty. One that has not been mounted is."""
+    if not folder.is_dir():
+        return False
+    with os.scandir(folder) as entries:
+        return next(entries, None) is not None
 
 
 def failure(reason: str) -> PairOutcome:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import suppress
@@ -136,10 +137,12 @@ def test_workers_without_the_folder_or_with_other_versions_are_named_in_one_line
 ):
     with ClusterWorkers(cluster.address, pytest.fail) as workers:
         assert workers.capacity() == 2
-        future = workers.submit(str(tmp_path / "none"), "dry.wav", "t1.wav")
-        wait([future], TIMEOUT_S)
-        with pytest.raises(InputError, match=r"none: is not a folder on the worker .*; mount the folder of the manif"):
-            workers.outcome(future)
+        (tmp_path / "not mounted").mkdir()
+        for name in ("none", "not mounted"):
+            future = workers.submit(str(tmp_path / name), "dry.wav", "t1.wav")
+            wait([future], TIMEOUT_S)
+            with pytest.raises(InputError, match=rf"{name}: is missing or empty on the worker .*; mount the folder of"):
+                workers.outcome(future)
     path, results = manifest(folder, "t1.wav"), tmp_path / "r.csv"
     words = ("--cluster", cluster.address)
     monkeypatch.setattr(cluster_module, "__version__", "9.9")
@@ -176,6 +179,22 @@ def test_program_that_accepts_and_never_answers_is_not_waited_for(capsys, folder
         )
     assert (code, errors.count("\n"), written) == (2, 1, [])
     assert "no Dask scheduler answers (no answer within 3 s)" in errors
+
+
+def test_program_that_answers_in_another_protocol_is_named_in_one_line(capsys, folder, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with suppress(OSError):  # closed at the end of the test
+                while True:
+                    server.accept()[0].sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        words = ("--cluster", address)
+        code, errors, written = run(capsys, manifest(folder, "t1.wav"), *words, results=tmp_path / "r.csv")
+    assert (code, errors.count("\n"), written) == (2, 1, [])
+    assert "no Dask scheduler answers (another program does)" in errors
 
 
 def test_pairs_of_a_killed_worker_are_matched_by_another(capsys, cluster, folder, tmp_path, monkeypatch):
