@@ -231,7 +231,6 @@ class FileActions(QObject):
         if results is not None:
             report = "report, sounds, " if self._controller.config.is_pair else ""
             text = f"Writing {report}CSV, JSON, figure and preset…"
-            self._notices.dismiss("export")
             self._notices.show_progress("export", text, self._exporter.cancel)
             results = replace(results, config=self._with_monitor(results.config))
             comparison = self.comparison()

@@ -32,6 +32,7 @@ class Notice(QFrame):
         self, text: str, button: str | None, on_click: Callable[[], object] | None, *, is_warning: bool
     ) -> None:
         super().__init__()
+        self.is_progress = False
         self.setProperty("look", "notice" if is_warning else "card")
         self.text = QLabel(text)
         self.text.setWordWrap(True)
@@ -98,13 +99,13 @@ class NoticeStack(QWidget):
             notice.expire_after(INFORMATION_S)
 
     def show_progress(self, subject: str, text: str, on_cancel: Callable[[], object]) -> None:
-        """Show the progress of `subject` until it is dismissed; the text of a present notice is replaced in place."""
+        """Show the progress of `subject` until it is dismissed; its present progress gets the new text in place."""
         present = self._notices.get(subject)
-        if present is None:
-            self._add(subject, Notice(text, "Cancel", on_cancel, is_warning=False))
-        else:
+        if present is not None and present.is_progress:
             present.text.setText(text)
             self._lay_over()
+        else:
+            self._add(subject, Notice(text, "Cancel", on_cancel, is_warning=False)).is_progress = True
 
     def _add(self, subject: str, notice: Notice) -> Notice:
         self.dismiss(subject)

@@ -25,17 +25,20 @@ class BenchSignal:
 
     def sound_s(self, time_s: float) -> float:
         """Seconds of sound before `time_s`, in windows of 20 ms that are less than 40 dB below the loudest one."""
-        frames = self.sample_rate // 50
-        power = np.mean(np.square(self.samples[: len(self.samples) // frames * frames].reshape(-1, frames)), axis=1)
-        return float(np.count_nonzero(power[: round(50 * time_s)] > 1e-4 * power.max())) / 50
+        return float(np.count_nonzero(self._has_sound(50)[: round(50 * time_s)])) / 50
 
     @property
     def is_steady(self) -> bool:
         """True if less than a tenth of the signal is 40 dB or more below its loudest part; False for speech."""
-        frames = self.sample_rate // 20
+        return bool(np.mean(~self._has_sound(20)) < 0.1)
+
+    def _has_sound(self, windows_per_s: int) -> NDArray[np.bool_]:
+        """True for windows that are less than 40 dB below the loudest one."""
+        frames = self.sample_rate // windows_per_s
         windows = self.samples[: len(self.samples) // frames * frames].reshape(-1, frames)
         power = np.mean(np.square(windows, dtype=np.float64), axis=1)
-        return bool(np.mean(power < 1e-4 * power.max()) < 0.1)
+        has_sound: NDArray[np.bool_] = power > 1e-4 * power.max()
+        return has_sound
 
 
 def synthetic_signals() -> list[BenchSignal]:
