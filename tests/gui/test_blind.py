@@ -52,7 +52,10 @@ def window(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[MainWindow]:
-    """Window on two recordings, whose session stands still, with its level matched by 4 dB. No text cursor blinks."""
+    """Window on two recordings, with its level matched by 4 dB, in which nothing changes by itself.
+
+    The session's clock is stopped after its first estimate, the devices are listed, and no text cursor blinks.
+    """
     flash_ms = qapp.cursorFlashTime()
     qapp.setCursorFlashTime(0)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -68,8 +71,9 @@ def window(
     window.compare_controller.analysis.store(
         window.controller.config, match=MATCH | {"gain_db": 4.0}, loudness=loudness
     )
-    stopped_s = sessions.last.clock()
-    sessions.last.clock = lambda: stopped_s
+    with qtbot.waitSignal(window.session_events.devices_listed):  # begins with the first estimate shown
+        stopped_s = sessions.last.clock() + 5.0
+        sessions.last.clock = lambda: stopped_s
     yield window
     qapp.setCursorFlashTime(flash_ms)
 
@@ -171,8 +175,6 @@ def test_work_of_a_frame_does_not_depend_on_the_drawn_signal(
     """
     folder = str(Path(gui.main_window.__file__).parent)
     window._timer.stop()
-    window._refresh()  # lists the devices
-    qtbot.waitUntil(lambda: not window.session_events.device_list._process.is_running)
     began_s = sessions.last.clock()
     work = []
     drawn: Signal
