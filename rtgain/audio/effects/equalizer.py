@@ -80,19 +80,16 @@ def equalize_block(state: Record, address: int, y: NDArray[np.float64], frames: 
     if state.running == 0:
         return
     ramped = min(frames, state.frames_remaining)
-    for row in range(state.running):
-        ramp_filter(
-            state.start[row], state.target[row], state.past[row], state.frames_remaining, state.frames, y[:ramped]
-        )
     if ramped > 0:
+        start, target, past = state.start[: state.running], state.target[: state.running], state.past[: state.running]
+        run_ramped_filters(start, target, past, state.frames_remaining, state.frames, y[:ramped])
         state.frames_remaining -= ramped
         if state.frames_remaining == 0:
             for row in range(state.filters, state.running):
                 state.past[row, 0] = 0.0
                 state.past[row, 1] = 0.0
             state.running = state.filters
-    for row in range(state.running):
-        run_filter(state.target[row], state.past[row], y[ramped:frames])
+    run_filters(state.target[: state.running], state.past[: state.running], y[ramped:frames])
 
 
 @realtime_jit
@@ -138,7 +135,7 @@ def ramp_weight(frames_remaining: int, frames: int) -> float:
 
 
 @realtime_jit
-def ramp_filter(
+def run_ramped_filters(
     start: NDArray[np.float64],
     target: NDArray[np.float64],
     past: NDArray[np.float64],
@@ -146,36 +143,40 @@ def ramp_filter(
     ramp_frames: int,
     y: NDArray[np.float64],
 ) -> None:
-    """Filter `y` in place while the coefficients move from `start` to `target`."""
-    s1, s2 = past[0], past[1]
+    """Filter `y` in place by all filters in series while the coefficients move from `start` to `target`.
+
+    The coefficients have the shape (filters, 5), the states `past` (filters, 2).
+    """
     for i in range(len(y)):
         weight = ramp_weight(frames_remaining - i, ramp_frames)
-        b0 = target[0] + weight * (start[0] - target[0])
-        b1 = target[1] + weight * (start[1] - target[1])
-        b2 = target[2] + weight * (start[2] - target[2])
-        a1 = target[3] + weight * (start[3] - target[3])
-        a2 = target[4] + weight * (start[4] - target[4])
         x = y[i]
-        value = b0 * x + s1
-        s1 = b1 * x - a1 * value + s2
-        s2 = b2 * x - a2 * value
-        y[i] = value
-    past[0], past[1] = s1, s2
+        for row in range(len(target)):
+            b0 = target[row, 0] + weight * (start[row, 0] - target[row, 0])
+            b1 = target[row, 1] + weight * (start[row, 1] - target[row, 1])
+            b2 = target[row, 2] + weight * (start[row, 2] - target[row, 2])
+            a1 = target[row, 3] + weight * (start[row, 3] - target[row, 3])
+            a2 = target[row, 4] + weight * (start[row, 4] - target[row, 4])
+            value = b0 * x + past[row, 0]
+            past[row, 0] = b1 * x - a1 * value + past[row, 1]
+            past[row, 1] = b2 * x - a2 * value
+            x = value
+        y[i] = x
 
 
 @realtime_jit
-def run_filter(coefficients: NDArray[np.float64], past: NDArray[np.float64], y: NDArray[np.float64]) -> None:
-    """Filter `y` in place with constant coefficients."""
-    b0, b1, b2, a1, a2 = coefficients[0], coefficients[1], coefficients[2], coefficients[3], coefficients[4]
-    s1, s2 = past[0], past[1]
+def run_filters(coefficients: NDArray[np.float64], past: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+    """Filter `y` in place by all filters in series, with constant coefficients of shape (filters, 5).
+
+    Each frame goes through all filters before the next one. A filter waits for its own previous frame only, so the
+    processor computes several filters at once: six take about as long as one.
+    """
     for i in range(len(y)):
         x = y[i]
-        value = b0 * x + s1
-        s1 = b1 * x - a1 * value + s2
-        s2 = b2 * x - a2 * value
-        if abs(s1) < DENORMAL_LIMIT:
-            s1 = 0.0
-        if abs(s2) < DENORMAL_LIMIT:
-            s2 = 0.0
-        y[i] = value
-    past[0], past[1] = s1, s2
+        for row in range(len(coefficients)):
+            value = coefficients[row, 0] * x + past[row, 0]
+            s1 = coefficients[row, 1] * x - coefficients[row, 3] * value + past[row, 1]
+            s2 = coefficients[row, 2] * x - coefficients[row, 4] * value
+            past[row, 0] = s1 if abs(s1) >= DENORMAL_LIMIT else 0.0
+            past[row, 1] = s2 if abs(s2) >= DENORMAL_LIMIT else 0.0
+            x = value
+        y[i] = x
