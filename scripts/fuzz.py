@@ -1,4 +1,4 @@
-"""Fuzz the inputs of rtgain: sounds, presets, automations, manifests, and its command line.
+"""Fuzz the inputs of rtgain: sounds, presets, automations, equalizers, manifests, and its command line.
 
 `python scripts/fuzz.py --minutes 60` generates files and commands (Hypothesis), and runs each in its own process. It
 ends at the first that gives a traceback, more than one line, a hang, more than 500 MB, or a file that the command does
@@ -32,6 +32,7 @@ import soundfile
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from rtgain.cli.main import build_parser
 from rtgain.config.session_config import SessionConfig
 from tests.encoded_files import encode
 
@@ -136,6 +137,8 @@ def sounds(draw: st.DrawFn) -> Example:
                 ["run", "--headless", *OUTPUTS, "--duration", "0.5", "--input", name, "--target", "channel"],
                 ["run", "--headless", *OUTPUTS, "--duration", "0.5", "--input", name, "--channels", "2"],
                 ["run", "--headless", *OUTPUTS, "--duration", "0.5", "--input", name, "--loop"],
+                ["run", "--headless", *OUTPUTS, "--clock", "offline", "--input", name, "--target", "ok.wav"],
+                ["run", "--headless", *OUTPUTS, "--clock", "offline", "--input", "ok.wav", "--target", name],
                 ["match", name, "ok.wav", "--json", "s.json"],
                 ["match", "ok.wav", name, "--record", "m.wav"],
             ]
@@ -156,6 +159,10 @@ PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
     "steps": st.integers(0, 20), "window_ms": st.floats(0, 200), "hop_ms": st.floats(1, 100),
     "sample_rate": st.integers(3000, 800_000), "align": st.sampled_from(["on", "off"]),
     "channels": st.sampled_from(["auto", 1, 2]), "dry_channel": st.lists(st.integers(0, 3), max_size=3),
+    "processor": st.sampled_from(["gain", "eq"]), "level_match": st.sampled_from(["off", "estimate", "loudness"]),
+    "target": st.sampled_from(["reference", "channel", "ok.wav", "missing.wav"]), "loop": st.booleans(),
+    "start": st.floats(0, 0.3), "end": st.floats(0, 0.3),
+    "equalizer": st.dictionaries(st.sampled_from(["gain_db", "filters"]) | TEXT, VALUES, max_size=3),
 }  # fmt: skip
 
 
@@ -176,6 +183,7 @@ def presets(draw: st.DrawFn) -> Example:
     return Example([*words, "--clock", "offline"], {"p.json": content})
 
 
+NUMERIC = st.floats() | st.floats(-20, 20) | st.floats(10, 24_000) | st.sampled_from(NUMBERS)
 CELL = st.one_of(st.floats().map(str), st.integers(-200, 200).map(str), TEXT)
 
 
@@ -205,18 +213,42 @@ def manifests(draw: st.DrawFn) -> Example:
     return Example(["match", "--manifest", "m.csv", "--csv", "t.csv"], files)
 
 
-OPTIONS = [
-    "--input", "--input-device", "--output-device", "--clock", "--block", "--sample-rate", "--duration", "--start",
-    "--end", "--loop", "--target", "--channels", "--dry-channel", "--target-channel", "--output-channel",
-    "--monitor", "--seed", "--preset", "--gain-db", "--gain", "--automation", "--polarity", "--phase-deg",
-    "--delay-ms", "--noise-dbfs", "--loss", "--optimizer", "--lr", "--steps", "--window-ms", "--hop-ms", "--align",
-    "--csv", "--json", "--plot", "--record", "--manifest", "--jobs", "--help", "--version", "--headless",
+EQUALIZER_LINES = [
+    "Preamp: -6.0 dB", "Filter 1: ON PK Fc 1000 Hz Gain 3.0 dB Q 1.41", "Filter: ON HS Fc 8000 Hz Gain 4 dB",
+    "Filter 2: ON LSC Fc 105 Hz Gain -2.5 dB Q 0.70", "Filter 3: OFF PK Fc 30 Hz Gain 1 dB Q 9", "# a comment", "",
+    "Filter 4: ON LP Fc 300 Hz", "GraphicEQ: 20 0; 1000 -3; 20000 1", "Channel: L",
 ]  # fmt: skip
+"""Lines of the text format of Equalizer APO, supported or not."""
+
+
+@st.composite
+def equalizers(draw: st.DrawFn) -> Example:
+    """Use an equalizer of any lines, or of lines with any numbers, damaged or not; learn it, or not."""
+    number = (NUMERIC | TEXT).map(str)
+    line = st.builds(
+        "Filter: ON {} Fc {} Hz Gain {} dB Q {}".format, st.sampled_from(["PK", "LSC", "HSC"]), *[number] * 3
+    )
+    lines = draw(st.lists(st.sampled_from(EQUALIZER_LINES) | line | TEXT, max_size=8))
+    text = draw(st.sampled_from(["\n", "\r\n"])).join(lines).encode()
+    content = draw(st.just(text) | damaged([text or b"\n"]))
+    learned = ["--processor", "eq", "--eq-out", "q.txt"] if draw(st.booleans()) else []
+    words = ["run", "--headless", *OUTPUTS, "--input", "ok.wav", "--clock", "offline", "--eq", "e.txt", *learned]
+    return Example(words, {"e.txt": content})
+
+
+def option_names() -> list[str]:
+    """Return the names of all options of the command line."""
+    commands = next(action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction))
+    parsers = (commands.choices["run"], commands.choices["match"], commands.choices["devices"])
+    return sorted({name for parser in parsers for action in parser._actions for name in action.option_strings})
+
+
+OPTIONS = option_names()
 WORDS = [
     "ok.wav", "demo", "sine", "pink", "mic", "offline", "reference", "channel", "dry", "normal", "invert", "on", "off",
     "waveform", "spectral", "Adam", "SGD", "t.csv", "s.json", "p.png", "m.wav", "-", "--", "", ".", "..", "0", "1",
     "-1", "0.5", "-12", "1e-9", "1e9", "nan", "inf", "99999999999999999999", "0x10", "1_000", "٣",
-    "auto", "2", "1,2", "2,1", "1,1", "1,2,3", "3,4", "1,",
+    "auto", "2", "1,2", "2,1", "1,1", "1,2,3", "3,4", "1,", "eq", "gain", "loudness", "estimate", "q.txt", "r.html",
 ]  # fmt: skip
 
 
@@ -236,6 +268,7 @@ KINDS: dict[str, st.SearchStrategy[Example]] = {
     "sounds": sounds(),
     "presets": presets(),
     "automations": automations(),
+    "equalizers": equalizers(),
     "manifests": manifests(),
     "command lines": command_lines(),
 }

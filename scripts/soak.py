@@ -1,10 +1,12 @@
 """Soak test: a table of memory, errors and drops over an hour in real time, or over eight hours on the offline clock.
 
-``.venv/bin/python -m scripts.soak timer [MINUTES]`` runs a session in real time, as the GUI runs it.
-``.venv/bin/python -m scripts.soak gui [MINUTES]`` runs it in the GUI on its own display, with two comparisons and all
-plots; the memory is that of all processes, the display included.
-``.venv/bin/python -m scripts.soak offline [HOURS] [POWER]`` simulates HOURS with the frame counters started ten
-minutes below 2 ** POWER (31 or 32), at which narrower counters would wrap. The exit code is 1 if a limit is exceeded.
+``.venv/bin/python -m scripts.soak timer [MINUTES]`` runs a session in real time, with two stereo recordings in a loop
+and a learned equalizer.
+``.venv/bin/python -m scripts.soak gui [MINUTES]`` plays the recordings in the window, in the Compare workspace, on its
+own display; the memory is that of all processes, the display included.
+``.venv/bin/python -m scripts.soak offline [HOURS] [POWER]`` simulates HOURS of the demo with the frame counters started
+ten minutes below 2 ** POWER (31 or 32), at which narrower counters would wrap.
+The exit code is 1 if a limit is exceeded.
 """
 
 import os
@@ -14,9 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import soundfile
+
 from rtgain.audio.engine.ring_buffer import WRITTEN_OFFSET
 from rtgain.audio.jit import store_counter
-from rtgain.bench.gui_process import COMPARED
+from rtgain.audio.sources.synthetic import PinkSource
 from rtgain.bench.servers import XDisplay
 from rtgain.config.names import Clock
 from rtgain.config.session_config import SessionConfig
@@ -29,6 +34,10 @@ if TYPE_CHECKING:
 
 GAIN_DB = -12.0
 DELAY_MS = 5.0
+RATE = 48_000
+
+RECORDING_S = 60.0
+"""Length of both recordings in seconds, after which they repeat."""
 
 WARM_UP_S = 120.0
 """Start of the counts in seconds: before, the delay is searched, and the 20 s that the plots show fill up."""
@@ -85,7 +94,7 @@ class Record:
         if self._dropped_at_start is None:
             self._dropped_at_start = session.dropped_frames  # while the estimator was loaded, and before `start_frame`
         for estimate in estimates:
-            self._worst_db = max(self._worst_db, abs(estimate.gain_est_db - estimate.gain_true_db))
+            self._worst_db = max(self._worst_db, abs(estimate.gain_est_db - GAIN_DB))
             delay_frames = DELAY_MS * session.sample_rate / 1e3
             self._drift_frames = max(self._drift_frames, abs(estimate.delay_frames - delay_frames))
         if not self.complete and time_s >= WARM_UP_S + len(self.readings) * self._every_s:
@@ -97,10 +106,10 @@ class Record:
             print(self.readings[-1], flush=True)
 
 
-def soak(clock: Clock, length_s: float, start_frame: int = 0) -> list[Reading]:
+def soak(clock: Clock, length_s: float, start_frame: int = 0, **options: Any) -> list[Reading]:
     """Run a session for `length_s` of audio, frames counted from `start_frame`; print the readings and return them."""
     record = Record(length_s, start_frame)
-    with Session(soak_config(length_s), clock=clock) as session:
+    with Session(SessionConfig(duration=length_s + 60.0, **options), clock=clock) as session:
         start_counters(session, start_frame)
         session.start(wait=True)
         while not record.complete:
@@ -108,7 +117,7 @@ def soak(clock: Clock, length_s: float, start_frame: int = 0) -> list[Reading]:
     return record.readings
 
 
-def soak_gui(length_s: float) -> list[Reading]:
+def soak_gui(length_s: float, **options: Any) -> list[Reading]:
     """Run the GUI for `length_s` without user input; print the readings and return them.
 
     They are incomplete if the main window was closed. Raises RuntimeError without Xvfb.
@@ -138,15 +147,20 @@ def soak_gui(length_s: float) -> list[Reading]:
     os.environ |= {"DISPLAY": display.name, "QT_QPA_PLATFORM": "xcb"}
     os.environ |= dict.fromkeys(("XDG_CONFIG_HOME", "XDG_STATE_HOME"), home.name)
     run(
-        soak_config(length_s, compare=COMPARED),
+        SessionConfig(duration=length_s + 60.0, **options),
         lambda config, offset: WatchedSession(config, clock="timer", offset=offset),
     )
     return record.readings
 
 
-def soak_config(length_s: float, **options: Any) -> SessionConfig:
-    """Options of the measured session."""
-    return SessionConfig(gain_db=GAIN_DB, delay_ms=DELAY_MS, duration=length_s + 60.0, **options)
+def write_recordings(folder: Path) -> dict[str, Any]:
+    """Write two stereo recordings to `folder`: pink noise, and the same softer and later. Return their options."""
+    noise = PinkSource(RATE, 2, seed=0).read(round(RECORDING_S * RATE)).T
+    delay_frames = round(DELAY_MS * RATE / 1e3)
+    later = np.concatenate([np.zeros((delay_frames, 2), np.float32), noise[:-delay_frames]])
+    soundfile.write(folder / "dry.wav", noise, RATE, "FLOAT")
+    soundfile.write(folder / "target.wav", 10.0 ** (GAIN_DB / 20.0) * later, RATE, "FLOAT")
+    return {"input": str(folder / "dry.wav"), "target": str(folder / "target.wav"), "loop": True}
 
 
 def exceeded_limits(readings: list[Reading], hops_per_second: float) -> list[str]:
@@ -183,15 +197,17 @@ def memory_mb() -> float:
 def main(form: str, length: str = "", power: str = "31") -> int:
     """Run one soak test. Returns the exit code."""
     config = SessionConfig()
-    if form == "timer":
-        readings = soak("timer", 60.0 * float(length or 60))
-    elif form == "gui":
-        readings = soak_gui(60.0 * float(length or 60))
-    elif form == "offline":
-        readings = soak("offline", 3600.0 * float(length or 8), 2 ** int(power) - 600 * 48_000)
-    else:
-        raise SystemExit(f"{form!r} is not one of timer, gui, offline")
-    exceeded = exceeded_limits(readings, 48_000 / config.hop_frames(48_000))
+    with tempfile.TemporaryDirectory() as folder:
+        if form == "timer":
+            readings = soak("timer", 60.0 * float(length or 60), processor="eq", **write_recordings(Path(folder)))
+        elif form == "gui":
+            readings = soak_gui(60.0 * float(length or 60), **write_recordings(Path(folder)))
+        elif form == "offline":
+            length_s, start_frame = 3600.0 * float(length or 8), 2 ** int(power) - 600 * RATE
+            readings = soak("offline", length_s, start_frame, gain_db=GAIN_DB, delay_ms=DELAY_MS)
+        else:
+            raise SystemExit(f"{form!r} is not one of timer, gui, offline")
+    exceeded = exceeded_limits(readings, RATE / config.hop_frames(RATE))
     print("\n".join(exceeded) or "passed: constant memory, all estimates correct, no drift, no dropped frames")
     return 1 if exceeded else 0
 
