@@ -54,7 +54,7 @@ LOWEST_DBFS = -60.0
 """Level at the left end of a bar."""
 
 BAR_HEIGHT = 10
-CHANNEL_HEIGHT = 7
+CHANNEL_HEIGHT = 8
 LETTER_PIXELS = 8
 """Heights in pixels of a single bar, of each of several, and of the letter of a channel."""
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout
 
 from gui import state_texts
 from gui.theme import tabular, text_width
@@ -47,7 +47,8 @@ class Readout(QFrame):
         lines = (
             self.state.sizeHint().height() + 2 * self.meaning.fontMetrics().height() + self.delay.sizeHint().height()
         )
-        self.setFixedHeight(lines + 16)  # the same for all states and widths
+        self.setMinimumHeight(lines + 16)  # the same for all states and widths
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 6, 14, 6)
         row.setSpacing(0)

@@ -99,7 +99,7 @@ class GainPlot(PlotCard):
         bands = [(ESTIMATE, "± 1 std"), (CLOSED_FORM, "± bound")]
         super().__init__(
             "Gain over time, dB",
-            "Gain over time in dB: of both channels and, if they differ, of each"
+            "Gain over time in dB: estimate and, if the channels differ, that of each"
             if for_recordings
             else "Gain over time in dB: reference, estimate, closed forms, comparisons, and unequal channels",
             Legend(lines, bands),
@@ -191,7 +191,6 @@ class GainPlot(PlotCard):
         self.bands["bound_db"].hide()
         for index in _REFERENCE_ENTRIES:
             self.legend.show_entry(index, False)
-        self.legend.rename(_ESTIMATE_ENTRY, "both channels")
 
     def _show_comparison_names(self, names: Sequence[str]) -> None:
         for index in range(len(COMPARISON_STYLES)):
@@ -213,6 +212,5 @@ class GainPlot(PlotCard):
 _EMPTY = np.empty(0)
 
 _LEGEND = (REFERENCE, ESTIMATE, CLOSED_FORM, LEAST_SQUARES, *COMPARISON_STYLES, *CHANNEL_STYLES)
-_ESTIMATE_ENTRY = _LEGEND.index(ESTIMATE)
 _REFERENCE_ENTRIES = (*(_LEGEND.index(curve) for curve in (REFERENCE, CLOSED_FORM, LEAST_SQUARES)), len(_LEGEND) + 1)
 """Entries of the legend that are not shown for two recordings; the last one is the bound of the closed form."""

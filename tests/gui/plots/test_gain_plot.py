@@ -203,7 +203,7 @@ def test_focus_sets_the_gain_axis_until_it_is_released(plot: GainPlot) -> None:
     assert high > -16.5
 
 
-def test_plot_of_two_recordings_shows_the_gain_of_both_channels_and_no_closed_form(qtbot: Any) -> None:
+def test_plot_of_two_recordings_shows_the_estimate_and_no_closed_form(qtbot: Any) -> None:
     plot = GainPlot(for_recordings=True)
     qtbot.addWidget(plot)
     plot.resize(600, 300)
@@ -212,4 +212,4 @@ def test_plot_of_two_recordings_shows_the_gain_of_both_channels_and_no_closed_fo
     assert rows_of(plot, ESTIMATE.light, seconds_ago=10.0) != []
     assert rows_of(plot, CLOSED_FORM.light, seconds_ago=10.0) == []
     names = [label.text() for label in plot.legend.findChildren(QLabel) if label.isVisibleTo(plot)]
-    assert names == ["both channels", "± 1 std"]
+    assert names == ["estimate", "± 1 std"]
