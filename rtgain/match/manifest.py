@@ -156,7 +156,10 @@ class Results:
         if table.encoding != "utf-8":
             raise TableError("UTF-16, to which no row is added; save it as CSV UTF-8")
         if table.columns != self._header:
-            if ",".join(self._header).startswith(self.path.read_text(encoding="utf-8")[: len(",".join(self._header))]):
+            header = (",".join(self._header) + "\r\n").encode()
+            with self.path.open("rb") as file:
+                content = file.read(len(header))  # all of an incomplete header
+            if len(content) < len(header) and header.startswith(content):
                 os.truncate(self.path, 0)
                 return
             raise InputError(

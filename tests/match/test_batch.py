@@ -20,6 +20,7 @@ from rtgain.match.pair_process import PairProcesses, _PairProcess
 from tests.commands import ROOT, rows, rtgain
 from tests.match.batches import RESULT, crashing_environment, manifest, run
 from tests.match.recordings import demo, write
+from tests.polling import wait_until
 
 pytestmark = pytest.mark.usefixtures("restored_signal_handlers")
 
@@ -243,6 +244,24 @@ def test_incomplete_last_row_of_the_results_is_replaced(tmp_path, cut):
     assert results.find({"dry": "d", "target": "t"}) is (False if expected else None)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        ",".join(["dry", "target", *RESULT, "more"]) + "\n" + "a,b" + "," * len(RESULT) + "1\n",
+        b"d\xc2",
+        b"dry\xff",
+    ],
+    ids=["further column", "cut character", "invalid byte"],
+)
+def test_file_whose_content_only_begins_like_results_is_refused_and_kept(tmp_path, content):
+    path = tmp_path / "results.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=r"results.csv: contains other data|results.csv: not a CSV of results"):
+        Results(path, ["dry", "target"])
+    assert path.read_bytes() == before
+
+
 def test_rows_of_the_results_are_found_in_any_order_and_once_each(tmp_path):
     path = tmp_path / "results.csv"
     rest = "," * (len(RESULT) - 1)
@@ -392,7 +411,9 @@ def test_process_of_a_pair_uses_its_memory_again(monkeypatch):
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
     process = _PairProcess()
     try:
-        environment = Path(f"/proc/{process._process.pid}/environ").read_bytes().split(b"\0")
+        path = Path(f"/proc/{process._process.pid}/environ")
+        wait_until(path.read_bytes)  # empty until the kernel has loaded the program
+        environment = path.read_bytes().split(b"\0")
     finally:
         process.kill()
     assert b"OMP_NUM_THREADS=1" in environment

@@ -200,17 +200,13 @@ def test_monitor_is_played_only_on_the_selected_output(jack_server: JackServer, 
     assert not second.any()
 
 
-@pytest.mark.realtime
-@pytest.mark.parametrize("monitor", ["dry", "target", "matched"])
-def test_left_and_right_arrive_at_the_outputs_and_in_the_recording(
-    jack_server: JackServer, tmp_path: Path, stereo: np.ndarray, monitor: str
-) -> None:
-    path, table = write(tmp_path / "stereo.wav", stereo), tmp_path / "t.csv"
+def heard(jack_server: JackServer, folder: Path, *options: object) -> np.ndarray:
+    """Two seconds of both outputs of a session, once it is tracking, (2, frames)."""
+    table = folder / "t.csv"
     with JackTestClient(jack_server, name="many", channels=1, outputs=2) as jack_client:
         process = start_rtgain(
-            *("run", "--headless", "--clock", "device", "--output-device", "many", "--input", path, "--loop"),
-            *("--duration", "600", "--gain-db", "-6", "--monitor", monitor, "--csv", table),
-            *("--record", tmp_path / "m.wav"),
+            *("run", "--headless", "--clock", "device", "--output-device", "many", "--loop", "--duration", "600"),
+            *("--csv", table, *options),
         )
         jack_client.connect(out_of="rtgain-.*:out_.*")
         wait_until(lambda: table.is_file() and any(row["state"] == "tracking" for row in rows(table)[-1:]))
@@ -219,15 +215,39 @@ def test_left_and_right_arrive_at_the_outputs_and_in_the_recording(
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130, errors
+    return received
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize(
+    ("monitor", "gain", "tolerance"),
+    [("dry", 1.0, 1e-6), ("target", 10 ** (-6 / 20), 1e-6), ("matched", 10 ** (-6 / 20), 1e-3)],
+)
+def test_left_and_right_arrive_at_the_outputs_and_in_the_recording(
+    jack_server: JackServer, tmp_path: Path, stereo: np.ndarray, monitor: str, gain: float, tolerance: float
+) -> None:
+    path = write(tmp_path / "stereo.wav", stereo)
+    outputs = ("--monitor", monitor, "--record", tmp_path / "m.wav")
+    received = heard(jack_server, tmp_path, "--input", path, "--gain-db", "-6", *outputs)
     played = np.tile(stereo, 3)
     begin = first_lag(played[0], received[0])
-    gain, tolerance = {"dry": (1.0, 1e-6), "target": (10 ** (-6 / 20), 1e-6), "matched": (10 ** (-6 / 20), 1e-3)}[
-        monitor
-    ]
     np.testing.assert_allclose(received, gain * played[:, begin : begin + received.shape[1]], atol=tolerance)
     recorded = soundfile.read(tmp_path / "m.wav")[0].T[:, -RATE:]
     begin = first_lag(played[0], recorded[0])
     np.testing.assert_allclose(recorded, 10 ** (-6 / 20) * played[:, begin : begin + RATE], atol=1e-3)
+
+
+@pytest.mark.realtime
+def test_what_each_channel_of_the_target_has_more_is_heard_as_the_difference(
+    jack_server: JackServer, tmp_path: Path, stereo: np.ndarray
+) -> None:
+    """Noise that only the second recording has, another on each channel."""
+    added = 0.01 * np.random.default_rng(1).standard_normal(stereo.shape).astype(np.float32)
+    dry, target = write(tmp_path / "dry.wav", stereo), write(tmp_path / "target.wav", 0.5 * stereo + added)
+    received = heard(jack_server, tmp_path, "--input", dry, "--target", target, "--monitor", "difference")
+    played = np.tile(added, 3)
+    begin = first_lag(played[0], received[0])
+    np.testing.assert_allclose(received, played[:, begin : begin + received.shape[1]], atol=1e-3)
 
 
 @pytest.mark.realtime
