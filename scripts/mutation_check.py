@@ -461,6 +461,13 @@ PROTECTIONS = (
         BATCH + "test_incomplete_last_row_of_the_results_is_replaced",
     ),
     Protection(
+        "a file that only begins like results is not emptied",
+        "rtgain/match/manifest.py",
+        '",".join(self._header) + "\\r\\n").encode()',
+        '",".join(self._header)).encode()',
+        BATCH + "test_file_whose_content_only_begins_like_results_is_refused_and_kept",
+    ),
+    Protection(
         "a pair whose process is killed is matched again",
         "rtgain/match/pair_process.py",
         "MAX_LOSSES = 3",

@@ -158,8 +158,8 @@ class Results:
         if table.columns != self._header:
             header = (",".join(self._header) + "\r\n").encode()
             with self.path.open("rb") as file:
-                content = file.read(len(header))  # all of an incomplete header
-            if len(content) < len(header) and header.startswith(content):
+                is_incomplete_header = header.startswith(file.read(len(header)))
+            if is_incomplete_header:
                 os.truncate(self.path, 0)
                 return
             raise InputError(
