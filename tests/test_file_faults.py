@@ -16,6 +16,7 @@ import soundfile
 
 from rtgain.audio.sources.demo import DemoSource
 from rtgain.audio.sources.file_source import FileSource
+from rtgain.audio.sources.synthetic import PinkSource
 from rtgain.config.presets import preset_text
 from rtgain.config.session_config import SessionConfig
 from rtgain.errors import InputError
@@ -92,6 +93,51 @@ def test_file_truncated_while_playing_is_named_and_outputs_remain(song: Path) ->
     assert_whole(song.parent, at_least_s=0.4)
     summary = json.loads((song.parent / "s.json").read_text())
     assert summary["frames"] == soundfile.info(song.parent / "m.wav").frames < 60 * RATE
+
+
+# --- a second recording ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Path:
+    """Folder of a minute of noise, and the same 12 dB softer, half a second later."""
+    noise = PinkSource(RATE, seed=0).read(60 * RATE)[0]
+    for name, sound in (
+        ("dry.wav", noise),
+        ("target.wav", 10 ** (-12 / 20) * np.concatenate([np.zeros(RATE // 2), noise])),
+    ):
+        soundfile.write(tmp_path / name, sound, RATE, subtype="FLOAT")
+    return tmp_path
+
+
+PAIR = ("--input", "dry.wav", "--target", "target.wav")
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "replaced"])
+def test_second_file_deleted_or_replaced_while_playing_is_played_on(pair: Path, replaced: bool) -> None:
+    """The file that was opened is played, looped included."""
+    process = started(pair, *PAIR, "--loop", "--end", "4", "--duration", "10")
+    if replaced:
+        soundfile.write(pair / "other.wav", np.ones(RATE), RATE)
+        (pair / "other.wav").replace(pair / "target.wav")
+    else:
+        (pair / "target.wav").unlink()
+    assert process.communicate(timeout=TIMEOUT_S) == ("", "")
+    assert process.returncode == 0
+    assert json.loads((pair / "s.json").read_text())["frames"] == 10 * RATE
+    assert_whole(pair, at_least_s=9.9)
+
+
+@pytest.mark.parametrize("name", ["dry.wav", "target.wav"])
+def test_recording_of_a_pair_that_is_truncated_while_playing_is_named_and_outputs_remain(pair: Path, name: str) -> None:
+    process = started(pair, *PAIR)
+    os.truncate(pair / name, 4 * 6 * RATE)  # of four bytes: six seconds are left
+    line = the_line(process)
+    assert line.startswith(f"{name}: truncated: it ends at 0:0")
+    assert_whole(pair, at_least_s=0.4)
+
+
+# --- a slow disk ----------------------------------------------------------------------------------
 
 
 class SlowDisk(FileSource):

@@ -19,7 +19,9 @@ from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 
 import gui.main_window
 import rtgain.session.pair_offset
+from gui.background.device_list import Device
 from gui.main_window import MainWindow
+from rtgain.errors import DeviceLostError
 from rtgain.listening.blind_test import Signal
 from rtgain.records.level_match import LevelMatch
 from rtgain.records.levels import Loudness
@@ -260,6 +262,31 @@ def test_session_that_restarts_during_a_trial_plays_the_selected_signal(
     assert sessions.last.calls[0] == ("set_level_differences", (4.0, pytest.approx(3.9)))  # as before, from the start
     assert sessions.last.level_match.target_trim_db == -4.0
     assert not any(button.isChecked() for button in window.transport.monitor.buttons.values())
+
+
+@pytest.mark.parametrize("drawn", ["dry", "target"])
+def test_trial_continues_with_its_signal_when_a_lost_device_returns(
+    qtbot: Any, window: MainWindow, sessions: Sessions, monkeypatch: pytest.MonkeyPatch, drawn: Signal
+) -> None:
+    monkeypatch.setattr(window.session_events.device_list, "refresh", lambda: None)
+    window.blind.draw = draws(drawn, drawn)
+    window.blind.show("abx")
+    window.blind.begin(2)
+    qtbot.keyClick(window, Qt.Key.Key_X)
+    sessions.last.snapshot_error = DeviceLostError("system: stopped; device disconnected", ["USB (ALSA)"])
+    qtbot.waitUntil(lambda: window.controller.state == "reconnecting")
+    assert window.blind_panel.progress.text() == "Trial 1 of 2"
+    assert window.notices.texts() == [
+        "USB (ALSA) disconnected (device unplugged or audio server stopped). Waiting for it to return…"
+    ]
+    window.session_events.device_list.listed.emit([Device("USB", "ALSA", 1, 2)])
+    qtbot.waitUntil(lambda: window.controller.state == "running")
+    assert monitored(sessions) == [drawn]
+    assert not any(button.isChecked() for button in window.transport.monitor.buttons.values())
+    qtbot.keyClick(window, Qt.Key.Key_A)
+    assert monitored(sessions)[-1] == "dry"
+    qtbot.keyClick(window, Qt.Key.Key_Left)
+    assert window.blind_panel.progress.text() == "Trial 2 of 2"
 
 
 def test_listening_test_needs_two_recordings(open_window: OpenWindow) -> None:
