@@ -2,7 +2,7 @@
 
 import sys
 
-from rtgain.cli.main import main
+from rtgain.cli.main import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

@@ -33,11 +33,17 @@ from rtgain.config.names import (
 from rtgain.errors import InputError, RtgainError
 from rtgain.number_format import plain_number
 from rtgain.system.imports import importing
+from rtgain.system.program_exit import run_program
 from rtgain.system.shutdown_signals import InterruptHandler, exit_code
 
 LEVEL_MATCH_HELP = "attenuate the louder of dry and target, by the gain or by the loudness"
 
 COMMANDS = ("run", "match", "lesson", "devices", "bench")
+
+
+def program() -> int:
+    """Run the command of this process: the entry point of ``rtgain``. Returns the exit code, as `main`."""
+    return run_program(main)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

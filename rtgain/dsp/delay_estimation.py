@@ -62,10 +62,7 @@ class CrossSpectrum:
 
     def __init__(self) -> None:
         self.windows = 0
-        self._cross = torch.zeros(1, 1, dtype=torch.complex64)
-        self._dry = torch.zeros(1, 1)
-        self._target = torch.zeros(1, 1)
-        self._product = torch.zeros(1, 1)
+        self._sums = torch.zeros(5, 1, 1)
         self._squared_product = torch.zeros(1, 1)
         self._gain_sum = self._gain_weight = 0.0
 
@@ -73,30 +70,42 @@ class CrossSpectrum:
         """Add spectra of windows at one alignment, both scaled by `level`, ``(B,)``; level 0 omits a window."""
         self.windows += int(level.count_nonzero())
         square = level.square()
-        shape = pair.cross.shape[1:]
-        cross = square @ torch.view_as_real(pair.cross).flatten(1)
-        product = square.unsqueeze(-1) * pair.cross_magnitude.flatten(1)
-        self._cross = self._cross + torch.view_as_complex(cross.view(*shape, 2))
-        self._dry = self._dry + (square @ pair.dry.power.flatten(1)).view(shape)
-        self._target = self._target + (square @ pair.target.power.flatten(1)).view(shape)
-        self._product = self._product + product.sum(0).view(shape)
-        self._squared_product = self._squared_product + product.square().sum(0).view(shape)
+        # In one product: the time for one window is the number of torch's calls.
+        cross = pair.cross
+        spectra = torch.stack([cross.real, cross.imag, pair.dry.power, pair.target.power, pair.cross_magnitude], dim=1)
+        self._sums = self._sums + (square @ spectra.flatten(1)).view(spectra.shape[1:])
+        product = square.view(-1, 1, 1) * pair.cross_magnitude
+        self._squared_product = self._squared_product + product.square().sum(0)
 
     def add_gains(self, gain: Tensor, level: Tensor) -> None:
         """Add the gains of the windows as a whole, ``(B,)``, between signals scaled to level 1; see `add`."""
-        square = level.double().square()
-        self._gain_sum += float(square @ gain.double())
-        self._gain_weight += float(square.sum())
+        for window_gain, window_level in zip(gain.tolist(), level.tolist(), strict=True):
+            self._gain_sum += window_level**2 * window_gain
+            self._gain_weight += window_level**2
 
     def channel(self, index: int) -> "CrossSpectrum":
         """Select one channel."""
         one = CrossSpectrum()
         one.windows = self.windows
-        one._cross, one._dry, one._target, one._product, one._squared_product = (
-            spectra[index : index + 1]
-            for spectra in (self._cross, self._dry, self._target, self._product, self._squared_product)
-        )
+        one._sums = self._sums[:, index : index + 1]
+        one._squared_product = self._squared_product[index : index + 1]
         return one
+
+    @property
+    def _cross(self) -> Tensor:
+        return torch.complex(self._sums[0], self._sums[1])
+
+    @property
+    def _dry(self) -> Tensor:
+        return self._sums[2]
+
+    @property
+    def _target(self) -> Tensor:
+        return self._sums[3]
+
+    @property
+    def _product(self) -> Tensor:
+        return self._sums[4]
 
     @property
     def coherent_fraction(self) -> float:

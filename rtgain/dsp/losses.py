@@ -85,13 +85,18 @@ class FeatureLoss(nn.Module):
         ``Y / X`` weighted by ``w |X|``. The result is zero if the best gain is not positive.
         """
         slope = dry.abs() if weights is None else dry.abs() * weights
-        ratio = torch.where(dry != 0, target / torch.where(dry != 0, dry, 1.0), 0.0)
+        ratio = torch.where(dry != 0, target / dry, 0.0)
         overall, per_channel = weighted_medians(ratio, slope, channels)
-        return overall.clamp_min(0.0) ** (1.0 / self.power), per_channel.clamp_min(0.0) ** (1.0 / self.power)
+        return self._gain(overall), self._gain(per_channel)
 
     def least_squares(self, dry: Tensor, target: Tensor) -> Tensor:
         """Compute the gain of least squared feature error, ``(B,)``: ``⟨X, Y⟩ / ⟨X, X⟩``, at least 0."""
-        return least_squares(dry, target).clamp_min(0.0) ** (1.0 / self.power)
+        return self._gain(least_squares(dry, target))
+
+    def _gain(self, ratio: Tensor) -> Tensor:
+        """Compute the gain, at least 0, that scales features by `ratio`."""
+        ratio = ratio.clamp_min(0.0)
+        return ratio if self.power == 1.0 else ratio ** (1.0 / self.power)
 
     def forward(self, estimate: Tensor, target: Tensor) -> Tensor:
         """Compute the mean over the batch of the distance between the two signals' features."""

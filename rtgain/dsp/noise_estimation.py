@@ -6,6 +6,7 @@ that it is smooth over a band, and one window is enough.
 """
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -65,6 +66,11 @@ class NoiseEstimate:
     noise_power: Tensor
     noise_floor_loss: Tensor
 
+    @cached_property
+    def uninformative(self) -> Tensor:
+        """True for windows without a significant band, ``(B,)``."""
+        return self.std_log.isinf()
+
     @property
     def inverted(self) -> Tensor:
         """True for channels whose target is inverted, ``(B, C)``."""
@@ -87,19 +93,24 @@ def estimate_noise(pair: SpectraPair, decay_ratio: Tensor) -> NoiseEstimate:
     channels = pair.cross.shape[1]
     dry_power, target_power, cross = (_banded(bins) for bins in (pair.dry.power, pair.target.power, pair.cross))
     cross_magnitude = cross.abs()
-    fitted = cross_magnitude.square() / dry_power.clamp_min(tiny)
+    dry_power = dry_power.clamp_min(tiny)
+    fitted = cross_magnitude.square() / dry_power
     remainder_power = (target_power - fitted).clamp_min(0.0) / (BAND_BINS - 1.5)
     power = target_power.sum(-1, keepdim=True)
     floor = (
         (NOISE_FLOOR + RINGING_POWER * (decay_ratio - 1.0)).unsqueeze(-1) * power / (BAND_BINS * target_power.shape[-1])
     )
     noise = remainder_power + floor
-    signal = torch.where(fitted > SIGNIFICANT * noise, fitted - noise, 0.0)
-    inverse_noise = torch.where(signal > 0, 1.0 / noise.clamp_min(tiny), 0.0)
+    significant = fitted > SIGNIFICANT * noise
+    signal = torch.where(significant, fitted - noise, 0.0)
+    inverse_noise = torch.where(significant, noise.clamp_min(tiny).reciprocal(), 0.0)
     band_snr = signal * inverse_noise
-    significant_cross = _per_channel(torch.where(signal > 0, cross, 0.0), channels)
-    weights = _per_bin(inverse_noise, channels) * pair.dry.magnitude.flatten(1)
-    log_gain = torch.where(signal > 0, cross_magnitude / dry_power.clamp_min(tiny), 1.0).log()
+    cosine_sum, cross_sum = (
+        _per_channel(torch.where(significant, part, 0.0), channels).sum(-1) for part in (cross.real, cross_magnitude)
+    )
+    inverse_noise_per_bin, noise_power = _per_bin(torch.stack([inverse_noise, remainder_power]), channels)
+    weights = inverse_noise_per_bin * pair.dry.magnitude.flatten(1)
+    log_gain = torch.where(significant, cross_magnitude / dry_power, 1.0).log()
     std_log = _std_log(log_gain, band_snr)
     channel_std_log = std_log.unsqueeze(-1)
     if channels > 1:
@@ -111,8 +122,8 @@ def estimate_noise(pair: SpectraPair, decay_ratio: Tensor) -> NoiseEstimate:
         std_log=std_log,
         channel_std_log=channel_std_log,
         coherent_fraction=signal.sum(-1) / power.squeeze(-1).clamp_min(tiny),
-        phase_cosine=significant_cross.real.sum(-1) / significant_cross.abs().sum(-1).clamp_min(tiny),
-        noise_power=_per_bin(remainder_power, channels),
+        phase_cosine=cosine_sum / cross_sum.clamp_min(tiny),
+        noise_power=noise_power,
         noise_floor_loss=noise_magnitude / (inverse_noise * _banded(pair.cross_magnitude)).sum(-1).clamp_min(tiny),
     )
 
@@ -148,13 +159,13 @@ def _banded(bins: Tensor) -> Tensor:
 
 
 def _per_channel(bands: Tensor, channels: int) -> Tensor:
-    """Separate the channels, ``(B, C · bands)`` to ``(B, C, bands)``."""
-    return bands.view(len(bands), channels, -1)
+    """Separate the channels, ``(…, C · bands)`` to ``(…, C, bands)``."""
+    return bands.view(*bands.shape[:-1], channels, -1)
 
 
 def _per_bin(bands: Tensor, channels: int) -> Tensor:
-    """Expand a number per band to each of its bins, ``(B, C · bands)`` to ``(B, C · K)``; the bin at 0 Hz is 0."""
+    """Expand a number per band to each of its bins, ``(…, C · bands)`` to ``(…, C · K)``; the bin at 0 Hz is 0."""
     bands = _per_channel(bands, channels)
     bins = torch.zeros(*bands.shape[:-1], 1 + BAND_BINS * bands.shape[-1])
     bins[..., 1:].view(*bands.shape, BAND_BINS).copy_(bands.unsqueeze(-1))
-    return bins.flatten(1)
+    return bins.flatten(-2)

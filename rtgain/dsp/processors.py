@@ -120,4 +120,5 @@ class LogGain(Processor):
 
     def forward(self, x: Tensor, degree: float = 1.0) -> Tensor:
         """Multiply `x` by the gain to the power `degree`, for features that scale with ``gain ** degree``."""
-        return x * torch.exp(degree * self.log_gain).unsqueeze(-1)
+        exponent = self.log_gain if degree == 1.0 else degree * self.log_gain
+        return x * torch.exp(exponent).unsqueeze(-1)

@@ -103,6 +103,8 @@ def descend(
     parameter = processor.log_gain
     floor, noise_step = NOISE_MARGIN * noise.noise_floor_loss, TOLERANCE_SHARE * noise.noise_floor_loss
     tolerance = noise_step.clamp(TOLERANCE_LOG, MAX_TOLERANCE_LOG)
+    least_limit = 3.0 * noise_step
+    ones = torch.ones_like(start_log)
     is_rprop = optimizer == "Rprop"
     torch_optimizer = make_optimizer(
         optimizer, [parameter], lr=schedule.lr, foreach=False, **OPTIONS.get(optimizer, {})
@@ -115,7 +117,7 @@ def descend(
         steps += moved > tolerance
         zero_grad(torch_optimizer)
         losses = loss.distance(loss.apply_gain(dry, processor), target, weights)
-        torch.autograd.backward(losses.sum())
+        torch.autograd.backward(losses, ones)  # the gradient of their sum
         gradient = parameter.grad
         assert gradient is not None
         if is_rprop and step_index == EASY_STEPS:
@@ -125,7 +127,7 @@ def descend(
             tolerance = torch.maximum(tolerance, (TOLERANCE_SHARE * least).clamp_max(MAX_TOLERANCE_LOG))
         excess = (losses.detach() - floor).clamp_min(0.0)
         reach = polyak_step(excess, gradient, loss.power)
-        limit = torch.maximum(reach, 3.0 * noise_step)
+        limit = torch.maximum(reach, least_limit)
         before = parameter.detach().clone()
         if is_rprop:
             longest = torch.minimum(longest, limit)

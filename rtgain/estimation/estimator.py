@@ -218,14 +218,12 @@ class Estimator:
             self._channels = [ChannelState() for _ in range(channels)]
         features, gate_states = self.extractor.extract(windows, alignment, self.settings, cross)
         batch_descent = self._descend(features)
-        uninformative = features.noise.std_log.isinf()
+        uninformative = features.noise.uninformative
         use_batch = len(gate_states) == 1 or (
             not self.settings.stock_optimizer and bool((batch_descent.settled | uninformative).all())
         )
-        optima_db, least_squares_db = (
-            torch.where(uninformative, math.nan, DB_PER_NEPER * (log_gain + features.level_ratio_log).double()).tolist()
-            for log_gain in (features.optimum_log, features.least_squares_log)
-        )
+        log_gains = torch.stack([features.optimum_log, features.least_squares_log]) + features.level_ratio_log
+        optima_db, least_squares_db = torch.where(uninformative, math.nan, DB_PER_NEPER * log_gains.double()).tolist()
         bound_db = torch.where(uninformative, math.nan, features.bound_db).tolist()
         std_db = (DB_PER_NEPER * features.noise.std_log.double()).tolist()
         phase_cosine, level_ratio_log = features.noise.phase_cosine.tolist(), features.level_ratio_log.tolist()

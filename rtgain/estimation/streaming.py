@@ -210,8 +210,10 @@ class StreamingEstimator:
         settings = self.estimator.settings
         hop_frames, window_frames = settings.hop_frames, settings.window_frames
         self._skip_overrun()
-        offsets = self._offsets_frames
-        ready = (self._reader.frames_written - self.next_frame) // hop_frames + 1
+        alignment = self.delay_tracker.alignment
+        offsets = alignment.offsets_frames(self._reader.channels)
+        next_frame = self.next_frame
+        ready = (self._reader.frames_written - next_frame) // hop_frames + 1
         interval_hops = DELAY_TRACK_INTERVAL_HOPS if self.delay_tracker.is_steady else DELAY_SEARCH_INTERVAL_HOPS
         hops = min(ready, interval_hops - self._hop % interval_hops, WINDOW_FRAMES_MAX // window_frames)
         if self._live:
@@ -227,10 +229,9 @@ class StreamingEstimator:
             dry=_channel_windows(_part(signals.dry, dry_start, (0,) * len(offsets), span), window_frames, hop_frames),
             target=_channel_windows(_part(signals.target, dry_start, offsets, span), window_frames, hop_frames),
             center_frames=start + window_frames / 2 + hop_frames * np.arange(hops, dtype=np.float64),
-            available_frames=float(self.next_frame) + hop_frames * np.arange(hops, dtype=np.float64),
+            available_frames=float(next_frame) + hop_frames * np.arange(hops, dtype=np.float64),
             gain_true_db=mean_gain_db(signals.reference_gain[dry_start : dry_start + span], window_frames, hop_frames),
         )
-        alignment = self.delay_tracker.alignment
         estimates = self.estimator.estimate(windows, alignment, self._cross)
         if self._learner is not None:
             frozen = self.estimator.frozen

@@ -197,7 +197,7 @@ class FeatureExtractor:
         silent = silent_channels.all(-1)
         audible = (~silent_channels | silent.unsqueeze(-1)).float()
         level = (mean_square * audible).mean(-1).sqrt().clamp_min(SILENCE_RMS)
-        spectra = spectra.scaled((1.0 / level).unsqueeze(-1) * audible)
+        spectra = spectra.scaled(level.reciprocal().unsqueeze(-1) * audible)
         pair, (dry_level, target_level) = SpectraPair(spectra[0], spectra[1]), level
         decay_ratio = self._decay_ratio(dry_level, settings)
         noise = estimate_noise(pair, decay_ratio)
@@ -206,12 +206,14 @@ class FeatureExtractor:
             clipped_channels = torch.from_numpy(clipped_windows(windows.dry, windows.target, dry.numpy()))
             clipped = (clipped_channels & (audible > 0.0)).any(-1)
         rejected = silent | clipped
-        noise = replace(
-            noise,
-            std_log=torch.where(rejected, torch.inf, noise.std_log),
-            channel_std_log=torch.where(rejected.unsqueeze(-1), torch.inf, noise.channel_std_log),
-        )
-        silent |= noise.std_log.isinf() & ~clipped & (decay_ratio > PAUSE_POWER_RATIO)
+        if bool(rejected.any()):
+            noise = replace(
+                noise,
+                std_log=torch.where(rejected, torch.inf, noise.std_log),
+                channel_std_log=torch.where(rejected.unsqueeze(-1), torch.inf, noise.channel_std_log),
+            )
+        uninformative = noise.uninformative
+        silent |= uninformative & ~clipped & (decay_ratio > PAUSE_POWER_RATIO)
         if cross is not None:  # weighted by the dry level, which does not depend on the gain
             cross.add(pair, torch.where(silent, 0.0, dry_level))
         if self._response is not None and alignment.is_known and not bool(silent.all()):
@@ -238,13 +240,14 @@ class FeatureExtractor:
         lag, spread = temporal_moments(leveled, pair.dry, noise.weights)
         hop_frames = settings.hop_frames
         optimum_log, channel_optimum_log = (
-            optimum.clamp_min(MIN_OPTIMUM_GAIN).log() for optimum in loss.optima(*features, weights, channels)
+            gain.clamp_min(MIN_OPTIMUM_GAIN).log() for gain in loss.optima(*features, weights, channels)
         )
+        optimum = optimum_log.exp()
         if cross is not None:
-            cross.add_gains(optimum_log.exp(), torch.where(noise.std_log.isinf(), 0.0, dry_level))
+            cross.add_gains(optimum, torch.where(uninformative, 0.0, dry_level))
         least_squares_log = loss.least_squares(*features).clamp_min(MIN_OPTIMUM_GAIN).log()
         noise_std = mean_square_of_power(noise.noise_power.view(pair.cross.shape)).mean(-1).sqrt()
-        bound_db = cramer_rao_std_db(noise_std, optimum_log.exp(), math.sqrt(channels * window_frames))
+        bound_db = cramer_rao_std_db(noise_std, optimum, math.sqrt(channels * window_frames))
         window_features = WindowFeatures(
             loss, *features, weights, noise, optimum_log, channel_optimum_log, least_squares_log, bound_db,
             (target_level / dry_level).log(), dry_level, lag / hop_frames, spread / hop_frames,
