@@ -391,36 +391,35 @@ class GainMotion:
     above_db: Real
     below_db: Real
 
-    @cached_property
-    def _upper_db(self) -> Real:
-        """Gain that is not exceeded, by chance either: of many windows, the largest error is larger."""
-        upper_db: Real = self.gain_db + self.above_db + self._sigmas * self.std_db
+    def _upper_db(self, sigmas: float) -> Real:
+        """Gain that is not exceeded, by doubt nor by `sigmas` standard deviations."""
+        upper_db: Real = self.gain_db + self.above_db + sigmas * self.std_db
         return upper_db
 
-    @cached_property
-    def _lower_db(self) -> Real:
-        lower_db: Real = self.gain_db - self.below_db - self._sigmas * self.std_db
+    def _lower_db(self, sigmas: float) -> Real:
+        lower_db: Real = self.gain_db - self.below_db - sigmas * self.std_db
         return lower_db
 
-    @property
-    def _sigmas(self) -> float:
-        """Standard deviations of either extreme of a range that chance does not reach."""
-        return SIGMAS / math.sqrt(2.0) + math.sqrt(2.0 * math.log(max(2, len(self.gain_db))))
+    @cached_property
+    def _extremes(self) -> tuple[int, int]:
+        """Numbers of the lowest and the highest gain."""
+        return int(self._upper_db(1.0).argmin()), int(self._lower_db(1.0).argmax())
 
     @property
     def low_db(self) -> float:
-        """The lowest gain that is certain."""
-        return float(self.gain_db[self._upper_db.argmin()])
+        """The lowest gain, apart from its deviation and doubt."""
+        return float(self.gain_db[self._extremes[0]])
 
     @property
     def high_db(self) -> float:
-        """The highest gain that is certain."""
-        return float(self.gain_db[self._lower_db.argmax()])
+        """The highest gain, apart from its deviation and doubt."""
+        return float(self.gain_db[self._extremes[1]])
 
     @property
     def range_std_db(self) -> float:
         """Standard deviation of the range."""
-        return float(np.hypot(self.std_db[self._upper_db.argmin()], self.std_db[self._lower_db.argmax()]))
+        low, high = self._extremes
+        return float(np.hypot(self.std_db[low], self.std_db[high]))
 
     @property
     def range_db(self) -> float:
@@ -429,8 +428,9 @@ class GainMotion:
 
     @property
     def is_certain(self) -> bool:
-        """True if the gain moves by more than chance and doubt."""
-        return bool(self._lower_db.max() > self._upper_db.min())
+        """True if the gain moves by more than doubt and the largest error that chance makes of so many windows."""
+        sigmas = SIGMAS / math.sqrt(2.0) + math.sqrt(2.0 * math.log(max(2, len(self.gain_db))))
+        return bool(self._lower_db(sigmas).max() > self._upper_db(sigmas).min())
 
     def inverted(self) -> "GainMotion":
         """The motion of the inverse gain."""
@@ -453,7 +453,7 @@ def measure_motion(model: GainModel, times_s: Real) -> GainMotion | None:
     if known.sum() < 4:
         return None
     times_s, gain_db, doubt_db = times_s[known], model.gain_db[known], model.doubt_db[known]
-    std_db = np.hypot(model.std_db[known], model.scatter_db[known])
+    std_db = model.std_db[known]
     bends = gain_db[2:] - 2.0 * gain_db[1:-1] + gain_db[:-2]
     scatter_db = float(np.median(np.abs(bends))) * 1.4826 / math.sqrt(6.0)
     is_modulation = scatter_db > MAX_SCATTER_DB
@@ -461,6 +461,7 @@ def measure_motion(model: GainModel, times_s: Real) -> GainMotion | None:
     hop_s = float(np.median(np.diff(times_s)))
     count = 1 if is_modulation else math.ceil((float(np.median(std_db)) / MOTION_STD_DB) ** 2)
     count = int(np.clip(count, 1, max(1, min(round(MOTION_S / hop_s), len(gain_db) // 2))))
+    std_db = np.hypot(std_db, model.scatter_db[known])
     weights = 1.0 / std_db**2
     kernel = np.ones(count)
     total = np.convolve(weights, kernel, "valid")
@@ -469,11 +470,4 @@ def measure_motion(model: GainModel, times_s: Real) -> GainMotion | None:
     )
     smooth_std_db = np.sqrt(OVERLAP_FACTOR / total) if count > 1 else std_db
     smooth_s = np.convolve(times_s, kernel / count, "valid")
-    certain = smooth_std_db <= 4.0 * np.median(smooth_std_db)
-    return GainMotion(
-        smooth_s[certain],
-        smooth_db[certain],
-        smooth_std_db[certain],
-        smooth_doubt_db[certain],
-        np.zeros(int(certain.sum())),
-    )
+    return GainMotion(smooth_s, smooth_db, smooth_std_db, smooth_doubt_db, np.zeros(len(smooth_s)))
