@@ -1,10 +1,19 @@
 """Text for numbers and times: real minus signs, fixed decimals, one mark for unknown values."""
 
 import math
+import re
 
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "\N{EN DASH}"
 """Text for a number without a finite value."""
+
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
+_SPACE_OF_UNIT = re.compile(r"(?:(?<=\d) (?=(?:dB\w*|LUFS|LU|ms|s|k?Hz|ppm|%|±|frames?)(?!\w)))|(?<=±) (?=\d)")
+
+
+def join_units(text: str) -> str:
+    """Replace the space between a number and its unit by a no-break space, for text that is wrapped into lines."""
+    return _SPACE_OF_UNIT.sub(NO_BREAK_SPACE, text)
 
 
 def plain_number(text: str) -> str:

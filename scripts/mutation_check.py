@@ -432,6 +432,13 @@ PROTECTIONS = (
         "tests/match/test_findings.py::test_difference_is_found_at_three_strengths_with_its_value_and_nothing_else",
     ),
     Protection(
+        "the error of a codec is no moving level",
+        "rtgain/match/findings.py",
+        "if motion.range_db < MIN_MOTION_DB or not motion.is_certain:",
+        "if motion.range_db < MIN_MOTION_DB:",
+        "tests/match/test_findings.py::test_error_of_a_codec_is_no_moving_level",
+    ),
+    Protection(
         "each trial of a blind test is drawn",
         "rtgain/listening/blind_test.py",
         'return "target" if secrets.randbits(1) else "dry"',

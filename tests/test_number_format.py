@@ -5,12 +5,14 @@ import math
 import pytest
 
 from rtgain.number_format import (
+    NO_BREAK_SPACE,
     format_duration,
     format_gain_linear,
     format_number,
     format_sample_rate,
     format_std,
     format_time,
+    join_units,
     plain_number,
 )
 
@@ -69,3 +71,14 @@ def test_standard_deviation_is_finer_when_small_and_never_zero() -> None:
 )
 def test_typed_numbers_have_a_hyphen_and_a_point(typed: str, plain: str) -> None:
     assert plain_number(typed) == plain
+
+
+def test_units_stay_with_their_numbers_and_other_spaces_do_not_change():
+    text = (
+        "Between 590 Hz and 1.6 kHz it is 4.12 ± 0.02 dB softer, 3.2 s later at 0:01.5 of 2 files, 5 % below −3 dBFS."
+    )
+    joined = join_units(text)
+    assert joined.replace(NO_BREAK_SPACE, " ") == text
+    assert joined.split(" ") == (
+        "Between 590~Hz and 1.6~kHz it is 4.12~±~0.02~dB softer, 3.2~s later at 0:01.5 of 2 files, 5~% below −3~dBFS."
+    ).replace("~", NO_BREAK_SPACE).split(" ")

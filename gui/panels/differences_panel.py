@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from gui.theme import tabular
+from rtgain.number_format import join_units
 from rtgain.records.level_match import LevelMatch
 from rtgain.records.match_sentences import match_sentence, sentence_of_match
 from rtgain.records.snapshot import Snapshot
@@ -72,12 +73,13 @@ class DifferencesPanel(QFrame):
     def show_match(self, result: dict[str, Any]) -> None:
         """Show the object of ``rtgain match --json``."""
         self._result = result
-        self.match.setText(sentence_of_match(result))
+        self.match.setText(join_units(sentence_of_match(result)))
         findings: Sequence[dict[str, Any]] | None = result.get("findings")
         if findings is None:
             self.findings.setText("")
         elif findings:
-            self.findings.setText("\n".join(["Also different:", *(f"• {finding['text']}" for finding in findings)]))
+            lines = ["Also different:", *(f"• {join_units(finding['text'])}" for finding in findings)]
+            self.findings.setText("\n".join(lines))
         else:
             self.findings.setText(NOTHING_ELSE_TEXT)
 
@@ -88,13 +90,13 @@ class DifferencesPanel(QFrame):
             text = MEASURING_TEXT
             if math.isfinite(snapshot.gain_db):
                 present = snapshot.gain_db, snapshot.std_db, snapshot.delay_ms, snapshot.polarity
-                text = match_sentence(*present, "tracking")
+                text = join_units(match_sentence(*present, "tracking"))
             if self.match.text() != text:
                 self.match.setText(text)
 
     def show_level(self, match: LevelMatch) -> None:
         """Show both differences in level and the trim."""
-        text = f"{match.sentence()} {match.trim_sentence()}".rstrip()
+        text = join_units(f"{match.sentence()} {match.trim_sentence()}".rstrip())
         if self.level.text() != text:
             self.level.setText(text)
             self.level.setVisible(bool(text))

@@ -65,11 +65,20 @@ COHERENCE_MEMORY_S = 1.0
 INCOHERENT_FRACTION_AFTER_S = 3.0
 """Duration in seconds of a too small coherent fraction after which the signals are incoherent; before, converging."""
 
-MAX_FOLLOWING_SHARE = 0.1
-"""Share of the target's power that may follow the signal without being a part of it (−10 dB): echoes, distortion."""
+MAX_FOLLOWING_SHARE = 0.04
+"""Share of the target's power that may follow the signal without being a part of it (−14 dB): echoes, distortion.
 
-MAX_FOLLOWING_SHARE_OF_CHANGES = 0.02
-"""The same while the gain changes again and again: behind a chorus, and not under the hand of the user."""
+Pauses do not count in it, nor does what may be noise: −12 dB of a whole recording, the limit of a match, are −14 dB.
+"""
+
+SOME_CHANGES = 2.0
+"""Recent changes of the gain from which less sound may follow the signal."""
+
+MAX_FOLLOWING_SHARE_OF_CHANGES = 0.01
+"""The same above `SOME_CHANGES`: behind a chorus or a distortion, and not under the hand of the user.
+
+Steps of up to 18 dB, one in 0.8 s on average, leave less than 0.007, a hyperbolic tangent of +9 dB 0.012 to 0.03.
+"""
 
 AGREEMENT_S = 2.0
 """Duration in seconds of agreement after which one gain explains the target again."""
@@ -402,7 +411,9 @@ class Estimator:
         by_gain = self.settings.processor == "gain"
         changes = by_gain and self.tracker.recent_changes > MAX_RECENT_CHANGES
         disagrees = (by_gain and self._agreement.band_deviation_db > TRACKING_STD_DB) or self._following.share > (
-            MAX_FOLLOWING_SHARE_OF_CHANGES if changes else MAX_FOLLOWING_SHARE
+            MAX_FOLLOWING_SHARE_OF_CHANGES
+            if by_gain and self.tracker.recent_changes > SOME_CHANGES
+            else MAX_FOLLOWING_SHARE
         )
         self._agreed_s = 0.0 if disagrees else self._agreed_s + self._hop_s
         no_useful_gain = descent.loss > USELESS_LOSS and float(features.at(index).least_loss) > USELESS_LOSS

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtgain.match.analysis import Complex, PairSpectra, Real, ratio_db
-from rtgain.match.gain_model import GainModel, GainMotion, LevelCurve
+from rtgain.match.gain_model import SIGMAS, GainModel, GainMotion, LevelCurve
 from rtgain.match.passages import Passages
 from rtgain.match.residual import Residual
 from rtgain.match.result import ChannelMatch
@@ -21,9 +21,6 @@ from rtgain.number_format import format_number, format_time_ms
 from rtgain.records.finding import Finding, FindingKind
 from rtgain.records.match_sentences import comparative
 from rtgain.records.response import Response
-
-SIGMAS = 4.0
-"""Standard deviations that a difference must exceed."""
 
 MAX_STRAIGHT_SHARE = 0.999
 """Share of both channels, each explained by its own dry channel, above which they are not swapped."""
@@ -421,8 +418,7 @@ def moving_gain(evidence: Evidence) -> Finding | None:
     motion = evidence.motion
     if motion is None:
         return None
-    chance = SIGMAS + 2.0 * math.sqrt(math.log(max(2, len(motion.gain_db))))
-    if motion.range_db < MIN_MOTION_DB or motion.range_db < chance * motion.std_db:
+    if motion.range_db < MIN_MOTION_DB or not motion.is_certain:
         return None
     mean_db = evidence.gain_db + response_offset_db(evidence)
     low_db, high_db = mean_db + motion.low_db, mean_db + motion.high_db
@@ -443,7 +439,7 @@ def moving_gain(evidence: Evidence) -> Finding | None:
         "low_db": _rounded(low_db, 3),
         "high_db": _rounded(high_db, 3),
         "range_db": _rounded(motion.range_db, 3),
-        "std_db": _rounded(motion.std_db, 4),
+        "std_db": _rounded(motion.range_std_db, 4),
         "step_times_s": [_rounded(evidence.start_s + time_s, 3) for time_s, _ in steps],
         "step_changes_db": [_rounded(change_db, 3) for _, change_db in steps],
         "times_s": [_rounded(evidence.start_s + time_s, 3) for time_s in motion.times_s[::stride]],
@@ -464,8 +460,9 @@ def find_steps(motion: GainMotion) -> list[tuple[float, float]]:
     after = np.stack([gain_db[centers + offset] for offset in range(1, width + 1)])
     change = np.median(after, axis=0) - np.median(before, axis=0)
     scatter = np.maximum(np.ptp(before[1:], axis=0), np.ptp(after[1:], axis=0))
-    least_db = max(MIN_MOTION_DB, 6.0 * motion.std_db)
-    is_step = (np.abs(change) > least_db) & (scatter < 0.1 * np.abs(change))
+    doubts_db = 6.0 * motion.std_db + np.maximum(motion.above_db, motion.below_db)
+    doubt_db = np.maximum(doubts_db[centers - width], doubts_db[centers + width])
+    is_step = (np.abs(change) > np.maximum(MIN_MOTION_DB, doubt_db)) & (scatter < 0.1 * np.abs(change))
     index = 0
     while index < len(centers):
         if not is_step[index]:

@@ -39,6 +39,12 @@ MIN_SLOPE_NOISE = 1e-6
 
 DB_PER_NEPER = 20.0 / math.log(10.0)
 
+SIGMAS = 4.0
+"""Standard deviations that a difference must exceed, beyond the largest that chance makes of many."""
+
+MAX_UNEXPLAINED = 0.9
+"""Unexplained share of a window up to which its doubt grows."""
+
 
 @dataclass(frozen=True)
 class GainModel:
@@ -47,7 +53,11 @@ class GainModel:
     Attributes:
         response: ``(C, B)`` complex, relative to the matched signal.
         gain_db: ``(T,)``, gain over time relative to the mean gain; NaN where the sound is too soft.
-        std_db: ``(T,)``, standard deviation of `gain_db`.
+        std_db: ``(T,)``, standard deviation of `gain_db`, if the residual is noise of constant level.
+        scatter_db: ``(T,)``, standard deviation of `gain_db` as the bands of this window disagree about it: the error
+            of a codec is not noise of constant level.
+        doubt_db: ``(T,)``, most by which `gain_db` may be too low: sound that a codec leaves out, or noise of the
+            matched signal, lowers the gain by the share of the target that is not explained.
         coherence: ``(B,)``, share of the target's power that the model explains.
         dry_noise: ``(C, B)``, noise of the matched signal in each window, in the unit of `PairSpectra.matched_power`.
     """
@@ -55,6 +65,8 @@ class GainModel:
     response: Complex
     gain_db: Real
     std_db: Real
+    scatter_db: Real
+    doubt_db: Real
     coherence: Real
     dry_noise: Real
 
@@ -147,6 +159,13 @@ def _fit(pair: PairSpectra, dry_noise: Real) -> GainModel:
     variance += (doubt * variance) ** 2
     std_db = DB_PER_NEPER * np.sqrt(OVERLAP_FACTOR / 2.0 * variance)
     known = loud & (std_db < 3.0)
+    # Of this window alone: the errors of its bands, and what they leave unexplained.
+    errors = aligned - gain[:, None, None] * predicted
+    rest = np.maximum(target - 2.0 * scale * aligned + scale**2 * predicted, 0.0)
+    own = (precision**2 * (errors**2 + 0.5 * predicted * rest / bins)).sum(axis=(1, 2))
+    scatter_db = DB_PER_NEPER * np.sqrt(own) / np.maximum(information * gain, 1e-30)
+    rest, power = ((precision * each).sum(axis=(1, 2)) for each in (rest, target))
+    doubt_db = -20.0 * np.log10(1.0 - np.minimum(rest, MAX_UNEXPLAINED * power) / np.maximum(power, tiny))
     weighted = np.where(loud, gain, 0.0)[:, None, None]
     explained = np.abs((weighted * cross).sum(0)) ** 2 / np.maximum((weighted**2 * pair.matched_power).sum(0), tiny)
     total = target[loud].sum(axis=0).sum(axis=0)
@@ -155,6 +174,8 @@ def _fit(pair: PairSpectra, dry_noise: Real) -> GainModel:
         response=response,
         gain_db=np.where(known, 20.0 * np.log10(np.where(known, gain, 1.0)), np.nan),
         std_db=np.where(known, std_db, np.nan),
+        scatter_db=np.where(known, scatter_db, np.nan),
+        doubt_db=np.where(known, doubt_db, np.nan),
         coherence=coherence,
         dry_noise=dry_noise,
     )
@@ -360,24 +381,60 @@ class GainMotion:
     Attributes:
         times_s: ``(M,)``, from the start of the common part.
         gain_db: ``(M,)``.
-        low_db, high_db: the lowest and the highest gain.
-        std_db: standard deviation of the difference of these two.
+        std_db: ``(M,)``, standard deviation of `gain_db`.
+        above_db, below_db: ``(M,)``, most by which the gain may be higher and lower than `gain_db`, apart from chance.
     """
 
     times_s: Real
     gain_db: Real
-    low_db: float
-    high_db: float
-    std_db: float
+    std_db: Real
+    above_db: Real
+    below_db: Real
+
+    def _upper_db(self, sigmas: float) -> Real:
+        """Gain that is not exceeded, by doubt nor by `sigmas` standard deviations."""
+        upper_db: Real = self.gain_db + self.above_db + sigmas * self.std_db
+        return upper_db
+
+    def _lower_db(self, sigmas: float) -> Real:
+        lower_db: Real = self.gain_db - self.below_db - sigmas * self.std_db
+        return lower_db
+
+    @cached_property
+    def _extremes(self) -> tuple[int, int]:
+        """Numbers of the lowest and the highest gain."""
+        return int(self._upper_db(1.0).argmin()), int(self._lower_db(1.0).argmax())
+
+    @property
+    def low_db(self) -> float:
+        """The lowest gain, apart from its deviation and doubt."""
+        return float(self.gain_db[self._extremes[0]])
+
+    @property
+    def high_db(self) -> float:
+        """The highest gain, apart from its deviation and doubt."""
+        return float(self.gain_db[self._extremes[1]])
+
+    @property
+    def range_std_db(self) -> float:
+        """Standard deviation of the range."""
+        low, high = self._extremes
+        return float(np.hypot(self.std_db[low], self.std_db[high]))
 
     @property
     def range_db(self) -> float:
         """Highest minus lowest gain."""
         return self.high_db - self.low_db
 
+    @property
+    def is_certain(self) -> bool:
+        """True if the gain moves by more than doubt and the largest error that chance makes of so many windows."""
+        sigmas = SIGMAS / math.sqrt(2.0) + math.sqrt(2.0 * math.log(max(2, len(self.gain_db))))
+        return bool(self._lower_db(sigmas).max() > self._upper_db(sigmas).min())
+
     def inverted(self) -> "GainMotion":
         """The motion of the inverse gain."""
-        return GainMotion(self.times_s, -self.gain_db, -self.high_db, -self.low_db, self.std_db)
+        return GainMotion(self.times_s, -self.gain_db, self.std_db, self.below_db, self.above_db)
 
 
 MOTION_STD_DB = 0.02
@@ -391,11 +448,12 @@ MAX_SCATTER_DB = 0.4
 
 
 def measure_motion(model: GainModel, times_s: Real) -> GainMotion | None:
-    """Measure the range of the gain over time; None if fewer than 4 windows have a gain."""
+    """Measure the movement of the gain over time; None if fewer than 4 windows have a gain."""
     known = model.counts
     if known.sum() < 4:
         return None
-    times_s, gain_db, std_db = times_s[known], model.gain_db[known], model.std_db[known]
+    times_s, gain_db, doubt_db = times_s[known], model.gain_db[known], model.doubt_db[known]
+    std_db = model.std_db[known]
     bends = gain_db[2:] - 2.0 * gain_db[1:-1] + gain_db[:-2]
     scatter_db = float(np.median(np.abs(bends))) * 1.4826 / math.sqrt(6.0)
     is_modulation = scatter_db > MAX_SCATTER_DB
@@ -403,19 +461,13 @@ def measure_motion(model: GainModel, times_s: Real) -> GainMotion | None:
     hop_s = float(np.median(np.diff(times_s)))
     count = 1 if is_modulation else math.ceil((float(np.median(std_db)) / MOTION_STD_DB) ** 2)
     count = int(np.clip(count, 1, max(1, min(round(MOTION_S / hop_s), len(gain_db) // 2))))
+    std_db = np.hypot(std_db, model.scatter_db[known])
     weights = 1.0 / std_db**2
     kernel = np.ones(count)
     total = np.convolve(weights, kernel, "valid")
-    smooth_db = np.convolve(weights * gain_db, kernel, "valid") / total
+    smooth_db, smooth_doubt_db = (
+        np.convolve(weights * values, kernel, "valid") / total for values in (gain_db, doubt_db)
+    )
     smooth_std_db = np.sqrt(OVERLAP_FACTOR / total) if count > 1 else std_db
     smooth_s = np.convolve(times_s, kernel / count, "valid")
-    certain = smooth_std_db <= 4.0 * np.median(smooth_std_db)
-    smooth_db, smooth_std_db, smooth_s = smooth_db[certain], smooth_std_db[certain], smooth_s[certain]
-    low, high = int(smooth_db.argmin()), int(smooth_db.argmax())
-    return GainMotion(
-        smooth_s,
-        smooth_db,
-        float(smooth_db[low]),
-        float(smooth_db[high]),
-        float(np.hypot(smooth_std_db[low], smooth_std_db[high])),
-    )
+    return GainMotion(smooth_s, smooth_db, smooth_std_db, smooth_doubt_db, np.zeros(len(smooth_s)))

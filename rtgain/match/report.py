@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rtgain.match.details import COMMON_SHARE, MatchDetails
 from rtgain.match.result import MatchResult
-from rtgain.number_format import UNKNOWN, format_number, format_time_ms
+from rtgain.number_format import NO_BREAK_SPACE, UNKNOWN, format_number, format_time_ms, join_units
 from rtgain.records.match_sentences import SAME_TIME_MS, comparative, sentence_of_match
 
 COLUMNS = 80
@@ -106,6 +106,9 @@ def _unit(value: float | None, unit: str) -> str:
 
 
 def _wrapped(text: str, first: str = "", further: str = "") -> list[str]:
-    return textwrap.wrap(
-        text, COLUMNS, initial_indent=first, subsequent_indent=further, break_on_hyphens=False, break_long_words=False
-    )
+    """Wrap to `COLUMNS`. No line ends between a number and its unit; their space is a plain one in the output."""
+    lines = textwrap.wrap(
+        join_units(text), COLUMNS, initial_indent=first, subsequent_indent=further, break_on_hyphens=False,
+        break_long_words=False,
+    )  # fmt: skip
+    return [line.replace(NO_BREAK_SPACE, " ") for line in lines]

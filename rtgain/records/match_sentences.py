@@ -46,8 +46,7 @@ def match_sentence(gain_db: float, std_db: float, delay_ms: float, polarity: int
     if state == "converging":
         spread = f", varying by about {format_number(std_db, 1)} dB" if std_db >= SHOWN_SPREAD_DB else ""
         return f"More than the level differs. On average the target is {_level(gain_db)}{spread}{time}.{upside_down}"
-    spread = f", give or take {format_number(std_db, 2)} dB" if std_db >= SHOWN_STD_DB else ""
-    return f"The target is {_level(gain_db)}{spread}{time}.{upside_down}"
+    return f"The target is {_level(gain_db, std_db)}{time}.{upside_down}"
 
 
 def comparative(gain_db: float) -> str:
@@ -55,10 +54,12 @@ def comparative(gain_db: float) -> str:
     return "louder" if gain_db > 0.0 else "softer"
 
 
-def _level(gain_db: float) -> str:
+def _level(gain_db: float, std_db: float = 0.0) -> str:
+    deviation = f"± {format_number(std_db, 2)} dB" if std_db >= SHOWN_STD_DB else ""
     if abs(gain_db) < SAME_LEVEL_DB:
-        return "as loud as the dry recording"
-    return f"{format_number(abs(gain_db), 2)} dB {comparative(gain_db)} than the dry recording"
+        return "as loud as the dry recording" + (f" ({deviation})" if deviation else "")
+    amount = f"{format_number(abs(gain_db), 2)} {deviation or 'dB'}"
+    return f"{amount} {comparative(gain_db)} than the dry recording"
 
 
 def _time(delay_ms: float) -> str:

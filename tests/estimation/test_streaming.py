@@ -13,7 +13,9 @@ from rtgain.audio.engine.engine import Engine
 from rtgain.audio.engine.ring_buffer import OverrunError
 from rtgain.audio.engine.shared_memory import EngineSharedMemory
 from rtgain.audio.io.offline_driver import OfflineDriver
+from rtgain.audio.sources.demo import DemoSource
 from rtgain.audio.sources.synthetic import PinkSource
+from rtgain.audio.sources.synthetic_speech import synthetic_speech
 from rtgain.config.estimator_settings import MIN_REFERENCE_GAIN, EstimatorSettings
 from rtgain.estimation.delay_tracker import STEADY_MEASUREMENTS
 from rtgain.estimation.estimator import Estimator
@@ -244,6 +246,34 @@ def test_target_that_is_mostly_other_sound_is_not_tracking(memory: EngineSharedM
     dry, other = noise(6 * RATE), noise(6 * RATE, seed=2)
     estimates = estimates_while_written(memory, dry, GAIN * (dry + 2.0 * other))
     assert State.TRACKING not in {one.state for one in estimates}, "the dry signal explains a fifth of the target"
+
+
+def tracking_share(estimates: list[Estimate]) -> float:
+    """Share of `tracking` in the states of windows with sound, without the first two seconds."""
+    states = [one.state for one in estimates if one.center_frame > 2 * RATE and one.state is not State.SILENT]
+    return states.count(State.TRACKING) / len(states)
+
+
+def test_room_behind_speech_is_not_one_gain(memory: EngineSharedMemory) -> None:
+    dry = synthetic_speech(RATE, 14 * RATE, seed=21).astype(np.float64)
+    time_s = np.arange(round(0.8 * RATE)) / RATE
+    tail = np.random.default_rng(4).standard_normal(len(time_s)) * np.exp(-time_s / 0.2) * (time_s > 0.01)
+    room = np.convolve(dry, tail)[: len(dry)]
+    room *= 10 ** (-10 / 20) * dry.std() / room.std()
+    assert tracking_share(estimates_while_written(memory, dry, GAIN * (dry + room))) < 0.1
+
+
+def test_distorted_music_is_not_one_gain(memory: EngineSharedMemory) -> None:
+    dry = DemoSource(RATE).read(14 * RATE)[0].astype(np.float64)
+    drive = 10 ** (9 / 20) / np.abs(dry).max()
+    assert tracking_share(estimates_while_written(memory, dry, 0.5 * np.tanh(drive * dry))) < 0.3
+
+
+def test_hand_on_the_fader_stays_tracking(memory: EngineSharedMemory) -> None:
+    dry = DemoSource(RATE).read(14 * RATE)[0].astype(np.float64)
+    random = np.random.default_rng(6)
+    gain_db = np.repeat(random.uniform(-18, 0, 14), RATE)
+    assert tracking_share(estimates_while_written(memory, dry, dry * 10 ** (gain_db / 20))) > 0.7
 
 
 # --- overruns and the end of the source -------------------------------------------------------------

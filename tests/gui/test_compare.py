@@ -17,6 +17,7 @@ from gui.control.session_controller import with_input
 from gui.main_window import MainWindow
 from gui.panels.recording_slots import EMPTY_TEXT
 from rtgain.config.session_config import SessionConfig
+from rtgain.number_format import NO_BREAK_SPACE
 from rtgain.records.recording_offset import RecordingOffset
 from tests.gui.conftest import Sessions
 
@@ -74,9 +75,10 @@ def test_two_recordings_open_in_compare_and_are_analyzed(window: MainWindow, ses
     assert "Attenuated: the dry recording by 6.0" in compare.differences.level.text()
     window.compare_controller.analysis.store(window.controller.config, match=MATCH)
     assert compare.differences.match.text() == (
-        "The target is 4.12 dB louder than the dry recording, give or take 0.02 dB, and 12.0 ms later."
+        "The target is 4.12~±~0.02~dB louder than the dry recording, and 12.0~ms later.".replace("~", NO_BREAK_SPACE)
     )
-    assert compare.differences.findings.text() == "Also different:\n• low shelf +1.9 dB at 110 Hz"
+    shelf = "+1.9~dB at 110~Hz".replace("~", NO_BREAK_SPACE)
+    assert compare.differences.findings.text() == f"Also different:\n• low shelf {shelf}"
     assert sessions.last.level_match.gain_db == 4.12
     assert compare.response.curve.path().boundingRect().right() == 3.0  # 1 kHz: the incoherent band is left out
 

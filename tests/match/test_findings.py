@@ -13,6 +13,7 @@ from rtgain.match.pair import match_pair
 from rtgain.match.result import MatchResult
 from rtgain.metering.level_detectors import DETECTORS, DetectorBank
 from rtgain.metering.plateaus import PlateauCounter
+from tests.encoded_files import encode
 from tests.match.recordings import demo, write
 
 RATE = 16_000
@@ -93,6 +94,43 @@ def test_step_of_the_gain_is_found_with_its_time_and_the_deviation_covers_both_g
     assert result.gain_db + 2 * result.std_db > -6.03
 
 
+def bursts(seconds: int, seed: int) -> np.ndarray:
+    """Chords with bursts of noise, (2, frames): what codecs change most."""
+    random = np.random.default_rng(seed)
+    time_s = np.arange(seconds * CD_RATE) / CD_RATE
+    beat = (time_s / 0.4).astype(int)
+    phase_s = time_s - 0.4 * beat
+    notes_hz = 110 * 2 ** (random.integers(0, 24, (3, beat[-1] + 1)) / 12)
+    chord = sum(
+        np.sin(2 * np.pi * harmonic * note[beat] * time_s) / harmonic for note in notes_hz for harmonic in (1, 3)
+    )
+    decays_s, levels = random.uniform(0.01, 0.08, beat[-1] + 1), random.uniform(0, 0.2, beat[-1] + 1)
+    noise = random.standard_normal((2, len(time_s))) * levels[beat] * np.exp(-phase_s / decays_s[beat])
+    return 0.05 * chord * np.exp(-3 * phase_s) + noise
+
+
+CD_RATE = 44100
+
+
+@pytest.mark.parametrize(("extension", "bit_rate"), [("m4a", 96_000), ("mp3", 64_000), ("opus", 48_000)])
+def test_error_of_a_codec_is_no_moving_level(tmp_path, extension, bit_rate):
+    rate = 48000 if extension == "opus" else CD_RATE
+    sound = bursts(30, seed=7)
+    path = encode(tmp_path / f"target.{extension}", 0.5 * sound, rate, bit_rate=bit_rate)
+    details = match_pair(write(tmp_path / "dry.wav", sound.T, rate), path)
+    assert details is not None
+    assert details.result.gain_db == pytest.approx(-6.02, abs=0.6)  # LAME turns its input down
+    assert "moving-gain" not in kinds(details.result)
+
+
+def test_small_automation_is_found_with_its_range(tmp_path):
+    sound = bursts(30, seed=8).T
+    gain_db = np.where((np.arange(len(sound)) // CD_RATE) % 20 == 10, -5.75, -6.0)
+    result = match(tmp_path, sound, sound * 10 ** (gain_db[:, None] / 20))
+    assert kinds(result) == ["moving-gain"]
+    assert result.findings[0]["range_db"] == pytest.approx(0.25, abs=0.03)
+
+
 def test_equalized_pair_is_not_one_gain_and_its_deviation_contains_most_of_the_sound(tmp_path, signals):
     shelf = next(case for case in CASES if case.kinds == ("equalization",))
     music = signals["music"].samples[None].astype(np.float64)
@@ -143,7 +181,8 @@ def test_regions_are_named_by_where_the_tone_differs():
 
 def test_slow_fade_has_no_step():
     times_s = np.arange(0, 10, 0.05)
-    fade = GainMotion(times_s, np.linspace(0, -12, len(times_s)), -12.0, 0.0, 0.001)
+    exact = np.zeros(len(times_s))
+    fade = GainMotion(times_s, np.linspace(0, -12, len(times_s)), exact + 0.001, exact, exact)
     assert find_steps(fade) == []
 
 

@@ -59,7 +59,9 @@ def changed(details: MatchDetails, **changes: object) -> MatchDetails:
         ({"gain_db": 0.001, "delay_ms": 0.0, "polarity": -1},
          "The target is as loud as the dry recording. It is upside down (inverted polarity)."),
         ({"gain_db": 3.0, "delay_ms": -2.0, "std_db": 0.02},
-         "The target is 3.00 dB louder than the dry recording, give or take 0.02 dB, and 2.0 ms earlier."),
+         "The target is 3.00 ± 0.02 dB louder than the dry recording, and 2.0 ms earlier."),
+        ({"gain_db": 0.001, "delay_ms": 0.0, "std_db": 0.02},
+         "The target is as loud as the dry recording (± 0.02 dB)."),
         ({"gain_db": -6.0, "delay_ms": 0.0, "std_db": 2.0, "state": "converging"},
          "More than the level differs. On average the target is 6.00 dB softer than the dry recording, varying by "
          "about 2.0 dB."),
