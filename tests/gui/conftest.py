@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -66,3 +67,5 @@ def open_window(qtbot: Any, qapp: QApplication, sessions: Sessions) -> Iterator[
     for window in windows:
         window.close()
         window.deleteLater()
+    # Now, not in the next test, whose style sheet would be computed for these widgets, too: 0.5 s.
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
