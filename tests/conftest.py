@@ -20,8 +20,10 @@ isolate_environment()
 cache_demo_source()
 
 LONGEST_FIRST = (
-    *("lessons", "test_lessons_live", "test_export_faults", "test_experiment", "test_accuracy", "test_session"),
-    *("test_export", "test_app", "test_scenario", "test_process_faults", "test_file_faults", "test_fuzz"),
+    *("lessons", "test_lessons_live", "test_notebooks", "test_main_window", "test_accuracy", "test_export_faults"),
+    *("test_descent", "test_search", "test_compare", "test_cluster", "test_decoder", "test_batch", "test_session"),
+    *("test_experiment_runner", "test_export", "test_app", "test_scenario", "test_process_faults", "test_file_faults"),
+    "test_fuzz",
 )
 """Groups of tests that start first, so that no long group runs alone at the end."""
 
@@ -51,6 +53,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupSc
     return GroupScheduling(config, log)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Compile the callback before the test processes start: they would all compile it at the same time."""
+    import rtgain.audio.engine.kernel  # noqa: F401
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort the longest groups to the front, and select how a time-out ends a test.
@@ -74,7 +82,7 @@ def pytest_collection_finish() -> None:
 
 def _group_of(path: Path) -> str:
     """Return the folder of tests that share the lessons' experiments, otherwise the file."""
-    shares_experiments = path.parent.name == "lessons" and "export" not in path.stem
+    shares_experiments = path.parent.name == "lessons" and "export" not in path.stem and path.stem != "test_notebooks"
     return str(path.parent if shares_experiments else path)
 
 

@@ -5,6 +5,7 @@ a language. None of them may be used, changed, or decide whether a test passes.
 """
 
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ FOREIGN = (
     *("DISPLAY", "GDK_", "QT_", "WAYLAND_", "XAUTHORITY", "XDG_"),
     *("COLUMNS", "LANG", "LC_", "LINES", "NO_COLOR", "FORCE_COLOR", "PYTHONUNBUFFERED", "TERM", "TZ"),
     *("MPL", "NUMBA_", "OMP_"),
+    "PYTHONDONTWRITEBYTECODE",
 )
 """Prefixes of variables that are removed from the environment of the tests."""
 
@@ -32,6 +34,7 @@ def isolate_environment() -> None:
     cache = os.environ.get(CACHE, str(root / "cache"))
     for name in [name for name in os.environ if name.startswith(FOREIGN)]:
         del os.environ[name]
+    sys.dont_write_bytecode = False  # a hundred processes would compile the same sources
     asound = root / "asound.conf"
     asound.write_text(NO_DEVICES, encoding="utf-8")
     homes = {f"XDG_{kind}_HOME": root / kind.lower() for kind in ("CONFIG", "DATA", "STATE")}

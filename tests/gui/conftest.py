@@ -1,9 +1,10 @@
 """Real main window on a real X display, over fake sessions without audio."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
+from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -17,6 +18,14 @@ from tests.polling import TIMEOUT_MS
 
 for wait in (QtBot.waitUntil, QtBot.waitSignal, QtBot.waitSignals, QtBot.waitActive, QtBot.waitExposed):
     wait.__kwdefaults__["timeout"] = TIMEOUT_MS  # instead of five seconds, which are too few on a busy machine
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None, object, object]:
+    """Delete the widgets of the test now, not in the next one, which would set its style sheet for them, too: 0.7 s."""
+    result = yield
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    return result
 
 
 class Sessions:

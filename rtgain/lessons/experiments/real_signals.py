@@ -40,6 +40,9 @@ SEARCH_DB = np.arange(-3.0, 9.0, 0.05)
 SEARCH_GAINS = GAIN * 10.0 ** (SEARCH_DB / 20.0)
 """Search grid for losses without a closed form: error in dB relative to the reference gain, and linear gain."""
 
+COARSE_STEPS = 16
+"""Step of the first search on the grid; the losses of the lesson have one minimum."""
+
 PLAIN = SpectralLoss()
 
 
@@ -153,8 +156,14 @@ def _minimum_db(loss: FeatureLoss, dry: NDArray[np.floating], target: NDArray[np
     best = float(loss.optimum(loss.features(x), target_features))
     if not np.isnan(best):
         return 20.0 * math.log10(best / GAIN)
-    losses = [float(loss.distance(loss.features(gain * x), target_features)) for gain in SEARCH_GAINS]
-    return float(SEARCH_DB[np.argmin(losses)])
+
+    def lowest(positions: range) -> int:
+        losses = [float(loss.distance(loss.features(SEARCH_GAINS[at] * x), target_features)) for at in positions]
+        return positions[int(np.argmin(losses))]
+
+    near = lowest(range(0, len(SEARCH_GAINS), COARSE_STEPS))
+    around = range(max(0, near - COARSE_STEPS + 1), min(len(SEARCH_GAINS), near + COARSE_STEPS))
+    return float(SEARCH_DB[lowest(around)])
 
 
 def _plain_losses(dry: NDArray[np.floating], target: NDArray[np.floating], excerpt: slice) -> Wave:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rtgain.audio.engine.engine import Engine
 from rtgain.config.names import Target
+from tests.polling import TIMEOUT_S
 
 RATE = 48000
 SIZES = (1, 63, 64, 480, 4096, 0)
@@ -66,7 +67,7 @@ def drive(
 ) -> dict[str, int]:
     command = [sys.executable, "-c", DRIVE, str(hooks), which, *map(str, (in_channels, channels, blocks, *sizes))]
     environment = {**os.environ, "LD_PRELOAD": str(hooks), "PYTHONPATH": str(Path(__file__).parents[3])}
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert run.returncode == 0, run.stderr
     return dict(json.loads(run.stdout))
 
