@@ -31,6 +31,13 @@ MAX_DISTORTION_DB = -12.0
 MIN_NOISE_SHARE = 0.5
 """Least share of the residual that is noise of the dry recording if it is seen from the target."""
 
+MAX_NOISE_TO_RESIDUAL = 6.3
+"""Largest ratio (8 dB) of noise of the dry recording to what remains of the target.
+
+Noise disturbs the prediction of the target by about its own power. Constant sound that the target lacks, such as that
+above its bandwidth, does not.
+"""
+
 MAX_NOISE_DB = -9.5
 """The same of noise, which is measured to 0.5 dB: if it is louder, it may as well be a long echo or a room."""
 
@@ -122,7 +129,8 @@ def _evidence(facts: PairFacts, spectra: PairSpectra | None) -> Evidence:
         return forward
     residual_share = min(each.total / each.target_power for each in (residual, backward_residual))
     dry_share, target_share = model.dry_noise_share(spectra), backward.dry_noise_share(backward_spectra)
-    if dry_share <= max(target_share, MIN_NOISE_SHARE * residual_share):
+    forward_share = residual.total / residual.target_power
+    if not max(target_share, MIN_NOISE_SHARE * residual_share) < dry_share < MAX_NOISE_TO_RESIDUAL * forward_share:
         return forward
     backward_response = model_response(backward_spectra, backward, 0.0)
     backward_motion = measure_motion(backward, spectra.times_s)

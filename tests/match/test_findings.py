@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from rtgain.audio.sources.synthetic import PinkSource
 from rtgain.audio.sources.synthetic_speech import synthetic_speech
 from rtgain.bench.findings import CASES, FindingCase, row
 from rtgain.bench.signals import BenchSignal
@@ -45,6 +46,15 @@ def test_difference_is_found_at_three_strengths_with_its_value_and_nothing_else(
     if case.kinds == ("bandwidth",):
         octaves = np.log2([float(value) / (RATE / 2) for value in measured["measured"].split()])
         assert octaves == pytest.approx(np.log2(case.strengths), abs=1 / 3)
+
+
+def test_sound_above_the_end_of_the_target_is_no_noise_of_the_dry_recording() -> None:
+    """Of pink noise, what the target lacks is as constant as noise."""
+    pink = BenchSignal("pink", PinkSource(48_000, seed=5).read(SECONDS * 48_000)[0].copy(), 48_000)
+    measured = row(pink, next(case for case in CASES if case.kinds == ("bandwidth",)))
+    assert measured["false_findings"] == ""
+    octaves = np.log2([float(value) / 24_000 for value in measured["measured"].split()])
+    assert octaves == pytest.approx(np.log2([0.7, 0.5, 0.35]), abs=1 / 3)
 
 
 @pytest.fixture(scope="module")
