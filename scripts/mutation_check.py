@@ -472,7 +472,7 @@ PROTECTIONS = (
         "rtgain/match/manifest.py",
         '",".join(self._header) + "\\r\\n").encode()',
         '",".join(self._header)).encode()',
-        BATCH + "test_file_whose_content_only_begins_like_results_is_refused_and_kept",
+        BATCH + "test_file_that_only_begins_like_results_is_refused_and_not_changed",
     ),
     Protection(
         "a pair whose process is killed is matched again",

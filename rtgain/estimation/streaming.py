@@ -281,7 +281,11 @@ class StreamingEstimator:
                 if measurement.confident or cross.coherent_fraction < MIN_COHERENCE_TO_LOCK:
                     self.delay_tracker.update_global(measurement, cross.coherent_fraction, span_frames)
                     return
+        relative_offsets_frames = self.delay_tracker.alignment.relative_offsets_frames
         self.delay_tracker.update_local(cross, span_frames)
+        if self.delay_tracker.alignment.relative_offsets_frames != relative_offsets_frames:
+            for estimator in (self.estimator, *self.comparisons.values()):
+                estimator.reset_agreement()
 
 
 def mean_gain_db(gain: NDArray[np.floating], window_frames: int, hop_frames: int) -> NDArray[np.float64]:

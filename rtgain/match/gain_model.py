@@ -162,7 +162,7 @@ def _fit(pair: PairSpectra, dry_noise: Real) -> GainModel:
     # Of this window alone: the errors of its bands, and what they leave unexplained.
     errors = aligned - gain[:, None, None] * predicted
     rest = np.maximum(target - 2.0 * scale * aligned + scale**2 * predicted, 0.0)
-    own = (precision**2 * (errors**2 + 0.5 * predicted * rest / bins)).sum(axis=(1, 2))
+    own = ((precision * errors) ** 2 + 0.5 * (precision * predicted) * (precision * rest) / bins).sum(axis=(1, 2))
     scatter_db = DB_PER_NEPER * np.sqrt(own) / np.maximum(information * gain, 1e-30)
     rest, power = ((precision * each).sum(axis=(1, 2)) for each in (rest, target))
     doubt_db = -20.0 * np.log10(1.0 - np.minimum(rest, MAX_UNEXPLAINED * power) / np.maximum(power, tiny))

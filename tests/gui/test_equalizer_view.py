@@ -85,7 +85,7 @@ def test_equalizers_are_shown_with_their_processor_and_by_key(
     assert window.equalizer.response.isVisible()
     sessions.last.faults["equalizer"] = learned_equalizer()
     qtbot.waitUntil(lambda: window.equalizer.learned.rows[5][2].text() == "6.00 dB")
-    assert window.equalizer.learned.residual.text().startswith("Difference −")
+    qtbot.waitUntil(lambda: window.equalizer.learned.residual.text().startswith("Difference −"))
 
 
 def test_filters_change_while_the_session_runs_and_are_undone(

@@ -96,7 +96,7 @@ def test_results_of_each_target_are_stored(qtbot: Any, window: MainWindow, sessi
     config = window.controller.config
     window.compare_controller.analysis.store(config, match=match | {"gain_db": 6.02})
     text = window.compare.differences.match.text()
-    assert text.startswith("The target is 6.02 dB louder")
+    assert text.startswith("The target is 6.02\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.02\N{NO-BREAK SPACE}dB louder")
     qtbot.keyClick(window, Qt.Key.Key_2, SHIFT)
     wait_until_played(qtbot, sessions, "softer.wav")
     assert window.compare.differences.match.text() != text

@@ -253,7 +253,7 @@ def test_incomplete_last_row_of_the_results_is_replaced(tmp_path, cut):
     ],
     ids=["further column", "cut character", "invalid byte"],
 )
-def test_file_whose_content_only_begins_like_results_is_refused_and_kept(tmp_path, content):
+def test_file_that_only_begins_like_results_is_refused_and_not_changed(tmp_path, content):
     path = tmp_path / "results.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     before = path.read_bytes()

@@ -200,7 +200,7 @@ def test_monitor_is_played_only_on_the_selected_output(jack_server: JackServer, 
     assert not second.any()
 
 
-def heard(jack_server: JackServer, folder: Path, *options: object) -> np.ndarray:
+def recorded_output(jack_server: JackServer, folder: Path, *options: object) -> np.ndarray:
     """Two seconds of both outputs of a session, once it is tracking, (2, frames)."""
     table = folder / "t.csv"
     with JackTestClient(jack_server, name="many", channels=1, outputs=2) as jack_client:
@@ -228,7 +228,7 @@ def test_left_and_right_arrive_at_the_outputs_and_in_the_recording(
 ) -> None:
     path = write(tmp_path / "stereo.wav", stereo)
     outputs = ("--monitor", monitor, "--record", tmp_path / "m.wav")
-    received = heard(jack_server, tmp_path, "--input", path, "--gain-db", "-6", *outputs)
+    received = recorded_output(jack_server, tmp_path, "--input", path, "--gain-db", "-6", *outputs)
     played = np.tile(stereo, 3)
     begin = first_lag(played[0], received[0])
     np.testing.assert_allclose(received, gain * played[:, begin : begin + received.shape[1]], atol=tolerance)
@@ -238,13 +238,13 @@ def test_left_and_right_arrive_at_the_outputs_and_in_the_recording(
 
 
 @pytest.mark.realtime
-def test_what_each_channel_of_the_target_has_more_is_heard_as_the_difference(
+def test_noise_of_the_target_alone_is_played_as_the_difference(
     jack_server: JackServer, tmp_path: Path, stereo: np.ndarray
 ) -> None:
     """Noise that only the second recording has, another on each channel."""
     added = 0.01 * np.random.default_rng(1).standard_normal(stereo.shape).astype(np.float32)
     dry, target = write(tmp_path / "dry.wav", stereo), write(tmp_path / "target.wav", 0.5 * stereo + added)
-    received = heard(jack_server, tmp_path, "--input", dry, "--target", target, "--monitor", "difference")
+    received = recorded_output(jack_server, tmp_path, "--input", dry, "--target", target, "--monitor", "difference")
     played = np.tile(added, 3)
     begin = first_lag(played[0], received[0])
     np.testing.assert_allclose(received, played[:, begin : begin + received.shape[1]], atol=1e-3)
