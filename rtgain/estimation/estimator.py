@@ -410,11 +410,10 @@ class Estimator:
     ) -> State:
         by_gain = self.settings.processor == "gain"
         changes = by_gain and self.tracker.recent_changes > MAX_RECENT_CHANGES
-        disagrees = (by_gain and self._agreement.band_deviation_db > TRACKING_STD_DB) or self._following.share > (
-            MAX_FOLLOWING_SHARE_OF_CHANGES
-            if by_gain and self.tracker.recent_changes > SOME_CHANGES
-            else MAX_FOLLOWING_SHARE
-        )
+        some_changes = by_gain and self.tracker.recent_changes > SOME_CHANGES
+        following_limit = MAX_FOLLOWING_SHARE_OF_CHANGES if some_changes else MAX_FOLLOWING_SHARE
+        disagrees = by_gain and self._agreement.band_deviation_db > TRACKING_STD_DB
+        disagrees |= self._following.share > following_limit
         self._agreed_s = 0.0 if disagrees else self._agreed_s + self._hop_s
         no_useful_gain = descent.loss > USELESS_LOSS and float(features.at(index).least_loss) > USELESS_LOSS
         has_no_gain = self._agreement.incoherent_s >= INCOHERENT_FRACTION_AFTER_S

@@ -129,7 +129,7 @@ class StreamingEstimator:
 
     def reset(self, gain_db: float) -> None:
         """Reset all estimators; their next descents start from `gain_db`."""
-        for estimator in (self.estimator, *self.comparisons.values()):
+        for estimator in self._estimators:
             estimator.reset(gain_db)
         self._learner = self._new_learner()
 
@@ -148,7 +148,7 @@ class StreamingEstimator:
 
     def set_frozen(self, frozen: bool) -> None:
         """Freeze the estimates of all estimators, or release them."""
-        for estimator in (self.estimator, *self.comparisons.values()):
+        for estimator in self._estimators:
             estimator.frozen = frozen
 
     def poll_comparisons(self) -> list[tuple[str, Estimate]]:
@@ -258,9 +258,14 @@ class StreamingEstimator:
         if self._hop * settings.hop_frames + earliest < self._reader.oldest_frame:
             self.skip_to_newest()
 
+    @property
+    def _estimators(self) -> tuple[Estimator, ...]:
+        """The estimator and the comparisons."""
+        return (self.estimator, *self.comparisons.values())
+
     def _measure_delay(self, span_frames: int) -> None:
         cross, self._cross = self._cross, CrossSpectrum()
-        for estimator in (self.estimator, *self.comparisons.values()):
+        for estimator in self._estimators:
             if estimator.settings.align and self.delay_tracker.confirmed:
                 estimator.update_agreement(cross, span_frames / estimator.settings.sample_rate)
             else:
@@ -284,7 +289,7 @@ class StreamingEstimator:
         relative_offsets_frames = self.delay_tracker.alignment.relative_offsets_frames
         self.delay_tracker.update_local(cross, span_frames)
         if self.delay_tracker.alignment.relative_offsets_frames != relative_offsets_frames:
-            for estimator in (self.estimator, *self.comparisons.values()):
+            for estimator in self._estimators:
                 estimator.reset_agreement()
 
 
