@@ -53,10 +53,10 @@ SPACING = 9
 LOWEST_DBFS = -60.0
 """Level at the left end of a bar."""
 
-BAR_HEIGHT = 10
-CHANNEL_HEIGHT = 8
+BARS_HEIGHT = 16
+MONO_HEIGHT = 10
 LETTER_PIXELS = 8
-"""Heights in pixels of a single bar, of each of several, and of the letter of a channel."""
+"""Heights in pixels of the bars of all channels (a start in stereo moves no panel), of a single one, and of a letter."""
 
 BAR_WIDTH = 85
 """Width in pixels that a bar keeps when further columns are shown."""
@@ -105,13 +105,11 @@ class MeterBar(QWidget):
         self.setFont(font)
 
     def sizeHint(self) -> QSize:
-        return QSize(60, BAR_HEIGHT if len(self._levels) == 1 else CHANNEL_HEIGHT * len(self._levels))
+        return QSize(60, BARS_HEIGHT)
 
     def show_levels(self, rms_dbfs: Sequence[float], peak_dbfs: Sequence[float]) -> None:
         """Draw these levels of each channel, in dB re full scale."""
         levels = tuple(zip(rms_dbfs, peak_dbfs, strict=True))
-        if len(levels) != len(self._levels):
-            self.updateGeometry()
         if self._edges(levels) != self._edges(self._levels):
             self._levels = levels
             self.update()
@@ -126,9 +124,10 @@ class MeterBar(QWidget):
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.fillRect(self.rect(), QColor(self._theme.card))
             count = len(self._levels)
-            height = self.height() / count
+            height = MONO_HEIGHT if count == 1 else self.height() / count
+            top = (self.height() - count * height) / 2
             for channel, (rms_dbfs, peak_dbfs) in enumerate(self._levels):
-                box = QRectF(0, channel * height, self.width(), height)
+                box = QRectF(0, top + channel * height, self.width(), height)
                 if count > 1:
                     painter.setPen(QColor(self._theme.muted))
                     letter = CHANNEL_NAMES[channel][0].upper()

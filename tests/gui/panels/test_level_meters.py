@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtWidgets import QWidget
 
 from gui.panels.level_meters import (
-    CHANNEL_HEIGHT,
+    BARS_HEIGHT,
     COLUMNS,
     COLUMNS_MIN,
     FALL_DB_S,
@@ -145,11 +145,25 @@ def test_bar_is_painted_again_only_if_a_pixel_changes(qtbot: Any) -> None:
 def test_left_channel_is_above_the_right_one(qtbot: Any) -> None:
     bar = MeterBar(DRY)
     qtbot.addWidget(bar)
-    bar.resize(200 + LETTER_PIXELS, 2 * CHANNEL_HEIGHT)
+    bar.resize(200 + LETTER_PIXELS, BARS_HEIGHT)
     bar.show_levels([-15.0, -30.0], [-60.0, -60.0])
     image = bar.grab().toImage()
-    for top, share in ((0, 0.75), (CHANNEL_HEIGHT, 0.5)):
-        y = top + CHANNEL_HEIGHT // 2
+    for top, share in ((0, 0.75), (BARS_HEIGHT // 2, 0.5)):
+        y = top + BARS_HEIGHT // 4
         empty = image.pixelColor(195 + LETTER_PIXELS, y)
         filled = [x for x in range(LETTER_PIXELS, 195 + LETTER_PIXELS) if image.pixelColor(x, y) != empty]
         assert max(filled) == pytest.approx(LETTER_PIXELS + 200 * share, abs=2)
+
+
+def test_height_of_the_meters_does_not_depend_on_the_channels(qtbot: Any) -> None:
+    """The panels beside and above them must not move when the first snapshot of a stereo session arrives."""
+    meters = LevelMeters()
+    qtbot.addWidget(meters)
+    snapshot = snapshot_after(1.0)
+    heights = []
+    for levels in ((-9.0,), (-9.0, -12.0)):
+        snapshot.levels.update(dict.fromkeys(snapshot.levels, Level(levels, levels)))
+        meters.show_bars(snapshot)
+        meters.layout().activate()
+        heights.append(meters.sizeHint().height())
+    assert heights[0] == heights[1]
