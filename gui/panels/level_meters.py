@@ -56,7 +56,7 @@ LOWEST_DBFS = -60.0
 BARS_HEIGHT = 16
 MONO_HEIGHT = 10
 LETTER_PIXELS = 8
-"""Heights in pixels of the bars of all channels (a start in stereo moves no panel), of a single one, and of a letter."""
+"""Heights in pixels of the bars of all channels, of a single bar, and of a letter. A start in stereo moves no panel."""
 
 BAR_WIDTH = 85
 """Width in pixels that a bar keeps when further columns are shown."""

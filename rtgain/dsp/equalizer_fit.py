@@ -87,8 +87,8 @@ class EqualizerFit:
 
     `gain_std_db` is the standard deviation of the gain, and `deviations_db` are those of the filters' gains. These are
     infinite for a filter in whose range there is not enough sound; its gain is 0. `error_db` is the mean level
-    difference from the measured response, weighted by certainty. `error_sigmas` is the same in standard deviations of
-    each band, unweighted. The descent decreases `cost`, that of the residuals and of the prior. `path` are the
+    difference from the measured response, weighted by certainty. `error_sigmas` is the RMS difference in standard
+    deviations of each band. The descent decreases `cost`, that of the residuals and of the prior. `path` are the
     parameters from the start of the descent to its end, ``(points, 20)``.
     """
 
@@ -239,7 +239,7 @@ class ResponseFitter:
             float(stds_db[GAIN]),
             tuple(deviations_db.tolist()),
             float(weighted_error_db(levels, self._std_db)),
-            float(np.mean(np.abs(levels) / self._std_db)),
+            float(np.sqrt(np.mean((levels / self._std_db) ** 2))),
             cost,
             np.stack(path),
         )

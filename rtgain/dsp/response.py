@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rtgain.dsp.spectra import EDGE_BINS, SpectraPair
+from rtgain.records.equalizer import EqualizerFilters
 from rtgain.records.response import Response
 
 REFERENCE_HZ = 1000.0
@@ -22,6 +23,8 @@ LOWEST_HZ = 20.0
 MIN_BAND_BINS = 2
 """Least number of bins per band: one bin of a Hann spectrum contains its neighbors."""
 
+NO_FILTERS = EqualizerFilters()
+
 
 class ResponseAverage:
     """Averages of power and cross-spectra of aligned windows, ``(C, K)``, from which a response is read.
@@ -31,23 +34,30 @@ class ResponseAverage:
 
     def __init__(self, memory_windows: float = math.inf) -> None:
         """Average all windows equally, or with weights that decay by e every `memory_windows`."""
-        self._decay = math.exp(-1.0 / memory_windows)
+        self.memory_windows = memory_windows
         self._dry = torch.zeros(1, 1, dtype=torch.float64)
         self._target = torch.zeros(1, 1, dtype=torch.float64)
         self._cross = torch.zeros(1, 1, dtype=torch.complex128)
+        self._unfiltered = torch.zeros(1, 1, dtype=torch.complex128)
 
-    def add(self, pair: SpectraPair) -> None:
-        """Add spectra of windows in order, ``(B, C, K)``. Leave out windows without sound."""
+    def add(self, pair: SpectraPair, unfiltered: Tensor | None = None) -> None:
+        """Add spectra of windows in order, ``(B, C, K)``. Leave out windows without sound.
+
+        `unfiltered` is the cross-spectrum of the dry signal with itself behind filters, divided by their response. It
+        differs from the power because a window cuts off the sound that leaves the filters after it.
+        """
         windows = pair.dry.bins.shape[0]
         if pair.dry.bins.shape[1:] != self._dry.shape:  # another window length or number of channels
             self._dry = self._target = torch.zeros(1, 1, dtype=torch.float64)
-            self._cross = torch.zeros(1, 1, dtype=torch.complex128)
+            self._cross = self._unfiltered = torch.zeros(1, 1, dtype=torch.complex128)
         ages = torch.arange(windows - 1, -1, -1, dtype=torch.float64)
-        weights = (self._decay**ages).view(-1, 1, 1)
-        decay = self._decay**windows
+        weights = torch.exp(-ages / self.memory_windows).view(-1, 1, 1)
+        decay = math.exp(-windows / self.memory_windows)
         self._dry = decay * self._dry + (weights * pair.dry.power).sum(0)
         self._target = decay * self._target + (weights * pair.target.power).sum(0)
         self._cross = decay * self._cross + (weights * pair.cross).sum(0)
+        unfiltered = pair.dry.power if unfiltered is None else unfiltered
+        self._unfiltered = decay * self._unfiltered + (weights * unfiltered).sum(0)
 
     @property
     def has_windows(self) -> bool:
@@ -59,26 +69,33 @@ class ResponseAverage:
         """Number of channels; 1 before the first window."""
         return self._dry.shape[0]
 
-    def band_response(self, sample_rate: int, bands_per_octave: int) -> "BandResponse":
+    def band_response(
+        self, sample_rate: int, bands_per_octave: int, filters: EqualizerFilters = NO_FILTERS
+    ) -> "BandResponse":
         """Read the complex response over all channels together; each channel's polarity is removed.
 
-        The remaining delay must be shorter than a frame.
+        The remaining delay must be shorter than a frame. The response is measured relative to that of `filters`, which
+        should be close to it: windows and bands smooth a response, but not its ratio to the same response.
         """
         bins = adjacent_bands(self._dry.shape[-1], bands_per_octave)
         polarities = torch.where(self._cross.sum(-1, keepdim=True).real < 0.0, -1.0, 1.0).double()
         cross = (polarities * self._cross).sum(0, keepdim=True)
         bin_hz = sample_rate / 2.0 / (self._dry.shape[-1] - 1)
         dry_at_hz = self._dry.sum(0, keepdim=True)
-        moment = dry_at_hz * (bin_hz * torch.arange(self._dry.shape[-1], dtype=torch.float64))
+        bins_hz = bin_hz * torch.arange(self._dry.shape[-1], dtype=torch.float64)
+        moment = dry_at_hz * bins_hz
         target_power = self._target.sum(0, keepdim=True)
-        dry, target, crosses, moments = (
-            _band_sums(spectra, bins)[0] for spectra in (dry_at_hz, target_power, cross, moment)
+        filtered = self._unfiltered.sum(0, keepdim=True) * torch.from_numpy(
+            filters.response(bins_hz.numpy(), sample_rate)
+        )
+        dry, target, crosses, moments, expected = (
+            _band_sums(spectra, bins)[0] for spectra in (dry_at_hz, target_power, cross, moment, filtered)
         )
         audible = (dry.real > 0.0) & (target.real > 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            response = np.where(audible, crosses / dry.real, 0.0)
             coherence = np.where(audible, np.minimum(np.abs(crosses) ** 2 / (dry.real * target.real), 1.0), 0.0)
             frequency_hz = np.where(audible, moments.real / dry.real, bin_hz * (bins.sum(1) - 1) / 2.0)
+            response = np.where(audible, crosses / expected * filters.response(frequency_hz, sample_rate), 0.0)
         return BandResponse(frequency_hz, response, coherence, bins[:, 1] - bins[:, 0], target.real)
 
     def channel_ratios(self, response: NDArray[np.complex128], bands_per_octave: int) -> NDArray[np.float64]:
@@ -95,6 +112,7 @@ class ResponseAverage:
     def copy_from(self, other: "ResponseAverage") -> None:
         """Take over the averages of `other`; the memory keeps its length."""
         self._dry, self._target, self._cross = other._dry, other._target, other._cross
+        self._unfiltered = other._unfiltered
 
     def rotate(self, frames: float) -> None:
         """Delay the averaged target by `frames`: the windows that follow are cut at another offset."""

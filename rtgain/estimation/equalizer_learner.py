@@ -8,11 +8,13 @@ the equalizer has been moved.
 
 import itertools
 import math
+from collections import deque
 from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.dsp.equalizer_fit import (
@@ -29,11 +31,12 @@ from rtgain.dsp.equalizer_fit import (
 )
 from rtgain.dsp.filters import ParametricEQ
 from rtgain.dsp.processors import DB_PER_NEPER
-from rtgain.dsp.response import ResponseAverage
+from rtgain.dsp.response import NO_FILTERS, ResponseAverage
 from rtgain.dsp.spectra import Spectra, SpectraPair, hann_spectra
 from rtgain.estimation.delay_tracker import Alignment
 from rtgain.estimation.estimator import MIN_COHERENT_FRACTION, TRACKING_STD_DB
 from rtgain.estimation.window_features import Windows, find_silent_channels
+from rtgain.records.equalizer import EqualizerFilters
 from rtgain.records.estimate import Estimate, State
 from rtgain.records.learned_equalizer import MAX_BANDS, MAX_PATH, LearnedEqualizer
 from rtgain.records.response import Response
@@ -41,11 +44,17 @@ from rtgain.records.response import Response
 MEMORY_S = 2.0
 """Time in seconds of sound after which a window's weight in the measured response has decreased by the factor e."""
 
-NEWEST_S = 0.12
-"""The same for the newest response, by which a moved equalizer is detected.
+NEWEST_S = 0.25
+"""Duration in seconds of the newest windows, by which a moved equalizer is detected.
 
-A loud note outweighs the softer sound that follows it, until it has been forgotten. Measured in music with long notes:
-with 0.25 s a moved peak is followed after 1.8 s, with 0.12 s after 0.8 s. With 0.1 s too few windows remain.
+All count equally, and none before them does: a loud note would outweigh the softer sound that follows it.
+"""
+
+MEMORY_GROWTH = 0.33
+"""Growth of the memory per window after a move, in windows; it starts with half of the newest ones.
+
+What is left of the sound before the move is forgotten first. Measured in music with long notes: with a memory of two
+seconds at once, the error stays at 0.5 dB for a second.
 """
 
 UPDATE_S = 0.1
@@ -56,8 +65,11 @@ BANDS_PER_OCTAVE = 12
 FIRST_EVALUATIONS, EVALUATIONS, TRIAL_EVALUATIONS = 40, 6, 20
 """Evaluations of the response in the first fit, in each later one, and in a trial."""
 
-GOOD_SIGMAS = 1.0
-"""Mean level error of a fit, in standard deviations, up to which no trial is made."""
+GOOD_SIGMAS = 1.5
+"""RMS level error of a fit, in standard deviations, up to which no trial is made.
+
+A mean would hide a few bands that fit badly among a hundred that fit well.
+"""
 
 SMOOTH_BANDS = 5
 """Number of adjacent bands over which level differences are averaged to find the largest."""
@@ -104,10 +116,10 @@ class EqualizerLearner:
         window, hop = settings.window_frames, settings.hop_frames
         self._stride = max(1, window // (2 * hop))  # windows that overlap by half are enough
         memory_windows = MEMORY_S * settings.sample_rate / (hop * self._stride)
-        newest_windows = NEWEST_S * settings.sample_rate / (hop * self._stride)
+        newest_windows = max(2, round(NEWEST_S * settings.sample_rate / (hop * self._stride)))
         self._interval_hops = max(1, round(UPDATE_S * settings.sample_rate / hop))
         self._average = _Memory(memory_windows)
-        self._newest = _Memory(newest_windows)
+        self._newest: deque[tuple[SpectraPair, Tensor]] = deque(maxlen=newest_windows)
         self._fit: EqualizerFit | None = None
         self._trials = self._reductions = 0
         self._offset_frames: int | None = None
@@ -115,11 +127,13 @@ class EqualizerLearner:
         self._has_new_windows = False
         self._channel_ratios_db: Numbers | None = None
         self._fitter: ResponseFitter | None = None
+        self._learned_filters = _LearnedFilters(settings)
         self.latest: LearnedEqualizer | None = None
 
     def resume(self, last: LearnedEqualizer) -> None:
         """Continue from what another learner has learned."""
         self._fit = EqualizerFit.from_equalizer(last.equalizer)
+        self._learned_filters.replace(last.equalizer)
         self.latest = last
 
     def process(
@@ -142,11 +156,14 @@ class EqualizerLearner:
             dry, target = spectra[0], _without_relative_delays(spectra[1], alignment, channels)
         results, learned = [], []
         for index, (hop, estimate) in enumerate(zip(hops, estimates, strict=True)):
+            if hop % self._stride == 0:
+                self._learned_filters.add(windows.dry[index], int(hop) * settings.hop_frames)
             if dry is not None and target is not None and index in chosen:
                 position = chosen.index(index)
                 pair = SpectraPair(dry[position : position + 1], target[position : position + 1])
-                self._average.add(pair)
-                self._newest.add(pair)
+                unfiltered = self._learned_filters.unfiltered_cross(pair.dry)
+                self._average.add(pair, unfiltered)
+                self._newest.append((pair, unfiltered))
                 self._has_new_windows = True
             if self._has_new_windows and hop % self._interval_hops == 0 and not frozen:
                 self._has_new_windows = False
@@ -160,12 +177,12 @@ class EqualizerLearner:
         """Adapt the averages to windows that are cut at another offset."""
         change = 0 if self._offset_frames is None else offset_frames - self._offset_frames
         self._offset_frames = offset_frames
+        if change:
+            self._newest.clear()
         if abs(change) > MAX_OFFSET_CHANGE_FRAMES:
             self._average.clear()
-            self._newest.clear()
         elif change:
             self._average.response.rotate(-change)
-            self._newest.response.rotate(-change)
             if self._fit is not None:
                 self._fit = self._fit.delayed_by(-change)
 
@@ -184,6 +201,7 @@ class EqualizerLearner:
             self._trials = 0
             fit = self._try_fewer(fitter, fit)
         self._fit = fit
+        self._learned_filters.replace(fit.equalizer)
         if self._average.response.channels > 1:
             ratios = self._average.response.channel_ratios(fitter.response_of(fit), BANDS_PER_OCTAVE)
             self._channel_ratios_db = DB_PER_NEPER * np.log(ratios)
@@ -194,26 +212,34 @@ class EqualizerLearner:
         return True
 
     def _first_fit(self, fitter: ResponseFitter, delay_frames: float) -> EqualizerFit:
-        """Fit from filters of 0 dB, which leaves unneeded ones there; if that ends badly, also from measured levels."""
-        flat = fitter.fit(initial_fit(fitter.gain_db, delay_frames), FIRST_EVALUATIONS)
-        if flat.error_sigmas <= GOOD_SIGMAS:
-            return flat
-        leveled = fitter.fit(fitter.leveled_fit(delay_frames), FIRST_EVALUATIONS)
-        return min(flat, leveled, key=lambda fit: fit.error_sigmas)
+        """Fit from filters of 0 dB, and from the measured levels.
+
+        Of two good fits, the cheaper one has the settings of the equalizer that is measured. Otherwise the second one
+        must be clearly better: filters that are not needed remain at 0 dB in the first one.
+        """
+        starts = initial_fit(fitter.gain_db, delay_frames), fitter.leveled_fit(delay_frames)
+        flat, leveled = (fitter.fit(start, FIRST_EVALUATIONS) for start in starts)
+        if max(flat.error_sigmas, leveled.error_sigmas) <= GOOD_SIGMAS:
+            return min(flat, leveled, key=lambda fit: fit.cost)
+        return leveled if leveled.error_sigmas < TRIAL_GAIN * flat.error_sigmas else flat
 
     def _fitter_of(self, memory: "_Memory") -> ResponseFitter:
         rate, settings = self._settings.sample_rate, self._settings
         overlap = settings.window_frames / (settings.hop_frames * self._stride)
-        return ResponseFitter(memory.response.band_response(rate, BANDS_PER_OCTAVE), rate, memory.windows / overlap)
+        measured = memory.response.band_response(rate, BANDS_PER_OCTAVE, self._learned_filters.equalizer)
+        return ResponseFitter(measured, rate, memory.windows / overlap)
 
     def _current_fitter(self) -> ResponseFitter:
         """Return the fitter of the average, which starts again from the newest response if the two differ."""
-        newest, average = (self._fitter_of(memory) for memory in (self._newest, self._average))
+        newest_average = _Memory()
+        for windows in self._newest:
+            newest_average.add(*windows)
+        newest, average = (self._fitter_of(memory) for memory in (newest_average, self._average))
         difference_db, sigmas = newest.difference_from(average)
         local_sigmas = newest.local_difference_from(average, MOVED_LOCAL_DB)
         if (difference_db <= MOVED_DB or sigmas <= MOVED_SIGMAS) and local_sigmas <= MOVED_LOCAL_SIGMAS:
             return average
-        self._average.restart_from(self._newest)
+        self._average.restart_from(newest_average)
         self._trials = self._reductions = 0
         return newest
 
@@ -314,27 +340,69 @@ class EqualizerLearner:
         )
 
 
-class _Memory:
-    """Average response, and the number of windows that it stands for."""
+class _LearnedFilters:
+    """The learned filters, through which the dry signal passes as it has passed through those of the target."""
 
-    def __init__(self, memory_windows: float) -> None:
-        self._memory_windows = memory_windows
+    def __init__(self, settings: EstimatorSettings) -> None:
+        self.equalizer = NO_FILTERS
+        self._settings = settings
+        self._response: Tensor | None = None
+        self._dry = np.empty((0, 0), np.float32)
+        self._end_frame = 0
+
+    def replace(self, equalizer: EqualizerFilters) -> None:
+        """Use other filters from the next window on."""
+        self.equalizer = equalizer
+        self._response = None
+        if any(item.gain_db for item in equalizer.filters):
+            frames, rate = 2 * self._settings.window_frames, self._settings.sample_rate
+            frequency_hz = np.linspace(0.0, rate / 2.0, frames // 2 + 1)
+            self._response = torch.from_numpy(equalizer.response(frequency_hz, rate)).to(torch.complex64)
+
+    def add(self, window: NDArray[np.float32], start_frame: int) -> None:
+        """Add the next window of the dry signal, ``(C, W)``."""
+        frames = window.shape[-1]
+        new_frames = start_frame + frames - self._end_frame
+        if len(self._dry) != len(window) or not 0 < new_frames <= frames:
+            self._dry, new_frames = window[:, :0], frames
+        self._dry = np.concatenate([self._dry, window[:, frames - new_frames :]], axis=1)[:, -2 * frames :]
+        self._end_frame = start_frame + frames
+
+    def unfiltered_cross(self, dry: Spectra) -> Tensor:
+        """Compute the cross-spectrum of the newest window with itself behind the filters, divided by their response.
+
+        `dry` is its spectrum, ``(1, C, K)``. It is the power without filters, and without the sound before the window.
+        """
+        frames = self._settings.window_frames
+        if self._response is None or self._dry.shape[-1] < 2 * frames:
+            return dry.power
+        filtered = torch.fft.irfft(torch.fft.rfft(torch.from_numpy(self._dry)) * self._response)[:, frames:]
+        return dry.bins.conj() * (hann_spectra(filtered).bins / self._response[::2])
+
+
+class _Memory:
+    """Average response with a memory of `memory_windows`, and the number of windows that it stands for."""
+
+    def __init__(self, memory_windows: float = math.inf) -> None:
+        self._longest_windows = memory_windows
         self.clear()
 
     def clear(self) -> None:
         """Forget everything."""
-        self.response = ResponseAverage(self._memory_windows)
+        self.response = ResponseAverage(self._longest_windows)
         self.windows = 0.0
 
-    def add(self, pair: SpectraPair) -> None:
-        """Add spectra of one window, ``(1, C, K)``."""
-        self.response.add(pair)
-        self.windows = self.windows * math.exp(-1.0 / self._memory_windows) + 1.0
+    def add(self, pair: SpectraPair, unfiltered: Tensor) -> None:
+        """Add spectra of one window, ``(1, C, K)``, as `ResponseAverage.add` does."""
+        self.response.add(pair, unfiltered)
+        self.windows = self.windows * math.exp(-1.0 / self.response.memory_windows) + 1.0
+        self.response.memory_windows = min(self.response.memory_windows + MEMORY_GROWTH, self._longest_windows)
 
-    def restart_from(self, other: "_Memory") -> None:
-        """Take over another average, and continue with this memory's length."""
-        self.response.copy_from(other.response)
-        self.windows = other.windows
+    def restart_from(self, newest: "_Memory") -> None:
+        """Take over another average, and continue with a memory of half of its windows, which then grows."""
+        self.response.copy_from(newest.response)
+        self.response.memory_windows = newest.windows / 2.0
+        self.windows = newest.windows
 
 
 def _without_relative_delays(target: Spectra, alignment: Alignment, channels: int) -> Spectra:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from rtgain.dsp.response import ResponseAverage, adjacent_bands
 from rtgain.dsp.spectra import Spectra, SpectraPair, hann_spectra
+from rtgain.records.equalizer import EqualizerFilter, EqualizerFilters
 
 RATE = 48000
 WINDOW_FRAMES = 4096
@@ -107,6 +108,25 @@ def test_band_response_is_complex_and_without_polarity(noise: np.ndarray) -> Non
     delayed = average.band_response(RATE, bands_per_octave=12).response
     angle = -0.5 * 2 * np.pi * measured.frequency_hz / RATE
     np.testing.assert_allclose((delayed / measured.response)[passband], np.exp(1j * angle)[passband], atol=0.005)
+
+
+def test_response_relative_to_that_of_filters_is_not_smoothed(noise: np.ndarray) -> None:
+    """A window is too short for a narrow filter at low frequencies, and two bins are too wide."""
+    filters = EqualizerFilters(0.0, (EqualizerFilter("peak", 90.0, 9.0, 2.0),))
+    ((b0, b1, b2, a1, a2),) = filters.coefficients(RATE)
+    filtered = scipy.signal.lfilter([b0, b1, b2], [1.0, a1, a2], noise)
+    dry, target = spectra(noise), spectra(0.5 * filtered)
+    hz = np.fft.rfftfreq(WINDOW_FRAMES, 1.0 / RATE)
+    unfiltered = dry.conj() * spectra(filtered) / torch.from_numpy(filters.response(hz, RATE))
+    average = ResponseAverage()
+    average.add(pair(dry, target), unfiltered)
+    errors_db = []
+    for known in (EqualizerFilters(), filters):
+        measured = average.band_response(RATE, 12, known)
+        ratio = measured.response / (0.5 * filters.response(measured.frequency_hz, RATE))
+        errors_db.append(np.abs(20.0 * np.log10(np.abs(ratio))).max())
+    assert errors_db[0] > 0.1
+    assert errors_db[1] < 1e-6
 
 
 def test_channel_ratios_are_gains_relative_to_a_response(noise: np.ndarray) -> None:
