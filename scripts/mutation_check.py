@@ -425,6 +425,20 @@ PROTECTIONS = (
         "tests/estimation/test_equalizer_learner.py::test_two_peaks_that_are_there_stay_two",
     ),
     Protection(
+        "a narrow filter in the bass is not smoothed by windows and bands",
+        "rtgain/estimation/equalizer_learner.py",
+        "return dry.bins.conj() * (hann_spectra(filtered).bins / self._response[::2])",
+        "return dry.power",
+        "tests/match/test_equalizer.py::test_settings_of_another_program_are_read_off",
+    ),
+    Protection(
+        "of two good first fits the one with the settings that are measured is used",
+        "rtgain/estimation/equalizer_learner.py",
+        "return min(flat, leveled, key=lambda fit: fit.cost)",
+        "return flat",
+        "tests/session/test_equalizer.py::test_states_follow_the_learned_filters",
+    ),
+    Protection(
         "noise of the dry recording is no expander, equalizer or fade",
         "rtgain/match/gain_model.py",
         "return _fit(pair, noise) if noise.any() else model",
