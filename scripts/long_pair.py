@@ -20,7 +20,6 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from rtgain.audio.sources.demo import DemoSource
 from rtgain.audio.sources.synthetic import PinkSource
 from rtgain.audio.sources.synthetic_speech import synthetic_speech
 from rtgain.bench.servers import XDisplay
@@ -43,15 +42,13 @@ POLLS_PER_MEMORY = 5
 
 
 def varied_sound(seconds: int) -> NDArray[np.float32]:
-    """Make stereo sound of parts of 20 s that all differ: demo music, voices and noise, ``(frames, 2)``."""
+    """Make stereo sound of parts of 20 s that all differ: a voice over noise, ``(frames, 2)``."""
     parts = []
-    music = DemoSource(RATE, 2)
     for number in range(-(-seconds // PART_S)):
-        frames = PART_S * RATE
-        voices = [synthetic_speech(RATE, frames, seed=2 * number + side) for side in range(2)]
-        noise = PinkSource(RATE, 2, seed=number).read(frames)
-        weights = np.random.default_rng(number).dirichlet([1.0, 1.0, 0.3])
-        parts.append(weights[0] * music.read(frames) + weights[1] * np.stack(voices) + 0.3 * weights[2] * noise)
+        voice = synthetic_speech(RATE, PART_S * RATE, seed=number + 1)
+        noise = PinkSource(RATE, 2, seed=number).read(PART_S * RATE)
+        voice_share, noise_share = np.random.default_rng(number).uniform([0.3, 0.01], [1.0, 0.1])
+        parts.append(voice_share * voice + noise_share * noise)
     return np.concatenate(parts, axis=1).T[: seconds * RATE].astype(np.float32)
 
 

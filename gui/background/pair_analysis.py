@@ -95,7 +95,7 @@ class PairAnalysis(QObject):
         self._matching: _Key | None = None
         self._may_match = False
         self._process: PythonModuleProcess | None = None
-        self._partly_measured.connect(lambda key, results: self._store(key, **results))
+        self._partly_measured.connect(self._handle_partly_measured)
         self._measured.connect(self._handle_measured)
 
     def results(self, config: "SessionConfig") -> PairResults:
@@ -190,6 +190,9 @@ class PairAnalysis(QObject):
             if not cancelled():
                 self._overviews[file] = overview
         return overview
+
+    def _handle_partly_measured(self, key: _Key, results: dict[str, Any]) -> None:
+        self._store(key, **results)
 
     def _handle_measured(self, key: _Key, results: dict[str, Any]) -> None:
         self._measuring.discard(key)
