@@ -129,6 +129,11 @@ class SessionActions(QObject):
         if index < len(targets) and targets[index] != self._controller.config.target:
             self.change_targets(targets, targets[index])
 
+    def replay_target(self) -> None:
+        """Play the target at another offset from the present time on."""
+        config = self._controller.config
+        self._controller.switch_target(config, self._guard.allowed(config))
+
     def choose_section(self, start_s: float | None, end_s: float | None) -> None:
         """Restart with a section of the recording; None for its start and its end."""
         self._record_change("section")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rtgain.match.comparison_export import Comparison
+    from rtgain.records.recording_offset import RecordingOffset
     from rtgain.records.snapshot import Snapshot
     from rtgain.session.overview import Overview
 
@@ -50,7 +51,7 @@ class CompareController(QObject):
         self._shown_overviews: tuple[object, float] = None, 0.0
         self._shown_response: object = None
         self.analysis = PairAnalysis(self, controller.offset_of)
-        self.analysis.offset_found.connect(controller.keep_offset)
+        self.analysis.offset_found.connect(self._keep_offset)
         self.analysis.changed.connect(self._show_results)
         controller.levels_of = self._levels_of
         controller.state_changed.connect(self._handle_state)
@@ -187,10 +188,24 @@ class CompareController(QObject):
             self.analysis.pause_matching()
         elif state == "running" and self._controller.offset is not None:
             self._is_match_due = True
+            self._play_at_known_offset()
             self._analyze()
             self._show_results()
         else:  # it may have ended before its first estimate
             self._start_matching()
+
+    def _keep_offset(self, config: SessionConfig, offset: "RecordingOffset") -> None:
+        self._controller.keep_offset(config, offset)
+        self._play_at_known_offset()
+
+    def _play_at_known_offset(self) -> None:
+        """Play the target along the delay that is known now, if its session began with another one."""
+        session, offset = self._controller.session, self._controller.offset
+        if session is None or offset is None or session.offset is None:
+            return
+        is_played = session.config.target == self._controller.config.target
+        if is_played and (session.offset.curve, session.offset.is_stretched) != (offset.curve, offset.is_stretched):
+            self._session_actions.replay_target()
 
     def _start_matching(self) -> None:
         if self._is_match_due:

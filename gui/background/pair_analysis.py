@@ -14,11 +14,11 @@ from PySide6.QtCore import QObject, Signal
 
 from gui.background.python_process import PythonModuleProcess
 from gui.control.session_controller import pair_key
+from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import RtgainError
 from rtgain.records.level_match import LevelDifference
 
 if TYPE_CHECKING:
-    from rtgain.config.session_config import SessionConfig
     from rtgain.records.recording_offset import RecordingOffset
     from rtgain.session.overview import Overview
     from rtgain.session.pair_loudness import PairLoudness
@@ -45,12 +45,14 @@ class PairResults:
 
     Attributes:
         overviews: of both recordings; None until they are read.
+        sampled_difference_lu: difference in loudness in excerpts of the section; NaN until they are measured.
         loudness: of both over the section; None until it is measured.
         match: object of ``rtgain match --json`` about the section; None until it is known.
         failure: why an analysis failed, in one line; empty if none did.
     """
 
     overviews: "tuple[Overview, Overview] | None" = None
+    sampled_difference_lu: float = math.nan
     loudness: "PairLoudness | None" = None
     match: dict[str, Any] | None = None
     failure: str = ""
@@ -59,7 +61,7 @@ class PairResults:
     def difference(self) -> LevelDifference:
         """Difference in level as far as it is known."""
         gain_db = None if self.match is None else self.match["gain_db"]
-        loudness_lu = math.nan if self.loudness is None else self.loudness.difference_lu
+        loudness_lu = self.sampled_difference_lu if self.loudness is None else self.loudness.difference_lu
         return LevelDifference(math.nan if gain_db is None else gain_db, loudness_lu)
 
 
@@ -68,15 +70,18 @@ class PairAnalysis(QObject):
 
     The match runs as ``rtgain match`` in a process of its own, because it needs torch. `offset_of` returns the offset
     of a pair if it is known; others are searched for.
+
+    What is heard and seen first comes first: the difference in loudness in excerpts, and the outlines. Both recordings
+    are played before their delay has been followed over the whole.
     """
 
     changed = Signal()
     """There are new results."""
 
     offset_found = Signal(object, object)
-    """The offset of a target was searched for: the `SessionConfig` and the `RecordingOffset`."""
+    """The offset of a target was found, or its delay followed: the `SessionConfig` and the `RecordingOffset`."""
 
-    _loudness_measured = Signal(object, object)
+    _partly_measured = Signal(object, object)
     _measured = Signal(object, object)
 
     def __init__(self, parent: QObject, offset_of: "Callable[[SessionConfig], RecordingOffset | None]") -> None:
@@ -90,7 +95,7 @@ class PairAnalysis(QObject):
         self._matching: _Key | None = None
         self._may_match = False
         self._process: PythonModuleProcess | None = None
-        self._loudness_measured.connect(self._handle_loudness)
+        self._partly_measured.connect(self._handle_partly_measured)
         self._measured.connect(self._handle_measured)
 
     def results(self, config: "SessionConfig") -> PairResults:
@@ -107,7 +112,7 @@ class PairAnalysis(QObject):
             self._end_match()
         for key in self._wanted:
             results = self._result_of(key)
-            if results.overviews is None and not results.failure and key not in self._measuring:
+            if results.loudness is None and not results.failure and key not in self._measuring:
                 self._measuring.add(key)
                 self._thread.submit(self._measure, key)
         self._match_next()
@@ -139,17 +144,13 @@ class PairAnalysis(QObject):
         self.changed.emit()
 
     def _measure(self, key: _Key) -> None:
-        """In the thread: find the offset, measure the loudness of the section, and read the outlines.
-
-        The loudness comes first: until it is known, both recordings are played at their own levels.
-        """
+        """In the thread: find the offset, sample loudness, read outlines, follow the delay, measure loudness."""
         config = self._wanted.get(key)
         if config is None:  # cancelled before it began
             self._measured.emit(key, {})
             return
-        from rtgain.session.overview import read_overview
-        from rtgain.session.pair_loudness import measure_loudness  # loads numba
-        from rtgain.session.pair_offset import search_offset
+        from rtgain.session.pair_loudness import measure_loudness, sample_difference_lu  # loads numba
+        from rtgain.session.pair_offset import follow_offset, search_offset
 
         def cancelled() -> bool:
             return key not in self._wanted
@@ -158,30 +159,40 @@ class PairAnalysis(QObject):
         try:
             offset = self._offset_of(config)
             if offset is None:
-                offset = search_offset(config, cancelled=cancelled)
+                offset = search_offset(with_changes(config, align="on"), first_part=True, cancelled=cancelled)
+                if offset is None:
+                    return
+                self.offset_found.emit(config, offset)
+            self._partly_measured.emit(key, {"sampled_difference_lu": sample_difference_lu(config, offset)})
+            overviews = [self._read_overview(file, cancelled) for file in pair_key(config)]
+            if cancelled():
+                return
+            self._partly_measured.emit(key, {"overviews": tuple(overviews)})
+            if not offset.is_followed:
+                offset = follow_offset(config, offset, cancelled=cancelled)
                 if offset is None:
                     return
                 self.offset_found.emit(config, offset)
             loudness = measure_loudness(config, offset, cancelled=cancelled)
-            if cancelled():
-                return
-            self._loudness_measured.emit(key, loudness)
-            overviews = []
-            for file in pair_key(config):
-                if file not in self._overviews:
-                    overview = read_overview(file[0], cancelled=cancelled)
-                    if cancelled():
-                        return
-                    self._overviews[file] = overview
-                overviews.append(self._overviews[file])
-            results["overviews"] = tuple(overviews)
+            if not cancelled():
+                results["loudness"] = loudness
         except RtgainError as error:
             results["failure"] = str(error)
         finally:
             self._measured.emit(key, results)
 
-    def _handle_loudness(self, key: _Key, loudness: "PairLoudness") -> None:
-        self._store(key, loudness=loudness)
+    def _read_overview(self, file: tuple[str, float], cancelled: Callable[[], bool]) -> "Overview":
+        """In the thread: read the outline of a file, unless it is known."""
+        from rtgain.session.overview import read_overview
+
+        if (overview := self._overviews.get(file)) is None:
+            overview = read_overview(file[0], cancelled=cancelled)
+            if not cancelled():
+                self._overviews[file] = overview
+        return overview
+
+    def _handle_partly_measured(self, key: _Key, results: dict[str, Any]) -> None:
+        self._store(key, **results)
 
     def _handle_measured(self, key: _Key, results: dict[str, Any]) -> None:
         self._measuring.discard(key)
@@ -197,7 +208,7 @@ class PairAnalysis(QObject):
             return
         for key, config in self._wanted.items():
             results = self._result_of(key)
-            if results.overviews is not None and results.match is None and not results.failure:
+            if results.loudness is not None and results.match is None and not results.failure:
                 self._matching = key
                 self.match(config)
                 return

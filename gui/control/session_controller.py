@@ -427,7 +427,7 @@ class SessionController(QObject):
     def _search_offset(self, request_id: int, config: SessionConfig) -> "RecordingOffset | None":
         """Find the offset of the second recording, unless it is known; None if there is a newer request.
 
-        The delay is followed through the whole recordings, so that any section of them can be played.
+        The delay of long recordings is followed in their first part only: they are played before the rest is followed.
         """
         from rtgain.session.pair_offset import search_offset
 
@@ -437,7 +437,8 @@ class SessionController(QObject):
         with ThreadPoolExecutor(1, "import") as importing:  # numba loads while the files are read
             importing.submit(import_module, "rtgain.session.session")
             offset = search_offset(
-                with_changes(config, start=None, end=None, align="on"),
+                with_changes(config, align="on"),
+                first_part=True,
                 on_progress=self.aligning.emit,
                 cancelled=lambda: request_id != self._request_id,
             )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rtgain.dsp.response import BandEdges, band_edges
 from rtgain.dsp.spectra import HANN_MEAN_SQUARE
-from rtgain.metering.level_detectors import DetectorBank
+from rtgain.metering.level_detectors import DETECTORS, DetectorBank
 
 WINDOW_S = 0.1
 """Length of a window in seconds, before rounding to a power of two of frames."""
@@ -107,17 +107,24 @@ class PairAnalysis:
         self._hop_frames = self._window_frames // 2
         self._sample_rate = sample_rate
         self._edges = band_edges(self._window_frames // 2 + 1, sample_rate, BANDS_PER_OCTAVE)
-        windows = max(1, (frames - self._window_frames) // self._hop_frames + 1)
-        self._stride = math.ceil(windows * channels / MAX_SPECTRA)
+        windows = max(0, (frames - self._window_frames) // self._hop_frames + 1)
+        self._stride = max(1, math.ceil(windows * channels / MAX_SPECTRA))
         self._hann = np.hanning(self._window_frames + 1)[:-1]
         self._pending = np.zeros((2, channels, 0))
-        self._windows = self._frames = 0
+        self._windows = self._blocks = self._frames = 0
         self._unmeasured = np.zeros((channels, 0))
-        self._detectors = DetectorBank(sample_rate, self._window_frames // BLOCKS_PER_WINDOW)
-        self._blocks: list[tuple[Real, Real]] = []
-        self._rows: list[tuple[NDArray[np.generic], ...]] = []
-        self._sampled: list[tuple[NDArray[np.generic], ...]] = []
-        self._swapped = np.zeros((channels, len(self._edges.centers_hz)), np.complex128)
+        self._block_frames = self._window_frames // BLOCKS_PER_WINDOW
+        self._detectors = DetectorBank(sample_rate, self._block_frames)
+        # Allocated once: parts that are joined at the end need twice the memory, and hold back what lies between them.
+        bands, bins = len(self._edges.centers_hz), self._window_frames // 2 + 1
+        self._powers = np.zeros((2, windows, channels, bands), np.float32)
+        self._cross = np.zeros((windows, channels, bands), np.complex64)
+        self._means = np.zeros((2, windows, channels))
+        self._sampled = np.arange(0, windows, self._stride)
+        self._spectra = np.zeros((3, len(self._sampled), channels, bins), np.complex64)
+        self._block_power = np.zeros(frames // self._block_frames)
+        self._block_levels_db = np.zeros((len(DETECTORS), frames // self._block_frames))
+        self._swapped = np.zeros((channels, bands), np.complex128)
         self._residual_energy, self._target_energy = np.zeros(channels), np.zeros(channels)
 
     def add(self, matched: Real, target: Real) -> None:
@@ -145,28 +152,30 @@ class PairAnalysis:
     def _add_blocks(self, matched: Real) -> None:
         """Measure the levels of the matched signal, ``(C, frames)``, block by block."""
         self._unmeasured = np.concatenate([self._unmeasured, matched], axis=-1)
-        block_frames = self._window_frames // BLOCKS_PER_WINDOW
-        whole = self._unmeasured.shape[1] // block_frames * block_frames
-        if whole:
+        blocks = self._unmeasured.shape[1] // self._block_frames
+        if blocks:
+            whole = blocks * self._block_frames
             samples, self._unmeasured = self._unmeasured[:, :whole], self._unmeasured[:, whole:]
-            power = np.mean(samples**2, axis=0).reshape(-1, block_frames).mean(axis=1)
-            self._blocks.append((power, self._detectors.push(samples)))
+            part = slice(self._blocks, self._blocks + blocks)
+            self._block_power[part] = np.mean(samples**2, axis=0).reshape(-1, self._block_frames).mean(axis=1)
+            self._block_levels_db[:, part] = self._detectors.push(samples)
+            self._blocks += blocks
 
     def _add_windows(self, windows: Real) -> None:
         """Add windows of both signals, ``(2, n, C, W)``."""
         spectra = np.fft.rfft(windows * self._hann).astype(np.complex64)  # numpy is slower in single precision
         matched, target = spectra
-        cross = matched.conj() * target
-        powers = spectra.real**2 + spectra.imag**2
-        means = spectra[..., 0].real / self._hann.sum()
-        self._rows.append((*self._band_sums(powers), self._band_sums(cross), *means))
+        part = slice(self._windows, self._windows + len(matched))
+        self._powers[:, part] = self._band_sums(spectra.real**2 + spectra.imag**2)
+        self._cross[part] = self._band_sums(matched.conj() * target)
+        self._means[:, part] = spectra[..., 0].real / self._hann.sum()
         if matched.shape[1] == 2:
             self._swapped += self._band_sums(matched[:, ::-1].conj() * target).sum(0)
-        numbers = np.arange(self._windows, self._windows + len(matched))
-        sampled = np.flatnonzero(numbers % self._stride == 0)
+        first, last = np.searchsorted(self._sampled, [part.start, part.stop])
+        sampled = self._sampled[first:last] - part.start
         samples = windows[0, sampled]
-        cubed = np.fft.rfft(samples * samples * samples * self._hann).astype(np.complex64)
-        self._sampled.append((numbers[sampled], matched[sampled], target[sampled], cubed))
+        self._spectra[:2, first:last] = spectra[:, sampled]
+        self._spectra[2, first:last] = np.fft.rfft(samples * samples * samples * self._hann)
         self._windows += len(matched)
 
     def _band_sums(self, bins: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -178,20 +187,17 @@ class PairAnalysis:
 
     def finish(self) -> PairSpectra | None:
         """Return the result; None if the pair is shorter than one window."""
-        if not self._rows or not len(self._edges.bins):
+        if not self._windows or not len(self._edges.bins):
             return None
-        matched_power, target_power, cross, matched_means, target_means = (
-            np.concatenate(parts) for parts in zip(*self._rows, strict=True)
-        )
-        sampled, matched_spectra, target_spectra, cubed_spectra = (
-            np.concatenate(parts) for parts in zip(*self._sampled, strict=True)
-        )
-        block_power, block_levels_db = (np.concatenate(parts, axis=-1) for parts in zip(*self._blocks, strict=True))
+        part, sampled = slice(self._windows), np.searchsorted(self._sampled, self._windows)
+        (matched_power, target_power), (matched_means, target_means) = self._powers[:, part], self._means[:, part]
+        matched_spectra, target_spectra, cubed_spectra = self._spectra[:, :sampled]
         centers = np.arange(self._windows) * self._hop_frames + self._window_frames / 2
         return PairSpectra(
-            self._sample_rate, self._edges, centers / self._sample_rate, matched_power, target_power, cross,
-            self._swapped, block_power, block_levels_db, matched_means, target_means, matched_spectra, target_spectra,
-            cubed_spectra, sampled, self._target_energy, self._frames,
+            self._sample_rate, self._edges, centers / self._sample_rate, matched_power, target_power,
+            self._cross[part], self._swapped, self._block_power[: self._blocks],
+            self._block_levels_db[:, : self._blocks], matched_means, target_means, matched_spectra, target_spectra,
+            cubed_spectra, self._sampled[:sampled], self._target_energy, self._frames,
         )  # fmt: skip
 
 

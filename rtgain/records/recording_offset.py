@@ -11,7 +11,8 @@ class RecordingOffset:
 
     `common_s` is the duration in seconds of the part that both cover. `notice` is a line for the user about an
     uncertain delay, otherwise None. `curve` is the delay over time, if it was followed and moves. `is_stretched` is
-    True if the target has another speed: no delay holds for long.
+    True if the target has another speed: no delay holds for long. `is_followed` is False if the delay was followed over
+    a part of the recordings only.
     """
 
     delay_s: float
@@ -20,6 +21,7 @@ class RecordingOffset:
     notice: str | None = None
     curve: DelayCurve | None = None
     is_stretched: bool = False
+    is_followed: bool = True
 
     @property
     def drift_ppm(self) -> float:

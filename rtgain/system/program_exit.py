@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from rtgain.system.call_stack import call_with_space
+
 
 def run_program(main: Callable[[], int]) -> int:
     """Run `main`, and return its exit code. The process then exits without freeing modules and their objects.
@@ -21,5 +23,5 @@ def run_program(main: Callable[[], int]) -> int:
             os._exit(exit_codes[0])
 
     atexit.register(exit_process)  # registered first, so that it runs after all other handlers
-    exit_codes.append(main())
+    exit_codes.append(call_with_space(main))
     return exit_codes[0]

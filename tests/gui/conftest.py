@@ -40,7 +40,7 @@ class Sessions:
     def __call__(self, config: SessionConfig, offset: RecordingOffset | None) -> Any:
         error = self.start_errors.pop(0) if self.start_errors else None
         self.offsets.append(offset)
-        self.made.append(FakeSession(config, start_error=error))
+        self.made.append(FakeSession(config, offset=offset, start_error=error))
         return self.made[-1]
 
     @property

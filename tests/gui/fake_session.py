@@ -35,6 +35,7 @@ class FakeSession:
     """Has the methods of `rtgain.session.session.Session`; `clock` can be set by a test that stops time."""
 
     config: SessionConfig
+    offset: RecordingOffset | None = None
     start_error: Exception | None = None
     snapshot_error: Exception | None = None
     target_error: Exception | None = None
@@ -94,7 +95,7 @@ class FakeSession:
         return SessionSource(None) if self.can_switch else None
 
     def play_target(self, config: SessionConfig, offset: RecordingOffset, opened: SessionSource, **levels: Any) -> None:
-        self.config = config
+        self.config, self.offset = config, offset
         self.calls.append(("play_target", (config.target, offset, levels)))
         self.level_match = replace(self.level_match, **levels)
 

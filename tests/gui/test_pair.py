@@ -1,6 +1,9 @@
 """Two recordings in the window: opened by menu, panel and drag and drop, aligned in the background."""
 
+import math
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,10 @@ from PySide6.QtWidgets import QFileDialog
 import rtgain.session.pair_offset
 from gui.main_window import MainWindow
 from gui.panels.reference_panel import OPEN_RECORDING
+from rtgain.records.delay_curve import DelayCurve, DelaySegment
+from rtgain.records.recording_offset import RecordingOffset
 from tests.gui.conftest import Sessions
+from tests.polling import TIMEOUT_MS
 
 RATE = 48_000
 
@@ -108,7 +114,7 @@ def test_search_shows_its_progress_and_can_be_cancelled(
     pair: tuple[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def search(config: Any, on_progress: Callable[[float], None], cancelled: Callable[[], bool]) -> None:
+    def search(config: Any, on_progress: Callable[[float], None], cancelled: Callable[[], bool], **_: Any) -> None:
         while not cancelled():
             on_progress(0.25)
 
@@ -124,6 +130,45 @@ def test_search_shows_its_progress_and_can_be_cancelled(
     qtbot.waitUntil(lambda: window.notices.notice("align") is None)
     assert window.controller.state == "stopped"
     assert len(sessions.made) == made
+
+
+@pytest.mark.parametrize("ppm", [0.0, 60.0])
+def test_long_pair_is_played_before_its_delay_is_followed(
+    qtbot: Any,
+    open_window: OpenWindow,
+    sessions: Sessions,
+    pair: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    ppm: float,
+) -> None:
+    """Its level is that of excerpts until the whole is measured. Only a delay that moves changes the session."""
+    may_follow = threading.Event()
+    curve = DelayCurve((DelaySegment(-math.inf, math.inf, 0.5, ppm),), ppm) if ppm else None
+
+    def follow(config: Any, offset: RecordingOffset, **_: Any) -> RecordingOffset:
+        assert may_follow.wait(TIMEOUT_MS / 1000)
+        return replace(offset, curve=curve, is_followed=True)
+
+    first = RecordingOffset(0.5, is_found=True, common_s=1.5, is_followed=False)
+    monkeypatch.setattr("gui.background.pair_analysis.PairAnalysis.match", lambda *_: None)
+    monkeypatch.setattr(rtgain.session.pair_offset, "search_offset", lambda *_, **__: first)
+    monkeypatch.setattr(rtgain.session.pair_offset, "follow_offset", follow)
+    window = open_window(input=pair[0], target=pair[1], level_match="loudness")
+    results = window.compare_controller
+    qtbot.waitUntil(lambda: results.results.overviews is not None)
+    assert (sessions.last.offset, results.results.loudness) == (first, None)
+    assert sessions.last.level_match.loudness_lu == pytest.approx(-6.02, abs=0.05)
+    may_follow.set()
+    qtbot.waitUntil(lambda: results.results.loudness is not None)
+    assert sessions.last.level_match.loudness_lu == pytest.approx(-6.02, abs=0.05)
+    offset = window.controller.offset
+    assert offset is not None
+    assert (offset.is_followed, offset.curve) == (True, curve)
+    if ppm:
+        qtbot.waitUntil(lambda: sessions.last.offset == offset)
+    played = [target for name, (target, *_) in sessions.last.calls if name == "play_target"]
+    assert played == ([pair[1]] if ppm else [])
+    assert len(sessions.made) == 1
 
 
 def test_unreadable_target_is_reported(

@@ -21,6 +21,7 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import recv_handle, send_handle
 from typing import NoReturn, Protocol
 
+from rtgain.system.call_stack import call_with_space
 from rtgain.system.imports import importing
 from rtgain.system.shutdown_signals import SHUTDOWN_SIGNALS
 
@@ -166,7 +167,12 @@ def _spawned_main(main: str, preload: str, connection: Connection) -> None:
 
 
 def _serve(main: str, preload: str, requests: Connection) -> None:
-    """Run the server: fork on request until the requesting side has closed the pipe."""
+    """Run the server in its process."""
+    call_with_space(lambda: _fork_on_request(main, preload, requests))
+
+
+def _fork_on_request(main: str, preload: str, requests: Connection) -> None:
+    """Fork on request until the requesting side has closed the pipe."""
     with importing():  # and freezing: a child's garbage collector would touch, and so copy, every imported page
         pkgutil.resolve_name(preload)()
         child_main: Callable[[Connection], None] = pkgutil.resolve_name(main)

@@ -266,3 +266,27 @@ def test_several_threads_read_a_file_each(folder: Path) -> None:
     assert len(set(sums.values())) == 1
     assert math.isfinite(sums[0])
     assert len(sums) == 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_file_that_was_counted_before_is_decoded_alike(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Its packets are counted once, and again after it has been written."""
+    counted: list[Path] = []
+    count = Decoder._count
+    monkeypatch.setattr(Decoder, "_count", lambda decoder: counted.append(decoder.path) or count(decoder))
+    path = tmp_path / name
+    path.write_bytes((folder / name).read_bytes())
+    with Decoder(path) as decoder:
+        first = decoder.read(10**9)
+    for position in (0, first.shape[1] // 2):
+        with Decoder(path) as decoder:
+            decoder.seek(position)
+            np.testing.assert_array_equal(decoder.read(10**9), first[:, position:])
+    before = len(counted)  # 0 of a file whose header states its length
+    assert before == 1 if name in ("a.m4a", "a.mp3", "a.opus", "vorbis.ogg") else before <= 1
+    path.write_bytes((folder / name).read_bytes())
+    with Decoder(path) as decoder:
+        np.testing.assert_array_equal(decoder.read(10**9), first)
+    assert len(counted) == 2 * before
