@@ -26,6 +26,9 @@ MIN_LEVEL_DB = -35.0
 NOISE_FLOOR = 1e-9
 """Noise power assumed in every bin, relative to the mean power of the target: the resolution of float32 spectra."""
 
+NOISE_ITERATIONS = 2
+"""Measurements of the noise: the first one knows a gain that is too low in soft windows."""
+
 NOISE_GROUPS = 8
 """Groups of windows of similar level in which the noise of the matched signal is measured."""
 
@@ -86,8 +89,12 @@ def fit_gain_model(pair: PairSpectra) -> GainModel:
     Noise in the matched signal would lower the gain where the sound is soft. It is measured, and its power subtracted.
     """
     model = _fit(pair, np.zeros(pair.cross.shape[1:]))
-    noise = _dry_noise(pair, model)
-    return _fit(pair, noise) if noise.any() else model
+    for _ in range(NOISE_ITERATIONS):
+        noise = _dry_noise(pair, model)
+        if not noise.any():
+            break
+        model = _fit(pair, noise)
+    return model
 
 
 def _dry_noise(pair: PairSpectra, model: GainModel) -> Real:
@@ -96,7 +103,10 @@ def _dry_noise(pair: PairSpectra, model: GainModel) -> Real:
     Between soft and loud windows, the power of the matched signal follows the cross-spectrum, and noise is what it has
     without any. This part is at most what is incoherent in any group of windows of similar level.
     """
-    gain = np.where(model.counts, 10.0 ** (np.nan_to_num(model.gain_db) / 20.0), 1.0)[:, None, None]
+    # The gain of soft windows is lower because of the noise. That of loud ones nearby shows how it really moves.
+    slow = _slow_gain(model, pair.times_s)
+    gain = np.where(model.counts, 10.0 ** (np.nan_to_num(model.gain_db) / 20.0), slow)[:, None, None]
+    slow = slow[:, None, None]
     level = pair.matched_power.sum(axis=(1, 2), dtype=np.float64) * pair.target_power.sum(axis=(1, 2))
     order = np.argsort(level, kind="stable")
     order = order[level[order] > 0.0]
@@ -106,7 +116,7 @@ def _dry_noise(pair: PairSpectra, model: GainModel) -> Real:
     phase = np.exp(-1j * np.angle(model.response))
     parts = np.array_split(order, groups)
     dry = np.stack([pair.matched_power[part].mean(axis=0, dtype=np.float64) for part in parts])
-    cross = np.stack([(pair.cross[part] * phase).real.mean(axis=0) for part in parts])
+    cross = np.stack([(pair.cross[part] * phase / slow[part]).real.mean(axis=0) for part in parts])
     even = np.stack([np.abs((pair.cross[part] / gain[part]).mean(axis=0)) ** 2 for part in parts])
     target = np.stack([(pair.target_power[part] / gain[part] ** 2).mean(axis=0) for part in parts])
     tiny = np.finfo(np.float64).tiny
@@ -119,6 +129,24 @@ def _dry_noise(pair: PairSpectra, model: GainModel) -> Real:
     intercept = mean_dry - slope * mean_cross
     noise: Real = np.clip(intercept, 0.0, np.maximum(incoherent.min(axis=0), 0.0))
     return noise
+
+
+def _slow_gain(model: GainModel, times_s: Real) -> Real:
+    """Average the gain over `SEGMENT_S` around each window, weighted by its certainty, ``(T,)``."""
+    known = model.counts
+    if not known.any() or len(times_s) < 2:
+        return np.ones(len(times_s))
+    half = max(1, round(SEGMENT_S / 2.0 / float(times_s[1] - times_s[0])))
+    kernel = np.hanning(2 * half + 3)[1:-1]
+    weights = np.where(known, 1.0 / (np.nan_to_num(model.std_db, nan=1.0) ** 2 + MOTION_STD_DB**2), 0.0)
+    gain = np.where(known, 10.0 ** (np.nan_to_num(model.gain_db) / 20.0), 0.0)
+    padded = (np.pad(values, half) for values in (weights * gain, weights))
+    total, weight = (np.convolve(values, kernel, "valid") for values in padded)
+    # Where nothing is known for longer, the nearest gain counts.
+    has_gain = weight > 0.0
+    centers = np.flatnonzero(has_gain)
+    slow: Real = np.interp(np.arange(len(times_s)), centers, total[has_gain] / weight[has_gain])
+    return slow
 
 
 def _fit(pair: PairSpectra, dry_noise: Real) -> GainModel:
