@@ -91,7 +91,9 @@ def test_noise_of_the_dry_recording_is_told_from_a_gain_that_moves(signals, name
     for strength in (6.0, 12.0):
         findings = {each.kind: each.values for each in find(signals[name], replace(case, make=make), strength).findings}
         assert set(findings) == {"moving-gain", "noise"}
-        assert findings["moving-gain"]["range_db"] == pytest.approx(strength, abs=0.7)  # pauses of speech hide an extreme
+        assert findings["moving-gain"]["range_db"] == pytest.approx(
+            strength, abs=0.7
+        )  # pauses of speech hide an extreme
         assert findings["noise"]["file"] == "dry"
 
 
