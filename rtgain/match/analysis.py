@@ -1,7 +1,8 @@
 """Analysis of an aligned pair in one pass: short-time band powers of matched signal and target, from chunks.
 
-Memory grows by a few numbers per window and band, as that of the estimates does. Complex spectra are kept of at most
-`MAX_SPECTRA` windows, spread evenly over the pair.
+Memory grows by a few numbers per window and band, up to `MAX_WINDOWS` windows. Of a longer pair every second window is
+analyzed, or every third and so on. Complex spectra are kept of at most `MAX_SPECTRA` windows, and levels of at most
+`MAX_LEVEL_WINDOWS`, spread evenly over the pair.
 """
 
 import math
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from rtgain.dsp.response import BandEdges, band_edges
 from rtgain.dsp.spectra import HANN_MEAN_SQUARE
-from rtgain.metering.level_detectors import DetectorBank
+from rtgain.metering.level_detectors import DETECTORS, DetectorBank
 
 WINDOW_S = 0.1
 """Length of a window in seconds, before rounding to a power of two of frames."""
@@ -26,6 +27,12 @@ BANDS_PER_OCTAVE = 3
 
 BLOCKS_PER_WINDOW = 16
 """Blocks of a window (6 ms) whose levels are measured: compressors follow the level within a window."""
+
+MAX_WINDOWS = 50_000
+"""Number of windows up to which all are analyzed: 40 to 55 minutes."""
+
+MAX_LEVEL_WINDOWS = 8192
+"""Number of windows whose levels are kept."""
 
 MAX_SPECTRA = 512
 """Number of windows, times channels, whose complex spectra are kept."""
@@ -51,8 +58,9 @@ class PairSpectra:
         target_power: ``(T, C, B)``.
         cross: ``(T, C, B)`` complex, sum of the conjugated matched spectrum times the target's.
         swapped_cross: ``(C, B)`` complex, the same between different channels, over all windows; zeros unless C is 2.
-        block_power: ``(M,)``, mean square of the matched signal in blocks, of which a window has `BLOCKS_PER_WINDOW`.
-        block_levels_db: ``(detectors, M)``, levels of the matched signal as `DETECTORS` measure them.
+        block_power: ``(M, BLOCKS_PER_WINDOW)``, mean square of the matched signal in the blocks of M of the windows.
+        block_levels_db: ``(detectors, M, BLOCKS_PER_WINDOW)``, its levels there as `DETECTORS` measure them.
+        leveled: ``(M,)``, indices of these windows.
         matched_means, target_means: ``(T, C)``, mean value of each window.
         matched_spectra, target_spectra, cubed_spectra: ``(N, C, K)`` complex, of N of the windows; the last is the
             spectrum of the cube of the matched signal.
@@ -70,6 +78,7 @@ class PairSpectra:
     swapped_cross: Complex
     block_power: Real
     block_levels_db: Real
+    leveled: NDArray[np.int64]
     matched_means: Real
     target_means: Real
     matched_spectra: Complex
@@ -108,13 +117,17 @@ class PairAnalysis:
         self._sample_rate = sample_rate
         self._edges = band_edges(self._window_frames // 2 + 1, sample_rate, BANDS_PER_OCTAVE)
         windows = max(1, (frames - self._window_frames) // self._hop_frames + 1)
-        self._stride = math.ceil(windows * channels / MAX_SPECTRA)
+        self._step = math.ceil(windows / MAX_WINDOWS)
+        self._stride = math.ceil(windows * channels / self._step / MAX_SPECTRA)
+        self._level_step = self._step * math.ceil(windows / self._step / MAX_LEVEL_WINDOWS)
         self._hann = np.hanning(self._window_frames + 1)[:-1]
         self._pending = np.zeros((2, channels, 0))
         self._windows = self._frames = 0
         self._unmeasured = np.zeros((channels, 0))
         self._detectors = DetectorBank(sample_rate, self._window_frames // BLOCKS_PER_WINDOW)
-        self._blocks: list[tuple[Real, Real]] = []
+        self._pending_blocks = np.zeros((0,)), np.zeros((len(DETECTORS), 0))
+        self._first_block = 0
+        self._blocks: list[tuple[NDArray[np.generic], ...]] = []
         self._rows: list[tuple[NDArray[np.generic], ...]] = []
         self._sampled: list[tuple[NDArray[np.generic], ...]] = []
         self._swapped = np.zeros((channels, len(self._edges.centers_hz)), np.complex128)
@@ -150,10 +163,33 @@ class PairAnalysis:
         if whole:
             samples, self._unmeasured = self._unmeasured[:, :whole], self._unmeasured[:, whole:]
             power = np.mean(samples**2, axis=0).reshape(-1, block_frames).mean(axis=1)
-            self._blocks.append((power, self._detectors.push(samples)))
+            blocks = power, self._detectors.push(samples)
+            pending = [np.concatenate(parts, axis=-1) for parts in zip(self._pending_blocks, blocks, strict=True)]
+            self._take_levels(*pending)
+
+    def _take_levels(self, power: Real, levels_db: Real) -> None:
+        """Keep the blocks of some windows, and those of windows that are not complete for later."""
+        step_blocks = self._level_step * BLOCKS_PER_WINDOW // 2
+        next_block = -(-self._first_block // step_blocks) * step_blocks
+        last_block = self._first_block + len(power) - BLOCKS_PER_WINDOW
+        starts = np.arange(next_block, last_block + 1, step_blocks)
+        if len(starts):
+            chosen = (starts - self._first_block)[:, None] + np.arange(BLOCKS_PER_WINDOW)
+            indices = starts // (self._step * BLOCKS_PER_WINDOW // 2)
+            self._blocks.append((indices, power[chosen], levels_db[:, chosen].astype(np.float32)))
+        rest = max(0, max(next_block, starts[-1] + 1 if len(starts) else 0) - self._first_block)
+        rest = min(rest, len(power))
+        self._pending_blocks = power[rest:], levels_db[:, rest:]
+        self._first_block += rest
 
     def _add_windows(self, windows: Real) -> None:
         """Add windows of both signals, ``(2, n, C, W)``."""
+        first = -self._windows % self._step
+        numbers = np.arange(self._windows + first, self._windows + windows.shape[1], self._step) // self._step
+        self._windows += windows.shape[1]
+        windows = windows[:, first :: self._step]
+        if not len(numbers):
+            return
         spectra = np.fft.rfft(windows * self._hann).astype(np.complex64)  # numpy is slower in single precision
         matched, target = spectra
         cross = matched.conj() * target
@@ -162,12 +198,10 @@ class PairAnalysis:
         self._rows.append((*self._band_sums(powers), self._band_sums(cross), *means))
         if matched.shape[1] == 2:
             self._swapped += self._band_sums(matched[:, ::-1].conj() * target).sum(0)
-        numbers = np.arange(self._windows, self._windows + len(matched))
         sampled = np.flatnonzero(numbers % self._stride == 0)
         samples = windows[0, sampled]
         cubed = np.fft.rfft(samples * samples * samples * self._hann).astype(np.complex64)
         self._sampled.append((numbers[sampled], matched[sampled], target[sampled], cubed))
-        self._windows += len(matched)
 
     def _band_sums(self, bins: NDArray[np.generic]) -> NDArray[np.generic]:
         """Sum bins, ``(…, K)``, over each band, ``(…, B)``."""
@@ -186,12 +220,15 @@ class PairAnalysis:
         sampled, matched_spectra, target_spectra, cubed_spectra = (
             np.concatenate(parts) for parts in zip(*self._sampled, strict=True)
         )
-        block_power, block_levels_db = (np.concatenate(parts, axis=-1) for parts in zip(*self._blocks, strict=True))
-        centers = np.arange(self._windows) * self._hop_frames + self._window_frames / 2
+        indices, powers, levels_db = zip(*self._blocks, strict=True)
+        leveled, block_power, block_levels_db = (
+            np.concatenate(parts, axis=axis) for parts, axis in ((indices, 0), (powers, 0), (levels_db, 1))
+        )
+        centers = np.arange(len(matched_power)) * self._step * self._hop_frames + self._window_frames / 2
         return PairSpectra(
             self._sample_rate, self._edges, centers / self._sample_rate, matched_power, target_power, cross,
-            self._swapped, block_power, block_levels_db, matched_means, target_means, matched_spectra, target_spectra,
-            cubed_spectra, sampled, self._target_energy, self._frames,
+            self._swapped, block_power, block_levels_db, leveled, matched_means, target_means, matched_spectra,
+            target_spectra, cubed_spectra, sampled, self._target_energy, self._frames,
         )  # fmt: skip
 
 

@@ -282,23 +282,23 @@ def fit_level_curve(pair: PairSpectra, model: GainModel) -> LevelCurve | None:
     Of all detectors, that whose level explains the gain best is chosen. The gain of a window is
     the mean of the curve over its blocks, weighted by their power.
     """
-    known = np.flatnonzero(model.counts)
-    if len(known) < 20 or np.ptp(np.percentile(model.gain_db[known], (2.0, 98.0))) < MIN_CURVE_RANGE_DB:
+    known = np.flatnonzero(model.counts[pair.leveled])
+    if len(known) < 20 or np.ptp(np.percentile(model.gain_db[pair.leveled[known]], (2.0, 98.0))) < MIN_CURVE_RANGE_DB:
         return None
     chosen = known[:: math.ceil(len(known) / MAX_CURVE_WINDOWS)]
-    hop_blocks = BLOCKS_PER_WINDOW // 2
+    windows_chosen = pair.leveled[chosen]
     hann = np.hanning(2 * BLOCKS_PER_WINDOW + 1)[1::2]
-    shares = _window_blocks(pair.block_power, hop_blocks * chosen) * hann**2
+    shares = pair.block_power[chosen] * hann**2
     shares /= np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     windows = _CurveWindows(
-        model.gain_db[chosen],
-        1.0 / (model.std_db[chosen] ** 2 + 0.3**2),
-        (pair.times_s[chosen] / SEGMENT_S).astype(np.int64),
+        model.gain_db[windows_chosen],
+        1.0 / (model.std_db[windows_chosen] ** 2 + 0.3**2),
+        (pair.times_s[windows_chosen] / SEGMENT_S).astype(np.int64),
         shares,
     )
     fits = []
     for detector, blocks_db in zip(DETECTORS, pair.block_levels_db, strict=True):
-        levels_db = _window_blocks(blocks_db, hop_blocks * chosen)
+        levels_db = blocks_db[chosen].astype(np.float64)
         low, high = np.percentile((shares * levels_db).sum(axis=1), (2.0, 98.0))
         for is_above in (True, False):
             thresholds = np.linspace(low, high, THRESHOLDS)[:-1] if is_above else np.linspace(low, high, THRESHOLDS)[1:]
@@ -325,12 +325,6 @@ def fit_level_curve(pair: PairSpectra, model: GainModel) -> LevelCurve | None:
         levels_db=mean_levels_db,
         curve_db=flat_db + curve_db,
     )
-
-
-def _window_blocks(blocks: Real, starts: NDArray[np.int64]) -> Real:
-    """Select the blocks of windows, ``(M, BLOCKS_PER_WINDOW)``."""
-    selected: Real = np.lib.stride_tricks.sliding_window_view(blocks, BLOCKS_PER_WINDOW)[starts]
-    return selected
 
 
 @dataclass(frozen=True)
