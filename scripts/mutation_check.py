@@ -462,9 +462,30 @@ PROTECTIONS = (
     Protection(
         "noise of the dry recording is no expander, equalizer or fade",
         "rtgain/match/gain_model.py",
-        "return _fit(pair, noise) if noise.any() else model",
-        "return model",
+        "model = _fit(pair, noise)",
+        "break",
         "tests/match/test_findings.py::test_difference_is_found_at_three_strengths_with_its_value_and_nothing_else",
+    ),
+    Protection(
+        "a distorted steady sound is no noise of the dry recording",
+        "rtgain/match/explain.py",
+        "or residual.residual_db < MIN_NOISE_DB or forward.is_nonlinear:",
+        "or residual.residual_db < MIN_NOISE_DB:",
+        "tests/match/test_findings.py::test_distortion_of_a_steady_sound_is_no_noise_of_the_dry_recording",
+    ),
+    Protection(
+        "a drift that changes is no staircase of jumps",
+        "rtgain/estimation/offset/follow.py",
+        "if bend > bent and self._bend(bend):",
+        "if False:",
+        "tests/estimation/offset/test_follow.py::test_drift_that_changes_is_found_with_its_times_and_is_no_jump",
+    ),
+    Protection(
+        "estimates of a long pair have a largest number",
+        "rtgain/match/pair.py",
+        "if len(estimates) > MAX_ESTIMATES:",
+        "if False:",
+        "tests/match/test_pair.py::test_long_pair_keeps_a_part_of_its_estimates_with_the_same_gain",
     ),
     Protection(
         "the error of a codec is no moving level",

@@ -1,11 +1,13 @@
 """Analysis of an aligned pair in one pass: short-time band powers of matched signal and target, from chunks.
 
-Memory grows by a few numbers per window and band, as that of the estimates does. Complex spectra are kept of at most
-`MAX_SPECTRA` windows, spread evenly over the pair.
+Memory grows by a few numbers per window and band, up to `MAX_WINDOWS` windows. Of a longer pair every second window is
+analyzed, or every third and so on. Complex spectra are kept of at most `MAX_SPECTRA` windows, and levels of at most
+`MAX_LEVEL_WINDOWS`, spread evenly over the pair.
 """
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,12 @@ BANDS_PER_OCTAVE = 3
 
 BLOCKS_PER_WINDOW = 16
 """Blocks of a window (6 ms) whose levels are measured: compressors follow the level within a window."""
+
+MAX_WINDOWS = 50_000
+"""Number of windows up to which all are analyzed: 40 to 55 minutes."""
+
+MAX_LEVEL_WINDOWS = 8192
+"""Number of windows whose levels are kept."""
 
 MAX_SPECTRA = 512
 """Number of windows, times channels, whose complex spectra are kept."""
@@ -51,8 +59,9 @@ class PairSpectra:
         target_power: ``(T, C, B)``.
         cross: ``(T, C, B)`` complex, sum of the conjugated matched spectrum times the target's.
         swapped_cross: ``(C, B)`` complex, the same between different channels, over all windows; zeros unless C is 2.
-        block_power: ``(M,)``, mean square of the matched signal in blocks, of which a window has `BLOCKS_PER_WINDOW`.
-        block_levels_db: ``(detectors, M)``, levels of the matched signal as `DETECTORS` measure them.
+        block_power: ``(M, BLOCKS_PER_WINDOW)``, mean square of the matched signal in the blocks of M of the windows.
+        block_levels_db: ``(detectors, M, BLOCKS_PER_WINDOW)``, its levels there as `DETECTORS` measure them.
+        leveled: ``(M,)``, indices of these windows.
         matched_means, target_means: ``(T, C)``, mean value of each window.
         matched_spectra, target_spectra, cubed_spectra: ``(N, C, K)`` complex, of N of the windows; the last is the
             spectrum of the cube of the matched signal.
@@ -70,6 +79,7 @@ class PairSpectra:
     swapped_cross: Complex
     block_power: Real
     block_levels_db: Real
+    leveled: NDArray[np.int64]
     matched_means: Real
     target_means: Real
     matched_spectra: Complex
@@ -107,24 +117,24 @@ class PairAnalysis:
         self._hop_frames = self._window_frames // 2
         self._sample_rate = sample_rate
         self._edges = band_edges(self._window_frames // 2 + 1, sample_rate, BANDS_PER_OCTAVE)
-        windows = max(0, (frames - self._window_frames) // self._hop_frames + 1)
-        self._stride = max(1, math.ceil(windows * channels / MAX_SPECTRA))
+        windows = max(1, (frames - self._window_frames) // self._hop_frames + 1)
+        self._step = math.ceil(windows / MAX_WINDOWS)
+        self._stride = math.ceil(windows * channels / self._step / MAX_SPECTRA)
+        self._level_step = self._step * math.ceil(windows / self._step / MAX_LEVEL_WINDOWS)
         self._hann = np.hanning(self._window_frames + 1)[:-1]
         self._pending = np.zeros((2, channels, 0))
-        self._windows = self._blocks = self._frames = 0
+        self._windows = self._frames = 0
         self._unmeasured = np.zeros((channels, 0))
-        self._block_frames = self._window_frames // BLOCKS_PER_WINDOW
-        self._detectors = DetectorBank(sample_rate, self._block_frames)
-        # Allocated once: parts that are joined at the end need twice the memory, and hold back what lies between them.
-        bands, bins = len(self._edges.centers_hz), self._window_frames // 2 + 1
-        self._powers = np.zeros((2, windows, channels, bands), np.float32)
-        self._cross = np.zeros((windows, channels, bands), np.complex64)
-        self._means = np.zeros((2, windows, channels))
-        self._sampled = np.arange(0, windows, self._stride)
-        self._spectra = np.zeros((3, len(self._sampled), channels, bins), np.complex64)
-        self._block_power = np.zeros(frames // self._block_frames)
-        self._block_levels_db = np.zeros((len(DETECTORS), frames // self._block_frames))
-        self._swapped = np.zeros((channels, bands), np.complex128)
+        self._detectors = DetectorBank(sample_rate, self._window_frames // BLOCKS_PER_WINDOW)
+        self._pending_blocks = np.zeros((0,)), np.zeros((len(DETECTORS), 0))
+        self._first_block = 0
+        bands, bins = (channels, len(self._edges.centers_hz)), (channels, self._window_frames // 2 + 1)
+        levels = (len(DETECTORS), BLOCKS_PER_WINDOW)
+        kept = math.ceil(windows / self._step)
+        self._rows = _Rows(kept, (bands, "f4"), (bands, "f4"), (bands, "c8"), (bands[:1], "f8"), (bands[:1], "f8"))
+        self._sampled = _Rows(math.ceil(kept / self._stride), ((), "i8"), (bins, "c8"), (bins, "c8"), (bins, "c8"))
+        self._blocks = _Rows(math.ceil(windows / self._level_step), ((), "i8"), (levels[1:], "f8"), (levels, "f4"))
+        self._swapped = np.zeros(bands, np.complex128)
         self._residual_energy, self._target_energy = np.zeros(channels), np.zeros(channels)
 
     def add(self, matched: Real, target: Real) -> None:
@@ -152,31 +162,50 @@ class PairAnalysis:
     def _add_blocks(self, matched: Real) -> None:
         """Measure the levels of the matched signal, ``(C, frames)``, block by block."""
         self._unmeasured = np.concatenate([self._unmeasured, matched], axis=-1)
-        blocks = self._unmeasured.shape[1] // self._block_frames
-        if blocks:
-            whole = blocks * self._block_frames
+        block_frames = self._window_frames // BLOCKS_PER_WINDOW
+        whole = self._unmeasured.shape[1] // block_frames * block_frames
+        if whole:
             samples, self._unmeasured = self._unmeasured[:, :whole], self._unmeasured[:, whole:]
-            part = slice(self._blocks, self._blocks + blocks)
-            self._block_power[part] = np.mean(samples**2, axis=0).reshape(-1, self._block_frames).mean(axis=1)
-            self._block_levels_db[:, part] = self._detectors.push(samples)
-            self._blocks += blocks
+            power = np.mean(samples**2, axis=0).reshape(-1, block_frames).mean(axis=1)
+            blocks = power, self._detectors.push(samples)
+            pending = [np.concatenate(parts, axis=-1) for parts in zip(self._pending_blocks, blocks, strict=True)]
+            self._take_levels(*pending)
+
+    def _take_levels(self, power: Real, levels_db: Real) -> None:
+        """Keep the blocks of some windows, and those of windows that are not complete for later."""
+        step_blocks = self._level_step * BLOCKS_PER_WINDOW // 2
+        next_block = -(-self._first_block // step_blocks) * step_blocks
+        last_block = self._first_block + len(power) - BLOCKS_PER_WINDOW
+        starts = np.arange(next_block, last_block + 1, step_blocks)
+        if len(starts):
+            chosen = (starts - self._first_block)[:, None] + np.arange(BLOCKS_PER_WINDOW)
+            indices = starts // (self._step * BLOCKS_PER_WINDOW // 2)
+            self._blocks.append(indices, power[chosen], levels_db[:, chosen].swapaxes(0, 1))
+        rest = max(0, max(next_block, starts[-1] + 1 if len(starts) else 0) - self._first_block)
+        rest = min(rest, len(power))
+        self._pending_blocks = power[rest:], levels_db[:, rest:]
+        self._first_block += rest
 
     def _add_windows(self, windows: Real) -> None:
         """Add windows of both signals, ``(2, n, C, W)``."""
+        first = -self._windows % self._step
+        numbers = np.arange(self._windows + first, self._windows + windows.shape[1], self._step) // self._step
+        self._windows += windows.shape[1]
+        windows = windows[:, first :: self._step]
+        if not len(numbers):
+            return
         spectra = np.fft.rfft(windows * self._hann).astype(np.complex64)  # numpy is slower in single precision
         matched, target = spectra
-        part = slice(self._windows, self._windows + len(matched))
-        self._powers[:, part] = self._band_sums(spectra.real**2 + spectra.imag**2)
-        self._cross[part] = self._band_sums(matched.conj() * target)
-        self._means[:, part] = spectra[..., 0].real / self._hann.sum()
+        cross = matched.conj() * target
+        powers = spectra.real**2 + spectra.imag**2
+        means = spectra[..., 0].real / self._hann.sum()
+        self._rows.append(*self._band_sums(powers), self._band_sums(cross), *means)
         if matched.shape[1] == 2:
             self._swapped += self._band_sums(matched[:, ::-1].conj() * target).sum(0)
-        first, last = np.searchsorted(self._sampled, [part.start, part.stop])
-        sampled = self._sampled[first:last] - part.start
+        sampled = np.flatnonzero(numbers % self._stride == 0)
         samples = windows[0, sampled]
-        self._spectra[:2, first:last] = spectra[:, sampled]
-        self._spectra[2, first:last] = np.fft.rfft(samples * samples * samples * self._hann)
-        self._windows += len(matched)
+        cubed = np.fft.rfft(samples * samples * samples * self._hann)
+        self._sampled.append(numbers[sampled], matched[sampled], target[sampled], cubed)
 
     def _band_sums(self, bins: NDArray[np.generic]) -> NDArray[np.generic]:
         """Sum bins, ``(…, K)``, over each band, ``(…, B)``."""
@@ -187,18 +216,38 @@ class PairAnalysis:
 
     def finish(self) -> PairSpectra | None:
         """Return the result; None if the pair is shorter than one window."""
-        if not self._windows or not len(self._edges.bins):
+        matched_power, target_power, cross, matched_means, target_means = self._rows.arrays
+        if not len(cross) or not len(self._edges.bins):
             return None
-        part, sampled = slice(self._windows), np.searchsorted(self._sampled, self._windows)
-        (matched_power, target_power), (matched_means, target_means) = self._powers[:, part], self._means[:, part]
-        matched_spectra, target_spectra, cubed_spectra = self._spectra[:, :sampled]
-        centers = np.arange(self._windows) * self._hop_frames + self._window_frames / 2
+        sampled, matched_spectra, target_spectra, cubed_spectra = self._sampled.arrays
+        leveled, block_power, block_levels_db = self._blocks.arrays
+        centers = np.arange(len(matched_power)) * self._step * self._hop_frames + self._window_frames / 2
         return PairSpectra(
-            self._sample_rate, self._edges, centers / self._sample_rate, matched_power, target_power,
-            self._cross[part], self._swapped, self._block_power[: self._blocks],
-            self._block_levels_db[:, : self._blocks], matched_means, target_means, matched_spectra, target_spectra,
-            cubed_spectra, self._sampled[:sampled], self._target_energy, self._frames,
+            self._sample_rate, self._edges, centers / self._sample_rate, matched_power, target_power, cross,
+            self._swapped, block_power, block_levels_db.swapaxes(0, 1), leveled, matched_means, target_means, matched_spectra,
+            target_spectra, cubed_spectra, sampled, self._target_energy, self._frames,
         )  # fmt: skip
+
+
+class _Rows:
+    """Arrays that are filled row by row. Parts that are joined at the end would need twice the memory."""
+
+    def __init__(self, rows: int, *columns: tuple[tuple[int, ...], str]) -> None:
+        """Allocate `rows` rows of these shapes and dtypes."""
+        self._arrays = [np.zeros((rows, *shape), dtype) for shape, dtype in columns]
+        self._filled = 0
+
+    def append(self, *parts: NDArray[Any]) -> None:
+        """Add rows, one part per array."""
+        end = self._filled + len(parts[0])
+        for array, part in zip(self._arrays, parts, strict=True):
+            array[self._filled : end] = part
+        self._filled = end
+
+    @property
+    def arrays(self) -> list[NDArray[Any]]:
+        """The rows so far."""
+        return [array[: self._filled] for array in self._arrays]
 
 
 def ratio_db(power: float, reference: float) -> float:

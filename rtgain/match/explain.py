@@ -31,11 +31,11 @@ MAX_DISTORTION_DB = -12.0
 MIN_NOISE_SHARE = 0.5
 """Least share of the residual that is noise of the dry recording if it is seen from the target."""
 
-MAX_NOISE_TO_RESIDUAL = 6.3
-"""Largest ratio (8 dB) of noise of the dry recording to what remains of the target.
+MAX_NOISE_TO_RESIDUAL = 10.0
+"""Largest ratio (10 dB) of noise of the dry recording to what remains of the target.
 
-Noise disturbs the prediction of the target by about its own power. Constant sound that the target lacks, such as that
-above its bandwidth, does not.
+Noise disturbs the prediction of the target by its own power in the bands that have sound. Constant sound that the
+target lacks, such as that above its bandwidth, does not.
 """
 
 MAX_NOISE_DB = -9.5
@@ -119,7 +119,7 @@ def _evidence(facts: PairFacts, spectra: PairSpectra | None) -> Evidence:
         curve=fit_level_curve(spectra, model),
         coherent_fraction=explained * float(power[model.counts].sum() / power.sum()),
     )  # fmt: skip
-    if residual is None or residual.residual_db < MIN_NOISE_DB:
+    if residual is None or residual.residual_db < MIN_NOISE_DB or forward.is_nonlinear:
         return forward
     # Where the noise is in the dry recording rather than in the target, the pair is seen from the target.
     backward_spectra = spectra.reversed()

@@ -12,6 +12,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from rtgain.dsp.response import band_edges
 from rtgain.match.analysis import Complex, PairSpectra, Real, ratio_db
 from rtgain.match.gain_model import SIGMAS, GainModel, GainMotion, LevelCurve
 from rtgain.match.passages import Passages
@@ -56,11 +57,18 @@ MIN_BAND_COHERENCE = 0.5
 MAX_STOPPED_DB = -20.0
 """Response relative to the gain below which a band is missing in the target."""
 
-MIN_STOPPED_POWER_DB = -75.0
-"""Power of a band of the dry signal relative to the whole from which its absence counts."""
+STEPS_PER_OCTAVE = 12
+"""Bands per octave in which the end of the target's bandwidth is looked for."""
 
+MIN_STOPPED_POWER_DB = -81.0
+"""Power of such a band of the dry signal relative to the whole from which its absence counts."""
+
+MAX_BANDWIDTH_SHARE = 0.45
+"""Frequency relative to the sample rate from which filters of converters may end any recording."""
+
+BANDWIDTH_STEPS = 8
 MIN_BANDWIDTH_STEP_DB = 12.0
-"""Fall of the response within two bands at the end of the target's bandwidth; a treble control falls less."""
+"""Fall of the level in so many bands at the end of the target's bandwidth; a treble control falls less."""
 
 MIN_DYNAMICS_DB = 0.5
 """Range of the level curve in dB from which the gain depends on the level."""
@@ -602,41 +610,31 @@ def _crossing_hz(frequency_hz: Real, deviation_db: Real, index: int, direction: 
 
 def bandwidth(evidence: Evidence) -> Finding | None:
     """Report that the target ends at a lower frequency than the dry recording."""
-    deviations = band_deviations(evidence)
-    response, spectra = evidence.response, evidence.spectra
-    if deviations is None or response is None or spectra is None:
+    spectra = evidence.spectra
+    if evidence.response is None or spectra is None:
         return None
-    deviation_db = np.where(np.isfinite(deviations[0]), deviations[0], -200.0)
-    dry_power = spectra.matched_power.sum(axis=(0, 1), dtype=np.float64)
+    edges = band_edges(spectra.matched_spectra.shape[-1], spectra.sample_rate, STEPS_PER_OCTAVE)
+    dry_power, target_power = (
+        np.add.reduceat((np.abs(signal) ** 2).sum(axis=(0, 1), dtype=np.float64), edges.bins.ravel())[::2]
+        for signal in (spectra.matched_spectra, spectra.target_spectra)
+    )
     has_sound = dry_power > 10.0 ** (MIN_STOPPED_POWER_DB / 10.0) * dry_power.sum()
-    has_sound &= response.frequency_hz < 0.45 * spectra.sample_rate
+    has_sound &= edges.centers_hz < MAX_BANDWIDTH_SHARE * spectra.sample_rate
     if not has_sound.any():
         return None
+    # The target's power: noise above the end of its sound is sound, too.
+    ratios_db = np.array([ratio_db(y, x) if x > 0.0 else -200.0 for x, y in zip(dry_power, target_power, strict=True)])
     last = int(np.flatnonzero(has_sound)[-1])
-    # A response within noise may be lower than it seems, but not than its noise allows.
-    noise_db = 10.0 * np.log10(np.maximum(1.0 - response.coherence, 1e-10)) + ratios_db(spectra, evidence)
-    bins = np.diff(spectra.edges.bins, axis=1)[:, 0] * len(spectra.times_s) / 1.6
-    upper_db = np.maximum(deviation_db, noise_db - 10.0 * np.log10(np.maximum(bins, 1.0)) + 6.0)
-    # Noise of the target above its end is sound, too.
-    stopped = (upper_db < MAX_STOPPED_DB) & (ratios_db(spectra, evidence) < MAX_STOPPED_DB)
-    if not stopped[last]:
-        return None
-    first = last
-    while first > 0 and (stopped[first - 1] or not has_sound[first - 1]):
+    first = last + 1
+    while first > 0 and (ratios_db[first - 1] < MAX_STOPPED_DB or not has_sound[first - 1]):
         first -= 1
-    if first < 2 or deviation_db[max(0, first - 2)] - deviation_db[min(last, first)] < MIN_BANDWIDTH_STEP_DB:
+    before = first - BANDWIDTH_STEPS
+    if first >= last or before < 0 or ratios_db[before] - ratios_db[first] < MIN_BANDWIDTH_STEP_DB:
         return None
-    falls = np.flatnonzero(deviation_db[: first + 1] > -6.0)
-    limit_hz = float(response.frequency_hz[falls[-1]] * 2.0 ** (1.0 / 6.0)) if falls.size else math.nan
+    falls = np.flatnonzero(ratios_db[: first + 1] > -6.0)
+    limit_hz = float(edges.centers_hz[falls[-1]] * 2.0 ** (0.5 / STEPS_PER_OCTAVE)) if falls.size else math.nan
     text = f"The target ends at {_hertz(limit_hz)}: there is no sound above it, while the dry recording has some."
     return Finding("bandwidth", text, {"frequency_hz": _rounded(limit_hz, 0)})
-
-
-def ratios_db(spectra: PairSpectra, evidence: Evidence) -> Real:
-    """Power of the target over that of the matched signal in each band, in dB."""
-    matched = spectra.matched_power.sum(axis=(0, 1), dtype=np.float64)
-    target = spectra.target_power.sum(axis=(0, 1), dtype=np.float64)
-    return np.array([ratio_db(y, x) if x > 0.0 else 0.0 for x, y in zip(matched, target, strict=True)])
 
 
 def dynamics(evidence: Evidence) -> Finding | None:

@@ -13,6 +13,12 @@ MIN_CHANNEL_DELAY_FRAMES = 0.1
 MS_PER_HOUR_PER_PPM = 3.6
 """Delay in ms that a drift of 1 ppm adds per hour."""
 
+MIN_MS_PER_HOUR = 0.1
+"""Drift that a sentence states."""
+
+LISTED_CHANGES = 3
+"""Changes of the drift that are listed in a sentence."""
+
 LISTED_JUMPS = 3
 """Jumps whose times are listed in a sentence."""
 
@@ -32,7 +38,21 @@ def delay_findings(
 
 
 def _drift(curve: DelayCurve, duration_s: float) -> list[Finding]:
-    ppm, std_ppm = curve.drift_ppm, curve.drift_std_ppm
+    ppm, std_ppm, changes = curve.drift_ppm, curve.drift_std_ppm, curve.drift_changes
+    values = {
+        "ppm": ppm,
+        "std_ppm": std_ppm,
+        "change_times_s": [change.time_s for change in changes],
+        "changed_ppm": [change.after_ppm for change in changes],
+    }
+    if changes:
+        later = [f"from {format_time_ms(c.time_s)} on {_hourly(c.after_ppm)}" for c in changes[:LISTED_CHANGES]]
+        more = ", and so on" if len(changes) > LISTED_CHANGES else ""
+        text = (
+            "The two drift apart, and not evenly, as two devices without a common clock do: at first "
+            f"{_hourly(changes[0].before_ppm)}, {', '.join(later)}{more}."
+        )
+        return [Finding("clock-drift", text, values)]
     if ppm == 0.0:
         return []
     moved_ms = abs(1e-3 * ppm * duration_s)
@@ -42,7 +62,16 @@ def _drift(curve: DelayCurve, duration_s: float) -> list[Finding]:
         f"over the recording ({format_number(hourly_ms, 0 if hourly_ms >= 100.0 else 1)} ms per hour), as two devices "
         "without a common clock do."
     )
-    return [Finding("clock-drift", text, {"ppm": ppm, "std_ppm": std_ppm})]
+    return [Finding("clock-drift", text, values)]
+
+
+def _hourly(ppm: float) -> str:
+    """Movement of the target in an hour: ``the target gets 216 ms later per hour``."""
+    hourly_ms = MS_PER_HOUR_PER_PPM * abs(ppm)
+    if hourly_ms < MIN_MS_PER_HOUR:
+        return "both keep together"
+    amount = format_number(hourly_ms, 0 if hourly_ms >= 100.0 else 1)
+    return f"the target gets {amount} ms {'later' if ppm > 0.0 else 'earlier'} per hour"
 
 
 def _jumps(curve: DelayCurve, sample_rate: int) -> list[Finding]:

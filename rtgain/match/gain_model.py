@@ -26,6 +26,9 @@ MIN_LEVEL_DB = -35.0
 NOISE_FLOOR = 1e-9
 """Noise power assumed in every bin, relative to the mean power of the target: the resolution of float32 spectra."""
 
+NOISE_ITERATIONS = 2
+"""Measurements of the noise: the first one knows a gain that is too low in soft windows."""
+
 NOISE_GROUPS = 8
 """Groups of windows of similar level in which the noise of the matched signal is measured."""
 
@@ -86,8 +89,12 @@ def fit_gain_model(pair: PairSpectra) -> GainModel:
     Noise in the matched signal would lower the gain where the sound is soft. It is measured, and its power subtracted.
     """
     model = _fit(pair, np.zeros(pair.cross.shape[1:]))
-    noise = _dry_noise(pair, model)
-    return _fit(pair, noise) if noise.any() else model
+    for _ in range(NOISE_ITERATIONS):
+        noise = _dry_noise(pair, model)
+        if not noise.any():
+            break
+        model = _fit(pair, noise)
+    return model
 
 
 def _dry_noise(pair: PairSpectra, model: GainModel) -> Real:
@@ -96,7 +103,10 @@ def _dry_noise(pair: PairSpectra, model: GainModel) -> Real:
     Between soft and loud windows, the power of the matched signal follows the cross-spectrum, and noise is what it has
     without any. This part is at most what is incoherent in any group of windows of similar level.
     """
-    gain = np.where(model.counts, 10.0 ** (np.nan_to_num(model.gain_db) / 20.0), 1.0)[:, None, None]
+    # The gain of soft windows is lower because of the noise. That of loud ones nearby shows how it really moves.
+    slow = _slow_gain(model, pair.times_s)
+    gain = np.where(model.counts, 10.0 ** (np.nan_to_num(model.gain_db) / 20.0), slow)[:, None, None]
+    slow = slow[:, None, None]
     level = pair.matched_power.sum(axis=(1, 2), dtype=np.float64) * pair.target_power.sum(axis=(1, 2))
     order = np.argsort(level, kind="stable")
     order = order[level[order] > 0.0]
@@ -106,7 +116,7 @@ def _dry_noise(pair: PairSpectra, model: GainModel) -> Real:
     phase = np.exp(-1j * np.angle(model.response))
     parts = np.array_split(order, groups)
     dry = np.stack([pair.matched_power[part].mean(axis=0, dtype=np.float64) for part in parts])
-    cross = np.stack([(pair.cross[part] * phase).real.mean(axis=0) for part in parts])
+    cross = np.stack([(pair.cross[part] * phase / slow[part]).real.mean(axis=0) for part in parts])
     even = np.stack([np.abs((pair.cross[part] / gain[part]).mean(axis=0)) ** 2 for part in parts])
     target = np.stack([(pair.target_power[part] / gain[part] ** 2).mean(axis=0) for part in parts])
     tiny = np.finfo(np.float64).tiny
@@ -119,6 +129,24 @@ def _dry_noise(pair: PairSpectra, model: GainModel) -> Real:
     intercept = mean_dry - slope * mean_cross
     noise: Real = np.clip(intercept, 0.0, np.maximum(incoherent.min(axis=0), 0.0))
     return noise
+
+
+def _slow_gain(model: GainModel, times_s: Real) -> Real:
+    """Average the gain over `SEGMENT_S` around each window, weighted by its certainty, ``(T,)``."""
+    known = model.counts
+    if not known.any() or len(times_s) < 2:
+        return np.ones(len(times_s))
+    half = max(1, round(SEGMENT_S / 2.0 / float(times_s[1] - times_s[0])))
+    kernel = np.hanning(2 * half + 3)[1:-1]
+    weights = np.where(known, 1.0 / (np.nan_to_num(model.std_db, nan=1.0) ** 2 + MOTION_STD_DB**2), 0.0)
+    gain = np.where(known, 10.0 ** (np.nan_to_num(model.gain_db) / 20.0), 0.0)
+    padded = (np.pad(values, half) for values in (weights * gain, weights))
+    total, weight = (np.convolve(values, kernel, "valid") for values in padded)
+    # Where nothing is known for longer, the nearest gain counts.
+    has_gain = weight > 0.0
+    centers = np.flatnonzero(has_gain)
+    slow: Real = np.interp(np.arange(len(times_s)), centers, total[has_gain] / weight[has_gain])
+    return slow
 
 
 def _fit(pair: PairSpectra, dry_noise: Real) -> GainModel:
@@ -254,23 +282,23 @@ def fit_level_curve(pair: PairSpectra, model: GainModel) -> LevelCurve | None:
     Of all detectors, that whose level explains the gain best is chosen. The gain of a window is
     the mean of the curve over its blocks, weighted by their power.
     """
-    known = np.flatnonzero(model.counts)
-    if len(known) < 20 or np.ptp(np.percentile(model.gain_db[known], (2.0, 98.0))) < MIN_CURVE_RANGE_DB:
+    known = np.flatnonzero(model.counts[pair.leveled])
+    if len(known) < 20 or np.ptp(np.percentile(model.gain_db[pair.leveled[known]], (2.0, 98.0))) < MIN_CURVE_RANGE_DB:
         return None
     chosen = known[:: math.ceil(len(known) / MAX_CURVE_WINDOWS)]
-    hop_blocks = BLOCKS_PER_WINDOW // 2
+    windows_chosen = pair.leveled[chosen]
     hann = np.hanning(2 * BLOCKS_PER_WINDOW + 1)[1::2]
-    shares = _window_blocks(pair.block_power, hop_blocks * chosen) * hann**2
+    shares = pair.block_power[chosen] * hann**2
     shares /= np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     windows = _CurveWindows(
-        model.gain_db[chosen],
-        1.0 / (model.std_db[chosen] ** 2 + 0.3**2),
-        (pair.times_s[chosen] / SEGMENT_S).astype(np.int64),
+        model.gain_db[windows_chosen],
+        1.0 / (model.std_db[windows_chosen] ** 2 + 0.3**2),
+        (pair.times_s[windows_chosen] / SEGMENT_S).astype(np.int64),
         shares,
     )
     fits = []
     for detector, blocks_db in zip(DETECTORS, pair.block_levels_db, strict=True):
-        levels_db = _window_blocks(blocks_db, hop_blocks * chosen)
+        levels_db = blocks_db[chosen].astype(np.float64)
         low, high = np.percentile((shares * levels_db).sum(axis=1), (2.0, 98.0))
         for is_above in (True, False):
             thresholds = np.linspace(low, high, THRESHOLDS)[:-1] if is_above else np.linspace(low, high, THRESHOLDS)[1:]
@@ -297,12 +325,6 @@ def fit_level_curve(pair: PairSpectra, model: GainModel) -> LevelCurve | None:
         levels_db=mean_levels_db,
         curve_db=flat_db + curve_db,
     )
-
-
-def _window_blocks(blocks: Real, starts: NDArray[np.int64]) -> Real:
-    """Select the blocks of windows, ``(M, BLOCKS_PER_WINDOW)``."""
-    selected: Real = np.lib.stride_tricks.sliding_window_view(blocks, BLOCKS_PER_WINDOW)[starts]
-    return selected
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,9 @@ from rtgain.session.session import Session
 MIN_FRAMES = 512
 """Least length in frames of the part that both recordings cover."""
 
+MAX_ESTIMATES = 200_000
+"""Number of estimates up to which all are kept, those of an hour or more; then every second one, or every fourth."""
+
 MAX_TRACKING_STD_DB = 0.5
 """Standard deviation in dB from which one gain does not explain a pair."""
 
@@ -199,10 +202,15 @@ def _measure(
         session.check()
         session.start()
         estimates: list[Estimate] = []
+        count, step = 0, 1
         while not session.is_finished:
             if cancelled():
                 return None
-            estimates += session.advance()
+            latest = session.advance()
+            estimates += latest[-count % step :: step]
+            count += len(latest)
+            if len(estimates) > MAX_ESTIMATES:
+                estimates, step = estimates[::2], 2 * step
             on_progress(SEARCH_SHARE + SESSION_SHARE * session.frames / frames)
         estimates += session.drain()
         rate, channels, notices = session.sample_rate, session.channels, tuple(session.pop_notices())

@@ -60,7 +60,11 @@ def split_residual(pair: PairSpectra, model: GainModel) -> Residual | None:
     scaled = gain * dry
     # A response to noisy sound is too low, and leaves some of the sound. Bins with more noise than sound are left out.
     scaled_noise = float((gain**2).sum()) * _noise_per_bin(pair, model)
-    is_clear = _power(scaled, "ck") > 2.0 * scaled_noise
+    # Within a band that the target only has a part of, the bins of this part have no noise.
+    power, cross = _power(scaled, "ck"), np.einsum("nck,nck->ck", scaled.conj(), target)
+    incoherent = power - np.abs(cross) ** 2 / np.maximum(_power(target, "ck"), np.finfo(np.float64).tiny)
+    scaled_noise = np.clip(scaled_noise, 0.0, np.maximum(incoherent, 0.0))
+    is_clear = power > 2.0 * scaled_noise
     response = _regression(scaled, target, np.where(is_clear, scaled_noise, 0.0))
     predicted = response * scaled
     windows = len(dry)

@@ -49,6 +49,15 @@ class DelayJump:
 
 
 @dataclass(frozen=True)
+class DriftChange:
+    """Change of the drift at `time_s` of the dry recording, from `before_ppm` to `after_ppm`."""
+
+    time_s: float
+    before_ppm: float
+    after_ppm: float
+
+
+@dataclass(frozen=True)
 class DelayCurve:
     """Delay of the target over time: segments in the order of time, the first and the last one without an end.
 
@@ -82,6 +91,15 @@ class DelayCurve:
             if abs(jump_s) > JUMP_S:
                 jumps.append(DelayJump(before.end_s, jump_s))
         return tuple(jumps)
+
+    @property
+    def drift_changes(self) -> tuple[DriftChange, ...]:
+        """Changes of the drift, in the order of time."""
+        return tuple(
+            DriftChange(before.end_s, before.drift_ppm, after.drift_ppm)
+            for before, after in zip(self.segments, self.segments[1:], strict=False)
+            if before.drift_ppm != after.drift_ppm
+        )
 
     def delay_at_s(self, dry_time_s: float) -> float:
         """Return the delay at a time of the dry recording."""

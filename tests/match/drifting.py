@@ -4,12 +4,17 @@ import numpy as np
 
 
 def with_clock(samples: np.ndarray, ppm: float, half: int = 64) -> np.ndarray:
-    """Resample (frames, channels) to a clock that is faster by `ppm`: a sum of a windowed sinc in double.
+    """Resample (frames, channels) to a clock that is faster by `ppm`."""
+    count = int(len(samples) * (1 + 1e-6 * ppm))
+    return at_positions(samples, np.arange(count) / (1 + 1e-6 * ppm), half)
+
+
+def at_positions(samples: np.ndarray, position: np.ndarray, half: int) -> np.ndarray:
+    """Interpolate (frames, channels) at each `position`: a sum of a windowed sinc in double.
 
     The window is a Blackman-Harris window of 2 · `half` frames, its side lobes are at −92 dB.
     """
-    count = int(len(samples) * (1 + 1e-6 * ppm))
-    position = np.arange(count) / (1 + 1e-6 * ppm)
+    count = len(position)
     whole = np.floor(position).astype(int)
     padded = np.pad(samples.astype(np.float64), ((half, half + 1), (0, 0)))
     result = np.zeros((count, samples.shape[1]))
@@ -27,3 +32,13 @@ def without_frames(samples: np.ndarray, starts: np.ndarray, frames: int) -> np.n
     for start in starts:
         lost[start : start + frames] = True
     return samples[~lost]
+
+
+def with_changing_clock(samples: np.ndarray, until: list[float], ppm: list[float], half: int = 64) -> np.ndarray:
+    """Resample (frames, channels) to a clock that is faster by another of `ppm` from each frame of `until` on.
+
+    The frames are those of `samples`, and the last one of `until` is its length.
+    """
+    edges = np.concatenate([[0.0], until])
+    moved = np.concatenate([[0.0], np.cumsum(np.diff(edges) * (1 + 1e-6 * np.array(ppm)))])
+    return at_positions(samples, np.interp(np.arange(int(moved[-1])), moved, edges), half)

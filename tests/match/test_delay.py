@@ -11,7 +11,7 @@ from rtgain.match.findings_delay import delay_findings
 from rtgain.match.pair import MatchDetails, match_pair
 from rtgain.match.render import CROSSFADE_S, MatchedChannel, render_matched_chunks
 from rtgain.records.delay_curve import DelayCurve, DelaySegment
-from tests.match.drifting import with_clock, without_frames
+from tests.match.drifting import with_changing_clock, with_clock, without_frames
 from tests.match.recordings import demo, write
 
 RATE = 16_000
@@ -57,6 +57,38 @@ def test_drift_is_removed_from_the_matched_signal(tmp_path, music):
     assert recorded.shape == target.shape
     error = (recorded - target)[200:-200]
     assert 10 * np.log10(np.mean(error**2) / np.mean(target**2)) < -60
+
+
+@pytest.mark.parametrize(("times_s", "ppm"), [([4], [60, -40]), ([3, 6], [0, 60, 0])])
+def test_drift_that_changes_is_removed_from_the_matched_signal(tmp_path, music, times_s, ppm):
+    target = GAIN * with_changing_clock(music, [*np.multiply(times_s, RATE), len(music)], ppm)
+    record = tmp_path / "matched.wav"
+    details = match(tmp_path, music, target, record)
+    result = details.result
+    assert result.state == "tracking"
+    assert result.gain_db == pytest.approx(-6, abs=0.002)
+    assert result.residual_db is not None
+    assert result.residual_db < -60
+    finding = found(details, "clock-drift")
+    assert finding["change_times_s"] == pytest.approx(times_s, abs=0.02)
+    assert finding["changed_ppm"] == pytest.approx(ppm[1:], abs=0.1)
+    recorded = soundfile.read(record, always_2d=True)[0]
+    error = (recorded - target)[200:-200]
+    assert 10 * np.log10(np.mean(error**2) / np.mean(target**2)) < -60
+
+
+def test_changing_drift_is_described_with_its_times():
+    segments = [DelaySegment(-np.inf, 30.0, 0.0), DelaySegment(30.0, 60.0, -0.0018, 60.0)]
+    segments.append(DelaySegment(60.0, np.inf, 0.0012, 10.0))
+    (finding,) = delay_findings(DelayCurve(tuple(segments), 20.0, 1.0), [0.0], 48_000, 90.0)
+    assert finding.kind == "clock-drift"
+    assert finding.values["change_times_s"] == [30.0, 60.0]
+    assert finding.values["changed_ppm"] == [60.0, 10.0]
+    assert finding.text == (
+        "The two drift apart, and not evenly, as two devices without a common clock do: at first both keep together, "
+        "from 0:30.000 on the target gets 216 ms later per hour, from 1:00.000 on the target gets 36.0 ms later per "
+        "hour."
+    )
 
 
 @pytest.mark.parametrize("frames", [256, 1_024])

@@ -296,3 +296,15 @@ def test_invalid_arguments_are_reported_in_one_line(tmp_path, dry, words, messag
     assert run.stderr.startswith("rtgain: ")
     assert run.stderr.count("\n") == 1
     assert message in run.stderr
+
+
+def test_long_pair_keeps_a_part_of_its_estimates_with_the_same_gain(halved, monkeypatch):
+    monkeypatch.setattr("rtgain.match.pair.MAX_ESTIMATES", 60)
+    result = details(halved.dry, halved.target)
+    assert len(result.estimates) <= 60
+    assert len(result.estimates) < len(halved.details.estimates) / 3
+    frames = [estimate.center_frame for estimate in result.estimates]
+    assert np.ptp(np.diff(frames[:-1])) == 0
+    assert frames[-1] > 0.9 * halved.details.estimates[-1].center_frame
+    assert result.result.gain_db == pytest.approx(halved.result.gain_db, abs=1e-4)
+    assert result.result.findings == halved.result.findings

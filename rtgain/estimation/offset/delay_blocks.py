@@ -48,6 +48,11 @@ class BlockDelays:
     stds_frames: NDArray[np.float64]
     loudest: tuple[float, float]
 
+    def first(self, blocks: int) -> "BlockDelays":
+        """Select the first blocks."""
+        values = {name: value[:blocks] for name, value in vars(self).items() if name != "loudest"}
+        return BlockDelays(**values, loudest=self.loudest)
+
 
 def window_frames_at(sample_rate: int) -> int:
     """Return the length of a window in frames."""

@@ -5,7 +5,8 @@ The recordings are read once, in excerpts of some seconds, in constant memory:
 1. Blocks of 0.4 s are compared at the delay that is expected: a line through the delays before.
 2. Where another delay explains a block better, or none does, the correlations of the excerpt give candidates, and the
    most likely path through them gives the jumps.
-3. Lines are fitted to all measured delays: one drift, and one delay per stretch between two jumps.
+3. Where the drift changes, the line that begins there takes over.
+4. Lines are fitted to all measured delays: one delay per stretch between two jumps, and a drift, which may change.
 
 NumPy only, like the search for the offset.
 """
@@ -33,7 +34,7 @@ from rtgain.estimation.offset.delay_blocks import (
     measure_blocks,
     window_frames_at,
 )
-from rtgain.estimation.offset.delay_fit import DelayFit, fit_delays
+from rtgain.estimation.offset.delay_fit import DelayFit, fit_bent_delays, fit_delays
 from rtgain.estimation.offset.delay_path import PathPart, find_path, unexplained_frames
 from rtgain.estimation.offset.levels import without_invalid_samples
 from rtgain.records.delay_curve import DelayCurve, DelaySegment
@@ -62,6 +63,12 @@ MAX_DRIFT = 5e-3
 
 DRIFT_ADVANTAGE = 1.2
 """Factor by which a drift must explain more of the first excerpt than a constant delay."""
+
+LINE_BLOCKS = (16, 8, 4)
+"""Blocks that a new line is searched in, the first number that has one: the drift may soon change again."""
+
+MAX_STEP_FRAMES = 1.0
+"""Distance of a new line from the last block's delay up to which it continues it: more is a jump."""
 
 LOW_SHARE = 0.25
 """Coherent fraction relative to that of the excerpts before below which a block is not explained."""
@@ -181,7 +188,8 @@ class _Follower:
         channels = min(compared_channels(dry.channels, target.channels), MAX_CHANNELS)
         self._dry, self._target = ExcerptReader(dry, channels), ExcerptReader(target, channels)
         self._window = window_frames_at(self._rate)
-        self._excerpt = EXCERPT_BLOCKS * BLOCK_WINDOWS * self._window // 2
+        self._block = BLOCK_WINDOWS * self._window // 2
+        self._excerpt = EXCERPT_BLOCKS * self._block
         self._delay = self._start_delay = delay_s * self._rate
         self._drift = 0.0
         start_frame, end_frame = (time_s * self._rate for time_s in section_s)
@@ -193,11 +201,13 @@ class _Follower:
         self._typical = 0.0
         self._measured = _Measurements()
         self._stretches = [_Stretch(-math.inf, math.inf, 0)]
+        self._line_since = 0
         self._relative = [0] * channels
 
     def run(self, on_progress: Callable[[float], None], cancelled: Callable[[], bool]) -> DelayCurve:
         """Follow the delay from the begin to the end."""
         position = self._begin
+        bent = -1
         is_first = True
         while position < self._end:
             if cancelled():
@@ -209,7 +219,15 @@ class _Follower:
             if self._is_bad(blocks).any():
                 if is_first and (self._separate_channels(position, frames) | self._acquire(position, frames)):
                     blocks = self._measure(position, frames)
-                if self._is_bad(blocks).any():
+                explained = int(np.append(self._is_bad(blocks), True).argmax())
+                if explained < len(blocks.explained):
+                    bend = position + explained * self._block
+                    self._accept(position, blocks.first(explained))
+                    if bend > bent and self._bend(bend):
+                        self._line_since = len(self._measured.times)
+                        is_first = is_first and not explained
+                        position = bent = bend
+                        continue
                     self._bridge(position, frames, is_first=is_first)
                 else:
                     self._accept(position, blocks)
@@ -277,24 +295,28 @@ class _Follower:
 
     def _extrapolate(self) -> None:
         """Fit the expected delay to the last blocks."""
-        since = max(0, len(self._measured.times) - RECENT_BLOCKS)
+        since = max(self._line_since, len(self._measured.times) - RECENT_BLOCKS)
         times, delays, stds, labels = self._measured.common(since)
         if len(times) < 3:
             return
         fit = fit_delays(times, delays, stds, labels, len(self._stretches))
+        latest = slice(-LINE_BLOCKS[-1], None)
+        rest = delays[latest] - fit.delays_frames[labels[latest]] - fit.drift * times[latest]
+        if abs(float(np.median(rest))) > MAX_STEP_FRAMES / 4.0:  # the drift has changed
+            fit = fit_bent_delays(times, delays, stds, labels, len(self._stretches))
         if math.isfinite(fit.delays_frames[-1]):
-            self._delay, self._drift = float(fit.delays_frames[-1]), fit.drift
+            self._delay, self._drift = fit.last_line
 
     # --- unknown delays -------------------------------------------------------------------------
 
-    def _acquire(self, position: int, frames: int) -> bool:
-        """Find the line that explains most of the first excerpt; True if it is another one than before."""
+    def _acquire(self, position: int, frames: int, reaches_s: tuple[float, ...] = REACHES_S) -> bool:
+        """Find the line that explains most of an excerpt; True if it is another one than before."""
         before = self._delay, self._drift
         best, most = before, self._explained(position, frames)
-        for reach_s in REACHES_S:
+        for reach_s in reaches_s:
             for delay, drift in self._lines(position, frames, round(reach_s * self._rate)):
-                self._delay, self._drift = before[0] + before[1] * position + delay - drift * position, drift
-                explained = self._explained(position, frames) / (1.0 if drift == before[1] else DRIFT_ADVANTAGE)
+                self._delay, self._drift = before[0] + delay - drift * position, before[1] + drift
+                explained = self._explained(position, frames) / (DRIFT_ADVANTAGE if drift else 1.0)
                 if explained > most:
                     best, most = (self._delay, self._drift), explained
             self._delay, self._drift = before
@@ -305,6 +327,29 @@ class _Follower:
             return False
         self._refine(position, frames)
         return True
+
+    def _bend(self, frame: int) -> bool:
+        """Continue the delay before `frame` by another line; True if there is one that explains what follows."""
+        before = self._delay, self._drift
+        times, delays, stds, labels = self._measured.common(max(0, len(self._measured.times) - LINE_BLOCKS[-1]))
+        is_late = (
+            len(times) >= 3 and labels[0] == labels[-1] and abs(delays[-1] - self._expected(times[-1])) > WHOLE_FRAMES
+        )
+        for blocks in LINE_BLOCKS:
+            frames = min(blocks * self._block, self._end - frame)
+            if is_late:  # the drift changed a while ago, by little
+                fit = fit_delays(times, delays, stds, labels - labels[-1], 1)
+                self._delay, self._drift = float(fit.delays_frames[0]), fit.drift
+                if not self._is_bad(self._measure(frame, frames)).any():
+                    return True
+                self._delay, self._drift = before
+            if self._acquire(frame, frames, REACHES_S[:1]) and self._drift != before[1]:
+                step = self._expected(times[-1]) - delays[-1] if len(times) else 0.0
+                is_near = abs(step) <= MAX_STEP_FRAMES + 2.0 * abs(self._drift - before[1]) * self._block
+                if is_near and not self._is_bad(self._measure(frame, frames)).any():
+                    return True
+            self._delay, self._drift = before
+        return False
 
     def _explained(self, position: int, frames: int) -> float:
         """Sum over the blocks of an excerpt of their coherent fractions at the expected delay."""
@@ -461,9 +506,27 @@ class _Follower:
         if len(times) < 3 or is_stretched:
             segment = DelaySegment(-math.inf, math.inf, self._start_delay / self._rate)
             return DelayCurve((segment,), explained_share=share, is_stretched=is_stretched)
-        fit = fit_delays(times, delays, stds, labels, len(self._stretches))
+        fit = fit_bent_delays(times, delays, stds, labels, len(self._stretches))
         segments = self._segments(fit)
+        if fit.bends:
+            # Behind a change, blocks were compared at a line that was a few frames off.
+            self._measure_along(segments)
+            fit = fit_bent_delays(*self._measured.common(), len(self._stretches))
+            segments = self._segments(fit)
         return DelayCurve(segments, 1e6 * fit.drift, 1e6 * fit.drift_std, share)
+
+    def _measure_along(self, segments: tuple[DelaySegment, ...]) -> None:
+        """Measure all blocks again, at the delay of `segments`."""
+        self._measured = _Measurements()
+        for segment in segments:
+            self._delay, self._drift = segment.delay_s * self._rate, 1e-6 * segment.drift_ppm
+            begin, end = (time_s * self._rate for time_s in (segment.begin_s, segment.end_s))
+            first, last = math.ceil(max(begin, self._begin)), math.floor(min(end, self._end))
+            middle = (max(begin, self._begin) + min(end, self._end)) / 2.0
+            label = next(index for index, stretch in enumerate(self._stretches) if middle < stretch.end)
+            for position in range(first, last - 2 * self._window, self._excerpt):
+                frames = min(self._excerpt, last - position - self._window // 2)
+                self._accept(position, self._measure(position, frames), label)
 
     def _segments(self, fit: DelayFit) -> tuple[DelaySegment, ...]:
         delays = fit.delays_frames.copy()
@@ -476,11 +539,24 @@ class _Follower:
             near = base[index] if math.isfinite(base[index]) else fraction
             rounded = fraction + round(near - fraction)
             delays[index] = jumps[index] + (rounded if abs(near - rounded) <= WHOLE_FRAMES else near)
-        segments: list[DelaySegment] = []
+        lines: list[tuple[float, float, float]] = []
         for stretch, delay in zip(self._stretches, delays.tolist(), strict=True):
-            begin_s, end_s = stretch.begin / self._rate, stretch.end / self._rate
-            segment = DelaySegment(begin_s, end_s, delay / self._rate, 1e6 * fit.drift)
-            if segments and abs(segments[-1].delay_s - segment.delay_s) < 0.5 / self._rate:
-                segment = DelaySegment(segments.pop().begin_s, end_s, segment.delay_s, segment.drift_ppm)
-            segments.append(segment)
-        return tuple(segments)
+            if lines and abs(lines[-1][2] - delay) < 0.5:
+                lines[-1] = lines[-1][0], stretch.end, lines[-1][2]
+            else:
+                lines.append((stretch.begin, stretch.end, delay))
+        return tuple(segment for line in lines for segment in self._bent(fit, *line))
+
+    def _bent(self, fit: DelayFit, begin: float, end: float, delay: float) -> list[DelaySegment]:
+        """Segments of one stretch, with the delay at frame 0 of the line before all bends."""
+        drift = fit.first_drift
+        segments = []
+        for bend in (*fit.bends, None):
+            until = end if bend is None else min(max(bend.time_frames, begin), end)
+            if begin < until:
+                edges_s = begin / self._rate, until / self._rate
+                segments.append(DelaySegment(*edges_s, delay / self._rate, 1e6 * drift))
+                begin = until
+            if bend is not None:
+                delay, drift = delay - bend.change * bend.time_frames, drift + bend.change
+        return segments

@@ -11,7 +11,7 @@ from rtgain.audio.sources.demo import DemoSource
 from rtgain.audio.sources.synthetic_speech import synthetic_speech
 from rtgain.estimation.offset.follow import follow_delay
 from rtgain.records.delay_curve import DelayCurve
-from tests.match.drifting import with_clock, without_frames
+from tests.match.drifting import with_changing_clock, with_clock, without_frames
 
 RATE = 16_000
 
@@ -108,6 +108,32 @@ def test_jump_of_a_drifting_clock_is_found(tmp_path, music):
     assert curve.drift_ppm == pytest.approx(150, abs=0.2)
     assert jumps(curve) == pytest.approx([-512], abs=0.1)
     assert curve.jumps[0].time_s == pytest.approx(5 / (1 + 150e-6), abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("sound", "times_s", "ppm"),
+    [
+        ("music", [5], [60, -40]),
+        ("speech", [3.5, 7], [0, 60, 0]),
+        ("speech", [4], [-600, 900]),
+        ("music", [2], [0, 9]),
+    ],
+)
+def test_drift_that_changes_is_found_with_its_times_and_is_no_jump(tmp_path, request, sound, times_s, ppm):
+    dry = request.getfixturevalue(sound)
+    curve = follow(tmp_path, dry, -0.5 * with_changing_clock(dry, [*np.multiply(times_s, RATE), len(dry)], ppm))
+    assert curve.jumps == ()
+    assert [change.time_s for change in curve.drift_changes] == pytest.approx(times_s, abs=0.02)
+    assert [segment.drift_ppm for segment in curve.segments] == pytest.approx(ppm, abs=0.1)
+    assert curve.segments[0].delay_s * RATE == pytest.approx(0, abs=0.01)
+
+
+def test_jump_next_to_a_changing_drift_is_found_as_well(tmp_path, music):
+    drifting = with_changing_clock(music, [6 * RATE, len(music)], [0, 80])
+    curve = follow(tmp_path, music, without_frames(drifting, np.array([3 * RATE]), 700))
+    assert jumps(curve) == pytest.approx([-700], abs=0.1)
+    (change,) = curve.drift_changes
+    assert (change.time_s, change.after_ppm) == (pytest.approx(6, abs=0.02), pytest.approx(80, abs=0.2))
 
 
 def test_unrelated_recording_is_not_explained(tmp_path, music, speech):
