@@ -205,10 +205,8 @@ def measure(signal: BenchSignal, equalizer: EqualizerFilters) -> Measurement:
         errors_db[-1],
         null_db(signal, true, learned[-1].equalizer),
         signal.sound_s(max(unsettled, default=times_s[0])),
-        response_error_db(learned[-1], true, fit_by_adam(learned, rate, _own_response).filters.response, rate),
-        response_error_db(learned[-1], true, fit_by_adam(learned, rate, _dasp_response).filters.response, rate)
-        if HAS_DASP
-        else math.nan,
+        adam_error_db(learned, true, _own_response, rate),
+        adam_error_db(learned, true, _dasp_response, rate) if HAS_DASP else math.nan,
     )
 
 
@@ -234,6 +232,16 @@ def filtered(signal: BenchSignal, equalizer: EqualizerFilters) -> NDArray[np.flo
     gain = 10.0 ** (equalizer.gain_db / 20.0)
     output: NDArray[np.float64] = path.process(samples, gains=[gain], delays_frames=[0.0])[0].astype(np.float64)
     return output
+
+
+def adam_error_db(
+    learned: list[LearnedEqualizer], true: EqualizerFilters, response: ResponseFunction, sample_rate: int
+) -> float:
+    """Compute the error of what Adam learns with this response; infinite if it diverges."""
+    equalizer = fit_by_adam(learned, sample_rate, response)
+    if not all(bool(parameter.isfinite().all()) for parameter in equalizer.parameters()):
+        return math.inf
+    return response_error_db(learned[-1], true, equalizer.filters.response, sample_rate)
 
 
 def fit_by_adam(learned: Iterable[LearnedEqualizer], sample_rate: int, response: ResponseFunction) -> ParametricEQ:

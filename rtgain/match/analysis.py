@@ -224,8 +224,8 @@ class PairAnalysis:
         centers = np.arange(len(matched_power)) * self._step * self._hop_frames + self._window_frames / 2
         return PairSpectra(
             self._sample_rate, self._edges, centers / self._sample_rate, matched_power, target_power, cross,
-            self._swapped, block_power, block_levels_db.swapaxes(0, 1), leveled, matched_means, target_means, matched_spectra,
-            target_spectra, cubed_spectra, sampled, self._target_energy, self._frames,
+            self._swapped, block_power, block_levels_db.swapaxes(0, 1), leveled, matched_means, target_means,
+            matched_spectra, target_spectra, cubed_spectra, sampled, self._target_energy, self._frames,
         )  # fmt: skip
 
 
