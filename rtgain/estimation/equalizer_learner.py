@@ -2,8 +2,8 @@
 
 The measured response is the reference for every decision. A fit starts from the previous one, and is kept only if it
 describes the measurement better. Where the fit stays bad, trials move one filter after the other. Where it is good,
-trials do with fewer filters. If the newest second contradicts the average, the average starts again from that second:
-the equalizer has been moved.
+trials do with fewer filters. If the newest windows contradict the average, the average starts again from them: the
+equalizer has been moved.
 """
 
 import itertools
@@ -179,6 +179,7 @@ class EqualizerLearner:
         self._offset_frames = offset_frames
         if change:
             self._newest.clear()
+            self._has_new_windows = False
         if abs(change) > MAX_OFFSET_CHANGE_FRAMES:
             self._average.clear()
         elif change:
@@ -341,7 +342,7 @@ class EqualizerLearner:
 
 
 class _LearnedFilters:
-    """The learned filters, through which the dry signal passes as it has passed through those of the target."""
+    """Learned filters, through which the dry signal passes as it has passed through those of the target."""
 
     def __init__(self, settings: EstimatorSettings) -> None:
         self.equalizer = NO_FILTERS

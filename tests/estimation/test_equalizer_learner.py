@@ -1,6 +1,8 @@
 """Trials of the learned equalizer: other filters, or fewer, are kept only if they are better."""
 
-from dataclasses import replace
+import math
+from collections.abc import Iterable
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -8,8 +10,11 @@ import pytest
 from rtgain.config.estimator_settings import EstimatorSettings
 from rtgain.dsp.equalizer_fit import GAINS, EqualizerFit, ResponseFitter, initial_fit
 from rtgain.dsp.response import BandResponse
+from rtgain.estimation.delay_tracker import Alignment
 from rtgain.estimation.equalizer_learner import GOOD_SIGMAS, TRIAL_GAIN, EqualizerLearner
+from rtgain.estimation.window_features import Windows
 from rtgain.records.equalizer import EqualizerFilters
+from rtgain.records.estimate import Estimate, State
 
 ERROR_SIGMAS = 4.0
 
@@ -97,3 +102,32 @@ def test_two_peaks_that_are_there_stay_two() -> None:
     for number, (frequency_hz, gain_db) in there.items():
         assert filters[number].gain_db == pytest.approx(gain_db, abs=0.1)
         assert filters[number].frequency_hz == pytest.approx(frequency_hz, rel=0.01)
+
+
+@pytest.mark.parametrize("change_frames", [2, 100])
+def test_changed_alignment_before_the_next_coherent_window_makes_no_fit_of_nothing(change_frames: int) -> None:
+    """Windows before the change have another sound in the target, and are discarded. The fit waits for new ones."""
+    settings = EstimatorSettings(48_000, 4096, 1024, processor="eq")
+    learner = EqualizerLearner(settings)
+    dry = np.random.default_rng(0).standard_normal((1, 40 * 1024)).astype(np.float32)
+    for hops, offset_frames in ((range(5), 0), (range(5, 9), change_frames), (range(9, 30), change_frames)):
+        windows, estimates = windows_and_estimates(dry, 0.5 * dry, hops, settings)
+        estimates, _ = learner.process(windows, Alignment(0.0, offset_frames), estimates, frozen=False)
+    assert estimates[-1].gain_est_db == pytest.approx(-6.02, abs=0.01)
+
+
+def windows_and_estimates(
+    dry: np.ndarray, target: np.ndarray, hops: Iterable[int], settings: EstimatorSettings
+) -> tuple[Windows, list[Estimate]]:
+    """Cut signals of one channel into windows, with tracking estimates."""
+    starts = settings.hop_frames * np.array(hops)
+    cut = [
+        np.stack([signal[:, start : start + settings.window_frames] for start in starts]) for signal in (dry, target)
+    ]
+    centers = starts + settings.window_frames / 2.0
+    values = {field.name: 0.0 for field in fields(Estimate)} | {
+        "state": State.TRACKING, "polarity": 1, "steps": 0,
+        "channel_gains_db": (0.0,), "channel_polarities": (1,), "channel_delays_frames": (0.0,),
+    }  # fmt: skip
+    estimates = [Estimate(**values | {"center_frame": center}) for center in centers.tolist()]  # type: ignore[arg-type]
+    return Windows(*cut, centers, centers, np.full(len(starts), math.nan)), estimates
