@@ -55,7 +55,7 @@ class CompareController(QObject):
         self.analysis.changed.connect(self._show_results)
         controller.levels_of = self._levels_of
         controller.state_changed.connect(self._handle_state)
-        controller.target_switched.connect(self._show_results)
+        controller.target_switched.connect(self._handle_switched_target)
         session_actions.config_changed.connect(self._handle_config)
         workspace.slots.open_requested.connect(file_actions.open_slot)
         workspace.slots.swap_requested.connect(self.swap)
@@ -147,9 +147,10 @@ class CompareController(QObject):
         self._session_actions.choose_section(None, None)
 
     def hold_level(self, on: bool) -> None:
-        """Keep the level match as it is, during a blind test, or follow the analysis again."""
+        """Keep level match and delay as they are, during a blind test, or follow the analysis again."""
         self._held = self._levels_of(self._controller.config) if on else None
         self._controller.update_levels()
+        self._play_at_known_offset()
 
     def show_snapshot(self, snapshot: "Snapshot") -> None:
         """Show the numbers of `snapshot`."""
@@ -194,14 +195,21 @@ class CompareController(QObject):
         else:  # it may have ended before its first estimate
             self._start_matching()
 
+    def _handle_switched_target(self) -> None:
+        self._show_results()
+        self._play_at_known_offset()
+
     def _keep_offset(self, config: SessionConfig, offset: "RecordingOffset") -> None:
         self._controller.keep_offset(config, offset)
         self._play_at_known_offset()
 
     def _play_at_known_offset(self) -> None:
-        """Play the target along the delay that is known now, if its session began with another one."""
+        """Play the target along the delay that is known now, if its session began with another one.
+
+        Not during a blind test: the change would show that the target is played.
+        """
         session, offset = self._controller.session, self._controller.offset
-        if session is None or offset is None or session.offset is None:
+        if self._held is not None or session is None or offset is None or session.offset is None:
             return
         is_played = session.config.target == self._controller.config.target
         if is_played and (session.offset.curve, session.offset.is_stretched) != (offset.curve, offset.is_stretched):

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -93,13 +94,14 @@ LevelDifferences = tuple[LevelDifference, tuple[LevelDifference, ...]]
 class _OpenedTarget:
     """Another target of a session, sent from the controller's thread to the GUI thread.
 
-    `source` is None if only a new session can play it, or for an `error`.
+    It is opened at `offset`. `source` is None if only a new session can play it, or for an `error`.
     """
 
     request_id: int
     session: "Session"
     monitor: Monitor
     playing: str
+    offset: "RecordingOffset"
     source: "SessionSource | None" = None
     error: str | None = None
 
@@ -168,6 +170,7 @@ class SessionController(QObject):
         self._seek_s: float | None = None
         self._resume_s: float | None = None
         self._offsets: dict[PairKey, RecordingOffset] = {}
+        self._offsets_lock = threading.Lock()
         self.levels_of: Callable[[SessionConfig], LevelDifferences] = lambda config: (LevelDifference(), ())
         """Differences in level of the recordings of a session as far as they are known."""
         self._closed = False
@@ -209,8 +212,16 @@ class SessionController(QObject):
         return self._offsets.get(pair_key(config))
 
     def keep_offset(self, config: SessionConfig, offset: "RecordingOffset") -> None:
-        """Keep the offset of the second recording of `config`, so that it is not searched for again."""
-        self._offsets[pair_key(config)] = offset
+        """Keep the offset of the second recording of `config`, so that it is not searched for again.
+
+        One whose delay was followed over the whole stays: the analysis may find it during a search. Any thread may call
+        it.
+        """
+        key = pair_key(config)
+        with self._offsets_lock:
+            known = self._offsets.get(key)
+            if known is None or offset.is_followed or not known.is_followed:
+                self._offsets[key] = offset
 
     def snapshot(self) -> "Snapshot | None":
         """Return a snapshot of the running session, or None; a session that raises an error is stopped."""
@@ -341,11 +352,11 @@ class SessionController(QObject):
         try:
             source = session.open_target(config, offset)
         except InputError as error:
-            self._target_opened.emit(_OpenedTarget(request_id, session, monitor, playing, error=str(error)))
+            self._target_opened.emit(_OpenedTarget(request_id, session, monitor, playing, offset, error=str(error)))
             return
         if source is not None:
             self._config_in_thread = config
-        self._target_opened.emit(_OpenedTarget(request_id, session, monitor, playing, source))
+        self._target_opened.emit(_OpenedTarget(request_id, session, monitor, playing, offset, source))
 
     def _play_target(self, opened: _OpenedTarget) -> None:
         if opened.request_id != self._request_id or opened.session is not self._session:  # there is a newer request
@@ -357,14 +368,13 @@ class SessionController(QObject):
                 self.config = with_changes(self.config, target=opened.playing)
             self.refused.emit(opened.error)
             return
-        offset = self.offset
-        if opened.source is None or offset is None:
+        if opened.source is None or self.offset is None:
             self._restart_at_present_time(opened.session, opened.monitor)
             return
         difference, others = self.levels_of(self.config)
         opened.session.play_target(
             self.config,
-            offset,
+            opened.offset,
             opened.source,
             gain_db=difference.gain_db,
             loudness_lu=difference.loudness_lu,
@@ -442,9 +452,10 @@ class SessionController(QObject):
                 on_progress=self.aligning.emit,
                 cancelled=lambda: request_id != self._request_id,
             )
-        if offset is not None:
-            self.keep_offset(config, offset)
-        return offset
+        if offset is None:
+            return None
+        self.keep_offset(config, offset)
+        return self.offset_of(config) or offset
 
     def _open(self, config: SessionConfig, offset: "RecordingOffset | None", levels: LevelDifferences) -> "Session":
         session = self._factory(config, offset)

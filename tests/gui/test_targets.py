@@ -1,6 +1,9 @@
 """Several targets in the window: added, switched and removed by keys and buttons, each with its own level match."""
 
+import math
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,12 @@ from PySide6.QtGui import QDropEvent
 
 import rtgain.session.pair_offset
 from gui.main_window import MainWindow
-from rtgain.config.session_config import SessionConfig
+from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.errors import InputError
+from rtgain.records.delay_curve import DelayCurve, DelaySegment
 from rtgain.records.recording_offset import RecordingOffset
 from tests.gui.conftest import Sessions
+from tests.polling import TIMEOUT_S
 
 RATE = 8000
 GAINS = {"louder.wav": 2.0, "softer.wav": 0.5, "third.wav": 0.25, "fourth.wav": 1.0, "fifth.wav": 1.0}
@@ -180,3 +185,49 @@ def test_targets_cannot_be_switched_during_a_blind_test(qtbot: Any, window: Main
     window.blind.close_panel()
     qtbot.keyClick(window, Qt.Key.Key_2, SHIFT)
     wait_until_played(qtbot, sessions, "softer.wav")
+
+
+def moving(offset: RecordingOffset | None) -> RecordingOffset:
+    assert offset is not None
+    return replace(offset, curve=DelayCurve((DelaySegment(-math.inf, math.inf, offset.delay_s, 60.0),), 60.0))
+
+
+def played_offsets(sessions: Sessions) -> list[RecordingOffset]:
+    return [offset for name, (_, offset, *_) in sessions.last.calls if name == "play_target"]
+
+
+def test_delay_that_is_followed_while_a_target_is_opened_is_played_from_its_own_source(
+    qtbot: Any, window: MainWindow, sessions: Sessions, paths: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[RecordingOffset] = []
+    may_open = threading.Event()
+    session = sessions.last
+    open_target = session.open_target
+
+    def open_later(config: SessionConfig, offset: RecordingOffset) -> Any:
+        opened.append(offset)
+        assert may_open.wait(TIMEOUT_S)
+        return open_target(config, offset)
+
+    monkeypatch.setattr(session, "open_target", open_later)
+    qtbot.keyClick(window, Qt.Key.Key_2, SHIFT)
+    qtbot.waitUntil(lambda: len(opened) == 1)
+    config = with_changes(window.controller.config, target=paths["softer.wav"])
+    followed = moving(window.controller.offset_of(config))
+    window.compare_controller.analysis.offset_found.emit(config, followed)
+    may_open.set()
+    qtbot.waitUntil(lambda: session.offset == followed)
+    assert played_offsets(sessions) == opened
+
+
+def test_delay_does_not_change_during_a_blind_test(qtbot: Any, window: MainWindow, sessions: Sessions) -> None:
+    config = window.controller.config
+    followed = moving(window.controller.offset)
+    window.blind.show("abx")
+    window.blind.begin(1)
+    window.compare_controller.analysis.offset_found.emit(config, followed)
+    qtbot.wait(100)
+    assert played_offsets(sessions) == []
+    window.blind.stop()
+    window.blind.close_panel()
+    qtbot.waitUntil(lambda: played_offsets(sessions) == [followed])

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -184,3 +185,13 @@ def test_session_with_an_error_is_stopped(qtbot: Any, controller: SessionControl
 def test_offline_clock_is_rejected_in_the_gui() -> None:
     with pytest.raises(InputError, match="--clock offline"):
         create_session(SessionConfig(clock="offline"), None)
+
+
+def test_offset_that_is_followed_over_the_whole_stays(controller: SessionController) -> None:
+    """The search for the first part may end after the analysis."""
+    config = SessionConfig(input="dry.wav", target="target.wav")
+    followed = RecordingOffset(0.5, is_found=True, common_s=60.0)
+    first_part = replace(followed, is_followed=False)
+    for offset, kept in ((first_part, first_part), (followed, followed), (first_part, followed)):
+        controller.keep_offset(config, offset)
+        assert controller.offset_of(config) == kept
