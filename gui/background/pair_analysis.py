@@ -152,8 +152,12 @@ class PairAnalysis(QObject):
         from rtgain.session.pair_loudness import measure_loudness, sample_difference_lu  # loads numba
         from rtgain.session.pair_offset import follow_offset, search_offset
 
+        was_cancelled = False
+
         def cancelled() -> bool:
-            return key not in self._wanted
+            nonlocal was_cancelled  # also if it is requested again: a part has been left out
+            was_cancelled = was_cancelled or key not in self._wanted
+            return was_cancelled
 
         results: dict[str, Any] = {}  # empty if it was cancelled
         try:
@@ -178,6 +182,9 @@ class PairAnalysis(QObject):
                 results["loudness"] = loudness
         except RtgainError as error:
             results["failure"] = str(error)
+        except Exception as error:  # without a result it would be measured again and again
+            log.exception("The recordings were not analyzed")
+            results["failure"] = f"the recordings were not analyzed: {type(error).__name__}: {error}"
         finally:
             self._measured.emit(key, results)
 

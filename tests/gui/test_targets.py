@@ -231,3 +231,22 @@ def test_delay_does_not_change_during_a_blind_test(qtbot: Any, window: MainWindo
     window.blind.stop()
     window.blind.close_panel()
     qtbot.waitUntil(lambda: played_offsets(sessions) == [followed])
+
+
+def test_pair_that_cannot_be_analyzed_is_reported_once(
+    qtbot: Any, window: MainWindow, paths: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def fail(*_: Any, **__: Any) -> None:
+        calls.append(1)
+        raise OSError("disk error")
+
+    monkeypatch.setattr("rtgain.session.pair_loudness.measure_loudness", fail)
+    analysis = window.compare_controller.analysis
+    config = with_changes(window.controller.config, target=paths["third.wav"])
+    analysis.cover([config])
+    qtbot.waitUntil(lambda: bool(analysis.results(config).failure))
+    qtbot.wait(100)
+    assert "disk error" in analysis.results(config).failure
+    assert len(calls) == 1
