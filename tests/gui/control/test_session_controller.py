@@ -192,6 +192,6 @@ def test_offset_that_is_followed_over_the_whole_stays(controller: SessionControl
     config = SessionConfig(input="dry.wav", target="target.wav")
     followed = RecordingOffset(0.5, is_found=True, common_s=60.0)
     first_part = replace(followed, is_followed=False)
-    for offset, kept in ((first_part, first_part), (followed, followed), (first_part, followed)):
+    for offset, expected in ((first_part, first_part), (followed, followed), (first_part, followed)):
         controller.keep_offset(config, offset)
-        assert controller.offset_of(config) == kept
+        assert controller.offset_of(config) == expected
