@@ -158,6 +158,9 @@ class Decoder:
         except InputError:
             self.close()
             raise
+        except OSError as error:  # removed, or unreadable, since it was opened
+            self.close()
+            raise InputError(f"{self.path}: cannot be opened ({error.strerror}); check the path") from None
 
     sample_rate: int
     channels: int

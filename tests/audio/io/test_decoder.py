@@ -290,3 +290,19 @@ def test_file_that_was_counted_before_is_decoded_alike(
     with Decoder(path) as decoder:
         np.testing.assert_array_equal(decoder.read(10**9), first)
     assert len(counted) == 2 * before
+
+
+def test_file_that_is_removed_while_it_is_opened_is_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.m4a"
+    path.write_bytes((folder / "a.m4a").read_bytes())
+    measure = Decoder._measure
+
+    def remove_and_measure(decoder: Decoder) -> None:
+        decoder.path.unlink()
+        measure(decoder)
+
+    monkeypatch.setattr(Decoder, "_measure", remove_and_measure)
+    with pytest.raises(InputError, match=r"a\.m4a: cannot be opened \(No such file or directory\); check the path"):
+        Decoder(path)
