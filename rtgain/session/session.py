@@ -457,7 +457,8 @@ class Session:
         self.level_match = replace(before, gain_db=gain_db, loudness_lu=loudness_lu, others=others)
         is_refined = before.is_known and self.level_match.is_known
         if is_refined and self._driver is not None and self.clock != "offline":
-            self._glided_at_s = time.monotonic()
+            if math.isnan(self._glided_at_s):  # otherwise the trims continue from where they are
+                self._glided_at_s = time.monotonic()
         else:
             self._apply_trims()
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -152,6 +153,20 @@ def test_better_measurement_of_the_level_is_reached_without_a_jump(session):
     assert trims_db[-1][0] - begin_s > 0.99 * 0.2 / GLIDE_DB_PER_S
     session.set_level_match("off")  # what the user chooses is heard at once
     assert trim_db() == 0.0
+
+
+def test_measurements_that_come_often_do_not_stop_the_level(session, monkeypatch):
+    """Each result of the analysis sets the level match, also between two polls of the session."""
+    now_s = 0.0
+    monkeypatch.setattr("rtgain.session.session.time", SimpleNamespace(monotonic=lambda: now_s))
+    _, others = differences("louder")
+    for _ in range(5):
+        session.set_level_differences(gain_db=3.0, loudness_lu=np.nan, others=others)
+        now_s += 0.1
+        session.set_level_differences(gain_db=3.0, loudness_lu=np.nan, others=others)
+        session._glide()
+    trim_db = 20 * np.log10(session._engine._state["trim"][0, 1])
+    assert trim_db == pytest.approx(-12.0 + 0.5 * GLIDE_DB_PER_S, abs=1e-6)
 
 
 def test_another_number_of_channels_needs_a_new_session(session, paths, offsets, tmp_path):
