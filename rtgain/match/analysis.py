@@ -130,9 +130,9 @@ class PairAnalysis:
         self._first_block = 0
         bands, bins = (channels, len(self._edges.centers_hz)), (channels, self._window_frames // 2 + 1)
         levels = (len(DETECTORS), BLOCKS_PER_WINDOW)
-        kept = math.ceil(windows / self._step)
-        self._rows = _Rows(kept, (bands, "f4"), (bands, "f4"), (bands, "c8"), (bands[:1], "f8"), (bands[:1], "f8"))
-        self._sampled = _Rows(math.ceil(kept / self._stride), ((), "i8"), (bins, "c8"), (bins, "c8"), (bins, "c8"))
+        rows = math.ceil(windows / self._step)
+        self._rows = _Rows(rows, (bands, "f4"), (bands, "f4"), (bands, "c8"), (bands[:1], "f8"), (bands[:1], "f8"))
+        self._sampled = _Rows(math.ceil(rows / self._stride), ((), "i8"), (bins, "c8"), (bins, "c8"), (bins, "c8"))
         self._blocks = _Rows(math.ceil(windows / self._level_step), ((), "i8"), (levels[1:], "f8"), (levels, "f4"))
         self._swapped = np.zeros(bands, np.complex128)
         self._residual_energy, self._target_energy = np.zeros(channels), np.zeros(channels)
