@@ -184,13 +184,6 @@ PROTECTIONS = (
         "tests/gui/test_pair.py::test_long_pair_is_played_before_its_delay_is_followed",
     ),
     Protection(
-        "a better measurement of the level is no jump",
-        "rtgain/session/session.py",
-        "if is_refined and self._driver is not None and self.clock != \"offline\":",
-        "if False:",
-        "tests/session/test_targets.py::test_better_measurement_of_the_level_is_reached_without_a_jump",
-    ),
-    Protection(
         "a full disk ends a recording in order",
         "rtgain/audio/io/recorder.py",
         "            soundfile.LibsndfileError,\n            AssertionError,\n",

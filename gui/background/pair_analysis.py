@@ -144,7 +144,10 @@ class PairAnalysis(QObject):
         self.changed.emit()
 
     def _measure(self, key: _Key) -> None:
-        """In the thread: find the offset, sample loudness, read outlines, follow the delay, measure loudness."""
+        """In the thread: find the offset, measure loudness, read outlines.
+
+        Of long recordings, loudness is sampled, and it is measured last, along the delay that is followed before it.
+        """
         config = self._wanted.get(key)
         if config is None:  # cancelled before it began
             self._measured.emit(key, {})
@@ -167,7 +170,13 @@ class PairAnalysis(QObject):
                 if offset is None:
                     return
                 self.offset_found.emit(config, offset)
-            self._partly_measured.emit(key, {"sampled_difference_lu": sample_difference_lu(config, offset)})
+            if offset.is_followed:
+                loudness = measure_loudness(config, offset, cancelled=cancelled)
+                if cancelled():
+                    return
+                self._partly_measured.emit(key, {"loudness": loudness})
+            else:
+                self._partly_measured.emit(key, {"sampled_difference_lu": sample_difference_lu(config, offset)})
             overviews = [self._read_overview(file, cancelled) for file in pair_key(config)]
             if cancelled():
                 return
@@ -177,9 +186,9 @@ class PairAnalysis(QObject):
                 if offset is None:
                     return
                 self.offset_found.emit(config, offset)
-            loudness = measure_loudness(config, offset, cancelled=cancelled)
-            if not cancelled():
-                results["loudness"] = loudness
+                results["loudness"] = measure_loudness(config, offset, cancelled=cancelled)
+                if cancelled():
+                    results.clear()
         except RtgainError as error:
             results["failure"] = str(error)
         except Exception as error:  # without a result it would be measured again and again

@@ -55,11 +55,6 @@ class LevelMatch:
         return LevelDifference(self.gain_db, self.loudness_lu).removed_db(self.mode)
 
     @property
-    def is_known(self) -> bool:
-        """True if the difference that the trims remove is known."""
-        return math.isfinite({"off": math.nan, "estimate": self.gain_db, "loudness": self.loudness_lu}[self.mode])
-
-    @property
     def dry_trim_db(self) -> float:
         """Trim of the dry signal in dB, at most 0."""
         return min(0.0, self.removed_db, *(target.removed_db(self.mode) for target in self.others))

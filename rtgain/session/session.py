@@ -68,9 +68,6 @@ OFFLINE_BATCH_HOPS = 64
 Fewer if hops are long, because the ring buffer must still hold the windows at any delay.
 """
 
-GLIDE_DB_PER_S = 0.5
-"""Speed in dB per second at which a trim moves to a better measurement of a difference in level."""
-
 POLL_S = 0.05
 """Interval in seconds at which `advance` polls a live session."""
 
@@ -153,8 +150,6 @@ class Session:
         self._source_position = SourcePosition(self._opened.loop_frames, is_live=clock != "offline")
         self._meters = LevelMeter(self._engine.memory)
         self.level_match = level_match or LevelMatch(config.level_match)
-        self._trims_db = 0.0, 0.0
-        self._glided_at_s = math.nan
         self._apply_trims()
         if clock != "offline":  # silence until a gain is known; offline, the matched signal is rendered afterwards
             self._engine.memory.control["matched_gain"] = 0.0
@@ -451,16 +446,8 @@ class Session:
 
         `others` are those of other targets, for sessions that play one of several (see `LevelMatch`).
         They stay constant while the session runs, so that the dynamics of a processor are not copied to the monitor.
-        A difference that was known before, on a live clock, changes at `GLIDE_DB_PER_S`, which is not heard as a jump.
         """
-        before = self.level_match
-        self.level_match = replace(before, gain_db=gain_db, loudness_lu=loudness_lu, others=others)
-        is_refined = before.is_known and self.level_match.is_known
-        if is_refined and self._driver is not None and self.clock != "offline":
-            if math.isnan(self._glided_at_s):  # otherwise the trims continue from where they are
-                self._glided_at_s = time.monotonic()
-        else:
-            self._apply_trims()
+        self._change_level_match(gain_db=gain_db, loudness_lu=loudness_lu, others=others)
 
     def open_target(self, config: SessionConfig, offset: RecordingOffset) -> SessionSource | None:
         """Open the same dry recording with another target, for `play_target`; None if only a new session can play it.
@@ -630,8 +617,6 @@ class Session:
             self._source_position.update(int(self._engine.memory.control["frames"]), self._driver.position)
         if self._first_frame == math.inf:
             self._start_target(self._runner)
-        if math.isfinite(self._glided_at_s):
-            self._glide()
         new = self._runner.poll()
         self._poll_equalizers(self._runner)
         estimates = self._add(new)
@@ -690,26 +675,8 @@ class Session:
         self._apply_trims()
 
     def _apply_trims(self) -> None:
-        """Set the trims at once; the engine makes a ramp of 20 ms."""
-        self._glided_at_s = math.nan
-        self._set_trims(self.level_match.dry_trim_db, self.level_match.target_trim_db)
-
-    def _glide(self) -> None:
-        """Move the trims toward those of the level match, until they are reached."""
-        now_s = time.monotonic()
-        step_db = GLIDE_DB_PER_S * (now_s - self._glided_at_s)
-        goals_db = self.level_match.dry_trim_db, self.level_match.target_trim_db
-        dry_db, target_db = (
-            goal_db if abs(goal_db - trim_db) <= step_db else trim_db + math.copysign(step_db, goal_db - trim_db)
-            for trim_db, goal_db in zip(self._trims_db, goals_db, strict=True)
-        )
-        self._set_trims(dry_db, target_db)
-        self._glided_at_s = math.nan if (dry_db, target_db) == goals_db else now_s
-
-    def _set_trims(self, dry_db: float, target_db: float) -> None:
-        self._trims_db = dry_db, target_db
-        with_flush = self._first_frame == math.inf  # together with a new target
-        self._engine.set_trims(dry_db=dry_db, target_db=target_db, with_flush=with_flush)
+        match, with_flush = self.level_match, self._first_frame == math.inf  # together with a new target
+        self._engine.set_trims(dry_db=match.dry_trim_db, target_db=match.target_trim_db, with_flush=with_flush)
 
     @property
     def _target_trim(self) -> float:

@@ -52,7 +52,8 @@ def window(
     offset = RecordingOffset(0.5, is_found=True, common_s=SECONDS - 0.5)
     monkeypatch.setattr(rtgain.session.pair_offset, "search_offset", lambda *_, **__: offset)
     window = open_window(input=pair[0], target=pair[1], level_match="loudness")
-    qtbot.waitUntil(lambda: window.compare_controller.results.loudness is not None)
+    for result in ("overviews", "loudness"):
+        qtbot.waitUntil(lambda name=result: getattr(window.compare_controller.results, name) is not None)
     return window
 
 

@@ -1,9 +1,7 @@
 """Another target in a running session: heard in time and at one level, and estimated from then on."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,8 +14,8 @@ from rtgain.config.session_config import SessionConfig, with_changes
 from rtgain.records.level_match import LevelDifference
 from rtgain.records.recording_offset import RecordingOffset
 from rtgain.session.pair_offset import search_offset
-from rtgain.session.session import GLIDE_DB_PER_S, Session
-from tests.polling import TIMEOUT_S, wait_until
+from rtgain.session.session import Session
+from tests.polling import wait_until
 
 pytestmark = pytest.mark.realtime
 
@@ -131,42 +129,6 @@ def test_seek_drops_no_frames(session):
         played = session.frames
         wait_until(lambda played=played: session.frames > played + 1.5 * RATE)  # more than is read at the seek
     assert session.dropped_frames == 0
-
-
-def test_better_measurement_of_the_level_is_reached_without_a_jump(session):
-    def trim_db() -> float:
-        return float(20 * np.log10(session._engine._state["trim"][0, 1]))
-
-    wait_until(lambda: session.snapshot().frames > 0)
-    _, others = differences("louder")
-    begin_s, first_db = time.monotonic(), trim_db()
-    session.set_level_differences(gain_db=3.8, loudness_lu=np.nan, others=others)
-    assert trim_db() == first_db == pytest.approx(-12.0)
-    goal_db = pytest.approx(-11.8, abs=1e-9)
-    trims_db = [(begin_s, first_db)]
-    while trims_db[-1][1] != goal_db:
-        session.snapshot()
-        trims_db.append((time.monotonic(), trim_db()))
-        assert trims_db[-1][1] - first_db <= GLIDE_DB_PER_S * (trims_db[-1][0] - begin_s) + 1e-9
-        assert trims_db[-1][0] - begin_s < TIMEOUT_S
-    assert len(trims_db) > 3
-    assert trims_db[-1][0] - begin_s > 0.99 * 0.2 / GLIDE_DB_PER_S
-    session.set_level_match("off")  # what the user chooses is heard at once
-    assert trim_db() == 0.0
-
-
-def test_measurements_that_come_often_do_not_stop_the_level(session, monkeypatch):
-    """Each result of the analysis sets the level match, also between two polls of the session."""
-    now_s = 0.0
-    monkeypatch.setattr("rtgain.session.session.time", SimpleNamespace(monotonic=lambda: now_s))
-    _, others = differences("louder")
-    for _ in range(5):
-        session.set_level_differences(gain_db=3.0, loudness_lu=np.nan, others=others)
-        now_s += 0.1
-        session.set_level_differences(gain_db=3.0, loudness_lu=np.nan, others=others)
-        session._glide()
-    trim_db = 20 * np.log10(session._engine._state["trim"][0, 1])
-    assert trim_db == pytest.approx(-12.0 + 0.5 * GLIDE_DB_PER_S, abs=1e-6)
 
 
 def test_another_number_of_channels_needs_a_new_session(session, paths, offsets, tmp_path):

@@ -1,7 +1,6 @@
 """Space for frames: without it, a loop of calls at the end of a chunk of frames allocates in every turn."""
 
-import statistics
-import time
+import resource
 
 import pytest
 
@@ -13,32 +12,26 @@ DEPTHS = range(250)
 
 
 def leaf(*, a=0, b=0, c=0, d=0, e=0, f=0, g=0, h=0, i=0, j=0, k=0, l=0, m=0, n=0, o=0, p=0, q=0, r=0):  # noqa: E741
-    """Do nothing, in a frame that is larger than that of `time_of_calls`: one depth is at the end of a chunk."""
+    """Do nothing, in a frame that is larger than that of `faults_of_calls`: one depth is at the end of a chunk."""
 
 
-def time_of_calls(depth: int) -> float:
-    """Measure the shortest of three times of a loop of calls, `depth` frames below this one."""
+def faults_of_calls(depth: int) -> int:
+    """Count the page faults of a loop of calls, `depth` frames below this one: a new chunk is a new page."""
     if depth:
-        return time_of_calls(depth - 1)
-    times = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        for _ in range(CALLS):
-            leaf()
-        times.append(time.perf_counter() - begin)
-    return min(times)
+        return faults_of_calls(depth - 1)
+    before = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+    for _ in range(CALLS):
+        leaf()
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before
 
 
-def slowest_to_median() -> float:
-    times = [time_of_calls(depth) for depth in DEPTHS]
-    return max(times) / statistics.median(times)
+def most_faults() -> int:
+    return max(faults_of_calls(depth) for depth in DEPTHS)
 
 
 def test_calls_have_space_at_any_depth():
-    ratios = [(slowest_to_median(), call_with_space(slowest_to_median)) for _ in range(3)]
-    without, with_space = map(min, zip(*ratios, strict=True))
-    assert without > 20.0  # otherwise Python has changed, and `call_with_space` is not needed any more
-    assert with_space < without / 5.0
+    assert most_faults() >= CALLS  # otherwise Python has changed, and `call_with_space` is not needed any more
+    assert call_with_space(most_faults) < CALLS / 10
 
 
 def test_result_and_exception_are_those_of_the_function():
