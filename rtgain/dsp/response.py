@@ -38,7 +38,7 @@ class ResponseAverage:
         self._dry = torch.zeros(1, 1, dtype=torch.float64)
         self._target = torch.zeros(1, 1, dtype=torch.float64)
         self._cross = torch.zeros(1, 1, dtype=torch.complex128)
-        self._unfiltered = torch.zeros(1, 1, dtype=torch.complex128)
+        self._cut_off = torch.zeros(1, 1, dtype=torch.complex128)  # of the power, by the ends of windows behind filters
 
     def add(self, pair: SpectraPair, unfiltered: Tensor | None = None) -> None:
         """Add spectra of windows in order, ``(B, C, K)``. Leave out windows without sound.
@@ -49,15 +49,16 @@ class ResponseAverage:
         windows = pair.dry.bins.shape[0]
         if pair.dry.bins.shape[1:] != self._dry.shape:  # another window length or number of channels
             self._dry = self._target = torch.zeros(1, 1, dtype=torch.float64)
-            self._cross = self._unfiltered = torch.zeros(1, 1, dtype=torch.complex128)
+            self._cross = self._cut_off = torch.zeros(1, 1, dtype=torch.complex128)
         ages = torch.arange(windows - 1, -1, -1, dtype=torch.float64)
         weights = torch.exp(-ages / self.memory_windows).view(-1, 1, 1)
         decay = math.exp(-windows / self.memory_windows)
         self._dry = decay * self._dry + (weights * pair.dry.power).sum(0)
         self._target = decay * self._target + (weights * pair.target.power).sum(0)
         self._cross = decay * self._cross + (weights * pair.cross).sum(0)
-        unfiltered = pair.dry.power if unfiltered is None else unfiltered
-        self._unfiltered = decay * self._unfiltered + (weights * unfiltered).sum(0)
+        self._cut_off = decay * self._cut_off
+        if unfiltered is not None:
+            self._cut_off = self._cut_off + (weights * (pair.dry.power - unfiltered)).sum(0)
 
     @property
     def has_windows(self) -> bool:
@@ -85,9 +86,8 @@ class ResponseAverage:
         bins_hz = bin_hz * torch.arange(self._dry.shape[-1], dtype=torch.float64)
         moment = dry_at_hz * bins_hz
         target_power = self._target.sum(0, keepdim=True)
-        filtered = self._unfiltered.sum(0, keepdim=True) * torch.from_numpy(
-            filters.response(bins_hz.numpy(), sample_rate)
-        )
+        unfiltered = (self._dry - self._cut_off).sum(0, keepdim=True)
+        filtered = unfiltered * torch.from_numpy(filters.response(bins_hz.numpy(), sample_rate))
         dry, target, crosses, moments, expected = (
             _band_sums(spectra, bins)[0] for spectra in (dry_at_hz, target_power, cross, moment, filtered)
         )
@@ -112,7 +112,7 @@ class ResponseAverage:
     def copy_from(self, other: "ResponseAverage") -> None:
         """Take over the averages of `other`; the memory keeps its length."""
         self._dry, self._target, self._cross = other._dry, other._target, other._cross
-        self._unfiltered = other._unfiltered
+        self._cut_off = other._cut_off
 
     def rotate(self, frames: float) -> None:
         """Delay the averaged target by `frames`: the windows that follow are cut at another offset."""

@@ -119,7 +119,7 @@ class EqualizerLearner:
         newest_windows = max(2, round(NEWEST_S * settings.sample_rate / (hop * self._stride)))
         self._interval_hops = max(1, round(UPDATE_S * settings.sample_rate / hop))
         self._average = _Memory(memory_windows)
-        self._newest: deque[tuple[SpectraPair, Tensor]] = deque(maxlen=newest_windows)
+        self._newest: deque[tuple[SpectraPair, Tensor | None]] = deque(maxlen=newest_windows)
         self._fit: EqualizerFit | None = None
         self._trials = self._reductions = 0
         self._offset_frames: int | None = None
@@ -369,14 +369,14 @@ class _LearnedFilters:
         self._dry = np.concatenate([self._dry, window[:, frames - new_frames :]], axis=1)[:, -2 * frames :]
         self._end_frame = start_frame + frames
 
-    def unfiltered_cross(self, dry: Spectra) -> Tensor:
+    def unfiltered_cross(self, dry: Spectra) -> Tensor | None:
         """Compute the cross-spectrum of the newest window with itself behind the filters, divided by their response.
 
-        `dry` is its spectrum, ``(1, C, K)``. It is the power without filters, and without the sound before the window.
+        `dry` is its spectrum, ``(1, C, K)``. None without filters, and without the sound before the window.
         """
         frames = self._settings.window_frames
         if self._response is None or self._dry.shape[-1] < 2 * frames:
-            return dry.power
+            return None
         filtered = torch.fft.irfft(torch.fft.rfft(torch.from_numpy(self._dry)) * self._response)[:, frames:]
         return dry.bins.conj() * (hann_spectra(filtered).bins / self._response[::2])
 
@@ -393,7 +393,7 @@ class _Memory:
         self.response = ResponseAverage(self._longest_windows)
         self.windows = 0.0
 
-    def add(self, pair: SpectraPair, unfiltered: Tensor) -> None:
+    def add(self, pair: SpectraPair, unfiltered: Tensor | None) -> None:
         """Add spectra of one window, ``(1, C, K)``, as `ResponseAverage.add` does."""
         self.response.add(pair, unfiltered)
         self.windows = self.windows * math.exp(-1.0 / self.response.memory_windows) + 1.0
