@@ -58,6 +58,11 @@ class PairResults:
     failure: str = ""
 
     @property
+    def is_measured(self) -> bool:
+        """True if outlines and loudness are known; one of them alone may be left of a cancelled analysis."""
+        return self.overviews is not None and self.loudness is not None
+
+    @property
     def difference(self) -> LevelDifference:
         """Difference in level as far as it is known."""
         gain_db = None if self.match is None else self.match["gain_db"]
@@ -112,7 +117,7 @@ class PairAnalysis(QObject):
             self._end_match()
         for key in self._wanted:
             results = self._result_of(key)
-            if results.loudness is None and not results.failure and key not in self._measuring:
+            if not results.is_measured and not results.failure and key not in self._measuring:
                 self._measuring.add(key)
                 self._thread.submit(self._measure, key)
         self._match_next()
@@ -224,7 +229,7 @@ class PairAnalysis(QObject):
             return
         for key, config in self._wanted.items():
             results = self._result_of(key)
-            if results.loudness is not None and results.match is None and not results.failure:
+            if results.is_measured and results.match is None and not results.failure:
                 self._matching = key
                 self.match(config)
                 return

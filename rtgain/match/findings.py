@@ -632,7 +632,9 @@ def bandwidth(evidence: Evidence) -> Finding | None:
     if first >= last or before < 0 or ratios_db[before] - ratios_db[first] < MIN_BANDWIDTH_STEP_DB:
         return None
     falls = np.flatnonzero(ratios_db[: first + 1] > -6.0)
-    limit_hz = float(edges.centers_hz[falls[-1]] * 2.0 ** (0.5 / STEPS_PER_OCTAVE)) if falls.size else math.nan
+    if not falls.size:
+        return None
+    limit_hz = float(edges.centers_hz[falls[-1]] * 2.0 ** (0.5 / STEPS_PER_OCTAVE))
     text = f"The target ends at {_hertz(limit_hz)}: there is no sound above it, while the dry recording has some."
     return Finding("bandwidth", text, {"frequency_hz": _rounded(limit_hz, 0)})
 

@@ -52,8 +52,7 @@ def window(
     offset = RecordingOffset(0.5, is_found=True, common_s=SECONDS - 0.5)
     monkeypatch.setattr(rtgain.session.pair_offset, "search_offset", lambda *_, **__: offset)
     window = open_window(input=pair[0], target=pair[1], level_match="loudness")
-    for result in ("overviews", "loudness"):
-        qtbot.waitUntil(lambda name=result: getattr(window.compare_controller.results, name) is not None)
+    qtbot.waitUntil(lambda: window.compare_controller.results.is_measured)
     return window
 
 

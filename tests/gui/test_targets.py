@@ -250,3 +250,22 @@ def test_pair_that_cannot_be_analyzed_is_reported_once(
     qtbot.wait(100)
     assert "disk error" in analysis.results(config).failure
     assert len(calls) == 1
+
+
+def test_analysis_that_is_cancelled_before_the_outlines_is_completed_later(
+    qtbot: Any, window: MainWindow, paths: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait_for_the_end(path: str, cancelled: Callable[[], bool]) -> None:
+        while not cancelled():
+            pass
+
+    analysis = window.compare_controller.analysis
+    config = with_changes(window.controller.config, target=paths["third.wav"])
+    with monkeypatch.context() as patch:
+        patch.setattr("rtgain.session.overview.read_overview", wait_for_the_end)
+        analysis.cover([config])
+        qtbot.waitUntil(lambda: analysis.results(config).loudness is not None)
+        with qtbot.waitSignal(analysis._measured):
+            analysis.cover([])
+    analysis.cover([config])
+    qtbot.waitUntil(lambda: analysis.results(config).overviews is not None)
