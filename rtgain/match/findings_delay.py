@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from rtgain.number_format import format_number, format_time_ms
 from rtgain.records.delay_curve import DelayCurve
 from rtgain.records.finding import Finding
@@ -17,7 +19,10 @@ MIN_MS_PER_HOUR = 0.1
 """Drift that a sentence states."""
 
 LISTED_CHANGES = 3
-"""Changes of the drift that are listed in a sentence."""
+"""Largest number of changes of the drift that a sentence lists; of more it states the range of the delay."""
+
+DELAY_POINTS = 1000
+"""Moments from which the range of the delay is taken."""
 
 LISTED_JUMPS = 3
 """Jumps whose times are listed in a sentence."""
@@ -45,12 +50,19 @@ def _drift(curve: DelayCurve, duration_s: float) -> list[Finding]:
         "change_times_s": [change.time_s for change in changes],
         "changed_ppm": [change.after_ppm for change in changes],
     }
+    if len(changes) > LISTED_CHANGES:
+        times_s = np.linspace(0.0, duration_s, DELAY_POINTS)
+        delays_ms = [1e3 * curve.delay_at_s(time_s) for time_s in times_s.tolist()]
+        text = (
+            "The two drift apart, and not evenly, as a tape and a digital recorder do: the delay lies between "
+            f"{format_number(min(delays_ms), 1)} and {format_number(max(delays_ms), 1)} ms."
+        )
+        return [Finding("clock-drift", text, values)]
     if changes:
-        later = [f"from {format_time_ms(c.time_s)} on {_hourly(c.after_ppm)}" for c in changes[:LISTED_CHANGES]]
-        more = ", and so on" if len(changes) > LISTED_CHANGES else ""
+        later = [f"from {format_time_ms(c.time_s)} on {_hourly(c.after_ppm)}" for c in changes]
         text = (
             "The two drift apart, and not evenly, as two devices without a common clock do: at first "
-            f"{_hourly(changes[0].before_ppm)}, {', '.join(later)}{more}."
+            f"{_hourly(changes[0].before_ppm)}, {', '.join(later)}."
         )
         return [Finding("clock-drift", text, values)]
     if ppm == 0.0:

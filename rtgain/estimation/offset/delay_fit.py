@@ -22,8 +22,11 @@ FLOOR_FRAMES = 1e-3
 OUTLIER_SIGMAS = 4.0
 ITERATIONS = 6
 
-MAX_BENDS = 32
+MAX_BENDS = 64
 """Largest number of changes of the drift."""
+
+EQUAL_BENDS = (8, 16, 32, MAX_BENDS)
+"""Numbers of changes at equal distances that are tried: of a smooth change of the drift, one explains little."""
 
 TRIED_BENDS = 3
 """Changes that are added at once, until they explain the delays: one alone may explain little of two."""
@@ -125,6 +128,10 @@ def fit_bent_delays(
         if len(bent.moments) <= len(best.moments):
             break
         best = bent
+    for count in EQUAL_BENDS:
+        bent = lines.with_equal_bends(count)
+        if lines.is_better(bent, best):
+            best = bent
     if not len(best.moments):
         return fit_delays(times_frames, delays_frames, stds_frames, labels, stretches)
     drift = _drift(times_frames, delays_frames, best.weights, labels, stretches)
@@ -171,19 +178,19 @@ class _Lines:
         moved: NDArray[np.float64] = lines.first_drift * self._times + lines.changes @ self._hinges(lines.moments)
         return moved
 
-    def fit(self, moments: NDArray[np.float64]) -> _BentLines:
-        """Fit drift, changes and moments by weighted least squares, without outliers."""
+    def fit(self, moments: NDArray[np.float64], *, moves: bool = True) -> _BentLines:
+        """Fit drift, changes and, if it `moves` them, moments by weighted least squares, without outliers."""
         count = len(moments)
         changes = np.zeros(count)
         accepted = self._weights
         lines = _BentLines(0.0, moments, changes, self._delays, accepted, 1.0)
         for iteration in range(2 * ITERATIONS):
             columns = [self._times[None], self._hinges(moments)]
-            if iteration:  # a moment follows from the lines on both sides
+            if iteration and moves:  # a moment follows from the lines on both sides
                 columns.append((self._times > moments[:, None]).astype(np.float64))
             solution = self._solve(np.concatenate(columns), accepted)
             changes = solution[1 : 1 + count]
-            if iteration and count:
+            if iteration and moves and count:
                 farthest = MAX_STEP * (self._times[-1] - self._times[0])
                 steps = -solution[1 + count :] / np.where(changes == 0.0, np.inf, changes)
                 moments = moments + np.clip(steps, -farthest, farthest)
@@ -204,21 +211,33 @@ class _Lines:
 
     def with_bend(self, lines: _BentLines) -> _BentLines:
         """Add the bend that explains most of what remains; the same lines if there is no room for one."""
-        moments = self._times[MIN_LINE_BLOCKS:-MIN_LINE_BLOCKS]
-        moments = moments[:: max(1, math.ceil(len(moments) / BEND_CANDIDATES))]
-        distances = np.abs(moments - lines.moments[:, None])
-        moments = moments[(distances > MIN_LINE_BLOCKS * self._spacing).all(axis=0)]
-        if not len(moments):
+        candidates = np.arange(MIN_LINE_BLOCKS, len(self._times) - MIN_LINE_BLOCKS)
+        distances = np.abs(self._times[candidates] - lines.moments[:, None])
+        candidates = candidates[(distances > MIN_LINE_BLOCKS * self._spacing).all(axis=0)]
+        if not len(candidates):
             return lines
-        roots = np.sqrt(lines.weights)
+        step = math.ceil(len(candidates) / BEND_CANDIDATES)
+        best = step * int(self._explained(lines, self._times[candidates[::step]]).argmax())
+        nearby = self._times[candidates[max(0, best - step + 1) : best + step]]
+        moment = nearby[self._explained(lines, nearby).argmax()]
+        return self.fit(np.append(lines.moments, moment))
+
+    def _explained(self, lines: _BentLines, moments: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weighted squared residual that a further bend at each of these moments would explain."""
         known = self._scaled(np.concatenate([self._times[None], self._hinges(lines.moments)]), lines.weights)
         basis = np.linalg.qr(known.T)[0].T
         hinges = self._scaled(self._hinges(moments), lines.weights)
         power = (hinges**2).sum(axis=1)
         hinges -= (hinges @ basis.T) @ basis
         remaining = np.maximum((hinges**2).sum(axis=1), 1e-9 * power + np.finfo(np.float64).tiny)
-        explained = (hinges @ (lines.residual * roots)) ** 2 / remaining
-        return self.fit(np.append(lines.moments, moments[explained.argmax()]))
+        explained: NDArray[np.float64] = (hinges @ (lines.residual * np.sqrt(lines.weights))) ** 2 / remaining
+        return explained
+
+    def with_equal_bends(self, count: int) -> _BentLines:
+        """Fit `count` bends at equal distances; fewer if there are too few blocks for them."""
+        count = min(count, len(self._times) // MIN_LINE_BLOCKS - 1)
+        moments = np.quantile(self._times, np.arange(1, count + 1) / (count + 1)) if count > 0 else np.zeros(0)
+        return self.fit(moments, moves=False)
 
     def is_better(self, bent: _BentLines, lines: _BentLines) -> bool:
         """True if the further bends of `bent` are significant, and move the delay."""

@@ -212,32 +212,41 @@ class _Follower:
         while position < self._end:
             if cancelled():
                 raise CancelledError
-            frames = min(self._excerpt, self._end - position)
-            if self._end - position - frames < self._window * 4:
-                frames = self._end - position
-            blocks = self._measure(position, frames)
-            if self._is_bad(blocks).any():
-                if is_first and (self._separate_channels(position, frames) | self._acquire(position, frames)):
-                    blocks = self._measure(position, frames)
-                explained = int(np.append(self._is_bad(blocks), True).argmax())
-                if explained < len(blocks.explained):
-                    bend = position + explained * self._block
-                    self._accept(position, blocks.first(explained))
-                    if bend > bent and self._bend(bend):
-                        self._line_since = len(self._measured.times)
-                        is_first = is_first and not explained
-                        position = bent = bend
-                        continue
-                    self._bridge(position, frames, is_first=is_first)
-                else:
-                    self._accept(position, blocks)
+            end = self._excerpt_end(position)
+            blocks = self._measure(position, end - position)
+            bad = self._is_bad(blocks)
+            if (
+                bad.any()
+                and is_first
+                and (self._separate_channels(position, end - position) | self._acquire(position, end - position))
+            ):
+                blocks = self._measure(position, end - position)
+                bad = self._is_bad(blocks)
+            if bad.any():
+                first = int(bad.argmax())
+                self._accept(position, blocks.first(first))
+                frame = position + first * self._block
+                if frame > bent and self._bend(frame):
+                    self._line_since = len(self._measured.times)
+                    is_first = is_first and not first
+                    position = bent = frame
+                    continue
+                start = position if is_first else max(frame - round(CONTEXT_S * self._rate), self._begin, bent)
+                # A whole excerpt behind the jump: sound that repeats has many delays for a moment.
+                end = self._excerpt_end(frame)
+                self._bridge(start, end, is_first=is_first)
             else:
                 self._accept(position, blocks)
             is_first = is_first and not self._measured.times
             self._extrapolate()
-            position += frames
+            position = end
             on_progress((position - self._begin) / (self._end - self._begin))
         return self._curve()
+
+    def _excerpt_end(self, start: int) -> int:
+        """End of the excerpt from `start`; the last one is longer if too little for another one is left."""
+        end = min(start + self._excerpt, self._end)
+        return end if self._end - end >= 4 * self._window else self._end
 
     # --- excerpts -------------------------------------------------------------------------------
 
@@ -432,11 +441,9 @@ class _Follower:
             lines.append(line)
         return lines
 
-    def _bridge(self, position: int, frames: int, *, is_first: bool) -> None:
-        """Find the path of the delay through an excerpt, and measure each of its stretches."""
-        last = self._stretches[-1]
-        start = position if is_first else round(max(self._begin, position - CONTEXT_S * self._rate, last.begin))
-        end = position + frames
+    def _bridge(self, start: int, end: int, *, is_first: bool) -> None:
+        """Find the path of the delay from one frame to another, and measure each of its stretches."""
+        start = max(start, math.ceil(self._stretches[-1].begin)) if len(self._stretches) > 1 else start
         x = self._excerpt_of_dry(start, end - start)
         parts: list[PathPart] = []
         for reach_s in REACHES_S:
