@@ -3,8 +3,6 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from rtgain.number_format import format_number, format_time_ms
 from rtgain.records.delay_curve import DelayCurve
 from rtgain.records.finding import Finding
@@ -20,9 +18,6 @@ MIN_MS_PER_HOUR = 0.1
 
 LISTED_CHANGES = 3
 """Largest number of changes of the drift that a sentence lists; of more it states the range of the delay."""
-
-DELAY_POINTS = 1000
-"""Moments from which the range of the delay is taken."""
 
 LISTED_JUMPS = 3
 """Jumps whose times are listed in a sentence."""
@@ -51,8 +46,7 @@ def _drift(curve: DelayCurve, duration_s: float) -> list[Finding]:
         "changed_ppm": [change.after_ppm for change in changes],
     }
     if len(changes) > LISTED_CHANGES:
-        times_s = np.linspace(0.0, duration_s, DELAY_POINTS)
-        delays_ms = [1e3 * curve.delay_at_s(time_s) for time_s in times_s.tolist()]
+        delays_ms = [1e3 * curve.delay_at_s(change.time_s) for change in changes]
         text = (
             "The two drift apart, and not evenly, as a tape and a digital recorder do: the delay lies between "
             f"{format_number(min(delays_ms), 1)} and {format_number(max(delays_ms), 1)} ms."

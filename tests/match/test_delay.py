@@ -91,6 +91,21 @@ def test_changing_drift_is_described_with_its_times():
     )
 
 
+def test_many_changes_of_the_drift_are_described_with_the_range_of_the_delay():
+    ppm = [20.0, -20.0, 20.0, -20.0, 20.0]
+    segments, delay_s = [], 0.005
+    for index, drift in enumerate(ppm):
+        edges_s = (10.0 * index if index else -np.inf), (10.0 * (index + 1) if index < 4 else np.inf)
+        segments.append(DelaySegment(*edges_s, delay_s - 1e-5 * drift * index, drift))
+        delay_s += 1e-5 * drift
+    (finding,) = delay_findings(DelayCurve(tuple(segments), 2.0, 0.5), [0.0], 48_000, 50.0)
+    assert finding.values["changed_ppm"] == ppm[1:]
+    assert finding.text == (
+        "The two drift apart, and not evenly, as a tape and a digital recorder do: the delay lies between 5.0 and "
+        "5.2 ms."
+    )
+
+
 @pytest.mark.parametrize("frames", [256, 1_024])
 def test_lost_buffers_change_neither_gain_nor_polarity(tmp_path, music, frames, thorough):
     rng = np.random.default_rng(frames)

@@ -104,6 +104,20 @@ def measure_blocks(
     return BlockDelays(centers, loud > tiny, explained, is_elsewhere, delays, stds, loudest)
 
 
+def mutual_information(dry: Block, target: Block, window: int) -> float:
+    """Information in nats that two signals, ``(C, N)`` each, share if they are Gaussian and one is filtered.
+
+    It is the sum of −log(1 − coherence) over channels and bins. A delay of the alignment that changes lowers it; a
+    filter does not, whatever its phase is.
+    """
+    x, y = (_spectra(signal, window, window // 2) for signal in (dry, target))
+    cross = np.einsum("cwk,cwk->ck", x.conj(), y)
+    power = np.einsum("cwk,cwk->ck", x.conj(), x).real * np.einsum("cwk,cwk->ck", y.conj(), y).real
+    audible = power > 1e-12 * power.max(axis=1, keepdims=True)
+    coherence = np.where(audible, np.abs(cross) ** 2 / np.where(audible, power, 1.0), 0.0)
+    return float(-np.log1p(-np.minimum(coherence, 1.0 - 1.0 / MAX_SNR)).sum())
+
+
 def _spectra(signal: Block, window: int, hop: int) -> NDArray[np.complex64]:
     """Hann spectra ``(C, windows, bins)``, without the lowest two bins."""
     if signal.shape[1] < window:

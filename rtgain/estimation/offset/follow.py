@@ -32,12 +32,13 @@ from rtgain.estimation.offset.delay_blocks import (
     BLOCK_WINDOWS,
     BlockDelays,
     measure_blocks,
+    mutual_information,
     window_frames_at,
 )
 from rtgain.estimation.offset.delay_fit import DelayFit, fit_bent_delays, fit_delays
 from rtgain.estimation.offset.delay_path import PathPart, find_path, unexplained_frames
 from rtgain.estimation.offset.levels import without_invalid_samples
-from rtgain.records.delay_curve import DelayCurve, DelaySegment
+from rtgain.records.delay_curve import JUMP_S, DelayCurve, DelaySegment
 
 EXCERPT_BLOCKS = 16
 """Blocks that are read at once: 6 s."""
@@ -57,6 +58,15 @@ MIN_JUMPS = 8
 
 MAX_ECHO_S = 1.0
 """Time in seconds for which an echo may be louder than the sound itself, in a pause of the dry recording."""
+
+MAX_DISPERSION_S = 0.01
+"""Jump in seconds up to which it may be a filter that delays some frequencies more than others, as an allpass does."""
+
+COMPARED_S = 3.0
+"""Sound in seconds on both sides of a small jump in which one delay is compared with two."""
+
+JUMP_ADVANTAGE = 1.2
+"""Factor by which two delays must share more information with the dry recording than one."""
 
 MAX_DRIFT = 5e-3
 """Largest drift in frames per frame: more is a stretch, and not a clock."""
@@ -109,6 +119,10 @@ class _Measurements:
         while self.times and self.times[-1] >= frame:
             for values in (self.times, self.delays, self.stds, self.labels, self.explained):
                 values.pop()
+
+    def merge_stretch(self, label: int) -> None:
+        """Count the measurements of a stretch, and those behind it, to the one before."""
+        self.labels = [each - (each >= label) for each in self.labels]
 
     def remove_stretch(self, label: int) -> None:
         """Remove the measurements of a stretch, and count those behind it to the one before."""
@@ -502,25 +516,70 @@ class _Follower:
             self._stretches[index - 1 : index + 2] = [_Stretch(before.begin, after.end, before.jump)]
             self._measured.remove_stretch(index)
             index = max(1, index - 1)
+        if len(self._stretches) > 1:  # the echo of the end
+            before, last = self._stretches[-2:]
+            if last.jump > before.jump and self._end - last.begin < MAX_ECHO_S * self._rate:
+                self._stretches[-2:] = [_Stretch(before.begin, math.inf, before.jump)]
+                self._measured.remove_stretch(len(self._stretches))
 
     def _curve(self) -> DelayCurve:
         self._remove_echoes()
-        times, delays, stds, labels = self._measured.common()
         explained = np.array(self._measured.explained)
         share = float(explained.mean()) if explained.size else 0.0
         jumps_per_s = (len(self._stretches) - 1) * self._rate / max(1, self._end - self._begin)
         is_stretched = len(self._stretches) > MIN_JUMPS and jumps_per_s > MAX_JUMPS_PER_S
-        if len(times) < 3 or is_stretched:
+        if len(self._measured.common()[0]) < 3 or is_stretched:
             segment = DelaySegment(-math.inf, math.inf, self._start_delay / self._rate)
             return DelayCurve((segment,), explained_share=share, is_stretched=is_stretched)
-        fit = fit_bent_delays(times, delays, stds, labels, len(self._stretches))
-        segments = self._segments(fit)
+        fit, segments = self._fit()
+        while self._remove_dispersion(segments):
+            fit, segments = self._fit()
         if fit.bends:
             # Behind a change, blocks were compared at a line that was a few frames off.
             self._measure_along(segments)
-            fit = fit_bent_delays(*self._measured.common(), len(self._stretches))
-            segments = self._segments(fit)
+            fit, segments = self._fit()
         return DelayCurve(segments, 1e6 * fit.drift, 1e6 * fit.drift_std, share)
+
+    def _fit(self) -> tuple[DelayFit, tuple[DelaySegment, ...]]:
+        fit = fit_bent_delays(*self._measured.common(), len(self._stretches))
+        return fit, self._segments(fit)
+
+    def _remove_dispersion(self, segments: tuple[DelaySegment, ...]) -> bool:
+        """Remove small jumps without which the target is explained as well; True if there were any.
+
+        Behind a filter that delays some frequencies more than others the delay follows the sound.
+        """
+        needless = [
+            before.end_s * self._rate
+            for before, after in pairwise(segments)
+            if JUMP_S < abs(after.delay_at_s(before.end_s) - before.delay_at_s(before.end_s)) <= MAX_DISPERSION_S
+            and not self._is_jump(before, after)
+        ]
+        for frame in needless:
+            index = int(np.argmin([abs(stretch.end - frame) for stretch in self._stretches]))
+            before, after = self._stretches[index : index + 2]
+            self._stretches[index : index + 2] = [_Stretch(before.begin, after.end, before.jump)]
+            self._measured.merge_stretch(index + 1)
+        return bool(needless)
+
+    def _is_jump(self, before: DelaySegment, after: DelaySegment) -> bool:
+        """True if the sound around the moment between two segments is explained better by both than by the first."""
+        reach = round(COMPARED_S * self._rate)
+        end, begin = math.floor(before.end_s * self._rate), math.ceil(after.begin_s * self._rate)
+        first = round(max(before.begin_s * self._rate, self._begin, end - reach)), end
+        second = begin, round(min(after.end_s * self._rate, self._end, begin + reach))
+        dry = [self._excerpt_of_dry(start, stop - start) for start, stop in (first, second)]
+        target, at_after = self._target_along(before, *first), self._target_along(after, *second)
+        at_before = self._target_along(before, *second)
+        with_jump, without = (
+            mutual_information(np.concatenate(dry, axis=1), np.concatenate([target, rest], axis=1), self._window)
+            for rest in (at_after, at_before)
+        )
+        return with_jump > JUMP_ADVANTAGE * without
+
+    def _target_along(self, segment: DelaySegment, begin: int, end: int) -> Block:
+        self._delay, self._drift = segment.delay_s * self._rate, 1e-6 * segment.drift_ppm
+        return self._aligned(begin, end - begin)
 
     def _measure_along(self, segments: tuple[DelaySegment, ...]) -> None:
         """Measure all blocks again, at the delay of `segments`."""

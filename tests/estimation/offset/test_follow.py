@@ -11,7 +11,7 @@ from rtgain.audio.sources.demo import DemoSource
 from rtgain.audio.sources.synthetic_speech import synthetic_speech
 from rtgain.estimation.offset.follow import follow_delay
 from rtgain.records.delay_curve import DelayCurve
-from tests.match.drifting import with_changing_clock, with_clock, without_frames
+from tests.match.drifting import at_positions, with_changing_clock, with_clock, without_frames
 
 RATE = 16_000
 
@@ -134,6 +134,56 @@ def test_jump_next_to_a_changing_drift_is_found_as_well(tmp_path, music):
     assert jumps(curve) == pytest.approx([-700], abs=0.1)
     (change,) = curve.drift_changes
     assert (change.time_s, change.after_ppm) == (pytest.approx(6, abs=0.02), pytest.approx(80, abs=0.2))
+
+
+@pytest.mark.parametrize("period_s", [20, 60])
+@pytest.mark.parametrize("sound", ["music", "noise"])
+def test_drift_that_changes_smoothly_is_followed(tmp_path, request, sound, period_s):
+    if sound == "noise":
+        dry = 0.1 * np.random.default_rng(5).standard_normal((60 * RATE, 1))
+    else:
+        dry = np.tile(request.getfixturevalue(sound), (4, 1))
+    times_s = np.arange(len(dry)) / RATE
+
+    def delay_frames(time_s: np.ndarray) -> np.ndarray:
+        return 6 * np.sin(2 * np.pi * time_s / period_s)
+
+    positions = np.clip(np.arange(len(dry)) - delay_frames(times_s), 0, len(dry) - 1)
+    curve = follow(tmp_path, dry, 0.5 * at_positions(dry, positions, half=64))
+    moments_s = np.arange(0.5, len(dry) / RATE - 0.5, 0.1)
+    found_frames = [RATE * curve.delay_at_s(time_s) for time_s in moments_s.tolist()]
+    assert curve.jumps == ()
+    np.testing.assert_allclose(found_frames, delay_frames(moments_s), atol=0.5)
+
+
+@pytest.mark.parametrize("behind_s", [1.6, 2.5, 8.0])
+def test_cut_behind_a_changed_drift_is_one_jump(tmp_path, behind_s):
+    """A sound that repeats has more than one delay for a moment."""
+    dry = np.tile(0.1 * np.random.default_rng(6).standard_normal((RATE // 2, 1)), (50, 1))
+    dry += 0.2 * np.random.default_rng(7).standard_normal(dry.shape)
+    target = with_changing_clock(dry, [10 * RATE, len(dry)], [-100, 200])
+    cut = round((10 + behind_s) * RATE)
+    curve = follow(tmp_path, dry, without_frames(target, np.array([cut]), RATE))
+    assert jumps(curve) == pytest.approx([-RATE], abs=0.5)
+    assert [round(change.after_ppm) for change in curve.drift_changes] == [200]
+
+
+@pytest.mark.parametrize("sound", ["music", "speech"])
+def test_filter_that_delays_some_frequencies_makes_no_jump(tmp_path, request, sound):
+    dry = request.getfixturevalue(sound)
+    target = dry
+    for frequency_hz in (300, 500, 1_500):
+        w = 2 * np.pi * frequency_hz / RATE  # second-order allpass of the Audio EQ Cookbook, Q 2
+        b0, b1, b2 = 1 - np.sin(w) / 4, -2 * np.cos(w), 1 + np.sin(w) / 4
+        target = sosfilt(np.array([[b0, b1, b2, b2, b1, b0]]) / b2, target, axis=0)
+    assert follow(tmp_path, dry, target).jumps == ()
+
+
+def test_echo_of_the_end_is_no_jump(tmp_path, speech):
+    dry = speech.copy()
+    dry[-RATE // 3 :] = 0.0
+    target = dry + 0.4 * np.pad(dry, ((RATE // 5, 0), (0, 0)))[: len(dry)]
+    assert follow(tmp_path, dry, target).jumps == ()
 
 
 def test_unrelated_recording_is_not_explained(tmp_path, music, speech):
