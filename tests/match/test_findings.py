@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
+from numpy.lib.stride_tricks import sliding_window_view
 
 from rtgain.audio.sources.synthetic import PinkSource
 from rtgain.audio.sources.synthetic_speech import synthetic_speech
@@ -264,3 +265,26 @@ def test_plateaus_are_counted_at_the_extreme_only():
     counter.push(np.array([[0.5, 0.5, 0.5, 0.5, 0.0, 0.9, 0.9]], np.float32))
     counter.push(np.array([[0.9, 0.0, 0.9, 0.9, 0.0, -0.3, -0.3, -0.3, 0.9, 0.9, 0.9]], np.float32))
     assert counter.count == 3  # two at 0.9, of which one crosses the blocks, and one at −0.3
+
+
+def limit(samples: np.ndarray, sample_rate: int, drive_db: float) -> np.ndarray:
+    """Limit to the RMS level behind `drive_db`: the gain of the next 5 ms, released along a line within 50 ms."""
+    driven = 10 ** (drive_db / 20) * samples
+    ceiling = np.sqrt(np.mean(samples**2)) * 2.0
+    peaks = np.abs(driven).max(axis=0)
+    ahead = round(0.005 * sample_rate)
+    upcoming = sliding_window_view(np.pad(peaks, (0, ahead - 1)), ahead).max(axis=-1)
+    needed = np.minimum(1.0, ceiling / np.maximum(upcoming, 1e-9))
+    rise = 1.0 / (0.05 * sample_rate)
+    ramp = rise * np.arange(len(needed))
+    gain = np.minimum.accumulate(needed - ramp) + ramp
+    return driven * np.minimum(gain, 1.0)
+
+
+@pytest.mark.parametrize("drive_db", [1.0, 8.0])
+def test_limiter_with_fast_gain_is_dynamics_and_no_moving_level(drive_db):
+    """Its gain changes within a window, so that a level explains less of it than behind a compressor."""
+    case = FindingCase("limiter (dB)", ("dynamics",), (1.0, 3.0, 8.0), limit)
+    explanation = find(BenchSignal("bursts", bursts(8, seed=7)[0], CD_RATE), case, drive_db)
+    assert [finding.kind for finding in explanation.findings] == ["dynamics"]
+    assert explanation.findings[0].values["ratio"] > 2.0
