@@ -51,11 +51,11 @@ class Explanation:
         findings: differences beyond one gain, most important first.
         residual_db: level of target − matched relative to the target; NaN if unknown.
         spread_db: standard deviation in dB by which bands and windows disagree about the gain; 0 if they do not.
-        is_coherent: False if the dry recording explains less than half of the target.
+        is_coherent: False if the dry recording explains less than half of the target, also with its channels mixed.
         is_interrupted: True if one recording or one of its channels is silent and the other is not, or if the polarity
             changes: no gain explains all of the target.
-        is_one_gain: False if the channels are swapped, or if so much of the target follows the signal without being a
-            part of it that no one gain explains it.
+        is_one_gain: False if the channels are swapped or mixed, or if so much of the target follows the signal without
+            being a part of it that no one gain explains it.
     """
 
     evidence: Evidence
@@ -87,14 +87,15 @@ def explain(facts: PairFacts, chunks: Iterable[tuple[Real, Real]]) -> Explanatio
     is_modulated = any(
         finding.kind in limits_db and finding.values["level_db"] > limits_db[finding.kind] for finding in findings
     )
+    is_mixed = any(finding.values.get("is_mixed", False) for finding in findings)
     return Explanation(
         evidence,
         findings,
         math.nan if math.isnan(facts.gain_db) else analysis.residual_db,
         spread_db,
-        is_coherent=not evidence.coherent_fraction < MIN_COHERENT_FRACTION,
+        is_coherent=is_mixed or not evidence.coherent_fraction < MIN_COHERENT_FRACTION,
         is_interrupted=bool(facts.dry_silent.any()) or (evidence.passages is not None and evidence.passages.any),
-        is_one_gain=not is_modulated and "channels-swapped" not in kinds,
+        is_one_gain=not is_modulated and "channels-swapped" not in kinds and not is_mixed,
     )
 
 

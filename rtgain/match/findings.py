@@ -16,7 +16,7 @@ from rtgain.dsp.response import band_edges
 from rtgain.match.analysis import Complex, PairSpectra, Real, ratio_db
 from rtgain.match.gain_model import SIGMAS, GainModel, GainMotion, LevelCurve
 from rtgain.match.passages import Passages
-from rtgain.match.residual import Residual
+from rtgain.match.residual import Residual, power_over_windows
 from rtgain.match.result import ChannelMatch
 from rtgain.number_format import format_number, format_time_ms
 from rtgain.records.finding import Finding, FindingKind
@@ -31,6 +31,19 @@ MIN_COHERENT_FRACTION = 0.5
 
 MAX_SWAPPED_RATIO = 0.25
 """Unexplained power with the channels swapped, relative to that without, below which they are swapped."""
+
+MAX_MIXED_RATIO = 0.25
+"""Unexplained power with both channels of the dry recording, relative to that with the own one, below which the target
+mixes them."""
+
+MIN_CLEAR_POLARITY = 0.5
+"""Share of the cross-spectrum that must have one sign, for a polarity of swapped channels."""
+
+MIN_OTHER_SHARE = 1e-6
+"""Share of a channel's power that the other one does not have, from which it is another sound."""
+
+MAX_MONO_SHARE = 1e-4
+"""Power of the difference of the target's channels, relative to their own, up to which it is mono."""
 
 MIN_BALANCE_DB = 0.05
 
@@ -224,9 +237,12 @@ class Evidence(PairFacts):
 def find_differences(evidence: Evidence) -> list[Finding]:
     """Return all findings, most important first. Of different recordings only offsets and clipping are reported."""
     swapped = channels_swapped(evidence)
-    different = None if swapped else different_recording(evidence)
-    findings = [different, swapped, dc_offset(evidence), clipping(evidence)]
-    if different is None and swapped is None and math.isfinite(evidence.gain_db):
+    mixed = None if swapped else channels_mixed(evidence)
+    different = None if swapped or mixed else different_recording(evidence)
+    findings = [different, swapped, mixed, dc_offset(evidence), clipping(evidence)]
+    if swapped:
+        findings.append(channel_polarity(swapped_polarities(evidence)))
+    elif different is None and mixed is None and math.isfinite(evidence.gain_db):
         dynamic = dynamics(evidence)
         # A distorted gain moves with the level too, if not along one curve. An echo moves it in pauses.
         moving = None if dynamic or evidence.is_nonlinear or evidence.has_echo else moving_gain(evidence)
@@ -238,7 +254,7 @@ def find_differences(evidence: Evidence) -> list[Finding]:
         )
         is_filtered = equalized is not None or band_limit is not None
         findings += [
-            channel_polarity(evidence),
+            channel_polarity([channel.polarity for channel in evidence.channels]),
             polarity_change(evidence),
             *silent_channels(evidence),
             *silent_passages(evidence),
@@ -291,9 +307,55 @@ def _coherent_share(cross: Complex, dry: Real, target: Real) -> Real:
     return share
 
 
-def channel_polarity(evidence: Evidence) -> Finding | None:
+def swapped_polarities(evidence: Evidence) -> list[int]:
+    """Return the polarity of each channel of a target with swapped channels; 0 if it is not clear."""
+    assert evidence.spectra is not None
+    cross = evidence.spectra.swapped_cross.sum(axis=1)
+    is_clear = np.abs(cross.real) > MIN_CLEAR_POLARITY * np.abs(evidence.spectra.swapped_cross).sum(axis=1)
+    own = np.array([channel.polarity or 1 for channel in evidence.channels])  # that the matched signal has
+    return [int(polarity) for polarity in np.where(is_clear, np.sign(cross.real) * own[::-1], 0)]
+
+
+def channels_mixed(evidence: Evidence) -> Finding | None:
+    """Report that the target has both channels of the dry recording in one, as a mono mix has."""
+    spectra = evidence.spectra
+    if spectra is None or spectra.cross.shape[1] != 2:
+        return None
+    target, dry = spectra.target_spectra, spectra.matched_spectra
+    own = _without(target, dry)
+    other = _without(dry[:, ::-1], dry)
+    has_other = power_over_windows(other) > MIN_OTHER_SHARE * power_over_windows(dry[:, ::-1])
+    both = _without(own, np.where(has_other, other, 0.0))
+    target_power, own_power, both_power = (float(power_over_windows(each).sum()) for each in (target, own, both))
+    if own_power <= 10.0 ** (MIN_NOISE_DB / 10.0) * target_power or both_power > MAX_MIXED_RATIO * own_power:
+        return None
+    difference = float(power_over_windows(target[:, :1] - target[:, 1:]).sum())
+    is_mono = difference <= MAX_MONO_SHARE * target_power
+    text = (
+        "The target is mono: it is a mix of the left and the right channel of the dry recording."
+        if is_mono
+        else "The target mixes left and right: its channels have sound of the other channel of the dry recording, as "
+        "behind a control of the stereo width."
+    )
+    values = {
+        "gains_db": [_rounded(math.nan if c.gain_db is None else c.gain_db, 4) for c in evidence.channels],
+        "std_db": None,
+        "is_mixed": True,
+        "is_mono": is_mono,
+    }
+    return Finding("channel-balance", text, values)
+
+
+def _without(spectra: Complex, explaining: Complex) -> Complex:
+    """Subtract what other spectra, ``(N, C, K)`` as well, explain with one response over all windows."""
+    cross = np.einsum("nck,nck->ck", explaining.conj(), spectra)
+    factor = cross / np.maximum(power_over_windows(explaining), np.finfo(np.float64).tiny)
+    rest: Complex = spectra - factor * explaining
+    return rest
+
+
+def channel_polarity(polarities: list[int]) -> Finding | None:
     """Report that some channels are inverted and others are not."""
-    polarities = [channel.polarity for channel in evidence.channels]
     if not {1, -1} <= set(polarities):
         return None
     inverted = [name for name, polarity in zip(channel_names(polarities), polarities, strict=True) if polarity < 0]

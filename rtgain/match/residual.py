@@ -107,6 +107,11 @@ def _noise_per_bin(pair: PairSpectra, model: GainModel) -> Real:
     return noise
 
 
+def power_over_windows(spectra: Complex) -> Real:
+    """Sum the squared magnitudes of ``(N, C, K)`` over the windows, ``(C, K)``, in double precision."""
+    return _power(spectra.astype(np.complex128), "ck")
+
+
 def _power(spectra: Complex, axes: str) -> Real:
     """Sum the squared magnitudes of ``(N, C, K)`` over all axes but `axes`, of n, c and k."""
     power: Real = sum(np.einsum(f"nck,nck->{axes}", part, part) for part in (spectra.real, spectra.imag))

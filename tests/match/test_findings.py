@@ -143,6 +143,34 @@ def test_differences_of_the_channels_are_found(tmp_path, stereo):
     assert swapped.state == "converging"
 
 
+@pytest.mark.parametrize("inverted", [0, 1])
+def test_inverted_channel_of_a_swapped_pair_is_found_as_well(tmp_path, stereo, inverted):
+    mixed = stereo + 0.8 * stereo[:, ::-1]
+    polarities = [1, 1]
+    polarities[inverted] = -1
+    result = match(tmp_path, mixed, 0.5 * mixed[:, ::-1] * polarities)
+    assert kinds(result) == ["channels-swapped", "channel-polarity"]
+    assert result.findings[1]["polarities"] == polarities
+    assert f"The {('left', 'right')[inverted]} channel is upside down" in result.findings[1]["text"]
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_mono_mix_of_a_stereo_recording_is_named_and_nothing_else(tmp_path, stereo, channels):
+    mix = stereo.mean(axis=1, keepdims=True)
+    result = match(tmp_path, stereo, np.repeat(mix, channels, axis=1))
+    (finding,) = result.findings
+    assert (finding["kind"], finding["is_mono"]) == ("channel-balance", True)
+    assert finding["text"] == "The target is mono: it is a mix of the left and the right channel of the dry recording."
+    assert result.state == "converging"
+
+
+@pytest.mark.parametrize("other", [0.4, -0.3])
+def test_another_stereo_width_is_no_other_difference(tmp_path, stereo, other):
+    result = match(tmp_path, stereo, 0.5 * (stereo + other * stereo[:, ::-1]))
+    (finding,) = result.findings
+    assert (finding["kind"], finding["is_mono"]) == ("channel-balance", False)
+
+
 def test_step_of_the_gain_is_found_with_its_time_and_the_deviation_covers_both_gains(tmp_path):
     music = demo(6, RATE)
     target = np.where(np.arange(len(music)) < 2.7 * RATE, 0.5, 0.25) * music
