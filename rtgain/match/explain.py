@@ -102,8 +102,8 @@ def explain(facts: PairFacts, chunks: Iterable[tuple[Real, Real]]) -> Explanatio
 def _evidence(facts: PairFacts, spectra: PairSpectra | None) -> Evidence:
     """Evaluate the pass over the recordings."""
     evidence = Evidence(**vars(facts), spectra=spectra)
-    if spectra is None or not spectra.matched_power.any():
-        return evidence
+    if spectra is None or not (spectra.matched_power.any() and spectra.target_power.any()):
+        return evidence  # the power of a target at −600 dBFS is 0 in single precision
     passages, spectra = split_passages(without_channels(spectra, facts.dry_silent))
     evidence = replace(evidence, spectra=spectra, passages=passages)
     model = fit_gain_model(spectra)

@@ -20,7 +20,7 @@ from rtgain.match.residual import Residual, power_over_windows
 from rtgain.match.result import ChannelMatch
 from rtgain.number_format import format_number, format_time_ms
 from rtgain.records.finding import Finding, FindingKind
-from rtgain.records.match_sentences import comparative
+from rtgain.records.match_sentences import SAME_LEVEL_DB, comparative
 from rtgain.records.response import Response
 
 MAX_STRAIGHT_SHARE = 0.999
@@ -82,6 +82,9 @@ MAX_BANDWIDTH_SHARE = 0.45
 BANDWIDTH_STEPS = 8
 MIN_BANDWIDTH_STEP_DB = 12.0
 """Fall of the level in so many bands at the end of the target's bandwidth; a treble control falls less."""
+
+MAX_STEEP_RATIO = 2.0 ** (1.0 / 6.0)
+"""Ratio of the frequencies with 20 dB and 6 dB less level up to which the target ends at one frequency."""
 
 MIN_DYNAMICS_DB = 0.5
 """Range of the level curve in dB from which the gain depends on the level."""
@@ -295,7 +298,7 @@ def different_recording(evidence: Evidence) -> Finding | None:
 def channels_swapped(evidence: Evidence) -> Finding | None:
     """Report that the left channel explains the right one and the reverse."""
     spectra = evidence.spectra
-    if spectra is None or spectra.cross.shape[1] != 2:
+    if spectra is None or spectra.cross.shape[1] != 2 or not spectra.target_power.any():
         return None
     dry, target = spectra.matched_power.sum(axis=0), spectra.target_power.sum(axis=0)
     straight = _coherent_share(spectra.cross.sum(axis=0), dry, target)
@@ -508,10 +511,7 @@ def moving_gain(evidence: Evidence) -> Finding | None:
     mean_db = evidence.gain_db + response_offset_db(evidence)
     low_db, high_db = mean_db + motion.low_db, mean_db + motion.high_db
     steps = find_steps(motion)
-    low, high = (format_number(abs(gain_db), 2) for gain_db in (low_db, high_db))
-    if low_db * high_db <= 0.0:
-        low += f" dB {comparative(low_db)}"
-    text = f"The level moves: the target is between {low} and {high} dB {comparative(high_db)} than the dry recording"
+    text = f"The level moves: the target is {_level_range(low_db, high_db)}"
     if steps:
         times = [
             f"{'up' if change_db > 0 else 'down'} {format_number(abs(change_db), 2)} dB "
@@ -531,6 +531,18 @@ def moving_gain(evidence: Evidence) -> Finding | None:
         "curve_db": [_rounded(mean_db + gain_db, 3) for gain_db in motion.gain_db[::stride]],
     }
     return Finding("moving-gain", f"{text}.", values)
+
+
+def _level_range(low_db: float, high_db: float) -> str:
+    """``between 12.00 and 6.00 dB softer than the dry recording``."""
+    low, high = (format_number(abs(gain_db), 2) for gain_db in (low_db, high_db))
+    if abs(high_db) < SAME_LEVEL_DB:
+        return f"between {low} dB {comparative(low_db)} than the dry recording and as loud"
+    if abs(low_db) < SAME_LEVEL_DB:
+        return f"between as loud as the dry recording and {high} dB {comparative(high_db)}"
+    if low_db * high_db < 0.0:
+        low += f" dB {comparative(low_db)}"
+    return f"between {low} and {high} dB {comparative(high_db)} than the dry recording"
 
 
 def find_steps(motion: GainMotion) -> list[tuple[float, float]]:
@@ -712,8 +724,14 @@ def bandwidth(evidence: Evidence) -> Finding | None:
     if not falls.size:
         return None
     limit_hz = float(edges.centers_hz[falls[-1]] * 2.0 ** (0.5 / STEPS_PER_OCTAVE))
+    stopped_hz = max(limit_hz, float(edges.centers_hz[first] * 2.0 ** (-0.5 / STEPS_PER_OCTAVE)))
     text = f"The target ends at {_hertz(limit_hz)}: there is no sound above it, while the dry recording has some."
-    return Finding("bandwidth", text, {"frequency_hz": _rounded(limit_hz, 0)})
+    if stopped_hz > MAX_STEEP_RATIO * limit_hz:
+        text = (
+            f"The target ends between {_hertz(limit_hz)} and {_hertz(stopped_hz)}: its level is 6 dB lower at the one, "
+            "and at least 20 dB lower above the other, where the dry recording has sound."
+        )
+    return Finding("bandwidth", text, {"frequency_hz": _rounded(limit_hz, 0), "stopped_hz": _rounded(stopped_hz, 0)})
 
 
 def dynamics(evidence: Evidence) -> Finding | None:

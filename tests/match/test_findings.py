@@ -171,6 +171,32 @@ def test_another_stereo_width_is_no_other_difference(tmp_path, stereo, other):
     assert (finding["kind"], finding["is_mono"]) == ("channel-balance", False)
 
 
+def test_target_below_the_resolution_of_the_powers_has_no_finding(tmp_path, stereo):
+    result = match(tmp_path, stereo, 1e-38 * stereo)
+    assert (result.state, result.findings) == ("silent", [])
+
+
+def test_slow_low_pass_ends_between_two_frequencies(tmp_path, stereo):
+    """Butterworth, 4th order: 6 dB less at 1.15 of the corner, 20 dB less at 1.78 of it."""
+    corner_hz = 1_000.0
+    size = 2 * len(stereo)
+    response = 1 / np.sqrt(1 + (np.fft.rfftfreq(size, 1 / RATE) / corner_hz) ** 8)
+    target = np.fft.irfft(np.fft.rfft(stereo, size, axis=0) * response[:, None], size, axis=0)[: len(stereo)]
+    finding = next(each for each in match(tmp_path, stereo, target).findings if each["kind"] == "bandwidth")
+    assert np.log2(finding["frequency_hz"] / corner_hz) == pytest.approx(np.log2(3 ** (1 / 8)), abs=1 / 12)
+    assert np.log2(finding["stopped_hz"] / corner_hz) == pytest.approx(np.log2(99 ** (1 / 8)), abs=1 / 12)
+    assert finding["text"].startswith("The target ends between 1.2 kHz and 1.7 kHz: ")
+
+
+def test_gain_that_reaches_0_db_is_as_loud(tmp_path):
+    music = demo(6, RATE)
+    ramp_db = np.interp(np.arange(len(music)) / RATE, [0, 2, 4, 6], [0, 0, -12, -12])
+    (finding,) = match(tmp_path, music, music * 10 ** (ramp_db / 20)).findings
+    assert finding["text"] == (
+        "The level moves: the target is between 12.00 dB softer than the dry recording and as loud."
+    )
+
+
 def test_step_of_the_gain_is_found_with_its_time_and_the_deviation_covers_both_gains(tmp_path):
     music = demo(6, RATE)
     target = np.where(np.arange(len(music)) < 2.7 * RATE, 0.5, 0.25) * music
