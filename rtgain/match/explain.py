@@ -35,7 +35,8 @@ MAX_NOISE_TO_RESIDUAL = 10.0
 """Largest ratio (10 dB) of noise of the dry recording to what remains of the target.
 
 Noise disturbs the prediction of the target by its own power in the bands that have sound. Constant sound that the
-target lacks, such as that above its bandwidth, does not.
+target lacks, such as that above its bandwidth, does not. The ratio was 0.9 to 6.8 of 24 dry recordings with noise 10 to
+40 dB below the sound, and above 400 of 6 targets with a steep low-pass.
 """
 
 MAX_NOISE_DB = -9.5
