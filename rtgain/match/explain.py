@@ -35,7 +35,8 @@ MAX_NOISE_TO_RESIDUAL = 10.0
 """Largest ratio (10 dB) of noise of the dry recording to what remains of the target.
 
 Noise disturbs the prediction of the target by its own power in the bands that have sound. Constant sound that the
-target lacks, such as that above its bandwidth, does not.
+target lacks, such as that above its bandwidth, does not. The ratio was 0.9 to 6.8 of 24 dry recordings with noise 10 to
+40 dB below the sound, and above 400 of 6 targets with a steep low-pass.
 """
 
 MAX_NOISE_DB = -9.5
@@ -51,11 +52,11 @@ class Explanation:
         findings: differences beyond one gain, most important first.
         residual_db: level of target − matched relative to the target; NaN if unknown.
         spread_db: standard deviation in dB by which bands and windows disagree about the gain; 0 if they do not.
-        is_coherent: False if the dry recording explains less than half of the target.
+        is_coherent: False if the dry recording explains less than half of the target, also with its channels mixed.
         is_interrupted: True if one recording or one of its channels is silent and the other is not, or if the polarity
             changes: no gain explains all of the target.
-        is_one_gain: False if the channels are swapped, or if so much of the target follows the signal without being a
-            part of it that no one gain explains it.
+        is_one_gain: False if the channels are swapped or mixed, or if so much of the target follows the signal without
+            being a part of it that no one gain explains it.
     """
 
     evidence: Evidence
@@ -87,22 +88,23 @@ def explain(facts: PairFacts, chunks: Iterable[tuple[Real, Real]]) -> Explanatio
     is_modulated = any(
         finding.kind in limits_db and finding.values["level_db"] > limits_db[finding.kind] for finding in findings
     )
+    is_mixed = any(finding.values.get("is_mixed", False) for finding in findings)
     return Explanation(
         evidence,
         findings,
         math.nan if math.isnan(facts.gain_db) else analysis.residual_db,
         spread_db,
-        is_coherent=not evidence.coherent_fraction < MIN_COHERENT_FRACTION,
+        is_coherent=is_mixed or not evidence.coherent_fraction < MIN_COHERENT_FRACTION,
         is_interrupted=bool(facts.dry_silent.any()) or (evidence.passages is not None and evidence.passages.any),
-        is_one_gain=not is_modulated and "channels-swapped" not in kinds,
+        is_one_gain=not is_modulated and "channels-swapped" not in kinds and not is_mixed,
     )
 
 
 def _evidence(facts: PairFacts, spectra: PairSpectra | None) -> Evidence:
     """Evaluate the pass over the recordings."""
     evidence = Evidence(**vars(facts), spectra=spectra)
-    if spectra is None or not spectra.matched_power.any():
-        return evidence
+    if spectra is None or not (spectra.matched_power.any() and spectra.target_power.any()):
+        return evidence  # the power of a target at −600 dBFS is 0 in single precision
     passages, spectra = split_passages(without_channels(spectra, facts.dry_silent))
     evidence = replace(evidence, spectra=spectra, passages=passages)
     model = fit_gain_model(spectra)

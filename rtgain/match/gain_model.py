@@ -263,6 +263,12 @@ MAX_CURVE_WINDOWS = 1500
 MIN_CURVE_RANGE_DB = 0.5
 """Range of the gain over windows in dB below which no curve is fitted."""
 
+RANGE_PERCENTILES = (2.0, 99.5)
+"""Percentiles of the level between which the range of a curve is measured.
+
+A limiter may work in one of fifty windows, the loudest. The gain of the softest is not certain.
+"""
+
 ABOVE_BONUS = 0.01
 """Explained share by which a curve below its threshold must be better than one above it."""
 
@@ -283,7 +289,7 @@ def fit_level_curve(pair: PairSpectra, model: GainModel) -> LevelCurve | None:
     the mean of the curve over its blocks, weighted by their power.
     """
     known = np.flatnonzero(model.counts[pair.leveled])
-    if len(known) < 20 or np.ptp(np.percentile(model.gain_db[pair.leveled[known]], (2.0, 98.0))) < MIN_CURVE_RANGE_DB:
+    if len(known) < 20 or np.ptp(np.percentile(model.gain_db[pair.leveled[known]], (0.5, 99.5))) < MIN_CURVE_RANGE_DB:
         return None
     chosen = known[:: math.ceil(len(known) / MAX_CURVE_WINDOWS)]
     windows_chosen = pair.leveled[chosen]
@@ -318,7 +324,7 @@ def fit_level_curve(pair: PairSpectra, model: GainModel) -> LevelCurve | None:
         threshold_db=threshold if low < threshold < high else math.nan,
         slope=slope,
         flat_db=flat_db,
-        range_db=float(np.ptp(np.percentile(curve_db, (2.0, 98.0)))),
+        range_db=float(np.ptp(np.percentile(math.copysign(1.0, slope) * curve_db, RANGE_PERCENTILES))),
         explained=explained,
         detector=detector,
         gain_db=windows.gain_db,

@@ -16,6 +16,12 @@ COLUMNS = 80
 SAME_DEPTH_DB = 0.5
 """Level of the difference relative to the target in dB that is written as equal."""
 
+SAME_LOUDNESS_LU = 0.5
+"""Difference between the change of the loudness and the average gain from which both are written."""
+
+SHOWN_LOUDNESS_LU = 0.05
+"""Change of the loudness that is written as none."""
+
 EXCERPT_MS = 1000.0
 """Delay in ms from which the position of the recordings is a line of its own."""
 
@@ -24,7 +30,8 @@ def match_report(details: MatchDetails, dry: Path, target: Path, written: Sequen
     """Write the report; `written` are the names of the files that were written."""
     result = details.result
     lines = [f"Dry recording  {dry}", f"Target         {target}", ""]
-    lines += _wrapped(f"{match_sentence(result)} {remainder_sentence(result)}".rstrip())
+    sentences = match_sentence(result), loudness_sentence(details), remainder_sentence(result)
+    lines += _wrapped(" ".join(sentence for sentence in sentences if sentence))
     if result.residual_eq_db is not None:
         lines += ["", *_wrapped(f"With the learned equalizer, the difference {_depth(result.residual_eq_db)}.")]
     if result.findings:
@@ -43,6 +50,21 @@ def match_report(details: MatchDetails, dry: Path, target: Path, written: Sequen
 def match_sentence(result: MatchResult) -> str:
     """Return the match in one or two sentences."""
     return sentence_of_match(asdict(result))
+
+
+def loudness_sentence(details: MatchDetails) -> str:
+    """Return the difference of the loudness where it contradicts the average gain; empty if it does not."""
+    result = details.result
+    lufs = details.common_lufs or (result.lufs_dry, result.lufs_target)
+    if result.state != "converging" or result.gain_db is None or lufs[0] is None or lufs[1] is None:
+        return ""
+    difference_lu = lufs[1] - lufs[0]
+    if not abs(difference_lu - result.gain_db) > SAME_LOUDNESS_LU:  # infinite for silence
+        return ""
+    if abs(difference_lu) < SHOWN_LOUDNESS_LU:
+        return "Its loudness, to which loud and bright sound counts most, is the same."
+    amount = f"{format_number(abs(difference_lu), 1)} LU {'higher' if difference_lu > 0.0 else 'lower'}"
+    return f"Its loudness, to which loud and bright sound counts most, is {amount}."
 
 
 def remainder_sentence(result: MatchResult) -> str:

@@ -50,12 +50,7 @@ def split_residual(pair: PairSpectra, model: GainModel) -> Residual | None:
     known = model.counts[pair.sampled]
     if known.sum() < MIN_WINDOWS:
         return None
-    dry, target, cubed = (
-        spectra[known].astype(np.complex128)
-        for spectra in (pair.matched_spectra, pair.target_spectra, pair.cubed_spectra)
-    )
-    for spectra in (dry, target, cubed):
-        spectra[..., :2] = 0.0
+    dry, target = (_without_offset(spectra[known]) for spectra in (pair.matched_spectra, pair.target_spectra))
     gain = 10.0 ** (model.gain_db[pair.sampled][known] / 20.0)[:, None, None]
     scaled = gain * dry
     # A response to noisy sound is too low, and leaves some of the sound. Bins with more noise than sound are left out.
@@ -67,17 +62,23 @@ def split_residual(pair: PairSpectra, model: GainModel) -> Residual | None:
     is_clear = power > 2.0 * scaled_noise
     response = _regression(scaled, target, np.where(is_clear, scaled_noise, 0.0))
     predicted = response * scaled
+    del scaled
     windows = len(dry)
     independent = windows / 1.6
     dof = max(1.0 - 1.0 / independent, 0.5)
-    rest = (target - predicted) / math.sqrt(dof)
     frames = 2 * (dry.shape[-1] - 1)
-    limit = max(3, round(BAND_SHARE * dry.shape[-1]))
     target_power = _window_power(target, frames)
+    rest = (target - predicted) / math.sqrt(dof)
+    del target
+    limit = max(3, round(BAND_SHARE * dry.shape[-1]))
     rest_power, signal_power = _window_power(rest, frames), _window_power(predicted, frames)
     noise, noise_std, _, _ = _constant_and_proportional(rest_power, signal_power)
-    in_band, in_band_signal = (_window_power((x * is_clear)[..., :limit], frames) for x in (rest, predicted))
+    in_band, in_band_signal = (
+        _window_power(spectra[..., :limit] * is_clear[..., :limit], frames) for spectra in (rest, predicted)
+    )
+    del predicted
     _, _, ratio, ratio_std = _constant_and_proportional(in_band, in_band_signal)
+    cubed = _without_offset(pair.cubed_spectra[known])
     signal = float(in_band_signal.mean())
     total_target = float(target_power.mean())
     return Residual(
@@ -90,6 +91,13 @@ def split_residual(pair: PairSpectra, model: GainModel) -> Residual | None:
         cubic_share=_cubic_share(dry[..., :limit], rest[..., :limit], cubed[..., :limit], independent),
         coherent_fraction=max(0.0, 1.0 - float(rest_power.mean()) / total_target) if total_target > 0.0 else 0.0,
     )
+
+
+def _without_offset(spectra: Complex) -> Complex:
+    """Copy spectra to double precision, with the bins of a constant offset at 0."""
+    double = spectra.astype(np.complex128)
+    double[..., :2] = 0.0
+    return double
 
 
 def _regression(x: Complex, y: Complex, noise: Real | float = 0.0) -> Complex:
@@ -105,6 +113,11 @@ def _noise_per_bin(pair: PairSpectra, model: GainModel) -> Real:
     for (low, high), band in zip(pair.edges.bins, model.dry_noise.T, strict=True):
         noise[:, low:high] = band[:, None] / (high - low)
     return noise
+
+
+def power_over_windows(spectra: Complex) -> Real:
+    """Sum the squared magnitudes of ``(N, C, K)`` over the windows, ``(C, K)``, in double precision."""
+    return _power(spectra.astype(np.complex128), "ck")
 
 
 def _power(spectra: Complex, axes: str) -> Real:

@@ -6,7 +6,7 @@ import pytest
 from rtgain.audio.sources.synthetic_speech import synthetic_speech
 from rtgain.match.long_coherence import LongCoherence
 from rtgain.match.pair import match_pair
-from tests.match.recordings import write
+from tests.match.recordings import demo, write
 
 RATE = 8_000
 SECONDS = 12
@@ -43,3 +43,20 @@ def test_late_echo_is_no_noise_and_a_loud_one_is_not_one_gain(tmp_path, level_db
     assert finding["kind"] == "distortion"
     assert finding["text"].startswith("The target has an echo, or the reverberation of a room, ")
     assert finding["level_db"] == pytest.approx(level_db, abs=0.6)
+
+
+def bell(samples: np.ndarray, frequency_hz: float, q: float, boost_db: float) -> np.ndarray:
+    """Peaking equalizer: the analog prototype, applied to the spectrum."""
+    root = 10 ** (boost_db / 40)
+    s = 1j * np.fft.rfftfreq(2 * len(samples), 1 / RATE) / frequency_hz
+    response = (s * s + s * root / q + 1) / (s * s + s / (root * q) + 1)
+    return np.fft.irfft(np.fft.rfft(samples, 2 * len(samples)) * response)[: len(samples)]
+
+
+@pytest.mark.parametrize(("frequency_hz", "q", "boost_db"), [(120, 4, 12), (100, 3, 10), (150, 2, 9), (90, 4, -12)])
+def test_bass_bell_that_rings_is_no_echo(tmp_path, frequency_hz, q, boost_db):
+    dry = demo(SECONDS, RATE) + synthetic_speech(RATE, SECONDS * RATE, seed=4)
+    target = 0.2 * bell(dry, frequency_hz, q, boost_db)
+    details = match_pair(write(tmp_path / "dry.wav", dry, RATE), write(tmp_path / "target.wav", target, RATE))
+    assert details is not None
+    assert [finding["kind"] for finding in details.result.findings] == ["equalization"]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
+from numpy.lib.stride_tricks import sliding_window_view
 
 from rtgain.audio.sources.synthetic import PinkSource
 from rtgain.audio.sources.synthetic_speech import synthetic_speech
@@ -142,6 +143,60 @@ def test_differences_of_the_channels_are_found(tmp_path, stereo):
     assert swapped.state == "converging"
 
 
+@pytest.mark.parametrize("inverted", [0, 1])
+def test_inverted_channel_of_a_swapped_pair_is_found_as_well(tmp_path, stereo, inverted):
+    mixed = stereo + 0.8 * stereo[:, ::-1]
+    polarities = [1, 1]
+    polarities[inverted] = -1
+    result = match(tmp_path, mixed, 0.5 * mixed[:, ::-1] * polarities)
+    assert kinds(result) == ["channels-swapped", "channel-polarity"]
+    assert result.findings[1]["polarities"] == polarities
+    assert f"The {('left', 'right')[inverted]} channel is upside down" in result.findings[1]["text"]
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_mono_mix_of_a_stereo_recording_is_named_and_nothing_else(tmp_path, stereo, channels):
+    mix = stereo.mean(axis=1, keepdims=True)
+    result = match(tmp_path, stereo, np.repeat(mix, channels, axis=1))
+    (finding,) = result.findings
+    assert (finding["kind"], finding["is_mono"]) == ("channel-balance", True)
+    assert finding["text"] == "The target is mono: it is a mix of the left and the right channel of the dry recording."
+    assert result.state == "converging"
+
+
+@pytest.mark.parametrize("other", [0.4, -0.3])
+def test_another_stereo_width_is_no_other_difference(tmp_path, stereo, other):
+    result = match(tmp_path, stereo, 0.5 * (stereo + other * stereo[:, ::-1]))
+    (finding,) = result.findings
+    assert (finding["kind"], finding["is_mono"]) == ("channel-balance", False)
+
+
+def test_target_below_the_resolution_of_the_powers_has_no_finding(tmp_path, stereo):
+    result = match(tmp_path, stereo, 1e-38 * stereo)
+    assert (result.state, result.findings) == ("silent", [])
+
+
+def test_slow_low_pass_ends_between_two_frequencies(tmp_path, stereo):
+    """Butterworth, 4th order: 6 dB less at 1.15 of the corner, 20 dB less at 1.78 of it."""
+    corner_hz = 1_000.0
+    size = 2 * len(stereo)
+    response = 1 / np.sqrt(1 + (np.fft.rfftfreq(size, 1 / RATE) / corner_hz) ** 8)
+    target = np.fft.irfft(np.fft.rfft(stereo, size, axis=0) * response[:, None], size, axis=0)[: len(stereo)]
+    finding = next(each for each in match(tmp_path, stereo, target).findings if each["kind"] == "bandwidth")
+    assert np.log2(finding["frequency_hz"] / corner_hz) == pytest.approx(np.log2(3 ** (1 / 8)), abs=1 / 12)
+    assert np.log2(finding["stopped_hz"] / corner_hz) == pytest.approx(np.log2(99 ** (1 / 8)), abs=1 / 12)
+    assert finding["text"].startswith("The target ends between 1.2 kHz and 1.7 kHz: ")
+
+
+def test_gain_that_reaches_0_db_is_as_loud(tmp_path):
+    music = demo(6, RATE)
+    ramp_db = np.interp(np.arange(len(music)) / RATE, [0, 2, 4, 6], [0, 0, -12, -12])
+    (finding,) = match(tmp_path, music, music * 10 ** (ramp_db / 20)).findings
+    assert finding["text"] == (
+        "The level moves: the target is between 12.00 dB softer than the dry recording and as loud."
+    )
+
+
 def test_step_of_the_gain_is_found_with_its_time_and_the_deviation_covers_both_gains(tmp_path):
     music = demo(6, RATE)
     target = np.where(np.arange(len(music)) < 2.7 * RATE, 0.5, 0.25) * music
@@ -264,3 +319,26 @@ def test_plateaus_are_counted_at_the_extreme_only():
     counter.push(np.array([[0.5, 0.5, 0.5, 0.5, 0.0, 0.9, 0.9]], np.float32))
     counter.push(np.array([[0.9, 0.0, 0.9, 0.9, 0.0, -0.3, -0.3, -0.3, 0.9, 0.9, 0.9]], np.float32))
     assert counter.count == 3  # two at 0.9, of which one crosses the blocks, and one at −0.3
+
+
+def limit(samples: np.ndarray, sample_rate: int, drive_db: float) -> np.ndarray:
+    """Limit to the RMS level behind `drive_db`: the gain of the next 5 ms, released along a line within 50 ms."""
+    driven = 10 ** (drive_db / 20) * samples
+    ceiling = np.sqrt(np.mean(samples**2)) * 2.0
+    peaks = np.abs(driven).max(axis=0)
+    ahead = round(0.005 * sample_rate)
+    upcoming = sliding_window_view(np.pad(peaks, (0, ahead - 1)), ahead).max(axis=-1)
+    needed = np.minimum(1.0, ceiling / np.maximum(upcoming, 1e-9))
+    rise = 1.0 / (0.05 * sample_rate)
+    ramp = rise * np.arange(len(needed))
+    gain = np.minimum.accumulate(needed - ramp) + ramp
+    return driven * np.minimum(gain, 1.0)
+
+
+@pytest.mark.parametrize("drive_db", [1.0, 8.0])
+def test_limiter_with_fast_gain_is_dynamics_and_no_moving_level(drive_db):
+    """Its gain changes within a window, so that a level explains less of it than behind a compressor."""
+    case = FindingCase("limiter (dB)", ("dynamics",), (1.0, 3.0, 8.0), limit)
+    explanation = find(BenchSignal("bursts", bursts(8, seed=7)[0], CD_RATE), case, drive_db)
+    assert [finding.kind for finding in explanation.findings] == ["dynamics"]
+    assert explanation.findings[0].values["ratio"] > 2.0

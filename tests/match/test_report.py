@@ -8,7 +8,7 @@ import pytest
 
 from rtgain.match.details import MatchDetails
 from rtgain.match.pair import match_pair
-from rtgain.match.report import match_report, match_sentence, position_sentence, remainder_sentence
+from rtgain.match.report import loudness_sentence, match_report, match_sentence, position_sentence, remainder_sentence
 from rtgain.match.result import ChannelMatch
 from tests.match.recordings import demo, write
 
@@ -75,6 +75,17 @@ def changed(details: MatchDetails, **changes: object) -> MatchDetails:
 def test_match_is_one_sentence(excerpt, changes, sentence):
     channels = [ChannelMatch(None, 0, None), ChannelMatch(None, 0, changes.get("delay_ms"))]
     assert match_sentence(changed(excerpt, channels=channels, **changes).result) == sentence
+
+
+@pytest.mark.parametrize(
+    ("lufs", "end"),
+    [((-20.0, -16.0), "is 4.0 LU higher."), ((-20.0, -21.5), "is 1.5 LU lower."), ((-20.0, -20.0), "is the same.")],
+)
+def test_loudness_that_contradicts_the_average_gain_is_written(excerpt, lufs, end):
+    differing = replace(changed(excerpt, gain_db=8.0, state="converging"), common_lufs=lufs)
+    assert loudness_sentence(differing) == f"Its loudness, to which loud and bright sound counts most, {end}"
+    assert loudness_sentence(replace(differing, common_lufs=(-20.0, -12.3))) == ""
+    assert loudness_sentence(replace(changed(excerpt, gain_db=8.0, state="tracking"), common_lufs=lufs)) == ""
 
 
 def test_a_delay_of_one_channel_is_not_stated_of_the_target(excerpt):
