@@ -120,6 +120,10 @@ class ResponseAverage:
             omega = torch.linspace(0.0, math.pi, self._cross.shape[-1], dtype=torch.float64)
             self._cross = self._cross * torch.polar(torch.ones_like(omega), -frames * omega)
 
+    def scale(self, factor: float) -> None:
+        """Scale the averaged target: the windows that follow have another gain."""
+        self._cross, self._target = factor * self._cross, factor**2 * self._target
+
     def response(self, sample_rate: int, bands_per_octave: int) -> Response:
         """Read the response over all channels together, in bands of an octave divided by `bands_per_octave`."""
         edges = band_edges(self._dry.shape[-1], sample_rate, bands_per_octave)
