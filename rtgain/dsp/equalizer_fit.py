@@ -134,6 +134,12 @@ class EqualizerFit:
         parameters[DELAY] += frames
         return replace(self, parameters=parameters)
 
+    def amplified_by(self, change_db: float) -> "EqualizerFit":
+        """Return the same fit with a gain that is higher by `change_db`."""
+        parameters = self.parameters.copy()
+        parameters[GAIN] += change_db
+        return replace(self, parameters=parameters)
+
 
 def initial_fit(gain_db: float, delay_frames: float) -> EqualizerFit:
     """Return a fit without filters: all at their first frequencies, with 0 dB."""

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,7 @@ class ResponseAverage:
         moment = dry_at_hz * bins_hz
         target_power = self._target.sum(0, keepdim=True)
         unfiltered = (self._dry - self._cut_off).sum(0, keepdim=True)
-        filtered = unfiltered * torch.from_numpy(filters.response(bins_hz.numpy(), sample_rate))
+        filtered = unfiltered * _response_at_bins(filters, self._dry.shape[-1], sample_rate)
         dry, target, crosses, moments, expected = (
             _band_sums(spectra, bins)[0] for spectra in (dry_at_hz, target_power, cross, moment, filtered)
         )
@@ -119,6 +119,10 @@ class ResponseAverage:
         if self._cross.shape[-1] > 1:
             omega = torch.linspace(0.0, math.pi, self._cross.shape[-1], dtype=torch.float64)
             self._cross = self._cross * torch.polar(torch.ones_like(omega), -frames * omega)
+
+    def scale(self, factor: float) -> None:
+        """Scale the averaged target: the windows that follow have another gain."""
+        self._cross, self._target = factor * self._cross, factor**2 * self._target
 
     def response(self, sample_rate: int, bands_per_octave: int) -> Response:
         """Read the response over all channels together, in bands of an octave divided by `bands_per_octave`."""
@@ -194,6 +198,13 @@ def adjacent_bands(bins: int, bands_per_octave: int) -> NDArray[np.int64]:
     if len(edges) > 1 and edges[-1] > bins - EDGE_BINS:
         edges.pop()
     return np.stack([edges[:-1], edges[1:]], axis=1).astype(np.int64)
+
+
+@lru_cache(maxsize=1)
+def _response_at_bins(filters: EqualizerFilters, bins: int, sample_rate: int) -> Tensor:
+    """Compute the response at the bins of Hann spectra, ``(K,)``; two averages are compared behind the same filters."""
+    frequency_hz = sample_rate / 2.0 / (bins - 1) * torch.arange(bins, dtype=torch.float64)
+    return torch.from_numpy(filters.response(frequency_hz.numpy(), sample_rate))
 
 
 def _band_sums(spectrum: Tensor, bins: NDArray[np.int64]) -> NDArray[np.complex128]:

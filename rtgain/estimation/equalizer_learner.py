@@ -3,7 +3,7 @@
 The measured response is the reference for every decision. A fit starts from the previous one, and is kept only if it
 describes the measurement better. Where the fit stays bad, trials move one filter after the other. Where it is good,
 trials do with fewer filters. If the newest windows contradict the average, the average starts again from them: the
-equalizer has been moved.
+equalizer has been moved. A gain that moves is followed from window to window, and the average is scaled to it.
 """
 
 import itertools
@@ -35,6 +35,8 @@ from rtgain.dsp.response import NO_FILTERS, ResponseAverage
 from rtgain.dsp.spectra import Spectra, SpectraPair, hann_spectra
 from rtgain.estimation.delay_tracker import Alignment
 from rtgain.estimation.estimator import MIN_COHERENT_FRACTION, TRACKING_STD_DB
+from rtgain.estimation.filtered_gain import FilteredGain
+from rtgain.estimation.gain_tracker import OUTLIER_SIGMAS
 from rtgain.estimation.window_features import Windows, find_silent_channels
 from rtgain.records.equalizer import EqualizerFilters
 from rtgain.records.estimate import Estimate, State
@@ -128,6 +130,8 @@ class EqualizerLearner:
         self._channel_ratios_db: Numbers | None = None
         self._fitter: ResponseFitter | None = None
         self._learned_filters = _LearnedFilters(settings)
+        self._filtered_gain = FilteredGain(hop)
+        self._newest_dry: Spectra | None = None
         self.latest: LearnedEqualizer | None = None
 
     def resume(self, last: LearnedEqualizer) -> None:
@@ -142,11 +146,7 @@ class EqualizerLearner:
         """Learn from windows and their estimates; return the estimates with the learned gain, and what was learned."""
         settings, channels = self._settings, windows.dry.shape[1]
         hops = np.round((windows.center_frames - settings.window_frames / 2) / settings.hop_frames).astype(int)
-        chosen = [
-            index
-            for index, (hop, estimate) in enumerate(zip(hops, estimates, strict=True))
-            if hop % self._stride == 0 and estimate.state.is_coherent
-        ]
+        chosen = [index for index, estimate in enumerate(estimates) if estimate.state.is_coherent]
         dry = target = None
         if chosen and alignment.is_known and not frozen:
             self._follow_offset(alignment.offset_frames)
@@ -156,15 +156,22 @@ class EqualizerLearner:
             dry, target = spectra[0], _without_relative_delays(spectra[1], alignment, channels)
         results, learned = [], []
         for index, (hop, estimate) in enumerate(zip(hops, estimates, strict=True)):
-            if hop % self._stride == 0:
-                self._learned_filters.add(windows.dry[index], int(hop) * settings.hop_frames)
+            self._learned_filters.add(windows.dry[index], int(hop) * settings.hop_frames)
             if dry is not None and target is not None and index in chosen:
                 position = chosen.index(index)
                 pair = SpectraPair(dry[position : position + 1], target[position : position + 1])
-                unfiltered = self._learned_filters.unfiltered_cross(pair.dry)
-                self._average.add(pair, unfiltered)
-                self._newest.append((pair, unfiltered))
-                self._has_new_windows = True
+                filtered = self._learned_filters.filter_newest(pair.dry)
+                if filtered is not None and self._fit is not None:
+                    self._filtered_gain.update(pair, torch.from_numpy(windows.dry[index : index + 1]), filtered)
+                    self._follow_gain(self._fit)
+                self._newest_dry = pair.dry
+                if hop % self._stride == 0:
+                    unfiltered = self._learned_filters.unfiltered_cross(pair.dry, filtered)
+                    self._average.add(pair, unfiltered)
+                    self._newest.append((pair, unfiltered))
+                    self._has_new_windows = True
+            elif not frozen:
+                self._filtered_gain.skip()
             if self._has_new_windows and hop % self._interval_hops == 0 and not frozen:
                 self._has_new_windows = False
                 if self._update(alignment):
@@ -187,6 +194,17 @@ class EqualizerLearner:
             if self._fit is not None:
                 self._fit = self._fit.delayed_by(-change)
 
+    def _follow_gain(self, fit: EqualizerFit) -> None:
+        """Scale the averages to the gain of the newest windows, if that has changed since the fit."""
+        change_db = self._filtered_gain.change_db(float(fit.parameters[GAIN]))
+        if abs(change_db) <= OUTLIER_SIGMAS * self._filtered_gain.std_db:
+            return
+        factor = math.exp(change_db / DB_PER_NEPER)
+        self._average.response.scale(factor)
+        for index, (newest, unfiltered) in enumerate(self._newest):
+            self._newest[index] = _scaled(newest, factor), unfiltered
+        self._fit = fit.amplified_by(change_db)
+
     def _update(self, alignment: Alignment) -> bool:
         """Fit the measured response; return False while it has no band with sound."""
         fitter = self._current_fitter()
@@ -203,6 +221,8 @@ class EqualizerLearner:
             fit = self._try_fewer(fitter, fit)
         self._fit = fit
         self._learned_filters.replace(fit.equalizer)
+        if self._newest_dry is not None:
+            self._filtered_gain.replace(self._learned_filters.filter_newest(self._newest_dry), fit.error_db)
         if self._average.response.channels > 1:
             ratios = self._average.response.channel_ratios(fitter.response_of(fit), BANDS_PER_OCTAVE)
             self._channel_ratios_db = DB_PER_NEPER * np.log(ratios)
@@ -314,11 +334,12 @@ class EqualizerLearner:
         """Replace the gain of an estimate by the learned one, and its delay by that behind the learned filters.
 
         The gain of a channel is that behind the filters, which all channels share. The deviation is that of the gain
-        among the other parameters. It is tracking as soon as the filters leave little of the measured response.
+        among the other parameters, and covers what the newest windows contradict. It is tracking as soon as the filters
+        leave little of the measured response and of the newest window.
         """
         if self.latest is None or self._fit is None or math.isnan(estimate.gain_est_db):
             return replace(estimate, state=State.CONVERGING) if estimate.state is State.TRACKING else estimate
-        gain_db = self.latest.equalizer.gain_db
+        gain_db = float(self._fit.parameters[GAIN])
         channels, ratios_db = len(estimate.channel_gains_db), self._channel_ratios_db
         if ratios_db is None or channels == 1:
             ratios_db = np.zeros(channels)
@@ -326,11 +347,13 @@ class EqualizerLearner:
         if alignment.is_known and self._offset_frames == alignment.offset_frames:
             change_frames = alignment.offset_frames + self._delay_frames - alignment.delay_frames
         explained = 0.0 if self._fitter is None else self._fitter.measured.explained_fraction
+        change_db = self._filtered_gain.change_db(gain_db)
         is_good = self._fit.error_db <= TRACKING_STD_DB and explained >= MIN_COHERENT_FRACTION
+        is_good &= self._filtered_gain.is_consistent
         return replace(
             estimate,
             state=State.CONVERGING if estimate.state is State.TRACKING and not is_good else estimate.state,
-            std_db=self._fit.gain_std_db,
+            std_db=max(self._fit.gain_std_db, self._filtered_gain.std_db, abs(change_db) / 2.0),
             gain_est_db=gain_db,
             delay_frames=estimate.delay_frames + change_frames,
             channel_gains_db=tuple(
@@ -353,12 +376,12 @@ class _LearnedFilters:
 
     def replace(self, equalizer: EqualizerFilters) -> None:
         """Use other filters from the next window on."""
-        self.equalizer = equalizer
+        self.equalizer = replace(equalizer, gain_db=0.0)
         self._response = None
         if any(item.gain_db for item in equalizer.filters):
             frames, rate = 2 * self._settings.window_frames, self._settings.sample_rate
             frequency_hz = np.linspace(0.0, rate / 2.0, frames // 2 + 1)
-            self._response = torch.from_numpy(equalizer.response(frequency_hz, rate)).to(torch.complex64)
+            self._response = torch.from_numpy(self.equalizer.response(frequency_hz, rate)).to(torch.complex64)
 
     def add(self, window: NDArray[np.float32], start_frame: int) -> None:
         """Add the next window of the dry signal, ``(C, W)``."""
@@ -369,16 +392,27 @@ class _LearnedFilters:
         self._dry = np.concatenate([self._dry, window[:, frames - new_frames :]], axis=1)[:, -2 * frames :]
         self._end_frame = start_frame + frames
 
-    def unfiltered_cross(self, dry: Spectra) -> Tensor | None:
-        """Compute the cross-spectrum of the newest window with itself behind the filters, divided by their response.
+    def filter_newest(self, dry: Spectra) -> Spectra | None:
+        """Compute the spectra of the newest window behind the filters, ``(1, C, K)``; `dry` are those before them.
 
-        `dry` is its spectrum, ``(1, C, K)``. None without filters, and without the sound before the window.
+        None without the sound before the window, whose rest leaves the filters in it.
         """
         frames = self._settings.window_frames
-        if self._response is None or self._dry.shape[-1] < 2 * frames:
+        if self._response is None:
+            return dry
+        if self._dry.shape[-1] < 2 * frames:
             return None
         filtered = torch.fft.irfft(torch.fft.rfft(torch.from_numpy(self._dry)) * self._response)[:, frames:]
-        return dry.bins.conj() * (hann_spectra(filtered).bins / self._response[::2])
+        return hann_spectra(filtered.unsqueeze(0)).scaled((dry.power.sum(-1) > 0.0).float())
+
+    def unfiltered_cross(self, dry: Spectra, filtered: Spectra | None) -> Tensor | None:
+        """Compute the cross-spectrum of a window with itself behind the filters, divided by their response.
+
+        None without filters, and without the sound before the window.
+        """
+        if self._response is None or filtered is None:
+            return None
+        return (dry.bins.conj() * (filtered.bins / self._response[::2]))[0]
 
 
 class _Memory:
@@ -404,6 +438,11 @@ class _Memory:
         self.response.copy_from(newest.response)
         self.response.memory_windows = newest.windows / 2.0
         self.windows = newest.windows
+
+
+def _scaled(pair: SpectraPair, factor: float) -> SpectraPair:
+    """Scale the target of a pair."""
+    return SpectraPair(pair.dry, Spectra(factor * pair.target.bins, factor**2 * pair.target.power))
 
 
 def _without_relative_delays(target: Spectra, alignment: Alignment, channels: int) -> Spectra:
