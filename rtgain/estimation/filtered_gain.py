@@ -36,6 +36,14 @@ MAX_STD_DB = 0.25
 """Standard deviation in dB of a window's gain above which its bands contradict the filters."""
 
 
+MAX_DEVIATION_DB = 1.0
+MAX_SIGMAS = 6.0
+"""Deviation of a band in dB, and in standard deviations, from the gain of the window above which it disagrees."""
+
+MAX_DISAGREEING = 0.15
+"""Share of the bands that may disagree: a gain moves all of them, a filter some."""
+
+
 class FilteredGain:
     """Gain behind the filters of the last fit, from window to window."""
 
@@ -67,8 +75,7 @@ class FilteredGain:
         measurement = self._measure(pair, windows, filtered)
         self._tracker.update(measurement)
         self._gain_db = measurement.gain_db
-        if math.isfinite(measurement.std_db):
-            self._newest_std_db = measurement.std_db
+        self._newest_std_db = measurement.std_db
 
     def skip(self) -> None:
         """Track the gain through a window without a measurement."""
@@ -102,7 +109,10 @@ class FilteredGain:
         noise = (1.0 - coherence[used]) / (2.0 * coherence[used] * BAND_BINS)
         weights = 1.0 / (FLOOR_STD_DB**2 + DB_PER_NEPER**2 * noise)
         gain_db = _weighted_median(gains_db, weights)
-        scatter_db = MEDIAN_DEVIATION_STD * _weighted_median(np.abs(gains_db - gain_db), weights)
+        deviations_db = np.abs(gains_db - gain_db)
+        if np.mean(deviations_db > MAX_DEVIATION_DB + MAX_SIGMAS / np.sqrt(weights)) > MAX_DISAGREEING:
+            return GainMeasurement(math.nan, math.inf)
+        scatter_db = MEDIAN_DEVIATION_STD * _weighted_median(deviations_db, weights)
         # The Hann window makes adjacent bins dependent, but hardly adjacent bands.
         std_db = MEDIAN_STD * scatter_db * math.sqrt((weights**2).sum()) / float(weights.sum())
         shares = np.zeros(pair.dry.bins.shape[-1], np.float32)  # of the weight of its band, in each bin
