@@ -53,6 +53,7 @@ class FilteredGain:
         self._newest: tuple[SpectraPair, Tensor] | None = None
         self._gain_db = math.nan  # of the newest window
         self._error_db = self._newest_std_db = 0.0
+        self._bands_agree = True
 
     def replace(self, filtered: Spectra | None, error_db: float) -> None:
         """Continue behind other filters, with this error of the fit and this spectrum of the newest window behind them.
@@ -61,7 +62,7 @@ class FilteredGain:
         """
         self._error_db = error_db
         if self._newest is not None and filtered is not None:
-            before_db, self._gain_db = self._gain_db, self._measure(*self._newest, filtered).gain_db
+            before_db, self._gain_db = self._gain_db, self._measure(*self._newest, filtered)[0].gain_db
             if math.isfinite(self._gain_db - before_db):
                 self._tracker.gain_db += self._gain_db - before_db
 
@@ -72,10 +73,11 @@ class FilteredGain:
         ``(1, C, K)``.
         """
         self._newest = pair, windows
-        measurement = self._measure(pair, windows, filtered)
+        measurement, self._bands_agree = self._measure(pair, windows, filtered)
         self._tracker.update(measurement)
         self._gain_db = measurement.gain_db
-        self._newest_std_db = measurement.std_db
+        if math.isfinite(measurement.std_db):
+            self._newest_std_db = measurement.std_db
 
     def skip(self) -> None:
         """Track the gain through a window without a measurement."""
@@ -93,9 +95,10 @@ class FilteredGain:
     @property
     def is_consistent(self) -> bool:
         """True unless the newest window contradicts the tracked gain or the filters, without a certain other gain."""
-        return self._tracker.outliers == 0 and self._newest_std_db <= MAX_STD_DB
+        return self._bands_agree and self._tracker.outliers == 0 and self._newest_std_db <= MAX_STD_DB
 
-    def _measure(self, pair: SpectraPair, windows: Tensor, filtered: Spectra) -> GainMeasurement:
+    def _measure(self, pair: SpectraPair, windows: Tensor, filtered: Spectra) -> tuple[GainMeasurement, bool]:
+        """Measure the gain of a window; False if its bands disagree, which measures none, as silence does."""
         behind = SpectraPair(filtered, pair.target)
         # Magnitudes of each channel's own cross-spectrum: those of an inverted channel would cancel in a sum.
         explained = np.abs(_band_sums(behind.cross)[0]).sum(0)
@@ -104,14 +107,14 @@ class FilteredGain:
             coherence = np.minimum(explained**2 / (dry * target_power), 1.0)
             used = np.flatnonzero(coherence >= MIN_COHERENCE)
             if len(used) < MIN_BANDS:
-                return GainMeasurement(math.nan, math.inf)
+                return GainMeasurement(math.nan, math.inf), True
             gains_db = DB_PER_NEPER * np.log(explained[used] / dry[used])
         noise = (1.0 - coherence[used]) / (2.0 * coherence[used] * BAND_BINS)
         weights = 1.0 / (FLOOR_STD_DB**2 + DB_PER_NEPER**2 * noise)
         gain_db = _weighted_median(gains_db, weights)
         deviations_db = np.abs(gains_db - gain_db)
         if np.mean(deviations_db > MAX_DEVIATION_DB + MAX_SIGMAS / np.sqrt(weights)) > MAX_DISAGREEING:
-            return GainMeasurement(math.nan, math.inf)
+            return GainMeasurement(math.nan, math.inf), False
         scatter_db = MEDIAN_DEVIATION_STD * _weighted_median(deviations_db, weights)
         # The Hann window makes adjacent bins dependent, but hardly adjacent bands.
         std_db = MEDIAN_STD * scatter_db * math.sqrt((weights**2).sum()) / float(weights.sum())
@@ -121,7 +124,7 @@ class FilteredGain:
         lag, spread = temporal_moments(windows, pair.dry, (torch.from_numpy(shares) * pair.dry.magnitude).flatten(1))
         hops = self._hop_frames
         floor_db = max(FLOOR_STD_DB / 4.0, self._error_db)  # an error of the filters does not average out
-        return GainMeasurement(gain_db, std_db, float(lag) / hops, float(spread) / hops, floor_db)
+        return GainMeasurement(gain_db, std_db, float(lag) / hops, float(spread) / hops, floor_db), True
 
 
 def _band_sums(spectra: Tensor) -> NDArray[np.number]:

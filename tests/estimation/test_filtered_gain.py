@@ -57,6 +57,15 @@ def test_bands_that_contradict_the_filters_are_no_certain_gain() -> None:
     assert not gain.is_consistent
 
 
+def test_filter_that_moves_three_quarters_of_the_bands_is_no_moved_gain() -> None:
+    gain = followed([-6.0] * 12)
+    high_shelf = EqualizerFilters(0.0, (EqualizerFilter("high_shelf", 5000.0, -6.0, 0.7),)).response(HZ, RATE)
+    pair, dry = window(20, -6.0, SHELF * torch.from_numpy(high_shelf).to(torch.complex64))
+    gain.update(pair, dry, Spectra(pair.dry.bins * SHELF))
+    assert gain.change_db(-6.0) == pytest.approx(0.0, abs=0.001)
+    assert not gain.is_consistent
+
+
 def test_other_filters_do_not_look_like_a_moved_gain() -> None:
     gain = followed([-6.0] * 12)
     newest, _ = window(11, -6.0, tilt=2.0)

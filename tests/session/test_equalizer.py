@@ -259,3 +259,24 @@ def test_tracked_gain_that_moves_lies_within_its_deviations(tmp_path: Path, move
     assert len(estimates) > 140  # half of them; the bands contradict one gain for two seconds after a step
     assert np.mean(np.abs(errors_db) > 4.0 * stds_db) <= 0.02
     assert np.median(np.abs(errors_db)) < 0.3
+
+
+@pytest.mark.parametrize("source", ["demo", "pink"])
+def test_tracked_gain_holds_while_a_high_shelf_of_the_reference_moves(source: str) -> None:
+    """A high shelf changes most bands, as a gain does."""
+    config = make_session_config(input=source, processor="eq", duration=7.0, channels=1, gain_db=-6.0)
+    with Session(config, clock="offline", keep_all_estimates=True) as session:
+        session.start()
+        errors_sigmas, moved = [], False
+        while not session.is_finished:
+            if not moved and session.frames > 3 * session.sample_rate:
+                shelf = EqualizerFilter("high_shelf", 5000.0, -6.0, 0.7)
+                session.set_reference(equalizer=EqualizerFilters(0.0, (shelf,)))
+                moved = True
+            errors_sigmas += [
+                abs(estimate.gain_est_db - estimate.gain_true_db) / estimate.std_db
+                for estimate in session.advance()
+                if estimate.state is State.TRACKING
+            ]
+    assert moved
+    assert max(errors_sigmas) <= 4.0
