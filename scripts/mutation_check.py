@@ -476,9 +476,30 @@ PROTECTIONS = (
     Protection(
         "a drift that changes is no staircase of jumps",
         "rtgain/estimation/offset/follow.py",
-        "if bend > bent and self._bend(bend):",
+        "if frame > bent and self._bend(frame):",
         "if False:",
         "tests/estimation/offset/test_follow.py::test_drift_that_changes_is_found_with_its_times_and_is_no_jump",
+    ),
+    Protection(
+        "a drift that changes smoothly is followed",
+        "rtgain/estimation/offset/delay_fit.py",
+        "    for count in EQUAL_BENDS:",
+        "    for count in ():",
+        "tests/estimation/offset/test_follow.py::test_drift_that_changes_smoothly_is_followed",
+    ),
+    Protection(
+        "a filter that delays some frequencies makes no jump",
+        "rtgain/estimation/offset/follow.py",
+        "return with_jump > JUMP_ADVANTAGE * without",
+        "return True",
+        "tests/estimation/offset/test_follow.py::test_filter_that_delays_some_frequencies_makes_no_jump",
+    ),
+    Protection(
+        "a moved high shelf is no moved gain",
+        "rtgain/estimation/filtered_gain.py",
+        "> MAX_DISAGREEING:",
+        "> 1.0:",
+        "tests/session/test_equalizer.py::test_tracked_gain_holds_while_a_high_shelf_of_the_reference_moves",
     ),
     Protection(
         "estimates of a long pair have a largest number",
