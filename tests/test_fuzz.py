@@ -30,6 +30,7 @@ def test_fuzzing_finds_no_problem(thorough: bool) -> None:
 
 def test_run_that_rejects_its_input_in_one_line_is_not_a_problem() -> None:
     assert problem(RUN, Result(2, LINE, FILES, 100.0)) is None
+    assert problem(RUN, Result(0, LINE, FILES, 100.0)) is None  # a notice
     assert problem(RUN, Result(0, "", {**FILES, "t.csv": b"time_s"}, 100.0)) is None
 
 
@@ -39,8 +40,9 @@ def test_run_that_rejects_its_input_in_one_line_is_not_a_problem() -> None:
         (Result(None, "", FILES, 100.0), "hangs"),
         (Result(-11, "", FILES, 100.0), "ends with -11"),
         (Result(2, "Traceback (most recent call last):\n", FILES, 100.0), "ends with 2"),
-        (Result(0, LINE, FILES, 100.0), "prints something else"),
-        (Result(2, LINE + LINE, FILES, 100.0), "in one line"),
+        (Result(2, "", FILES, 100.0), "prints no error"),
+        (Result(0, "RuntimeWarning: divide by zero\n", FILES, 100.0), "prints something else"),
+        (Result(2, LINE + "in two lines\n", FILES, 100.0), "prints something else"),
         (Result(2, LINE, FILES, MEMORY_MB + 1.0), "takes 501 MB"),
         (Result(2, LINE, {**FILES, "core": b""}, 100.0), "leaves ['core']"),
         (Result(2, LINE, {**FILES, "ok.wav": b""}, 100.0), "changes ['ok.wav']"),
