@@ -502,6 +502,13 @@ PROTECTIONS = (
         "tests/session/test_equalizer.py::test_tracked_gain_holds_while_a_high_shelf_of_the_reference_moves",
     ),
     Protection(
+        "noise above the sound of the dry recording is no bandwidth",
+        "rtgain/match/findings.py",
+        "MIN_SOUND_TO_NOISE * noise *",
+        "0.0 * noise *",
+        "tests/match/test_findings.py::test_noise_of_a_dry_recording_above_the_end_of_its_sound_is_no_bandwidth",
+    ),
+    Protection(
         "estimates of a long pair have a largest number",
         "rtgain/match/pair.py",
         "if len(estimates) > MAX_ESTIMATES:",

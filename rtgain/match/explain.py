@@ -16,7 +16,7 @@ from rtgain.match.findings import (
     band_deviations,
     find_differences,
 )
-from rtgain.match.gain_model import fit_gain_model, fit_level_curve, measure_motion, model_response
+from rtgain.match.gain_model import GainModel, fit_gain_model, fit_level_curve, measure_motion, model_response
 from rtgain.match.long_coherence import LongCoherence
 from rtgain.match.passages import split_passages, without_channels
 from rtgain.match.residual import MIN_WINDOWS, split_residual
@@ -31,12 +31,12 @@ MAX_DISTORTION_DB = -12.0
 MIN_NOISE_SHARE = 0.5
 """Least share of the residual that is noise of the dry recording if it is seen from the target."""
 
-MAX_NOISE_TO_RESIDUAL = 10.0
-"""Largest ratio (10 dB) of noise of the dry recording to what remains of the target.
+MAX_NOISE_TO_RESIDUAL = 12.5
+"""Largest ratio (11 dB) of noise of the dry recording to what remains of the target.
 
 Noise disturbs the prediction of the target by its own power in the bands that have sound. Constant sound that the
-target lacks, such as that above its bandwidth, does not. The ratio was 0.9 to 6.8 of 24 dry recordings with noise 10 to
-40 dB below the sound, and above 400 of 6 targets with a steep low-pass.
+target lacks, such as that above its bandwidth, does not. The ratio was 0.3 to 11 of 30 dry recordings with noise 10 to
+40 dB below the sound. It was above 400 of 6 targets with a steep low-pass, and from 15 on if they had noise as well.
 """
 
 MAX_NOISE_DB = -9.5
@@ -112,13 +112,22 @@ def _evidence(facts: PairFacts, spectra: PairSpectra | None) -> Evidence:
     if not model.counts.any():
         is_unrelated = len(power) >= MIN_WINDOWS and power.sum() > 0.0
         return replace(evidence, coherent_fraction=0.0 if is_unrelated else math.nan)
-    response, motion = model_response(spectra, model, facts.matched_gain_db), measure_motion(model, spectra.times_s)
+    modeled = _modeled(evidence, spectra, model, power)
+    assert modeled.model is not None
+    return replace(modeled, curve=fit_level_curve(spectra, modeled.model))
+
+
+def _modeled(evidence: Evidence, spectra: PairSpectra, model: GainModel, power: Real) -> Evidence:
+    """Add gain, response and residual; seen from the target, if there is noise in the dry recording.
+
+    `power` is that of the target in each window.
+    """
+    response, motion = model_response(spectra, model, evidence.matched_gain_db), measure_motion(model, spectra.times_s)
     residual = split_residual(spectra, model)
     bands = spectra.target_power.sum(axis=(0, 1), dtype=np.float64)
     explained = float(np.average(model.coherence, weights=bands)) if residual is None else residual.coherent_fraction
     forward = replace(
         evidence, model=model, response=response, motion=motion, residual=residual,
-        curve=fit_level_curve(spectra, model),
         coherent_fraction=explained * float(power[model.counts].sum() / power.sum()),
     )  # fmt: skip
     if residual is None or residual.residual_db < MIN_NOISE_DB or forward.is_nonlinear:
@@ -139,9 +148,10 @@ def _evidence(facts: PairFacts, spectra: PairSpectra | None) -> Evidence:
     return replace(
         forward,
         model=replace(backward, gain_db=-backward.gain_db),
-        response=replace(backward_response, gain_db=facts.matched_gain_db - backward_response.gain_db),
+        response=replace(backward_response, gain_db=evidence.matched_gain_db - backward_response.gain_db),
         motion=None if backward_motion is None else backward_motion.inverted(),
         residual=backward_residual,
+        coherent_fraction=explained * float(power[backward.counts].sum() / power.sum()),
         noise_in_dry=True,
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtgain.dsp.response import band_edges
-from rtgain.match.analysis import Complex, PairSpectra, Real, ratio_db
+from rtgain.match.analysis import BANDS_PER_OCTAVE, Complex, PairSpectra, Real, ratio_db
 from rtgain.match.gain_model import SIGMAS, GainModel, GainMotion, LevelCurve
 from rtgain.match.passages import Passages
 from rtgain.match.residual import Residual, power_over_windows
@@ -82,6 +82,12 @@ MAX_BANDWIDTH_SHARE = 0.45
 BANDWIDTH_STEPS = 8
 MIN_BANDWIDTH_STEP_DB = 12.0
 """Fall of the level in so many bands at the end of the target's bandwidth; a treble control falls less."""
+
+MIN_SOUND_TO_NOISE = 4.0
+"""Power of the dry recording relative to that of its noise above which it has sound that the target may lack."""
+
+NOISE_BANDS = 3
+"""Number of the target's highest bands in which noise of the dry recording is measured, for the bands above."""
 
 MAX_STEEP_RATIO = 2.0 ** (1.0 / 6.0)
 """Ratio of the frequencies with 20 dB and 6 dB less level up to which the target ends at one frequency."""
@@ -703,12 +709,16 @@ def bandwidth(evidence: Evidence) -> Finding | None:
     if evidence.response is None or spectra is None:
         return None
     edges = band_edges(spectra.matched_spectra.shape[-1], spectra.sample_rate, STEPS_PER_OCTAVE)
-    dry_power, target_power = (
-        np.add.reduceat((np.abs(signal) ** 2).sum(axis=(0, 1), dtype=np.float64), edges.bins.ravel())[::2]
+    dry, target = (
+        (np.abs(signal) ** 2).sum(axis=(0, 1), dtype=np.float64)
         for signal in (spectra.matched_spectra, spectra.target_spectra)
     )
+    dry_power, target_power = (np.add.reduceat(power, edges.bins.ravel())[::2] for power in (dry, target))
     has_sound = dry_power > 10.0 ** (MIN_STOPPED_POWER_DB / 10.0) * dry_power.sum()
     has_sound &= edges.centers_hz < MAX_BANDWIDTH_SHARE * spectra.sample_rate
+    if evidence.noise_in_dry:
+        noise = _noise_per_bin(dry, evidence.response, spectra.sample_rate)
+        has_sound &= dry_power > MIN_SOUND_TO_NOISE * noise * np.diff(edges.bins)[:, 0]
     if not has_sound.any():
         return None
     # The target's power: noise above the end of its sound is sound, too.
@@ -732,6 +742,17 @@ def bandwidth(evidence: Evidence) -> Finding | None:
             "and at least 20 dB lower above the other, where the dry recording has sound."
         )
     return Finding("bandwidth", text, {"frequency_hz": _rounded(limit_hz, 0), "stopped_hz": _rounded(stopped_hz, 0)})
+
+
+def _noise_per_bin(dry: Real, response: Response, sample_rate: int) -> float:
+    """Power of noise of the dry recording per bin, in the highest bands in which the target has its sound.
+
+    `dry` is the power of each bin.
+    """
+    edges = band_edges(len(dry), sample_rate, BANDS_PER_OCTAVE)
+    incoherent = np.add.reduceat(dry, edges.bins.ravel())[::2] * (1.0 - response.coherence)
+    coherent = np.flatnonzero(response.coherence >= MIN_BAND_COHERENCE)[-NOISE_BANDS:]
+    return float(np.median((incoherent / np.diff(edges.bins)[:, 0])[coherent])) if coherent.size else 0.0
 
 
 def dynamics(evidence: Evidence) -> Finding | None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy.signal import butter, sosfilt
 
 from rtgain.audio.sources.synthetic import PinkSource
 from rtgain.audio.sources.synthetic_speech import synthetic_speech
@@ -110,6 +111,30 @@ def test_noise_of_the_dry_recording_is_found_next_to_a_gain_that_moves(signals, 
             strength, abs=0.7
         )  # pauses of speech hide an extreme
         assert findings["noise"]["file"] == "dry"
+
+
+@pytest.mark.parametrize("snr_db", [10, 20, 30])
+@pytest.mark.parametrize("cutoff_hz", [1_000, 3_000])
+@pytest.mark.parametrize("name", ["music", "speech"])
+def test_noise_of_a_dry_recording_above_the_end_of_its_sound_is_no_bandwidth(
+    tmp_path, signals, name: str, cutoff_hz: int, snr_db: int
+) -> None:
+    sound = sosfilt(butter(8, cutoff_hz, fs=RATE, output="sos"), signals[name].samples)
+    noise = 10 ** (-snr_db / 20) * sound.std() * np.random.default_rng(snr_db).standard_normal(len(sound))
+    result = match(tmp_path, sound + noise, 0.5 * sound)
+    assert [(finding["kind"], finding.get("file")) for finding in result.findings] == [("noise", "dry")]
+    assert result.findings[0]["level_dbfs"] == pytest.approx(20 * np.log10(noise.std()), abs=0.5)
+    assert result.state == "tracking"
+
+
+@pytest.mark.parametrize("snr_db", [20, 30])
+def test_noise_of_the_target_behind_a_low_pass_is_not_that_of_the_dry_recording(tmp_path, snr_db: int) -> None:
+    """Of constant sound, what the target lacks is as constant as noise."""
+    for dry in (pink(RATE, 8).samples, 0.1 * np.random.default_rng(9).standard_normal(SECONDS * RATE)):
+        sound = sosfilt(butter(12, 3_000, fs=RATE, output="sos"), dry)
+        noise = 10 ** (-snr_db / 20) * sound.std() * np.random.default_rng(snr_db).standard_normal(len(sound))
+        result = match(tmp_path, dry, 0.5 * (sound + noise))
+        assert {finding["kind"]: finding.get("file") for finding in result.findings}["noise"] == "target"
 
 
 @pytest.fixture(scope="module")
