@@ -15,7 +15,7 @@ from torch.nn import functional
 from rtgain.dsp.closed_form import weighted_median
 from rtgain.dsp.delay_constants import FLAT_DELAY_BAND, MAX_SNR, MIN_PEAK_TO_RMS, MIN_POWER_SHARE, WHITENING
 from rtgain.dsp.processors import DB_PER_NEPER
-from rtgain.dsp.spectra import Spectra, SpectraPair
+from rtgain.dsp.spectra import Spectra, SpectraPair, band_sums
 
 GLOBAL_CONFIDENCE = 8.0
 """Ratio of a global peak to the envelope's RMS from which it is confident; noise reaches 4 to 5 among 10^5 lags."""
@@ -166,10 +166,8 @@ class CrossSpectrum:
         deviations, is 0; so is that of bands with less coherence than `MIN_BAND_COHERENCE`, and of channels with a
         smaller coherent fraction.
         """
-        bins = self._cross.shape[-1] // DEVIATION_BAND_BINS * DEVIATION_BAND_BINS
         dry, target, cross = (
-            spectrum[:, :bins].reshape(len(spectrum), -1, DEVIATION_BAND_BINS).sum(-1)
-            for spectrum in (self._dry, self._target, self._cross)
+            band_sums(spectrum, DEVIATION_BAND_BINS) for spectrum in (self._dry, self._target, self._cross)
         )
         power = Spectra(cross).power
         tiny = torch.finfo(dry.dtype).tiny

@@ -112,6 +112,13 @@ def temporal_moments(windows: Tensor, spectra: Spectra, weights: Tensor) -> tupl
     return mean, (mean_square - mean.square()).clamp_min(0.0).sqrt()
 
 
+def band_sums(spectra: Tensor, bins: int) -> Tensor:
+    """Sum spectra, ``(…, K)``, over bands of `bins` adjacent bins, ``(…, K // bins)``; the rest is left out."""
+    bands = spectra.shape[-1] // bins
+    sums: Tensor = spectra[..., : bands * bins].reshape(*spectra.shape[:-1], bands, bins).sum(-1)
+    return sums
+
+
 def fractional_shift(windows: Tensor, frames: Sequence[float]) -> Tensor:
     """Delay each channel of `windows`, ``(B, C, W)``, by its fraction of a frame; `frames` has C of them.
 

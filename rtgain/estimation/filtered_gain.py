@@ -11,14 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rtgain.dsp.closed_form import weighted_median
+from rtgain.dsp.noise_estimation import BAND_BINS
 from rtgain.dsp.processors import DB_PER_NEPER
-from rtgain.dsp.spectra import Spectra, SpectraPair, temporal_moments
+from rtgain.dsp.spectra import Spectra, SpectraPair, band_sums, temporal_moments
 from rtgain.estimation.gain_tracker import GainMeasurement, GainTracker
 
 Numbers = NDArray[np.floating]
-
-BAND_BINS = 16
-"""Number of adjacent bins that one complex gain describes."""
 
 FLOOR_STD_DB = 0.05
 """Standard deviation in dB of a band's gain without noise: the filters are not exact."""
@@ -101,8 +100,10 @@ class FilteredGain:
         """Measure the gain of a window; False if its bands disagree, which measures none, as silence does."""
         behind = SpectraPair(filtered, pair.target)
         # Magnitudes of each channel's own cross-spectrum: those of an inverted channel would cancel in a sum.
-        explained = np.abs(_band_sums(behind.cross)[0]).sum(0)
-        dry, target_power = (_band_sums(signal.power)[0].sum(0) for signal in (filtered, pair.target))
+        explained = band_sums(behind.cross, BAND_BINS)[0].abs().sum(0).numpy()
+        dry, target_power, unfiltered = (
+            band_sums(signal.power, BAND_BINS)[0].sum(0).numpy() for signal in (filtered, pair.target, pair.dry)
+        )
         with np.errstate(divide="ignore", invalid="ignore"):
             coherence = np.minimum(explained**2 / (dry * target_power), 1.0)
             used = np.flatnonzero(coherence >= MIN_COHERENCE)
@@ -111,31 +112,21 @@ class FilteredGain:
             gains_db = DB_PER_NEPER * np.log(explained[used] / dry[used])
         noise = (1.0 - coherence[used]) / (2.0 * coherence[used] * BAND_BINS)
         weights = 1.0 / (FLOOR_STD_DB**2 + DB_PER_NEPER**2 * noise)
-        gain_db = _weighted_median(gains_db, weights)
+        gain_db = _median(gains_db, weights)
         deviations_db = np.abs(gains_db - gain_db)
         if np.mean(deviations_db > MAX_DEVIATION_DB + MAX_SIGMAS / np.sqrt(weights)) > MAX_DISAGREEING:
             return GainMeasurement(math.nan, math.inf), False
-        scatter_db = MEDIAN_DEVIATION_STD * _weighted_median(deviations_db, weights)
+        scatter_db = MEDIAN_DEVIATION_STD * _median(deviations_db, weights)
         # The Hann window makes adjacent bins dependent, but hardly adjacent bands.
         std_db = MEDIAN_STD * scatter_db * math.sqrt((weights**2).sum()) / float(weights.sum())
         shares = np.zeros(pair.dry.bins.shape[-1], np.float32)  # of the weight of its band, in each bin
         in_bands = shares[: len(dry) * BAND_BINS].reshape(-1, BAND_BINS)
-        in_bands[used] = (weights / _band_sums(pair.dry.power)[0].sum(0)[used])[:, None]
+        in_bands[used] = (weights / unfiltered[used])[:, None]
         lag, spread = temporal_moments(windows, pair.dry, (torch.from_numpy(shares) * pair.dry.magnitude).flatten(1))
         hops = self._hop_frames
         floor_db = max(FLOOR_STD_DB / 4.0, self._error_db)  # an error of the filters does not average out
         return GainMeasurement(gain_db, std_db, float(lag) / hops, float(spread) / hops, floor_db), True
 
 
-def _band_sums(spectra: Tensor) -> NDArray[np.number]:
-    """Sum spectra, ``(…, K)``, over bands of `BAND_BINS` bins; what is left at the end is left out."""
-    bands = spectra.shape[-1] // BAND_BINS
-    parts = spectra[..., : bands * BAND_BINS].reshape(*spectra.shape[:-1], bands, BAND_BINS)
-    sums: NDArray[np.number] = parts.sum(-1).numpy()
-    return sums
-
-
-def _weighted_median(values: Numbers, weights: Numbers) -> float:
-    order = values.argsort()
-    sums = weights[order].cumsum()
-    return float(values[order[np.searchsorted(sums, sums[-1] / 2.0)]])
+def _median(values: Numbers, weights: Numbers) -> float:
+    return float(weighted_median(torch.from_numpy(values)[None], torch.from_numpy(weights)[None]))

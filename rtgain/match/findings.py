@@ -214,6 +214,11 @@ class Evidence(PairFacts):
     noise_in_dry: bool = False
 
     @property
+    def channel_gains_db(self) -> list[float]:
+        """Gain of each channel in dB, NaN if unknown."""
+        return [math.nan if channel.gain_db is None else channel.gain_db for channel in self.channels]
+
+    @property
     def is_nonlinear(self) -> bool:
         """True if the cube of the dry signal explains the residual."""
         residual = self.residual
@@ -355,7 +360,7 @@ def channels_mixed(evidence: Evidence) -> Finding | None:
         "behind a control of the stereo width."
     )
     values = {
-        "gains_db": [_rounded(math.nan if c.gain_db is None else c.gain_db, 4) for c in evidence.channels],
+        "gains_db": [_rounded(gain_db, 4) for gain_db in evidence.channel_gains_db],
         "std_db": None,
         "is_mixed": True,
         "is_mono": is_mono,
@@ -413,7 +418,7 @@ def silent_channels(evidence: Evidence) -> list[Finding]:
             "has sound there."
         )
         values = {
-            "gains_db": [_rounded(math.nan if c.gain_db is None else c.gain_db, 4) for c in evidence.channels],
+            "gains_db": [_rounded(gain_db, 4) for gain_db in evidence.channel_gains_db],
             "std_db": None,
             "silent_file": file,
         }
@@ -462,7 +467,7 @@ def _passage(start_s: float, begin_s: float, remaining_s: float, end_s: float) -
 def channel_balance(evidence: Evidence, *, moves: bool) -> Finding | None:
     """Report that the channels have different gains; if the gain `moves`, by more than it moves."""
     spectra = evidence.spectra
-    gains_db = [math.nan if channel.gain_db is None else channel.gain_db for channel in evidence.channels]
+    gains_db = evidence.channel_gains_db
     known = np.flatnonzero(np.isfinite(gains_db))
     if spectra is None or len(known) < 2:
         return None

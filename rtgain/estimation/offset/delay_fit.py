@@ -128,7 +128,8 @@ def fit_bent_delays(
         if len(bent.moments) <= len(best.moments):
             break
         best = bent
-    for count in EQUAL_BENDS:
+    room = max(0, len(times_frames) // MIN_LINE_BLOCKS - 1)
+    for count in sorted({min(count, room) for count in EQUAL_BENDS}):
         bent = lines.with_equal_bends(count)
         if lines.is_better(bent, best):
             best = bent
@@ -234,10 +235,8 @@ class _Lines:
         return explained
 
     def with_equal_bends(self, count: int) -> _BentLines:
-        """Fit `count` bends at equal distances; fewer if there are too few blocks for them."""
-        count = min(count, len(self._times) // MIN_LINE_BLOCKS - 1)
-        moments = np.quantile(self._times, np.arange(1, count + 1) / (count + 1)) if count > 0 else np.zeros(0)
-        return self.fit(moments, moves=False)
+        """Fit `count` bends at equal distances."""
+        return self.fit(np.quantile(self._times, np.arange(1, count + 1) / (count + 1)), moves=False)
 
     def is_better(self, bent: _BentLines, lines: _BentLines) -> bool:
         """True if the further bends of `bent` are significant, and move the delay."""

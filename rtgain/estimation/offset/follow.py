@@ -245,7 +245,8 @@ class _Follower:
                     is_first = is_first and not first
                     position = bent = frame
                     continue
-                start = position if is_first else max(frame - round(CONTEXT_S * self._rate), self._begin, bent)
+                known_from = max(frame - CONTEXT_S * self._rate, self._begin, bent, self._stretches[-1].begin)
+                start = position if is_first else math.ceil(known_from)
                 # A whole excerpt behind the jump: sound that repeats has many delays for a moment.
                 end = self._excerpt_end(frame)
                 self._bridge(start, end, is_first=is_first)
@@ -457,7 +458,6 @@ class _Follower:
 
     def _bridge(self, start: int, end: int, *, is_first: bool) -> None:
         """Find the path of the delay from one frame to another, and measure each of its stretches."""
-        start = max(start, math.ceil(self._stretches[-1].begin)) if len(self._stretches) > 1 else start
         x = self._excerpt_of_dry(start, end - start)
         parts: list[PathPart] = []
         for reach_s in REACHES_S:
@@ -578,14 +578,17 @@ class _Follower:
         return with_jump > JUMP_ADVANTAGE * without
 
     def _target_along(self, segment: DelaySegment, begin: int, end: int) -> Block:
-        self._delay, self._drift = segment.delay_s * self._rate, 1e-6 * segment.drift_ppm
+        self._expect(segment)
         return self._aligned(begin, end - begin)
+
+    def _expect(self, segment: DelaySegment) -> None:
+        self._delay, self._drift = segment.delay_s * self._rate, 1e-6 * segment.drift_ppm
 
     def _measure_along(self, segments: tuple[DelaySegment, ...]) -> None:
         """Measure all blocks again, at the delay of `segments`."""
         self._measured = _Measurements()
         for segment in segments:
-            self._delay, self._drift = segment.delay_s * self._rate, 1e-6 * segment.drift_ppm
+            self._expect(segment)
             begin, end = (time_s * self._rate for time_s in (segment.begin_s, segment.end_s))
             first, last = math.ceil(max(begin, self._begin)), math.floor(min(end, self._end))
             middle = (max(begin, self._begin) + min(end, self._end)) / 2.0
